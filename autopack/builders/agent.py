@@ -1,0 +1,347 @@
+"""What the command-line agents share: an own home, one supervised call, an honest result.
+
+An agent runs with a home folder inside the attempt's spool and without the variables that would
+lead it to the user's own configuration. Its key travels by environment. The prompt goes in by
+stdin, so its length and its first character do not matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+from urllib.parse import urlsplit
+
+from autopack.builders.prompt import render_prompt
+from autopack.builders.protocol import (
+    BuildRequest,
+    BuildResult,
+    BuildStatus,
+    Exactness,
+    ModelCall,
+)
+from autopack.builders.providers import provider_of
+from autopack.builders.usage import Usage, parse
+from autopack.errors import BadInput
+
+if TYPE_CHECKING:
+    from autopack.plan.model import Plan
+    from autopack.workspace.process import Exit, Supervisor
+
+OUTPUT = "builder.out"
+_HOME = "home"
+_NOTE = "agent.json"
+_CALLS = "calls.json"
+_MAX_OUTPUT = 64 * 1024 * 1024
+_LOOK_SECONDS = 0.5
+
+# Variables that lead an agent to the user's settings, sessions or keys.
+_NOT_INHERITED = ("ANTHROPIC_", "CLAUDE", "CODEX_", "OPENAI_", "OPENCODE", "PI_", "XDG_")
+
+# Version managers that stop working when their folder is looked for in another home.
+_TOOL_HOMES = {
+    "ASDF_DATA_DIR": ".asdf",
+    "CARGO_HOME": ".cargo",
+    "PYENV_ROOT": ".pyenv",
+    "RUSTUP_HOME": ".rustup",
+    "VOLTA_HOME": ".volta",
+}
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """How an agent is called: arguments after the program, and variables of its own."""
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Whether a builder can work here; ``hint`` says what to install or which key to set."""
+
+    installed: bool
+    version: str | None
+    hint: str | None
+
+
+class Watch(Protocol):
+    """Looks over an agent's shoulder while it works."""
+
+    def look(self, output: bytes) -> str | None:
+        """Take in what was printed since the last look; say why to end the agent, or None."""
+        ...
+
+
+class CommandLineAgent(ABC):
+    """A coding agent that is installed as a program.
+
+    ``model``: used where the run names none. ``base_url``: another endpoint than the provider's
+    own; no key is then needed. ``key_env``: the variable that holds the key, read when a build
+    starts; ``api_key`` is the key itself, for configuration that can hold secrets.
+    ``executable``: the program, where it is not on PATH. ``environ``: where keys and PATH are
+    looked up, this process's environment by default.
+    """
+
+    name: ClassVar[str]
+    program: ClassVar[str]
+    package: ClassVar[str]
+    needs_model: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        model: str | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        key_env: str | None = None,
+        executable: str | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.model = model
+        self.base_url = base_url.rstrip("/") if base_url else None
+        self._api_key = api_key
+        self._key_env = key_env
+        self._executable = executable
+        self._environ = os.environ if environ is None else environ
+
+    def check(self, plan: Plan) -> None:
+        """Raise BadInput when the program, its key or its model is missing."""
+        self._program_path()
+        model = plan.models.builder or self.model
+        if model is None and self.needs_model:
+            raise BadInput(
+                f"{self.name} needs a model",
+                field="model",
+                hint="name one with --model, in the plan's models.builder or as --set model=NAME",
+            )
+        self.key(model)
+
+    async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
+        """Let the agent work in the worktree until it ends or its time is up."""
+        home = request.spool / _HOME
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        model = request.model or self.model
+        note = {"model": model, "provider": self.provider(model)}
+        (request.spool / _NOTE).write_text(json.dumps(note), encoding="utf-8")
+        invocation = self.prepare(request, home, model)
+        try:
+            end, ended_because = await _supervise(
+                supervisor,
+                [self._program_path(), *invocation.arguments],
+                request,
+                {**_environment(request, home, self.base_url), **invocation.environment},
+                self.watch(),
+            )
+            return self._result(self.usage(request.spool), end, ended_because)
+        finally:
+            # The home may hold 100 MB, and whatever the agent saw. What it spent is kept.
+            _write_calls(request.spool, self.usage(request.spool).calls)
+            shutil.rmtree(home, ignore_errors=True)
+
+    def calls(self, spool: Path) -> Sequence[ModelCall]:
+        """Every model call that the spool tells of, in order; also after a kill."""
+        noted = _read_calls(spool)
+        return self.usage(spool).calls if noted is None else noted
+
+    def usage(self, spool: Path) -> Usage:
+        """What the agent's output and, until the build ends, its session files tell."""
+        output = spool / OUTPUT
+        sources = [output] if output.exists() else []
+        provider, model = self._noted(spool)
+        return parse(
+            self.name, [*sources, *self.sessions(spool / _HOME)], provider=provider, model=model
+        )
+
+    def probe(self) -> Probe:
+        """Whether the program is installed, and in which version. Writes nothing that stays."""
+        try:
+            program = self._program_path()
+        except BadInput as error:
+            return Probe(installed=False, version=None, hint=error.hint)
+        version = _version(program, self._environ)
+        try:
+            self.key(self.model)
+        except BadInput as error:
+            return Probe(installed=True, version=version, hint=error.hint)
+        return Probe(installed=True, version=version, hint=None)
+
+    @abstractmethod
+    def prepare(self, request: BuildRequest, home: Path, model: str | None) -> Invocation:
+        """Write the agent's configuration under ``home`` and say how it is called."""
+
+    @abstractmethod
+    def default_key_env(self, model: str | None) -> str:
+        """The variable in which users keep the key for ``model``."""
+
+    def sessions(self, home: Path) -> Sequence[Path | bytes]:
+        """Where else than on stdout the agent tells of usage: files under ``home``, or lines."""
+        del home
+        return ()
+
+    def watch(self) -> Watch | None:
+        """What looks over the agent's shoulder, where its own limits do not hold."""
+        return None
+
+    def provider(self, model: str | None) -> str:
+        """Who is paid for calls of ``model``; empty where the agent's output says it."""
+        return provider_of(model)
+
+    def key_env(self, model: str | None) -> str:
+        return self._key_env or self.default_key_env(model)
+
+    def key(self, model: str | None) -> str:
+        """The key to send; raises BadInput when there is none and the provider will want one."""
+        name = self.key_env(model)
+        key = self._api_key or self._environ.get(name)
+        if key:
+            return key
+        if self.base_url:
+            return "unused"
+        raise BadInput(
+            f"{self.name} has no key: {name} is not set",
+            field="key_env",
+            hint=f"set {name}, or name the variable that holds the key: --set key_env=NAME",
+        )
+
+    def _program_path(self) -> str:
+        wanted = self._executable or self.program
+        found = shutil.which(str(Path(wanted).expanduser()), path=self._environ.get("PATH"))
+        if found is None:
+            raise BadInput(
+                f"{self.name} needs the program {wanted}, which is not installed",
+                field="builder",
+                hint=f"npm install -g {self.package}, or --set executable=PATH",
+            )
+        return str(Path(found).absolute())
+
+    def _result(self, usage: Usage, end: Exit | None, ended_because: str | None) -> BuildResult:
+        calls = usage.calls
+        if end is None:
+            return BuildResult(BuildStatus.FAILED, None, f"ended: {ended_because}", calls)
+        if end.timed_out:
+            seconds = f"ran out of time after {end.seconds:.0f} s"
+            return BuildResult(BuildStatus.TIMED_OUT, end.status, seconds, calls)
+        if end.truncated:
+            summary = f"ended: it printed more than {_MAX_OUTPUT} bytes"
+            return BuildResult(BuildStatus.FAILED, end.status, summary, calls)
+        if usage.error:
+            prefix = f"provider error {usage.http_status}: " if usage.http_status else ""
+            return BuildResult(BuildStatus.FAILED, end.status, prefix + usage.error, calls)
+        if end.status != 0 and usage.said is None:
+            summary = f"exit status {end.status}: {end.tail[-2000:].strip()}"
+            return BuildResult(BuildStatus.FAILED, end.status, summary, calls)
+        return BuildResult(BuildStatus.ENDED, end.status, usage.said or "", calls)
+
+    def _noted(self, spool: Path) -> tuple[str, str]:
+        note: dict[str, str | None] = {}
+        with contextlib.suppress(OSError, ValueError):  # the agent was never started
+            note = json.loads((spool / _NOTE).read_text(encoding="utf-8"))
+        model = note.get("model") or self.model
+        return note.get("provider") or self.provider(model), model or ""
+
+
+async def _supervise(
+    supervisor: Supervisor,
+    argv: Sequence[str],
+    request: BuildRequest,
+    environment: Mapping[str, str],
+    watch: Watch | None,
+) -> tuple[Exit | None, str | None]:
+    """Run the agent; the reason instead of an exit when ``watch`` had it ended."""
+    output = request.spool / OUTPUT
+    run = asyncio.create_task(
+        supervisor.run(
+            argv,
+            cwd=request.worktree,
+            env=environment,
+            timeout=request.limits.seconds,
+            spool=output,
+            max_output=_MAX_OUTPUT,
+            input=render_prompt(request),
+        )
+    )
+    offset = 0
+    try:
+        while watch is not None:
+            done, _ = await asyncio.wait({run}, timeout=_LOOK_SECONDS)
+            if done:
+                break
+            new = _from(output, offset)
+            offset += len(new)
+            reason = watch.look(new)
+            if reason is not None:
+                run.cancel()
+                await asyncio.wait({run})
+                return None, reason
+        return await run, None
+    finally:
+        if not run.done():
+            run.cancel()
+            await asyncio.wait({run})
+
+
+def _from(path: Path, offset: int) -> bytes:
+    if not path.exists():
+        return b""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read()
+
+
+def _environment(request: BuildRequest, home: Path, base_url: str | None) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in request.environment.items()
+        if not name.upper().startswith(_NOT_INHERITED)
+    }
+    before = kept.get("HOME") or kept.get("USERPROFILE")
+    for name, folder in _TOOL_HOMES.items():
+        if before and (Path(before) / folder).is_dir():
+            kept.setdefault(name, str(Path(before) / folder))
+    if base_url and urlsplit(base_url).hostname in ("127.0.0.1", "localhost", "::1"):
+        around = ",".join(filter(None, [kept.get("NO_PROXY"), "127.0.0.1", "localhost", "::1"]))
+        kept |= {"NO_PROXY": around, "no_proxy": around}
+    # Some agents (opencode) believe PWD rather than the folder they were started in.
+    return kept | {"HOME": str(home), "USERPROFILE": str(home), "PWD": str(request.worktree)}
+
+
+def _version(program: str, environ: Mapping[str, str]) -> str | None:
+    with tempfile.TemporaryDirectory(prefix="autopack-probe-") as home:
+        try:
+            done = subprocess.run(
+                [program, "--version"],
+                env={**environ, "HOME": home, "USERPROFILE": home},
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                timeout=30,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+    words = done.stdout.decode(errors="replace").split()
+    return next((word for word in words if word[:1].isdigit()), None)
+
+
+def _write_calls(spool: Path, calls: Sequence[ModelCall]) -> None:
+    part = spool / f"{_CALLS}.part"
+    part.write_text(json.dumps([asdict(call) for call in calls]), encoding="utf-8")
+    part.replace(spool / _CALLS)
+
+
+def _read_calls(spool: Path) -> list[ModelCall] | None:
+    """The calls noted at the end of a build; None when it was cut off."""
+    path = spool / _CALLS
+    if not path.exists():
+        return None
+    noted = json.loads(path.read_text(encoding="utf-8"))
+    return [ModelCall(**call | {"exactness": Exactness(call["exactness"])}) for call in noted]

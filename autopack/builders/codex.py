@@ -1,0 +1,96 @@
+"""The ``codex`` builder: OpenAI's ``codex`` program, or any endpoint that speaks its API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from autopack.builders.agent import CommandLineAgent, Invocation
+from autopack.builders.options import one_of, whole_number
+from autopack.builders.protocol import BuildRequest
+
+_SANDBOXES = ("workspace-write", "danger-full-access", "read-only")
+_OPENAI = "https://api.openai.com/v1"
+
+
+class CodexBuilder(CommandLineAgent):
+    """``base_url`` must speak the Responses API. ``sandbox`` confines the commands that codex
+    runs: with ``workspace-write`` they write only in the worktree and have no network."""
+
+    name = "codex"
+    program = "codex"
+    package = "@openai/codex"
+
+    def __init__(
+        self,
+        *,
+        model: str | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        key_env: str | None = None,
+        executable: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        sandbox: str = "workspace-write",
+        retries: str | int = 2,
+    ) -> None:
+        super().__init__(
+            model=model,
+            base_url=base_url,
+            api_key=api_key,
+            key_env=key_env,
+            executable=executable,
+            environ=environ,
+        )
+        self._sandbox = one_of("sandbox", sandbox, _SANDBOXES)
+        self._retries = whole_number("retries", retries)
+
+    def default_key_env(self, model: str | None) -> str:
+        return "OPENAI_API_KEY"
+
+    def provider(self, model: str | None) -> str:
+        return "openai"
+
+    def prepare(self, request: BuildRequest, home: Path, model: str | None) -> Invocation:
+        folder = home / ".codex"
+        folder.mkdir(exist_ok=True)
+        (folder / "config.toml").write_text(self._config(model), encoding="utf-8")
+        arguments = ["exec", "--json", "--sandbox", self._sandbox, "--skip-git-repo-check"]
+        if model:
+            arguments += ["--model", model]
+        environment = {"CODEX_HOME": str(folder), self.key_env(model): self.key(model)}
+        return Invocation([*arguments, "-"], environment)
+
+    def sessions(self, home: Path) -> Sequence[Path | bytes]:
+        return sorted((home / ".codex" / "sessions").rglob("rollout-*.jsonl"))
+
+    def _config(self, model: str | None) -> str:
+        # A string in JSON is one in TOML as well.
+        words = {
+            "base_url": json.dumps(self.base_url or _OPENAI),
+            "env_key": json.dumps(self.key_env(model)),
+        }
+        return _CONFIG.format(**words, retries=self._retries)
+
+
+# A login shell would reset PATH, and with it the environment that the run prepared.
+_CONFIG = """\
+model_provider = "autopack"
+allow_login_shell = false
+check_for_update_on_startup = false
+
+[analytics]
+enabled = false
+
+[model_providers.autopack]
+name = "autopack"
+base_url = {base_url}
+env_key = {env_key}
+wire_api = "responses"
+request_max_retries = {retries}
+stream_max_retries = {retries}
+
+[shell_environment_policy]
+ignore_default_excludes = false
+exclude = [{env_key}]
+"""

@@ -1,0 +1,143 @@
+"""The ``command`` builder: any program, called by a template.
+
+``--set template='my-agent --model {model} --prompt-file {prompt_file}' --set usage=codex``
+
+The template is split as a shell would and run without a shell, in the worktree, with the run's
+environment and the user's own home: whoever writes the command answers for it.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import string
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autopack.builders.agent import OUTPUT, Probe
+from autopack.builders.options import one_of
+from autopack.builders.prompt import render_prompt
+from autopack.builders.protocol import BuildRequest, BuildResult, BuildStatus, ModelCall
+from autopack.builders.providers import provider_of
+from autopack.builders.usage import FORMATS, parse
+from autopack.errors import BadInput
+
+if TYPE_CHECKING:
+    from autopack.plan.model import Plan
+    from autopack.workspace.process import Supervisor
+
+_FIELDS = ("prompt_file", "worktree", "spool", "model")
+_PROMPT = "prompt.md"
+_NOT_RUN = (126, 127)
+
+
+class CommandBuilder:
+    """``usage`` names the format in which the program reports tokens; without it none are known.
+    ``key_env`` names a variable of Autopack's environment to hand on. The prompt is also on
+    stdin."""
+
+    name = "command"
+
+    def __init__(
+        self,
+        *,
+        template: str | None = None,
+        usage: str | None = None,
+        model: str | None = None,
+        key_env: str | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._template = _split(template)
+        self._usage = one_of("usage", usage, tuple(FORMATS)) if usage else None
+        self._model = model
+        self._key_env = key_env
+        self._environ = os.environ if environ is None else environ
+
+    def check(self, plan: Plan) -> None:
+        """Raise BadInput when the program, a key or a model that the template names is missing."""
+        program = self._template[0]
+        if "{" not in program and shutil.which(program, path=self._environ.get("PATH")) is None:
+            raise BadInput(
+                f"the program {program} of the template is not installed",
+                field="template",
+                hint="install it, or write its path in the template",
+            )
+        wants_model = any("{model}" in word for word in self._template)
+        if wants_model and not (plan.models.builder or self._model):
+            raise BadInput(
+                "the template asks for a {model}, and none is named",
+                field="model",
+                hint="name one with --model, in the plan's models.builder or as --set model=NAME",
+            )
+        self._keys()
+
+    async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
+        """Run the program in the worktree until it ends or its time is up."""
+        prompt = render_prompt(request)
+        prompt_file = request.spool / _PROMPT
+        prompt_file.write_text(prompt, encoding="utf-8")
+        values = {
+            "prompt_file": str(prompt_file),
+            "worktree": str(request.worktree),
+            "spool": str(request.spool),
+            "model": request.model or self._model or "",
+        }
+        end = await supervisor.run(
+            [word.format_map(values) for word in self._template],
+            cwd=request.worktree,
+            env={**request.environment, **self._keys()},
+            timeout=request.limits.seconds,
+            spool=request.spool / OUTPUT,
+            input=prompt,
+        )
+        status, summary = BuildStatus.ENDED, end.tail[-2000:].strip()
+        if end.timed_out:
+            status, summary = BuildStatus.TIMED_OUT, f"ran out of time after {end.seconds:.0f} s"
+        elif end.truncated:
+            status, summary = BuildStatus.FAILED, "ended: it printed too much"
+        elif end.status in _NOT_RUN:
+            status = BuildStatus.FAILED
+        return BuildResult(status, end.status, summary, self.calls(request.spool))
+
+    def calls(self, spool: Path) -> Sequence[ModelCall]:
+        """Every model call that the program reported; none without a usage format."""
+        output = spool / OUTPUT
+        if self._usage is None or not output.exists():
+            return ()
+        provider = provider_of(self._model)
+        return parse(self._usage, output, provider=provider, model=self._model or "").calls
+
+    def probe(self) -> Probe:
+        """Whether the template's program is there."""
+        found = shutil.which(self._template[0], path=self._environ.get("PATH"))
+        hint = None if found else f"install {self._template[0]}"
+        return Probe(installed=found is not None, version=None, hint=hint)
+
+    def _keys(self) -> dict[str, str]:
+        if self._key_env is None:
+            return {}
+        if self._key_env not in self._environ:
+            raise BadInput(
+                f"{self._key_env} is not set", field="key_env", hint=f"set {self._key_env}"
+            )
+        return {self._key_env: self._environ[self._key_env]}
+
+
+def _split(template: str | None) -> list[str]:
+    hint = "for example template='my-agent --prompt-file {prompt_file}'"
+    if not template or not template.strip():
+        raise BadInput("the command builder needs a template", field="template", hint=hint)
+    try:
+        words = shlex.split(template)
+        fields = [name for word in words for _, name, *_ in string.Formatter().parse(word)]
+    except ValueError as error:
+        raise BadInput(f"the template cannot be read: {error}", field="template") from error
+    for name in fields:
+        if name is not None and name not in _FIELDS:
+            known = ", ".join(f"{{{field}}}" for field in _FIELDS)
+            raise BadInput(
+                f"the template has {{{name}}}", field="template", hint=f"it may have {known}"
+            )
+    return words

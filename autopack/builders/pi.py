@@ -1,0 +1,98 @@
+"""The ``pi`` builder: the ``pi`` coding agent, with any provider it knows or an endpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from autopack.builders.agent import CommandLineAgent, Invocation
+from autopack.builders.endpoint import CUSTOM_PROVIDER, DEFAULT_API, key_variable, own_model
+from autopack.builders.options import one_of, whole_number
+from autopack.builders.protocol import BuildRequest
+
+_APIS = {
+    "chat": "openai-completions",
+    "messages": "anthropic-messages",
+    "responses": "openai-responses",
+}
+
+
+class PiBuilder(CommandLineAgent):
+    """``model`` is a name, or ``provider/name``. ``api`` says what ``base_url`` speaks: chat,
+    messages or responses. ``context`` and ``max_tokens`` are the sizes of a model there."""
+
+    name = "pi"
+    program = "pi"
+    package = "@mariozechner/pi-coding-agent"
+    needs_model = True
+
+    def __init__(
+        self,
+        *,
+        model: str | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        key_env: str | None = None,
+        executable: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        api: str = DEFAULT_API,
+        context: str | int = 128_000,
+        max_tokens: str | int = 16_000,
+        retries: str | int = 2,
+    ) -> None:
+        super().__init__(
+            model=model,
+            base_url=base_url,
+            api_key=api_key,
+            key_env=key_env,
+            executable=executable,
+            environ=environ,
+        )
+        self._api = _APIS[one_of("api", api, tuple(_APIS))]
+        self._context = whole_number("context", context, least=1)
+        self._max_tokens = whole_number("max_tokens", max_tokens, least=1)
+        self._retries = whole_number("retries", retries)
+
+    def default_key_env(self, model: str | None) -> str:
+        return key_variable(self.provider(model))
+
+    def prepare(self, request: BuildRequest, home: Path, model: str | None) -> Invocation:
+        folder = home / ".pi" / "agent"
+        folder.mkdir(parents=True, exist_ok=True)
+        retry = {"maxRetries": self._retries, "provider": {"maxRetries": 0}}
+        _write(folder / "settings.json", {"retry": retry})
+        if self.base_url and model:
+            _write(folder / "models.json", {"providers": {CUSTOM_PROVIDER: self._endpoint(model)}})
+        provider = CUSTOM_PROVIDER if self.base_url else self.provider(model)
+        # JSON on stdout repeats the whole message with every word; the session file does not.
+        arguments = ["-p", "--session-dir", str(_sessions(home)), "--provider", provider]
+        if model:
+            arguments += ["--model", model if self.base_url else own_model(model)]
+        environment = {
+            "PI_CODING_AGENT_DIR": str(folder),
+            "PI_OFFLINE": "1",
+            "PI_TELEMETRY": "0",
+            self.key_env(model): self.key(model),
+        }
+        return Invocation(arguments, environment)
+
+    def sessions(self, home: Path) -> Sequence[Path | bytes]:
+        return sorted(_sessions(home).rglob("*.jsonl"))
+
+    def _endpoint(self, model: str) -> dict[str, object]:
+        size = {"contextWindow": self._context, "maxTokens": self._max_tokens}
+        return {
+            "baseUrl": self.base_url,
+            "api": self._api,
+            "apiKey": self.key_env(model),  # the variable's name
+            "models": [{"id": model, **size}],
+        }
+
+
+def _sessions(home: Path) -> Path:
+    return home / "sessions"
+
+
+def _write(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2), encoding="utf-8")

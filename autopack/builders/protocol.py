@@ -1,0 +1,125 @@
+"""The Builder protocol: what a coding agent is asked, what it answers, and what it spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from autopack.plan.model import Plan
+    from autopack.plan.values import Command
+    from autopack.workspace.process import Supervisor
+
+
+class Exactness(StrEnum):
+    """How far a usage figure can be trusted."""
+
+    EXACT = "exact"
+    PARTIAL = "partial"
+    """Counted up to a kill: what is there is true, something may be missing."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """The tokens of one model call, in the one meaning used everywhere.
+
+    ``input`` excludes cached tokens; ``reasoning`` is part of ``output``;
+    ``total = input + cache_read + cache_write + output`` when the split is known. A call that
+    reports only a total has every other figure None.
+    """
+
+    provider: str
+    model: str
+    total: int
+    input: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+    response_id: str | None = None
+    exactness: Exactness = Exactness.EXACT
+
+
+@dataclass(frozen=True)
+class BuildLimits:
+    """What one build may use; None means no limit of that kind."""
+
+    tokens: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """One build of one attempt.
+
+    ``build`` counts the builds of this phase that ended, this one included: an interrupted
+    build is asked for again under the same number. ``spool`` is this attempt's own folder;
+    what the builder prints and the usage it reports are found there after any death.
+    ``environment`` is the complete environment for child processes.
+    """
+
+    run_id: str
+    phase_id: str
+    attempt: int
+    build: int
+    goal: str
+    instructions: str
+    worktree: Path
+    spool: Path
+    hint: str | None = None
+    context: str | None = None
+    model: str | None = None
+    deliverables: Sequence[str] = ()
+    scope_paths: Sequence[str] = ()
+    read_only: Sequence[str] = ()
+    checks: Sequence[Command] = ()
+    limits: BuildLimits = BuildLimits()
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class BuildStatus(StrEnum):
+    """How a build ended. Never a verdict: an attempt succeeds when its commit passes its checks."""
+
+    ENDED = "ended"
+    TIMED_OUT = "timed_out"
+    FAILED = "failed"
+    """The builder could not do its work; ``BuildResult.summary`` says why."""
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build left behind, apart from the changed files themselves."""
+
+    status: BuildStatus
+    exit_status: int | None
+    summary: str
+    calls: Sequence[ModelCall] = ()
+
+
+class Builder(Protocol):
+    """A coding agent behind one face.
+
+    ``name`` is what ``--builder`` takes.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def check(self, plan: Plan) -> None:
+        """Raise BadInput when this builder cannot build ``plan``; called before a run starts."""
+        ...
+
+    async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
+        """Change the files in ``request.worktree``; return when the build has ended.
+
+        Every usage figure is in the spool before this returns, so that ``calls`` finds it.
+        """
+        ...
+
+    def calls(self, spool: Path) -> Sequence[ModelCall]:
+        """Every model call that the spool of a build tells of, in order; also after a kill."""
+        ...

@@ -1,0 +1,142 @@
+"""The ``script`` builder: replays a recording, so that a run costs nothing and always agrees.
+
+It is the deterministic stand-in for a coding agent: it edits, prints, waits, spends and exits as
+recorded, through the same spool that every other builder uses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from autopack.builders.protocol import (
+    BuildRequest,
+    BuildResult,
+    BuildStatus,
+    Exactness,
+    ModelCall,
+)
+from autopack.builders.recording import PhaseRecording, RecordedBuild, Step, load_phase
+from autopack.errors import BadInput, GitFailed
+from autopack.workspace.git import Git
+
+if TYPE_CHECKING:
+    from autopack.plan.model import Plan
+    from autopack.workspace.process import Supervisor
+
+_SPOOL = "builder.out"
+
+
+class ScriptBuilder:
+    """Replays the recording in a folder; see ``autopack.builders.recording`` for its format."""
+
+    name = "script"
+
+    def __init__(self, *, recording: str | None = None) -> None:
+        if not recording:
+            raise BadInput(
+                "the script builder replays a recording, and none was named",
+                field="recording",
+                hint="add --set recording=DIR: a folder with one YAML file per phase",
+            )
+        self._folder = Path(recording).expanduser().absolute()
+        if not self._folder.is_dir():
+            raise BadInput(
+                f"the recording {self._folder} is not a folder",
+                field="recording",
+                hint="name a folder with one YAML file per phase",
+            )
+        self._phases: dict[str, PhaseRecording] = {}
+
+    def check(self, plan: Plan) -> None:
+        """Read every phase's recording; raises BadInput at the first that cannot be used."""
+        for phase in plan.phases:
+            self._recording(phase.id)
+
+    async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
+        """Carry out the steps of the recorded build that this attempt asks for."""
+        builds = self._recording(request.phase_id).builds
+        if request.build > len(builds):
+            return BuildResult(
+                status=BuildStatus.FAILED,
+                exit_status=None,
+                summary=f"the recording of {request.phase_id} has {len(builds)} builds, "
+                f"and build {request.build} was asked for",
+            )
+        with (request.spool / _SPOOL).open("a", encoding="utf-8") as spool:
+            try:
+                async with asyncio.timeout(request.limits.seconds):
+                    summary = await _replay(builds[request.build - 1], request, spool)
+            except TimeoutError:
+                return self._result(request, BuildStatus.TIMED_OUT, None, "ran out of time")
+        exit_status = builds[request.build - 1].exit
+        return self._result(request, BuildStatus.ENDED, exit_status, summary)
+
+    def calls(self, spool: Path) -> Sequence[ModelCall]:
+        """The calls spooled so far; a line cut off by a kill was not a call that ended."""
+        path = spool / _SPOOL
+        if not path.exists():
+            return ()
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        records = (json.loads(line) for line in lines)
+        return tuple(
+            ModelCall(**{**record["call"], "exactness": Exactness(record["call"]["exactness"])})
+            for record in records
+            if "call" in record
+        )
+
+    def _recording(self, phase_id: str) -> PhaseRecording:
+        if phase_id not in self._phases:
+            self._phases[phase_id] = load_phase(self._folder, phase_id)
+        return self._phases[phase_id]
+
+    def _result(
+        self, request: BuildRequest, status: BuildStatus, exit_status: int | None, summary: str
+    ) -> BuildResult:
+        return BuildResult(status, exit_status, summary, self.calls(request.spool))
+
+
+async def _replay(build: RecordedBuild, request: BuildRequest, spool: TextIO) -> str:
+    """Carry out the steps; return the last line the agent printed."""
+    summary = ""
+    for step in build.steps:
+        if step.delay is not None:
+            await asyncio.sleep(step.delay)
+        elif step.call is not None:
+            _write(spool, {"call": asdict(step.call.as_model_call())})
+        elif step.output is not None:
+            summary = step.output
+            _write(spool, {"output": step.output})
+        else:
+            problem = _edit(step, request.worktree)
+            if problem:
+                summary = problem
+                _write(spool, {"output": problem})
+    return summary
+
+
+def _edit(step: Step, worktree: Path) -> str | None:
+    """Change files as recorded; return what went wrong when a patch does not apply."""
+    for path, content in (step.files or {}).items():
+        target = worktree / path
+        if content is None:
+            target.unlink(missing_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(content, encoding="utf-8", newline="")
+    if step.patch is not None:
+        try:
+            Git(folder=worktree).run("apply", "--whitespace=nowarn", "-", input=step.patch)
+        except GitFailed as error:
+            return f"patch does not apply: {error.message}"
+    return None
+
+
+def _write(spool: TextIO, record: dict[str, object]) -> None:
+    """Append one line and hand it to the system at once: a kill loses nothing before it."""
+    spool.write(json.dumps(record) + "\n")
+    spool.flush()

@@ -1,0 +1,55 @@
+"""The formats by name, and reading files of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+
+from autopack.builders.usage.claude_code import ClaudeCodeParser
+from autopack.builders.usage.codex import CodexParser
+from autopack.builders.usage.opencode import OpencodeParser
+from autopack.builders.usage.pi import PiParser
+from autopack.builders.usage.reading import Usage, UsageParser, events
+from autopack.errors import BadInput, NotFound
+
+FORMATS: Mapping[str, Callable[[str, str], UsageParser]] = MappingProxyType(
+    {
+        "claude-code": ClaudeCodeParser,
+        "codex": CodexParser,
+        "opencode": OpencodeParser,
+        "pi": PiParser,
+    }
+)
+
+
+def parse(
+    format: str,  # noqa: A002 - what users type
+    source: Path | bytes | Iterable[Path | bytes],
+    *,
+    provider: str = "",
+    model: str = "",
+) -> Usage:
+    """Read an agent's output: its stdout, its session files, or both, one after the other.
+
+    ``provider`` and ``model`` are put where the output names none. Raises NotFound for an unknown
+    format or a missing file, BadInput for a file that cannot be read; content never raises.
+    """
+    if format not in FORMATS:
+        close = get_close_matches(format, FORMATS, n=1)
+        raise NotFound(
+            f"there is no usage format {format!r}",
+            field="format",
+            hint=f"did you mean {close[0]}?" if close else f"choose from {', '.join(FORMATS)}",
+        )
+    parser = FORMATS[format](provider, model)
+    for one in (source,) if isinstance(source, Path | bytes) else source:
+        try:
+            for event in events(one, parser.markers):
+                parser.read(event)
+        except FileNotFoundError as error:
+            raise NotFound(f"there is no file {one}", field="file") from error
+        except OSError as error:
+            raise BadInput(f"{one} cannot be read: {error.strerror}", field="file") from error
+    return parser.usage()

@@ -1,0 +1,319 @@
+"""One attempt at a phase: start, build, validate, conclude. The loop is the caller's."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from autopack.builders.protocol import BuildLimits, BuildRequest, BuildStatus
+from autopack.execution.closing import close_built, close_interrupted
+from autopack.execution.session import RunSession
+from autopack.execution.spool import BuildEnd, spool_folder, write_end
+from autopack.plan.model import PhaseSpec
+from autopack.recovery.causes import POLICIES, Failure, FailureCause
+from autopack.recovery.policy import Decision, DecisionKind, History, decide, stop_at_cap
+from autopack.store.runs import (
+    AttemptRow,
+    finish_attempt,
+    get_attempts,
+    get_phases,
+    move_phase,
+    record_decision,
+    set_head,
+    start_attempt,
+)
+from autopack.store.states import AttemptState, PhaseState
+from autopack.validation.checks import run_checks
+from autopack.validation.detect import inferred_checks
+from autopack.validation.toolchains.base import Check
+from autopack.workspace.leftovers import marker_env
+from autopack.workspace.mirror import Change
+from autopack.workspace.scope import check_scope, missing_deliverables
+
+HINT_BYTES = 6_000
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where an attempt begins: a commit, and what the builder is told of the one before."""
+
+    commit: str
+    hint: str | None
+
+
+def starting_point(attempts: list[AttemptRow], head: str) -> Start:
+    """Where the next attempt of a phase begins, from its earlier ones.
+
+    From the last attempt's tree when that was in scope and only its checks failed, else from
+    the branch head. Attempts that were cut off teach nothing.
+    """
+    failed = [attempt for attempt in attempts if attempt.state is AttemptState.FAILED]
+    if not failed:
+        return Start(head, None)
+    last = failed[-1]
+    cause = FailureCause(last.failure_cause or FailureCause.VALIDATION_FAILED)
+    output = (last.failure_output or "")[-HINT_BYTES:]
+    hint = f"Attempt {last.attempt} failed ({cause.value}): {last.failure_message}\n\n{output}"
+    keeps = POLICIES[cause].keeps_work and last.commit is not None
+    return Start(last.commit if keeps and last.commit else head, hint.strip())
+
+
+def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
+    """Start the phase's next attempt, or pick up the one that was built before a death.
+
+    A STOP decision instead means that a cap leaves no room for another build.
+    """
+    attempts = get_attempts(session.db, session.run_id, phase_id)
+    if attempts and attempts[-1].state is AttemptState.BUILT:
+        session.workspace.reset(_commit(attempts[-1]))
+        return attempts[-1]
+    exhausted = session.exhausted(session.phase(phase_id))
+    if exhausted is not None:
+        stop = stop_at_cap(exhausted)
+        last = attempts[-1].attempt if attempts else 0
+        session.db.transact(lambda conn: _record(conn, session, phase_id, last, stop))
+        return stop
+    start = starting_point(attempts, _head(session))
+    session.workspace.reset(start.commit)
+    phase = next(p for p in get_phases(session.db, session.run_id) if p.phase_id == phase_id)
+
+    def write(conn: Connection) -> AttemptRow:
+        if phase.state is PhaseState.QUEUED:
+            move_phase(conn, session.lease, phase_id, PhaseState.EXECUTING)
+        return start_attempt(
+            conn,
+            session.lease,
+            phase_id,
+            base_commit=start.commit,
+            builder=session.builder.name,
+            hint=start.hint,
+        )
+
+    return session.db.transact(write)
+
+
+async def build(session: RunSession, phase_id: str, number: int) -> None:
+    """Let the builder work, then commit what it left before anything is judged.
+
+    Whatever happens to the build, what it spent is recorded.
+    """
+    phase, attempt = session.phase(phase_id), _attempt(session, phase_id, number)
+    spool = spool_folder(session.folder, attempt.phase_id, attempt.attempt)
+    spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+    request = _request(session, phase, attempt)
+    try:
+        result = await session.switch.guard(session.builder.build(request, session.supervisor))
+    except BaseException:
+        # Also when the task itself is cancelled. A lost lease refuses the write, and then the
+        # new holder reads the same spool.
+        close_interrupted(
+            session.db,
+            session.lease,
+            attempt,
+            builder=session.builder,
+            run_folder=session.folder,
+        )
+        raise
+    write_end(spool, result)
+    snapshot = await asyncio.to_thread(
+        session.workspace.snapshot,
+        parent=_head(session),
+        message=f"{phase.id}: attempt {attempt.attempt}\n\n{phase.instructions}",
+        ref=session.mirror.attempt_ref(session.run_id, phase.id, attempt.attempt),
+    )
+    close_built(
+        session.db,
+        session.lease,
+        attempt,
+        builder=session.builder,
+        run_folder=session.folder,
+        end=BuildEnd(result.status, result.exit_status, result.summary),
+        commit=snapshot.commit,
+        changed=[change.path for change in snapshot.changes],
+    )
+
+
+async def validate(session: RunSession, phase_id: str, number: int) -> Failure | None:
+    """Judge the attempt's commit: its scope, its deliverables, then its checks."""
+    attempt = _attempt(session, phase_id, number)
+    phase = session.phase(phase_id)
+    commit = _commit(attempt)
+    changes = session.mirror.changed_paths(_head(session), commit)
+    if not changes:
+        failure = _judge_empty(phase, attempt)
+        if failure is not None:
+            return failure
+    failure = _judge_content(session, phase, commit, changes)
+    if failure is not None:
+        return failure
+    return await session.switch.guard(_judge_by_checks(session, phase, attempt))
+
+
+def conclude(session: RunSession, phase_id: str, number: int, failure: Failure | None) -> Decision:
+    """Record the verdict and what follows from it, in one transaction."""
+    attempt = _attempt(session, phase_id, number)
+    phase = session.phase(phase_id)
+    ended = [
+        other
+        for other in get_attempts(session.db, session.run_id, phase_id)
+        if other.built_at is not None
+    ]
+    decision = decide(
+        History(ended=len(ended), allowed=phase.budget.attempts),
+        failure,
+        session.exhausted(phase),
+    )
+
+    def write(conn: Connection) -> None:
+        lease = session.lease
+        if failure is None:
+            finish_attempt(conn, lease, phase_id, number, state=AttemptState.PASSED)
+            move_phase(conn, lease, phase_id, PhaseState.COMPLETE, commit=attempt.commit)
+            set_head(conn, lease, _commit(attempt))
+        else:
+            finish_attempt(
+                conn,
+                lease,
+                phase_id,
+                number,
+                state=AttemptState.FAILED,
+                failure_cause=failure.cause.value,
+                failure_message=failure.message,
+                failure_output=failure.output,
+            )
+            if decision.kind is DecisionKind.STOP:
+                move_phase(
+                    conn,
+                    lease,
+                    phase_id,
+                    PhaseState.FAILED,
+                    failure_cause=failure.cause.value,
+                    failure_message=failure.message,
+                )
+        _record(conn, session, phase_id, number, decision)
+
+    session.db.transact(write)
+    return decision
+
+
+def _record(
+    conn: Connection, session: RunSession, phase_id: str, number: int, decision: Decision
+) -> None:
+    record_decision(
+        conn,
+        session.lease,
+        phase_id,
+        number,
+        decision.kind.value,
+        decision.reason,
+        run_state=decision.run_state,
+    )
+
+
+def _request(session: RunSession, phase: PhaseSpec, attempt: AttemptRow) -> BuildRequest:
+    return BuildRequest(
+        run_id=session.run_id,
+        phase_id=phase.id,
+        attempt=attempt.attempt,
+        build=attempt.recorded_build,
+        goal=session.plan.goal,
+        instructions=phase.instructions,
+        worktree=session.workspace.path,
+        spool=spool_folder(session.folder, phase.id, attempt.attempt),
+        hint=attempt.hint,
+        model=session.run().model,
+        deliverables=phase.deliverables,
+        scope_paths=phase.scope.paths,
+        read_only=phase.scope.read_only,
+        checks=[check.argv for check in _checks(session, phase)],
+        limits=BuildLimits(tokens=phase.budget.tokens, seconds=session.seconds_left(phase)),
+        environment=_environment(session, phase.id, attempt.attempt),
+    )
+
+
+def _judge_empty(phase: PhaseSpec, attempt: AttemptRow) -> Failure | None:
+    """What an attempt that changed nothing amounts to; None when only its checks can say."""
+    said = attempt.summary or ""
+    if attempt.build_status == BuildStatus.FAILED:
+        return Failure(FailureCause.BUILDER_ERROR, said or "the builder failed", said)
+    if attempt.build_status == BuildStatus.TIMED_OUT:
+        return Failure(FailureCause.TIMEOUT, "the build ran out of time and changed nothing", said)
+    if phase.deliverables:
+        return Failure(
+            FailureCause.EMPTY_CHANGE,
+            f"nothing was changed, but {', '.join(phase.deliverables)} was to be delivered",
+            said,
+        )
+    return None
+
+
+def _judge_content(
+    session: RunSession, phase: PhaseSpec, commit: str, changes: tuple[Change, ...]
+) -> Failure | None:
+    violations = check_scope(
+        changes,
+        phase.scope.paths,
+        phase.scope.read_only,
+        read_link=lambda path: session.mirror.read_link(commit, path),
+    )
+    if violations:
+        lines = [f"{violation.path}: {violation.reason}" for violation in violations]
+        return Failure(
+            FailureCause.OUT_OF_SCOPE, f"outside the scope: {lines[0]}", "\n".join(lines)
+        )
+    if phase.deliverables:
+        missing = missing_deliverables(session.mirror.paths(commit), phase.deliverables)
+        if missing:
+            return Failure(FailureCause.DELIVERABLE_MISSING, f"not delivered: {', '.join(missing)}")
+    return None
+
+
+async def _judge_by_checks(
+    session: RunSession, phase: PhaseSpec, attempt: AttemptRow
+) -> Failure | None:
+    failed = await run_checks(
+        _checks(session, phase),
+        workspace=session.workspace.path,
+        environment=_environment(session, phase.id, attempt.attempt),
+        supervisor=session.supervisor,
+        spool=spool_folder(session.folder, phase.id, attempt.attempt) / "validation.log",
+        seconds=session.seconds_left(phase),
+    )
+    if failed is None:
+        return None
+    cause = FailureCause.TIMEOUT if failed.timed_out else FailureCause.VALIDATION_FAILED
+    return Failure(cause, failed.message, failed.output)
+
+
+def _checks(session: RunSession, phase: PhaseSpec) -> tuple[Check, ...]:
+    if phase.checks is None:
+        return inferred_checks(session.toolchains)
+    return tuple(Check(".", argv) for argv in phase.checks)
+
+
+def _environment(session: RunSession, phase_id: str, attempt: int) -> dict[str, str]:
+    """The whole environment of what an attempt starts: the run's tools and the marks."""
+    return {
+        **session.tools.variables,
+        **session.workspace.environment,
+        **marker_env(session.run_id, phase_id, attempt),
+    }
+
+
+def _attempt(session: RunSession, phase_id: str, number: int) -> AttemptRow:
+    attempts = get_attempts(session.db, session.run_id, phase_id)
+    return next(attempt for attempt in attempts if attempt.attempt == number)
+
+
+def _head(session: RunSession) -> str:
+    """The commit that the run's branch is at: what completed phases made of the base."""
+    run = session.run()
+    return run.head_commit or run.base_commit
+
+
+def _commit(attempt: AttemptRow) -> str:
+    if attempt.commit is None:
+        raise AssertionError(f"attempt {attempt.attempt} of {attempt.phase_id} has no commit")
+    return attempt.commit

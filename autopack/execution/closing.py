@@ -1,0 +1,82 @@
+"""Recording how a build ended, and what it spent, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from autopack.builders.protocol import Builder
+from autopack.execution.spool import BuildEnd, spool_folder
+from autopack.store.engine import Database
+from autopack.store.leases import Lease
+from autopack.store.runs import AttemptRow, finish_attempt, finish_build, move_phase
+from autopack.store.states import AttemptState, PhaseState
+from autopack.store.usage import close_intent, record_events
+from autopack.telemetry.events import builder_events
+
+
+def close_built(
+    db: Database,
+    lease: Lease,
+    attempt: AttemptRow,
+    *,
+    builder: Builder,
+    run_folder: Path,
+    end: BuildEnd,
+    commit: str,
+    changed: Sequence[str],
+) -> None:
+    """The build ended and its tree is in ``commit``: the attempt is BUILT."""
+
+    def write(conn: Connection) -> None:
+        _record_spend(conn, lease.run_id, attempt, builder, run_folder)
+        finish_build(
+            conn,
+            lease,
+            attempt.phase_id,
+            attempt.attempt,
+            commit=commit,
+            build_status=end.status.value,
+            exit_status=end.exit_status,
+            summary=end.summary,
+            changed_paths=list(changed),
+        )
+
+    db.transact(write)
+
+
+def close_interrupted(
+    db: Database,
+    lease: Lease,
+    attempt: AttemptRow,
+    *,
+    builder: Builder,
+    run_folder: Path,
+) -> None:
+    """The build was cut off: the attempt is INTERRUPTED and its phase waits for the next one."""
+
+    def write(conn: Connection) -> None:
+        _record_spend(conn, lease.run_id, attempt, builder, run_folder)
+        finish_attempt(
+            conn, lease, attempt.phase_id, attempt.attempt, state=AttemptState.INTERRUPTED
+        )
+        move_phase(conn, lease, attempt.phase_id, PhaseState.QUEUED)
+
+    db.transact(write)
+
+
+def _record_spend(
+    conn: Connection, run_id: str, attempt: AttemptRow, builder: Builder, run_folder: Path
+) -> None:
+    """Bring the calls that the spool tells of into the ledger; known ones are not added again."""
+    spool = spool_folder(run_folder, attempt.phase_id, attempt.attempt)
+    events = builder_events(
+        builder.calls(spool),
+        run_id=run_id,
+        phase_id=attempt.phase_id,
+        attempt=attempt.attempt,
+    )
+    record_events(conn, events)
+    close_intent(conn, run_id, attempt.phase_id, attempt.attempt)

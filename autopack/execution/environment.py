@@ -1,0 +1,39 @@
+"""The tools of a run: found once at its base commit, installed once into its own environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from autopack.execution.session import RunSession
+from autopack.plan.values import Command
+from autopack.validation.environment import RunEnvironment, prepare
+from autopack.workspace.leftovers import RUN
+from autopack.workspace.process import Exit
+
+
+async def prepare_environment(session: RunSession) -> RunEnvironment:
+    """Install what the project needs, or find it installed. Raises EnvironmentFailed."""
+    log = session.folder / "spool" / "setup.log"
+
+    async def run_step(argv: Command, cwd: Path, env: Mapping[str, str], label: str) -> Exit:
+        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return await session.supervisor.run(
+            argv,
+            cwd=cwd,
+            env={**env, RUN: session.run_id},
+            timeout=session.seconds_left(),
+            spool=log,
+        )
+
+    return await session.switch.guard(
+        prepare(
+            folder=session.folder,
+            workspace=session.workspace.path,
+            setup=session.plan.setup,
+            detected=session.toolchains,
+            run_step=run_step,
+            environ=os.environ,
+        )
+    )

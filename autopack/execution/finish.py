@@ -1,0 +1,75 @@
+"""The end of a run: its branch published, its state final, its checkouts gone."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Connection
+
+from autopack.clock import Clock
+from autopack.errors import GitFailed, Refused, RepositoryError, RunHeld
+from autopack.execution.session import (
+    RunSession,
+    close_session,
+    open_session,
+    remove_workspaces,
+)
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.store.runs import get_phases, get_run, move_phase, move_run, request_cancel
+from autopack.store.states import PhaseState, RunState
+
+_CANCEL_SECONDS = 30.0
+
+
+def finish(session: RunSession, state: RunState, reason: str | None = None) -> None:
+    """Publish what the run completed and close it.
+
+    Work that cannot be published is not lost (it stays in Autopack's own clone), but somebody
+    has to look: such a run does not end in success.
+    """
+    run = session.run()
+    if run.head_commit is not None:
+        try:
+            session.mirror.publish(session.run_id, run.head_commit)
+        except (GitFailed, RepositoryError) as error:
+            if state is RunState.DONE_SUCCESS:
+                state = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
+                reason = f"branch {run.branch} was not published: {error.message}"
+
+    def write(conn: Connection) -> None:
+        for phase in get_phases(conn, session.run_id):
+            if phase.state is PhaseState.EXECUTING:
+                move_phase(conn, session.lease, phase.phase_id, PhaseState.QUEUED)
+        move_run(conn, session.lease, state, reason=reason)
+
+    session.db.transact(write)
+    remove_workspaces(session)
+
+
+def cancel(run_id: str, *, db: Database, settings: Settings, clock: Clock) -> None:
+    """End a run DONE_CANCELLED, wherever it is, and return when it is.
+
+    A holder sees the request within a second and closes the run itself; a run that nobody holds
+    is taken over and closed here. Raises Refused when the holder does not answer.
+    """
+    request_cancel(db, run_id)
+    deadline = clock.monotonic() + _CANCEL_SECONDS
+    while clock.monotonic() < deadline:
+        if get_run(db, run_id).state.is_final:
+            return
+        try:
+            session = open_session(run_id, db=db, settings=settings, clock=clock)
+        except RunHeld:
+            time.sleep(0.25)
+            continue
+        try:
+            finish(session, RunState.DONE_CANCELLED, "cancelled before it was finished")
+        finally:
+            close_session(session)
+        return
+    raise Refused(
+        f"run {run_id} was asked to stop, but its holder has not answered yet",
+        field="run_id",
+        hint=f"look again with `autopack show {run_id}`",
+    )

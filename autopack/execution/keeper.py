@@ -1,0 +1,96 @@
+"""Keeping a run: a thread that renews the lease, counts working time and sees cancel requests.
+
+A thread with its own connection, since a blocking call would stop an asyncio heartbeat.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from autopack.clock import Clock
+from autopack.errors import DatabaseRefused, LeaseLost
+from autopack.execution.stopping import StopReason, StopSwitch
+from autopack.store.engine import Database
+from autopack.store.leases import Lease, renew
+from autopack.store.runs import add_elapsed, get_run
+from autopack.workspace.process import Supervisor
+
+CANCEL_POLL_SECONDS = 1.0
+_BUSY_SECONDS = 5.0
+
+
+class LeaseKeeper:
+    """Holds one lease until ``close``; throws the switch when the run must stop.
+
+    The lease is renewed every third of its length. When it cannot be renewed before it runs
+    out, or was taken over, the children are ended first: two holders never work at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        db_url: str,
+        lease: Lease,
+        seconds: float,
+        clock: Clock,
+        switch: StopSwitch,
+        supervisor: Supervisor,
+    ) -> None:
+        self._db = Database.open(
+            db_url, clock=clock, check_schema=False, busy_seconds=_BUSY_SECONDS
+        )
+        self.lease = lease
+        self._seconds = seconds
+        self._clock = clock
+        self._switch = switch
+        self._supervisor = supervisor
+        self._counted_at = clock.monotonic()
+        self._renewed_at = clock.monotonic()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(
+            target=self._watch, name=f"lease-{lease.run_id}", daemon=True
+        )
+        self._thread.start()
+
+    def uncounted_seconds(self) -> float:
+        """Working time since it was last written to the run."""
+        return self._clock.monotonic() - self._counted_at
+
+    def close(self) -> None:
+        """Stop watching; the working time so far is written, the lease is left as it is."""
+        self._closing.set()
+        self._thread.join()
+        stopped = self._switch.stopped
+        if stopped is None or stopped.reason is not StopReason.LEASE_LOST:
+            self._count()
+        self._db.close()
+
+    def _watch(self) -> None:
+        while not self._closing.wait(min(CANCEL_POLL_SECONDS, self._seconds / 3)):
+            try:
+                self._look()
+            except LeaseLost as error:
+                self._lose(error.message)
+                return
+            except DatabaseRefused as error:
+                # The database may come back; the lease's own length is the limit of patience.
+                if self._clock.monotonic() - self._renewed_at >= self._seconds:
+                    self._lose(f"the lease could not be renewed: {error.message}")
+                    return
+
+    def _look(self) -> None:
+        if self._clock.monotonic() - self._renewed_at >= self._seconds / 3:
+            renew(self._db, self.lease, self._seconds)
+            self._renewed_at = self._clock.monotonic()
+            self._count()
+        if get_run(self._db, self.lease.run_id).cancel_requested_at is not None:
+            self._switch.stop(StopReason.CANCELLED, "the run was cancelled")
+
+    def _count(self) -> None:
+        seconds = self.uncounted_seconds()
+        self._db.transact(lambda conn: add_elapsed(conn, self.lease, seconds))
+        self._counted_at += seconds
+
+    def _lose(self, message: str) -> None:
+        self._supervisor.end_all()
+        self._switch.stop(StopReason.LEASE_LOST, message)

@@ -1,0 +1,143 @@
+"""Turning a request into a stored run, after checking everything that can be wrong with it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from autopack.builders.registry import DEFAULT_BUILDER, make_builder
+from autopack.clock import Clock
+from autopack.errors import BadInput, NotFound, PlanError
+from autopack.ids import check_id, new_run_id
+from autopack.plan.features import resolve_features
+from autopack.plan.load import load_plan, parse_plan
+from autopack.plan.model import Plan
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.store.runs import NewRun, RunRow, create_run, get_run
+from autopack.validation.detect import detect, inferred_checks
+from autopack.workspace.mirror import Mirror
+from autopack.workspace.source import SourceRepository
+from autopack.workspace.workspace import Workspace
+
+AT_CAP = ("fail", "ask")
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a user asks for. ``plan`` is a path, a URL, or the text of a plan file.
+
+    ``commit`` is any revision, HEAD when None. ``token_cap`` overrides the plan's.
+    """
+
+    plan: str
+    repo: str
+    commit: str | None = None
+    builder: str | None = None
+    builder_options: Mapping[str, str] = field(default_factory=dict[str, str])
+    model: str | None = None
+    enable: tuple[str, ...] = ()
+    disable: tuple[str, ...] = ()
+    token_cap: int | None = None
+    at_cap: str = "fail"
+    run_id: str | None = None
+
+
+def read_plan(source: str) -> Plan:
+    """Read a plan from a path, an http(s) URL or its own text.
+
+    Raises PlanError naming the field and, where there is one, the line.
+    """
+    if source.startswith(("http://", "https://")):
+        try:
+            response = httpx.get(source, follow_redirects=True, timeout=30)
+            response.raise_for_status()
+        except httpx.HTTPError as error:
+            raise PlanError(
+                f"the plan at {source} cannot be read: {error}", field="plan"
+            ) from error
+        return parse_plan(response.text, name=source)
+    if "\n" in source:
+        return parse_plan(source)
+    return load_plan(Path(source).expanduser())
+
+
+def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock: Clock) -> RunRow:
+    """Check the request and store the run; the same request with the same id is stored once.
+
+    Raises an AutopackError that names the field at fault; then nothing has been stored.
+    """
+    run_id = check_id(request.run_id, "run_id") if request.run_id else new_run_id(clock.now())
+    if request.token_cap is not None and request.token_cap < 1:
+        raise BadInput(
+            f"the token cap is {request.token_cap}", field="token_cap", hint="use 1 or more"
+        )
+    if request.at_cap not in AT_CAP:
+        raise BadInput(f"at_cap is {request.at_cap!r}", field="at_cap", hint="choose fail or ask")
+    plan = read_plan(request.plan)
+    features = resolve_features(
+        plan=plan.features, enable=request.enable, disable=request.disable, environ=os.environ
+    )
+    builder_name = request.builder or DEFAULT_BUILDER
+    make_builder(builder_name, request.builder_options).check(plan)
+    source = SourceRepository.open(request.repo)
+    source.check_publishable()
+    base_commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
+    if any(phase.checks is None for phase in plan.phases):
+        _refuse_unchecked(plan, settings, source, base_commit, run_id)
+    return create_run(
+        db,
+        NewRun(
+            run_id=run_id,
+            plan_hash=plan.plan_hash,
+            plan_body=plan.to_dict(),
+            goal=plan.goal,
+            repo=source.location,
+            base_commit=base_commit,
+            branch=f"autopack/{run_id}",
+            builder=builder_name,
+            builder_options=dict(request.builder_options),
+            model=request.model or plan.models.builder,
+            models=plan.models.model_dump(mode="json"),
+            features=tuple(sorted(features)),
+            token_cap=request.token_cap or plan.budget.tokens,
+            cost_cap=plan.budget.cost,
+            minutes_cap=plan.budget.minutes,
+            at_cap=request.at_cap,
+        ),
+        phases=[(phase.id, phase.tier) for phase in plan.ordered()],
+    )
+
+
+def _stored_commit(db: Database, run_id: str | None) -> str | None:
+    """The base of a run that exists already, so that HEAD may have moved since it began."""
+    if run_id is None:
+        return None
+    try:
+        return get_run(db, run_id).base_commit
+    except NotFound:
+        return None
+
+
+def _refuse_unchecked(
+    plan: Plan, settings: Settings, source: SourceRepository, commit: str, run_id: str
+) -> None:
+    """Raise PlanError when a phase names no checks and the repository suggests none."""
+    mirror = Mirror.open(settings.home, source)
+    mirror.ensure(commit, run_id)
+    with tempfile.TemporaryDirectory(prefix="autopack-") as folder:
+        Workspace.create(mirror, Path(folder) / "tree", commit)
+        if inferred_checks(detect(Path(folder) / "tree")):
+            return
+    index, phase = next((i, p) for i, p in enumerate(plan.phases) if p.checks is None)
+    raise PlanError(
+        f"phases[{index}].validate: phase {phase.id} names no checks, and no toolchain with "
+        "tests was found in the repository",
+        field=f"phases[{index}].validate",
+        hint="name the commands that must succeed, for example validate: [pytest -q]",
+    )

@@ -1,0 +1,71 @@
+"""After a death: keep what was built, mark what was cut off, count what both had spent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from autopack.builders.protocol import Builder
+from autopack.execution.closing import close_built, close_interrupted
+from autopack.execution.spool import read_end, spool_folder
+from autopack.store.engine import Database
+from autopack.store.leases import Lease
+from autopack.store.runs import RunRow, get_attempts, get_phases, move_phase
+from autopack.store.states import AttemptState, PhaseState
+from autopack.workspace.mirror import Mirror
+
+
+def recover(
+    db: Database,
+    lease: Lease,
+    *,
+    run: RunRow,
+    builder: Builder,
+    mirror: Mirror,
+    run_folder: Path,
+) -> None:
+    """Close every attempt that a dead holder left STARTED, and queue its phase again.
+
+    A build that ended and whose tree was committed becomes BUILT: it is validated, not paid for
+    again. Any other is INTERRUPTED, with its spend in the ledger.
+    """
+    attempts = get_attempts(db, lease.run_id)
+    for attempt in attempts:
+        if attempt.state is not AttemptState.STARTED:
+            continue
+        end = read_end(spool_folder(run_folder, attempt.phase_id, attempt.attempt))
+        commit = mirror.read_ref(
+            mirror.attempt_ref(lease.run_id, attempt.phase_id, attempt.attempt)
+        )
+        if end is not None and commit is not None:
+            changes = mirror.changed_paths(run.head_commit or run.base_commit, commit)
+            close_built(
+                db,
+                lease,
+                attempt,
+                builder=builder,
+                run_folder=run_folder,
+                end=end,
+                commit=commit,
+                changed=[change.path for change in changes],
+            )
+        else:
+            close_interrupted(db, lease, attempt, builder=builder, run_folder=run_folder)
+    _queue_idle_phases(db, lease)
+
+
+def _queue_idle_phases(db: Database, lease: Lease) -> None:
+    """A phase may be EXECUTING with no attempt open: its holder died between two of them."""
+
+    def write(conn: Connection) -> None:
+        built = {
+            attempt.phase_id
+            for attempt in get_attempts(conn, lease.run_id)
+            if attempt.state is AttemptState.BUILT
+        }
+        for phase in get_phases(conn, lease.run_id):
+            if phase.state is PhaseState.EXECUTING and phase.phase_id not in built:
+                move_phase(conn, lease, phase.phase_id, PhaseState.QUEUED)
+
+    db.transact(write)

@@ -1,0 +1,255 @@
+"""A run in the hands of this process: its lease, its plan, its workspace, its caps."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from autopack.budget import Exhausted, Level, Limits, Spent, first_exhausted
+from autopack.builders.protocol import Builder
+from autopack.builders.registry import make_builder
+from autopack.clock import Clock
+from autopack.errors import Refused
+from autopack.execution.keeper import LeaseKeeper
+from autopack.execution.recover import recover
+from autopack.execution.stopping import StopReason, StopSwitch
+from autopack.plan.model import PhaseSpec, Plan
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.store.leases import Acquired, Holder, Lease, acquire, release
+from autopack.store.runs import (
+    RunRow,
+    get_plan_body,
+    get_run,
+    move_run,
+    set_flow_run,
+    set_toolchains,
+)
+from autopack.store.states import RunState
+from autopack.store.usage import phase_tokens, token_totals
+from autopack.validation.detect import detect
+from autopack.validation.environment import RunEnvironment
+from autopack.validation.toolchains.base import Detected
+from autopack.workspace import leftovers
+from autopack.workspace.mirror import Mirror
+from autopack.workspace.process import Supervisor
+from autopack.workspace.source import SourceRepository
+from autopack.workspace.workspace import Workspace
+
+
+@dataclass
+class RunSession:
+    """Everything that one process needs while it holds one run."""
+
+    run_id: str
+    plan: Plan
+    builder: Builder
+    db: Database
+    settings: Settings
+    lease: Lease
+    keeper: LeaseKeeper
+    switch: StopSwitch
+    supervisor: Supervisor
+    mirror: Mirror
+    workspace: Workspace
+    toolchains: tuple[Detected, ...]
+    environment: RunEnvironment | None = None
+
+    @property
+    def tools(self) -> RunEnvironment:
+        """The run's environment, which ``prepare_environment`` made. Raises Refused before."""
+        if self.environment is None:
+            raise Refused("the environment of the run is not prepared", field="run_id")
+        return self.environment
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder under the home."""
+        return self.settings.run_folder(self.run_id)
+
+    def run(self) -> RunRow:
+        """The run as it is stored now."""
+        return get_run(self.db, self.run_id)
+
+    def phase(self, phase_id: str) -> PhaseSpec:
+        """What the plan says of a phase."""
+        return next(phase for phase in self.plan.phases if phase.id == phase_id)
+
+    def exhausted(self, phase: PhaseSpec) -> Exhausted | None:
+        """The first cap of the run or the phase that leaves no room for another build."""
+        run = self.run()
+        totals = token_totals(self.db, self.run_id)
+        return first_exhausted(
+            (
+                Level(
+                    f"run {self.run_id}",
+                    Limits(run.token_cap, run.cost_cap, run.minutes_cap),
+                    Spent(totals.total, totals.cost, self._seconds_worked(run) / 60),
+                ),
+                Level(
+                    f"phase {phase.id}",
+                    Limits(tokens=phase.budget.tokens),
+                    Spent(phase_tokens(self.db, self.run_id).get(phase.id, 0)),
+                ),
+            )
+        )
+
+    def seconds_left(self, phase: PhaseSpec | None = None) -> float:
+        """How long the next step may take under the run's cap on minutes, and a phase's."""
+        run = self.run()
+        left = max(run.minutes_cap * 60 - self._seconds_worked(run), 0.001)
+        if phase is None or phase.budget.minutes is None:
+            return left
+        return min(left, phase.budget.minutes * 60)
+
+    def _seconds_worked(self, run: RunRow) -> float:
+        return run.elapsed_seconds + self.keeper.uncounted_seconds()
+
+
+_held: dict[str, RunSession] = {}
+
+
+def held(run_id: str) -> RunSession:
+    """The session that this process holds for a run. Raises Refused when it holds none."""
+    if run_id not in _held:
+        raise Refused(
+            f"this process does not hold run {run_id}",
+            field="run_id",
+            hint="phases are executed by execute_run",
+        )
+    return _held[run_id]
+
+
+def stop_all(reason: StopReason, message: str) -> bool:
+    """Stop every run that this process holds; False when it holds none."""
+    for session in list(_held.values()):
+        session.switch.stop(reason, message)
+    return bool(_held)
+
+
+def open_session(
+    run_id: str,
+    *,
+    db: Database,
+    settings: Settings,
+    clock: Clock,
+    flow_run_id: str | None = None,
+) -> RunSession:
+    """Take the run over: lease, leftovers, unfinished attempts, workspace.
+
+    Raises RunHeld when another process works on it, Refused when it is finished.
+    """
+    run = get_run(db, run_id)
+    if run.state.is_final:
+        raise Refused(
+            f"run {run_id} is finished: {run.state.value}",
+            field="run_id",
+            hint=f"autopack show {run_id}",
+        )
+    plan = Plan.from_json(json.dumps(get_plan_body(db, run.plan_hash)))
+    builder = make_builder(run.builder, run.builder_options)
+    builder.check(plan)
+    source = SourceRepository.open(run.repo)
+    acquired = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds)
+    switch, supervisor = StopSwitch(), Supervisor()
+    keeper = LeaseKeeper(
+        db_url=settings.database_url,
+        lease=acquired.lease,
+        seconds=settings.lease_seconds,
+        clock=clock,
+        switch=switch,
+        supervisor=supervisor,
+    )
+    try:
+        _end_leftovers(run_id, acquired)
+        mirror = Mirror.open(settings.home, source)
+        mirror.ensure(run.base_commit, run_id)
+        run_folder = settings.run_folder(run_id)
+        recover(db, acquired.lease, run=run, builder=builder, mirror=mirror, run_folder=run_folder)
+        workspace = _open_workspace(run_folder / "work", mirror, run, acquired)
+        session = RunSession(
+            run_id=run_id,
+            plan=plan,
+            builder=builder,
+            db=db,
+            settings=settings,
+            lease=acquired.lease,
+            keeper=keeper,
+            switch=switch,
+            supervisor=supervisor,
+            mirror=mirror,
+            workspace=workspace,
+            toolchains=_toolchains(mirror, workspace, run),
+        )
+        db.transact(lambda conn: _enter(conn, session, flow_run_id))
+    except BaseException:
+        keeper.close()
+        release(db, acquired.lease)
+        raise
+    _held[run_id] = session
+    return session
+
+
+def close_session(session: RunSession) -> None:
+    """Give the run back; whatever state it is in, another process may go on from there."""
+    _held.pop(session.run_id, None)
+    session.supervisor.end_all()
+    session.keeper.close()
+    stopped = session.switch.stopped
+    if stopped is None or stopped.reason is not StopReason.LEASE_LOST:
+        release(session.db, session.lease)
+
+
+def _enter(conn: Connection, session: RunSession, flow_run_id: str | None) -> None:
+    """Note that the run is under way, where, and with which tools."""
+    run = get_run(conn, session.run_id)
+    if run.state is not RunState.PHASE_EXECUTION:
+        move_run(conn, session.lease, RunState.PHASE_EXECUTION)
+    if flow_run_id is not None and run.flow_run_id != flow_run_id:
+        set_flow_run(conn, session.lease, flow_run_id)
+    if run.toolchains is None:
+        set_toolchains(conn, session.lease, [asdict(found) for found in session.toolchains])
+
+
+def _toolchains(mirror: Mirror, workspace: Workspace, run: RunRow) -> tuple[Detected, ...]:
+    """What the project is built with, as seen at the base commit before any phase changed it."""
+    if run.toolchains is not None:
+        return tuple(Detected.from_json(found) for found in run.toolchains)
+    workspace.reset(run.base_commit)
+    return detect(workspace.path)
+
+
+def remove_workspaces(session: RunSession) -> None:
+    """Delete the run's checkouts and environment; its spools and its commits stay."""
+    for path in (session.folder / "work").iterdir():
+        Workspace.adopt(session.mirror, path).remove()
+    for name in ("work", "environment"):
+        shutil.rmtree(session.folder / name, ignore_errors=True)
+
+
+def _end_leftovers(run_id: str, acquired: Acquired) -> None:
+    """End what a dead holder left running on this machine, its Prefect server included."""
+    found = leftovers.find(AUTOPACK_RUN=run_id)
+    previous = acquired.previous
+    if previous is not None and previous.is_gone():
+        found += leftovers.find(AUTOPACK_HOLDER=previous.mark)
+    leftovers.end(found)
+
+
+def _open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired) -> Workspace:
+    """The checkout of this lease.
+
+    A dead holder's is taken over, so that what was installed into it is found again; one whose
+    holder may still be alive (it only fell silent) is left to it, and a new one is made.
+    """
+    safe = acquired.previous is None or acquired.was_released or acquired.previous.is_gone()
+    existing = sorted(folder.iterdir()) if safe and folder.is_dir() else []
+    if existing:
+        return Workspace.adopt(mirror, existing[-1])
+    return Workspace.create(
+        mirror, folder / f"{acquired.lease.token:06d}", run.head_commit or run.base_commit
+    )

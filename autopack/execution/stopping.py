@@ -1,0 +1,99 @@
+"""Stopping a run in the middle: who asked for it, and ending the step that is under way."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from autopack.errors import AutopackError
+
+T = TypeVar("T")
+
+
+class StopReason(StrEnum):
+    """Why a run stops before its end."""
+
+    CANCELLED = "cancelled"
+    """Somebody asked for it; the run ends DONE_CANCELLED."""
+    INTERRUPTED = "interrupted"
+    """A signal to this process; the run can be resumed."""
+    LEASE_LOST = "lease_lost"
+    """Another process took the run over."""
+
+
+class RunStopped(AutopackError):
+    """The run was stopped while a step was under way."""
+
+    kind = "stopped"
+    exit_code = 1
+
+    def __init__(self, reason: StopReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class StopSwitch:
+    """Set once, from any thread or signal handler; ends the guarded step within the event loop.
+
+    The first reason wins.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stopped: RunStopped | None = None
+        self._waiting: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+
+    @property
+    def stopped(self) -> RunStopped | None:
+        """What stopped the run, or None while it goes on."""
+        return self._stopped
+
+    def stop(self, reason: StopReason, message: str) -> None:
+        """Ask the run to stop; later calls change nothing."""
+        with self._lock:
+            if self._stopped is not None:
+                return
+            self._stopped = RunStopped(reason, message)
+            waiting = self._waiting
+        if waiting is not None:
+            loop, event = waiting
+            # The loop may have closed since: then no step is left to end.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(event.set)
+
+    def check(self) -> None:
+        """Raise RunStopped when the run has been stopped."""
+        if self._stopped is not None:
+            raise self._stopped
+
+    async def guard(self, step: Coroutine[Any, Any, T]) -> T:
+        """Await ``step``; when the switch is thrown, cancel it, wait for its end, raise."""
+        event = asyncio.Event()
+        with self._lock:
+            self._waiting = (asyncio.get_running_loop(), event)
+            if self._stopped is not None:
+                event.set()
+        work = asyncio.ensure_future(step)
+        thrown = asyncio.ensure_future(event.wait())
+        try:
+            await asyncio.wait({work, thrown}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                await _end(work)
+                self.check()
+            return await work
+        except asyncio.CancelledError:
+            await _end(work)
+            raise
+        finally:
+            thrown.cancel()
+            with self._lock:
+                self._waiting = None
+
+
+async def _end(work: asyncio.Future[Any]) -> None:
+    """Cancel a step and wait until it has cleaned up behind itself."""
+    work.cancel()
+    await asyncio.wait({work})

@@ -1,0 +1,172 @@
+"""A run as JSON: what `run`, `resume` and `show` print and what the flow returns."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from autopack.store.engine import Database
+from autopack.store.runs import (
+    AttemptRow,
+    DecisionRow,
+    PhaseRow,
+    RunRow,
+    get_attempts,
+    get_decisions,
+    get_phases,
+    get_run,
+)
+from autopack.store.states import PhaseState
+from autopack.store.usage import TokenTotals, phase_tokens, token_totals
+
+Json = dict[str, Any]
+
+
+def run_view(db: Database, run_id: str) -> Json:
+    """One run with its phases, from one snapshot. Raises NotFound."""
+    with db.read() as conn:
+        run = get_run(conn, run_id)
+        phases = get_phases(conn, run_id)
+        attempts = get_attempts(conn, run_id)
+        decisions = get_decisions(conn, run_id)
+        totals = token_totals(conn, run_id)
+        tokens = phase_tokens(conn, run_id)
+    by_phase: defaultdict[str, list[AttemptRow]] = defaultdict(list)
+    for attempt in attempts:
+        by_phase[attempt.phase_id].append(attempt)
+    decided: defaultdict[str, list[DecisionRow]] = defaultdict(list)
+    for decision in decisions:
+        decided[decision.phase_id].append(decision)
+    return {
+        **run_line(run),
+        "goal": run.goal,
+        "base_commit": run.base_commit,
+        "head_commit": run.head_commit,
+        "model": run.model,
+        "features": list(run.features),
+        "failure_reason": run.failure_reason,
+        "flow_run_id": run.flow_run_id,
+        "tokens": token_split(totals),
+        "cost": money(totals.cost),
+        "budget": _budget(run, totals),
+        **_counts(phases),
+        "phases": [
+            _phase(row, by_phase[row.phase_id], decided[row.phase_id], tokens.get(row.phase_id, 0))
+            for row in phases
+        ],
+    }
+
+
+def phase_view(db: Database, run_id: str, phase_id: str) -> Json:
+    """One phase as it stands in the run's JSON."""
+    phases: list[Json] = run_view(db, run_id)["phases"]
+    return next(phase for phase in phases if phase["phase_id"] == phase_id)
+
+
+def run_line(run: RunRow) -> Json:
+    """What a listing says of a run."""
+    return {
+        "run_id": run.run_id,
+        "state": run.state.value,
+        "repo": run.repo,
+        "branch": run.branch,
+        "builder": run.builder,
+        "created_at": timestamp(run.created_at),
+        "started_at": timestamp(run.started_at),
+        "finished_at": timestamp(run.finished_at),
+    }
+
+
+def tokens_view(db: Database, run_id: str) -> Json:
+    """What a run spent: `autopack tokens`. Raises NotFound."""
+    with db.read() as conn:
+        get_run(conn, run_id)
+        totals = token_totals(conn, run_id)
+    return {
+        "run_id": run_id,
+        "spent": {
+            **token_split(totals),
+            "by_category": dict(totals.by_category),
+            "by_role": dict(totals.by_role),
+        },
+        "claimed": None,
+        "estimate_coverage": None,
+        "events": totals.events,
+        "unreconciled_calls": totals.unreconciled_calls,
+        "cost": money(totals.cost),
+    }
+
+
+def token_split(totals: TokenTotals) -> dict[str, int]:
+    """The one meaning of tokens; calls that reported only a total are in ``unsplit``."""
+    return {
+        "total": totals.total,
+        "input": totals.input,
+        "cache_read": totals.cache_read,
+        "cache_write": totals.cache_write,
+        "output": totals.output,
+        "unsplit": totals.unsplit,
+    }
+
+
+def money(cost: Decimal | None) -> float | None:
+    """US dollars as a JSON number; None when any price is unknown."""
+    return None if cost is None else float(cost)
+
+
+def timestamp(at: datetime | None) -> str | None:
+    """ISO 8601, UTC."""
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
+
+
+def _budget(run: RunRow, totals: TokenTotals) -> Json:
+    return {
+        "limits": {
+            "tokens": run.token_cap,
+            "cost": money(run.cost_cap),
+            "minutes": run.minutes_cap,
+        },
+        "spent": {
+            "tokens": totals.total,
+            "cost": money(totals.cost),
+            "minutes": round(run.elapsed_seconds / 60, 3),
+        },
+        "reserved": {"tokens": 0, "cost": 0, "minutes": 0},
+    }
+
+
+def _counts(phases: list[PhaseRow]) -> Json:
+    def count(state: PhaseState) -> int:
+        return sum(phase.state is state for phase in phases)
+
+    complete = count(PhaseState.COMPLETE)
+    return {
+        "total_phases": len(phases),
+        "completed_phases": complete,
+        "failed_phases": count(PhaseState.FAILED),
+        "executing_phases": count(PhaseState.EXECUTING),
+        "percent_complete": round(100 * complete / len(phases), 1),
+    }
+
+
+def _phase(
+    phase: PhaseRow, attempts: list[AttemptRow], decisions: list[DecisionRow], tokens: int
+) -> Json:
+    failed = phase.failure_cause is not None
+    return {
+        "phase_id": phase.phase_id,
+        "tier": phase.tier,
+        "state": phase.state.value,
+        "attempts": sum(attempt.built_at is not None for attempt in attempts),
+        "commit": phase.commit,
+        "tokens": tokens,
+        "failure": {"cause": phase.failure_cause, "message": phase.failure_message}
+        if failed
+        else None,
+        "decisions": [
+            {"attempt": decision.attempt, "kind": decision.kind, "reason": decision.reason}
+            for decision in decisions
+        ],
+    }

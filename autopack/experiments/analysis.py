@@ -1,0 +1,245 @@
+"""Analyses a table of pairs under a protocol, by the fixed procedure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from autopack.errors import BadInput
+from autopack.experiments import schema
+from autopack.experiments.evidence import OUTLIER_MADS, PlanGroups, TokenEvidence, weigh_tokens
+from autopack.experiments.power import pairs_needed
+from autopack.experiments.protocol import AnalysisProtocol
+from autopack.experiments.ranks import hodges_lehmann, wilcoxon_p
+from autopack.experiments.secondary import compare_metrics
+from autopack.experiments.sequential import e_value
+from autopack.experiments.statistics import icc
+from autopack.experiments.success import (
+    PairedOutcomes,
+    mcnemar_mid_p,
+    mean_and_lower_limit,
+    tango_interval,
+)
+from autopack.experiments.totals import describe, ratio_of_totals, tokens_per_success_ratio
+from autopack.experiments.verdict import DESCRIPTIVE_BELOW, SuccessEvidence, decide
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from autopack.experiments.pairs import PairTable
+
+    Floats = NDArray[np.float64]
+
+CONFIDENCE = 0.95
+PLANNED_RATIOS = (0.9, 0.8, 0.7)
+
+
+def analyse(
+    table: PairTable,
+    protocol: AnalysisProtocol,
+    *,
+    test_id: str | None = None,
+    protocol_hash: str | None = None,
+) -> schema.Analysis:
+    """Analyse ``table``; the same inputs give the same result to the last bit.
+
+    ``test_id`` defaults to one made from the inputs, ``protocol_hash`` to that of ``protocol``.
+    Raises BadInput when a monitored table is longer than the protocol allows.
+    """
+    _refuse_too_many(table, protocol)
+    control, treatment = table.values("control_tokens"), table.values("treatment_tokens")
+    plans = cast("list[str]", table.valid["plan"].tolist())
+    groups = PlanGroups(plans)
+    tokens = weigh_tokens(
+        control=control,
+        treatment=treatment,
+        plans=plans,
+        n_void=len(table.void),
+        protocol=protocol,
+    )
+    success = _weigh_success(table, groups)
+    verdict = decide(
+        tokens=tokens,
+        success=success,
+        n_pairs=len(control),
+        n_void=len(table.void),
+        protocol=protocol,
+    )
+    totals = ratio_of_totals(groups.sum(control), groups.sum(treatment), seed=protocol.seed)
+    ranks = hodges_lehmann(tokens.d)
+    digest = input_hash(table, protocol)
+    return schema.Analysis(
+        test_id=test_id or f"csv-{digest[:12]}",
+        input_hash=digest,
+        protocol_hash=protocol_hash or protocol.hash(),
+        decision=verdict.decision,
+        reasons=list(verdict.reasons),
+        sentence=verdict.sentence,
+        warnings=_warnings(table, tokens),
+        seed=protocol.seed,
+        n_pairs=len(control),
+        n_plans=tokens.summary.n,
+        n_void=len(table.void),
+        void_reasons=_void_reasons(table),
+        gmr=tokens.summary.ratio,
+        ci=schema.ReportedInterval(
+            lo=tokens.reported.lo,
+            hi=tokens.reported.hi,
+            level=CONFIDENCE,
+            kind=tokens.reported_kind,
+        ),
+        t=tokens.summary.t,
+        df=tokens.summary.df,
+        p_t=tokens.summary.p_two,
+        p_signflip=tokens.flips.two,
+        p_signflip_less=tokens.flips.less,
+        sd_log=tokens.summary.sd,
+        icc=icc(np.log(treatment / control), plans),
+        hodges_lehmann=schema.HodgesLehmannResult(
+            ratio=ranks.ratio, lo=ranks.lo, hi=ranks.hi, achieved_confidence=ranks.achieved
+        ),
+        wilcoxon_p=wilcoxon_p(tokens.d),
+        ratio_of_totals=totals.ratio,
+        ratio_of_totals_ci=schema.Range(lo=totals.interval.lo, hi=totals.interval.hi),
+        tokens_per_success_ratio=tokens_per_success_ratio(
+            control,
+            treatment,
+            success.outcomes.n11 + success.outcomes.n10,
+            success.outcomes.n11 + success.outcomes.n01,
+        ),
+        e_value=e_value(tokens.monitoring.final_log_e),
+        e_bet=e_value(tokens.log_e_bet),
+        stopped_at=tokens.stopped_at,
+        max_pairs=protocol.max_pairs,
+        success=_success(success),
+        phase_fraction=schema.PhaseFraction(diff=success.fraction_diff, lower=success.lower),
+        ni_margin=protocol.ni_margin,
+        ni_shown=success.not_inferior(protocol.ni_margin),
+        equivalence=schema.Range(
+            lo=tokens.equivalence_interval.lo, hi=tokens.equivalence_interval.hi
+        ),
+        outlier_warning=tokens.has_outlier,
+        secondary=compare_metrics(table, protocol.metrics),
+        power=_power(tokens.summary.sd),
+        description=_description(control, treatment),
+        arm_order=_arm_order(table),
+        pairs=_pairs(table),
+    )
+
+
+def input_hash(table: PairTable, protocol: AnalysisProtocol) -> str:
+    """A digest of every cell, in order, and of the declared choices."""
+    frame = table.frame.astype(object).where(table.frame.notna(), None)
+    columns = {str(name): frame[name].tolist() for name in frame.columns}
+    inputs = [schema.SCHEMA_VERSION, columns, protocol.hash()]
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def _refuse_too_many(table: PairTable, protocol: AnalysisProtocol) -> None:
+    if protocol.monitored and protocol.max_pairs and len(table.frame) > protocol.max_pairs:
+        raise BadInput(
+            f"{len(table.frame)} pairs were run but {protocol.max_pairs} were planned",
+            field="max_pairs",
+            hint="give the number that was declared before the first pair",
+        )
+
+
+def _weigh_success(table: PairTable, groups: PlanGroups) -> SuccessEvidence:
+    outcomes = PairedOutcomes.count(
+        table.valid["control_success"].to_numpy(dtype=np.bool_),
+        table.valid["treatment_success"].to_numpy(dtype=np.bool_),
+    )
+    differences = table.values("treatment_phase_fraction") - table.values("control_phase_fraction")
+    mean, lower = mean_and_lower_limit(groups.mean(differences))
+    return SuccessEvidence(
+        outcomes=outcomes,
+        mid_p=mcnemar_mid_p(outcomes),
+        tango=tango_interval(outcomes),
+        fraction_diff=mean,
+        lower=lower,
+        stands_in=not table.has_phase_fractions,
+    )
+
+
+def _success(success: SuccessEvidence) -> schema.Success:
+    lo, hi = success.tango or (None, None)
+    return schema.Success(
+        **asdict(success.outcomes),
+        diff=success.outcomes.diff,
+        tango_lo=lo,
+        tango_hi=hi,
+        mid_p=success.mid_p,
+    )
+
+
+def _power(sd: float | None) -> schema.PowerResult:
+    needed = {str(ratio): pairs_needed(ratio, sd) if sd else None for ratio in PLANNED_RATIOS}
+    return schema.PowerResult(sd_used=sd, pairs_for=needed)
+
+
+def _description(control: Floats, treatment: Floats) -> schema.Description:
+    spent = float(control.sum())
+    change = 100 * (float(treatment.sum()) - spent) / spent if spent else None
+    return schema.Description(
+        control=describe(control),
+        treatment=describe(treatment),
+        delta=describe(treatment - control),
+        percent_change=change,
+    )
+
+
+def _void_reasons(table: PairTable) -> dict[str, int]:
+    """How often each reason was given; a pair may have several, separated by semicolons."""
+    given = (part.strip() for cell in table.void["void"] for part in str(cell).split(";"))
+    return dict(sorted(Counter(reason for reason in given if reason).items()))
+
+
+def _arm_order(table: PairTable) -> dict[str, int]:
+    order = Counter(str(first) or "unknown" for first in table.valid["first"])
+    names = {"control": "control_first", "treatment": "treatment_first"}
+    counts = {names.get(first, first): number for first, number in order.items()}
+    known = ("control_first", "treatment_first", "together", "unknown")
+    return {name: counts.get(name, 0) for name in known}
+
+
+def _warnings(table: PairTable, tokens: TokenEvidence) -> list[str]:
+    found: list[str] = []
+    if table.ignored:
+        found.append(f"columns without a meaning were ignored: {', '.join(table.ignored)}")
+    if tokens.has_outlier:
+        found.append(
+            f"a plan lies over {OUTLIER_MADS} median absolute deviations from the median; "
+            "look at its runs"
+        )
+    if 0 < tokens.summary.n < DESCRIPTIVE_BELOW:
+        found.append(
+            f"below {DESCRIPTIVE_BELOW} plans the interval of the ratio of totals is description"
+        )
+    if len(table.valid) > tokens.summary.n:
+        found.append("pairs of one plan were averaged; Tango and McNemar treat them as independent")
+    return found
+
+
+def _pairs(table: PairTable) -> list[schema.PairResult]:
+    return [
+        schema.PairResult(
+            pair=row["pair"],
+            plan=row["plan"],
+            control_tokens=row["control_tokens"],
+            treatment_tokens=row["treatment_tokens"],
+            ratio=row["treatment_tokens"] / row["control_tokens"],
+            percent_change=100 * (row["treatment_tokens"] / row["control_tokens"] - 1),
+            control_success=row["control_success"],
+            treatment_success=row["treatment_success"],
+            control_phase_fraction=row["control_phase_fraction"],
+            treatment_phase_fraction=row["treatment_phase_fraction"],
+            first=row["first"] or None,
+            void=row["void"] or None,
+        )
+        for row in table.frame.to_dict("records")
+    ]

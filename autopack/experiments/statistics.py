@@ -1,0 +1,167 @@
+"""The paired log ratio: t statistics, sign-flip permutation, clustering, multiplicity.
+
+``d`` is always the array of log ratios ln(treatment / control), one value a plan. A number that
+the data cannot give (too few plans, no variation) is None.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+EXACT_SIGN_FLIPS = 16
+SIGN_FLIPS = 100_000
+# Log ratios that differ by less are equal: it is the rounding of a logarithm.
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A closed interval; an open side is None."""
+
+    lo: float | None
+    hi: float | None
+
+
+@dataclass(frozen=True)
+class LogRatio:
+    """The paired t statistics of log ratios. ``p_less`` is for "treatment needs less"."""
+
+    n: int
+    mean: float | None
+    sd: float | None
+    t: float | None
+    df: int | None
+    p_two: float | None
+    p_less: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """The geometric mean ratio treatment / control."""
+        return None if self.mean is None else math.exp(self.mean)
+
+    def limits(self, level: float) -> tuple[float, float] | None:
+        """The two-sided t interval of the mean log ratio."""
+        if self.mean is None or self.sd is None or self.df is None:
+            return None
+        half = float(special.stdtrit(self.df, (1 + level) / 2)) * self.sd / math.sqrt(self.n)
+        return self.mean - half, self.mean + half
+
+    def interval(self, level: float) -> Interval:
+        """The two-sided t interval as ratios."""
+        limits = self.limits(level)
+        return as_ratios(limits) if limits else Interval(None, None)
+
+
+@dataclass(frozen=True)
+class SignFlip:
+    """p values of the sign-flip permutation test of the mean; exact up to 16 values."""
+
+    two: float | None
+    less: float | None
+    greater: float | None
+
+
+def as_ratios(limits: tuple[float, float]) -> Interval:
+    """Limits on the log scale as ratios; infinite ones are open."""
+    lo, hi = (math.exp(x) if abs(x) < 700 else None for x in limits)
+    return Interval(lo, hi)
+
+
+def log_ratio(d: Floats) -> LogRatio:
+    """Mean, SD (ddof 1) and the paired t test of log ratios.
+
+    Values that are all equal have no t: p is then 1 at a mean of 0, and 0 elsewhere.
+    """
+    n = len(d)
+    if n < 2:
+        return LogRatio(n, float(d[0]) if n else None, None, None, None, None, None)
+    mean, sd = float(np.mean(d)), float(np.std(d, ddof=1))
+    df = n - 1
+    if sd < ROUNDING:
+        same = abs(mean) < ROUNDING
+        p_two, p_less = (1.0, 0.5) if same else (0.0, float(mean > 0))
+        return LogRatio(n, 0.0 if same else mean, 0.0, None, df, p_two, p_less)
+    t = mean / (sd / math.sqrt(n))
+    p_two = 2 * float(special.stdtr(df, -abs(t)))
+    return LogRatio(n, mean, sd, t, df, p_two, float(special.stdtr(df, t)))
+
+
+def sign_flip(d: Floats, *, seed: int, flips: int = SIGN_FLIPS) -> SignFlip:
+    """Test that the distribution of ``d`` is symmetric about 0 by flipping signs.
+
+    All 2^n flips up to 16 values, else ``flips`` random ones and p = (b + 1) / (flips + 1).
+    """
+    if len(d) == 0:
+        return SignFlip(None, None, None)
+    exact = len(d) <= EXACT_SIGN_FLIPS
+    sums = _signed_sums(d) if exact else _random_signed_sums(d, seed, flips)
+    observed = float(np.sum(d))
+    slack = ROUNDING * float(np.sum(np.abs(d)))
+    extra = 0 if exact else 1
+
+    def share(hits: NDArray[np.bool_]) -> float:
+        return (int(np.count_nonzero(hits)) + extra) / (len(sums) + extra)
+
+    return SignFlip(
+        two=share(np.abs(sums) >= abs(observed) - slack),
+        less=share(sums <= observed + slack),
+        greater=share(sums >= observed - slack),
+    )
+
+
+def _signed_sums(d: Floats) -> Floats:
+    """The sums of ``d`` under all 2^n choices of signs."""
+    sums = np.zeros(1)
+    for value in d:
+        sums = np.concatenate([sums - value, sums + value])
+    return sums
+
+
+def _random_signed_sums(d: Floats, seed: int, flips: int) -> Floats:
+    """Sums under random signs: eight values at a time, one random byte looks up their sum."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    sums = np.zeros(flips)
+    for start in range(0, len(d), 8):
+        table = np.resize(_signed_sums(d[start : start + 8]), 256)
+        sums += table[np.frombuffer(random.bytes(flips), dtype=np.uint8)]
+    return sums
+
+
+def icc(d: Floats, plans: Sequence[object]) -> float | None:
+    """The share of variance between plans (one-way ANOVA); None without replicates.
+
+    ``d`` has one value a pair here, ``plans`` the plan of each.
+    """
+    _, group = np.unique(np.asarray(plans, dtype=str), return_inverse=True)
+    sizes = np.bincount(group)
+    k, n = len(sizes), len(d)
+    if k < 2 or n == k:
+        return None
+    means = np.bincount(group, weights=d) / sizes
+    between = float(np.sum(sizes * (means - d.mean()) ** 2)) / (k - 1)
+    within = float(np.sum((d - means[group]) ** 2)) / (n - k)
+    size = (n - float(np.sum(sizes**2)) / n) / (k - 1)
+    total = between + (size - 1) * within
+    return (between - within) / total if total > 0 else None
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's adjusted p values, in the order given."""
+    order = np.argsort(np.asarray(p), kind="stable")
+    adjusted = [0.0] * len(p)
+    highest = 0.0
+    for step, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(p) - step) * p[index]))
+        adjusted[int(index)] = highest
+    return adjusted

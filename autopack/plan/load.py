@@ -1,0 +1,238 @@
+"""Reads a plan file and says what is wrong with it: which field, on which line."""
+
+from __future__ import annotations
+
+import math
+import re
+import stat
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path, PurePath
+from typing import cast
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from autopack.errors import NotFound, PlanError
+from autopack.plan.document import Document, Loc, Problem, read_document
+from autopack.plan.model import (
+    Models,
+    PhaseBudget,
+    PhaseSpec,
+    Plan,
+    Policy,
+    RunBudget,
+    Scope,
+)
+from autopack.plan.values import shown
+
+MAX_BYTES = 1024 * 1024
+
+_PROSE = frozenset({".md", ".markdown", ".rst", ".txt"})
+_STRUCTURED = frozenset({".yaml", ".yml", ".json"})
+_PLAN_LINE = re.compile(r"""^["']?(goal|phases)["']?\s*:""", re.MULTILINE)
+_PROSE_HINT = (
+    "turn the plan_normalization feature on to run plain text, "
+    "or write YAML or JSON with goal and phases"
+)
+
+# Which value has which keys, by place, without the indices.
+MODELS: Mapping[tuple[str, ...], type[BaseModel]] = {
+    (): Plan,
+    ("policy",): Policy,
+    ("models",): Models,
+    ("budget",): RunBudget,
+    ("phases",): PhaseSpec,
+    ("phases", "scope"): Scope,
+    ("phases", "budget"): PhaseBudget,
+}
+
+
+def load_plan(path: Path) -> Plan:
+    """The plan in the file at ``path``. Raises NotFound, or PlanError with field and line."""
+    return parse_plan(read_plan_text(path), name=str(path))
+
+
+def read_plan_text(path: Path) -> str:
+    """The text of a plan file of any kind. Raises NotFound or PlanError."""
+    try:
+        with path.open("rb") as file:
+            status = path.stat()
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise NotFound(
+            f"{path}: no such file", field="plan", hint="give the path of a plan file"
+        ) from error
+    except IsADirectoryError as error:
+        raise PlanError(f"{path}: is a folder", hint="give the path of a plan file") from error
+    except OSError as error:
+        raise PlanError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise _too_large(str(path), status.st_size if stat.S_ISREG(status.st_mode) else None)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _binary(str(path), line) from error
+    if "\0" in text:
+        raise _binary(str(path), text.count("\n", 0, text.index("\0")) + 1)
+    return text
+
+
+def parse_plan(text: str, *, name: str = "plan") -> Plan:
+    """The plan that ``text`` spells in YAML or JSON; ``name`` is what errors call it.
+
+    Raises PlanError with the first problem by line, and how many more there are.
+    """
+    size = len(text.encode("utf-8", "replace"))
+    if size > MAX_BYTES:
+        raise _too_large(name, size)
+    if PurePath(name).suffix.lower() in _PROSE:
+        raise _plain_text(name)
+    document = read_document(text)
+    if _is_prose(document, text, name):
+        raise _plain_text(name)
+    if not document.readable:
+        raise _first(name, document.problems)
+    if document.data is None:
+        raise PlanError(f"{name}: is empty", hint="write at least goal and phases")
+    if not isinstance(document.data, dict):
+        line = document.line_of(())
+        raise PlanError(
+            f"{name}:{line}: must be a mapping with goal and phases", line=line, hint=_PROSE_HINT
+        )
+    problems = list(document.problems)
+    try:
+        data = cast("dict[str, object]", document.data)
+        plan = Plan.model_validate(data, by_alias=True, by_name=False)
+    except ValidationError as error:
+        problems += [_explained(details, document) for details in error.errors()]
+        raise _first(name, problems) from error
+    if problems:
+        raise _first(name, problems)
+    return plan
+
+
+def is_plain_text(text: str, *, name: str = "plan") -> bool:
+    """Whether ``text`` is for the normaliser: prose by the ending of its name, else by its look.
+
+    A text without a telling name is a plan when it is a mapping with a key of the plan file, or
+    a broken one that seems meant to be.
+    """
+    suffix = PurePath(name).suffix.lower()
+    if suffix in _PROSE | _STRUCTURED:
+        return suffix in _PROSE
+    return _is_prose(read_document(text), text, name)
+
+
+def _is_prose(document: Document, text: str, name: str) -> bool:
+    if PurePath(name).suffix.lower() in _STRUCTURED:
+        return False
+    if not document.readable:
+        return not (text.lstrip().startswith("{") or _PLAN_LINE.search(text))
+    data = document.data
+    if isinstance(data, dict):
+        return Plan.model_fields.keys().isdisjoint(cast("dict[str, object]", data))
+    return data is not None
+
+
+def _plain_text(name: str) -> PlanError:
+    return PlanError(f"{name}: is plain text, not a plan in YAML or JSON", hint=_PROSE_HINT)
+
+
+def _binary(name: str, line: int) -> PlanError:
+    return PlanError(
+        f"{name}:{line}: is not UTF-8 text", line=line, hint="save the plan as UTF-8 text"
+    )
+
+
+def _too_large(name: str, size: int | None) -> PlanError:
+    # Rounded up, so that nothing over the limit is said to have 1.0 MiB.
+    has = "more" if size is None else f"{math.ceil(size * 10 / MAX_BYTES) / 10:.1f} MiB"
+    return PlanError(
+        f"{name}: a plan may be at most 1 MiB; this one has {has}", hint="split the plan"
+    )
+
+
+def _first(name: str, problems: list[Problem] | tuple[Problem, ...]) -> PlanError:
+    problem, *others = sorted(problems, key=lambda each: each.line)
+    field = _field(problem.loc)
+    more = f" (and {len(others)} more problem{'s' * (len(others) > 1)})" if others else ""
+    place = f"{name}:{problem.line}: " + (f"{field}: " if field else "")
+    return PlanError(
+        f"{place}{problem.message}{more}",
+        field=field or None,
+        line=problem.line,
+        hint=problem.hint,
+    )
+
+
+def _field(loc: Loc) -> str:
+    """``("phases", 1, "id")`` as people write it: ``phases[1].id``."""
+    text = ""
+    for step in loc:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            name = step if step.isprintable() and 0 < len(step) <= 60 else shown(step)
+            text += f".{name}" if text else name
+    return text
+
+
+def _explained(details: ErrorDetails, document: Document) -> Problem:
+    loc = details["loc"]
+    message, hint = _message(details), None
+    if details["type"] == "extra_forbidden":
+        known = _keys(loc[:-1])
+        close = get_close_matches(str(loc[-1]).lower().replace("-", "_"), known, n=1)
+        message = "is not a known key" + (f"; did you mean {close[0]}?" if close else "")
+        hint = f"known here: {', '.join(known)}"
+    return Problem(document.line_of(loc), message, loc, hint)
+
+
+def _keys(parent: Loc) -> list[str]:
+    model = MODELS[tuple(step for step in parent if isinstance(step, str))]
+    return [str(field.serialization_alias or name) for name, field in model.model_fields.items()]
+
+
+def _message(details: ErrorDetails) -> str:
+    """What pydantic found, in words for whoever wrote the plan."""
+    kind, context, given = details["type"], details.get("ctx", {}), details["input"]
+    if kind == "missing":
+        return "is required"
+    if kind == "misfit":
+        return details["msg"]
+    if given is None:
+        return "is empty; give a value or leave the key out"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "enum":
+        expected = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+        close = get_close_matches(str(given), expected.split(", "), n=1)
+        suggestion = f"; did you mean {close[0]}?" if close else ""
+        return f"{shown(given)} is not one of {expected}{suggestion}"
+    if kind.endswith(("_parsing", "_type", "from_float", "finite_number")):
+        return _WANTED.get(kind.partition("_")[0], details["msg"])
+    if kind in _BOUNDS:
+        return _BOUNDS[kind].format(**context)
+    return details["msg"]
+
+
+_WANTED = {
+    "int": "must be a whole number",
+    "float": "must be a number",
+    "finite": "must be a number",
+    "decimal": "must be a number",
+    "bool": "must be true or false",
+    "string": "must be text",
+    "tuple": "must be a list",
+    "model": "must be a mapping",
+}
+_BOUNDS = {
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le:,}",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "decimal_max_digits": "must have at most {max_digits} digits",
+}

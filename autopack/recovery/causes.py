@@ -1,0 +1,84 @@
+"""Why attempts fail, and the one read-only table that says what each cause allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from autopack.store.states import RunState
+
+
+class FailureCause(StrEnum):
+    """What ended an attempt without success."""
+
+    PATCH_CONFLICT = "patch_conflict"
+    EMPTY_CHANGE = "empty_change"
+    OUT_OF_SCOPE = "out_of_scope"
+    DELIVERABLE_MISSING = "deliverable_missing"
+    COLLECTION_ERROR = "collection_error"
+    ASSERTION_FAILURE = "assertion_failure"
+    SYNTAX_ERROR = "syntax_error"
+    IMPORT_ERROR = "import_error"
+    TYPE_ERROR = "type_error"
+    RUNTIME_ERROR = "runtime_error"
+    VALIDATION_FAILED = "validation_failed"
+    TIMEOUT = "timeout"
+    PROVIDER_ERROR = "provider_error"
+    RATE_LIMIT = "rate_limit"
+    BUILDER_ERROR = "builder_error"
+    ENVIRONMENT = "environment"
+
+
+@dataclass(frozen=True)
+class CausePolicy:
+    """What may follow a cause.
+
+    ``retry``: another attempt may help. ``keeps_work``: the change was in scope, so the next
+    attempt may go on from its tree instead of the branch head. ``infrastructure``: the agent is
+    not to blame, so the attempt says nothing about it. ``ends``: the run's state when nothing
+    more may be tried.
+    """
+
+    retry: bool = True
+    keeps_work: bool = False
+    infrastructure: bool = False
+    ends: RunState = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
+
+
+_IN_SCOPE = CausePolicy(keeps_work=True)
+_REDO = CausePolicy()
+_INFRASTRUCTURE = CausePolicy(infrastructure=True, ends=RunState.DONE_FAILED_ENVIRONMENT)
+
+POLICIES: Mapping[FailureCause, CausePolicy] = MappingProxyType(
+    {
+        FailureCause.PATCH_CONFLICT: _REDO,
+        FailureCause.EMPTY_CHANGE: _REDO,
+        FailureCause.OUT_OF_SCOPE: CausePolicy(ends=RunState.DONE_FAILED_POLICY_VIOLATION),
+        FailureCause.DELIVERABLE_MISSING: _IN_SCOPE,
+        FailureCause.COLLECTION_ERROR: _IN_SCOPE,
+        FailureCause.ASSERTION_FAILURE: _IN_SCOPE,
+        FailureCause.SYNTAX_ERROR: _IN_SCOPE,
+        FailureCause.IMPORT_ERROR: _IN_SCOPE,
+        FailureCause.TYPE_ERROR: _IN_SCOPE,
+        FailureCause.RUNTIME_ERROR: _IN_SCOPE,
+        FailureCause.VALIDATION_FAILED: _IN_SCOPE,
+        FailureCause.TIMEOUT: _IN_SCOPE,
+        FailureCause.PROVIDER_ERROR: _INFRASTRUCTURE,
+        FailureCause.RATE_LIMIT: _INFRASTRUCTURE,
+        FailureCause.BUILDER_ERROR: _INFRASTRUCTURE,
+        FailureCause.ENVIRONMENT: CausePolicy(
+            retry=False, infrastructure=True, ends=RunState.DONE_FAILED_ENVIRONMENT
+        ),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One attempt's failure: its cause, one line for people, and the real output behind it."""
+
+    cause: FailureCause
+    message: str
+    output: str = ""

@@ -1,0 +1,149 @@
+"""Which cause a failed attempt has: one ordered classifier over exit status, output and diff.
+
+A test runner's verdict is read first, because tests may print anything else; then what Autopack,
+git, providers and machines say of themselves; then exceptions; then the diff and the exit status.
+Only the bounded excerpt of the output is read, in linear time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from autopack.recovery.causes import FailureCause
+from autopack.recovery.exceptions import LOGGED, RAISED, SUMMARY, by_message, cause_of
+from autopack.recovery.excerpt import excerpt
+from autopack.recovery.phrases import lowered
+from autopack.recovery.statements import STATEMENTS
+
+LONGEST_EVIDENCE = 300
+
+
+@dataclass(frozen=True)
+class Classified:
+    """A cause, and the line that speaks for it ("" when the diff or the exit status did)."""
+
+    cause: FailureCause
+    evidence: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether more is known than that the attempt failed."""
+        return self.cause is not FailureCause.VALIDATION_FAILED
+
+
+def classify(*, exit_status: int | None, output: str, diff: str | None = None) -> Classified:
+    """The cause of a failure.
+
+    ``exit_status`` is what the failed command returned, negative for a signal, None if unknown;
+    ``diff`` the attempt's change in git's format, None where it is not to be judged.
+    """
+    text = excerpt(output)
+    if diff and _MARKERS.search(diff):
+        return Classified(FailureCause.PATCH_CONFLICT, "the change holds conflict markers")
+    found = _from_tests(text) or _from_statements(text) or _from_exceptions(text)
+    if found:
+        return found
+    if diff is not None and not diff.strip():
+        return Classified(FailureCause.EMPTY_CHANGE)
+    return Classified(_BY_EXIT.get(exit_status or 0, FailureCause.VALIDATION_FAILED))
+
+
+_MARKERS = re.compile(r"^\+(?:<{7}|>{7}) ", re.MULTILINE)
+_BY_EXIT = {
+    124: FailureCause.TIMEOUT,  # of coreutils' timeout
+    126: FailureCause.ENVIRONMENT,  # found, but may not be run
+    127: FailureCause.ENVIRONMENT,  # not found
+    137: FailureCause.ENVIRONMENT,  # killed, mostly for want of memory
+    -9: FailureCause.ENVIRONMENT,
+}
+
+_RED = re.compile(
+    r"^(?:FAILED|ERROR) \S+"  # pytest's summary
+    r"|^=*[^\n=]{0,40}\b[1-9]\d{0,6} (?:failed|errors?)\b[^\n]{0,120} in \d"  # its last line
+    r"|^FAILED \((?:failures|errors)="  # unittest
+    r"|^--- FAIL: |^FAIL\t|^FAIL$"  # go
+    r"|^test result: FAILED"  # cargo
+    r"|^Tests:[ ]{1,10}[1-9]\d{0,6} failed"  # jest
+    r"|^[ ]{0,8}\d{1,6} failing$"  # mocha
+    r"|^not ok \d"  # TAP
+    r"|\bTests run: \d{1,7}, Failures: (?!0, Errors: 0)"  # maven
+    r"|^=+ tests finished: [^\n]{0,80}\b[1-9]\d{0,6} (?:failed|exceptions?)\b",  # sympy
+    re.MULTILINE,
+)
+_NOT_COLLECTED = re.compile(
+    r"\berrors? during collection\b"
+    r"|^_{3,}[ ]ERROR collecting "
+    r"|\bImportError while (?:importing test module|loading conftest)\b"
+    r"|\bFailed to import test module: "
+    r"|^[ ]{0,8}● Test suite failed to run"
+    r"|\bcollected 0 items\b|^=*[ ]?no tests ran in \d",
+    re.MULTILINE,
+)
+# Of equally frequent causes the one that hides the others goes first.
+_RANK = (
+    FailureCause.SYNTAX_ERROR,
+    FailureCause.IMPORT_ERROR,
+    FailureCause.TYPE_ERROR,
+    FailureCause.ASSERTION_FAILURE,
+    FailureCause.RUNTIME_ERROR,
+)
+
+
+def _from_tests(text: str) -> Classified | None:
+    """What a red test run died of, by its own summary where it has one."""
+    not_collected = _NOT_COLLECTED.search(text)
+    red = _RED.search(text)
+    if not_collected:
+        raised = _most(RAISED, text)
+        if raised and raised.cause is FailureCause.SYNTAX_ERROR:
+            return raised
+        evidence = raised.evidence if raised else _line_at(text, not_collected.start())
+        return Classified(FailureCause.COLLECTION_ERROR, evidence)
+    if not red:
+        return None
+    named = _most(SUMMARY, text) or _most(RAISED, text) or _from_messages(text)
+    return named or Classified(FailureCause.ASSERTION_FAILURE, _line_at(text, red.start()))
+
+
+def _from_statements(text: str) -> Classified | None:
+    folded = lowered(text)
+    for cause, phrases in STATEMENTS:
+        position = phrases.find(folded)
+        if position is not None:
+            return Classified(cause, _line_at(text, position))
+    return None
+
+
+def _from_exceptions(text: str) -> Classified | None:
+    return _most(RAISED, text) or _most(LOGGED, text) or _from_messages(text)
+
+
+def _from_messages(text: str) -> Classified | None:
+    found = by_message(text)
+    return Classified(found[0], _line_at(text, found[1])) if found else None
+
+
+def _most(pattern: re.Pattern[str], text: str) -> Classified | None:
+    """The most frequent cause among the exceptions that ``pattern`` finds."""
+    counts: Counter[FailureCause] = Counter()
+    first: dict[FailureCause, int] = {}
+    for found in pattern.finditer(text):
+        cause = cause_of(found)
+        counts[cause] += 1
+        first.setdefault(cause, found.start())
+    if not counts:
+        return None
+    cause = max(counts, key=lambda each: (counts[each], -_rank(each)))
+    return Classified(cause, _line_at(text, first[cause]))
+
+
+def _rank(cause: FailureCause) -> int:
+    return _RANK.index(cause) if cause in _RANK else len(_RANK)
+
+
+def _line_at(text: str, position: int) -> str:
+    start = text.rfind("\n", 0, position) + 1
+    end = text.find("\n", position)
+    return text[start : end if end >= 0 else None].strip()[:LONGEST_EVIDENCE]

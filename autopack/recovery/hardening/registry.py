@@ -1,0 +1,81 @@
+"""Which failure patterns there are, in order of priority: the built-in six and installed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from importlib.metadata import EntryPoint, entry_points
+
+from autopack.errors import BadInput
+from autopack.recovery.hardening.missing_test_discovery import MissingTestDiscovery
+from autopack.recovery.hardening.node_missing_dep import NodeMissingDep
+from autopack.recovery.hardening.permission_error import PermissionDenied
+from autopack.recovery.hardening.protocol import Evidence, FailurePattern, Match
+from autopack.recovery.hardening.python_missing_dep import PythonMissingDep
+from autopack.recovery.hardening.scope_mismatch import ScopeMismatch
+from autopack.recovery.hardening.wrong_working_dir import WrongWorkingDir
+
+ENTRY_POINTS = "autopack.failure_patterns"
+"""The entry-point group; each entry is a FailurePattern or a class of one without arguments."""
+
+BUILTIN: tuple[FailurePattern, ...] = (
+    PythonMissingDep(),
+    NodeMissingDep(),
+    WrongWorkingDir(),
+    ScopeMismatch(),
+    MissingTestDiscovery(),
+    PermissionDenied(),
+)
+
+
+def patterns(
+    *, off: Collection[str] = (), installed: Iterable[EntryPoint] | None = None
+) -> tuple[FailurePattern, ...]:
+    """Every pattern that is not switched ``off``, best priority first, built-in before installed.
+
+    ``installed`` defaults to the entry points of this environment. Raises BadInput for an entry
+    that is no pattern, for an id used twice, and for an ``off`` that names no pattern.
+    """
+    found = entry_points(group=ENTRY_POINTS) if installed is None else installed
+    known: dict[str, FailurePattern] = {}
+    for pattern in (*BUILTIN, *(_load(entry) for entry in found)):
+        if pattern.pattern_id in known:
+            raise BadInput(
+                f"two failure patterns are called {pattern.pattern_id!r}",
+                field=ENTRY_POINTS,
+                hint="rename one of them, or uninstall the package that brings it",
+            )
+        known[pattern.pattern_id] = pattern
+    for name in off:
+        if name not in known:
+            raise BadInput(
+                f"there is no failure pattern {name!r}",
+                field="patterns",
+                hint=f"use one of {', '.join(known)}",
+            )
+    on = [pattern for name, pattern in known.items() if name not in off]
+    return tuple(sorted(on, key=lambda pattern: pattern.priority))
+
+
+def matches(evidence: Evidence, among: Sequence[FailurePattern]) -> tuple[Match, ...]:
+    """Every match in the order of ``among``; the first one is the failure's pattern."""
+    found = (pattern.detect(evidence) for pattern in among)
+    return tuple(match for match in found if match is not None)
+
+
+def _load(entry: EntryPoint) -> FailurePattern:
+    try:
+        loaded = entry.load()
+        pattern = loaded() if isinstance(loaded, type) else loaded
+    except Exception as error:
+        raise BadInput(
+            f"the failure pattern {entry.name!r} ({entry.value}) does not load: {error}",
+            field=ENTRY_POINTS,
+            hint="mend or uninstall the package that brings it",
+        ) from error
+    if not isinstance(pattern, FailurePattern):
+        raise BadInput(
+            f"{entry.value} is no failure pattern",
+            field=ENTRY_POINTS,
+            hint="it needs pattern_id, priority, summary, detect() and propose()",
+        )
+    return pattern

@@ -1,0 +1,74 @@
+"""What to do after a failed attempt: one pure function from facts to a decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from autopack.budget import Exhausted
+from autopack.recovery.causes import POLICIES, Failure
+from autopack.store.states import RunState
+
+
+class DecisionKind(StrEnum):
+    """The ways on from an attempt."""
+
+    COMPLETE = "complete"
+    RETRY = "retry"
+    STOP = "stop"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What follows an attempt, and why. Flows carry it out.
+
+    ``keep_work``: the next attempt starts from the last one's tree. ``run_state``: where a
+    stopped run ends.
+    """
+
+    kind: DecisionKind
+    reason: str
+    keep_work: bool = False
+    run_state: RunState | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """The attempts of a phase so far: builds that ended, and how many are allowed."""
+
+    ended: int
+    allowed: int
+
+
+def decide(history: History, failure: Failure | None, exhausted: Exhausted | None) -> Decision:
+    """Decide after an attempt that ended; ``failure`` is None when it passed.
+
+    Order matters: a success is never turned down for a cap that it reached on the way, a cause
+    that no attempt can mend stops at once, and caps come before another try.
+    """
+    if failure is None:
+        return Decision(DecisionKind.COMPLETE, "the commit is in scope and passes its checks")
+    policy = POLICIES[failure.cause]
+    if not policy.retry:
+        return Decision(DecisionKind.STOP, failure.message, run_state=policy.ends)
+    if exhausted is not None:
+        return stop_at_cap(exhausted)
+    if history.ended >= history.allowed:
+        return Decision(
+            DecisionKind.STOP,
+            f"{history.ended} of {history.allowed} attempts failed, the last one with "
+            f"{failure.cause.value}",
+            run_state=policy.ends,
+        )
+    return Decision(
+        DecisionKind.RETRY,
+        f"{failure.cause.value}: attempt {history.ended} of {history.allowed}",
+        keep_work=policy.keeps_work,
+    )
+
+
+def stop_at_cap(exhausted: Exhausted) -> Decision:
+    """No room for another build: the run ends before it is paid for."""
+    return Decision(
+        DecisionKind.STOP, str(exhausted), run_state=RunState.DONE_FAILED_BUDGET_EXHAUSTED
+    )

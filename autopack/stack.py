@@ -1,0 +1,54 @@
+"""The local stack that `autopack up` left running: where it is, and whether it still lives."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+_SAME_START_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running local stack.
+
+    ``api_url`` and ``ui_url`` are Prefect's; ``pid`` and ``started`` (seconds since the epoch)
+    name the `autopack up` process that looks after it.
+    """
+
+    api_url: str
+    ui_url: str
+    pid: int
+    started: float
+
+    def is_running(self) -> bool:
+        """Whether the process that looks after the stack is still there."""
+        try:
+            start = psutil.Process(self.pid).create_time()
+        except psutil.Error:
+            return False
+        return abs(start - self.started) < _SAME_START_SECONDS
+
+
+def stack_file(home: Path) -> Path:
+    """Where the running stack is noted."""
+    return home / "stack.json"
+
+
+def write_stack(home: Path, stack: Stack) -> None:
+    """Note a stack, whole or not at all."""
+    part = home / "stack.json.part"
+    part.write_text(json.dumps(asdict(stack)), encoding="utf-8")
+    part.replace(stack_file(home))
+
+
+def running_stack(home: Path) -> Stack | None:
+    """The stack of this home, or None when none is running (a stale note is ignored)."""
+    try:
+        stack = Stack(**json.loads(stack_file(home).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return stack if stack.is_running() else None

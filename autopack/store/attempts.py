@@ -1,0 +1,174 @@
+"""Writes of attempts and of the decisions after them; all fenced by the run's lease."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from autopack.errors import IllegalTransition, NotFound
+from autopack.store import tables
+from autopack.store.engine import now
+from autopack.store.leases import Lease, fence
+from autopack.store.rows import AttemptRow
+from autopack.store.states import AttemptState, PhaseState, RunState, check_transition
+from autopack.store.usage import open_intent
+
+
+def start_attempt(
+    conn: sa.Connection,
+    lease: Lease,
+    phase_id: str,
+    *,
+    base_commit: str,
+    builder: str,
+    hint: str | None,
+) -> AttemptRow:
+    """Open the next attempt of an executing phase, and the intent of its builder's call.
+
+    Raises LeaseLost, NotFound, and IllegalTransition when the phase is not executing or has an
+    attempt that is still open.
+    """
+    fence(conn, lease)
+    run_id, phases, table = lease.run_id, tables.phases, tables.attempts
+    phase = conn.execute(
+        sa.select(phases.c.state, phases.c.revision).where(
+            phases.c.run_id == run_id, phases.c.phase_id == phase_id
+        )
+    ).first()
+    if phase is None:
+        raise NotFound(f"run {run_id} has no phase {phase_id!r}", field="phase_id")
+    if phase.state is not PhaseState.EXECUTING:
+        raise IllegalTransition(f"phase {phase_id} is {phase.state}: no attempt may start")
+    earlier = conn.execute(
+        sa.select(table.c.attempt, table.c.state, table.c.built_at).where(
+            table.c.run_id == run_id, table.c.phase_id == phase_id
+        )
+    ).all()
+    for row in earlier:
+        if row.state.is_open:
+            raise IllegalTransition(f"attempt {row.attempt} of {phase_id} is still {row.state}")
+    number = max((row.attempt for row in earlier), default=0) + 1
+    inserted = conn.execute(
+        sa.insert(table)
+        .values(
+            run_id=run_id,
+            phase_id=phase_id,
+            attempt=number,
+            revision=phase.revision,
+            state=AttemptState.STARTED,
+            base_commit=base_commit,
+            builder=builder,
+            recorded_build=sum(row.built_at is not None for row in earlier) + 1,
+            hint=hint,
+            started_at=now(conn),
+        )
+        .returning(table)
+    )
+    started = AttemptRow.of(inserted.mappings().one())
+    open_intent(conn, run_id, phase_id, number, "builder")
+    return started
+
+
+def finish_build(
+    conn: sa.Connection,
+    lease: Lease,
+    phase_id: str,
+    attempt: int,
+    *,
+    commit: str,
+    build_status: str,
+    exit_status: int | None,
+    summary: str | None,
+    changed_paths: Sequence[str],
+) -> None:
+    """The builder ended and its tree is ``commit``. Raises LeaseLost and IllegalTransition."""
+    _move(
+        conn,
+        lease,
+        phase_id,
+        attempt,
+        AttemptState.BUILT,
+        commit=commit,
+        build_status=build_status,
+        exit_status=exit_status,
+        summary=summary,
+        changed_paths=list(changed_paths),
+        built_at=now(conn),
+    )
+
+
+def finish_attempt(
+    conn: sa.Connection,
+    lease: Lease,
+    phase_id: str,
+    attempt: int,
+    *,
+    state: AttemptState,
+    failure_cause: str | None = None,
+    failure_message: str | None = None,
+    failure_output: str | None = None,
+) -> None:
+    """End an attempt as PASSED, FAILED or INTERRUPTED. Raises LeaseLost and IllegalTransition."""
+    if state.is_open:
+        raise IllegalTransition(f"attempt: {state} is no way to end")
+    _move(
+        conn,
+        lease,
+        phase_id,
+        attempt,
+        state,
+        failure_cause=failure_cause,
+        failure_message=failure_message,
+        failure_output=failure_output,
+        finished_at=now(conn),
+    )
+
+
+def _move(
+    conn: sa.Connection,
+    lease: Lease,
+    phase_id: str,
+    attempt: int,
+    state: AttemptState,
+    **values: Any,
+) -> None:
+    fence(conn, lease)
+    table = tables.attempts
+    where = sa.and_(
+        table.c.run_id == lease.run_id, table.c.phase_id == phase_id, table.c.attempt == attempt
+    )
+    old = conn.scalar(sa.select(table.c.state).where(where))
+    if old is None:
+        raise NotFound(f"{lease.run_id}/{phase_id} has no attempt {attempt}", field="attempt")
+    check_transition("attempt", old, state)
+    conn.execute(sa.update(table).where(where).values(state=state, **values))
+
+
+def record_decision(
+    conn: sa.Connection,
+    lease: Lease,
+    phase_id: str,
+    attempt: int,
+    kind: str,
+    reason: str,
+    *,
+    run_state: RunState | None = None,
+) -> None:
+    """Keep what was decided after an attempt, and why. Raises LeaseLost.
+
+    ``run_state`` is where a decision to stop ends the run: a resumed run ends there too.
+    """
+    fence(conn, lease)
+    conn.execute(
+        sa.insert(tables.decisions).values(
+            run_id=lease.run_id,
+            phase_id=phase_id,
+            attempt=attempt,
+            kind=kind,
+            reason=reason,
+            run_state=run_state,
+            created_at=now(conn),
+        )
+    )

@@ -1,0 +1,202 @@
+"""The database: opening it, reading, and writing in retried transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Literal, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import URL
+
+from autopack.clock import Clock, SystemClock
+from autopack.errors import DatabaseRefused
+from autopack.store import connecting, schema
+from autopack.store.tables import UtcDateTime
+
+T = TypeVar("T")
+
+_BUSY_SECONDS = 60.0
+_SERVER_TIME = sa.select(sa.func.clock_timestamp(type_=UtcDateTime))
+
+
+class Database:
+    """One application database. Safe to share between threads, not across a fork."""
+
+    def __init__(self, url: URL, engine: sa.Engine, *, clock: Clock, busy_seconds: float) -> None:
+        self._url = url
+        self._engine = engine.execution_options(clock=clock)
+        self._reader = self._engine.execution_options(**_reading(url))
+        self._busy_seconds = busy_seconds
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        check_schema: bool = True,
+        busy_seconds: float = _BUSY_SECONDS,
+    ) -> Database:
+        """Connect, and see that the schema fits this code.
+
+        SQLite upgrades itself; PostgreSQL is refused until ``autopack db upgrade`` has run.
+        ``busy_seconds`` is how long a writer waits for others (a lease is renewed with less).
+        ``check_schema=False`` leaves the schema alone, for the commands that look after it.
+        Raises DatabaseRefused.
+        """
+        parsed = connecting.parse_url(url)
+        engine = connecting.create_engine(parsed, busy_seconds=busy_seconds)
+        db = cls(parsed, engine, clock=clock or SystemClock(), busy_seconds=busy_seconds)
+        try:
+            version = db.schema_version()
+            if check_schema:
+                db._require_head(version)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _require_head(self, version: str | None) -> None:
+        schema.check_not_newer(version, self.url_masked)
+        if version == self.head_version():
+            return
+        if self.dialect == "sqlite":
+            self.upgrade()
+            return
+        state = "no schema yet" if version is None else f"schema {version}"
+        raise DatabaseRefused(
+            f"the database {self.url_masked} has {state}, this Autopack needs"
+            f" {self.head_version()}",
+            field="DATABASE_URL",
+            hint="autopack db upgrade",
+        )
+
+    @contextmanager
+    def read(self) -> Generator[sa.Connection, None, None]:
+        """A connection that sees one snapshot and blocks no writer."""
+        with self._refusing(), self._reader.connect() as conn:
+            yield conn
+
+    def transact(self, fn: Callable[[sa.Connection], T]) -> T:
+        """Run ``fn`` in one write transaction and return its result.
+
+        ``fn`` runs again when the database asks for it (a deadlock, a lock not got), so it
+        must do nothing but database work. Gives up after 10 tries or ``busy_seconds``.
+        """
+        import stamina
+
+        def once() -> T:
+            with self._engine.begin() as conn:
+                return fn(conn)
+
+        retrying = stamina.RetryingCaller(
+            attempts=10,
+            timeout=self._busy_seconds,
+            wait_initial=0.02,
+            wait_max=1.0,
+            wait_jitter=0.1,
+        )
+        with self._refusing():
+            return retrying(_is_worth_retrying, once)
+
+    def now(self, conn: sa.Connection) -> datetime:
+        """The current time, aware, UTC; see `now`."""
+        return now(conn)
+
+    def upgrade(self) -> None:
+        """Bring the schema to the version this code needs. Raises DatabaseRefused."""
+        engine = connecting.create_engine(
+            self._url, busy_seconds=self._busy_seconds, foreign_keys=False
+        )
+        try:
+            with self._refusing(exc.DBAPIError):
+                schema.upgrade(engine, self.url_masked)
+        finally:
+            engine.dispose()
+
+    def schema_version(self) -> str | None:
+        """The schema version the database has; None before its first upgrade."""
+        with self._refusing(exc.DBAPIError), self.read() as conn:
+            return schema.schema_version(conn)
+
+    def head_version(self) -> str:
+        """The schema version this code needs."""
+        return schema.head_version()
+
+    @property
+    def url_masked(self) -> str:
+        """The URL without its password."""
+        return connecting.masked(self._url)
+
+    @property
+    def identity(self) -> str:
+        """Which database this is, without credentials: its file, or its server and name."""
+        if self.dialect == "sqlite":
+            return str(self._url.database)
+        where = f"{self._url.host or 'local socket'}:{self._url.port or 5432}"
+        return f"{where}/{self._url.database}"
+
+    @property
+    def dialect(self) -> Literal["sqlite", "postgresql"]:
+        return "sqlite" if self._url.get_backend_name() == "sqlite" else "postgresql"
+
+    def close(self) -> None:
+        """Give every pooled connection back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _refusing(self, *errors: type[Exception]) -> Generator[None, None, None]:
+        """Turn a database that is away, locked or full into a DatabaseRefused."""
+        try:
+            yield
+        except (exc.OperationalError, exc.TimeoutError, *errors) as error:
+            raise connecting.refusal(self._url, error) from error
+
+
+def now(conn: sa.Connection) -> datetime:
+    """The time by the clock that all holders of a database share, aware, UTC.
+
+    On PostgreSQL that is the server's, which machines with different clocks agree on; on SQLite
+    the clock the database was opened with.
+    """
+    if conn.dialect.name == "postgresql":
+        return conn.execute(_SERVER_TIME).scalar_one()
+    clock: Clock = conn.get_execution_options()["clock"]
+    return clock.now()
+
+
+@contextmanager
+def reading(source: Database | sa.Connection) -> Generator[sa.Connection, None, None]:
+    """A connection to read from: the one given, or a snapshot of the database given."""
+    if isinstance(source, Database):
+        with source.read() as conn:
+            yield conn
+    else:
+        yield source
+
+
+def insert_new(conn: sa.Connection, table: sa.Table) -> sa.Insert:
+    """An INSERT that skips rows whose key is already there."""
+    if conn.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # 0.1 s that SQLite does not need
+
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def _reading(url: URL) -> dict[str, object]:
+    if url.get_backend_name() == "sqlite":
+        return {"read_only": True}
+    return {
+        "read_only": True,
+        "postgresql_readonly": True,
+        "isolation_level": "REPEATABLE READ",
+    }
+
+
+def _is_worth_retrying(error: Exception) -> bool:
+    return isinstance(error, exc.DBAPIError) and connecting.is_contention(error.orig)

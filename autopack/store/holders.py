@@ -1,0 +1,100 @@
+"""Names a process so that any process of its machine can tell whether it still lives."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from autopack.ids import process_mark
+
+_INITIAL_PID_NAMESPACE = "pid:[4026531836]"
+# Two processes with one pid start further apart than this; the kernel's boot time wobbles by 1 s.
+_SAME_START_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process on some host.
+
+    ``started`` is in seconds after the host's boot: unlike the time of day, it never changes
+    under a living process. ``boot_id`` says which boot. ``mark`` is what its children carry in
+    their environment.
+    """
+
+    host: str
+    boot_id: str
+    pid: int
+    started: float
+    mark: str
+
+    @classmethod
+    def of_this_process(cls) -> Holder:
+        """The process that asks."""
+        process = psutil.Process()
+        return cls(_host(), _boot_id(), process.pid, _started(process), process_mark())
+
+    def to_json(self) -> dict[str, Any]:
+        """As the database keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Holder:
+        """The inverse of `to_json`."""
+        return cls(data["host"], data["boot_id"], data["pid"], data["started"], data["mark"])
+
+    def is_gone(self) -> bool:
+        """Whether the process has provably ended; False when that cannot be known from here."""
+        if self.host != _host():
+            return False
+        if self.boot_id != _boot_id():
+            return True
+        try:
+            process = psutil.Process(self.pid)
+            if abs(_started(process) - self.started) > _SAME_START_SECONDS:
+                return True
+            return process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.AccessDenied:
+            return False
+
+    def describe(self) -> str:
+        """Such as ``pid 123 on worker-1 since 2026-01-01 12:00:00 UTC``."""
+        text = f"pid {self.pid} on {self.host}"
+        if self.host != _host() or self.boot_id != _boot_id():
+            return text  # its boot time is not known here
+        since = datetime.fromtimestamp(psutil.boot_time() + self.started, UTC)
+        return f"{text} since {since:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _started(process: psutil.Process) -> float:
+    return process.create_time() - psutil.boot_time()
+
+
+@cache
+def _host() -> str:
+    """The host's name, and its process namespace where that is a container's own.
+
+    A pid says nothing about the processes of another container, even one of the same name.
+    """
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        namespace = _INITIAL_PID_NAMESPACE
+    own = "" if namespace == _INITIAL_PID_NAMESPACE else f"/{namespace}"
+    return platform.node() + own
+
+
+@cache
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""  # other systems name no boot; pid and start time have to tell

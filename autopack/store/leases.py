@@ -1,0 +1,162 @@
+"""Who works on a run: one holder at a time, and writes of an earlier holder are refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from autopack.errors import LeaseLost, NotFound, RunHeld
+from autopack.store.engine import Database, insert_new, now
+from autopack.store.holders import Holder
+from autopack.store.tables import leases, runs
+
+__all__ = [
+    "Acquired",
+    "Holder",
+    "Lease",
+    "Renewal",
+    "acquire",
+    "fence",
+    "holder_of",
+    "release",
+    "renew",
+]
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write a run's state until ``expires_at``, and after it until someone takes over.
+
+    ``token`` rises by one with every holder of the run.
+    """
+
+    run_id: str
+    token: int
+    holder: Holder
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Acquired:
+    """A lease just taken, and who had it before.
+
+    ``previous`` is None when nobody ever had; ``was_released`` says whether the previous holder
+    gave it back, else it died or fell silent and may have left things behind.
+    """
+
+    lease: Lease
+    previous: Holder | None
+    was_released: bool
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """A lease made longer, and whether someone asked for the run to stop."""
+
+    lease: Lease
+    cancel_requested: bool
+
+
+def acquire(db: Database, run_id: str, holder: Holder, seconds: float) -> Acquired:
+    """Take the run for ``holder``: when it is free, expired, or its holder is provably gone.
+
+    Raises RunHeld naming the holder, NotFound when there is no such run.
+    """
+
+    def take(conn: sa.Connection) -> Acquired:
+        if conn.scalar(sa.select(runs.c.run_id).where(runs.c.run_id == run_id)) is None:
+            raise NotFound(f"there is no run {run_id!r}", field="run_id", hint="autopack runs")
+        conn.execute(insert_new(conn, leases).values(run_id=run_id, token=0))
+        # Of several at once, the others wait here and then see the winner's lease.
+        row = conn.execute(
+            sa.select(leases).where(leases.c.run_id == run_id).with_for_update()
+        ).one()
+        at = now(conn)
+        previous = None if row.holder is None else Holder.from_json(row.holder)
+        if previous and row.expires_at and row.expires_at > at and not previous.is_gone():
+            raise RunHeld(
+                f"run {run_id} is held by {previous.describe()},"
+                f" its lease expires at {row.expires_at:%H:%M:%S} UTC",
+                field="run_id",
+                hint="wait for it, or stop it with `autopack cancel`",
+            )
+        lease = Lease(run_id, row.token + 1, holder, at + timedelta(seconds=seconds))
+        conn.execute(
+            sa.update(leases)
+            .where(leases.c.run_id == run_id)
+            .values(token=lease.token, holder=holder.to_json(), expires_at=lease.expires_at)
+        )
+        return Acquired(lease, previous, was_released=bool(previous) and row.expires_at is None)
+
+    return db.transact(take)
+
+
+def renew(db: Database, lease: Lease, seconds: float) -> Renewal:
+    """Hold the run for ``seconds`` from now. Raises LeaseLost when another took it over."""
+
+    def extend(conn: sa.Connection) -> Renewal:
+        expires_at = now(conn) + timedelta(seconds=seconds)
+        updated = conn.execute(
+            sa.update(leases)
+            .where(_is_current(lease))
+            .values(expires_at=expires_at)
+            .returning(leases.c.run_id)
+        ).first()
+        if updated is None:
+            raise _lost(lease)
+        cancel = conn.scalar(
+            sa.select(runs.c.cancel_requested_at).where(runs.c.run_id == lease.run_id)
+        )
+        return Renewal(replace(lease, expires_at=expires_at), cancel_requested=cancel is not None)
+
+    return db.transact(extend)
+
+
+def release(db: Database, lease: Lease) -> None:
+    """Give the run back; nothing happens when it was given back or taken over before."""
+    db.transact(
+        lambda conn: conn.execute(
+            sa.update(leases).where(_is_current(lease)).values(expires_at=None)
+        )
+    )
+
+
+def fence(conn: sa.Connection, lease: Lease) -> None:
+    """Raise LeaseLost unless ``lease`` is the run's current one.
+
+    To be called in the write transaction it protects: until that ends, nobody can take over.
+    A lease that expired but was not taken over is still current.
+    """
+    current = conn.execute(
+        sa.select(leases.c.token).where(_is_current(lease)).with_for_update()
+    ).first()
+    if current is None:
+        raise _lost(lease)
+
+
+def holder_of(db: Database, run_id: str) -> Holder | None:
+    """Who holds the run by a lease that has not expired; None when nobody does."""
+    with db.read() as conn:
+        row = conn.execute(
+            sa.select(leases.c.holder).where(
+                leases.c.run_id == run_id, leases.c.expires_at > now(conn)
+            )
+        ).first()
+    return None if row is None else Holder.from_json(row.holder)
+
+
+def _is_current(lease: Lease) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        leases.c.run_id == lease.run_id,
+        leases.c.token == lease.token,
+        leases.c.expires_at.is_not(None),
+    )
+
+
+def _lost(lease: Lease) -> LeaseLost:
+    return LeaseLost(
+        f"run {lease.run_id} is no longer held by {lease.holder.describe()}",
+        hint=f"autopack show {lease.run_id}",
+    )

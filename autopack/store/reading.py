@@ -1,0 +1,153 @@
+"""Reads runs and what belongs to them; from a database, or inside a caller's transaction."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from autopack.errors import BadInput, NotFound
+from autopack.store import tables
+from autopack.store.engine import Database, reading
+from autopack.store.rows import AttemptRow, DecisionRow, Page, PhaseRow, RunRow
+from autopack.store.states import RunState
+
+Source = Database | sa.Connection
+
+DEFAULT_LIMIT = 1_000
+MAX_LIMIT = 10_000
+
+
+def get_run(source: Source, run_id: str) -> RunRow:
+    """The run. Raises NotFound."""
+    query = sa.select(tables.runs).where(tables.runs.c.run_id == run_id)
+    with reading(source) as conn:
+        row = conn.execute(query).mappings().first()
+    if row is None:
+        raise NotFound(f"there is no run {run_id!r}", field="run_id", hint="autopack runs")
+    return RunRow.of(row)
+
+
+def get_plan_body(source: Source, plan_hash: str) -> dict[str, Any]:
+    """The plan as it was stored. Raises NotFound."""
+    query = sa.select(tables.plans.c.body).where(tables.plans.c.plan_hash == plan_hash)
+    with reading(source) as conn:
+        row = conn.execute(query).first()
+    if row is None:
+        raise NotFound(f"there is no plan {plan_hash!r}", field="plan_hash")
+    return row.body
+
+
+def get_phases(source: Source, run_id: str) -> list[PhaseRow]:
+    """The run's phases in the plan's order; none for an unknown run."""
+    table = tables.phases
+    query = sa.select(table).where(table.c.run_id == run_id).order_by(table.c.ordinal)
+    with reading(source) as conn:
+        return [PhaseRow.of(row) for row in conn.execute(query).mappings()]
+
+
+def get_attempts(source: Source, run_id: str, phase_id: str | None = None) -> list[AttemptRow]:
+    """The attempts of a run, or of one of its phases: by phase in the plan's order, by number."""
+    table, phases = tables.attempts, tables.phases
+    query = (
+        sa.select(table)
+        .join(phases)
+        .where(table.c.run_id == run_id)
+        .order_by(phases.c.ordinal, table.c.attempt)
+    )
+    if phase_id is not None:
+        query = query.where(table.c.phase_id == phase_id)
+    with reading(source) as conn:
+        return [AttemptRow.of(row) for row in conn.execute(query).mappings()]
+
+
+def get_decisions(source: Source, run_id: str) -> list[DecisionRow]:
+    """The run's decisions in the order they were recorded."""
+    table = tables.decisions
+    query = sa.select(table).where(table.c.run_id == run_id).order_by(table.c.id)
+    with reading(source) as conn:
+        return [DecisionRow.of(row) for row in conn.execute(query).mappings()]
+
+
+def get_ending(source: Source, run_id: str) -> tuple[RunState, str] | None:
+    """The state in which a decision to stop ends the run, and why; None when there is none."""
+    stops = [decision for decision in get_decisions(source, run_id) if decision.run_state]
+    if not stops or stops[-1].run_state is None:
+        return None
+    return stops[-1].run_state, f"{stops[-1].phase_id}: {stops[-1].reason}"
+
+
+def run_of_flow(source: Source, flow_run_id: str) -> RunRow | None:
+    """The run that a flow run works on, or worked on before it was retried."""
+    query = sa.select(tables.runs).where(tables.runs.c.flow_run_id == flow_run_id)
+    with reading(source) as conn:
+        row = conn.execute(query).mappings().first()
+    return None if row is None else RunRow.of(row)
+
+
+def list_runs(
+    source: Source,
+    *,
+    state: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+    after: str | None = None,
+) -> Page:
+    """Runs, newest first; ``state`` is a run state or ``FAILED`` for any DONE_FAILED_*.
+
+    ``after`` is the cursor of the page before. Raises BadInput naming ``state``, ``limit`` or
+    ``after``.
+    """
+    if not 1 <= limit <= MAX_LIMIT:
+        raise BadInput(
+            f"limit is {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
+        )
+    table = tables.runs
+    query = sa.select(table).order_by(table.c.created_at.desc(), table.c.run_id.desc())
+    if state is not None:
+        query = query.where(table.c.state.in_(_states_named(state)))
+    if after is not None:
+        at, run_id = _decode(after)
+        key = sa.tuple_(table.c.created_at, table.c.run_id)
+        last = sa.tuple_(
+            sa.literal(at, tables.UtcDateTime), sa.literal(run_id, table.c.run_id.type)
+        )
+        query = query.where(key < last)
+    with reading(source) as conn:
+        # One more than asked for tells whether there is a next page.
+        rows = [RunRow.of(row) for row in conn.execute(query.limit(limit + 1)).mappings()]
+    page = tuple(rows[:limit])
+    return Page(page, _encode(page[-1]) if len(rows) > limit else None)
+
+
+def _states_named(name: str) -> list[RunState]:
+    if name == "FAILED":
+        return [state for state in RunState if state.is_failure]
+    if name in RunState.__members__:
+        return [RunState[name]]
+    raise BadInput(
+        f"{name!r} is no run state",
+        field="state",
+        hint=f"use FAILED or one of {', '.join(RunState)}",
+    )
+
+
+def _encode(row: RunRow) -> str:
+    text = f"{row.created_at.isoformat()} {row.run_id}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _decode(cursor: str) -> tuple[datetime, str]:
+    try:
+        text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
+        at, _, run_id = text.partition(" ")
+        decoded = datetime.fromisoformat(at)
+        if not run_id or decoded.tzinfo is None:
+            raise ValueError(cursor)
+    except (ValueError, binascii.Error) as error:
+        raise BadInput(
+            f"{cursor!r} is no cursor", field="after", hint="use the cursor of the page before"
+        ) from error
+    return decoded, run_id

@@ -1,0 +1,157 @@
+"""What the tables hold, as values; times are aware and UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from sqlalchemy import RowMapping
+
+from autopack.store.states import AttemptState, PhaseState, RunState
+
+AtCap = Literal["fail", "ask"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewRun:
+    """A run as it is asked for. ``plan_body`` is the plan whose hash is ``plan_hash``."""
+
+    run_id: str
+    plan_hash: str
+    plan_body: Mapping[str, Any]
+    goal: str
+    repo: str
+    base_commit: str
+    branch: str
+    builder: str
+    builder_options: Mapping[str, Any]
+    model: str | None
+    models: Mapping[str, Any]
+    features: tuple[str, ...]
+    token_cap: int
+    cost_cap: Decimal | None
+    minutes_cap: float
+    at_cap: AtCap
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRow:
+    """A run. ``elapsed_seconds`` is the working time of its earlier sessions."""
+
+    run_id: str
+    plan_hash: str
+    goal: str
+    repo: str
+    base_commit: str
+    head_commit: str | None
+    branch: str
+    builder: str
+    builder_options: dict[str, Any]
+    model: str | None
+    models: dict[str, Any]
+    features: tuple[str, ...]
+    toolchains: list[dict[str, Any]] | None
+    token_cap: int
+    cost_cap: Decimal | None
+    minutes_cap: float
+    at_cap: AtCap
+    state: RunState
+    failure_reason: str | None
+    cancel_requested_at: datetime | None
+    flow_run_id: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    elapsed_seconds: float
+
+    @classmethod
+    def of(cls, row: RowMapping) -> RunRow:
+        values: dict[str, Any] = {**row, "features": tuple(row["features"])}
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseRow:
+    """A phase of a run; ``ordinal`` counts from 0 in the plan's order."""
+
+    run_id: str
+    phase_id: str
+    ordinal: int
+    tier: str
+    state: PhaseState
+    revision: int
+    commit: str | None
+    failure_cause: str | None
+    failure_message: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, row: RowMapping) -> PhaseRow:
+        return cls(**row)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptRow:
+    """One execution of a phase.
+
+    ``attempt`` is never reused, so it numbers interrupted attempts too; ``recorded_build``
+    numbers only builds that ended.
+    """
+
+    run_id: str
+    phase_id: str
+    attempt: int
+    revision: int
+    state: AttemptState
+    base_commit: str
+    commit: str | None
+    builder: str
+    recorded_build: int
+    hint: str | None
+    build_status: str | None
+    exit_status: int | None
+    summary: str | None
+    changed_paths: tuple[str, ...] | None
+    failure_cause: str | None
+    failure_message: str | None
+    failure_output: str | None
+    started_at: datetime
+    built_at: datetime | None
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, row: RowMapping) -> AttemptRow:
+        paths: list[str] | None = row["changed_paths"]
+        values: dict[str, Any] = {**row, "changed_paths": None if paths is None else tuple(paths)}
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionRow:
+    """What was decided after an attempt, and why; ``run_state`` is where a stop ends the run."""
+
+    id: int
+    run_id: str
+    phase_id: str
+    attempt: int
+    kind: str
+    reason: str
+    run_state: RunState | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: RowMapping) -> DecisionRow:
+        state = row["run_state"]
+        return cls(**{**row, "run_state": None if state is None else RunState(state)})
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some runs, newest first; ``next_cursor`` continues the listing, None at its end."""
+
+    rows: tuple[RunRow, ...]
+    next_cursor: str | None

@@ -1,0 +1,254 @@
+"""Writes of runs and phases; also the face of everything else about them.
+
+Every write of state is fenced: it raises LeaseLost once another process has taken the run over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from autopack.errors import BadInput, NotFound, Refused
+from autopack.store import tables
+from autopack.store.attempts import finish_attempt, finish_build, record_decision, start_attempt
+from autopack.store.engine import Database, insert_new, now
+from autopack.store.leases import Lease, fence
+from autopack.store.reading import (
+    get_attempts,
+    get_decisions,
+    get_ending,
+    get_phases,
+    get_plan_body,
+    get_run,
+    list_runs,
+    run_of_flow,
+)
+from autopack.store.rows import AttemptRow, DecisionRow, NewRun, Page, PhaseRow, RunRow
+from autopack.store.states import PhaseState, RunState, check_transition
+
+__all__ = [
+    "AttemptRow",
+    "DecisionRow",
+    "NewRun",
+    "Page",
+    "PhaseRow",
+    "RunRow",
+    "add_elapsed",
+    "create_run",
+    "finish_attempt",
+    "finish_build",
+    "get_attempts",
+    "get_decisions",
+    "get_ending",
+    "get_phases",
+    "get_plan_body",
+    "get_run",
+    "list_runs",
+    "move_phase",
+    "move_run",
+    "record_decision",
+    "request_cancel",
+    "run_of_flow",
+    "set_flow_run",
+    "set_head",
+    "set_toolchains",
+    "start_attempt",
+]
+
+
+def create_run(db: Database, new: NewRun, phases: Sequence[tuple[str, str]]) -> RunRow:
+    """Store a run with its plan and its phases, given as ``(phase_id, tier)`` in plan order.
+
+    A run of that id that has the same plan, repository and base commit is returned as it is
+    stored, so that asking twice is harmless; any other raises BadInput naming ``run_id``.
+    """
+
+    def create(conn: sa.Connection) -> RunRow:
+        created_at = now(conn)
+        conn.execute(
+            insert_new(conn, tables.plans).values(
+                plan_hash=new.plan_hash, body=dict(new.plan_body), created_at=created_at
+            )
+        )
+        inserted = conn.execute(
+            insert_new(conn, tables.runs)
+            .values(**_columns(new), created_at=created_at)
+            .returning(tables.runs.c.run_id)
+        ).first()
+        if inserted is None:
+            return _same(get_run(conn, new.run_id), new)
+        if phases:
+            conn.execute(
+                sa.insert(tables.phases),
+                [
+                    {
+                        "run_id": new.run_id,
+                        "phase_id": phase_id,
+                        "ordinal": ordinal,
+                        "tier": tier,
+                        "state": PhaseState.QUEUED,
+                    }
+                    for ordinal, (phase_id, tier) in enumerate(phases)
+                ],
+            )
+        return get_run(conn, new.run_id)
+
+    return db.transact(create)
+
+
+def _columns(new: NewRun) -> dict[str, Any]:
+    return {
+        "run_id": new.run_id,
+        "plan_hash": new.plan_hash,
+        "goal": new.goal,
+        "repo": new.repo,
+        "base_commit": new.base_commit,
+        "branch": new.branch,
+        "builder": new.builder,
+        "builder_options": dict(new.builder_options),
+        "model": new.model,
+        "models": dict(new.models),
+        "features": list(new.features),
+        "token_cap": new.token_cap,
+        "cost_cap": new.cost_cap,
+        "minutes_cap": new.minutes_cap,
+        "at_cap": new.at_cap,
+        "state": RunState.RUN_CREATED,
+    }
+
+
+def _same(stored: RunRow, new: NewRun) -> RunRow:
+    for what, is_same in (
+        ("plan", stored.plan_hash == new.plan_hash),
+        ("repository", stored.repo == new.repo),
+        ("base commit", stored.base_commit == new.base_commit),
+    ):
+        if not is_same:
+            raise BadInput(
+                f"run id {new.run_id} belongs to another {what}",
+                field="run_id",
+                hint="choose another run id, or leave it out",
+            )
+    return stored
+
+
+def request_cancel(db: Database, run_id: str) -> None:
+    """Ask whoever holds the run to stop; asking again changes nothing.
+
+    Raises NotFound, and Refused when the run has ended.
+    """
+
+    def request(conn: sa.Connection) -> None:
+        table = tables.runs
+        # Locked, so that the run cannot end between the look and the request.
+        state = conn.scalar(
+            sa.select(table.c.state).where(table.c.run_id == run_id).with_for_update()
+        )
+        if state is None:
+            raise NotFound(f"there is no run {run_id!r}", field="run_id", hint="autopack runs")
+        if state.is_final:
+            raise Refused(f"run {run_id} has ended: {state}", field="run_id")
+        conn.execute(
+            sa.update(table)
+            .where(table.c.run_id == run_id, table.c.cancel_requested_at.is_(None))
+            .values(cancel_requested_at=now(conn))
+        )
+
+    db.transact(request)
+
+
+def move_run(
+    conn: sa.Connection, lease: Lease, state: RunState, *, reason: str | None = None
+) -> None:
+    """Change the run's state; ``reason`` says why it waits or failed, and is else cleared.
+
+    Raises LeaseLost and IllegalTransition.
+    """
+    fence(conn, lease)
+    table = tables.runs
+    run = conn.execute(
+        sa.select(table.c.state, table.c.started_at)
+        .where(table.c.run_id == lease.run_id)
+        .with_for_update()
+    ).one()
+    check_transition("run", run.state, state)
+    at = now(conn)
+    values: dict[str, Any] = {"state": state, "failure_reason": reason}
+    if state is RunState.PHASE_EXECUTION and run.started_at is None:
+        values["started_at"] = at
+    if state.is_final:
+        values["finished_at"] = at
+    conn.execute(sa.update(table).where(table.c.run_id == lease.run_id).values(values))
+
+
+def set_head(conn: sa.Connection, lease: Lease, commit: str) -> None:
+    """Record the commit that the run's branch points to."""
+    _set(conn, lease, head_commit=commit)
+
+
+def set_flow_run(conn: sa.Connection, lease: Lease, flow_run_id: str) -> None:
+    """Record which flow run works on the run."""
+    _set(conn, lease, flow_run_id=flow_run_id)
+
+
+def set_toolchains(
+    conn: sa.Connection, lease: Lease, toolchains: Sequence[Mapping[str, Any]]
+) -> None:
+    """Record what the project is built with."""
+    _set(conn, lease, toolchains=[dict(found) for found in toolchains])
+
+
+def add_elapsed(conn: sa.Connection, lease: Lease, seconds: float) -> None:
+    """Add a session's working time."""
+    _set(conn, lease, elapsed_seconds=tables.runs.c.elapsed_seconds + seconds)
+
+
+def _set(conn: sa.Connection, lease: Lease, **values: Any) -> None:
+    fence(conn, lease)
+    conn.execute(sa.update(tables.runs).where(tables.runs.c.run_id == lease.run_id).values(values))
+
+
+def move_phase(
+    conn: sa.Connection,
+    lease: Lease,
+    phase_id: str,
+    state: PhaseState,
+    *,
+    commit: str | None = None,
+    failure_cause: str | None = None,
+    failure_message: str | None = None,
+    rollback: bool = False,
+) -> None:
+    """Change a phase's state; what an earlier state left (commit, failure, end) is replaced.
+
+    ``rollback`` queues a phase again, also one that ended, and raises its revision.
+    Raises LeaseLost, IllegalTransition and NotFound.
+    """
+    fence(conn, lease)
+    table = tables.phases
+    where = sa.and_(table.c.run_id == lease.run_id, table.c.phase_id == phase_id)
+    phase = conn.execute(sa.select(table).where(where)).mappings().first()
+    if phase is None:
+        raise NotFound(f"run {lease.run_id} has no phase {phase_id!r}", field="phase_id")
+    old = PhaseRow.of(phase)
+    check_transition("phase", old.state, state, rollback=rollback)
+    at = now(conn)
+    started_at: datetime | None = old.started_at
+    if state is PhaseState.EXECUTING and started_at is None:
+        started_at = at
+    conn.execute(
+        sa.update(table)
+        .where(where)
+        .values(
+            state=state,
+            revision=old.revision + int(rollback and state is PhaseState.QUEUED),
+            commit=commit,
+            failure_cause=failure_cause,
+            failure_message=failure_message,
+            started_at=started_at,
+            finished_at=at if state.is_final else None,
+        )
+    )

@@ -1,0 +1,76 @@
+"""Which schema version a database has, which one this code needs, and how to get there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from autopack.errors import DatabaseRefused
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_UPGRADE_LOCK = 0x6175746F  # any number that all upgrades of a PostgreSQL database agree on
+
+
+def known_versions() -> list[str]:
+    """Every schema version this code knows, oldest first, from the names of the revisions."""
+    files = (_MIGRATIONS / "versions").glob("[0-9]*.py")
+    return sorted(path.stem.partition("_")[0] for path in files)
+
+
+def head_version() -> str:
+    """The schema version this code needs."""
+    return known_versions()[-1]
+
+
+def schema_version(conn: sa.Connection) -> str | None:
+    """The version the database has; None when it has no schema yet."""
+    if not sa.inspect(conn).has_table("alembic_version"):
+        return None
+    return conn.scalar(sa.text("SELECT version_num FROM alembic_version"))
+
+
+def check_not_newer(version: str | None, where: str) -> None:
+    """Raise DatabaseRefused when ``version`` is none that this code knows."""
+    if version is not None and version not in known_versions():
+        raise DatabaseRefused(
+            f"the database {where} has schema {version}, this Autopack knows {head_version()}",
+            field="DATABASE_URL",
+            hint="install the Autopack that made this schema, or name another database",
+        )
+
+
+def upgrade(engine: sa.Engine, where: str) -> None:
+    """Bring the schema to the head version in one transaction; harmless when it is there.
+
+    Any number of processes may do this at once: one works, the others wait and find it done.
+    On SQLite ``engine`` must have foreign keys off, for its way of altering a table is to copy
+    and drop it, which would empty the tables that refer to it.
+    """
+    with engine.begin() as conn:
+        if conn.dialect.name == "postgresql":
+            conn.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
+        version = schema_version(conn)
+        check_not_newer(version, where)
+        if version == head_version():
+            return
+        _migrate(conn)
+        if conn.dialect.name == "sqlite":
+            broken = conn.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+            if broken:
+                raise DatabaseRefused(
+                    f"the database {where} has {len(broken)} rows that refer to missing ones,"
+                    f" first in {broken[0][0]}",
+                    hint="restore it from a backup; nothing was changed",
+                )
+
+
+def _migrate(conn: sa.Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    # A percent sign would start an interpolation of the configuration.
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = conn
+    command.upgrade(config, "head")

@@ -1,0 +1,1 @@
+"""What runs spent: prices, and the events of the usage ledger."""

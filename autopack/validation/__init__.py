@@ -1,0 +1,1 @@
+"""What a project needs to run, and what judges it: toolchains, environments, checks."""

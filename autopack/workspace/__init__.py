@@ -1,0 +1,32 @@
+"""Where a run's work happens: the user's repository, its mirror, workspaces, their processes."""
+
+from autopack.workspace.changes import GITLINK, SYMLINK, Change
+from autopack.workspace.git import Git
+from autopack.workspace.leftovers import end, find, marker_env
+from autopack.workspace.mirror import Mirror
+from autopack.workspace.process import Exit, Supervisor, head_and_tail, tail
+from autopack.workspace.scope import Violation, check_scope, matches, missing_deliverables
+from autopack.workspace.source import SourceRepository
+from autopack.workspace.workspace import Snapshot, Workspace
+
+__all__ = [
+    "GITLINK",
+    "SYMLINK",
+    "Change",
+    "Exit",
+    "Git",
+    "Mirror",
+    "Snapshot",
+    "SourceRepository",
+    "Supervisor",
+    "Violation",
+    "Workspace",
+    "check_scope",
+    "end",
+    "find",
+    "head_and_tail",
+    "marker_env",
+    "matches",
+    "missing_deliverables",
+    "tail",
+]

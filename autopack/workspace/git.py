@@ -1,0 +1,239 @@
+"""Starting git: the only place that does, in an environment where only Autopack decides."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import stamina
+
+from autopack.errors import GitFailed
+
+AUTHOR = "Autopack"
+EMAIL = "autopack@localhost"
+
+# What would let somebody else's settings act: hooks run code, signing asks for a passphrase, and
+# background maintenance takes locks.
+_ALWAYS = (
+    f"core.hooksPath={os.devnull}",
+    "core.fsmonitor=false",
+    "commit.gpgSign=false",
+    "tag.gpgSign=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "protocol.version=2",
+    "submodule.recurse=false",
+    "fetch.recurseSubmodules=false",
+    "fetch.prune=false",
+    "fetch.pruneTags=false",
+    "fetch.writeCommitGraph=false",
+    "core.quotePath=false",
+)
+# Content enters and leaves byte for byte.
+_BYTE_FOR_BYTE = (
+    "core.autocrlf=false",
+    "core.safecrlf=false",
+    f"core.attributesFile={os.devnull}",
+    f"core.excludesFile={os.devnull}",
+    "advice.addEmbeddedRepo=false",
+)
+# What reaching the user's repository or server needs: credentials, proxies, trusted folders.
+_REACHING = re.compile(
+    r"GIT_(SSH|SSH_COMMAND|SSH_VARIANT|SSL_\w+|HTTP_\w+|PROXY_COMMAND|ASKPASS|ALLOW_PROTOCOL"
+    r"|CONFIG_(GLOBAL|SYSTEM|NOSYSTEM|COUNT|KEY_\d+|VALUE_\d+))"
+)
+_LOCKED = re.compile(r"Unable to create '.*\.lock'|cannot lock ref")
+_LOCK_FILE = re.compile(r"Unable to create '(.*\.lock)': File exists")
+# These name a lock too, and mean that a compare-and-swap lost: trying again cannot help.
+_SWAP_LOST = re.compile(r"but expected|reference already exists|unable to resolve reference")
+# No git command holds a lock of a private repository this long: its process is gone.
+_STALE_LOCK_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a git command ended."""
+
+    status: int
+    output: bytes
+    errors: str
+
+
+class _Locked(Exception):
+    def __init__(self, finished: Finished) -> None:
+        super().__init__(finished.errors)
+        self.finished = finished
+
+
+@dataclass(frozen=True)
+class Git:
+    """Where git acts.
+
+    ``git_dir``, ``work_tree`` and ``index_file`` say which repository, files and index; without
+    ``git_dir`` git looks for the repository of ``folder``. ``as_user`` keeps the user's own
+    configuration, for what reaches the user's repository or a server: it holds the credentials
+    and the trusted folders. Everything else sees no configuration but the repository's.
+    """
+
+    git_dir: Path | None = None
+    work_tree: Path | None = None
+    index_file: Path | None = None
+    folder: Path | None = None
+    as_user: bool = False
+
+    @property
+    def repository(self) -> Path:
+        """``git_dir``, for what needs it named."""
+        return _named(self.git_dir, "git_dir")
+
+    @property
+    def files(self) -> Path:
+        """``work_tree``, for what needs it named."""
+        return _named(self.work_tree, "work_tree")
+
+    def run(
+        self,
+        *args: str,
+        check: bool = True,
+        input: str | None = None,  # noqa: A002 - the name subprocess gives it
+        timeout: float = 600.0,
+    ) -> str:
+        """Run ``git args`` and return its output; GitFailed with git's words when it fails.
+
+        Bytes that are not UTF-8 come back as os.fsdecode would give them, so that paths stay
+        usable. ``check=False`` returns what was printed even when git failed.
+        """
+        finished = self.call(*args, input=input, timeout=timeout)
+        if check and finished.status != 0:
+            raise failure(args, finished)
+        return finished.output.decode("utf-8", "surrogateescape")
+
+    def call(
+        self,
+        *args: str,
+        input: str | None = None,  # noqa: A002
+        timeout: float = 600.0,
+    ) -> Finished:
+        """Run ``git args`` whatever its status; a lock that another git holds is waited for."""
+        try:
+            return self._unlocked(args, input, timeout)
+        except _Locked as locked:
+            return locked.finished
+
+    def head(self, *args: str, max_bytes: int) -> tuple[bytes, bool]:
+        """The first ``max_bytes`` that ``git args`` prints, and whether there was more."""
+        with subprocess.Popen(
+            self._command(args),
+            cwd=self._where(),
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as child:
+            output = child.stdout.read(max_bytes + 1) if child.stdout is not None else b""
+            more = len(output) > max_bytes
+            if more:
+                child.kill()
+        if not more and child.returncode != 0:
+            raise failure(args, self.call(*args))
+        return output[:max_bytes], more
+
+    @stamina.retry(on=_Locked, attempts=40, timeout=8.0, wait_initial=0.01, wait_max=0.4)
+    def _unlocked(self, args: tuple[str, ...], text: str | None, timeout: float) -> Finished:
+        finished = self._once(args, text, timeout)
+        # Two fetches of the same new tag: the loser finds it there when it tries again.
+        may_retry = args[0] == "fetch" or not _SWAP_LOST.search(finished.errors)
+        if finished.status == 0 or not may_retry or not _LOCKED.search(finished.errors):
+            return finished
+        if not self.as_user:
+            _remove_stale_lock(finished.errors)
+        raise _Locked(finished)
+
+    def _once(self, args: tuple[str, ...], text: str | None, timeout: float) -> Finished:
+        try:
+            done = subprocess.run(
+                self._command(args),
+                cwd=self._where(),
+                env=self._environment(),
+                input=None if text is None else text.encode("utf-8", "surrogateescape"),
+                stdin=subprocess.DEVNULL if text is None else None,
+                capture_output=True,
+                timeout=timeout,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise GitFailed(
+                f"git cannot be started: {error.strerror}: {error.filename}",
+                hint="install git 2.31 or newer and put it on PATH",
+            ) from error
+        except subprocess.TimeoutExpired as error:
+            raise GitFailed(f"git {args[0]} did not end within {timeout:.0f} s") from error
+        return Finished(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
+
+    def _command(self, args: tuple[str, ...]) -> list[str]:
+        settings = _ALWAYS if self.as_user else _ALWAYS + _BYTE_FOR_BYTE
+        return ["git", *(part for setting in settings for part in ("-c", setting)), *args]
+
+    def _where(self) -> Path | None:
+        return self.folder or self.work_tree or self.git_dir
+
+    def _environment(self) -> dict[str, str]:
+        env = clean_environment(os.environ, as_user=self.as_user)
+        places = {
+            "GIT_DIR": self.git_dir,
+            "GIT_WORK_TREE": self.work_tree,
+            "GIT_INDEX_FILE": self.index_file,
+        }
+        env |= {name: str(place) for name, place in places.items() if place is not None}
+        return env
+
+
+def clean_environment(environ: Mapping[str, str], *, as_user: bool) -> dict[str, str]:
+    """The environment git gets: no GIT_* of the caller's but what reaching a server needs."""
+    env = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith("GIT_") or (as_user and _REACHING.fullmatch(name))
+    }
+    if not as_user:
+        env |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    return env | {
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_DEFAULT_REF_FORMAT": "files",
+        "GIT_AUTHOR_NAME": AUTHOR,
+        "GIT_AUTHOR_EMAIL": EMAIL,
+        "GIT_COMMITTER_NAME": AUTHOR,
+        "GIT_COMMITTER_EMAIL": EMAIL,
+        "LC_ALL": "C",
+    }
+
+
+def failure(args: tuple[str, ...], finished: Finished) -> GitFailed:
+    """The error that tells what git said: what it calls errors, else its last words."""
+    lines = [line.strip() for line in finished.errors.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))]
+    said = "; ".join(errors[:3] or lines[-3:]) or f"exit status {finished.status}"
+    return GitFailed(f"git {args[0]}: {said[:600]}")
+
+
+def _named(place: Path | None, name: str) -> Path:
+    if place is None:
+        raise ValueError(f"this Git was made without {name}")
+    return place
+
+
+def _remove_stale_lock(errors: str) -> None:
+    found = _LOCK_FILE.search(errors)
+    if found is None:
+        return
+    with contextlib.suppress(FileNotFoundError):
+        lock = Path(found[1])
+        if time.time() - lock.stat().st_mtime > _STALE_LOCK_SECONDS:
+            lock.unlink()

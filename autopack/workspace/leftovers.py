@@ -1,0 +1,107 @@
+"""Finding and ending processes that a run left behind, by the marks in their environment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import psutil
+
+from autopack.ids import process_mark
+
+RUN = "AUTOPACK_RUN"
+ATTEMPT = "AUTOPACK_ATTEMPT"
+HOLDER = "AUTOPACK_HOLDER"
+CHILD = "AUTOPACK_CHILD"
+
+_POLL_SECONDS = 0.01
+
+
+def marker_env(run_id: str, phase_id: str, attempt: int) -> dict[str, str]:
+    """The marks that everything started for an attempt carries.
+
+    AUTOPACK_ATTEMPT is ``phase/attempt``, AUTOPACK_HOLDER the mark of the process that
+    holds the run. AUTOPACK_CHILD, which tells one supervised process from another, is the
+    Supervisor's.
+    """
+    return {RUN: run_id, ATTEMPT: f"{phase_id}/{attempt}", HOLDER: process_mark()}
+
+
+def find(**marks: str) -> list[psutil.Process]:
+    """Every process whose environment has all ``marks``, but this one and its ancestors.
+
+    Needs no parent: a grandchild in its own session whose parents are gone is found. Processes of
+    other users cannot be read and are left out.
+    """
+    spared = _spared()
+    return [
+        process
+        for process in psutil.process_iter()
+        if process.pid not in spared and _carries(process, marks)
+    ]
+
+
+def end(processes: Iterable[psutil.Process], *, grace: float = 5.0) -> None:
+    """End ``processes`` and all their descendants: TERM, up to ``grace`` seconds, then KILL."""
+    doomed = _with_descendants(processes)
+    for process in doomed:
+        _signal(process, force=False)
+    remaining = _wait_gone(doomed, grace)
+    if remaining:
+        # What a dying shell started meanwhile hangs below the ones that remain.
+        remaining = _with_descendants(remaining)
+        for process in remaining:
+            _signal(process, force=True)
+        _wait_gone(remaining, 2.0)
+
+
+def _spared() -> set[int]:
+    me = psutil.Process()
+    return {me.pid, *(ancestor.pid for ancestor in me.parents())}
+
+
+def _carries(process: psutil.Process, marks: dict[str, str]) -> bool:
+    try:
+        environ = process.environ()
+    except (psutil.Error, OSError):
+        return False
+    return all(environ.get(name) == value for name, value in marks.items())
+
+
+def _with_descendants(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    spared = _spared()
+    found: dict[psutil.Process, None] = {}
+    for process in processes:
+        try:
+            family = [process, *process.children(recursive=True)]
+        except psutil.Error:
+            family = [process]
+        found |= {member: None for member in family if member.pid not in spared}
+    return list(found)
+
+
+def _signal(process: psutil.Process, *, force: bool) -> None:
+    try:
+        if force:
+            process.kill()
+        else:
+            process.terminate()
+    except psutil.NoSuchProcess:
+        return
+
+
+def _wait_gone(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    # Process.wait would reap our own children and take their exit status from asyncio.
+    deadline = time.monotonic() + seconds
+    remaining = [process for process in processes if _is_alive(process)]
+    while remaining and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+        remaining = [process for process in remaining if _is_alive(process)]
+    return remaining
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

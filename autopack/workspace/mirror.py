@@ -1,0 +1,195 @@
+"""Autopack's private copy of a user's repository: where every attempt's commit lives."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from autopack.errors import GitFailed, RepositoryError
+from autopack.workspace import publishing
+from autopack.workspace.byproducts import EXCLUDES
+from autopack.workspace.changes import GITLINK, Change, parse_raw_diff
+from autopack.workspace.embedded import kept_ref
+from autopack.workspace.git import Git
+from autopack.workspace.source import SourceRepository
+
+_TRANSFER_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A bare clone that only Autopack's git uses.
+
+    refs/autopack-base/<run>                 keeps the commit a run started from
+    refs/autopack/<run>/<phase>/<attempt>    the commit of an attempt, failed ones included
+    refs/autopack-embedded/<commit>          files of a repository that an agent made inside
+    refs/heads/autopack/<run>                the run's branch: its last completed phase
+    refs/autopack-published/<run>            what the user's repository was last given
+    """
+
+    git_dir: Path
+    source: SourceRepository
+
+    @classmethod
+    def open(cls, home: Path, source: SourceRepository) -> Mirror:
+        """The mirror of ``source`` under ``home``, cloned on first use by whoever comes first."""
+        git_dir = home / "repositories" / f"{source.key}.git"
+        if not git_dir.is_dir():
+            git_dir.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _clone(source, git_dir)
+        return cls(git_dir, source)
+
+    @property
+    def git(self) -> Git:
+        return Git(git_dir=self.git_dir)
+
+    def ensure(self, commit: str, run_id: str) -> None:
+        """Have ``commit`` with its history and all tags, and keep it for ``run_id``.
+
+        Raises RepositoryError when the user's repository has no such commit.
+        """
+        base_ref = f"refs/autopack-base/{run_id}"
+        if self.read_ref(base_ref) == commit:
+            return
+        fetched = self._reaching().call(
+            "fetch", "--no-write-fetch-head", "--no-auto-maintenance", "--update-shallow",
+            "--no-tags", "--", self._address(), commit, "+refs/tags/*:refs/tags/*",
+            timeout=_TRANSFER_SECONDS,
+        )  # fmt: skip
+        if fetched.status != 0 and not self.has(commit):
+            lines = fetched.errors.strip().splitlines() or ["git fetch failed"]
+            raise RepositoryError(
+                f"commit {commit} cannot be fetched from {self.source.location}: {lines[-1]}",
+                field="commit",
+            )
+        self.git.run("update-ref", base_ref, commit)
+
+    @staticmethod
+    def attempt_ref(run_id: str, phase_id: str, attempt: int) -> str:
+        return f"refs/autopack/{run_id}/{phase_id}/{attempt}"
+
+    @staticmethod
+    def branch_ref(run_id: str) -> str:
+        return f"refs/heads/autopack/{run_id}"
+
+    def read_ref(self, ref: str) -> str | None:
+        """The commit a full ref name points at, None when there is no such ref."""
+        found = self.git.call("rev-parse", "--verify", "--quiet", ref)
+        return found.output.decode("ascii").strip() if found.status == 0 else None
+
+    def set_ref(self, ref: str, new: str, *, old: str | None) -> None:
+        """Move ``ref`` from ``old`` (None: it must not exist) to ``new``.
+
+        GitFailed when it stands elsewhere; no error when it stands at ``new`` already, so a step
+        cut off by a crash can be repeated.
+        """
+        moved = self.git.call("update-ref", "--no-deref", ref, new, old or "0" * len(new))
+        if moved.status == 0:
+            return
+        current = self.read_ref(ref)
+        if current != new:
+            raise GitFailed(f"{ref} is at {current}, not at {old}: {moved.errors.strip()}")
+
+    def set_branch(self, run_id: str, commit: str, old: str | None) -> None:
+        """Move the run's branch from ``old`` (None: it must not exist) to ``commit``."""
+        self.set_ref(self.branch_ref(run_id), commit, old=old)
+
+    def publish(self, run_id: str, commit: str, *, push: bool = False) -> None:
+        """Give the user's repository branch ``autopack/<run_id>`` at ``commit``.
+
+        A URL is pushed to only when ``push``. GitFailed, and nothing changed, when the user moved
+        the branch or has it checked out.
+        """
+        publishing.publish(self.git, self.source, run_id, commit, push=push)
+
+    def has(self, commit: str) -> bool:
+        return self.git.call("cat-file", "-e", f"{commit}^{{commit}}").status == 0
+
+    def tree_of(self, commit: str) -> str:
+        return self.git.run("rev-parse", "--verify", f"{commit}^{{tree}}").strip()
+
+    def paths(self, commit: str) -> tuple[str, ...]:
+        """Every path in ``commit`` (or tree), folders left out."""
+        listed = self.git.run("ls-tree", "-r", "-z", "--name-only", commit)
+        return tuple(listed.split("\0")[:-1])
+
+    def folders(self, commit: str) -> tuple[str, ...]:
+        """Every folder in ``commit`` (or tree) but its root."""
+        listed = self.git.run("ls-tree", "-r", "-d", "-z", commit).split("\0")
+        entries = (entry.partition("\t") for entry in listed if entry)
+        return tuple(path for facts, _, path in entries if facts.split(" ")[1] == "tree")
+
+    def file_at(self, commit: str, path: str) -> bytes | None:
+        """A file's content in ``commit`` (a link's target), None when it is not there."""
+        found = self.git.call("cat-file", "blob", f"{commit}:{path}")
+        return found.output if found.status == 0 else None
+
+    def read_link(self, commit: str, path: str) -> str:
+        """Where the symbolic link at ``path`` in ``commit`` points, "" when there is none."""
+        return (self.file_at(commit, path) or b"").decode("utf-8", "surrogateescape")
+
+    def changed_paths(self, base: str, commit: str) -> tuple[Change, ...]:
+        """What differs from ``base`` to ``commit`` (commits or trees); renames are D and A.
+
+        A repository that an agent made inside the workspace is an added gitlink, and so is a
+        submodule with work that no commit of its own holds: see ``embedded``.
+        """
+        listed = self.git.run("diff-tree", "-r", "-z", "--raw", "--no-renames", base, commit)
+        return tuple(self._told_apart(change) for change in parse_raw_diff(listed))
+
+    def diff(self, base: str, commit: str, max_bytes: int) -> str:
+        """The patch from ``base`` to ``commit``, cut at a line end below ``max_bytes``."""
+        patch, more = self.git.head(
+            "diff-tree", "-p", "-r", "--no-color", "--no-ext-diff", "--no-textconv",
+            "--no-renames", base, commit,
+            max_bytes=max_bytes,
+        )  # fmt: skip
+        if not more:
+            return patch.decode("utf-8", "replace")
+        kept = patch[: patch.rfind(b"\n") + 1].decode("utf-8", "replace")
+        return f"{kept}[the rest of the diff is left out: it is longer than {max_bytes} bytes]\n"
+
+    def _told_apart(self, change: Change) -> Change:
+        moved_link = change.mode == GITLINK and change.status == "M"
+        if moved_link and self.read_ref(kept_ref(change.oid)) is not None:
+            return replace(change, status="A")
+        return change
+
+    def _reaching(self) -> Git:
+        return Git(git_dir=self.git_dir, as_user=True)
+
+    def _address(self) -> str:
+        return address(self.source)
+
+
+def address(source: SourceRepository) -> str:
+    """What git is given to reach the user's repository."""
+    # The main repository holds the objects and tags of its linked worktrees.
+    return str(source.common_dir) if source.common_dir is not None else source.location
+
+
+def _clone(source: SourceRepository, git_dir: Path) -> None:
+    """Clone beside ``git_dir`` and rename: only a whole mirror ever has the name."""
+    fresh = git_dir.with_name(f"{git_dir.name}.{secrets.token_hex(6)}.new")
+    try:
+        Git(folder=git_dir.parent, as_user=True).run(
+            "clone", "--quiet", "--bare", "--local", "--single-branch", "--no-tags", "--template=",
+            "--", address(source), str(fresh),
+            timeout=_TRANSFER_SECONDS,
+        )  # fmt: skip
+        git = Git(git_dir=fresh)
+        # The user's branches have no place here: one named autopack would block autopack/<run>.
+        heads = git.run("for-each-ref", "--format=delete %(refname)", "refs/heads")
+        git.run("update-ref", "--stdin", "--no-deref", input=heads)
+        git.run("symbolic-ref", "HEAD", "refs/heads/autopack-none")
+        (fresh / "info").mkdir(exist_ok=True)
+        (fresh / "info" / "exclude").write_text(EXCLUDES, encoding="utf-8")
+        try:
+            fresh.rename(git_dir)
+        except OSError:
+            if not git_dir.is_dir():
+                raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)

@@ -1,0 +1,281 @@
+"""Supervising the programs of a run: output on disk as it comes, limits, no survivors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import secrets
+import tempfile
+import threading
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+
+import psutil
+
+from autopack.workspace import leftovers
+
+MAX_OUTPUT = 16 * 1024 * 1024
+TAIL_BYTES = 8192
+MISSING_PROGRAM = 127
+UNUSABLE_PROGRAM = 126
+
+# A program that writes as fast as it can fills about 40 MiB between two looks.
+_LOOK_SECONDS = 0.025
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a supervised program ended.
+
+    ``status`` is its exit status, negative for a signal, 127 when it could not be found, 126 when
+    it could not be started, None when Autopack ended it (``timed_out`` or ``truncated`` output).
+    ``tail`` is the end of its output, ``seconds`` the time it took.
+    """
+
+    status: int | None
+    timed_out: bool
+    truncated: bool
+    seconds: float
+    tail: str
+
+
+class _Ended(Enum):
+    BY_ITSELF = auto()
+    TIMED_OUT = auto()
+    OVERFLOWED = auto()
+
+
+class Supervisor:
+    """Runs programs and sees to it that none of their descendants outlives them."""
+
+    def __init__(self, *, grace: float = 5.0) -> None:
+        self._grace = grace
+        self._lock = threading.Lock()
+        self._running: dict[str, int | None] = {}
+        self._sweeps = 0
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        timeout: float | None,  # noqa: ASYNC109 - it ends processes, which asyncio.timeout cannot
+        spool: Path,
+        max_output: int = MAX_OUTPUT,
+        input: str | bytes | None = None,  # noqa: A002 - the name subprocess gives it
+    ) -> Exit:
+        """Run ``argv`` until it ends, ``timeout`` seconds pass or it has written ``max_output``.
+
+        The program writes stdout and stderr into ``spool`` (created 0600, appended to) itself, so
+        they survive this process. Whatever ends the call, cancellation included, every descendant
+        is ended before it returns.
+        """
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        mark = secrets.token_hex(8)
+        with _Spool(spool) as output:
+            with self._lock:
+                sweeps, self._running[mark] = self._sweeps, None
+            try:
+                try:
+                    process = await _start(argv, cwd, {**env, leftovers.CHILD: mark}, output, input)
+                except (OSError, ValueError) as error:
+                    status, reason = _not_started(argv, cwd, error)
+                    output.note(reason)
+                    return Exit(status, False, False, clock() - started, reason)
+                with self._lock:
+                    self._running[mark] = process.pid
+                    stopped = self._sweeps != sweeps
+                ended = _Ended.BY_ITSELF
+                if not stopped:
+                    ended = await _watch(process, output, timeout, max_output)
+            finally:
+                await _uninterrupted(asyncio.to_thread(self._end, mark))
+                with self._lock:
+                    del self._running[mark]
+            status = await _status(process)
+            truncated = output.cut(max_output) or ended is _Ended.OVERFLOWED
+            return Exit(
+                status=status if ended is _Ended.BY_ITSELF else None,
+                timed_out=ended is _Ended.TIMED_OUT,
+                truncated=truncated,
+                seconds=clock() - started,
+                tail=output.tail(),
+            )
+
+    def end_all(self) -> None:
+        """End every program now running, from any thread; their ``run`` calls return."""
+        with self._lock:
+            self._sweeps += 1
+            marks = list(self._running)
+        for mark in marks:
+            self._end(mark)
+
+    def _end(self, mark: str) -> None:
+        """End what carries ``mark``, and what descends from it with a changed environment."""
+        with self._lock:
+            pid = self._running.get(mark)
+        doomed = leftovers.find(**{leftovers.CHILD: mark})
+        if pid is not None and all(process.pid != pid for process in doomed):
+            with contextlib.suppress(psutil.Error):
+                doomed += _own_children(pid)
+        if doomed:
+            leftovers.end(doomed, grace=self._grace)
+            # A child started between the look and the signal carries the mark too.
+            leftovers.end(leftovers.find(**{leftovers.CHILD: mark}), grace=0.0)
+
+
+def _own_children(pid: int) -> list[psutil.Process]:
+    """The process ``pid`` when it still is a child of this process; its number may be reused."""
+    process = psutil.Process(pid)
+    return [process] if process.ppid() == os.getpid() else []
+
+
+def tail(path: Path, max_bytes: int) -> str:
+    """The last ``max_bytes`` of a file as text, "" when there is no such file."""
+    return head_and_tail(path, max_bytes, head=0)
+
+
+def head_and_tail(path: Path, max_bytes: int, *, head: int | None = None, start: int = 0) -> str:
+    """The beginning and the end of a file as text, with a line that says what was left out.
+
+    Together at most ``max_bytes`` of the file from ``start``; ``head`` of them (a quarter unless
+    told) from its beginning.
+    """
+    try:
+        size = path.stat().st_size - start
+    except FileNotFoundError:
+        return ""
+    first = max_bytes // 4 if head is None else min(head, max_bytes)
+    with path.open("rb") as file:
+        file.seek(start)
+        if size <= max_bytes:
+            return file.read(max_bytes).decode("utf-8", "replace")
+        beginning = file.read(first)
+        file.seek(start + size - (max_bytes - first))
+        end = file.read(max_bytes - first)
+    # A character cut in two belongs to what was left out.
+    while end and end[0] & 0xC0 == 0x80:
+        end = end[1:]
+    text = end.decode("utf-8", "replace")
+    if not first:
+        return text
+    left_out = size - max_bytes
+    return f"{beginning.decode('utf-8', 'ignore')}\n[... {left_out} bytes left out ...]\n{text}"
+
+
+class _Spool:
+    """The file a program writes into, from where it stood when the program started."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path = path
+        self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._start = os.fstat(self.fd).st_size
+
+    def __enter__(self) -> _Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+
+    def written(self) -> int:
+        return os.fstat(self.fd).st_size - self._start
+
+    def note(self, text: str) -> None:
+        os.write(self.fd, f"{text}\n".encode("utf-8", "replace"))
+
+    def cut(self, max_bytes: int) -> bool:
+        if self.written() <= max_bytes:
+            return False
+        os.ftruncate(self.fd, self._start + max_bytes)
+        return True
+
+    def tail(self) -> str:
+        return head_and_tail(self.path, TAIL_BYTES, head=0, start=self._start)
+
+
+async def _start(
+    argv: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    output: _Spool,
+    text: str | bytes | None,
+) -> asyncio.subprocess.Process:
+    if not argv:
+        raise ValueError("no program is named")
+    with contextlib.ExitStack() as stack:
+        stdin: int = asyncio.subprocess.DEVNULL
+        if text is not None:
+            # A file, not a pipe: it neither blocks nor breaks when the program does not read it.
+            file = stack.enter_context(tempfile.TemporaryFile())
+            file.write(text.encode("utf-8") if isinstance(text, str) else text)
+            file.seek(0)
+            stdin = file.fileno()
+        return await asyncio.create_subprocess_exec(
+            *argv,
+            cwd=cwd,
+            env=dict(env),
+            stdin=stdin,
+            stdout=output.fd,
+            stderr=output.fd,
+            start_new_session=True,
+        )
+
+
+def _not_started(argv: Sequence[str], cwd: Path, error: OSError | ValueError) -> tuple[int, str]:
+    program = argv[0] if argv else ""
+    if not cwd.is_dir():
+        return UNUSABLE_PROGRAM, f"{program}: the folder to run it in does not exist: {cwd}"
+    if isinstance(error, OSError) and error.errno == errno.ENOENT:
+        return MISSING_PROGRAM, f"{program}: command not found"
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return UNUSABLE_PROGRAM, f"{program}: cannot be started: {reason}"
+
+
+async def _watch(
+    process: asyncio.subprocess.Process, output: _Spool, seconds: float | None, max_output: int
+) -> _Ended:
+    loop = asyncio.get_running_loop()
+    deadline = None if seconds is None else loop.time() + seconds
+    waiter = asyncio.ensure_future(process.wait())
+    try:
+        while True:
+            pause = _LOOK_SECONDS
+            if deadline is not None:
+                pause = min(pause, max(0.0, deadline - loop.time()))
+            done, _ = await asyncio.wait({waiter}, timeout=pause)
+            if done:
+                return _Ended.BY_ITSELF
+            if output.written() > max_output:
+                return _Ended.OVERFLOWED
+            if deadline is not None and loop.time() >= deadline:
+                return _Ended.TIMED_OUT
+    finally:
+        waiter.cancel()
+
+
+async def _status(process: asyncio.subprocess.Process) -> int | None:
+    # Only a process stuck in the kernel outlives KILL; waiting for it would hang the run.
+    with contextlib.suppress(TimeoutError):
+        return await asyncio.wait_for(process.wait(), 5.0)
+    return None
+
+
+async def _uninterrupted(work: Awaitable[None]) -> None:
+    """Await ``work`` to its end even when cancelled meanwhile, then pass the cancellation on."""
+    task = asyncio.ensure_future(work)
+    interrupted = False
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            interrupted = True
+    task.result()
+    if interrupted:
+        raise asyncio.CancelledError

@@ -1,0 +1,209 @@
+"""The user's repository, a folder or a URL: read, checked, and never changed from here."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from autopack.errors import GitFailed, RepositoryError
+from autopack.workspace.git import Finished, Git, failure
+
+BRANCH_FOLDER = "autopack"
+
+_FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_REMOTE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class SourceRepository:
+    """A repository that a run starts from.
+
+    ``location`` is the top folder of a checkout, or a URL. ``git_dir`` is the checkout's own git
+    folder, ``common_dir`` that of its main repository (they differ in a linked worktree); both
+    are None for a URL.
+    """
+
+    location: str
+    key: str
+    git_dir: Path | None = None
+    common_dir: Path | None = None
+
+    @classmethod
+    def open(cls, location: str) -> SourceRepository:
+        """The repository at ``location``; a subfolder of a checkout means the whole checkout.
+
+        Raises RepositoryError, which says what is wrong, when it cannot be used.
+        """
+        if not location.strip() or location.startswith("-") or "\0" in location:
+            raise _unusable(location, "is not the name of a repository")
+        if _is_url(location):
+            return _open_url(location)
+        return _open_folder(Path(location).expanduser())
+
+    @property
+    def is_url(self) -> bool:
+        return self.git_dir is None
+
+    @property
+    def git(self) -> Git:
+        """Git inside the user's repository; for a URL, git outside any repository."""
+        if self.git_dir is None:
+            return Git(as_user=True)
+        return Git(git_dir=self.git_dir, work_tree=Path(self.location), as_user=True)
+
+    def resolve(self, rev: str | None) -> str:
+        """The full id of the commit that ``rev`` (HEAD when None) names.
+
+        Raises RepositoryError naming the field ``commit`` when it names none.
+        """
+        name = "HEAD" if rev is None else rev
+        if not name.strip() or name.startswith("-") or not name.isprintable():
+            raise _no_commit(name, self.location)
+        if self.is_url:
+            return self._resolve_remote(name)
+        found = self.git.call("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        commit = found.output.decode("ascii", "replace").strip()
+        if found.status != 0 or _FULL_SHA.fullmatch(commit) is None:
+            raise _no_commit(name, self.location)
+        return commit
+
+    def is_dirty(self) -> bool:
+        """Whether the checkout has changes that no commit holds; a URL never has."""
+        if self.is_url:
+            return False
+        return bool(self.git.run("status", "--porcelain", "-z", "--ignore-submodules=dirty"))
+
+    def current_branch(self) -> str | None:
+        """The branch HEAD is on, None when it is detached."""
+        if self.is_url:
+            first = self.git.run(
+                "ls-remote", "--symref", "--", self.location, "HEAD", timeout=_REMOTE_SECONDS
+            )
+            found = re.match(r"ref: refs/heads/(\S+)\tHEAD", first)
+            return found[1] if found else None
+        name = self.git.run("symbolic-ref", "--quiet", "--short", "HEAD", check=False).strip()
+        return name or None
+
+    def has_branch(self, name: str) -> bool:
+        ref = f"refs/heads/{name}"
+        if self.is_url:
+            return ref in self._remote_refs(ref)
+        return self.git.call("show-ref", "--verify", "--quiet", ref).status == 0
+
+    def check_publishable(self) -> None:
+        """Raise RepositoryError when a branch named ``autopack`` leaves no room for results."""
+        if self.has_branch(BRANCH_FOLDER):
+            raise RepositoryError(
+                f"{self.location} has a branch named {BRANCH_FOLDER!r}: git cannot hold the "
+                f"results, branches named {BRANCH_FOLDER}/<run id>, beside it",
+                field="repo",
+                hint=f"rename it: git branch -m {BRANCH_FOLDER} <another name>",
+            )
+
+    def remote_url(self) -> str:
+        """What relative submodule URLs of this repository are relative to, as git defines it."""
+        if self.is_url:
+            return self.location
+        return self.git.run("config", "remote.origin.url", check=False).strip() or self.location
+
+    def _resolve_remote(self, name: str) -> str:
+        if _FULL_SHA.fullmatch(name):
+            return name
+        wanted = [f"refs/tags/{name}^{{}}", f"refs/tags/{name}", f"refs/heads/{name}", name]
+        refs = self._remote_refs(name, f"{name}^{{}}")
+        for ref in wanted:
+            if ref in refs:
+                return refs[ref]
+        raise _no_commit(name, self.location)
+
+    def _remote_refs(self, *patterns: str) -> dict[str, str]:
+        listed = self.git.run("ls-remote", "--", self.location, *patterns, timeout=_REMOTE_SECONDS)
+        pairs = (line.split("\t", 1) for line in listed.splitlines())
+        return {ref: commit for commit, ref in pairs}
+
+
+def _open_url(url: str) -> SourceRepository:
+    parts = urlsplit(url)
+    if parts.password is not None:
+        raise RepositoryError(
+            f"the URL of a repository on {parts.hostname} holds a password",
+            field="repo",
+            hint="leave it out and use a git credential helper or SSH",
+        )
+    url = url.rstrip("/")
+    source = SourceRepository(url, _key(url))
+    try:
+        source.resolve(None)
+    except GitFailed as error:
+        raise _unusable(url, f"cannot be read: {error.message}") from error
+    except RepositoryError as error:
+        raise _unusable(url, "has no commits yet") from error
+    return source
+
+
+def _open_folder(folder: Path) -> SourceRepository:
+    if not folder.exists():
+        raise _unusable(folder, "does not exist")
+    if not folder.is_dir():
+        raise _unusable(folder, "is a file, not a folder")
+    asked = ("--is-bare-repository", "--is-inside-git-dir", "--absolute-git-dir")
+    found = Git(folder=folder, as_user=True).call(
+        "rev-parse", *asked, "--path-format=absolute", "--git-common-dir", "--show-toplevel"
+    )
+    answers = found.output.decode("utf-8", "surrogateescape").splitlines()
+    if len(answers) < len(asked):
+        raise _not_a_repository(folder, found)
+    if answers[0] == "true":
+        raise _unusable(folder, "is a bare repository", hint="name a checkout, or use file://")
+    if answers[1] == "true":
+        raise _unusable(folder, "is inside a .git folder", hint="name the checkout itself")
+    if found.status != 0 or len(answers) < 5:
+        raise _unusable(folder, failure(("rev-parse",), found).message)
+    top = Path(answers[4]).resolve()
+    source = SourceRepository(str(top), _key(str(top)), Path(answers[2]), Path(answers[3]))
+    try:
+        source.resolve(None)
+    except RepositoryError as error:
+        raise _unusable(top, "has no commits yet", hint="commit something first") from error
+    return source
+
+
+def _not_a_repository(folder: Path, found: Finished) -> RepositoryError:
+    if "dubious ownership" in found.errors:
+        return _unusable(
+            folder,
+            "belongs to another user, and git refuses to use it",
+            hint=f"git config --global --add safe.directory {folder.resolve()}",
+        )
+    if "not a git repository" in found.errors:
+        return _unusable(folder, "is not a git repository", hint="git init, and commit its files")
+    return _unusable(folder, failure(("rev-parse",), found).message)
+
+
+def _unusable(location: str | Path, reason: str, *, hint: str | None = None) -> RepositoryError:
+    return RepositoryError(f"{str(location)!r} {reason}", field="repo", hint=hint)
+
+
+def _no_commit(rev: str, location: str) -> RepositoryError:
+    return RepositoryError(
+        f"{rev!r} names no commit of {location}",
+        field="commit",
+        hint="give a full commit id, a branch or a tag" if _is_url(location) else None,
+    )
+
+
+def _is_url(location: str) -> bool:
+    # host:path is a URL unless such a file exists; one letter before the colon is a drive.
+    if "://" in location:
+        return True
+    return re.match(r"[^/\\:]{2,}:[^\\]", location) is not None and not Path(location).exists()
+
+
+def _key(canonical: str) -> str:
+    name = re.split(r"[/\\:]", canonical.rstrip("/\\"))[-1].removesuffix(".git")
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:40] or "repository"
+    digest = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    return f"{safe}-{digest}"

@@ -1,0 +1,125 @@
+"""The `autopack` command: its tree of commands, and what every ending looks like.
+
+Commands are named, not imported, so that `autopack --help` stays quick. Logs and progress go to
+stderr, answers to stdout; with ``--json`` stdout holds exactly one JSON object, also on failure.
+Exit codes: 0 done, 1 the work failed, 2 bad input or a refusal, 3 waiting for a person,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from autopack import __version__
+from autopack.errors import AutopackError
+
+_RUNS = "deployments.cli.runs"
+
+app = App(
+    name="autopack",
+    help="Run autonomous coding work unattended, and prove what it was worth.",
+    version=__version__,
+)
+app.command(
+    "deployments.cli.demo:demo",
+    name="demo",
+    help="Run a small plan on a sample repository, start to finish.",
+)
+app.command(f"{_RUNS}:run", name="run", help="Run a plan on a git repository.")
+app.command(f"{_RUNS}:resume", name="resume", help="Go on with a run that was interrupted.")
+app.command(f"{_RUNS}:cancel", name="cancel", help="End a run, wherever it is being worked on.")
+app.command("deployments.cli.show:runs", name="runs", help="List runs, newest first.")
+app.command("deployments.cli.show:show", name="show", help="Show one run and its phases.")
+app.command("deployments.cli.show:tokens", name="tokens", help="Show what a run spent.")
+app.command("deployments.cli.look:toolchain", name="toolchain", help="Show how a project is built.")
+app.command("deployments.cli.health:health", name="health", help="Check this installation.")
+app.command("deployments.cli.up:up", name="up", help="Start a local Prefect with UI and worker.")
+
+plan = App(name="plan", help="Look at plan files.")
+plan.command("deployments.cli.look:check", name="check", help="Check a plan file.")
+app.command(plan)
+
+db = App(name="db", help="Look after the application database.")
+db.command("deployments.cli.database:upgrade", name="upgrade", help="Bring the schema up to date.")
+db.command("deployments.cli.database:check", name="check", help="Look for rows that disagree.")
+app.command(db)
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(argv: Sequence[str]) -> int:
+    """Run one command line; return its exit code. Never raises, never prints a traceback."""
+    as_json = "--json" in argv
+    try:
+        code = app(
+            list(argv),
+            exit_on_error=False,
+            print_error=not as_json,
+            result_action="return_value",
+        )
+        sys.stdout.flush()
+    except CycloptsError as error:
+        return _fail(BadCommand(str(error)), as_json, printed=not as_json)
+    except AutopackError as error:
+        return _fail(error, as_json)
+    except KeyboardInterrupt:
+        return _fail(Interrupted("interrupted"), as_json)
+    except BrokenPipeError:
+        # The reader of a pipe went away; nothing is left to tell it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _fail(_unexpected(error), as_json)
+    return code if isinstance(code, int) else 0
+
+
+class BadCommand(AutopackError):
+    """The command line itself cannot be understood."""
+
+    kind = "command"
+
+
+class Interrupted(AutopackError):
+    """The user pressed Ctrl-C."""
+
+    kind = "interrupted"
+    exit_code = 130
+
+
+class Unexpected(AutopackError):
+    """A fault of Autopack's own."""
+
+    kind = "internal"
+    exit_code = 1
+
+
+def _fail(error: AutopackError, as_json: bool, *, printed: bool = False) -> int:
+    from deployments.cli.output import print_error, print_json
+
+    if as_json:
+        print_json({"error": error.as_json()})
+    elif not printed:
+        print_error(error)
+    return error.exit_code
+
+
+def _unexpected(error: Exception) -> Unexpected:
+    """Keep the traceback in a file, and say in one line where it is."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="autopack-fault-", suffix=".log", delete=False, encoding="utf-8"
+    ) as report:
+        traceback.print_exception(error, file=report)
+    return Unexpected(
+        f"{type(error).__name__}: {error}".splitlines()[0],
+        hint=f"this is a fault of Autopack; the details are in {report.name}",
+    )

@@ -1,0 +1,73 @@
+"""`autopack demo`: the main job, start to finish, on a sample repository."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from autopack.clock import SystemClock
+from autopack.execution.prepare import RunRequest, prepare_run
+from autopack.plan.features import Feature
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.workspace.git import Git
+from deployments.cli.executing import execute, exit_code
+from deployments.cli.output import AsJson, note, out, print_json, print_run
+
+
+def demo(*, as_json: AsJson = False) -> int:
+    """Run a plan of four phases on a sample repository in a temporary folder.
+
+    A recording stands in for the coding agent; git, the tests, the database and Prefect are
+    real. One phase fails its tests at first and passes at the second attempt.
+    """
+    settings = Settings.from_environment()
+    db = Database.open(settings.database_url)
+    folder = Path(tempfile.mkdtemp(prefix="autopack-demo-"))
+    plan, repository = _unpack(folder)
+    run = prepare_run(
+        RunRequest(
+            plan=str(plan),
+            repo=str(repository),
+            builder_options={"recording": str(folder / "recording")},
+            enable=tuple(Feature),
+        ),
+        db=db,
+        settings=settings,
+        clock=SystemClock(),
+    )
+    note(f"sample repository: {repository}")
+    view = execute(run.run_id, db=db, settings=settings, ephemeral=True)
+    if as_json:
+        print_json(view)
+    else:
+        print_run(view)
+        _next_steps(run.run_id, repository, run.branch)
+    return exit_code(view)
+
+
+def _unpack(folder: Path) -> tuple[Path, Path]:
+    """Copy what ships with the project into ``folder``; return the plan and the repository."""
+    with as_file(files("deployments") / "demo") as shipped:
+        shutil.copytree(shipped, folder, dirs_exist_ok=True)
+    repository = folder / "repository"
+    (repository / "gitignore").rename(repository / ".gitignore")
+    git = Git(folder=repository)
+    git.run("init", "--quiet", "--initial-branch=main")
+    git.run("add", "--all")
+    git.run("commit", "--quiet", "--message", "The sample project")
+    return folder / "plan.yaml", repository
+
+
+def _next_steps(run_id: str, repository: Path, branch: str) -> None:
+    out.print("\nnext:")
+    for command in (
+        f"autopack show {run_id}",
+        f"autopack tokens {run_id}",
+        f"git -C {repository} log --oneline {branch}",
+        "autopack run PLAN --repo DIR --set recording=DIR   # your own plan",
+        "autopack up                                        # the Prefect UI, with a worker",
+    ):
+        out.print(f"  {command}", markup=False)

@@ -1,0 +1,95 @@
+"""`autopack health`: is everything that a run needs in place?"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import httpx
+
+from autopack import __version__
+from autopack.errors import AutopackError
+from autopack.plan.features import kill_switches
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from deployments.cli.output import AsJson, out, print_json
+
+
+def health(*, as_json: AsJson = False) -> int:
+    """Check the database, Prefect and the kill switches; exit code 1 when unhealthy."""
+    settings = Settings.from_environment()
+    database, prefect = _database(settings), _prefect(settings)
+    status = "healthy"
+    if prefect["reachable"] is False:
+        status = "degraded"
+    if "error" in database:
+        status = "unhealthy"
+    answer: dict[str, Any] = {
+        "status": status,
+        "version": __version__,
+        "database": database,
+        "prefect": prefect,
+        "kill_switches": {
+            feature.value: forced for feature, forced in kill_switches(os.environ).items()
+        },
+        "circuits": [],
+        "sandbox": None,
+    }
+    if as_json:
+        print_json(answer)
+    else:
+        _print(answer)
+    return 1 if status == "unhealthy" else 0
+
+
+def _database(settings: Settings) -> dict[str, Any]:
+    try:
+        db = Database.open(settings.database_url)
+    except AutopackError as error:
+        return {
+            "engine": settings.database_url.partition(":")[0].partition("+")[0],
+            "url_masked": None,
+            "identity": None,
+            "schema": None,
+            "head": None,
+            "error": error.message,
+            "hint": error.hint,
+        }
+    return {
+        "engine": db.dialect,
+        "url_masked": db.url_masked,
+        "identity": db.identity,
+        "schema": db.schema_version(),
+        "head": db.head_version(),
+    }
+
+
+def _prefect(settings: Settings) -> dict[str, Any]:
+    """The server that flows would use; None for reachable when each process starts its own."""
+    from flows.server import server_url
+
+    url = server_url(settings)
+    if url is None:
+        return {"reachable": None, "url": None, "version": None}
+    try:
+        answer = httpx.get(f"{url.rstrip('/')}/admin/version", timeout=3)
+        answer.raise_for_status()
+    except httpx.HTTPError:
+        return {"reachable": False, "url": url, "version": None}
+    return {"reachable": True, "url": url, "version": answer.json()}
+
+
+def _print(answer: dict[str, Any]) -> None:
+    style = {"healthy": "green", "degraded": "yellow", "unhealthy": "red"}[answer["status"]]
+    out.print(f"[{style}]{answer['status']}[/{style}]  autopack {answer['version']}")
+    database, prefect = answer["database"], answer["prefect"]
+    if "error" in database:
+        out.print(f"database  {database['error']}")
+        out.print(f"          {database['hint'] or ''}")
+    else:
+        out.print(f"database  {database['url_masked']}  schema {database['schema']}")
+    where = prefect["url"] or "a server of its own for each process"
+    reach = " (not reachable)" if prefect["reachable"] is False else ""
+    out.print(f"prefect   {where}{reach}")
+    forced = [name for name, off in answer["kill_switches"].items() if off]
+    out.print(f"switched off by environment: {', '.join(forced) or 'nothing'}")

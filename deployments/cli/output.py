@@ -1,0 +1,105 @@
+"""What commands print: JSON for programs, tables for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from autopack.errors import AutopackError
+
+AsJson = Annotated[
+    bool, Parameter(name="--json", negative="", help="Print one JSON object instead.")
+]
+Limit = Annotated[int, Parameter(help="How many rows at most, up to 10,000.")]
+After = Annotated[str | None, Parameter(help="The cursor of the page before.")]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_STATE_STYLES = {
+    "DONE_SUCCESS": "green",
+    "COMPLETE": "green",
+    "EXECUTING": "cyan",
+    "PHASE_EXECUTION": "cyan",
+    "AWAITING_APPROVAL": "yellow",
+    "QUEUED": "dim",
+    "RUN_CREATED": "dim",
+}
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print exactly one JSON object on stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def print_error(error: AutopackError) -> None:
+    """One clear line on stderr, and the next step below it."""
+    err.print(f"[red]error:[/red] {escape(error.message)}")
+    if error.hint:
+        err.print(f"[dim]hint:[/dim] {escape(error.hint)}")
+
+
+def note(text: str) -> None:
+    """Something a person should know, on stderr."""
+    err.print(f"[dim]{escape(text)}[/dim]")
+
+
+def state_text(state: str) -> str:
+    """A state in its colour."""
+    style = _STATE_STYLES.get(state, "red")
+    return f"[{style}]{state}[/{style}]"
+
+
+def plain_table(*headers: str, right: tuple[str, ...] = ()) -> Table:
+    """A table without decoration; the headers in ``right`` are numbers."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for header in headers:
+        table.add_column(header, justify="right" if header in right else "left", no_wrap=True)
+    return table
+
+
+def phase_table(run: dict[str, Any]) -> Table:
+    """The phases of a run (the JSON of `show`)."""
+    table = plain_table(
+        "phase", "tier", "state", "attempts", "tokens", "commit", right=("attempts", "tokens")
+    )
+    for phase in run["phases"]:
+        table.add_row(
+            phase["phase_id"],
+            phase["tier"],
+            state_text(phase["state"]),
+            str(phase["attempts"]),
+            f"{phase['tokens']:,}",
+            (phase["commit"] or "")[:12],
+        )
+    return table
+
+
+def print_run(run: dict[str, Any]) -> None:
+    """A run for people: its state, its phases, what it spent, where its work is."""
+    out.print(f"{state_text(run['state'])}  {escape(run['goal'])}")
+    if run["failure_reason"]:
+        out.print(f"  {escape(run['failure_reason'])}")
+    out.print()
+    out.print(phase_table(run))
+    out.print()
+    tokens, cost = run["tokens"], run["cost"]
+    price = "price unknown" if cost is None else f"${cost:,.4f}"
+    out.print(
+        f"tokens  {tokens['total']:,} of {run['budget']['limits']['tokens']:,}"
+        f"  (input {tokens['input']:,}, cache read {tokens['cache_read']:,}, "
+        f"cache write {tokens['cache_write']:,}, output {tokens['output']:,})  {price}"
+    )
+    out.print(f"run     {run['run_id']}")
+    where = run["branch"] if run["head_commit"] else "nothing completed yet"
+    out.print(f"branch  {where}")
+    for phase in run["phases"]:
+        if phase["failure"]:
+            out.print(f"\n{phase['phase_id']}: {escape(phase['failure']['message'])}")

@@ -1,0 +1,122 @@
+"""`autopack run`, `resume` and `cancel`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from autopack.builders.registry import parse_options
+from autopack.clock import SystemClock
+from autopack.errors import Refused
+from autopack.execution.finish import cancel as cancel_run
+from autopack.execution.prepare import RunRequest, prepare_run
+from autopack.execution.view import run_view
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.store.runs import get_run
+from autopack.workspace.source import SourceRepository
+from deployments.cli.executing import execute, exit_code
+from deployments.cli.output import AsJson, note, print_json, print_run
+
+Many = Parameter(negative="", consume_multiple=False)
+
+
+def run(
+    plan: Annotated[str, Parameter(help="A plan file or a URL.")],
+    *,
+    repo: Annotated[str, Parameter(help="The git repository: a folder or a URL.")],
+    commit: Annotated[str | None, Parameter(help="Where to start; HEAD when left out.")] = None,
+    builder: Annotated[str | None, Parameter(help="The coding agent; see `builders`.")] = None,
+    set_: Annotated[
+        list[str] | None, Parameter(name="--set", help="A builder option KEY=VALUE.", negative="")
+    ] = None,
+    model: Annotated[str | None, Parameter(help="The builder's model.")] = None,
+    run_id: Annotated[str | None, Parameter(help="A name for the run.")] = None,
+    token_cap: Annotated[int | None, Parameter(help="The most tokens it may spend.")] = None,
+    at_cap: Annotated[
+        Literal["fail", "ask"], Parameter(help="At a cap: fail, or wait for a person.")
+    ] = "fail",
+    enable: Annotated[list[str] | None, Parameter(help="Turn a feature on.", negative="")] = None,
+    disable: Annotated[list[str] | None, Parameter(help="Turn a feature off.", negative="")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run a plan on a git repository, phase by phase, on a branch of its own.
+
+    Your checkout is not touched: the work happens in a private clone and comes back as the
+    branch autopack/<run id>.
+    """
+    settings = Settings.from_environment()
+    db = Database.open(settings.database_url)
+    stored = prepare_run(
+        RunRequest(
+            plan=plan,
+            repo=repo,
+            commit=commit,
+            builder=builder,
+            builder_options=parse_options(set_ or []),
+            model=model,
+            enable=tuple(enable or ()),
+            disable=tuple(disable or ()),
+            token_cap=token_cap,
+            at_cap=at_cap,
+            run_id=run_id,
+        ),
+        db=db,
+        settings=settings,
+        clock=SystemClock(),
+    )
+    if Path(stored.repo).exists() and SourceRepository.open(stored.repo).is_dirty():
+        note(
+            f"the checkout has uncommitted changes; the run starts from commit "
+            f"{stored.base_commit[:12]} without them"
+        )
+    return _execute(stored.run_id, db, settings, as_json)
+
+
+def resume(
+    run_id: Annotated[str, Parameter(help="The run, as `autopack runs` lists it.")],
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Go on with a run where it stopped: completed phases and paid builds are kept."""
+    settings = Settings.from_environment()
+    db = Database.open(settings.database_url)
+    stored = get_run(db, run_id)
+    if stored.state.is_final:
+        raise Refused(
+            f"run {run_id} is finished: {stored.state.value}",
+            field="run_id",
+            hint=f"autopack show {run_id}",
+        )
+    return _execute(run_id, db, settings, as_json)
+
+
+def cancel(
+    run_id: Annotated[str, Parameter(help="The run, as `autopack runs` lists it.")],
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """End a run DONE_CANCELLED, wherever it is being worked on."""
+    settings = Settings.from_environment()
+    db = Database.open(settings.database_url)
+    cancel_run(run_id, db=db, settings=settings, clock=SystemClock())
+    view = run_view(db, run_id)
+    print_json(view) if as_json else print_run(view)
+    return 0
+
+
+def _execute(run_id: str, db: Database, settings: Settings, as_json: bool) -> int:
+    view = execute(run_id, db=db, settings=settings)
+    if as_json:
+        print_json(view)
+    else:
+        print_run(view)
+    code = exit_code(view)
+    if code == EXIT_INTERRUPTED:
+        note(f"interrupted; go on with `autopack resume {run_id}`")
+    return code
+
+
+EXIT_INTERRUPTED = 130

@@ -1,0 +1,86 @@
+"""`autopack runs`, `show` and `tokens`: reading what is stored."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.markup import escape
+
+from autopack.execution.view import run_line, run_view, tokens_view
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.store.runs import list_runs
+from deployments.cli.output import (
+    After,
+    AsJson,
+    Limit,
+    out,
+    plain_table,
+    print_json,
+    print_run,
+    state_text,
+)
+
+RunIdArgument = Annotated[str, Parameter(help="The run, as `autopack runs` lists it.")]
+
+
+def _database() -> Database:
+    return Database.open(Settings.from_environment().database_url)
+
+
+def runs(
+    *,
+    state: Annotated[
+        str | None, Parameter(help="Only runs in this state; FAILED means any failed state.")
+    ] = None,
+    limit: Limit = 1000,
+    after: After = None,
+    as_json: AsJson = False,
+) -> int:
+    """List runs, newest first."""
+    page = list_runs(_database(), state=state, limit=limit, after=after)
+    rows = [run_line(row) | {"goal": row.goal} for row in page.rows]
+    if as_json:
+        print_json({"runs": rows, "next_cursor": page.next_cursor})
+        return 0
+    table = plain_table("run", "state", "created", "goal")
+    for row in rows:
+        table.add_row(
+            row["run_id"],
+            state_text(row["state"]),
+            str(row["created_at"])[:19],
+            escape(row["goal"][:60]),
+        )
+    out.print(table if rows else "no runs")
+    if page.next_cursor:
+        out.print(f"more: --after {page.next_cursor}")
+    return 0
+
+
+def show(run_id: RunIdArgument, *, as_json: AsJson = False) -> int:
+    """Show one run: its state, its phases, what it spent."""
+    view = run_view(_database(), run_id)
+    print_json(view) if as_json else print_run(view)
+    return 0
+
+
+def tokens(run_id: RunIdArgument, *, as_json: AsJson = False) -> int:
+    """Show what a run spent, by purpose and by role."""
+    view = tokens_view(_database(), run_id)
+    if as_json:
+        print_json(view)
+        return 0
+    spent = view["spent"]
+    table = plain_table("tokens", "", right=("",))
+    for name in ("total", "input", "cache_read", "cache_write", "output", "unsplit"):
+        table.add_row(name.replace("_", " "), f"{spent[name]:,}")
+    for part in ("by_category", "by_role"):
+        for name, count in spent[part].items():
+            table.add_row(f"{part.replace('_', ' ')}: {name}", f"{count:,}")
+    out.print(table)
+    cost = view["cost"]
+    out.print("cost unknown" if cost is None else f"cost ${cost:,.4f}")
+    if view["unreconciled_calls"]:
+        out.print(f"{view['unreconciled_calls']} builds were cut off and are not counted yet")
+    return 0

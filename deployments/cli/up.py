@@ -1,0 +1,42 @@
+"""`autopack up`: a local Prefect with UI, worker and deployments, until Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from deployments.cli.output import AsJson, note, out, print_json
+from deployments.local import local_stack
+
+
+def up(
+    *,
+    port: Annotated[int | None, Parameter(help="The server's port; 4200 or a free one.")] = None,
+    sqlite: Annotated[
+        bool, Parameter(help="Run Prefect on SQLite, for systems without the wheel.", negative="")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Start a Prefect server, the work pool, the deployments, the blocks and a worker.
+
+    It stays in the foreground and ends with Ctrl-C. Every other command of this home finds it.
+    """
+    settings = Settings.from_environment()
+    Database.open(settings.database_url).close()
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    with local_stack(settings, port=port, sqlite=sqlite, say=note) as stack:
+        if as_json:
+            print_json({"ui_url": stack.url, "api_url": stack.api_url})
+        else:
+            out.print(f"Prefect UI   {stack.url}")
+            out.print(f"deployment   {stack.url}/deployments  (execute-run/run)")
+            out.print("Ctrl-C ends it")
+        stack.watch(stopping)
+    return 0

@@ -1,0 +1,1 @@
+"""Short, unique, readable URL slugs from titles."""

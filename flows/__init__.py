@@ -1,0 +1,27 @@
+"""What happens in which order, as Prefect flows: ``from flows import execute_run``.
+
+Importing this package points the process at its Prefect server (see ``flows.server``), which has
+to happen before Prefect reads its settings; Prefect itself is loaded with the first flow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from autopack.settings import Settings
+from flows.server import choose_server
+
+if TYPE_CHECKING:
+    from flows.phase import execute_phase
+    from flows.run import execute_run
+
+__all__ = ["execute_phase", "execute_run"]
+
+_HOMES = {"execute_phase": "flows.phase", "execute_run": "flows.run"}
+
+choose_server(Settings.from_environment())
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'flows' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,53 @@
+"""One phase: attempts until one passes or the policy says stop."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from autopack.execution.session import held
+from autopack.execution.view import Json, phase_view
+from autopack.recovery.policy import Decision, DecisionKind
+from autopack.store.states import AttemptState
+from tasks.attempting import build_attempt, conclude_attempt, start_attempt, validate_attempt
+from tasks.reporting import emit
+
+
+@flow(name="execute-phase", flow_run_name="{run_id} · {phase_id}", persist_result=False)
+async def execute_phase(run_id: str, phase_id: str) -> Json:
+    """Build, validate and retry one phase of a run that this process holds.
+
+    Returns the phase's JSON; the last of its decisions says how it ended.
+
+    Args:
+        run_id: The run, which execute_run has taken over.
+        phase_id: The phase, as its plan names it.
+    """
+    while True:
+        started = await start_attempt(run_id, phase_id)
+        if isinstance(started, Decision):
+            break
+        number = started.attempt
+        if started.state is AttemptState.STARTED:
+            await build_attempt(run_id, phase_id, number)
+        failure = await validate_attempt(run_id, phase_id, number)
+        decision = await conclude_attempt(run_id, phase_id, number, failure)
+        if failure is not None:
+            emit(
+                "attempt.failed",
+                run_id,
+                phase_id=phase_id,
+                attempt=number,
+                cause=failure.cause.value,
+                message=failure.message,
+            )
+        if decision.kind is not DecisionKind.RETRY:
+            break
+    phase = phase_view(held(run_id).db, run_id, phase_id)
+    emit(
+        "phase.finished",
+        run_id,
+        phase_id=phase_id,
+        state=phase["state"],
+        tokens=phase["tokens"],
+    )
+    return phase

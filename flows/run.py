@@ -1,0 +1,166 @@
+"""A whole run: prepared or resumed, phase by phase, to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any, Literal
+
+from prefect import flow, get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.flows import Flow
+from prefect.runtime import flow_run as current_flow_run
+from prefect.states import Failed
+
+from autopack.builders.registry import parse_options
+from autopack.errors import LeaseLost, WorkFailed
+from autopack.execution.prepare import RunRequest
+from autopack.execution.progress import next_phase
+from autopack.execution.session import RunSession, close_session
+from autopack.execution.stopping import RunStopped, StopReason
+from autopack.execution.view import run_view
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.store.runs import get_ending, get_phases, get_run, run_of_flow
+from autopack.store.states import RunState
+from flows.phase import execute_phase
+from tasks.preparing import finish_run, prepare_environment, prepare_run, take_over_run
+from tasks.reporting import RunProgress, emit, publish_summary
+
+
+def _name_of_run() -> str:
+    """What the UI calls the flow run: its run id, or the plan until there is one."""
+    parameters = current_flow_run.get_parameters()
+    plan = str(parameters.get("plan") or "run")
+    return parameters.get("run_id") or ("plan" if "\n" in plan else plan.rsplit("/", 1)[-1])
+
+
+@flow(name="execute-run", flow_run_name=_name_of_run, persist_result=False)
+async def execute_run(
+    plan: str | None = None,
+    repo: str | None = None,
+    commit: str | None = None,
+    builder: str | None = None,
+    builder_options: str = "",
+    model: str | None = None,
+    features: list[str] | None = None,
+    token_cap: int | None = None,
+    at_cap: Literal["fail", "ask"] = "fail",
+    run_id: str | None = None,
+    database: str | None = None,
+) -> dict[str, Any]:
+    """Run a plan on a git repository, or go on with a run that was interrupted.
+
+    Args:
+        plan: The plan: a path, a URL, or its text. Not needed to go on with a run.
+        repo: The git repository: a path or a URL. Not needed to go on with a run.
+        commit: The revision to start from; HEAD when left out.
+        builder: The coding agent that builds; `script` when left out.
+        builder_options: Its options, one KEY=VALUE a line, for example recording=/srv/recording.
+        model: The model it uses; the plan's when left out.
+        features: Features to turn on; one with a minus sign before it is turned off.
+        token_cap: The most tokens the run may spend; the plan's when left out.
+        at_cap: At a cap, fail the run or ask a person.
+        run_id: A name for the run, or the run to go on with.
+        database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
+    """
+    settings = Settings.from_environment()
+    if database is not None:
+        from blocks.database import AutopackDatabase
+
+        block = await AutopackDatabase.aload(database)
+        settings = replace(settings, database_url=block.url.get_secret_value())
+    flow_run_id = current_flow_run.get_id()
+    db = await asyncio.to_thread(Database.open, settings.database_url)
+    try:
+        earlier = run_of_flow(db, flow_run_id) if flow_run_id else None
+        if earlier is not None:
+            # A retried flow run goes on with the run it began.
+            run_id = earlier.run_id
+        elif plan is not None or repo is not None or run_id is None:
+            wanted = features or []
+            run_id = await prepare_run(
+                RunRequest(
+                    plan=plan or "",
+                    repo=repo or ".",
+                    commit=commit,
+                    builder=builder,
+                    builder_options=parse_options(builder_options.splitlines()),
+                    model=model,
+                    enable=tuple(name for name in wanted if not name.startswith("-")),
+                    disable=tuple(name[1:] for name in wanted if name.startswith("-")),
+                    token_cap=token_cap,
+                    at_cap=at_cap,
+                    run_id=run_id,
+                ),
+                db,
+                settings,
+            )
+        session = await take_over_run(run_id, db, settings, flow_run_id)
+        await _carry_on(session, flow_run_id)
+        return run_view(db, run_id)
+    finally:
+        db.close()
+
+
+async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
+    """Work on the run until it ends or is stopped; then give it back in any case."""
+    run_id, progress = session.run_id, RunProgress(session.run_id)
+    emit("run.started", run_id, state=session.run().state.value)
+    try:
+        if flow_run_id is not None:
+            async with get_client() as client:
+                await client.update_flow_run(flow_run_id, name=run_id)
+        state, reason = await _execute_phases(session, progress)
+        await finish_run(run_id, state, reason)
+    except RunStopped as stopped:
+        if stopped.reason is StopReason.LEASE_LOST:
+            raise LeaseLost(stopped.message, hint=f"autopack show {run_id}") from stopped
+        if stopped.reason is StopReason.CANCELLED:
+            await finish_run(run_id, RunState.DONE_CANCELLED, stopped.message)
+    finally:
+        close_session(session)
+    await publish_summary(session.db, run_id)
+    run = get_run(session.db, run_id)
+    if run.state.is_final:
+        emit("run.finished", run_id, state=run.state.value, reason=run.failure_reason)
+
+
+async def _execute_phases(
+    session: RunSession, progress: RunProgress
+) -> tuple[RunState, str | None]:
+    """Execute what is left of the plan; return the state in which the run ends, and why."""
+    run_id = session.run_id
+    await progress.show(_percent(session))
+    try:
+        await prepare_environment(run_id)
+    except WorkFailed as error:
+        return RunState.DONE_FAILED_ENVIRONMENT, error.message
+    while (ending := get_ending(session.db, run_id)) is None:
+        phase = next_phase(session.plan, get_phases(session.db, run_id))
+        if phase is None:
+            return RunState.DONE_SUCCESS, None
+        session.switch.check()
+        await execute_phase(run_id, phase.id)
+        await progress.show(_percent(session))
+    state, reason = ending
+    if state is RunState.DONE_FAILED_BUDGET_EXHAUSTED:
+        emit("budget.exhausted", run_id, reason=reason)
+    return state, reason
+
+
+def _percent(session: RunSession) -> float:
+    return float(run_view(session.db, session.run_id)["percent_complete"])
+
+
+@execute_run.on_completion
+async def _show_failure(
+    flow: Flow[Any, Any], flow_run: FlowRun, state: State[dict[str, Any]]
+) -> None:
+    """Let the UI show a run that failed as failed, though the flow itself returned its JSON."""
+    run = await state.result(raise_on_failure=False)
+    if run["state"].startswith("DONE_FAILED"):
+        async with get_client() as client:
+            await client.set_flow_run_state(
+                flow_run.id, Failed(message=f"{run['state']}: {run['failure_reason']}"), force=True
+            )

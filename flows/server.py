@@ -1,0 +1,81 @@
+"""Which Prefect server this process talks to, decided before Prefect reads its settings.
+
+``PREFECT_API_URL`` or the active profile, else the stack that `autopack up` left running, else
+an ephemeral server of this process with its database under the home.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from pathlib import Path
+
+from autopack.ids import process_mark
+from autopack.settings import Settings
+from autopack.stack import running_stack
+from autopack.workspace.leftovers import HOLDER
+
+_EPHEMERAL = {
+    # Writing every task run makes each subflow wait two seconds on SQLite (503 and back-off).
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+}
+_QUIET = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+    "DO_NOT_TRACK": "1",
+}
+
+
+def choose_server(settings: Settings, *, ephemeral: bool = False) -> None:
+    """Point this process, and every child of it, at its Prefect server.
+
+    ``ephemeral`` asks for a server of its own whatever else is configured (the demo). Children
+    carry the mark of this process, so that whoever resumes the run after its death finds them.
+    """
+    os.environ[HOLDER] = process_mark()
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    url = None if ephemeral else server_url(settings)
+    if url is None:
+        os.environ.pop("PREFECT_API_URL", None)
+        _use_ephemeral(settings.home)
+    else:
+        os.environ["PREFECT_API_URL"] = url
+    if "prefect" in sys.modules:
+        from prefect.context import refresh_global_settings_context
+
+        refresh_global_settings_context()
+
+
+def server_url(settings: Settings) -> str | None:
+    """The API of the server that flows use; None when the process has to start its own."""
+    configured = os.environ.get("PREFECT_API_URL") or _url_of_profile()
+    if configured:
+        return configured
+    stack = running_stack(settings.home)
+    return stack.api_url if stack else None
+
+
+def _use_ephemeral(home: Path) -> None:
+    folder = home / "prefect"
+    folder.mkdir(parents=True, exist_ok=True)
+    # Its own home, so that no profile of the user's sends it elsewhere.
+    os.environ["PREFECT_HOME"] = str(folder)
+    os.environ["PREFECT_PROFILES_PATH"] = str(folder / "profiles.toml")
+    os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "true"
+    for name, value in _EPHEMERAL.items():
+        os.environ.setdefault(name, value)
+
+
+def _url_of_profile() -> str | None:
+    """The API that the user's active Prefect profile names."""
+    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    path = Path(os.environ.get("PREFECT_PROFILES_PATH", home / "profiles.toml"))
+    try:
+        profiles = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError):
+        return None
+    active = os.environ.get("PREFECT_PROFILE") or profiles.get("active")
+    return profiles.get("profiles", {}).get(active, {}).get("PREFECT_API_URL")

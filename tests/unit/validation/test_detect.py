@@ -1,0 +1,436 @@
+"""Which projects a repository has: managers, members, traps."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from autopack.validation.detect import USED_FROM, detect, inferred_checks, inferred_setup
+from autopack.validation.toolchains import Detected
+from autopack.validation.toolchains.tree import MAX_FILE_BYTES
+
+PROJECT = '[project]\nname = "shop"\nversion = "1"\n'
+TEST = "def test_it():\n    assert True\n"
+PACKAGE = '{"name": "shop", "dependencies": {"left": "1"}, "scripts": {"test": "mocha"}}'
+LOCK = '{"lockfileVersion": 3}'
+CRATE = '[package]\nname = "shop"\nversion = "0.1.0"\n'
+POM = '<project xmlns="http://maven.apache.org/POM/4.0.0"><artifactId>shop</artifactId>{}</project>'
+
+# files, then the "manager path" pairs a run would use, best first
+USED = [
+    # --- Python
+    ({"requirements.txt": "uvicorn==0.30\n"}, ["pip ."]),  # uvicorn is not uv
+    ({"pyproject.toml": PROJECT + 'dependencies = ["uvicorn", "poetry"]\n'}, ["pip ."]),
+    ({"pyproject.toml": PROJECT + "# [tool.poetry] and [tool.uv] are comments\n"}, ["pip ."]),
+    ({"pyproject.toml": PROJECT + 'description = "[tool.uv]"\n'}, ["pip ."]),
+    ({"pyproject.toml": PROJECT + "[tool.uv]\n"}, ["uv ."]),
+    ({"pyproject.toml": PROJECT, "uv.lock": "version = 1\n"}, ["uv ."]),
+    ({"pyproject.toml": '[tool.poetry]\nname = "shop"\n'}, ["poetry ."]),
+    ({"pyproject.toml": PROJECT, "poetry.lock": "# made by Poetry\n"}, ["poetry ."]),
+    # two locks: the tool's table decides
+    (
+        {"pyproject.toml": PROJECT + "[tool.poetry]\n", "poetry.lock": "", "uv.lock": ""},
+        ["poetry ."],
+    ),
+    ({"pyproject.toml": PROJECT + '[build-system]\nbuild-backend = "uv_build"\n'}, ["uv ."]),
+    (
+        {"pyproject.toml": PROJECT + '[build-system]\nbuild-backend = "poetry.core.masonry.api"'},
+        ["poetry ."],
+    ),
+    ({"setup.py": "from setuptools import setup\nsetup(name='shop')\n"}, ["pip ."]),
+    ({"setup.cfg": "[metadata]\nname = shop\n"}, ["pip ."]),
+    ({"Pipfile": '[packages]\nrequests = "*"\n'}, ["pip ."]),
+    ({"calc.py": "", "test_calc.py": TEST}, ["pip ."]),  # plain scripts with tests
+    ({"calc.py": ""}, []),  # a lone script gives nothing to run
+    ({"pyproject.toml": "[tool.black]\n", "package.json": PACKAGE}, ["npm ."]),
+    ({"setup.cfg": "[flake8]\nmax-line-length = 100\n"}, []),
+    ({"pyproject.toml": "[project\n"}, []),  # broken: nothing that runs can be built on it
+    # members of a uv workspace share its environment
+    (
+        {
+            "pyproject.toml": PROJECT + '[tool.uv.workspace]\nmembers = ["libs/*"]\n',
+            "libs/a/pyproject.toml": PROJECT,
+            "other/pyproject.toml": PROJECT,
+        },
+        ["pip other", "uv ."],
+    ),
+    # --- Node
+    ({"package.json": PACKAGE}, ["npm ."]),
+    ({"package.json": PACKAGE, "package-lock.json": LOCK}, ["npm ."]),
+    ({"package.json": PACKAGE, "npm-shrinkwrap.json": LOCK}, ["npm ."]),
+    ({"package.json": PACKAGE, "yarn.lock": "# yarn lockfile v1\n"}, ["yarn ."]),
+    ({"package.json": PACKAGE, "pnpm-lock.yaml": "lockfileVersion: '9.0'\n"}, ["pnpm ."]),
+    ({"package.json": '{"name": "yarn-tools", "description": "pnpm"}'}, ["npm ."]),
+    ({"package.json": '{"packageManager": "pnpm@9.1.0"}'}, ["pnpm ."]),
+    # packageManager beats a left-over lock file
+    ({"package.json": '{"packageManager": "yarn@4.1.0"}', "package-lock.json": LOCK}, ["yarn ."]),
+    ({"package.json": '{"devEngines": {"packageManager": {"name": "pnpm"}}}'}, []),
+    (
+        {"package.json": '{"name": "a", "devEngines": {"packageManager": {"name": "pnpm"}}}'},
+        ["pnpm ."],
+    ),
+    ({"package.json": PACKAGE, "package-lock.json": LOCK, "yarn.lock": ""}, ["yarn ."]),
+    ({"package.json": PACKAGE, "bun.lockb": ""}, ["npm ."]),
+    ({"package.json": '{"type": "module"}'}, []),  # a marker, not a project
+    ({"package.json": "{"}, []),
+    ({"package.json": "[]"}, []),
+    # members are installed by their workspace; what is excluded stands alone
+    (
+        {
+            "package.json": '{"name": "all", "workspaces": ["packages/*", "!packages/old"]}',
+            "packages/a/package.json": PACKAGE,
+            "packages/old/package.json": PACKAGE,
+        },
+        ["npm .", "npm packages/old"],
+    ),
+    (
+        {
+            "package.json": '{"name": "all", "workspaces": {"packages": ["./libs/**"]}}',
+            "libs/x/y/package.json": PACKAGE,
+        },
+        ["npm ."],
+    ),
+    (
+        {
+            "package.json": '{"name": "all"}',
+            "pnpm-workspace.yaml": "packages:\n  - 'apps/*'\n",
+            "apps/web/package.json": PACKAGE,
+        },
+        ["pnpm ."],
+    ),
+    # --- Go
+    ({"go.mod": "module example.com/shop\n", "go.sum": ""}, ["go ."]),
+    ({"go.mod": "// module example.com/shop\n"}, []),  # a comment is no directive
+    ({"go.mod": "module a\n", "tools/go.mod": "module b\n"}, ["go .", "go tools"]),
+    (
+        {
+            "go.work": "go 1.22\nuse (\n\t./a // first\n\t./b\n)\n",
+            "a/go.mod": "module a\n",
+            "b/go.mod": "module b\n",
+            "c/go.mod": "module c\n",
+        },
+        ["go .", "go c"],
+    ),
+    # --- Rust
+    ({"Cargo.toml": CRATE}, ["cargo ."]),
+    ({"Cargo.toml": "[package\n"}, []),
+    ({"Cargo.toml": "[profile.release]\nlto = true\n"}, []),
+    # "excluded" and a workspace of its own stand alone; path members do not
+    (
+        {
+            "Cargo.toml": '[workspace]\nmembers = ["a"]\nexclude = ["out-of-it"]\n',
+            "a/Cargo.toml": CRATE,
+            "b/Cargo.toml": CRATE,
+            "out-of-it/Cargo.toml": CRATE,
+            "own/Cargo.toml": CRATE + "[workspace]\n",
+        },
+        ["cargo .", "cargo out-of-it", "cargo own"],
+    ),
+    ({"Cargo.toml": CRATE, "sub/Cargo.toml": CRATE}, ["cargo .", "cargo sub"]),
+    # --- Java
+    ({"pom.xml": POM.format("")}, ["maven ."]),
+    ({"pom.xml": "<project><artifactId>"}, []),
+    ({"pom.xml": "<html/>"}, []),
+    ({"pom.xml": '<!DOCTYPE p [<!ENTITY a "b">]><project/>'}, []),
+    (
+        {
+            "pom.xml": POM.format("<modules><module>core</module></modules>"),
+            "core/pom.xml": POM.format("<modules><module>deep</module></modules>"),
+            "core/deep/pom.xml": POM.format(""),
+            "alone/pom.xml": POM.format(""),
+        },
+        ["maven .", "maven alone"],
+    ),
+    ({"build.gradle.kts": "plugins { java }\n"}, ["gradle ."]),
+    ({"build.gradle": "// apply plugin: 'java'\n"}, []),
+    (
+        {
+            "settings.gradle": "include 'app'\n",
+            "app/build.gradle": "apply plugin: 'java'\n",
+            "buildSrc/build.gradle": "apply plugin: 'groovy'\n",
+            "tool/settings.gradle": "",
+            "tool/build.gradle": "apply plugin: 'java'\n",
+            "legacy/pom.xml": POM.format(""),
+        },
+        ["maven legacy", "gradle .", "gradle tool"],
+    ),
+    ({"pom.xml": POM.format(""), "build.gradle": "apply plugin: 'java'\n"}, ["maven ."]),
+    (
+        {"pom.xml": POM.format(""), "build.gradle": "apply plugin: 'java'\n", "gradlew": ""},
+        ["gradle ."],
+    ),
+    # --- several
+    (
+        {
+            "pyproject.toml": PROJECT,
+            "package.json": PACKAGE,
+            "go.mod": "module a\n",
+            "Cargo.toml": CRATE,
+        },
+        ["pip .", "go .", "cargo .", "npm ."],
+    ),
+    (
+        {"backend/requirements.txt": "django\n", "frontend/package.json": PACKAGE},
+        ["npm frontend", "pip backend"],
+    ),
+    # made or taken from elsewhere
+    (
+        {
+            "node_modules/x/package.json": PACKAGE,
+            "vendor/m/go.mod": "module m\n",
+            "build/lib/setup.py": "setup()",
+            "dist/package.json": PACKAGE,
+            "target/x/Cargo.toml": CRATE,
+            ".tox/py/setup.py": "setup()",
+            "lib/site-packages/x/setup.py": "setup()",
+            "my-env/pyvenv.cfg": "",
+            "my-env/src/x/pyproject.toml": PROJECT,
+            ".git/package.json": PACKAGE,
+        },
+        [],
+    ),
+    # illustrations and test data are not what the repository is
+    (
+        {
+            "pyproject.toml": PROJECT,
+            "examples/web/package.json": PACKAGE,
+            "tests/data/crate/Cargo.toml": CRATE,
+            "docs/requirements.txt": "sphinx\n",
+        },
+        ["pip ."],
+    ),
+    ({"a/b/c/d/go.mod": "module d\n", "a/b/c/d/e/go.mod": "module e\n"}, ["go a/b/c/d"]),
+    ({}, []),
+]
+
+
+@pytest.mark.parametrize(("files", "expected"), USED)
+def test_projects_a_run_would_use(lay, files: dict[str, str], expected: list[str]) -> None:
+    found = detect(lay(files))
+
+    assert [f"{d.manager} {d.path}" for d in found if d.confidence >= USED_FROM] == expected
+
+
+# files, and what the evidence of the first project must say
+EVIDENCE = [
+    ({"uv.lock": "", "pyproject.toml": PROJECT}, "uv.lock"),
+    ({"pyproject.toml": "[tool.poetry]\n"}, "pyproject.toml: [tool.poetry]"),
+    ({"pyproject.toml": "[project\n"}, "pyproject.toml: cannot be parsed"),
+    ({"setup.py": "print 'python 2'\n"}, "setup.py: cannot be parsed"),
+    ({"package.json": "{"}, "package.json: cannot be parsed"),
+    ({"package.json": "[" * 100_000}, "package.json: cannot be parsed"),
+    ({"package.json": '"a"'}, "package.json: cannot be parsed (it is not a table)"),
+    ({"Cargo.toml": "]"}, "Cargo.toml: cannot be parsed"),
+    ({"pom.xml": "<project>"}, "pom.xml: cannot be parsed"),
+    ({"go.mod": "require (\n"}, "go.mod: cannot be parsed (the require block is not closed)"),
+    (
+        {"package.json": PACKAGE, "package-lock.json": "<<<<<<< ours"},
+        "package-lock.json: cannot be parsed",
+    ),
+    (
+        {"package.json": PACKAGE, "yarn.lock": "<<<<<<< ours\n"},
+        "yarn.lock: cannot be parsed (it holds merge conflict markers)",
+    ),
+    (
+        {"package.json": PACKAGE, "package-lock.json": LOCK, "pnpm-lock.yaml": ""},
+        "conflict: package-lock.json beside pnpm",
+    ),
+    (
+        {"pyproject.toml": PROJECT, "uv.lock": "", "poetry.lock": ""},
+        "conflict: poetry.lock beside uv",
+    ),
+    ({"package.json": '{"packageManager": "pnpm@9"}'}, "packageManager: pnpm"),
+    ({"package.json": PACKAGE, "bun.lock": ""}, "bun.lock is not supported: npm is used"),
+    ({"pom.xml": POM.format(""), "build.gradle": "x"}, "also a gradle build: maven is used"),
+    ({"build.gradle": "x", "gradlew": ""}, "gradle/wrapper/gradle-wrapper.jar is missing"),
+    ({"examples/go.mod": "module a\n"}, "in examples/: beside the project"),
+]
+
+
+@pytest.mark.parametrize(("files", "sentence"), EVIDENCE)
+def test_evidence_says_why(lay, files: dict[str, str], sentence: str) -> None:
+    (first, *_) = detect(lay(files))
+
+    assert any(sentence in line for line in first.evidence), first.evidence
+
+
+# the surer one first; each pair differs in one thing
+SURER = [
+    ({"go.mod": "module a\n", "go.sum": ""}, {"go.mod": "module a\n"}),
+    ({"package.json": PACKAGE, "yarn.lock": ""}, {"package.json": PACKAGE}),
+    (
+        {"package.json": PACKAGE, "yarn.lock": ""},
+        {"package.json": PACKAGE, "yarn.lock": "", "package-lock.json": LOCK},
+    ),
+    (
+        {"pyproject.toml": PROJECT, "uv.lock": ""},
+        {"pyproject.toml": PROJECT, "uv.lock": "", "poetry.lock": ""},
+    ),
+    ({"package.json": PACKAGE}, {"package.json": PACKAGE[:-1]}),
+    ({"pyproject.toml": PROJECT}, {"requirements.txt": "flask\n"}),
+    ({"pyproject.toml": PROJECT}, {"api/pyproject.toml": PROJECT}),
+    ({"api/pyproject.toml": PROJECT}, {"tests/api/pyproject.toml": PROJECT}),
+]
+
+
+@pytest.mark.parametrize(("surer", "other"), SURER)
+def test_confidence_falls_with_doubt(
+    tmp_path: Path, surer: dict[str, str], other: dict[str, str]
+) -> None:
+    confidences: list[float] = []
+    for name, files in (("surer", surer), ("other", other)):
+        for file, content in files.items():
+            target = tmp_path / name / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(content, encoding="utf-8")
+        confidences.append(detect(tmp_path / name)[0].confidence)
+
+    assert confidences[0] > confidences[1]
+
+
+def test_confidences_are_probabilities_best_first(lay) -> None:
+    files = {"pyproject.toml": PROJECT, "web/package.json": PACKAGE, "docs/go.mod": "module a\n"}
+
+    confidences = [one.confidence for one in detect(lay(files))]
+
+    assert confidences == sorted(confidences, reverse=True)
+    assert all(0 < one <= 1 for one in confidences)
+
+
+def test_links_are_not_followed(lay, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "go.mod").write_text("module outside\n", encoding="utf-8")
+    root = lay({"readme.md": ""})
+    try:
+        (root / "linked").symlink_to(outside)
+        (root / "go.mod").symlink_to(outside / "go.mod")
+        (root / "circle").symlink_to(root)
+    except OSError:
+        pytest.skip("links need a privilege here")
+
+    assert detect(root) == ()
+
+
+def test_a_huge_manifest_is_not_read(lay) -> None:
+    root = lay({"package.json": '{"name": "' + "x" * MAX_FILE_BYTES + '"}'})
+
+    (one,) = detect(root)
+
+    assert one.evidence[0] == "package.json: cannot be parsed (larger than 2048 kB)"
+
+
+def test_a_manifest_in_another_encoding_is_a_problem_not_an_error(lay) -> None:
+    root = lay({})
+    (root / "Cargo.toml").write_bytes('[package]\nname = "é"'.encode("latin-1"))
+
+    assert "not UTF-8" in detect(root)[0].evidence[0]
+
+
+def test_a_byte_order_mark_is_no_problem(lay) -> None:
+    assert detect(lay({"package.json": "\ufeff" + PACKAGE}))[0].confidence > USED_FROM
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_named_pipe_is_not_opened(lay) -> None:
+    root = lay({})
+    os.mkfifo(root / "package.json")
+
+    assert detect(root) == ()
+
+
+def test_a_repository_of_many_folders_is_looked_at_up_to_a_bound(
+    lay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autopack.validation.toolchains.tree.MAX_FOLDERS", 3)
+    root = lay({"a/x": "", "b/x": "", "c/go.mod": "module c\n", "go.mod": "module root\n"})
+
+    assert [one.path for one in detect(root)] == ["."]
+
+
+def test_every_tool_of_a_polyglot_repository_has_its_commands(lay) -> None:
+    root = lay({"go.mod": "module a\n", "web/package.json": PACKAGE})
+
+    assert [(c.path, c.argv) for c in inferred_setup(detect(root))] == [
+        (".", ("go", "mod", "download")),
+        ("web", ("npm", "install", "--no-package-lock")),
+    ]
+    assert [(c.path, c.argv) for c in inferred_checks(detect(root))] == [
+        (".", ("go", "test", "./...")),
+        ("web", ("npm", "test")),
+    ]
+
+
+def test_what_compiles_is_judged_by_building_when_it_has_no_tests() -> None:
+    built = (("npm", "run", "build"),)
+    site = Detected("node", "npm", ".", 0.9, (), build=built)
+    package = Detected("python", "pip", ".", 0.9, (), build=(("python", "-m", "build"),))
+
+    assert [check.argv for check in inferred_checks([site, package])] == list(built)
+
+
+def test_doubtful_projects_give_no_commands() -> None:
+    doubtful = Detected("go", "go", ".", 0.3, (), (("go", "get"),), (), (("go", "test"),))
+
+    assert inferred_setup([doubtful]) == ()
+    assert inferred_checks([doubtful]) == ()
+
+
+# files, and whose change makes what was installed stale
+MANIFESTS = [
+    (
+        {"requirements.txt": "-r lists/all.txt\n", "lists/all.txt": "-c ../limits.txt\n"},
+        {"requirements.txt", "lists/all.txt"},
+    ),
+    ({"package.json": PACKAGE, "yarn.lock": ""}, {"package.json", "yarn.lock"}),
+    (
+        {"Cargo.toml": "[workspace]\n", "a/Cargo.toml": CRATE, "a/src/lib.rs": ""},
+        {"Cargo.toml", "a/Cargo.toml"},
+    ),
+    ({"api/go.mod": "module a\n", "api/go.sum": ""}, {"api/go.mod", "api/go.sum"}),
+]
+
+
+@pytest.mark.parametrize(("files", "manifests"), MANIFESTS)
+def test_manifests_are_those_of_the_project_and_its_members(
+    lay, files: dict[str, str], manifests: set[str]
+) -> None:
+    assert set(detect(lay(files))[0].manifests) == manifests
+
+
+# manifests that parse, with values of the wrong type everywhere
+WRONG_TYPES = [
+    ("pyproject.toml", "project = 1\ntool = 2\nbuild-system = []\ndependency-groups = 'a'\n"),
+    ("pyproject.toml", "[project]\nname = 1\ndependencies = 'a'\noptional-dependencies = []\n"),
+    ("pyproject.toml", "[tool]\npoetry = []\nuv = 1\npytest = 2\n"),
+    ("pyproject.toml", "[tool.uv.workspace]\nmembers = 'libs/*'\nexclude = [1]\n"),
+    ("pyproject.toml", "[tool.poetry.dependencies]\na = 1\nb = [{version = 2}]\nc = '^x'\n"),
+    (
+        "pyproject.toml",
+        "[dependency-groups]\ndev = [{include-group = 'dev'}, {include-group = 1}]\n",
+    ),
+    ("pyproject.toml", "[build-system]\nbuild-backend = 1\n"),
+    ("setup.py", "setup(extras_require={None: ['a'], 1: [2], **x}, install_requires=f())\n"),
+    ("setup.py", "a = " + "+".join(["[1]"] * 900) + "\n"),
+    ("setup.py", "a = " + "[" * 5000 + "\n"),
+    ("setup.py", "\0"),
+    ("Pipfile", "packages = 1\n"),
+    ("uv.lock", "]"),
+    ("package.json", '{"scripts": [], "workspaces": 5, "dependencies": [], "packageManager": 7}'),
+    ("package.json", '{"workspaces": {"packages": {"a": 1}}, "devEngines": []}'),
+    ("pnpm-workspace.yaml", "a: [*b"),
+    ("Cargo.toml", "package = 1\nworkspace = []\n"),
+    ("Cargo.toml", "[workspace]\nmembers = 1\nexclude = {a = 1}\n"),
+    ("go.work", "use\nuse (\n"),
+    ("pom.xml", "<project><modules/><modules><module/><other/></modules></project>"),
+    ("requirements.txt", "-r\n-r /etc/passwd\n-r ../../x\n\\\n#\n@\n"),
+    ("tox.ini", "no section\n"),
+    ("setup.cfg", "[a\n"),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), WRONG_TYPES)
+def test_no_manifest_raises(lay, name: str, content: str) -> None:
+    root = lay({"package.json": PACKAGE, "test_it.py": TEST, name: content})
+
+    assert all(one.evidence for one in detect(root))
