@@ -16,6 +16,12 @@ from autopack.store import Database
 _numbers = itertools.count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--full", action="store_true", help="kill and simulate as often as the full proof asks"
+    )
+
+
 class PostgresServer:
     """A real PostgreSQL of this test process; makes databases, empty or copied from a template."""
 

@@ -7,6 +7,9 @@ CUSTOM_PROVIDER = "autopack"
 
 DEFAULT_API = "chat"
 
+ENDPOINT_KEY_VARIABLE = "AUTOPACK_BUILDER_KEY"
+"""The key for an endpoint of the user's own; a provider's key is not sent to another's address."""
+
 _KEY_VARIABLES = {"google": "GEMINI_API_KEY", "x-ai": "XAI_API_KEY"}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autopack.builders.agent import CommandLineAgent, Invocation, Watch
-from autopack.builders.endpoint import CUSTOM_PROVIDER, DEFAULT_API, key_variable
+from autopack.builders.endpoint import CUSTOM_PROVIDER, DEFAULT_API, ENDPOINT_KEY_VARIABLE, key_variable
 from autopack.builders.options import one_of, whole_number
 from autopack.builders.protocol import BuildRequest
 
@@ -59,7 +59,7 @@ class OpencodeBuilder(CommandLineAgent):
         self._retries = whole_number("retries", retries)
 
     def default_key_env(self, model: str | None) -> str:
-        return key_variable(self.provider(model))
+        return ENDPOINT_KEY_VARIABLE if self.base_url else key_variable(self.provider(model))
 
     def prepare(self, request: BuildRequest, home: Path, model: str | None) -> Invocation:
         config = home / ".config" / "opencode"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autopack.builders.agent import CommandLineAgent, Invocation
-from autopack.builders.endpoint import CUSTOM_PROVIDER, DEFAULT_API, key_variable, own_model
+from autopack.builders.endpoint import CUSTOM_PROVIDER, DEFAULT_API, ENDPOINT_KEY_VARIABLE, key_variable, own_model
 from autopack.builders.options import one_of, whole_number
 from autopack.builders.protocol import BuildRequest
 
@@ -55,7 +55,7 @@ class PiBuilder(CommandLineAgent):
         self._retries = whole_number("retries", retries)
 
     def default_key_env(self, model: str | None) -> str:
-        return key_variable(self.provider(model))
+        return ENDPOINT_KEY_VARIABLE if self.base_url else key_variable(self.provider(model))
 
     def prepare(self, request: BuildRequest, home: Path, model: str | None) -> Invocation:
         folder = home / ".pi" / "agent"

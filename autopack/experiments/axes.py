@@ -1,5 +1,8 @@
 """Log axes with ticks that people read: few, round and never on top of each other."""
 
+# matplotlib leaves the keyword arguments of its methods untyped.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import math
@@ -21,9 +24,7 @@ def log_ticks(lo: float, hi: float, *, whole: bool = False) -> list[float]:
     for steps in _STEPS:
         values = [step * 10**power for power in range(first, last + 1) for step in steps]
         inside = [
-            round(value, 12)
-            for value in values
-            if lo <= value <= hi and not (whole and value % 1)
+            round(value, 12) for value in values if lo <= value <= hi and not (whole and value % 1)
         ]
         if len(inside) <= MOST_TICKS:
             return inside if len(inside) >= 3 else _even_ticks(lo, hi)
@@ -54,7 +55,8 @@ def log_axis(axis: XAxis | YAxis, lo: float, hi: float, *, whole: bool = False) 
     room = max((hi / lo) ** 0.04, 1.005)
     lo, hi = lo / room, hi * room
     axes = axis.axes
-    if axis.axis_name == "x":
+    name = "x" if axis.axis_name == "x" else "y"
+    if name == "x":
         axes.set_xscale("log")
         axes.set_xlim(lo, hi)
     else:
@@ -63,5 +65,5 @@ def log_axis(axis: XAxis | YAxis, lo: float, hi: float, *, whole: bool = False) 
     ticks = log_ticks(lo, hi, whole=whole)
     axis.set_ticks(ticks, [short_number(tick) for tick in ticks])
     axis.set_minor_locator(NullLocator())
-    axes.grid(visible=True, axis=axis.axis_name, color="#dddddd", linewidth=0.6)
+    axes.grid(visible=True, axis=name, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)

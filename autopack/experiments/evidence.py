@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class PlanGroups:
 
     def sum(self, values: Floats) -> Floats:
         """One sum a plan of one value a pair."""
-        return np.bincount(self._group, weights=values, minlength=len(self.names))
+        return np.bincount(self._group, values, len(self.names)).astype(np.float64)
 
     def mean(self, values: Floats) -> Floats:
         """One mean a plan of one value a pair."""
@@ -68,7 +68,7 @@ class TokenEvidence:
     test_interval: Interval
     equivalence_interval: Interval
     reported: Interval
-    reported_kind: str
+    reported_kind: Literal["fixed", "anytime"]
     stopped_at: int | None
     stopped_direction: int
 

@@ -59,16 +59,16 @@ def plan_power(
             field="pairs",
             hint=f"give a number from 2 to {MOST_PAIRS:,}",
         )
-    enough = pairs is not None and pairs >= MIN_PLANS
+    enough = pairs if pairs is not None and pairs >= MIN_PLANS else None
     return PowerPlan(
         sd=sd,
         power=TARGET_POWER,
         level=LEVEL,
         pairs_for={ratio: pairs_needed(ratio, sd) for ratio in ratios},
         pairs=pairs,
-        smallest_saving=visible_ratio(pairs, sd) if enough else None,
+        smallest_saving=visible_ratio(enough, sd) if enough else None,
         smallest_saving_monitored=(
-            visible_ratio(pairs, sd, level=LEVEL - MONITORING_ALPHA) if enough else None
+            visible_ratio(enough, sd, level=LEVEL - MONITORING_ALPHA) if enough else None
         ),
     )
 

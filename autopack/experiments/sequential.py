@@ -151,6 +151,6 @@ def betting_log_e(relative_savings: Floats) -> float:
     ``relative_savings`` are (T - C) / (T + C), one a plan. Exact whenever their mean is not
     below 0, without any assumption about their distribution.
     """
-    capital = np.log1p(-np.outer(_BETS, relative_savings)).sum(axis=1)
+    capital: Floats = np.log1p(-np.outer(_BETS, relative_savings)).sum(axis=1)
     highest = float(capital.max())
     return highest + math.log(float(np.mean(np.exp(capital - highest))))

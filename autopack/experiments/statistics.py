@@ -158,10 +158,10 @@ def icc(d: Floats, plans: Sequence[object]) -> float | None:
 
 def holm(p: Sequence[float]) -> list[float]:
     """Holm's adjusted p values, in the order given."""
-    order = np.argsort(np.asarray(p), kind="stable")
+    order = sorted(range(len(p)), key=lambda index: p[index])
     adjusted = [0.0] * len(p)
     highest = 0.0
     for step, index in enumerate(order):
         highest = max(highest, min(1.0, (len(p) - step) * p[index]))
-        adjusted[int(index)] = highest
+        adjusted[index] = highest
     return adjusted

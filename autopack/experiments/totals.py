@@ -43,7 +43,7 @@ def ratio_of_totals(control: Floats, treatment: Floats, *, seed: int) -> TotalsR
     boots = _bootstrap_ratios(control, treatment, seed)
     left_out = (treatment.sum() - treatment) / (control.sum() - control)
     spread = left_out.mean() - left_out
-    scale = float(np.sum(spread**2)) ** 1.5
+    scale = math.pow(float(np.sum(spread**2)), 1.5)
     if scale == 0 or float(np.ptp(boots)) < ROUNDING * ratio:
         return TotalsRatio(ratio, Interval(ratio, ratio))
     acceleration = float(np.sum(spread**3)) / (6 * scale)
@@ -51,9 +51,13 @@ def ratio_of_totals(control: Floats, treatment: Floats, *, seed: int) -> TotalsR
     bias = float(special.ndtri(below))
     if not math.isfinite(bias):
         return TotalsRatio(ratio, Interval(None, None))
-    z = bias + np.array([special.ndtri(0.025), special.ndtri(0.975)])
-    lo, hi = np.quantile(boots, special.ndtr(bias + z / (1 - acceleration * z)))
-    return TotalsRatio(ratio, Interval(float(lo), float(hi)))
+
+    def rank(share: float) -> float:
+        z = bias + float(special.ndtri(share))
+        return float(special.ndtr(bias + z / (1 - acceleration * z)))
+
+    limits: Floats = np.quantile(boots, np.array([rank(0.025), rank(0.975)]))
+    return TotalsRatio(ratio, Interval(float(limits[0]), float(limits[1])))
 
 
 def _bootstrap_ratios(control: Floats, treatment: Floats, seed: int) -> Floats:
@@ -62,13 +66,13 @@ def _bootstrap_ratios(control: Floats, treatment: Floats, seed: int) -> Floats:
     both = control + 1j * treatment
     n = len(both)
     rows = max(1, 500_000 // n)
-    sums = np.concatenate(
+    sums: NDArray[np.complex128] = np.concatenate(
         [
             both[random.integers(0, n, size=(min(rows, BOOTSTRAPS - done), n))].sum(axis=1)
             for done in range(0, BOOTSTRAPS, rows)
         ]
     )
-    return sums.imag / sums.real
+    return np.imag(sums) / np.real(sums)
 
 
 def describe(values: Floats) -> ArmDescription:

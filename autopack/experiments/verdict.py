@@ -62,6 +62,8 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Finding:
+    """A decision on the way, with the reasons gathered so far."""
+
     decision: Decision
     reasons: tuple[str, ...]
 
@@ -93,6 +95,8 @@ def decide(
         finding = _about_saving(finding, tokens, success, protocol)
     reasons = (*finding.reasons, *_about_runs(success, plans))
     claim = _claim(finding.decision, tokens, protocol)
+    if tokens.stopped_at is not None:
+        size += f", stopped early at {tokens.stopped_at} of {protocol.max_pairs}"
     return Verdict(
         finding.decision, reasons, f"{finding.decision}: {claim} ({_numbers(tokens)}; {size})."
     )

@@ -145,8 +145,9 @@ class DecisionRow:
 
     @classmethod
     def of(cls, row: RowMapping) -> DecisionRow:
-        state = row["run_state"]
-        return cls(**{**row, "run_state": None if state is None else RunState(state)})
+        state: str | None = row["run_state"]
+        values: dict[str, Any] = {**row, "run_state": None if state is None else RunState(state)}
+        return cls(**values)
 
 
 @dataclass(frozen=True)

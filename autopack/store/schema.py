@@ -34,7 +34,8 @@ def check_not_newer(version: str | None, where: str) -> None:
     """Raise DatabaseRefused when ``version`` is none that this code knows."""
     if version is not None and version not in known_versions():
         raise DatabaseRefused(
-            f"the database {where} has schema {version}, this Autopack knows {head_version()}",
+            f"the database {where} is newer than this Autopack: it has schema {version}, "
+            f"and {head_version()} is the newest known here",
             field="DATABASE_URL",
             hint="install the Autopack that made this schema, or name another database",
         )

@@ -35,8 +35,11 @@ _ALWAYS = (
     "fetch.writeCommitGraph=false",
     "core.quotePath=false",
 )
-# Content enters and leaves byte for byte.
-_BYTE_FOR_BYTE = (
+# Content enters and leaves byte for byte, and an object is on disk before a ref or the database
+# says that it is there. git alone leaves loose objects to the system's next flush.
+_OUR_OWN = (
+    "core.fsync=committed,reference",
+    "core.fsyncMethod=batch",
     "core.autocrlf=false",
     "core.safecrlf=false",
     f"core.attributesFile={os.devnull}",
@@ -168,6 +171,9 @@ class Git:
                 check=False,
             )
         except FileNotFoundError as error:
+            where = self._where()
+            if where is not None and not where.is_dir():
+                raise GitFailed(f"git {args[0]}: the folder {where} does not exist") from error
             raise GitFailed(
                 f"git cannot be started: {error.strerror}: {error.filename}",
                 hint="install git 2.31 or newer and put it on PATH",
@@ -177,7 +183,7 @@ class Git:
         return Finished(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
 
     def _command(self, args: tuple[str, ...]) -> list[str]:
-        settings = _ALWAYS if self.as_user else _ALWAYS + _BYTE_FOR_BYTE
+        settings = _ALWAYS if self.as_user else _ALWAYS + _OUR_OWN
         return ["git", *(part for setting in settings for part in ("-c", setting)), *args]
 
     def _where(self) -> Path | None:

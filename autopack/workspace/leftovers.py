@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import psutil
 
@@ -33,12 +35,13 @@ def find(**marks: str) -> list[psutil.Process]:
     Needs no parent: a grandchild in its own session whose parents are gone is found. Processes of
     other users cannot be read and are left out.
     """
-    spared = _spared()
-    return [
+    found = [
         process
-        for process in psutil.process_iter()
-        if process.pid not in spared and _carries(process, marks)
+        for pid in psutil.pids()
+        if _may_carry(pid, marks) and (process := _process(pid)) and _carries(process, marks)
     ]
+    spared = _spared() if found else set[int]()
+    return [process for process in found if process.pid not in spared]
 
 
 def end(processes: Iterable[psutil.Process], *, grace: float = 5.0) -> None:
@@ -58,6 +61,24 @@ def end(processes: Iterable[psutil.Process], *, grace: float = 5.0) -> None:
 def _spared() -> set[int]:
     me = psutil.Process()
     return {me.pid, *(ancestor.pid for ancestor in me.parents())}
+
+
+def _may_carry(pid: int, marks: dict[str, str]) -> bool:
+    """A look that costs a tenth of psutil's, for the many processes that are not ours."""
+    if not sys.platform.startswith("linux"):
+        return True
+    try:
+        environ = Path("/proc", str(pid), "environ").read_bytes()
+    except OSError:
+        return False
+    return all(f"{name}={value}".encode() in environ for name, value in marks.items())
+
+
+def _process(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _carries(process: psutil.Process, marks: dict[str, str]) -> bool:

@@ -183,7 +183,6 @@ def _clone(source: SourceRepository, git_dir: Path) -> None:
         # The user's branches have no place here: one named autopack would block autopack/<run>.
         heads = git.run("for-each-ref", "--format=delete %(refname)", "refs/heads")
         git.run("update-ref", "--stdin", "--no-deref", input=heads)
-        git.run("symbolic-ref", "HEAD", "refs/heads/autopack-none")
         (fresh / "info").mkdir(exist_ok=True)
         (fresh / "info" / "exclude").write_text(EXCLUDES, encoding="utf-8")
         try:

@@ -9,7 +9,7 @@ import os
 import secrets
 import tempfile
 import threading
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -94,10 +94,15 @@ class Supervisor:
                 ended = _Ended.BY_ITSELF
                 if not stopped:
                     ended = await _watch(process, output, timeout, max_output)
+                if process.returncode is not None:
+                    with self._lock:
+                        self._running[mark] = None  # its number may soon be another's
             finally:
-                await _uninterrupted(asyncio.to_thread(self._end, mark))
-                with self._lock:
-                    del self._running[mark]
+                try:
+                    await _uninterrupted(asyncio.to_thread(self._end, mark))
+                finally:
+                    with self._lock:
+                        del self._running[mark]
             status = await _status(process)
             truncated = output.cut(max_output) or ended is _Ended.OVERFLOWED
             return Exit(
@@ -113,27 +118,24 @@ class Supervisor:
         with self._lock:
             self._sweeps += 1
             marks = list(self._running)
-        for mark in marks:
-            self._end(mark)
+        self._end(*marks)
 
-    def _end(self, mark: str) -> None:
-        """End what carries ``mark``, and what descends from it with a changed environment."""
+    def _end(self, *marks: str) -> None:
+        """End what carries the marks, and what still hangs below it with another environment."""
         with self._lock:
-            pid = self._running.get(mark)
-        doomed = leftovers.find(**{leftovers.CHILD: mark})
-        if pid is not None and all(process.pid != pid for process in doomed):
-            with contextlib.suppress(psutil.Error):
-                doomed += _own_children(pid)
+            pids = [pid for mark in marks if (pid := self._running.get(mark)) is not None]
+        doomed = _carrying(marks)
+        for pid in set(pids).difference(process.pid for process in doomed):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                doomed.append(psutil.Process(pid))
         if doomed:
             leftovers.end(doomed, grace=self._grace)
             # A child started between the look and the signal carries the mark too.
-            leftovers.end(leftovers.find(**{leftovers.CHILD: mark}), grace=0.0)
+            leftovers.end(_carrying(marks), grace=0.0)
 
 
-def _own_children(pid: int) -> list[psutil.Process]:
-    """The process ``pid`` when it still is a child of this process; its number may be reused."""
-    process = psutil.Process(pid)
-    return [process] if process.ppid() == os.getpid() else []
+def _carrying(marks: Iterable[str]) -> list[psutil.Process]:
+    return [process for mark in marks for process in leftovers.find(**{leftovers.CHILD: mark})]
 
 
 def tail(path: Path, max_bytes: int) -> str:

@@ -92,6 +92,7 @@ class Workspace:
 
         There is a commit even when nothing changed. GitFailed when a file cannot be read.
         """
+        self._make_folder()
         self._drop_stale_lock()
         git = self._git
         embedded.stage(git)

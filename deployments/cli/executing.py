@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import os
 import signal
 from typing import Any
 
@@ -22,11 +22,12 @@ def execute(
     run_id: str, *, db: Database, settings: Settings, ephemeral: bool = False
 ) -> dict[str, Any]:
     """Execute a stored run to its end, or until Ctrl-C; return its JSON."""
+    # Prefect's own lines would run through the progress display; its server still has them.
+    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     choose_server(settings, ephemeral=ephemeral)
     with Progress(db, run_id, err):
         from flows.run import execute_run
 
-        _hush_prefect()
         return asyncio.run(_interruptible(execute_run(run_id=run_id)))
 
 
@@ -53,12 +54,3 @@ async def _interruptible(work: Any) -> dict[str, Any]:
         return await work
     except asyncio.CancelledError as error:
         raise KeyboardInterrupt from error
-
-
-def _hush_prefect() -> None:
-    """Prefect's own lines would run through the progress display; its server still has them."""
-    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs"):
-        logger = logging.getLogger(name)
-        for handler in [h for h in logger.handlers if isinstance(h, logging.StreamHandler)]:
-            logger.removeHandler(handler)
-    logging.getLogger("prefect").addHandler(logging.NullHandler())

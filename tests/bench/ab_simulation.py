@@ -12,7 +12,8 @@ and correlation 0.5 with the other arm:
                 the mean log ratio is as declared
 
 Every experiment is monitored after each pair up to N, stops when the evidence suffices, and is
-decided by the code that users run.
+decided by the code that users run. Two smaller tables follow: looks between the replicates of
+a plan, and claims that success is maintained.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ Generator = Callable[[np.random.Generator, int], Arms]
 SIGMA = math.sqrt(math.log(2))  # of the log of one run: coefficient of variation 1
 CORRELATION = 0.5
 SIZES = (7, 10, 20, 50, 111)
+RATIOS = (1.0, 0.8, 0.6)
+MARGIN = 0.10
 MAINTAINED = SuccessEvidence(PairedOutcomes(1, 0, 0, 0), 1.0, (-0.05, 0.05), 0.0, 0.0)
 
 
@@ -120,3 +123,131 @@ def simulate(
         median_stop=float(np.median(stops)),
         mean_stop=float(np.mean(stops)),
     )
+
+
+def _print_header(columns: str) -> None:
+    print(f"\n{columns}\n{'-' * len(columns)}")
+
+
+def print_tokens(repetitions: int, seed: int) -> None:
+    """False savings, coverage and stopping of the token verdict."""
+    _print_header(
+        "generator    pairs  ratio  SAVES   COSTS_MORE  coverage  pairs at the end: median  mean"
+    )
+    cells: list[tuple[float, Cell]] = []
+    for name, generator in GENERATORS.items():
+        for pairs in SIZES:
+            for ratio in RATIOS:
+                cell = simulate(
+                    generator, pairs=pairs, ratio=ratio, repetitions=repetitions, seed=seed
+                )
+                cells.append((ratio, cell))
+                print(
+                    f"{name:<12} {pairs:>5}  {ratio:>5}  {cell.saves:.4f}  {cell.costs_more:.4f}"
+                    f"      {cell.coverage:.4f}    {cell.median_stop:>23.0f}  {cell.mean_stop:.1f}",
+                    flush=True,
+                )
+    null = [cell.saves for ratio, cell in cells if ratio == 1]
+    coverage = [cell.coverage for _, cell in cells]
+    print(f"\nfalse SAVES {min(null):.4f} to {max(null):.4f}, nominal at most 0.025")
+    print(f"coverage of the 95% interval {min(coverage):.4f} to {max(coverage):.4f}")
+
+
+def print_replicates(repetitions: int, seed: int) -> None:
+    """False savings when looks are also taken between the replicates of a plan."""
+    _print_header("plans  replicates  variance between plans  order        false SAVES")
+    for plans, replicates in ((10, 11), (20, 5), (37, 3)):
+        for between in (0.0, 0.5):
+            for order in ("rounds", "plan by plan"):
+                rate = false_saves_with_replicates(
+                    plans=plans,
+                    replicates=replicates,
+                    between=between,
+                    by_plan=order == "plan by plan",
+                    repetitions=repetitions,
+                    seed=seed,
+                )
+                print(
+                    f"{plans:>5}  {replicates:>10}  {between:>22}  {order:<12} {rate:.4f}",
+                    flush=True,
+                )
+
+
+def print_success(repetitions: int, seed: int) -> None:
+    """How often maintained success is claimed although it fell by the whole margin."""
+    _print_header("endpoint               control rate  plans  false claims  claims when equal")
+    for phases, control_rate in ((8, 0.85), (8, 0.95), (1, 0.8), (1, 0.95), (1, 1.0)):
+        endpoint = f"{phases} phases a run" if phases > 1 else "success of whole runs"
+        for plans in SIZES:
+            lower, equal = (
+                claims_of_maintained_success(
+                    phases=phases,
+                    control_rate=control_rate,
+                    treatment_rate=control_rate - fall,
+                    plans=plans,
+                    repetitions=repetitions,
+                    seed=seed,
+                )
+                for fall in (0.10, 0.0)
+            )
+            print(
+                f"{endpoint:<22} {control_rate:>12}  {plans:>5}  {lower:>12.4f}  {equal:>17.4f}",
+                flush=True,
+            )
+
+
+def false_saves_with_replicates(
+    *, plans: int, replicates: int, between: float, by_plan: bool, repetitions: int, seed: int
+) -> float:
+    """Rate of SAVES at a true ratio of 1 when every plan is run ``replicates`` times.
+
+    ``between`` is the share of the variance of the log ratio that lies between plans.
+    """
+    random = np.random.default_rng([seed, plans, replicates, by_plan])
+    pairs = plans * replicates
+    protocol = AnalysisProtocol(monitored=True, max_pairs=pairs)
+    index = np.arange(pairs)
+    plan = index // replicates if by_plan else index % plans
+    names = [str(number) for number in plan]
+    saves = 0
+    for _ in range(repetitions):
+        effect = math.sqrt(between) * random.standard_normal(plans)
+        d = SIGMA * (effect[plan] + math.sqrt(1 - between) * random.standard_normal(pairs))
+        stop = monitor(d, names).stopped_at or pairs
+        tokens = weigh_tokens(
+            control=np.full(stop, 1e5),
+            treatment=1e5 * np.exp(d[:stop]),
+            plans=names[:stop],
+            n_void=0,
+            protocol=protocol,
+        )
+        early = tokens.stopped_at is not None and tokens.stopped_direction < 0
+        late = tokens.stopped_at is None and (tokens.test_interval.hi or math.inf) < 1
+        saves += early or (late and (tokens.flips.less or 0.0) <= tokens.side_alpha)
+    return saves / repetitions
+
+
+def claims_of_maintained_success(
+    *,
+    phases: int,
+    control_rate: float,
+    treatment_rate: float,
+    plans: int,
+    repetitions: int,
+    seed: int,
+) -> float:
+    """Rate at which phase completion is called maintained within ten points."""
+    random = np.random.default_rng([seed, phases, plans, round(100 * control_rate)])
+    control = random.binomial(phases, control_rate, (repetitions, plans)) / phases
+    treatment = random.binomial(phases, treatment_rate, (repetitions, plans)) / phases
+    limits = [mean_and_lower_limit(row)[1] for row in treatment - control]
+    return float(np.mean([limit is not None and limit > -MARGIN for limit in limits]))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--repetitions", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    for show in (print_tokens, print_replicates, print_success):
+        show(arguments.repetitions, arguments.seed)

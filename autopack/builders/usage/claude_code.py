@@ -142,33 +142,28 @@ class ClaudeCodeParser:
         )
 
     def _reconciled(self, seen: list[ModelCall], reported: Json) -> list[ModelCall]:
-        """The calls seen and, per model, one more for what was reported beyond them.
+        """The calls seen from beginning to end and, per model, one for what goes beyond them.
 
-        Where the two cannot be the same thing (a call left open, a figure above the report), the
+        Where the two cannot be the same thing (an unknown model, more seen than reported), the
         report alone is right.
         """
         sums = {
             model: {name: tokens(part(reported, model), key) for name, key in _IN_RESULT.items()}
             for model in reported
         }
-        rest = {model: dict(counts) for model, counts in sums.items()}
-        for call in seen:
-            counts = rest.get(_reported_as(call.model, rest))
-            if counts is None or call.exactness is not Exactness.EXACT:
-                break
+        rest = {_plain(model): dict(counts) for model, counts in sums.items()}
+        whole = [call for call in seen if call.exactness is Exactness.EXACT]
+        for call in whole:
+            counts = rest.setdefault(_plain(call.model), dict.fromkeys(_FIELDS, 0))
             for name in _FIELDS:
                 counts[name] -= getattr(call, name) or 0
-        else:
-            if all(count >= 0 for counts in rest.values() for count in counts.values()):
-                hidden = {model: counts for model, counts in rest.items() if any(counts.values())}
-                return seen + [self._model_call(_plain(m), c) for m, c in hidden.items()]
-        return [self._model_call(_plain(model), counts) for model, counts in sums.items()]
+        if any(count < 0 for counts in rest.values() for count in counts.values()):
+            return [self._model_call(_plain(model), counts) for model, counts in sums.items()]
+        hidden = {model: counts for model, counts in rest.items() if any(counts.values())}
+        return whole + [self._model_call(model, counts) for model, counts in hidden.items()]
 
 
 def _plain(model: str) -> str:
     """The model's name without the context size that reports add to it, as in ``name[1m]``."""
     return model.partition("[")[0]
 
-
-def _reported_as(model: str, names: dict[str, dict[str, int]]) -> str:
-    return next((name for name in names if _plain(name) == _plain(model)), "")

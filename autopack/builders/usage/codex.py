@@ -9,6 +9,7 @@ the cache; ``output_tokens`` include reasoning.
 from __future__ import annotations
 
 import json
+import re
 
 from autopack.builders.protocol import Exactness, ModelCall
 from autopack.builders.usage.reading import (
@@ -19,6 +20,15 @@ from autopack.builders.usage.reading import (
     split_call,
     text,
     tokens,
+)
+
+
+_COUNTS = (
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
 )
 
 
@@ -82,7 +92,8 @@ class CodexParser:
         calls = [
             self._call(part(record, "usage"), text(record, "turn_id"), text(record, "response_id"))
             for record in self._records.values()
-        ] or [self._call(usage) for usage in self._completed]
+        ]
+        calls += [self._call(usage) for usage in self._beyond_records()]
         message, status = _cause(self._error)
         exactness = self._exactness(calls)
         return Usage(
@@ -93,6 +104,21 @@ class CodexParser:
             error=None if self._completed else message,
             http_status=None if self._completed else status,
         )
+
+    def _beyond_records(self) -> list[Json]:
+        """What stdout reports beyond the records of its thread: all of it where there are none."""
+        recorded = [
+            part(record, "usage")
+            for record in self._records.values()
+            if text(record, "thread_id") == self._thread
+        ]
+        rest = {
+            name: sum(tokens(usage, name) for usage in self._completed)
+            - sum(tokens(usage, name) for usage in recorded)
+            for name in _COUNTS
+        }
+        hidden = any(rest.values()) and all(count >= 0 for count in rest.values())
+        return [rest] if hidden else []
 
     def _exactness(self, calls: list[ModelCall]) -> Exactness:
         if self._ended and self._tasks_open <= 0:
@@ -122,8 +148,12 @@ def _cause(message: str | None) -> tuple[str | None, int | None]:
         return None, None
     try:
         error = json.loads(message)["error"]
-        code = error.get("code")
-        return str(error["message"]), code if isinstance(code, int) else None
+        words, kind, code = str(error["message"]), error.get("type"), error.get("code")
     except (ValueError, KeyError, TypeError, AttributeError):
-        words = message.partition("status ")[2][:3]
-        return message, int(words) if words.isdigit() else None
+        found = re.search(r"\bstatus:? (\d{3})\b", message)
+        if found is None and "high demand" in message:
+            return message, 500  # what codex makes of any answer from 500 on
+        return message, int(found[1]) if found else None
+    if not isinstance(code, int):
+        code = 400 if kind == "invalid_request_error" else None
+    return words, code

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from autopack.recovery.hardening.files import folders
 from autopack.recovery.hardening.protocol import Evidence, Match, Proposal
 from autopack.validation.toolchains.base import Check, Command
+from autopack.validation.toolchains.tree import Folder, Tree, inside
 
 _NOTHING = re.compile(
     r"\bcollected 0 items(?![^\n]{0,40}\berror)"
@@ -31,6 +31,11 @@ _NOTHING = re.compile(
     r"|^go: warning: \"[^\"\n]{1,200}\" matched no packages",
     re.MULTILINE,
 )
+_LITERALS = (
+    *("collected ", "no tests ran", "not found: ", "Ran 0 tests", "NO TESTS RAN", "No test"),
+    *("cannot find test files", "no packages to test", "matched no packages"),
+)
+"""One of these is in everything that _NOTHING finds; looking for them is far cheaper."""
 _RESULTS = re.compile(
     r"\b[1-9]\d{0,6} (?:passed|failed|errors?)\b|^Ran [1-9]|^(?:ok|FAIL)[ \t]+\S+[ \t]+[\d.]+s$"
     r"|\berrors? during collection\b",
@@ -49,6 +54,8 @@ class MissingTestDiscovery:
     summary = "no tests were found: run the tests from where they are"
 
     def detect(self, evidence: Evidence) -> Match | None:
+        if not any(literal in evidence.text for literal in _LITERALS):
+            return None
         found = _NOTHING.search(evidence.text)
         if not found or _RESULTS.search(evidence.text):
             return None
@@ -58,18 +65,18 @@ class MissingTestDiscovery:
         return Match(self.pattern_id, self.priority, captured)
 
     def propose(self, evidence: Evidence, match: Match) -> Proposal:
-        failed = evidence.failed
-        if failed is None or evidence.root is None:
+        failed, tree = evidence.failed, evidence.tree
+        if failed is None or tree is None:
             return self._advice("name the folder of the tests in the command")
         runner = _runner(failed.argv)
-        folder = failed.path if _python_tests(evidence.root / failed.path) else "."
-        where = _python_tests(evidence.root / folder)
+        folder = failed.path if _python_tests(tree, failed.path) else "."
+        where = _python_tests(tree, folder)
         if runner is None:
             return self._advice("name the folder or the pattern of the tests in the command")
         if where is None:
             return self._advice("there is no file named like a test: the phase has to add one")
         rewrite = _pytest if runner == "pytest" else _unittest
-        recheck = Check(folder, rewrite(failed.argv, evidence.root / folder, *where))
+        recheck = Check(folder, rewrite(failed.argv, tree.root / folder, *where))
         if recheck == failed:
             return self._advice("the command's own filter leaves no test: widen -k, -m or its ids")
         return Proposal(self.pattern_id, recheck=recheck)
@@ -83,12 +90,12 @@ def _runner(argv: Command) -> str | None:
     return next((name for name in names if name in ("pytest", "unittest")), None)
 
 
-def _python_tests(base: Path) -> tuple[str, str] | None:
+def _python_tests(tree: Tree, base: str) -> tuple[str, str] | None:
     """The folder below ``base`` that holds the tests, and the pattern of their names."""
     candidates = [
-        (folder, pattern)
-        for folder, _, files in folders(base)
-        for pattern in _patterns_of(folder, files)
+        (inside(folder.path, base) if folder.path != base else ".", pattern)
+        for folder in tree.below(base)
+        for pattern in _patterns_of(folder)
     ]
     if not candidates:
         return None
@@ -97,13 +104,13 @@ def _python_tests(base: Path) -> tuple[str, str] | None:
     return (folder if len(tops) == 1 else "."), pattern
 
 
-def _patterns_of(folder: str, files: list[str]) -> Iterator[str]:
+def _patterns_of(folder: Folder) -> Iterator[str]:
     for pattern in _PYTHON_TESTS:
-        if any(fnmatchcase(name, pattern) for name in files):
+        if any(fnmatchcase(name, pattern) for name in folder.files):
             yield pattern
             return
-    in_tests = any(part in _TEST_FOLDERS for part in PurePosixPath(folder).parts)
-    if in_tests and any(fnmatchcase(name, "check_*.py") for name in files):
+    in_tests = any(part in _TEST_FOLDERS for part in folder.path.split("/"))
+    if in_tests and any(fnmatchcase(name, "check_*.py") for name in folder.files):
         yield "check_*.py"
 
 

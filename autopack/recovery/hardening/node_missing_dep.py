@@ -6,15 +6,14 @@ project, a built-in module, and what other languages say in nearly the same word
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
 
 from autopack.recovery.hardening.files import holding
 from autopack.recovery.hardening.protocol import Evidence, Match, Proposal
 from autopack.validation.toolchains.base import Check, Command
+from autopack.validation.toolchains.manifests import read_json, table
+from autopack.validation.toolchains.tree import Tree, join
 
 _QUOTED = r"['\"`](?P<{}>[^'\"`\n]{{1,214}})['\"`]"
 _CANNOT_FIND = re.compile(
@@ -43,6 +42,8 @@ _INSTALL: dict[str, Command] = {
     "yarn": ("yarn", "install"),
     "pnpm": ("pnpm", "install"),
 }
+_BASES = (".", "src", "app", "lib")
+_ENDINGS = (".js", ".ts", ".tsx", ".jsx", ".mjs", ".cjs", ".json")
 _LOCKS = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn"}
 
 
@@ -54,106 +55,89 @@ class NodeMissingDep:
     summary = "a Node dependency is not installed: install it from package.json"
 
     def detect(self, evidence: Evidence) -> Match | None:
-        packages = _missing(evidence)
+        declaring = _declaring(evidence.tree)
+        packages = _missing(evidence, declaring)
         if packages:
-            declared_in = _declaring(evidence.root, packages[0])
             captured = {"package": packages[0]}
-            if declared_in is not None:
-                captured["declared_in"] = str(PurePosixPath(declared_in, "package.json"))
+            if packages[0] in declaring:
+                captured["declared_in"] = join(declaring[packages[0]], "package.json")
             return Match(self.pattern_id, self.priority, captured)
         says_only_the_code = _CODE.search(evidence.text) and not _CANNOT_FIND.search(evidence.text)
         return Match(self.pattern_id, self.priority) if says_only_the_code else None
 
     def propose(self, evidence: Evidence, match: Match) -> Proposal:
-        packages = _missing(evidence)
-        if not packages:
-            return Proposal(self.pattern_id, run=_installs(evidence, _never_installed(evidence)))
-        folders = [_declaring(evidence.root, name) for name in packages]
-        declaring = sorted({folder for folder in folders if folder is not None})
-        others = [name for name, folder in zip(packages, folders, strict=True) if folder is None]
+        declaring = _declaring(evidence.tree)
+        packages = _missing(evidence, declaring)
+        if packages:
+            folders = sorted({declaring[name] for name in packages if name in declaring})
+        else:
+            folders = _never_installed(evidence)
         return Proposal(
             self.pattern_id,
-            run=_installs(evidence, declaring),
-            suggestions=tuple(f"add {name!r} to package.json" for name in others),
+            run=tuple(Check(folder, _INSTALL[_manager(evidence, folder)]) for folder in folders),
+            suggestions=tuple(
+                f"add {name!r} to package.json" for name in packages if name not in declaring
+            ),
         )
 
 
-def _installs(evidence: Evidence, folders: Sequence[str]) -> tuple[Check, ...]:
-    return tuple(Check(folder, _INSTALL[_manager(evidence, folder)]) for folder in folders)
-
-
-def _never_installed(evidence: Evidence) -> list[str]:
-    """The folders that have a package.json but no installed packages at all."""
-    if evidence.root is None:
-        return []
-    found = holding(evidence.root, "package.json")
-    return [folder for folder in found if not (evidence.root / folder / "node_modules").exists()]
-
-
-def _missing(evidence: Evidence) -> list[str]:
+def _missing(evidence: Evidence, declaring: Mapping[str, str]) -> list[str]:
     """The packages that are not installed, each once, in the order of the output."""
-    found = dict.fromkeys((*_packages(evidence), *_tools(evidence)))
+    found = dict.fromkeys((*_packages(evidence, declaring), *_tools(evidence, declaring)))
     return list(found)
 
 
-def _packages(evidence: Evidence) -> Iterator[str]:
-    for found in _CANNOT_FIND.finditer(evidence.text):
-        specifier = found["name"]
+def _packages(evidence: Evidence, declaring: Mapping[str, str]) -> Iterator[str]:
+    for specifier in dict.fromkeys(hit["name"] for hit in _CANNOT_FIND.finditer(evidence.text)):
         parts = specifier.split("/")
         scoped = specifier.startswith("@") and len(parts) > 1
         name = "/".join(parts[:2]) if scoped else parts[0]
-        if _NAME.fullmatch(name) and not _is_local(evidence.root, specifier, name):
+        if not _NAME.fullmatch(name) or specifier.startswith(("node:", "~")):
+            continue
+        if name not in _BUILT_IN_MODULES and (name in declaring or not _is_local(evidence, name)):
             yield name
 
 
-def _tools(evidence: Evidence) -> Iterator[str]:
+def _tools(evidence: Evidence, declaring: Mapping[str, str]) -> Iterator[str]:
     """Tools a script calls, only where package.json declares them: a shell finds many others."""
     for found in _TOOL.finditer(evidence.text):
         tool = found["sh"] or found["cmd"]
         name = _TOOLS_OF.get(tool, tool)
-        if evidence.root and _declaring(evidence.root, name) is not None:
+        if name in declaring:
             yield name
 
 
-def _is_local(root: Path | None, specifier: str, name: str) -> bool:
-    if specifier.startswith(("node:", "~")) or name in _BUILT_IN_MODULES:
-        return True
-    if root is None or _declaring(root, name) is not None:
+def _is_local(evidence: Evidence, name: str) -> bool:
+    """Whether a base URL or a path alias makes ``name`` a folder or file of the project."""
+    if evidence.tree is None:
         return False
-    # A baseUrl or a path alias makes a folder or file of the project importable by its bare name.
-    bases = ("", "src", "app", "lib")
-    endings = ("", ".js", ".ts", ".tsx", ".jsx", ".mjs", ".cjs", ".json")
-    return any((root / base / (name + ending)).exists() for base in bases for ending in endings)
+    folders = [evidence.tree.folders.get(base) for base in _BASES]
+    return any(
+        folder and (name in folder.folders or any(name + end in folder.files for end in _ENDINGS))
+        for folder in folders
+    )
 
 
-def _declaring(root: Path | None, package: str) -> str | None:
-    """The folder whose package.json declares ``package``."""
-    if root is None:
-        return None
-    for folder in holding(root, "package.json"):
-        if package in _declared(root / folder / "package.json"):
-            return folder
-    return None
+def _declaring(tree: Tree | None) -> dict[str, str]:
+    """The folder whose package.json declares a package, by package; the nearest one wins."""
+    found: dict[str, str] = {}
+    for folder in holding(tree, "package.json"):
+        data = read_json(tree, folder, "package.json").data if tree else {}
+        for name in (name for kind in _TABLES for name in table(data, kind)):
+            found.setdefault(name, folder)
+    return found
 
 
-def _declared(path: Path) -> frozenset[str]:
-    try:
-        data: object = json.loads(path.read_text(encoding="utf-8", errors="replace"))
-    except (OSError, ValueError):
-        return frozenset()  # a broken manifest declares nothing; npm says so itself
-    if not isinstance(data, dict):
-        return frozenset()
-    tables = [cast("dict[str, object]", data).get(key) for key in _TABLES]
-    declared = [cast("dict[str, object]", table) for table in tables if isinstance(table, dict)]
-    return frozenset(name for table in declared for name in table)
+def _never_installed(evidence: Evidence) -> Sequence[str]:
+    """The folders that have a package.json but no installed packages at all."""
+    root = evidence.root
+    folders = holding(evidence.tree, "package.json")
+    return [each for each in folders if root and not (root / each / "node_modules").exists()]
 
 
 def _manager(evidence: Evidence, folder: str) -> str:
     for found in evidence.detected:
         if found.manager in _INSTALL and found.path == folder:
             return found.manager
-    if evidence.root:
-        for lock, manager in _LOCKS.items():
-            if (evidence.root / folder / lock).is_file():
-                return manager
-    return "npm"
+    locks = (lock for lock in _LOCKS if evidence.tree and evidence.tree.has(folder, lock))
+    return next((_LOCKS[lock] for lock in locks), "npm")

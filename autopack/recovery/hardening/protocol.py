@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 
 from autopack.recovery.excerpt import excerpt
 from autopack.validation.toolchains.base import Check, Detected
+from autopack.validation.toolchains.tree import Tree
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Evidence:
     def text(self) -> str:
         """The bounded head and tail of ``output``; the only part that detection reads."""
         return excerpt(self.output)
+
+    @cached_property
+    def tree(self) -> Tree | None:
+        """The files and folders of the worktree, looked at once."""
+        return Tree.scan(self.root) if self.root else None
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from autopack.recovery.hardening.files import folders
 from autopack.recovery.hardening.protocol import Evidence, Match, Proposal
 from autopack.recovery.hardening.python_manifests import Declared, declared
 from autopack.recovery.hardening.python_names import (
@@ -22,6 +20,7 @@ from autopack.recovery.hardening.python_names import (
     normalised,
 )
 from autopack.validation.toolchains.base import Check, Command
+from autopack.validation.toolchains.tree import Tree
 
 _LINE = r"^(?:E[ ]{1,12}|(?:FAILED|ERROR) [^\n]{1,300}? - |[ \t]{0,8})"
 _NO_MODULE = re.compile(
@@ -111,9 +110,9 @@ def _missing(evidence: Evidence) -> list[_Missing]:
     modules = list(dict.fromkeys(_modules(evidence)))
     if not modules:
         return []
-    root = evidence.root
-    known = declared(root) if root else {}
-    local = _local_modules(root) if root else frozenset[str]()
+    tree = evidence.tree
+    known = declared(tree) if tree else {}
+    local = _local_modules(tree) if tree else frozenset[str]()
     found: dict[str, _Missing] = {}
     for module in modules:
         need = _need(module, known, local)
@@ -171,12 +170,12 @@ def _may_be_installed(rest: str) -> bool:
     return any(f"/{folder}/" in path for folder in _INSTALLED)
 
 
-def _local_modules(root: Path) -> frozenset[str]:
+def _local_modules(tree: Tree) -> frozenset[str]:
     """Top-level names that the project itself provides, from any folder that could be on a path."""
     names: set[str] = set()
-    for path, _, files in folders(root):
-        modules = {name[:-3] for name in files if name.endswith(".py")}
+    for path, folder in tree.folders.items():
+        modules = {name[:-3] for name in folder.files if name.endswith(".py")}
         names |= modules - {"__init__", "setup", "conftest"}
         if modules:
-            names |= set(Path(path).parts)
+            names |= set(path.split("/"))
     return frozenset(names)

@@ -93,9 +93,7 @@ def _is_there(evidence: Evidence, reported: str) -> bool:
 
 def _nearest(evidence: Evidence, manifest: str) -> str | None:
     """The folder that holds the manifest, if one is clearly the nearest to the root."""
-    if evidence.root is None:
-        return None
-    found = holding(evidence.root, manifest)
+    found = holding(evidence.tree, manifest)
     depths = [len(PurePosixPath(folder).parts) for folder in found]
     unique = len(found) == 1 or (len(found) > 1 and depths[0] < depths[1])
     return found[0] if unique else None

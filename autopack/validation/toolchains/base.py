@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,18 +31,23 @@ class Detected:
     build: tuple[Command, ...] = ()
     test: tuple[Command, ...] = ()
     manifests: tuple[str, ...] = ()
+    without_manager: tuple[Command, ...] = ()
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Detected:
         """The inverse of ``dataclasses.asdict`` and a way through JSON, which has no tuples."""
-        commands = {
-            name: tuple(tuple(argv) for argv in stored[name])
-            for name in ("install", "build", "test")
-        }
-        texts = {name: tuple(stored[name]) for name in ("evidence", "manifests")}
-        return cls(**{**stored, **commands, **texts})
-
-    without_manager: tuple[Command, ...] = ()
+        return cls(
+            name=stored["name"],
+            manager=stored["manager"],
+            path=stored["path"],
+            confidence=stored["confidence"],
+            evidence=tuple(stored["evidence"]),
+            install=_commands(stored["install"]),
+            build=_commands(stored["build"]),
+            test=_commands(stored["test"]),
+            manifests=tuple(stored["manifests"]),
+            without_manager=_commands(stored["without_manager"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -74,3 +79,7 @@ class Toolchain(Protocol):
     def find(self, tree: Tree, path: str) -> Found | None:
         """The project in the folder ``path`` of ``tree``, or None. Never raises on bad files."""
         ...
+
+
+def _commands(stored: Iterable[Iterable[str]]) -> tuple[Command, ...]:
+    return tuple(tuple(argv) for argv in stored)

@@ -34,7 +34,7 @@ class Go:
             path=path,
             confidence=0.3 if problem else 0.95 if "go.sum" in files else 0.9,
             evidence=tuple(evidence),
-            install=(("go", "mod", "download"),),
+            install=() if _is_vendored(tree, path) else (("go", "mod", "download"),),
             build=(("go", "build", "./..."),),
             test=(("go", "test", "./..."),),
             manifests=tuple(join(path, name) for name in files),
@@ -62,6 +62,11 @@ class Go:
             ),
         )
         return Found(detected, members=tuple(used))
+
+
+def _is_vendored(tree: Tree, path: str) -> bool:
+    """Whether go takes the dependencies from the repository itself."""
+    return (tree.root / path / "vendor" / "modules.txt").is_file()
 
 
 def _directives(tree: Tree, path: str, name: str) -> tuple[list[tuple[str, list[str]]], str | None]:

@@ -16,7 +16,7 @@ import yaml
 from autopack.validation.toolchains.tree import Tree, Unreadable, join
 
 Table = Mapping[str, object]
-_EMPTY: Table = {}
+NOTHING: Table = {}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def read_json(tree: Tree, path: str, name: str) -> Parsed:
 
 def read_yaml(tree: Tree, path: str, name: str) -> Parsed:
     """A YAML file of the folder ``path``."""
-    return _read(tree, path, name, yaml.safe_load)
+    return _read(tree, path, name, _yaml)
 
 
 def read_ini(tree: Tree, path: str, name: str) -> Parsed:
@@ -64,11 +64,11 @@ def _read(tree: Tree, path: str, name: str, parse: Callable[[str], object]) -> P
         data = parse(tree.read(join(path, name)))
     except (Unreadable, ValueError, RecursionError, configparser.Error, yaml.YAMLError) as error:
         reason = str(error).strip().splitlines()
-        return Parsed(_EMPTY, f"{name}: cannot be parsed ({reason[0] if reason else 'empty'})")
+        return Parsed(NOTHING, f"{name}: cannot be parsed ({reason[0] if reason else 'empty'})")
     if data is None:
-        return Parsed(_EMPTY)
+        return Parsed(NOTHING)
     if not isinstance(data, Mapping):
-        return Parsed(_EMPTY, f"{name}: cannot be parsed (it is not a table)")
+        return Parsed(NOTHING, f"{name}: cannot be parsed (it is not a table)")
     return Parsed(cast(Table, data))
 
 
@@ -78,11 +78,16 @@ def _ini(text: str) -> Table:
     return {section: dict(parser[section]) for section in parser.sections()}
 
 
+def _yaml(text: str) -> object:
+    # The plainest loader: tables, lists and strings, whatever the tags ask for.
+    return yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
+
+
 def table(data: object, *keys: str) -> Table:
     """The nested table at ``keys``; empty when there is none of that type."""
     for key in keys:
         data = cast(Table, data).get(key) if isinstance(data, Mapping) else None
-    return cast(Table, data) if isinstance(data, Mapping) else _EMPTY
+    return cast(Table, data) if isinstance(data, Mapping) else NOTHING
 
 
 def strings(value: object) -> tuple[str, ...]:
@@ -110,14 +115,10 @@ def matches(path: str, patterns: tuple[str, ...]) -> bool:
 
 def _regex(pattern: str) -> re.Pattern[str]:
     parts = pattern.replace("\\", "/").removeprefix("./").rstrip("/").split("/")
-    out: list[str] = []
-    for part in parts:
-        if part == "**":
-            out.append(".*")
-        else:
-            name = "".join(
-                "[^/]*" if c == "*" else "[^/]" if c == "?" else re.escape(c) for c in part
-            )
-            out.append(name)
-    joined = "/".join(out)
+    joined = "/".join(".*" if part == "**" else _name_regex(part) for part in parts)
     return re.compile(joined.replace(".*/", "(?:.*/)?"))
+
+
+def _name_regex(part: str) -> str:
+    wild = {"*": "[^/]*", "?": "[^/]"}
+    return "".join(wild.get(char) or re.escape(char) for char in part)

@@ -184,7 +184,8 @@ def _uv(
     choice: _Choice, declared: Declared, runner: Runner | None, *, everything: bool
 ) -> tuple[Command, ...]:
     # --active: into the environment of the run, which would else get a rival in the worktree.
-    command = ["uv", "sync", "--active"]
+    # --inexact: without taking away the pip that is there.
+    command = ["uv", "sync", "--active", "--inexact"]
     if choice.locked:
         command.append("--frozen")
     if everything:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from autopack.validation.toolchains.manifests import (
+    NOTHING,
     Table,
     read_ini,
     read_toml,
@@ -17,6 +18,7 @@ from autopack.validation.toolchains.manifests import (
     table,
     text,
 )
+from autopack.validation.toolchains.poetry_notation import from_poetry
 from autopack.validation.toolchains.tree import Tree, Unreadable, join
 
 WANTED = ("dev", "test", "testing", "tests")
@@ -69,18 +71,22 @@ def read_declared(tree: Tree, path: str) -> Declared:
     ]
     pyproject = read_toml(tree, path, "pyproject.toml") if "pyproject.toml" in present else None
     config = read_ini(tree, path, "setup.cfg") if "setup.cfg" in present else None
-    script, script_problem = _setup_script(tree, path) if "setup.py" in present else ({}, None)
+    script, script_problem = NOTHING, None
+    if "setup.py" in present:
+        script, script_problem = _setup_script(tree, path)
     pipfile = read_toml(tree, path, "Pipfile") if "Pipfile" in present else None
-    data = pyproject.data if pyproject else {}
+    data = pyproject.data if pyproject else NOTHING
+    settings = config.data if config else NOTHING
+    pip_env = pipfile.data if pipfile else NOTHING
 
-    own = [*_project(data), *_ini_lines(table(config.data, "options") if config else {})]
+    own = [*_project(data), *_ini_lines(table(settings, "options"))]
     own += strings(script.get("install_requires"))
-    own += _from_poetry(table(data, "tool", "poetry", "dependencies"))
-    own += _from_poetry(table(pipfile.data, "packages") if pipfile else {})
-    extras = _extras(data, config.data if config else {}, script)
+    own += from_poetry(table(data, "tool", "poetry", "dependencies"))
+    own += from_poetry(table(pip_env, "packages"))
+    extras = _extras(data, settings, script)
     groups = _groups(data)
     if pipfile:
-        groups["dev"] = [*groups.get("dev", ()), *_from_poetry(table(pipfile.data, "dev-packages"))]
+        groups["dev"] = [*groups.get("dev", ()), *from_poetry(table(pip_env, "dev-packages"))]
     files = [name for name in _REQUIREMENT_FILES if _has_file(tree, path, name)]
     in_files, hashed, included = _requirement_files(tree, path, files)
 
@@ -94,7 +100,7 @@ def read_declared(tree: Tree, path: str) -> Declared:
         pyproject=data,
         manifests=(*present, *included),
         problems=tuple(problems),
-        installable=_installable(data, config.data if config else {}, present),
+        installable=_installable(data, settings, present),
         requirements=tuple(dict.fromkeys(own)),
         extras=tuple(sorted(extras)),
         extra_requirements=tuple(dict.fromkeys(extra_lines)),
@@ -149,9 +155,9 @@ def _groups(data: Table) -> dict[str, list[str]]:
             found[name] = _group(declared, name, frozenset())
     for name, group in table(data, "tool", "poetry", "group").items():
         if name.lower() in WANTED:
-            found.setdefault(name, []).extend(_from_poetry(table(group, "dependencies")))
+            found.setdefault(name, []).extend(from_poetry(table(group, "dependencies")))
     legacy = [
-        *_from_poetry(table(data, "tool", "poetry", "dev-dependencies")),
+        *from_poetry(table(data, "tool", "poetry", "dev-dependencies")),
         *strings(table(data, "tool", "uv").get("dev-dependencies")),
     ]
     if legacy:
@@ -187,7 +193,7 @@ def _setup_script(tree: Tree, path: str) -> tuple[Table, str | None]:
     try:
         return _setup_arguments(ast.parse(tree.read(join(path, "setup.py")))), None
     except (Unreadable, SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return {}, f"setup.py: cannot be parsed ({str(error) or type(error).__name__})"
+        return NOTHING, f"setup.py: cannot be parsed ({str(error) or type(error).__name__})"
 
 
 def _setup_arguments(module: ast.Module) -> Table:
@@ -280,54 +286,3 @@ def _names(lines: Iterable[str]) -> frozenset[str]:
         if name:
             found.add(re.sub(r"[-_.]+", "-", name[0]).lower())
     return frozenset(found)
-
-
-def _from_poetry(dependencies: Table) -> list[str]:
-    """Dependencies in Poetry's (and Pipenv's) notation, in pip's; local paths are left out."""
-    lines: list[str] = []
-    for name, spec in dependencies.items():
-        if name.lower() == "python":
-            continue
-        details = table(spec)
-        if details.get("optional") is True or "path" in details:
-            continue
-        extras = ",".join(strings(details.get("extras")))
-        named = f"{name}[{extras}]" if extras else name
-        marker = text(details.get("markers"))
-        suffix = f"; {marker}" if marker else ""
-        if git := text(details.get("git")):
-            at = text(details.get("rev")) or text(details.get("tag")) or text(details.get("branch"))
-            lines.append(f"{named} @ git+{git}{'@' + at if at else ''}{suffix}")
-        elif url := text(details.get("url")):
-            lines.append(f"{named} @ {url}{suffix}")
-        else:
-            lines.append(f"{named}{_range(text(spec) or text(details.get('version')))}{suffix}")
-    return lines
-
-
-def _range(constraint: str) -> str:
-    """A Poetry constraint as a PEP 440 specifier: ``^1.2`` is ``>=1.2,<2``."""
-    if "|" in constraint:
-        return ""
-    parts = [_one_range(part.strip()) for part in constraint.split(",") if part.strip()]
-    return ",".join(part for part in parts if part)
-
-
-def _one_range(part: str) -> str:
-    if part == "*":
-        return ""
-    if part[0] in "<>!=" or part.startswith("~="):
-        return part.replace(" ", "")
-    if part[0] not in "^~":
-        return f"=={part}"
-    version = part[1:].strip()
-    numbers = [int(number) for number in re.findall(r"\d+", version)[:3]]
-    if not numbers:
-        return ""
-    if part[0] == "~":
-        keep = min(len(numbers), 2)
-    else:
-        # Up to and including the first number that is not zero, as semantic versioning has it.
-        keep = next((i + 1 for i, number in enumerate(numbers) if number), len(numbers))
-    upper = [*numbers[: keep - 1], numbers[keep - 1] + 1]
-    return f">={version},<{'.'.join(map(str, upper))}"

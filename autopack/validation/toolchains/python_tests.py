@@ -21,7 +21,7 @@ from autopack.validation.toolchains.python_requirements import Declared
 from autopack.validation.toolchains.tree import Tree, Unreadable, inside, join
 
 PYTEST: Command = ("python", "-m", "pytest", "-q")
-# As a module it is always the one of the environment, and finds modules beside the tests.
+"""As a module it is always the one of the environment, and finds modules at the project's top."""
 
 _READ_AT_MOST = 60
 _OWN_MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg")
@@ -104,20 +104,18 @@ def _unittest(tree: Tree, path: str, files: list[str]) -> Command | None:
     """The discovery command, when every test file is unittest's and all lie in one folder."""
     if not all(_is_unittest(tree, file) for file in files[:_READ_AT_MOST]):
         return None
-    folders = {inside(posixpath.dirname(file) or ".", path) for file in files}
-    if path != "." and path in folders:
-        folders = {"." if folder == path else folder for folder in folders}
-    suffixed = all(posixpath.basename(file).endswith("_test.py") for file in files)
-    if len(folders) != 1 or (suffixed != any(file.endswith("_test.py") for file in files)):
+    folders = {posixpath.dirname(file) or "." for file in files}
+    suffixed = {file.endswith("_test.py") for file in files}
+    if len(folders) > 1 or len(suffixed) > 1:
         return None
     folder = folders.pop()
     command = ["python", "-m", "unittest", "discover"]
-    if folder != ".":
-        command += ["-s", folder]
+    if folder != path:
+        command += ["-s", inside(folder, path)]
         # In a package the modules may import each other relatively, which needs the top.
-        if tree.has(folder if path == "." else f"{path}/{folder}", "__init__.py"):
+        if tree.has(folder, "__init__.py"):
             command += ["-t", "."]
-    return tuple([*command, "-p", "*_test.py"] if suffixed else command)
+    return tuple([*command, "-p", "*_test.py"] if suffixed.pop() else command)
 
 
 def _is_unittest(tree: Tree, file: str) -> bool:

@@ -66,7 +66,7 @@ DECLARED = [
     ({"pyproject.toml": "[dependency-groups]\ndev=['PyYAML~=6.0']"}, (*PIP, "PyYAML~=6.0")),
     (
         {"pyproject.toml": "[tool.poetry.dependencies]\npython='^3.11'\nPyYAML='^6'"},
-        (*PIP, "PyYAML"),
+        (*PIP, "PyYAML>=6,<7"),
     ),
     # setup.cfg
     ({"setup.cfg": "[options]\ninstall_requires =\n  PyYAML>=6\n"}, (*PIP, "PyYAML>=6")),

@@ -27,6 +27,7 @@ def build(held, attempt, paths=("a.py",)):
         "one",
         attempt,
         commit="c" * 40,
+        build_status="succeeded",
         exit_status=0,
         summary="did it",
         changed_paths=paths,
@@ -50,6 +51,7 @@ def test_a_build_is_kept_as_it_ended(executing):
     build(executing, 1, paths=["a.py", "b\x00\udcff.py"])
     (built,) = runs.get_attempts(executing.db, "run-1", "one")
     assert (built.state, built.commit, built.exit_status) == (AttemptState.BUILT, "c" * 40, 0)
+    assert (built.build_status, built.summary) == ("succeeded", "did it")
     assert built.changed_paths == ("a.py", "b\x00\udcff.py")
     assert built.started_at < built.built_at
     assert built.finished_at is None

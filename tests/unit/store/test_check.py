@@ -19,6 +19,7 @@ def finished(held):
             phase,
             1,
             commit="c",
+            build_status="succeeded",
             exit_status=0,
             summary=None,
             changed_paths=[],

@@ -181,6 +181,27 @@ def test_decisions_keep_their_order(held):
     ]
 
 
+def test_a_run_ends_where_the_last_decision_to_stop_said(held):
+    assert runs.get_ending(held.db, "run-1") is None
+    held.write(runs.record_decision, "one", 1, "retry", "once more")
+    assert runs.get_ending(held.db, "run-1") is None
+    ending = RunState.DONE_FAILED_POLICY_VIOLATION
+    held.write(runs.record_decision, "one", 2, "stop", "out of scope", run_state=ending)
+    assert runs.get_ending(held.db, "run-1") == (ending, "one: out of scope")
+
+
+def test_a_run_is_found_by_its_flow_run(held):
+    held.write(runs.set_flow_run, "flow-1")
+    assert runs.run_of_flow(held.db, "flow-1") == runs.get_run(held.db, "run-1")
+    assert runs.run_of_flow(held.db, "flow-2") is None
+
+
+def test_toolchains_are_unknown_until_they_are_recorded(held):
+    assert runs.get_run(held.db, "run-1").toolchains is None
+    held.write(runs.set_toolchains, [{"name": "python"}])
+    assert list(runs.get_run(held.db, "run-1").toolchains) == [{"name": "python"}]
+
+
 @pytest.fixture
 def five_runs(database, new_run):
     """Five runs, oldest first; the second failed."""

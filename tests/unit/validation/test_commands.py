@@ -168,12 +168,12 @@ PYTHON = [
             "uv.lock": "version = 1\n",
             "tests/test_it.py": TEST,
         },
-        ["uv sync --active --frozen --group test"],
+        ["uv sync --active --inexact --frozen --group test"],
         [PYTEST],
     ),
     (
         {"pyproject.toml": PROJECT + "[tool.uv]\n", "test_it.py": TEST},
-        ["uv sync --active", f"{PIP} pytest"],
+        ["uv sync --active --inexact", f"{PIP} pytest"],
         [PYTEST],
     ),
     (
@@ -182,7 +182,7 @@ PYTHON = [
             "libs/a/pyproject.toml": PROJECT,
             "libs/a/tests/test_a.py": TEST,
         },
-        ["uv sync --active --all-packages", f"{PIP} pytest"],
+        ["uv sync --active --inexact --all-packages", f"{PIP} pytest"],
         [PYTEST],
     ),
     (
@@ -315,6 +315,8 @@ def test_node(lay, files: dict[str, str], install: list[str], test: list[str]) -
 # files, install, test
 COMPILED = [
     ({"go.mod": "module a\n"}, ["go mod download"], ["go test ./..."]),
+    # its dependencies are in the repository
+    ({"go.mod": "module a\n", "vendor/modules.txt": ""}, [], ["go test ./..."]),
     (
         {"go.work": "use ./a\nuse ./b\n", "a/go.mod": "module a\n"},
         ["go mod download"],

@@ -1,6 +1,8 @@
 """Which projects a repository has: managers, members, traps."""
 
+import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -419,6 +421,7 @@ WRONG_TYPES = [
     ("package.json", '{"scripts": [], "workspaces": 5, "dependencies": [], "packageManager": 7}'),
     ("package.json", '{"workspaces": {"packages": {"a": 1}}, "devEngines": []}'),
     ("pnpm-workspace.yaml", "a: [*b"),
+    ("pnpm-workspace.yaml", "packages: !!int ''\n? [a]\n: !!python/object:os.system x\n"),
     ("Cargo.toml", "package = 1\nworkspace = []\n"),
     ("Cargo.toml", "[workspace]\nmembers = 1\nexclude = {a = 1}\n"),
     ("go.work", "use\nuse (\n"),
@@ -434,3 +437,11 @@ def test_no_manifest_raises(lay, name: str, content: str) -> None:
     root = lay({"package.json": PACKAGE, "test_it.py": TEST, name: content})
 
     assert all(one.evidence for one in detect(root))
+
+
+def test_what_was_detected_survives_json(lay) -> None:
+    files = {"pyproject.toml": '[tool.poetry.dependencies]\na = "^1"\n', "poetry.lock": ""}
+    (one,) = detect(lay(files))
+    assert one.without_manager
+
+    assert Detected.from_json(json.loads(json.dumps(asdict(one)))) == one

@@ -62,6 +62,14 @@ def source_distribution(tmp_path: Path, name: str, version: str) -> Path:
     return commit(unpack(archive.read_bytes(), tmp_path / "workspace"))
 
 
+def npm_package(tmp_path: Path, name: str, version: str) -> Path:
+    """The archive of a package that has its tests in it, as few do."""
+    fetch = ["npm", "pack", "--silent", f"{name}@{version}"]
+    if subprocess.run(fetch, cwd=tmp_path, capture_output=True, check=False).returncode != 0:
+        pytest.skip(f"{name} cannot be downloaded here")
+    return tmp_path / f"{name}-{version}.tgz"
+
+
 def unpack(archive: bytes, target: Path) -> Path:
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(target, filter="data")
@@ -120,10 +128,7 @@ async def test_humanize_whose_version_is_not_in_its_source(tmp_path: Path) -> No
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
 async def test_an_npm_package(tmp_path: Path) -> None:
-    npm = ["npm", "pack", "--silent", "concat-map@0.0.1"]
-    if subprocess.run(npm, cwd=tmp_path, capture_output=True, check=False).returncode != 0:
-        pytest.skip("concat-map cannot be downloaded here")
-    archive = tmp_path / "concat-map-0.0.1.tgz"
+    archive = npm_package(tmp_path, "concat-map", "0.0.1")
     workspace = commit(unpack(archive.read_bytes(), tmp_path / "workspace"))
 
     made = await prepare_in(tmp_path / "run", workspace)

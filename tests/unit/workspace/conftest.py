@@ -138,7 +138,12 @@ def workspace(mirror: Mirror, base: str, tmp_path: Path) -> Workspace:
     return Workspace.create(mirror, tmp_path / "spaces" / "wörk space", base)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def in_folder():
     """Run git as an agent would, in any folder."""
     return run_git
+
+
+@pytest.fixture(scope="session")
+def as_repository():
+    return UserRepository

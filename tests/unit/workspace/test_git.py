@@ -52,6 +52,11 @@ def test_a_missing_git_is_said_so(user, monkeypatch, tmp_path):
     assert "install git" in (caught.value.hint or "")
 
 
+def test_a_missing_folder_is_not_a_missing_git(tmp_path):
+    with pytest.raises(GitFailed, match="nowhere does not exist"):
+        Git(folder=tmp_path / "nowhere").run("status")
+
+
 def test_a_command_that_hangs_is_given_up(user):
     with pytest.raises(GitFailed, match="did not end within"):
         Git(folder=user.path).run("-c", "alias.hang=!sleep 5", "hang", timeout=0.1)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from autopack.errors import GitFailed, RepositoryError
+from autopack.ids import is_valid_id
 from autopack.workspace import Mirror, SourceRepository
 
 
@@ -76,10 +77,10 @@ def test_the_users_configuration_stays_behind(user, open_mirror):
     assert "fsmonitor" not in config
 
 
-def test_a_shallow_clone_can_be_a_source(user, tmp_path, in_folder, open_mirror):
+def test_a_shallow_clone_can_be_a_source(user, tmp_path, in_folder, open_mirror, as_repository):
     user.commit("second")
     in_folder(tmp_path, "clone", "-q", "--depth=1", f"file://{user.path}", "shallow")
-    shallow = type(user)(tmp_path / "shallow")
+    shallow = as_repository(tmp_path / "shallow")
     mirror = open_mirror(shallow)
     later = shallow.commit("third")
     mirror.ensure(later, "run-2")
@@ -87,9 +88,9 @@ def test_a_shallow_clone_can_be_a_source(user, tmp_path, in_folder, open_mirror)
     assert shallow.git("rev-parse", "autopack/run-2") == later
 
 
-def test_a_linked_worktree_can_be_a_source(user, base, tmp_path, open_mirror):
+def test_a_linked_worktree_can_be_a_source(user, base, tmp_path, open_mirror, as_repository):
     user.git("worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
-    mirror = open_mirror(type(user)(tmp_path / "linked"))
+    mirror = open_mirror(as_repository(tmp_path / "linked"))
     mirror.publish("run-1", base)
     assert user.git("rev-parse", "autopack/run-1") == base
 
@@ -117,6 +118,15 @@ def test_a_ref_moves_only_from_where_it_was_thought_to_be(mirror, user, base):
     mirror.set_ref(ref, later, old=base)
     mirror.set_ref(ref, later, old=base)  # repeated after a crash
     assert mirror.read_ref(ref) == later
+
+
+@pytest.mark.parametrize("name", ["a", "0-", "a.b_c-d", "x.lock.y", "autopack", "head", "a" * 64])
+def test_every_valid_id_makes_a_ref(mirror, base, name):
+    assert is_valid_id(name)
+    mirror.ensure(base, name)
+    mirror.set_ref(mirror.attempt_ref(name, name, 1), base, old=None)
+    mirror.set_branch(name, base, None)
+    mirror.publish(name, base)
 
 
 def test_changes_are_told_by_status_and_mode(user, base, mirror):

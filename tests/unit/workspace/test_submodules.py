@@ -9,17 +9,25 @@ from autopack.workspace import GITLINK, Mirror, SourceRepository, Workspace
 from autopack.workspace.submodules import absolute_url
 
 
+@pytest.fixture(scope="session")
+def submodule_template(tmp_path_factory, template, in_folder):
+    """``project`` with the submodule ``lib ü``, which has one of its own; both live in ``up``."""
+    folder = tmp_path_factory.mktemp("submodules")
+    for name in ("up/inner", "up/library", "project"):
+        shutil.copytree(template, folder / name)
+    submodule = ("-c", "protocol.file.allow=always", "submodule", "--quiet")
+    in_folder(folder / "up/library", *submodule, "add", "../inner", "deep")
+    in_folder(folder / "up/library", "commit", "-qm", "with inner")
+    in_folder(folder / "project", *submodule, "add", "../up/library", "lib ü")
+    in_folder(folder / "project", *submodule, "update", "--init", "--recursive")
+    in_folder(folder / "project", "commit", "-qm", "with library")
+    return folder
+
+
 @pytest.fixture
-def with_submodule(make_repository, user):
-    """A user's checkout with the submodule ``lib ü``, which has one of its own."""
-    inner, library = make_repository("up/inner"), make_repository("up/library")
-    allow = ("-c", "protocol.file.allow=always")
-    library.git(*allow, "submodule", "--quiet", "add", str(inner.path), "deep")
-    library.commit("with inner")
-    user.git(*allow, "submodule", "--quiet", "add", str(library.path), "lib ü")
-    user.git(*allow, "submodule", "--quiet", "update", "--init", "--recursive")
-    user.commit("with library")
-    return user
+def with_submodule(submodule_template, tmp_path, as_repository):
+    shutil.copytree(submodule_template, tmp_path, dirs_exist_ok=True, symlinks=True)
+    return as_repository(tmp_path / "project")
 
 
 @pytest.fixture

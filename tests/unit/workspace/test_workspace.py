@@ -2,7 +2,8 @@
 
 import os
 import shutil
-import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -184,13 +185,6 @@ def _replace_the_workspace_by_a_link(folder, git):
     folder.symlink_to(home)
 
 
-def _unwritable(folder, git):
-    (folder / "locked").mkdir()
-    (folder / "locked/file").write_text("x", encoding="utf-8")
-    (folder / "locked").chmod(0o500)
-    (folder / ".git").chmod(0o500)
-
-
 # What only its own git knows of.
 TO_GIT = [
     _stash,
@@ -203,8 +197,6 @@ TO_GIT = [
     _stop_in_a_rebase,
     _stop_in_a_merge_conflict,
     _leave_locks,
-    _delete_everything,
-    _replace_the_workspace_by_a_link,
 ]
 # What a snapshot sees: the reset then starts from another index than without one.
 TO_FILES = [
@@ -217,7 +209,8 @@ TO_FILES = [
     _ignore_everything,
     _embed_a_repository,
     _make_a_tracked_folder_a_repository,
-    _unwritable,
+    _delete_everything,
+    _replace_the_workspace_by_a_link,
 ]
 
 
@@ -304,6 +297,12 @@ def test_a_snapshot_after_the_agents_git_is_gone_is_complete(workspace, base):
     (workspace.path / "new.txt").write_text("x", encoding="utf-8")
     shutil.rmtree(workspace.path / ".git")
     assert [c.path for c in snapshot(workspace, base).changes] == ["new.txt"]
+
+
+def test_a_workspace_that_is_gone_is_everything_deleted(workspace, base):
+    shutil.rmtree(workspace.path)
+    changes = {(c.path, c.status) for c in snapshot(workspace, base).changes}
+    assert changes == {(path, "D") for path in FIRST}
 
 
 def test_an_attempt_can_continue_from_the_last_ones_tree(workspace, base, in_folder):
@@ -416,15 +415,48 @@ def test_removing_takes_everything_but_the_commits(workspace, base, mirror):
     assert mirror.read_ref("refs/autopack/run-1/p/1") == taken.commit
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="POSIX permissions")
-def test_a_file_that_cannot_be_read_is_named(workspace, base):
-    file = workspace.path / "secret.txt"
-    file.write_text("x", encoding="utf-8")
-    if os.geteuid() == 0:
-        # Nothing is unreadable for root but what is no content: git names it all the same.
-        file.unlink()
-        file.symlink_to("x" * 4000)
-        pytest.skip("root reads everything")
-    file.chmod(stat.S_IWUSR)
-    with pytest.raises(GitFailed, match=r"secret\.txt"):
-        snapshot(workspace, base)
+# Root may do everything, so permissions are tested in a process that gave that up.
+WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+WORKER = """
+import sys
+from pathlib import Path
+from autopack.workspace import Mirror, SourceRepository, Workspace
+mirror = Mirror.open(Path(sys.argv[1]), SourceRepository.open(sys.argv[2]))
+workspace = Workspace.adopt(mirror, Path(sys.argv[3]))
+"""
+
+
+@pytest.fixture
+def unprivileged(workspace, user):
+    if not hasattr(os, "geteuid") or (os.geteuid() == 0 and shutil.which("setpriv") is None):
+        pytest.skip("needs POSIX permissions, and setpriv for root")
+
+    def run(action: str) -> str:
+        prefix = WITHOUT_PRIVILEGES if os.geteuid() == 0 else []
+        home = workspace.mirror.git_dir.parent.parent
+        argv = [sys.executable, "-c", WORKER + action, home, user.path, workspace.path]
+        done = subprocess.run([*prefix, *argv], capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    return run
+
+
+def test_a_file_that_cannot_be_read_is_named(workspace, base, unprivileged):
+    (workspace.path / "secret.txt").write_text("x", encoding="utf-8")
+    (workspace.path / "secret.txt").chmod(0)
+    output = unprivileged(f"workspace.snapshot(parent={base!r}, message='x', ref='refs/x')")
+    assert "GitFailed: git add" in output
+    assert "secret.txt" in output
+    assert "Permission denied" in output
+
+
+def test_folders_an_agent_made_read_only_are_cleaned(workspace, base, unprivileged):
+    folder = workspace.path / "locked/deep"
+    folder.mkdir(parents=True)
+    (folder / "file").write_text("x", encoding="utf-8")
+    (workspace.path / "src").chmod(0o500)
+    (workspace.path / "src/code.py").write_text("changed\n", encoding="utf-8")
+    for locked in (folder, folder.parent, workspace.path / ".git/refs", workspace.path / ".git"):
+        locked.chmod(0o500)
+    assert unprivileged(f"workspace.reset({base!r})") == ""
+    assert content(workspace.path) == FIRST

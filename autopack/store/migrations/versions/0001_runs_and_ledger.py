@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 TIME = sa.DateTime(timezone=True)
+REAL: sa.types.TypeEngine[float] = sa.Double()
 MONEY: sa.types.TypeEngine[Any] = sa.Numeric().with_variant(sa.Text(), "sqlite")
 
 APPEND_ONLY_SQLITE = """
@@ -52,7 +53,7 @@ def upgrade() -> None:
         sa.Column("toolchains", sa.JSON()),
         sa.Column("token_cap", sa.BigInteger(), nullable=False),
         sa.Column("cost_cap", MONEY),
-        sa.Column("minutes_cap", sa.Double(), nullable=False),
+        sa.Column("minutes_cap", REAL, nullable=False),
         sa.Column("at_cap", sa.String(8), nullable=False),
         sa.Column("state", sa.String(40), nullable=False),
         sa.Column("failure_reason", sa.Text()),
@@ -61,7 +62,7 @@ def upgrade() -> None:
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("started_at", TIME),
         sa.Column("finished_at", TIME),
-        sa.Column("elapsed_seconds", sa.Double(), nullable=False, server_default="0"),
+        sa.Column("elapsed_seconds", REAL, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
         sa.ForeignKeyConstraint(
             ["plan_hash"], ["plans.plan_hash"], name=op.f("fk_runs_plan_hash_plans")

@@ -1,0 +1,165 @@
+"""The numbers of an analysis as tables of text, for the terminal and for every report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autopack.experiments.schema import Analysis, ArmDescription
+from autopack.experiments.wording import p_value, points
+
+UNKNOWN = "—"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a header."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def summary_tables(analysis: Analysis) -> list[Table]:
+    """Tokens, success, secondary metrics, description and planning, in this order."""
+    tables = [_tokens(analysis), _success(analysis)]
+    if analysis.secondary:
+        tables.append(_secondary(analysis))
+    tables += [_description(analysis), _planning(analysis)]
+    if analysis.void_reasons:
+        rows = tuple((reason, str(number)) for reason, number in analysis.void_reasons.items())
+        tables.append(Table("Void pairs", ("reason", "pairs"), rows))
+    return tables
+
+
+def _tokens(analysis: Analysis) -> Table:
+    totals, ranks = analysis.ratio_of_totals_ci, analysis.hodges_lehmann
+    kind = "any time" if analysis.ci.kind == "anytime" else "final"
+    achieved = ranks.achieved_confidence
+    rows = (
+        (
+            "geometric mean ratio",
+            _ratio(analysis.gmr),
+            _range(analysis.ci.lo, analysis.ci.hi),
+            f"95% interval, {kind}; t p {p_value(analysis.p_t)}",
+        ),
+        (
+            "sign-flip permutation",
+            UNKNOWN,
+            UNKNOWN,
+            f"p {p_value(analysis.p_signflip)}, for less {p_value(analysis.p_signflip_less)}",
+        ),
+        (
+            "pseudo-median (Hodges-Lehmann)",
+            _ratio(ranks.ratio),
+            _range(ranks.lo, ranks.hi),
+            (f"{achieved:.1%} interval; " if achieved else "")
+            + f"Wilcoxon p {p_value(analysis.wilcoxon_p)}; sensitivity only",
+        ),
+        (
+            "ratio of totals",
+            _ratio(analysis.ratio_of_totals),
+            _range(totals.lo, totals.hi),
+            "95% BCa bootstrap over plans",
+        ),
+        (
+            "tokens per success",
+            _ratio(analysis.tokens_per_success_ratio),
+            UNKNOWN,
+            "descriptive",
+        ),
+        ("e-value", _number(analysis.e_value), UNKNOWN, "50 stops a monitored experiment"),
+        ("betting e-value", _number(analysis.e_bet), UNKNOWN, "for less, without assumptions"),
+    )
+    return Table("Tokens, treatment / control", ("measure", "value", "interval", "note"), rows)
+
+
+def _success(analysis: Analysis) -> Table:
+    runs, phases = analysis.success, analysis.phase_fraction
+    shown = "shown" if analysis.ni_shown else "not shown"
+    margin = f"non-inferiority within {100 * analysis.ni_margin:g} points {shown}"
+    rows = (
+        (
+            "phase completion",
+            _points(phases.diff),
+            UNKNOWN if phases.lower is None else f"from {_points(phases.lower)}",
+            f"one-sided 95% limit; {margin}",
+        ),
+        (
+            "runs that succeed",
+            _points(runs.diff),
+            f"{_points(runs.tango_lo)} to {_points(runs.tango_hi)}",
+            f"95% Tango interval; McNemar mid-p {p_value(runs.mid_p)}",
+        ),
+        (
+            "pairs by outcome",
+            f"{runs.n11} both",
+            f"{runs.n10} control only, {runs.n01} treatment only",
+            f"{runs.n00} neither",
+        ),
+    )
+    header = ("measure", "points", "interval", "note")
+    return Table("Success, treatment minus control", header, rows)
+
+
+def _secondary(analysis: Analysis) -> Table:
+    rows = tuple(
+        (
+            item.metric.replace("_", " "),
+            _ratio(item.ratio),
+            _range(item.lo, item.hi),
+            p_value(item.p),
+            p_value(item.p_holm),
+            f"{item.n} plans"
+            + (f"; {item.offset:g} added because of zeros" if item.offset else ""),
+        )
+        for item in analysis.secondary
+    )
+    header = ("metric", "ratio", "95% interval", "p", "p (Holm)", "note")
+    return Table("Secondary metrics", header, rows)
+
+
+def _description(analysis: Analysis) -> Table:
+    described = analysis.description
+
+    def row(name: str, arm: ArmDescription) -> tuple[str, ...]:
+        return (name, *(_tokens_text(x) for x in (arm.mean, arm.median, arm.sd, arm.total)))
+
+    change = described.percent_change
+    title = "Tokens as description" + (f" ({change:+.1f}% in all)" if change is not None else "")
+    rows = (
+        row("control", described.control),
+        row("treatment", described.treatment),
+        row("difference of a pair", described.delta),
+    )
+    return Table(title, ("arm", "mean", "median", "SD", "total"), rows)
+
+
+def _planning(analysis: Analysis) -> Table:
+    sd = analysis.power.sd_used
+    icc = f", {analysis.icc:.2f} of its variance between plans" if analysis.icc is not None else ""
+    rows = tuple(
+        (ratio, UNKNOWN if plans is None else f"{plans:,}")
+        for ratio, plans in analysis.power.pairs_for.items()
+    )
+    known = f"SD of the log ratio {sd:.2f}{icc}" if sd is not None else "SD unknown"
+    return Table(f"Plans for 80% power ({known})", ("true ratio", "plans"), rows)
+
+
+def _ratio(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.3f}"
+
+
+def _number(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.3g}"
+
+
+def _range(lo: float | None, hi: float | None) -> str:
+    return UNKNOWN if lo is None or hi is None else f"{lo:.3f} to {hi:.3f}"
+
+
+def _points(value: float | None) -> str:
+    return UNKNOWN if value is None else points(value)
+
+
+def _tokens_text(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:,.0f}"

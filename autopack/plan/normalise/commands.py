@@ -1,0 +1,95 @@
+"""Which commands in a text may judge the work: known test and check runners, and nothing else."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from autopack.plan.values import Command
+
+_CODE = re.compile(r"`([^`\n]{2,200})`")
+_SAID = re.compile(
+    r"^(?:run|validate with|verify with|check with|test with)[: ]\s*([a-z][^\n`.;]{2,120}?)\.?$",
+    re.IGNORECASE,
+)
+_PROMPT = re.compile(r"^[$>]\s+")
+_SHELL = re.compile(r"[|;&<>`$\n]")
+_SAFE = (
+    ("pytest",),
+    ("python", "-m", "pytest"),
+    ("python3", "-m", "pytest"),
+    ("python", "-m", "unittest"),
+    ("python3", "-m", "unittest"),
+    ("uv", "run", "pytest"),
+    ("poetry", "run", "pytest"),
+    ("tox",),
+    ("nox",),
+    ("ruff", "check"),
+    ("mypy",),
+    ("pyright",),
+    ("basedpyright",),
+    ("npm", "test"),
+    ("npm", "run", "test"),
+    ("npm", "run", "lint"),
+    ("npm", "run", "build"),
+    ("yarn", "test"),
+    ("pnpm", "test"),
+    ("npx", "jest"),
+    ("npx", "vitest"),
+    ("npx", "tsc"),
+    ("node", "--test"),
+    ("go", "test"),
+    ("go", "vet"),
+    ("go", "build"),
+    ("cargo", "test"),
+    ("cargo", "check"),
+    ("cargo", "clippy"),
+    ("mvn", "test"),
+    ("mvn", "verify"),
+    ("gradle", "test"),
+    ("./gradlew", "test"),
+    ("make", "test"),
+    ("make", "check"),
+    ("make", "lint"),
+)
+_PROGRAMS = frozenset(safe[0] for safe in _SAFE) | {
+    "rm",
+    "curl",
+    "sudo",
+    "sh",
+    "bash",
+    "git",
+    "docker",
+}
+
+
+def named_commands(text: str) -> tuple[tuple[Command, ...], tuple[str, ...]]:
+    """The safe commands that ``text`` names, and the others that look like commands."""
+    safe: dict[Command, None] = {}
+    unsafe: dict[str, None] = {}
+    for written in _written(text):
+        argv = _argv(written)
+        if argv and any(argv[: len(start)] == start for start in _SAFE):
+            safe[argv] = None
+        elif written.split()[0] in _PROGRAMS and len(written.split()) > 1:
+            unsafe[written] = None
+    return tuple(safe), tuple(unsafe)
+
+
+def _written(text: str) -> Iterator[str]:
+    for code in _CODE.findall(text):
+        yield _PROMPT.sub("", code.strip()) or code
+    said = _SAID.match(text.strip())
+    if said:
+        yield said[1].strip()
+
+
+def _argv(written: str) -> Command | None:
+    """The command as arguments; None when it would need a shell."""
+    if _SHELL.search(written):
+        return None
+    try:
+        return tuple(shlex.split(written)) or None
+    except ValueError:
+        return None

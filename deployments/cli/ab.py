@@ -1,0 +1,179 @@
+"""``autopack ab``: analysing pairs, and planning how many are needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from rich.markup import escape
+
+from autopack.errors import BadInput
+from deployments.cli.output import AsJson, note, out, plain_table, print_json
+
+if TYPE_CHECKING:
+    from autopack.experiments.power import PowerPlan
+    from autopack.experiments.protocol import AnalysisProtocol
+    from autopack.experiments.schema import Analysis
+    from autopack.experiments.tables import Table
+
+
+def analyse(
+    *,
+    csv: Annotated[Path, Parameter(help="Table of pairs, one a row, in the order they ran.")],
+    monitored: Annotated[
+        int | None,
+        Parameter(help="Results were looked at while pairs ran, with at most this many planned."),
+    ] = None,
+    ni_margin: Annotated[
+        float, Parameter(help="How much lower phase completion may be, as a share.")
+    ] = 0.10,
+    metric: Annotated[
+        list[str] | None,
+        Parameter(help="A secondary metric declared beforehand; all in the table when absent."),
+    ] = None,
+    seed: Annotated[int, Parameter(help="Seed of permutations and bootstrap.")] = 0,
+    report: Annotated[
+        Path | None, Parameter(help="Folder for the report as JSON, Markdown, HTML and SVG.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Say whether the treatment saves tokens and keeps success, and how sure that is."""
+    from autopack.experiments.analysis import analyse as analyse_table
+    from autopack.experiments.pairs_csv import read_pairs
+    from autopack.experiments.report import write_report
+    from autopack.experiments.verdict import Decision
+
+    protocol = _protocol(monitored, ni_margin, metric, seed)
+    analysis = analyse_table(read_pairs(csv), protocol)
+    if report is not None:
+        for path in write_report(analysis, report):
+            note(f"wrote {path}")
+    if as_json:
+        print_json(analysis.model_dump(mode="json"))
+    else:
+        _print_analysis(analysis)
+    return 1 if analysis.decision is Decision.INVALID else 0
+
+
+def power(
+    *,
+    sd: Annotated[float | None, Parameter(help="SD of ln(treatment / control) over plans.")] = None,
+    pilot: Annotated[
+        Path | None, Parameter(help="Table of pairs to take the SD from, as for analyse.")
+    ] = None,
+    ratio: Annotated[
+        list[float] | None, Parameter(help="True treatment / control to plan for; repeatable.")
+    ] = None,
+    pairs: Annotated[
+        int | None, Parameter(help="Also say what this many pairs, one a plan, can see.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Plan how many pairs to run, or what a number of pairs can see, before spending."""
+    from autopack.experiments.power import USUAL_RATIOS, plan_power
+
+    if (sd is None) == (pilot is None):
+        raise BadInput(
+            "the noise of the pairs is needed once",
+            field="sd",
+            hint="give either --sd or --pilot",
+        )
+    plan = plan_power(_pilot_sd(pilot) if pilot else sd or 0.0, ratio or USUAL_RATIOS, pairs)
+    if as_json:
+        print_json(_power_json(plan))
+    else:
+        _print_power(plan)
+    return 0
+
+
+def _protocol(
+    monitored: int | None, ni_margin: float, metric: list[str] | None, seed: int
+) -> AnalysisProtocol:
+    from autopack.experiments.protocol import AnalysisProtocol
+
+    for name, wrong, hint in (
+        ("monitored", monitored is not None and monitored < 1, "give the number of planned pairs"),
+        ("ni_margin", not 0 < ni_margin < 1, "give a share between 0 and 1, such as 0.10"),
+        ("seed", seed < 0, "give a whole number from 0 on"),
+    ):
+        if wrong:
+            raise BadInput(f"{name} is out of range", field=name, hint=hint)
+    return AnalysisProtocol(
+        monitored=monitored is not None,
+        max_pairs=monitored,
+        ni_margin=ni_margin,
+        metrics=None if metric is None else tuple(metric),
+        seed=seed,
+    )
+
+
+def _pilot_sd(path: Path) -> float:
+    import numpy as np
+
+    from autopack.experiments.evidence import PlanGroups
+    from autopack.experiments.pairs_csv import read_pairs
+    from autopack.experiments.statistics import log_ratio
+
+    table = read_pairs(path)
+    d = np.log(table.values("treatment_tokens") / table.values("control_tokens"))
+    summary = log_ratio(PlanGroups([str(plan) for plan in table.valid["plan"]]).mean(d))
+    if not summary.sd:
+        raise BadInput(
+            f"{path.name} has no spread to plan with",
+            field="pilot",
+            hint="give a pilot of at least two plans with different ratios, or --sd",
+        )
+    return summary.sd
+
+
+def _print_analysis(analysis: Analysis) -> None:
+    from autopack.experiments.tables import summary_tables
+
+    out.print(f"[bold]{escape(analysis.sentence)}[/bold]")
+    for reason in analysis.reasons:
+        out.print(f"  • {escape(reason)}")
+    for warning in analysis.warnings:
+        out.print(f"  [yellow]![/yellow] {escape(warning)}")
+    for table in summary_tables(analysis):
+        _print_table(table)
+
+
+def _print_power(plan: PowerPlan) -> None:
+    from autopack.experiments.sequential import MIN_PLANS
+    from autopack.experiments.tables import UNKNOWN, Table
+
+    rows = tuple(
+        (f"{ratio:g}", f"{100 * (ratio - 1):+.1f}%", f"{pairs:,}" if pairs else UNKNOWN)
+        for ratio, pairs in plan.pairs_for.items()
+    )
+    title = f"Pairs for {plan.power:.0%} power, one a plan, SD of the log ratio {plan.sd:.3g}"
+    _print_table(Table(title, ("true ratio", "tokens", "pairs"), rows))
+    out.print(f"\nA verdict needs at least {MIN_PLANS} plans.")
+    if plan.pairs is None:
+        return
+    once, monitored = plan.smallest_saving, plan.smallest_saving_monitored
+    if once is None or monitored is None:
+        out.print(f"{plan.pairs} pairs can show nothing.")
+        return
+    out.print(
+        f"With {plan.power:.0%} power {plan.pairs:,} pairs show a saving of {1 - once:.1%} or more "
+        f"(ratio {once:.3f}) when looked at once, and of {1 - monitored:.1%} (ratio "
+        f"{monitored:.3f}) when monitored, which ends sooner the larger the saving is."
+    )
+
+
+def _power_json(plan: PowerPlan) -> dict[str, object]:
+    from dataclasses import asdict
+
+    pairs_for = {f"{ratio:g}": pairs for ratio, pairs in plan.pairs_for.items()}
+    return {**asdict(plan), "pairs_for": pairs_for}
+
+
+def _print_table(table: Table) -> None:
+    shown = plain_table(*table.header)
+    shown.columns[-1].no_wrap = False
+    for row in table.rows:
+        shown.add_row(*(escape(cell) for cell in row))
+    out.print(f"\n[bold]{escape(table.title)}[/bold]")
+    out.print(shown)

@@ -1,0 +1,124 @@
+"""Orchestration overhead: a run of 20 no-op phases against bare Prefect doing the same calls.
+
+    uv run python tests/bench/orchestration.py
+
+Both sides run 20 async subflows of four async tasks each in one process, against one ephemeral
+server with the task-run recorder off (with it, both would measure its back-off). The run does on
+top what makes it a run: leases, a commit for every attempt, scope, checks, the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+PHASES = 20
+TASKS_A_PHASE = 4
+REPEATS = 3
+
+
+def make_project(folder: Path) -> tuple[Path, Path, Path]:
+    """A repository, a plan of no-op phases and its recording."""
+    repository = folder / "repository"
+    recording = folder / "recording"
+    repository.mkdir()
+    recording.mkdir()
+    (repository / "README.md").write_text("# bench\n", encoding="utf-8")
+    for command in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=b", "-c", "user.email=b@b", "commit", "-qm", "base"],
+    ):
+        subprocess.run(["git", *command], cwd=repository, check=True)
+    lines = ["goal: Nothing", "setup: []", "phases:"]
+    for number in range(PHASES):
+        lines += [
+            f"  - id: phase-{number:02d}",
+            "    instructions: do nothing",
+            "    validate: ['true']",
+        ]
+        (recording / f"phase-{number:02d}.yaml").write_text(
+            "builds:\n  - steps:\n      - call: {provider: p, model: m, total: 10}\n",
+            encoding="utf-8",
+        )
+    plan = folder / "plan.yaml"
+    plan.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return plan, repository, recording
+
+
+async def measure(plan: Path, repository: Path, recording: Path) -> tuple[float, float]:
+    """Seconds of one bare Prefect flow, and of one run, in this order."""
+    from prefect import flow, task
+    from prefect.cache_policies import NO_CACHE
+
+    from flows import execute_run
+
+    @task(cache_policy=NO_CACHE)
+    async def step(number: int) -> int:
+        return number
+
+    @flow
+    async def phase(number: int) -> int:
+        for _ in range(TASKS_A_PHASE):
+            await step(number)
+        return number
+
+    @flow
+    async def bare() -> int:
+        for number in range(PHASES):
+            await phase(number)
+        return PHASES
+
+    began = time.perf_counter()
+    await bare()
+    between = time.perf_counter()
+    run = await execute_run(
+        plan=str(plan), repo=str(repository), builder_options=f"recording={recording}"
+    )
+    ended = time.perf_counter()
+    if run["state"] != "DONE_SUCCESS":
+        raise SystemExit(f"the run ended {run['state']}: {run['failure_reason']}")
+    return between - began, ended - between
+
+
+def help_seconds() -> float:
+    """Median seconds of `autopack --help`, its process included."""
+    command = [str(Path(sys.executable).parent / "autopack"), "--help"]
+    times: list[float] = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="autopack-bench-") as name:
+        folder = Path(name)
+        os.environ["AUTOPACK_HOME"] = str(folder / "home")
+        os.environ["DATABASE_URL"] = f"sqlite:///{folder / 'bench.db'}"
+        os.environ["PREFECT_LOGGING_LEVEL"] = "ERROR"
+        os.environ.pop("PREFECT_API_URL", None)
+        project = make_project(folder)
+        print(f"autopack --help        {help_seconds():.2f} s")
+
+        async def repeat() -> list[tuple[float, float]]:
+            await measure(*project)  # starts the server, fills caches
+            return [await measure(*project) for _ in range(REPEATS)]
+
+        pairs = asyncio.run(repeat())
+    bare = statistics.median(pair[0] for pair in pairs)
+    ours = statistics.median(pair[1] for pair in pairs)
+    print(f"bare Prefect           {bare:.2f} s  ({bare / PHASES:.3f} s a subflow)")
+    print(f"autopack               {ours:.2f} s  ({ours / PHASES:.3f} s a phase)")
+    print(f"ratio                  {ours / bare:.2f}")
+
+
+if __name__ == "__main__":
+    main()

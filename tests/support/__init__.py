@@ -1,0 +1,1 @@
+"""What several test folders need: small projects to run, and ways to run them."""

@@ -1,0 +1,108 @@
+"""Small projects: a git repository, a plan, and a recording that carries the plan out."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+def git(folder: Path, *args: str) -> str:
+    """Run git as a user would, with a name of its own."""
+    return subprocess.run(
+        ["git", "-c", "user.name=User", "-c", "user.email=user@example.org", *args],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+def make_repository(folder: Path, files: Mapping[str, str]) -> Path:
+    """A repository with one commit of ``files``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    git(folder, "init", "-q", "-b", "main")
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "base", "--allow-empty")
+    return folder
+
+
+@dataclass(frozen=True)
+class Project:
+    """A repository with a plan for it and the recording that the script builder replays."""
+
+    repository: Path
+    plan: Path
+    recording: Path
+
+    @property
+    def run_args(self) -> list[str]:
+        """The arguments of `autopack run`."""
+        return [
+            str(self.plan),
+            "--repo",
+            str(self.repository),
+            "--set",
+            f"recording={self.recording}",
+        ]
+
+
+def make_project(
+    folder: Path,
+    phases: Mapping[str, list[list[dict[str, Any]]]],
+    *,
+    files: Mapping[str, str] | None = None,
+    plan: Mapping[str, Any] | None = None,
+    phase: Mapping[str, Any] | None = None,
+) -> Project:
+    """A project whose phases have the given builds, each a list of recorded steps.
+
+    ``plan`` adds to the plan, ``phase`` to every phase of it; checks are `true` unless said.
+    """
+    repository = make_repository(folder / "repository", files or {"README.md": "hello\n"})
+    recording = folder / "recording"
+    recording.mkdir(parents=True)
+    listed: list[dict[str, Any]] = []
+    for phase_id, builds in phases.items():
+        listed.append(
+            {"id": phase_id, "instructions": f"do {phase_id}", "validate": ["true"]}
+            | dict(phase or {})
+        )
+        write_yaml(
+            recording / f"{phase_id}.yaml", {"builds": [{"steps": steps} for steps in builds]}
+        )
+    text = {"goal": "A goal", "setup": [], "phases": listed} | dict(plan or {})
+    return Project(repository, write_yaml(folder / "plan.yaml", text), recording)
+
+
+def write_yaml(path: Path, content: Any) -> Path:
+    """Write ``content`` as YAML."""
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def call(total: int, **more: Any) -> dict[str, Any]:
+    """A recorded model call of ``total`` tokens."""
+    return {"call": {"provider": "p", "model": "m", "total": total} | more}
+
+
+def fingerprint(repository: Path) -> dict[str, str]:
+    """Every file of a checkout and its .git by content, but objects and autopack's branches."""
+    found: dict[str, str] = {}
+    for path in sorted(repository.rglob("*")):
+        name = path.relative_to(repository).as_posix()
+        mine = name.startswith(
+            (".git/objects", ".git/refs/heads/autopack", ".git/logs/refs/heads/autopack")
+        )
+        if path.is_file() and not mine:
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found

@@ -1,0 +1,150 @@
+"""``autopack ab analyse`` and ``ab power`` answer people and programs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autopack.errors import BadInput
+from autopack.experiments.pairs import PairTable
+from deployments.cli.ab import analyse, power
+
+Arms = Callable[..., tuple[list[float], list[float]]]
+MakeTable = Callable[..., PairTable]
+WriteTable = Callable[..., Path]
+
+
+@pytest.fixture
+def write_table(make_table: MakeTable, noisy_arms: Arms, tmp_path: Path) -> WriteTable:
+    def write(n: int, ratio: float, **columns: list[object]) -> Path:
+        path = tmp_path / "pairs.csv"
+        make_table(*noisy_arms(n, ratio), **columns).frame.to_csv(path, index=False)
+        return path
+
+    return write
+
+
+def test_people_read_the_verdict_first(
+    write_table: WriteTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert analyse(csv=write_table(20, 0.6)) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("SAVES: the treatment needs ")
+    assert "20 pairs of 20 plans, 0 void" in shown.splitlines()[0]
+
+
+def test_programs_read_one_object(
+    write_table: WriteTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert analyse(csv=write_table(20, 0.6), as_json=True) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["decision"] == "SAVES"
+    assert answer["ci"]["kind"] == "fixed"
+
+
+def test_an_invalid_experiment_exits_with_1(write_table: WriteTable) -> None:
+    path = write_table(20, 0.6, void=["drift"] * 10 + [""] * 10)
+    assert analyse(csv=path, as_json=True) == 1
+
+
+def test_monitored_and_declared_metrics(
+    write_table: WriteTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_table(20, 0.5, control_x=[1] * 20, treatment_x=[2] * 20)
+    analyse(csv=path, monitored=40, metric=["x", "y"], ni_margin=0.05, seed=3, as_json=True)
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["stopped_at"] < 20
+    assert [item["metric"] for item in answer["secondary"]] == ["x", "y"]
+    assert (answer["ni_margin"], answer["seed"], answer["max_pairs"]) == (0.05, 3, 40)
+
+
+def test_the_report_is_written(
+    write_table: WriteTable, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    analyse(csv=write_table(20, 0.6), report=tmp_path / "report", as_json=True)
+    captured = capsys.readouterr()
+    assert (tmp_path / "report" / "report.html").exists()
+    assert "report.html" in captured.err
+    assert (tmp_path / "report" / "report.json").read_text(encoding="utf-8").startswith("{")
+    assert json.loads(captured.out)["decision"] == "SAVES"
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [({"ni_margin": 0.0}, "ni_margin"), ({"monitored": 0}, "monitored"), ({"seed": -1}, "seed")],
+)
+def test_options_out_of_range(
+    write_table: WriteTable, options: dict[str, float], field: str
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        analyse(csv=write_table(8, 0.6), **options)  # type: ignore[arg-type]
+    assert caught.value.field == field
+
+
+def test_power_from_an_sd(capsys: pytest.CaptureFixture[str]) -> None:
+    assert power(sd=0.83, pairs=40, as_json=True) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["pairs_for"] == {"0.9": 490, "0.8": 111, "0.7": 45, "0.6": 23, "0.5": 14}
+    assert 0.6 < answer["smallest_saving_monitored"] < answer["smallest_saving"] < 0.8
+
+
+def test_power_from_a_pilot(write_table: WriteTable, capsys: pytest.CaptureFixture[str]) -> None:
+    power(pilot=write_table(12, 0.7), ratio=[0.75], as_json=True)
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["sd"] == pytest.approx(0.3, abs=1e-3)
+    assert list(answer["pairs_for"]) == ["0.75"]
+
+
+def test_power_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    power(sd=0.83, pairs=40)
+    power(sd=0.83, pairs=5)
+    shown = capsys.readouterr().out
+    assert "40 pairs show a saving of 31.4% or more" in shown
+    assert "5 pairs can show nothing" in shown
+
+
+@pytest.mark.parametrize("given", [{}, {"sd": 0.8, "pilot": Path("x")}])
+def test_power_needs_its_noise_once(given: dict[str, object]) -> None:
+    with pytest.raises(BadInput, match="needed once"):
+        power(**given)  # type: ignore[arg-type]
+
+
+def test_a_pilot_without_spread(write_table: WriteTable) -> None:
+    with pytest.raises(BadInput, match="no spread"):
+        power(pilot=write_table(1, 0.7))
+
+
+def test_ten_thousand_pairs_take_seconds_and_little_memory(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    control = random.lognormal(11, 0.8, 10_000).round() + 1
+    treatment = (control * random.lognormal(-0.1, 0.8, 10_000)).round() + 1
+    rows = [
+        f"p{i},plan{i},{c:.0f},{t:.0f},1,1,{c:.0f},{t:.0f}"
+        for i, (c, t) in enumerate(zip(control, treatment, strict=True))
+    ]
+    header = (
+        "pair,plan,control_tokens,treatment_tokens,control_success,treatment_success,"
+        "control_cost,treatment_cost"
+    )
+    path = tmp_path / "pairs.csv"
+    path.write_text("\n".join([header, *rows]), encoding="utf-8")
+    program = (
+        "import sys, psutil; from pathlib import Path; from deployments.cli.ab import analyse;"
+        "analyse(csv=Path(sys.argv[1]), as_json=True);"
+        "info = psutil.Process().memory_info();"
+        "print(getattr(info, 'peak_wset', info.rss), file=sys.stderr)"
+    )
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True
+    )
+    assert time.perf_counter() - started < 5
+    assert int(done.stderr.split()[-1]) < 500_000_000
+    assert json.loads(done.stdout)["n_pairs"] == 10_000

@@ -1,0 +1,182 @@
+"""Tables of pairs are read strictly: what cannot be analysed is refused with its place."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from autopack.errors import BadInput, NotFound
+from autopack.experiments.pairs import PairTable
+from autopack.experiments.pairs_csv import read_pairs
+
+HEADER = "pair,plan,control_tokens,treatment_tokens,control_success,treatment_success"
+ROW = "p1,a,100,80,true,true"
+
+
+def read(folder: Path, text: str) -> PairTable:
+    path = folder / "pairs.csv"
+    path.write_text(text, encoding="utf-8")
+    return read_pairs(path)
+
+
+def table(*lines: str) -> str:
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "field"),
+    [
+        # nothing, or nothing but a header
+        ("", "is empty", "csv"),
+        ("\n\n", "is empty", "csv"),
+        (table(HEADER), "has no pairs", None),
+        # columns
+        (table(HEADER.replace(",plan", ""), "p1,1,2,1,1"), "column plan is missing", "plan"),
+        (table(HEADER + ",plan", ROW + ",b"), "column plan is there twice", "plan"),
+        (
+            table(HEADER + ",control_cost", ROW + ",1"),
+            "treatment_cost is missing",
+            "treatment_cost",
+        ),
+        (
+            table(HEADER + ",treatment_phase_fraction", ROW + ",1"),
+            "control_phase_fraction is missing",
+            "control_phase_fraction",
+        ),
+        (table(HEADER.replace(",", ";"), ROW.replace(",", ";")), "not separated by commas", "csv"),
+        (table(HEADER, "p1,a,1,2"), "line 2: 4 cells under a header of 6", None),
+        (table(HEADER, ROW + ",extra"), "line 2: 7 cells under a header of 6", None),
+        (table(HEADER, 'p1,"a,1,2,1,1'), "line 2: unexpected end of data", "csv"),
+        # numbers
+        (
+            table(HEADER, "p1,a,many,80,1,1"),
+            "line 2, control_tokens: 'many' is not a number",
+            "control_tokens",
+        ),
+        (
+            table(HEADER, ROW, "", 'p2,a,"1,000",80,1,1'),
+            "line 4, control_tokens: '1,000' is not",
+            "control_tokens",
+        ),
+        (table(HEADER, "p1,a,1_000,80,1,1"), "'1_000' is not a number", "control_tokens"),
+        (
+            table(HEADER, "p1,a,100,-80,1,1"),
+            "line 2, treatment_tokens: '-80' is negative",
+            "treatment_tokens",
+        ),
+        (table(HEADER, "p1,a,100,0,1,1"), "'0' tokens have no ratio", "treatment_tokens"),
+        (table(HEADER, "p1,a,100,NaN,1,1"), "'NaN' is not a finite number", "treatment_tokens"),
+        (table(HEADER, "p1,a,inf,80,1,1"), "'inf' is not a finite number", "control_tokens"),
+        (table(HEADER, "p1,a,1e300,80,1,1"), "'1e300' is over 1e+15", "control_tokens"),
+        (table(HEADER, "p1,a,1e-300,80,1,1"), "'1e-300' is under 1e-06", "control_tokens"),
+        (table(HEADER, "p1,a,,80,1,1"), "control_tokens: the cell is empty", "control_tokens"),
+        # words
+        (
+            table(HEADER, "p1,a,100,80,maybe,1"),
+            "'maybe' is neither true nor false",
+            "control_success",
+        ),
+        (table(HEADER, "p1,a,100,80,,1"), "control_success: the cell is empty", "control_success"),
+        (table(HEADER, ",a,100,80,1,1"), "pair: the cell is empty", "pair"),
+        (table(HEADER, "p1,,100,80,1,1"), "plan: the cell is empty", "plan"),
+        (table(HEADER, ROW, ROW), "line 3, pair: 'p1' is already at line 2", "pair"),
+        (table(HEADER + ",first", ROW + ",left"), "'left' is not control, treatment or", "first"),
+        # optional numbers
+        (
+            table(HEADER + ",control_phase_fraction,treatment_phase_fraction", ROW + ",1,1.2"),
+            "'1.2' is over 1",
+            "treatment_phase_fraction",
+        ),
+        (
+            table(HEADER + ",control_x,treatment_x", ROW + ",1,-1"),
+            "'-1' is negative",
+            "treatment_x",
+        ),
+    ],
+)
+def test_refused(tmp_path: Path, text: str, message: str, field: str | None) -> None:
+    with pytest.raises(BadInput) as caught:
+        read(tmp_path, text)
+    assert message in caught.value.message
+    assert caught.value.message.startswith("pairs.csv")
+    assert "\n" not in caught.value.message
+    assert caught.value.field == field
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "content", [(HEADER + "\n" + ROW).encode("utf-16"), HEADER.encode() + b"\np\xe9,a,1,2,1,1"]
+)
+def test_other_encodings_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "pairs.csv").write_bytes(content)
+    with pytest.raises(BadInput, match="is not UTF-8 text"):
+        read_pairs(tmp_path / "pairs.csv")
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no file"):
+        read_pairs(tmp_path / "none.csv")
+    with pytest.raises(BadInput, match="cannot be read"):
+        read_pairs(tmp_path)
+
+
+def test_spellings_of_a_spreadsheet_are_read(tmp_path: Path) -> None:
+    text = f"\ufeff{HEADER}\r\n p1 , a ,1e5,80000.0,TRUE,no\r\n\r\n,,,,,\r\np2,a,5,6,1,0\r\n"
+    (tmp_path / "pairs.csv").write_bytes(text.encode())
+    pairs = read_pairs(tmp_path / "pairs.csv")
+    assert pairs.frame["pair"].tolist() == ["p1", "p2"]
+    assert pairs.values("control_tokens").tolist() == [100_000, 5]
+    assert pairs.valid["control_success"].tolist() == [True, True]
+    assert pairs.valid["treatment_success"].tolist() == [False, False]
+
+
+def test_success_stands_in_for_phase_completion(tmp_path: Path) -> None:
+    pairs = read(tmp_path, table(HEADER, "p1,a,100,80,1,0"))
+    assert not pairs.has_phase_fractions
+    assert pairs.values("control_phase_fraction").tolist() == [1]
+    assert pairs.values("treatment_phase_fraction").tolist() == [0]
+
+
+def test_metrics_and_what_is_ignored(tmp_path: Path) -> None:
+    header = HEADER + ",control_cost,note,treatment_cost"
+    pairs = read(tmp_path, table(header, ROW + ",1.5,hm,", "p2,a,1,2,1,1,0,,2"))
+    assert pairs.metrics == ("cost",)
+    assert pairs.ignored == ("note",)
+    cost = pairs.values("treatment_cost")
+    assert math.isnan(cost[0])
+    assert cost[1] == 2
+
+
+def test_a_void_pair_may_lack_what_it_did_not_get(tmp_path: Path) -> None:
+    pairs = read(
+        tmp_path, table(HEADER + ",void", "p1,a,,0,,,crashed", ROW.replace("p1", "p2") + ",")
+    )
+    assert pairs.valid["pair"].tolist() == ["p2"]
+    assert pairs.void["void"].tolist() == ["crashed"]
+
+
+def test_records_give_the_same_table_as_a_file(tmp_path: Path) -> None:
+    record = {
+        "pair": "p1",
+        "plan": "a",
+        "control_tokens": 100,
+        "treatment_tokens": 80.5,
+        "control_success": True,
+        "treatment_success": False,
+        "control_cost": None,
+        "treatment_cost": 0.25,
+        "void": None,
+    }
+    header = HEADER + ",control_cost,treatment_cost,void"
+    from_file = read(tmp_path, table(header, "p1,a,100,80.5,true,false,,0.25,"))
+    assert PairTable.from_records([record]).frame.equals(from_file.frame)
+
+
+def test_records_are_checked_by_name() -> None:
+    record = dict.fromkeys(HEADER.split(","), 1) | {"pair": "p9", "control_tokens": -1}
+    with pytest.raises(BadInput, match="pairs, pair 'p9', control_tokens: '-1' is negative"):
+        PairTable.from_records([record])
+    with pytest.raises(BadInput, match="pairs has no pairs"):
+        PairTable.from_records([])

@@ -1,0 +1,55 @@
+"""The error rates of the whole procedure, on few repetitions with fixed seeds.
+
+``tests/bench/ab_simulation.py`` measures them properly; the limits here leave room for the
+sampling error of the small numbers.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def simulation() -> ModuleType:
+    path = Path(__file__).parents[2] / "bench" / "ab_simulation.py"
+    spec = importlib.util.spec_from_file_location("ab_simulation", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("generator", ["lognormal", "loops", "tails", "skewed"])
+def test_no_effect_is_seldom_called_a_saving(simulation: ModuleType, generator: str) -> None:
+    cell = simulation.simulate(
+        simulation.GENERATORS[generator], pairs=50, ratio=1.0, repetitions=200, seed=11
+    )
+    assert cell.saves <= 0.045
+    assert cell.coverage >= 0.935
+
+
+def test_a_large_saving_is_found_early(simulation: ModuleType) -> None:
+    cell = simulation.simulate(simulation.lognormal, pairs=111, ratio=0.6, repetitions=100, seed=11)
+    assert cell.saves >= 0.98
+    assert cell.median_stop <= 0.4 * 111
+
+
+def test_replicates_do_not_make_savings_up(simulation: ModuleType) -> None:
+    rate = simulation.false_saves_with_replicates(
+        plans=10, replicates=5, between=0.0, by_plan=False, repetitions=200, seed=11
+    )
+    assert rate <= 0.045
+
+
+def test_lost_success_is_seldom_called_maintained(simulation: ModuleType) -> None:
+    rate = simulation.claims_of_maintained_success(
+        phases=8, control_rate=0.85, treatment_rate=0.75, plans=50, repetitions=400, seed=11
+    )
+    assert rate <= 0.08

@@ -1,0 +1,176 @@
+"""The decision rule reaches every named verdict, for the right reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from autopack.experiments.analysis import analyse
+from autopack.experiments.pairs import PairTable
+from autopack.experiments.protocol import AnalysisProtocol
+from autopack.experiments.schema import Analysis
+from autopack.experiments.verdict import Decision
+
+Arms = Callable[..., tuple[list[float], list[float]]]
+MakeTable = Callable[..., PairTable]
+MONITORED = AnalysisProtocol(monitored=True, max_pairs=40)
+
+
+def successes(n: int, *, failing: int) -> list[bool]:
+    return [i >= failing for i in range(n)]
+
+
+def fractions(n: int, difference: float) -> dict[str, list[float]]:
+    """Phase fractions that differ by ``difference`` on average, with some noise."""
+    noise = [0.02 * (-1) ** i for i in range(n)]
+    return {
+        "control_phase_fraction": [0.8] * n,
+        "treatment_phase_fraction": [0.8 + difference + x for x in noise],
+    }
+
+
+@pytest.mark.parametrize(
+    ("n", "ratio", "columns", "decision", "reason"),
+    [
+        # more than a fifth is void, whatever the tokens say
+        (30, 0.5, {"void": ["drift"] * 7 + [""] * 23}, "INVALID", "7 of 30 pairs are void, 23%"),
+        (30, 0.5, {"void": ["drift"] * 30}, "INVALID", "30 of 30 pairs are void"),
+        # a fifth exactly is still valid
+        (30, 0.5, {"void": ["drift"] * 6 + [""] * 24}, "SAVES", "t interval"),
+        # six plans cannot reach a one-sided p of 0.015; nor do many pairs of six plans
+        (6, 0.5, {}, "INSUFFICIENT", "at least 7 plans, there are 6"),
+        (60, 0.5, {"plan": [i % 6 for i in range(60)]}, "INSUFFICIENT", "there are 6"),
+        (7, 0.5, {}, "SAVES", "sign-flip p for less is 0.0078"),
+        # fewer tokens, success maintained
+        (30, 0.6, {}, "SAVES", "maintained within the margin of 10 points"),
+        (30, 0.6, fractions(30, -0.05), "SAVES", "it differs by -5.0 points"),
+        # fewer tokens, phase completion may be lower by more than the margin
+        (30, 0.6, fractions(30, -0.2), "SAVES_SUCCESS_UNPROVEN", "may be lower by more than"),
+        (
+            30,
+            0.6,
+            {"treatment_success": successes(30, failing=4)},
+            "SAVES_SUCCESS_UNPROVEN",
+            "may be lower",
+        ),
+        # fewer tokens and more runs succeed
+        (30, 0.6, {"control_success": successes(30, failing=9)}, "RAISES_SUCCESS", "more runs"),
+        # more phases complete, but the runs that succeed are the same
+        (30, 0.6, fractions(30, 0.1), "SAVES", "it differs by +10.0 points"),
+        # success is never enough without a saving
+        (30, 1.0, {"control_success": successes(30, failing=9)}, "INCONCLUSIVE", "no difference"),
+        # more tokens
+        (30, 1.6, {}, "COSTS_MORE", "sign-flip p for more"),
+        # the same tokens, closely known
+        (200, 1.0, {}, "EQUIVALENT", "lies within 1/1.1 to 1.1"),
+        # the same tokens, badly known
+        (30, 1.0, {}, "INCONCLUSIVE", "equivalence is not shown either"),
+    ],
+)
+def test_looked_at_once(
+    make_table: MakeTable,
+    noisy_arms: Arms,
+    n: int,
+    ratio: float,
+    columns: dict[str, list[object]],
+    decision: str,
+    reason: str,
+) -> None:
+    analysis = analyse(make_table(*noisy_arms(n, ratio), **columns), AnalysisProtocol())
+    assert analysis.decision == decision
+    assert any(reason in text for text in analysis.reasons), analysis.reasons
+    assert analysis.sentence.startswith(f"{decision}: ")
+    assert f"{analysis.n_void} void" in analysis.sentence or decision == "INVALID"
+
+
+def test_a_typical_saving_that_loses_money_is_not_a_saving(
+    make_table: MakeTable, noisy_arms: Arms
+) -> None:
+    control, treatment = noisy_arms(30, 0.6)
+    treatment[3] = 20 * sum(control)
+    analysis = analyse(make_table(control, treatment), AnalysisProtocol())
+    assert analysis.decision == Decision.MEDIAN_SAVES_TOTAL_DOES_NOT
+    assert analysis.ratio_of_totals is not None
+    assert analysis.ratio_of_totals > 1
+    assert analysis.outlier_warning
+
+
+def watched(
+    make_table: MakeTable, arms: tuple[list[float], list[float]], n: int, **columns: list[object]
+) -> Analysis:
+    return analyse(make_table(arms[0][:n], arms[1][:n], **columns), MONITORED)
+
+
+def test_monitoring_stops_early(make_table: MakeTable, noisy_arms: Arms) -> None:
+    analysis = watched(make_table, noisy_arms(40, 0.5), 20)
+    assert analysis.decision == Decision.SAVES
+    assert analysis.stopped_at is not None
+    assert analysis.stopped_at < 20
+    assert analysis.ci.kind == "anytime"
+    assert analysis.ci.hi is not None
+    assert analysis.ci.hi < 1
+    assert f"stopped early at {analysis.stopped_at} of 40" in analysis.sentence
+
+
+def test_monitoring_stops_early_for_harm(make_table: MakeTable, noisy_arms: Arms) -> None:
+    assert watched(make_table, noisy_arms(40, 2.0), 20).decision == Decision.COSTS_MORE
+
+
+def test_while_pairs_run_a_low_p_is_no_verdict(make_table: MakeTable, noisy_arms: Arms) -> None:
+    control, treatment = noisy_arms(12, 0.75)
+    analysis = watched(make_table, (control, treatment), 12)
+    assert analysis.p_t is not None
+    assert analysis.p_t < 0.01
+    assert analysis.decision == Decision.INCONCLUSIVE
+    assert "12 valid pairs of 40 planned" in analysis.reasons[0]
+    assert "shown yet" in analysis.sentence
+    assert analysis.ci.kind == "anytime"
+
+
+def test_the_last_look_uses_what_alpha_is_left(make_table: MakeTable, noisy_arms: Arms) -> None:
+    arms = noisy_arms(40, 0.84, sd=0.4, seed=5)
+    analysis = watched(make_table, arms, 40)
+    assert analysis.stopped_at is None
+    assert analysis.decision == Decision.SAVES
+    assert analysis.ci.kind == "fixed"
+    assert "97% t interval" in analysis.reasons[0]
+
+
+def test_a_p_between_the_two_levels_saves_only_unmonitored(
+    make_table: MakeTable, noisy_arms: Arms
+) -> None:
+    table = make_table(*noisy_arms(40, 0.874, sd=0.4, seed=5))
+    once, watched_ = analyse(table, AnalysisProtocol()), analyse(table, MONITORED)
+    assert once.p_signflip_less is not None
+    assert 0.015 < once.p_signflip_less <= 0.025
+    assert (once.decision, watched_.decision) == (Decision.SAVES, Decision.INCONCLUSIVE)
+
+
+def test_void_pairs_use_up_the_plan(make_table: MakeTable, noisy_arms: Arms) -> None:
+    control, treatment = noisy_arms(40, 0.84, sd=0.4, seed=5)
+    void = ["drift"] * 2 + [""] * 38
+    analysis = watched(make_table, (control, treatment), 40, void=void)
+    assert analysis.ci.kind == "fixed"
+
+
+def test_pairs_after_the_stop_that_turn_around_leave_it_open(make_table: MakeTable) -> None:
+    ratios = np.concatenate([np.full(12, 0.5), np.full(28, 2.0)])
+    control = np.linspace(1000, 9000, 40).round()
+    analysis = watched(make_table, (control.tolist(), (control * ratios).tolist()), 40)
+    assert analysis.stopped_at == 9
+    assert analysis.decision == Decision.INCONCLUSIVE
+    assert "point the other way" in analysis.reasons[1]
+
+
+def test_stand_in_success_is_called_weak_below_fifty_plans(
+    make_table: MakeTable, noisy_arms: Arms
+) -> None:
+    def caution(n: int, **columns: list[float]) -> bool:
+        analysis = analyse(make_table(*noisy_arms(n, 0.6), **columns), AnalysisProtocol())
+        return any("stands in" in reason for reason in analysis.reasons)
+
+    assert caution(30)
+    assert not caution(50)
+    assert not caution(30, **fractions(30, 0.0))
