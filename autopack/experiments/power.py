@@ -11,9 +11,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from scipy import optimize, special
+from scipy import special
 
 from autopack.errors import BadInput
+from autopack.experiments.roots import root
 from autopack.experiments.sequential import MIN_PLANS, MONITORING_ALPHA
 
 TARGET_POWER = 0.8
@@ -102,7 +103,7 @@ def visible_ratio(
     most = 40 * sd / math.sqrt(pairs)
     if gap(most) < 0:
         return None
-    return math.exp(-float(optimize.brentq(gap, 1e-9 * sd, most)))
+    return math.exp(-root(gap, 0.0, most))
 
 
 def _fewest(enough: Callable[[int], bool]) -> int | None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
+
+from autopack.experiments.roots import root
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,14 +77,10 @@ def tango_interval(outcomes: PairedOutcomes, level: float = 0.95) -> tuple[float
         return None
     z = float(special.ndtri((1 + level) / 2))
 
-    def limit(target: float, outer: float) -> float:
-        def gap(difference: float) -> float:
-            return tango_z(outcomes, difference) - target
+    diff = outcomes.diff
 
-        inner = outcomes.diff or 0.0
-        if gap(outer) * gap(inner) >= 0:
-            return outer
-        return float(optimize.brentq(gap, inner, outer, xtol=1e-13, rtol=1e-13))
+    def limit(target: float, outer: float) -> float:
+        return root(lambda difference: tango_z(outcomes, difference) - target, diff, outer)
 
     return limit(z, -1 + _EDGE), limit(-z, 1 - _EDGE)
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 BOOTSTRAPS = 9_999
+# Many plans need fewer resamples: their draws, at most, and the resamples at least.
+_MOST_DRAWS = 20_000_000
+_FEWEST_BOOTSTRAPS = 1_999
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,12 @@ def _bootstrap_ratios(control: Floats, treatment: Floats, seed: int) -> Floats:
     # One complex number a plan: control and treatment are gathered and summed together.
     both = control + 1j * treatment
     n = len(both)
+    resamples = min(BOOTSTRAPS, max(_FEWEST_BOOTSTRAPS, _MOST_DRAWS // n))
     rows = max(1, 500_000 // n)
     sums: NDArray[np.complex128] = np.concatenate(
         [
-            both[random.integers(0, n, size=(min(rows, BOOTSTRAPS - done), n))].sum(axis=1)
-            for done in range(0, BOOTSTRAPS, rows)
+            both[random.integers(0, n, size=(min(rows, resamples - done), n))].sum(axis=1)
+            for done in range(0, resamples, rows)
         ]
     )
     return np.imag(sums) / np.real(sums)

@@ -2,10 +2,10 @@
 
 from autopack.plan.normalise.normaliser import (
     CONFIDENCE_THRESHOLD,
-    NotNormalised,
     Normalised,
+    NotNormalised,
     accept,
     normalise,
 )
 
-__all__ = ["CONFIDENCE_THRESHOLD", "NotNormalised", "Normalised", "accept", "normalise"]
+__all__ = ["CONFIDENCE_THRESHOLD", "Normalised", "NotNormalised", "accept", "normalise"]

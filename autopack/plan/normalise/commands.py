@@ -77,6 +77,16 @@ def named_commands(text: str) -> tuple[tuple[Command, ...], tuple[str, ...]]:
     return tuple(safe), tuple(unsafe)
 
 
+def is_only_a_check(text: str) -> bool:
+    """Whether ``text`` asks for nothing but running a check: "Run `pytest -q`"."""
+    rest = _CODE.sub("", text)
+    asks = re.match(r"^(?:run|validate|verify|check|test)\b", text, re.IGNORECASE)
+    words = re.findall(r"[a-z]+", rest.lower())
+    return bool(asks and named_commands(text)[0] and len(words) <= 4) or bool(
+        _SAID.match(text) and named_commands(text)[0]
+    )
+
+
 def _written(text: str) -> Iterator[str]:
     for code in _CODE.findall(text):
         yield _PROMPT.sub("", code.strip()) or code

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from autopack.plan.normalise.words import creates
+from autopack.plan.normalise.words import creates, word_set
 from autopack.validation.toolchains.tree import Tree
 
 _ENDINGS = (
@@ -22,8 +22,8 @@ _FILE = re.compile(
     r"|(?<![\w/.:@~\\-])(Makefile|Dockerfile|Jenkinsfile|LICENSE)(?![\w.])"
     r"|`((?:[\w@.+-]+/)+[\w@.+-]+)`"
 )
-_PRODUCTS = frozenset(
-    "node.js vue.js next.js nuxt.js express.js react.js d3.js three.js ember.js alpine.js".split()  # noqa: SIM905
+_PRODUCTS = word_set(
+    "node.js vue.js next.js nuxt.js express.js react.js d3.js three.js ember.js alpine.js"
 )
 _REFERENCE = re.compile(
     r"\b(?:see|read|per|like|from|according to|described in|based on|as in|refer to)"

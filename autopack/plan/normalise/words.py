@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import re
 
-_VERBS = frozenset(
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of ``text``, parted by blanks."""
+    return frozenset(text.split())
+
+
+_VERBS = word_set(
     """
 accept add adjust adopt allow announce apply archive assert avoid bring build bump cache calculate
 call change check clean clear close collect compare compile compress compute configure connect
@@ -22,11 +28,11 @@ separate serve set setup share show simplify skip sort speed split start stop st
 strengthen strip style support swap switch sync synchronise synchronize teach test throttle tidy
 tighten track translate trim tune turn type unify unit-test update upgrade upload use validate
 verify wire wrap write
-""".split()  # noqa: SIM905 - two hundred verbs read better as words
+"""
 )
-_CREATING = frozenset(
-    "add build create define design develop generate implement introduce new put scaffold "
-    "setup start write".split()  # noqa: SIM905
+_CREATING = word_set(
+    "add build create define design develop generate implement introduce new put scaffold setup "
+    "start write"
 )
 _LEADING = re.compile(
     r"^(?:please|then|first(?:ly)?|second(?:ly)?|third(?:ly)?|next|finally|lastly|also|and|just|now"
@@ -36,15 +42,13 @@ _LEADING = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")  # noqa: RUF001
-_VAGUE = frozenset(
-    "anything everything nothing somehow something stuff thing things whatever".split()
-)  # noqa: SIM905
-_WEAK = frozenset(
+_VAGUE = word_set("anything everything nothing somehow something stuff thing things whatever")
+_WEAK = word_set(
     """
 a about all an and any as at better bit by change changes code do etc few fix for general good
 improve improvements in into is it its job little make more new nice of on or other our project
 repo repository some task that the their them this to up update updates vague we whole with work
-""".split()  # noqa: SIM905
+"""
 )
 _REQUIREMENT = re.compile(r"\b(?:must|shall|should|needs? to|has to|have to)\b", re.IGNORECASE)
 _DEFECT = re.compile(

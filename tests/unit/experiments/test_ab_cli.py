@@ -118,7 +118,7 @@ def test_power_needs_its_noise_once(given: dict[str, object]) -> None:
 
 def test_a_pilot_without_spread(write_table: WriteTable) -> None:
     with pytest.raises(BadInput, match="no spread"):
-        power(pilot=write_table(1, 0.7))
+        power(pilot=write_table(5, 0.7, plan=["one"] * 5))
 
 
 def test_ten_thousand_pairs_take_seconds_and_little_memory(tmp_path: Path) -> None:

@@ -66,6 +66,14 @@ def test_wilcoxon(n: int) -> None:
     assert wilcoxon_p(draw(n)) == pytest.approx(stats.wilcoxon(draw(n)).pvalue)
 
 
+def test_wilcoxon_with_ties_and_zeros() -> None:
+    d = np.round(draw(40), 1)
+    theirs = stats.wilcoxon(d, zero_method="wilcox", method="asymptotic").pvalue
+    assert len(np.unique(np.abs(d))) < 40
+    assert wilcoxon_p(d) == pytest.approx(theirs)
+    assert wilcoxon_p(np.zeros(9)) is None
+
+
 @pytest.mark.parametrize("n", [7, 12, 41, 201, 300])
 def test_hodges_lehmann_is_the_median_of_the_pairwise_means(n: int) -> None:
     d = draw(n)

@@ -25,7 +25,7 @@ def test_one_pair_fewer_is_not_enough() -> None:
 def test_power_is_a_probability_that_grows() -> None:
     values = [power(n, 0.8, 0.83) for n in (2, 3, 5, 10, 30, 100, 300, 1000, 10**4, 10**6)]
     assert values == sorted(values)
-    assert 0 <= values[0]
+    assert values[0] >= 0
     assert values[-1] <= 1
 
 

@@ -60,13 +60,13 @@ def fractions(n: int, difference: float) -> dict[str, list[float]]:
         # more phases complete, but the runs that succeed are the same
         (30, 0.6, fractions(30, 0.1), "SAVES", "it differs by +10.0 points"),
         # success is never enough without a saving
-        (30, 1.0, {"control_success": successes(30, failing=9)}, "INCONCLUSIVE", "no difference"),
+        (20, 1.0, {"control_success": successes(20, failing=9)}, "INCONCLUSIVE", "no difference"),
         # more tokens
         (30, 1.6, {}, "COSTS_MORE", "sign-flip p for more"),
         # the same tokens, closely known
         (200, 1.0, {}, "EQUIVALENT", "lies within 1/1.1 to 1.1"),
         # the same tokens, badly known
-        (30, 1.0, {}, "INCONCLUSIVE", "equivalence is not shown either"),
+        (20, 1.0, {}, "INCONCLUSIVE", "equivalence is not shown either"),
     ],
 )
 def test_looked_at_once(
@@ -89,12 +89,21 @@ def test_a_typical_saving_that_loses_money_is_not_a_saving(
     make_table: MakeTable, noisy_arms: Arms
 ) -> None:
     control, treatment = noisy_arms(30, 0.6)
-    treatment[3] = 20 * sum(control)
+    control[3], treatment[3] = 1e9, 1.5e9
     analysis = analyse(make_table(control, treatment), AnalysisProtocol())
     assert analysis.decision == Decision.MEDIAN_SAVES_TOTAL_DOES_NOT
     assert analysis.ratio_of_totals is not None
     assert analysis.ratio_of_totals > 1
+
+
+def test_one_plan_far_from_all_others_is_a_warning_only(
+    make_table: MakeTable, noisy_arms: Arms
+) -> None:
+    control, treatment = noisy_arms(60, 0.4, sd=0.1)
+    treatment[3] = 9 * control[3]
+    analysis = analyse(make_table(control, treatment), AnalysisProtocol())
     assert analysis.outlier_warning
+    assert analysis.decision == Decision.SAVES
 
 
 def watched(

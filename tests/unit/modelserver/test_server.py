@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,8 @@ def ask(
     server: ScriptedModelServer,
     api: str,
     *,
-    history: list[Any] = [],
-    **more: Any,  # noqa: B006
+    history: Sequence[Any] = (),
+    **more: Any,
 ) -> httpx.Response:
     start = {"role": "user", "content": "Please begin"}
     body: dict[str, Any] = {"model": "m-1", "tools": TOOLS[api], **more}
@@ -211,7 +211,7 @@ def test_a_client_that_leaves_is_billed_for_an_answer_it_did_not_wait_for() -> N
         assert server.totals().total == 177
 
 
-def test_a_turn_may_fail_at_first(server: ScriptedModelServer) -> None:
+def test_a_turn_may_fail_at_first() -> None:
     fail = {"mode": 429, "times": 2}
     with ScriptedModelServer({"turns": [{"text": "Late.", "fail": fail}]}) as server:
         statuses = [ask(server, "messages").status_code for _ in range(3)]
@@ -264,9 +264,11 @@ def test_a_request_without_tools_is_an_aside(server: ScriptedModelServer) -> Non
 
 
 def test_asking_beyond_the_script_is_answered_politely(server: ScriptedModelServer) -> None:
+    ask(server, "messages")
+
     answer = ask(server, "messages", history=said("messages", "call_c0t7n0")).json()
 
-    assert answer["content"][0]["type"] == "text"
+    assert answer["content"] == [{"type": "text", "text": "There is nothing more to do."}]
 
 
 def test_without_a_figure_tokens_follow_from_the_size() -> None:
@@ -328,9 +330,12 @@ async def test_it_works_in_an_async_with() -> None:
 def test_stopping_ends_requests_that_hang() -> None:
     began = time.monotonic()
     with ScriptedModelServer(SCRIPT, mode="hang") as server:
-        thread = threading.Thread(
-            target=lambda: pytest.raises(httpx.HTTPError, ask, server, "responses")
-        )
+
+        def refused() -> None:
+            with pytest.raises(httpx.HTTPError):
+                ask(server, "responses")
+
+        thread = threading.Thread(target=refused)
         thread.start()
         while not server.served:
             time.sleep(0.01)

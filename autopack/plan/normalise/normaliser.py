@@ -1,0 +1,293 @@
+"""From text to a plan: reads, groups, orders, scopes and weighs, or refuses with a reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from autopack.errors import PlanError
+from autopack.plan.model import PhaseSpec, Plan, RunBudget, Scope
+from autopack.plan.normalise.blocks import Block, Kind, read_blocks
+from autopack.plan.normalise.categories import category
+from autopack.plan.normalise.commands import is_only_a_check, named_commands
+from autopack.plan.normalise.confidence import confidence, confidence_parts
+from autopack.plan.normalise.embedded import embedded_plan
+from autopack.plan.normalise.order import dependencies
+from autopack.plan.normalise.paths import Files, Named, named_paths
+from autopack.plan.normalise.sections import Placed, Role, placed
+from autopack.plan.normalise.steps import Step, find_steps
+from autopack.plan.values import Command
+from autopack.validation.detect import inferred_checks
+from autopack.validation.toolchains.base import Detected
+from autopack.validation.toolchains.tree import Tree
+
+CONFIDENCE_THRESHOLD = 0.7
+MOST_DELIVERABLES = 20
+MOST_PATHS = 50
+MOST_PHASES = 10
+TOKENS = 420_000
+"""What a plan made from free text may spend."""
+
+_GENERIC_TITLES = re.compile(r"(?:the )?(?:plan|to-?dos?|tasks?|notes?|steps|work|ideas?)", re.I)
+_LONGEST_GOAL = 300
+_LONGEST_CONTEXT = 1_500
+
+
+class NotNormalised(PlanError):
+    """The text cannot be turned into a plan that is worth running; the message says why."""
+
+    kind = "not_normalised"
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """A plan made from text, and how much it can be trusted."""
+
+    plan: Plan
+    deliverables: tuple[str, ...]
+    category: str
+    scope: tuple[str, ...]
+    validation: tuple[Command, ...]
+    confidence: float
+    confidence_parts: dict[str, float]
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``autopack plan normalise --json`` prints it."""
+        return {
+            "plan": self.plan.to_dict(),
+            "deliverables": list(self.deliverables),
+            "category": self.category,
+            "scope": list(self.scope),
+            "validation": [list(argv) for argv in self.validation],
+            "confidence": self.confidence,
+            "confidence_parts": self.confidence_parts,
+            "warnings": list(self.warnings),
+        }
+
+
+def normalise(text: str, *, root: Path | None, detected: Sequence[Detected]) -> Normalised:
+    """Turn ``text`` into a plan for the repository at ``root`` with its toolchains.
+
+    A plan written out in the text is used as it is. Raises NotNormalised when the text asks for
+    nothing or nothing safe can judge the work, PlanError when a written plan is wrong. Whether
+    the result is good enough to run is up to ``accept``.
+    """
+    blocks = read_blocks(text)
+    inferred = tuple(check.argv for check in inferred_checks(detected))
+    written = embedded_plan(text, blocks)
+    if written is not None:
+        return _as_written(written, inferred)
+    parts = [_checks_apart(each) for each in placed(blocks)]
+    files = Files.of(Tree.scan(root) if root else None)
+    steps = find_steps(parts, files)
+    if not steps:
+        raise NotNormalised(
+            "no deliverables found: the text asks for nothing that could be checked",
+            field="deliverables",
+            hint="say what shall be there afterwards, one item a line: - Add …",
+        )
+    named, unsafe = named_commands("\n".join(_validating(parts)))
+    if not named and not inferred:
+        raise NotNormalised(
+            "no safe validation found: the text names no test command and the repository has no "
+            "toolchain with tests",
+            field="validation",
+            hint="name a command such as `pytest -q` in the text",
+        )
+    return _built(blocks, parts, steps, files, detected, named or inferred, bool(named), unsafe)
+
+
+def accept(found: Normalised, *, threshold: float = CONFIDENCE_THRESHOLD) -> Plan:
+    """The plan, when its confidence reaches ``threshold``; raises NotNormalised otherwise."""
+    if found.confidence >= threshold:
+        return found.plan
+    weakest = min(found.confidence_parts, key=lambda name: found.confidence_parts[name])
+    raise NotNormalised(
+        f"confidence {found.confidence:.2f} is below {threshold:.2f}, above all for {weakest}",
+        field=weakest,
+        hint="be more specific, or accept it as it is with --accept-low-confidence",
+    )
+
+
+def _as_written(plan: Plan, inferred: tuple[Command, ...]) -> Normalised:
+    texts = [phase.instructions for phase in plan.phases]
+    paths = dict.fromkeys(path for phase in plan.phases for path in phase.scope.paths)
+    checks = dict.fromkeys(argv for phase in plan.phases for argv in phase.checks or ())
+    return Normalised(
+        plan=plan,
+        deliverables=tuple(texts[:MOST_DELIVERABLES]),
+        category=category("\n".join([plan.goal, *texts])),
+        scope=tuple(paths)[:MOST_PATHS],
+        validation=tuple(checks) or inferred,
+        confidence=1.0,
+        confidence_parts={"written": 1.0},
+    )
+
+
+def _built(
+    blocks: tuple[Block, ...],
+    parts: Sequence[Placed],
+    steps: list[Step],
+    files: Files,
+    detected: Sequence[Detected],
+    validation: tuple[Command, ...],
+    validation_named: bool,
+    unsafe: tuple[str, ...],
+) -> Normalised:
+    merged = _at_most(steps, MOST_PHASES)
+    needs, warnings = dependencies(merged)
+    if len(merged) < len(steps):
+        warnings.append(f"{len(steps)} steps were joined into {MOST_PHASES} phases")
+    warnings += [f"`{command}` was left out: it is no known check" for command in unsafe]
+    works = [work for step in merged for work in step.works]
+    if len(works) > MOST_DELIVERABLES:
+        warnings.append(
+            f"only the first {MOST_DELIVERABLES} of {len(works)} deliverables are listed"
+        )
+    forbidden = named_paths("do not change " + " ".join(_texts(parts, Role.NON_GOALS)), files)
+    named = [[named_paths(work.text, files) for work in step.works] for step in merged]
+    doubts = [warning for names in named for each in names for warning in each.warnings]
+    scope = tuple(dict.fromkeys(path for names in named for each in names for path in each.scope))
+    if not scope:
+        warnings.append("no file is named: the phases may change the whole repository")
+    elif len(scope) > MOST_PATHS:
+        warnings.append(f"only the first {MOST_PATHS} of {len(scope)} named paths are listed")
+    ids = _ids(merged)
+    phases = [
+        PhaseSpec(
+            id=ids[index],
+            instructions=_instructions(step, _context(parts, steps)),
+            deliverables=tuple(
+                path for each in names for path in each.new if not path.endswith("/")
+            ),
+            scope=_scope(names, forbidden),
+            checks=validation if validation_named else None,
+            depends_on=tuple(ids[other] for other in sorted(needs[index])),
+        )
+        for index, (step, names) in enumerate(zip(merged, named, strict=True))
+    ]
+    sure = 1.0 if validation_named else max((d.confidence for d in detected if d.test), default=0.5)
+    weighed = confidence_parts(works, scope=scope, doubts=len(doubts), validation=sure)
+    return Normalised(
+        plan=Plan(
+            goal=_goal(blocks, parts, merged),
+            success_criteria=tuple(_texts(parts, Role.CRITERIA)),
+            non_goals=tuple(_texts(parts, Role.NON_GOALS)),
+            budget=RunBudget(tokens=TOKENS, phases=MOST_PHASES),
+            phases=tuple(phases),
+        ),
+        deliverables=tuple(work.text for work in works[:MOST_DELIVERABLES]),
+        category=category("\n".join(step.text for step in merged)),
+        scope=scope[:MOST_PATHS],
+        validation=validation,
+        confidence=confidence(weighed),
+        confidence_parts=weighed,
+        warnings=tuple(dict.fromkeys([*warnings, *doubts])),
+    )
+
+
+def _checks_apart(each: Placed) -> Placed:
+    """Work that only runs a check is validation."""
+    is_check = each.role is Role.WORK and is_only_a_check(each.block.text)
+    return replace(each, role=Role.VALIDATION) if is_check else each
+
+
+def _validating(parts: Iterable[Placed]) -> list[str]:
+    """The texts that may name checks: all inline code, and code blocks about validation."""
+    texts: list[str] = []
+    for each in parts:
+        if each.block.kind is not Kind.CODE:
+            texts.append(each.block.text)
+        elif each.role is Role.VALIDATION:
+            texts += [f"`{line.strip()}`" for line in each.block.text.splitlines() if line.strip()]
+    return texts
+
+
+def _texts(parts: Iterable[Placed], role: Role) -> list[str]:
+    return [p.block.text for p in parts if p.role is role and p.block.kind is not Kind.CODE]
+
+
+def _goal(blocks: tuple[Block, ...], parts: Sequence[Placed], steps: Sequence[Step]) -> str:
+    """What the text calls its goal, else its title, else what the steps amount to."""
+    told = " ".join(_texts(parts, Role.GOAL))
+    title = next((b.text for b in blocks if b.kind is Kind.HEADING and b.level == 1), "")
+    if _GENERIC_TITLES.fullmatch(title):
+        title = ""
+    amounts_to = "; ".join(step.title or step.works[0].text.rstrip(".") for step in steps)
+    goal = told or title or amounts_to
+    return goal if len(goal) <= _LONGEST_GOAL else goal[: _LONGEST_GOAL - 1] + "…"
+
+
+def _context(parts: Sequence[Placed], steps: Sequence[Step]) -> str:
+    """What the text tells besides work, for every phase's instructions."""
+    told = set(work.line for step in steps for work in step.works)
+    kept = {detail for step in steps for detail in step.details}
+    before = min(told, default=0)
+    texts = [
+        p.block.text
+        for p in parts
+        if p.role is Role.CONTEXT
+        or (p.role is Role.WORK and p.block.line < before and p.block.text not in kept)
+        if p.block.kind is not Kind.HEADING and not _is_title(p, steps)
+    ]
+    return "\n".join(texts)[:_LONGEST_CONTEXT]
+
+
+def _is_title(each: Placed, steps: Sequence[Step]) -> bool:
+    return any(step.title == each.block.text.rstrip(":") for step in steps)
+
+
+def _instructions(step: Step, context: str) -> str:
+    works = [work.text for work in step.works]
+    lines = works if len(works) == 1 and not step.title else [f"- {text}" for text in works]
+    parts = [f"{step.title}:"] if step.title else []
+    parts += [*lines, *step.details]
+    if context:
+        parts += ["", "Context:", context]
+    return "\n".join(parts)
+
+
+def _scope(names: Sequence[Named], forbidden: Named) -> Scope:
+    """The named paths, if each piece of work names one; else some would be out of its own scope."""
+    paths = dict.fromkeys(path for each in names for path in each.scope)
+    complete = all(each.scope for each in names)
+    read_only = dict.fromkeys(
+        path for each in (*names, forbidden) for path in each.read_only if path not in paths
+    )
+    return Scope(
+        paths=tuple(paths)[:MOST_PATHS] if complete else (), read_only=tuple(read_only)[:MOST_PATHS]
+    )
+
+
+def _at_most(steps: Sequence[Step], most: int) -> list[Step]:
+    """The steps with the smallest neighbours joined until there are at most ``most``."""
+    joined = list(steps)
+    while len(joined) > most:
+        sizes = [len(a.works) + len(b.works) for a, b in zip(joined, joined[1:], strict=False)]
+        at = min(range(len(sizes)), key=lambda i: (sizes[i], -i))
+        first, second = joined[at], joined[at + 1]
+        joined[at : at + 2] = [
+            Step(
+                first.works + second.works,
+                title=" and ".join(t for t in (first.title, second.title) if t) or None,
+                number=first.number,
+                details=first.details + second.details,
+            )
+        ]
+    return joined
+
+
+def _ids(steps: Sequence[Step]) -> list[str]:
+    """A readable, unique id for each step."""
+    ids: list[str] = []
+    for number, step in enumerate(steps, start=1):
+        words = re.findall(r"[a-z0-9]+", (step.title or step.works[0].text).lower())
+        slug = "-".join(word for word in words if word not in ("a", "an", "the"))[:40].strip("-")
+        slug = slug.rpartition("-")[0] if len(slug) == 40 and "-" in slug else slug
+        candidate = slug or f"phase-{number}"
+        ids.append(candidate if candidate not in ids else f"{candidate}-{number}")
+    return ids
