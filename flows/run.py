@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from typing import Any, Literal
+from uuid import UUID
 
 from prefect import flow, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
 from prefect.runtime import flow_run as current_flow_run
-from prefect.states import Failed
+from prefect.states import Cancelled, Crashed, Failed
 
 from autopack.builders.registry import parse_options
 from autopack.errors import LeaseLost, WorkFailed
@@ -110,7 +111,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     try:
         if flow_run_id is not None:
             async with get_client() as client:
-                await client.update_flow_run(flow_run_id, name=run_id)
+                await client.update_flow_run(UUID(flow_run_id), name=run_id)
         state, reason = await _execute_phases(session, progress)
         await finish_run(run_id, state, reason)
     except RunStopped as stopped:
@@ -154,13 +155,23 @@ def _percent(session: RunSession) -> float:
 
 
 @execute_run.on_completion
-async def _show_failure(
+async def _show_how_it_ended(
     flow: Flow[Any, Any], flow_run: FlowRun, state: State[dict[str, Any]]
 ) -> None:
-    """Let the UI show a run that failed as failed, though the flow itself returned its JSON."""
-    run = await state.result(raise_on_failure=False)
-    if run["state"].startswith("DONE_FAILED"):
+    """Let the UI show how the run ended; the flow itself returned its JSON in any case."""
+    run = await state.aresult()
+    shown = _prefect_state(run["state"], run["failure_reason"] or "")
+    if shown is not None:
         async with get_client() as client:
-            await client.set_flow_run_state(
-                flow_run.id, Failed(message=f"{run['state']}: {run['failure_reason']}"), force=True
-            )
+            await client.set_flow_run_state(flow_run.id, shown, force=True)
+
+
+def _prefect_state(run_state: str, reason: str) -> State[Any] | None:
+    """The flow run's state for a run that did not end in success; None for one that did."""
+    message = f"{run_state}: {reason}"
+    if run_state == RunState.DONE_CANCELLED:
+        return Cancelled(message=message)
+    if run_state == RunState.PHASE_EXECUTION:
+        # Interrupted: a crash may be retried, and then the run goes on.
+        return Crashed(message=message)
+    return Failed(message=message) if RunState(run_state).is_failure else None

@@ -14,7 +14,12 @@ from autopack.recovery.policy import Decision
 from autopack.store.rows import AttemptRow
 
 
-@task(name="start attempt", cache_policy=NO_CACHE, tags=["autopack"])
+@task(
+    name="start attempt",
+    task_run_name="start an attempt at {phase_id}",
+    cache_policy=NO_CACHE,
+    tags=["autopack"],
+)
 async def start_attempt(run_id: str, phase_id: str) -> AttemptRow | Decision:
     """Start the next attempt, or pick up one that was built before a death."""
     return await asyncio.to_thread(steps.begin, held(run_id), phase_id)

@@ -24,7 +24,12 @@ async def prepare_run(request: prepare.RunRequest, db: Database, settings: Setti
     return run.run_id
 
 
-@task(name="take over run", cache_policy=NO_CACHE, tags=["autopack"])
+@task(
+    name="take over run",
+    task_run_name="take over {run_id}",
+    cache_policy=NO_CACHE,
+    tags=["autopack"],
+)
 async def take_over_run(
     run_id: str, db: Database, settings: Settings, flow_run_id: str | None
 ) -> RunSession:
@@ -39,14 +44,19 @@ async def take_over_run(
     )
 
 
-@task(name="prepare environment", cache_policy=NO_CACHE, tags=["autopack"])
+@task(
+    name="prepare environment",
+    task_run_name="prepare the environment of {run_id}",
+    cache_policy=NO_CACHE,
+    tags=["autopack"],
+)
 async def prepare_environment(run_id: str) -> None:
     """Install the project's tools into the run's own environment, once."""
     session = held(run_id)
     session.environment = await environment.prepare_environment(session)
 
 
-@task(name="finish run", cache_policy=NO_CACHE, tags=["autopack"])
+@task(name="finish run", task_run_name="finish {run_id}", cache_policy=NO_CACHE, tags=["autopack"])
 async def finish_run(run_id: str, state: RunState, reason: str | None) -> None:
     """Publish the branch, close the run, remove its checkouts."""
     await asyncio.to_thread(finish.finish, held(run_id), state, reason)

@@ -7,7 +7,6 @@ stdin, so its length and its first character do not matter.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -18,9 +17,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, ClassVar
 
+from autopack.builders.isolation import isolated_environment
 from autopack.builders.prompt import render_prompt
 from autopack.builders.protocol import (
     BuildRequest,
@@ -31,6 +30,7 @@ from autopack.builders.protocol import (
 )
 from autopack.builders.providers import provider_of
 from autopack.builders.usage import Usage, parse
+from autopack.builders.watching import Watch, watched
 from autopack.errors import BadInput
 
 if TYPE_CHECKING:
@@ -42,19 +42,7 @@ _HOME = "home"
 _NOTE = "agent.json"
 _CALLS = "calls.json"
 _MAX_OUTPUT = 64 * 1024 * 1024
-_LOOK_SECONDS = 0.5
-
-# Variables that lead an agent to the user's settings, sessions or keys.
-_NOT_INHERITED = ("ANTHROPIC_", "CLAUDE", "CODEX_", "OPENAI_", "OPENCODE", "PI_", "XDG_")
-
-# Version managers that stop working when their folder is looked for in another home.
-_TOOL_HOMES = {
-    "ASDF_DATA_DIR": ".asdf",
-    "CARGO_HOME": ".cargo",
-    "PYENV_ROOT": ".pyenv",
-    "RUSTUP_HOME": ".rustup",
-    "VOLTA_HOME": ".volta",
-}
+_LONGEST_SUMMARY = 2000
 
 
 @dataclass(frozen=True)
@@ -74,22 +62,13 @@ class Probe:
     hint: str | None
 
 
-class Watch(Protocol):
-    """Looks over an agent's shoulder while it works."""
-
-    def look(self, output: bytes) -> str | None:
-        """Take in what was printed since the last look; say why to end the agent, or None."""
-        ...
-
-
 class CommandLineAgent(ABC):
     """A coding agent that is installed as a program.
 
     ``model``: used where the run names none. ``base_url``: another endpoint than the provider's
     own; no key is then needed. ``key_env``: the variable that holds the key, read when a build
     starts; ``api_key`` is the key itself, for configuration that can hold secrets.
-    ``executable``: the program, where it is not on PATH. ``environ``: where keys and PATH are
-    looked up, this process's environment by default.
+    ``executable``: the program, where it is not on PATH.
     """
 
     name: ClassVar[str]
@@ -105,14 +84,12 @@ class CommandLineAgent(ABC):
         api_key: str | None = None,
         key_env: str | None = None,
         executable: str | None = None,
-        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.model = model
         self.base_url = base_url.rstrip("/") if base_url else None
         self._api_key = api_key
         self._key_env = key_env
         self._executable = executable
-        self._environ = os.environ if environ is None else environ
 
     def check(self, plan: Plan) -> None:
         """Raise BadInput when the program, its key or its model is missing."""
@@ -134,19 +111,27 @@ class CommandLineAgent(ABC):
         note = {"model": model, "provider": self.provider(model)}
         (request.spool / _NOTE).write_text(json.dumps(note), encoding="utf-8")
         invocation = self.prepare(request, home, model)
+        environment = isolated_environment(
+            request.environment, home=home, worktree=request.worktree, base_url=self.base_url
+        )
+        output = request.spool / OUTPUT
+        run = supervisor.run(
+            [self._program_path(), *invocation.arguments],
+            cwd=request.worktree,
+            env={**environment, **invocation.environment},
+            timeout=request.limits.seconds,
+            spool=output,
+            max_output=_MAX_OUTPUT,
+            input=render_prompt(request),
+        )
         try:
-            end, ended_because = await _supervise(
-                supervisor,
-                [self._program_path(), *invocation.arguments],
-                request,
-                {**_environment(request, home, self.base_url), **invocation.environment},
-                self.watch(),
-            )
-            return self._result(self.usage(request.spool), end, ended_because)
+            end, ended_because = await watched(run, output, self.watch())
         finally:
-            # The home may hold 100 MB, and whatever the agent saw. What it spent is kept.
-            _write_calls(request.spool, self.usage(request.spool).calls)
+            usage = self.usage(request.spool)
+            _write_calls(request.spool, usage.calls)
+            # The home may hold 100 MB, and whatever the agent saw.
             shutil.rmtree(home, ignore_errors=True)
+        return _result(usage, end, ended_because)
 
     def calls(self, spool: Path) -> Sequence[ModelCall]:
         """Every model call that the spool tells of, in order; also after a kill."""
@@ -168,7 +153,7 @@ class CommandLineAgent(ABC):
             program = self._program_path()
         except BadInput as error:
             return Probe(installed=False, version=None, hint=error.hint)
-        version = _version(program, self._environ)
+        version = _version(program)
         try:
             self.key(self.model)
         except BadInput as error:
@@ -202,7 +187,7 @@ class CommandLineAgent(ABC):
     def key(self, model: str | None) -> str:
         """The key to send; raises BadInput when there is none and the provider will want one."""
         name = self.key_env(model)
-        key = self._api_key or self._environ.get(name)
+        key = self._api_key or os.environ.get(name)
         if key:
             return key
         if self.base_url:
@@ -215,7 +200,7 @@ class CommandLineAgent(ABC):
 
     def _program_path(self) -> str:
         wanted = self._executable or self.program
-        found = shutil.which(str(Path(wanted).expanduser()), path=self._environ.get("PATH"))
+        found = shutil.which(str(Path(wanted).expanduser()) if wanted[0] == "~" else wanted)
         if found is None:
             raise BadInput(
                 f"{self.name} needs the program {wanted}, which is not installed",
@@ -223,24 +208,6 @@ class CommandLineAgent(ABC):
                 hint=f"npm install -g {self.package}, or --set executable=PATH",
             )
         return str(Path(found).absolute())
-
-    def _result(self, usage: Usage, end: Exit | None, ended_because: str | None) -> BuildResult:
-        calls = usage.calls
-        if end is None:
-            return BuildResult(BuildStatus.FAILED, None, f"ended: {ended_because}", calls)
-        if end.timed_out:
-            seconds = f"ran out of time after {end.seconds:.0f} s"
-            return BuildResult(BuildStatus.TIMED_OUT, end.status, seconds, calls)
-        if end.truncated:
-            summary = f"ended: it printed more than {_MAX_OUTPUT} bytes"
-            return BuildResult(BuildStatus.FAILED, end.status, summary, calls)
-        if usage.error:
-            prefix = f"provider error {usage.http_status}: " if usage.http_status else ""
-            return BuildResult(BuildStatus.FAILED, end.status, prefix + usage.error, calls)
-        if end.status != 0 and usage.said is None:
-            summary = f"exit status {end.status}: {end.tail[-2000:].strip()}"
-            return BuildResult(BuildStatus.FAILED, end.status, summary, calls)
-        return BuildResult(BuildStatus.ENDED, end.status, usage.said or "", calls)
 
     def _noted(self, spool: Path) -> tuple[str, str]:
         note: dict[str, str | None] = {}
@@ -250,77 +217,33 @@ class CommandLineAgent(ABC):
         return note.get("provider") or self.provider(model), model or ""
 
 
-async def _supervise(
-    supervisor: Supervisor,
-    argv: Sequence[str],
-    request: BuildRequest,
-    environment: Mapping[str, str],
-    watch: Watch | None,
-) -> tuple[Exit | None, str | None]:
-    """Run the agent; the reason instead of an exit when ``watch`` had it ended."""
-    output = request.spool / OUTPUT
-    run = asyncio.create_task(
-        supervisor.run(
-            argv,
-            cwd=request.worktree,
-            env=environment,
-            timeout=request.limits.seconds,
-            spool=output,
-            max_output=_MAX_OUTPUT,
-            input=render_prompt(request),
-        )
-    )
-    offset = 0
-    try:
-        while watch is not None:
-            done, _ = await asyncio.wait({run}, timeout=_LOOK_SECONDS)
-            if done:
-                break
-            new = _from(output, offset)
-            offset += len(new)
-            reason = watch.look(new)
-            if reason is not None:
-                run.cancel()
-                await asyncio.wait({run})
-                return None, reason
-        return await run, None
-    finally:
-        if not run.done():
-            run.cancel()
-            await asyncio.wait({run})
+def _result(usage: Usage, end: Exit | None, ended_because: str | None) -> BuildResult:
+    calls = usage.calls
+    if end is None:
+        return BuildResult(BuildStatus.FAILED, None, f"ended: {ended_because}", calls)
+    if end.timed_out:
+        seconds = f"ran out of time after {end.seconds:.0f} s"
+        return BuildResult(BuildStatus.TIMED_OUT, end.status, seconds, calls)
+    if end.truncated:
+        summary = f"ended: it printed more than {_MAX_OUTPUT} bytes"
+        return BuildResult(BuildStatus.FAILED, end.status, summary, calls)
+    if usage.error:
+        prefix = f"provider error {usage.http_status}: " if usage.http_status else ""
+        words = (prefix + usage.error)[:_LONGEST_SUMMARY]
+        return BuildResult(BuildStatus.FAILED, end.status, words, calls)
+    if end.status != 0 and usage.said is None:
+        summary = f"exit status {end.status}: {end.tail[-_LONGEST_SUMMARY:].strip()}"
+        return BuildResult(BuildStatus.FAILED, end.status, summary, calls)
+    words = (usage.said or "")[:_LONGEST_SUMMARY]
+    return BuildResult(BuildStatus.ENDED, end.status, words, calls)
 
 
-def _from(path: Path, offset: int) -> bytes:
-    if not path.exists():
-        return b""
-    with path.open("rb") as file:
-        file.seek(offset)
-        return file.read()
-
-
-def _environment(request: BuildRequest, home: Path, base_url: str | None) -> dict[str, str]:
-    kept = {
-        name: value
-        for name, value in request.environment.items()
-        if not name.upper().startswith(_NOT_INHERITED)
-    }
-    before = kept.get("HOME") or kept.get("USERPROFILE")
-    for name, folder in _TOOL_HOMES.items():
-        if before and (Path(before) / folder).is_dir():
-            kept.setdefault(name, str(Path(before) / folder))
-    if base_url and urlsplit(base_url).hostname in ("127.0.0.1", "localhost", "::1"):
-        around = ",".join(filter(None, [kept.get("NO_PROXY"), "127.0.0.1", "localhost", "::1"]))
-        kept |= {"NO_PROXY": around, "no_proxy": around}
-    # Some agents (opencode) believe PWD rather than the folder they were started in.
-    return kept | {"HOME": str(home), "USERPROFILE": str(home), "PWD": str(request.worktree)}
-
-
-def _version(program: str, environ: Mapping[str, str]) -> str | None:
+def _version(program: str) -> str | None:
     with tempfile.TemporaryDirectory(prefix="autopack-probe-") as home:
         try:
             done = subprocess.run(
                 [program, "--version"],
-                env={**environ, "HOME": home, "USERPROFILE": home},
+                env={**os.environ, "HOME": home, "USERPROFILE": home},
                 capture_output=True,
                 stdin=subprocess.DEVNULL,
                 timeout=30,
@@ -328,7 +251,7 @@ def _version(program: str, environ: Mapping[str, str]) -> str | None:
             )
         except (OSError, subprocess.TimeoutExpired):
             return None
-    words = done.stdout.decode(errors="replace").split()
+    words = (done.stdout + b" " + done.stderr).decode(errors="replace").split()
     return next((word for word in words if word[:1].isdigit()), None)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from autopack.builders.agent import CommandLineAgent, Invocation
@@ -29,7 +28,6 @@ class ClaudeCodeBuilder(CommandLineAgent):
         api_key: str | None = None,
         key_env: str | None = None,
         executable: str | None = None,
-        environ: Mapping[str, str] | None = None,
         max_turns: str | int = 100,
         allowed_tools: str = "Bash",
         retries: str | int = 2,
@@ -40,7 +38,6 @@ class ClaudeCodeBuilder(CommandLineAgent):
             api_key=api_key,
             key_env=key_env,
             executable=executable,
-            environ=environ,
         )
         self._max_turns = whole_number("max_turns", max_turns, least=1)
         self._allowed_tools = allowed_tools

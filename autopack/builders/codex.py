@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from autopack.builders.agent import CommandLineAgent, Invocation
@@ -30,7 +30,6 @@ class CodexBuilder(CommandLineAgent):
         api_key: str | None = None,
         key_env: str | None = None,
         executable: str | None = None,
-        environ: Mapping[str, str] | None = None,
         sandbox: str = "workspace-write",
         retries: str | int = 2,
     ) -> None:
@@ -40,7 +39,6 @@ class CodexBuilder(CommandLineAgent):
             api_key=api_key,
             key_env=key_env,
             executable=executable,
-            environ=environ,
         )
         self._sandbox = one_of("sandbox", sandbox, _SANDBOXES)
         self._retries = whole_number("retries", retries)

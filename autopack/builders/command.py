@@ -12,7 +12,7 @@ import os
 import shlex
 import shutil
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,18 +47,16 @@ class CommandBuilder:
         usage: str | None = None,
         model: str | None = None,
         key_env: str | None = None,
-        environ: Mapping[str, str] | None = None,
     ) -> None:
         self._template = _split(template)
         self._usage = one_of("usage", usage, tuple(FORMATS)) if usage else None
         self._model = model
         self._key_env = key_env
-        self._environ = os.environ if environ is None else environ
 
     def check(self, plan: Plan) -> None:
         """Raise BadInput when the program, a key or a model that the template names is missing."""
         program = self._template[0]
-        if "{" not in program and shutil.which(program, path=self._environ.get("PATH")) is None:
+        if "{" not in program and shutil.which(program) is None:
             raise BadInput(
                 f"the program {program} of the template is not installed",
                 field="template",
@@ -111,18 +109,18 @@ class CommandBuilder:
 
     def probe(self) -> Probe:
         """Whether the template's program is there."""
-        found = shutil.which(self._template[0], path=self._environ.get("PATH"))
+        found = shutil.which(self._template[0])
         hint = None if found else f"install {self._template[0]}"
         return Probe(installed=found is not None, version=None, hint=hint)
 
     def _keys(self) -> dict[str, str]:
         if self._key_env is None:
             return {}
-        if self._key_env not in self._environ:
+        if self._key_env not in os.environ:
             raise BadInput(
                 f"{self._key_env} is not set", field="key_env", hint=f"set {self._key_env}"
             )
-        return {self._key_env: self._environ[self._key_env]}
+        return {self._key_env: os.environ[self._key_env]}
 
 
 def _split(template: str | None) -> list[str]:

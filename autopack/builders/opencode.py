@@ -6,13 +6,19 @@ import contextlib
 import json
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from autopack.builders.agent import CommandLineAgent, Invocation, Watch
-from autopack.builders.endpoint import CUSTOM_PROVIDER, DEFAULT_API, ENDPOINT_KEY_VARIABLE, key_variable
+from autopack.builders.agent import CommandLineAgent, Invocation
+from autopack.builders.endpoint import (
+    CUSTOM_PROVIDER,
+    DEFAULT_API,
+    ENDPOINT_KEY_VARIABLE,
+    key_variable,
+)
 from autopack.builders.options import one_of, whole_number
 from autopack.builders.protocol import BuildRequest
+from autopack.builders.watching import Watch
 
 _PACKAGES = {
     "chat": "@ai-sdk/openai-compatible",
@@ -39,7 +45,6 @@ class OpencodeBuilder(CommandLineAgent):
         api_key: str | None = None,
         key_env: str | None = None,
         executable: str | None = None,
-        environ: Mapping[str, str] | None = None,
         api: str = DEFAULT_API,
         context: str | int = 128_000,
         max_tokens: str | int = 16_000,
@@ -51,7 +56,6 @@ class OpencodeBuilder(CommandLineAgent):
             api_key=api_key,
             key_env=key_env,
             executable=executable,
-            environ=environ,
         )
         self._package = _PACKAGES[one_of("api", api, tuple(_PACKAGES))]
         self._context = whole_number("context", context, least=1)

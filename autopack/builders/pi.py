@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from autopack.builders.agent import CommandLineAgent, Invocation
-from autopack.builders.endpoint import CUSTOM_PROVIDER, DEFAULT_API, ENDPOINT_KEY_VARIABLE, key_variable, own_model
+from autopack.builders.endpoint import (
+    CUSTOM_PROVIDER,
+    DEFAULT_API,
+    ENDPOINT_KEY_VARIABLE,
+    key_variable,
+    own_model,
+)
 from autopack.builders.options import one_of, whole_number
 from autopack.builders.protocol import BuildRequest
 
@@ -35,7 +41,6 @@ class PiBuilder(CommandLineAgent):
         api_key: str | None = None,
         key_env: str | None = None,
         executable: str | None = None,
-        environ: Mapping[str, str] | None = None,
         api: str = DEFAULT_API,
         context: str | int = 128_000,
         max_tokens: str | int = 16_000,
@@ -47,7 +52,6 @@ class PiBuilder(CommandLineAgent):
             api_key=api_key,
             key_env=key_env,
             executable=executable,
-            environ=environ,
         )
         self._api = _APIS[one_of("api", api, tuple(_APIS))]
         self._context = whole_number("context", context, least=1)

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from autopack.builders.protocol import ModelCall
 from autopack.errors import BadInput
 
-Tokens = Annotated[int, Field(ge=0)]
+Tokens = Annotated[int, Field(ge=0, strict=True)]
 
 
 class _Strict(BaseModel):
@@ -46,10 +46,10 @@ class RecordedCall(_Strict):
 
     @model_validator(mode="after")
     def _split_or_total(self) -> RecordedCall:
-        split = (self.input, self.output)
-        if self.total is None and None in split:
+        split = (self.input, self.cache_read, self.cache_write, self.output, self.reasoning)
+        if self.total is None and None in (self.input, self.output):
             raise ValueError("a call needs input and output, or total")
-        if self.total is not None and split != (None, None):
+        if self.total is not None and any(part is not None for part in split):
             raise ValueError("a call has either a split or a total, not both")
         return self
 
@@ -88,7 +88,8 @@ class Step(_Strict):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Step:
-        if len(self.model_fields_set) != 1:
+        given = [getattr(self, name) for name in self.model_fields_set]
+        if len(given) != 1 or given[0] is None:
             raise ValueError("a step has exactly one of output, call, delay, files, patch")
         for path in self.files or ():
             parts = PurePosixPath(path).parts
@@ -101,7 +102,7 @@ class RecordedBuild(_Strict):
     """One build that ended."""
 
     steps: tuple[Step, ...] = ()
-    exit: int = 0
+    exit: Annotated[int, Field(strict=True)] = 0
 
 
 class PhaseRecording(_Strict):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -17,10 +16,15 @@ from autopack.builders.protocol import (
     BuildRequest,
     BuildResult,
     BuildStatus,
-    Exactness,
     ModelCall,
 )
-from autopack.builders.recording import PhaseRecording, RecordedBuild, Step, load_phase
+from autopack.builders.recording import (
+    PhaseRecording,
+    RecordedBuild,
+    RecordedCall,
+    Step,
+    load_phase,
+)
 from autopack.errors import BadInput, GitFailed
 from autopack.workspace.git import Git
 
@@ -84,7 +88,7 @@ class ScriptBuilder:
         lines = path.read_text(encoding="utf-8").split("\n")[:-1]
         records = (json.loads(line) for line in lines)
         return tuple(
-            ModelCall(**{**record["call"], "exactness": Exactness(record["call"]["exactness"])})
+            RecordedCall.model_validate(record["call"]).as_model_call()
             for record in records
             if "call" in record
         )
@@ -107,7 +111,7 @@ async def _replay(build: RecordedBuild, request: BuildRequest, spool: TextIO) ->
         if step.delay is not None:
             await asyncio.sleep(step.delay)
         elif step.call is not None:
-            _write(spool, {"call": asdict(step.call.as_model_call())})
+            _write(spool, {"call": step.call.model_dump(exclude_none=True)})
         elif step.output is not None:
             summary = step.output
             _write(spool, {"output": step.output})

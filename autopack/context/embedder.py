@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # numpy takes a tenth of a second, and an intention needs none of it
+    import numpy as np
+    from numpy.typing import NDArray
 
-Vectors = NDArray[np.float64]
+Vectors: TypeAlias = "NDArray[np.float64]"
 """One row a text, of length 1, or of zeros for a text without a word."""
 
 THRESHOLD = 0.7

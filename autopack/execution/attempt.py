@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from autopack.builders.protocol import BuildLimits, BuildRequest, BuildStatus
-from autopack.execution.closing import close_built, close_interrupted
+from autopack.execution.closing import close_built, close_interrupted, readable
 from autopack.execution.session import RunSession
 from autopack.execution.spool import BuildEnd, spool_folder, write_end
 from autopack.plan.model import PhaseSpec
@@ -54,7 +54,7 @@ def starting_point(attempts: list[AttemptRow], head: str) -> Start:
         return Start(head, None)
     last = failed[-1]
     cause = FailureCause(last.failure_cause or FailureCause.VALIDATION_FAILED)
-    output = (last.failure_output or "")[-HINT_BYTES:]
+    output = (last.failure_output or "").encode()[-HINT_BYTES:].decode(errors="ignore")
     hint = f"Attempt {last.attempt} failed ({cause.value}): {last.failure_message}\n\n{output}"
     keeps = POLICIES[cause].keeps_work and last.commit is not None
     return Start(last.commit if keeps and last.commit else head, hint.strip())
@@ -259,7 +259,7 @@ def _judge_content(
         read_link=lambda path: session.mirror.read_link(commit, path),
     )
     if violations:
-        lines = [f"{violation.path}: {violation.reason}" for violation in violations]
+        lines = [readable(f"{violation.path}: {violation.reason}") for violation in violations]
         return Failure(
             FailureCause.OUT_OF_SCOPE, f"outside the scope: {lines[0]}", "\n".join(lines)
         )

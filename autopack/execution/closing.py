@@ -41,7 +41,7 @@ def close_built(
             build_status=end.status.value,
             exit_status=end.exit_status,
             summary=end.summary,
-            changed_paths=list(changed),
+            changed_paths=[readable(path) for path in changed],
         )
 
     db.transact(write)
@@ -65,6 +65,11 @@ def close_interrupted(
         move_phase(conn, lease, attempt.phase_id, PhaseState.QUEUED)
 
     db.transact(write)
+
+
+def readable(path: str) -> str:
+    """A path as a database takes it: bytes that are not UTF-8 are written as ``\\xff``."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _record_spend(

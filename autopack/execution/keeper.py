@@ -17,6 +17,8 @@ from autopack.workspace.process import Supervisor
 
 CANCEL_POLL_SECONDS = 1.0
 _BUSY_SECONDS = 5.0
+# The share of a lease for which renewing it may fail; the rest is for ending the children.
+_PATIENCE = 2 / 3
 
 
 class LeaseKeeper:
@@ -61,9 +63,14 @@ class LeaseKeeper:
         self._closing.set()
         self._thread.join()
         stopped = self._switch.stopped
-        if stopped is None or stopped.reason is not StopReason.LEASE_LOST:
-            self._count()
-        self._db.close()
+        try:
+            if stopped is None or stopped.reason is not StopReason.LEASE_LOST:
+                self._count()
+        except LeaseLost:
+            # Taken over since the last look: the time is the new holder's to count.
+            self._switch.stop(StopReason.LEASE_LOST, "the run was taken over")
+        finally:
+            self._db.close()
 
     def _watch(self) -> None:
         while not self._closing.wait(min(CANCEL_POLL_SECONDS, self._seconds / 3)):
@@ -73,8 +80,8 @@ class LeaseKeeper:
                 self._lose(error.message)
                 return
             except DatabaseRefused as error:
-                # The database may come back; the lease's own length is the limit of patience.
-                if self._clock.monotonic() - self._renewed_at >= self._seconds:
+                # The database may come back, but nothing may run on when the lease is over.
+                if self._clock.monotonic() - self._renewed_at >= self._seconds * _PATIENCE:
                     self._lose(f"the lease could not be renewed: {error.message}")
                     return
 

@@ -124,11 +124,14 @@ def held(run_id: str) -> RunSession:
     return _held[run_id]
 
 
-def stop_all(reason: StopReason, message: str) -> bool:
-    """Stop every run that this process holds; False when it holds none."""
+_stopping: list[tuple[StopReason, str]] = []
+
+
+def stop_all(reason: StopReason, message: str) -> None:
+    """Stop every run that this process holds or is just taking over."""
+    _stopping.append((reason, message))
     for session in list(_held.values()):
         session.switch.stop(reason, message)
-    return bool(_held)
 
 
 def open_session(
@@ -191,6 +194,8 @@ def open_session(
         release(db, acquired.lease)
         raise
     _held[run_id] = session
+    if _stopping:
+        switch.stop(*_stopping[0])
     return session
 
 

@@ -42,7 +42,8 @@ class StopSwitch:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Reentrant, for a signal handler may interrupt the thread that has it.
+        self._lock = threading.RLock()
         self._stopped: RunStopped | None = None
         self._waiting: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
 
@@ -70,12 +71,16 @@ class StopSwitch:
             raise self._stopped
 
     async def guard(self, step: Coroutine[Any, Any, T]) -> T:
-        """Await ``step``; when the switch is thrown, cancel it, wait for its end, raise."""
+        """Await ``step``; when the switch is thrown, cancel it, wait for its end, raise.
+
+        A step is not begun when the switch was thrown before.
+        """
         event = asyncio.Event()
         with self._lock:
-            self._waiting = (asyncio.get_running_loop(), event)
             if self._stopped is not None:
-                event.set()
+                step.close()
+                raise self._stopped
+            self._waiting = (asyncio.get_running_loop(), event)
         work = asyncio.ensure_future(step)
         thrown = asyncio.ensure_future(event.wait())
         try:

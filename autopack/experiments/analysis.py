@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
@@ -45,10 +46,12 @@ def analyse(
     *,
     test_id: str | None = None,
     protocol_hash: str | None = None,
+    warnings: Sequence[str] = (),
 ) -> schema.Analysis:
     """Analyse ``table``; the same inputs give the same result to the last bit.
 
-    ``test_id`` defaults to one made from the inputs, ``protocol_hash`` to that of ``protocol``.
+    ``test_id`` defaults to one made from the inputs, ``protocol_hash`` to that of ``protocol``;
+    ``warnings`` are what the caller knows about the pairs beyond the table.
     Raises BadInput when a monitored table is longer than the protocol allows.
     """
     _refuse_too_many(table, protocol)
@@ -80,7 +83,7 @@ def analyse(
         decision=verdict.decision,
         reasons=list(verdict.reasons),
         sentence=verdict.sentence,
-        warnings=_warnings(table, tokens),
+        warnings=[*warnings, *_warnings(table, tokens)],
         seed=protocol.seed,
         n_pairs=len(control),
         n_plans=tokens.summary.n,

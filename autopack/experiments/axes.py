@@ -27,7 +27,7 @@ def log_ticks(lo: float, hi: float, *, whole: bool = False) -> list[float]:
             round(value, 12) for value in values if lo <= value <= hi and not (whole and value % 1)
         ]
         if len(inside) <= MOST_TICKS:
-            return inside if len(inside) >= 3 else _even_ticks(lo, hi)
+            return inside if whole or len(inside) >= 3 else _even_ticks(lo, hi)
     decades = range(first, last + 1, math.ceil((last - first) / MOST_TICKS))
     return [10.0**power for power in decades if lo <= 10.0**power <= hi]
 

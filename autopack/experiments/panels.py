@@ -132,13 +132,14 @@ def forest(axes: Axes, analysis: Analysis) -> None:
     seen = [1.0]
     for row, (_, ratio, lo, hi, main) in enumerate(rows):
         colour = FEWER if main else INK
+        limits = "no interval"
         if lo is not None and hi is not None:
             axes.plot([lo, hi], [row, row], color=colour, linewidth=3 if main else 1.6)
             seen += [lo, hi]
+            limits = f"{_ratio_text(lo)} to {_ratio_text(hi)}"
         axes.plot(ratio, row, "D" if main else "o", color=colour, markersize=8 if main else 5.5)
-        limits = f"{lo:.2f} to {hi:.2f}" if lo is not None and hi is not None else "no interval"
         axes.annotate(
-            f"{ratio:.2f}  ({limits})",
+            f"{_ratio_text(ratio)}  ({limits})",
             (1.02, row),
             xycoords=("axes fraction", "data"),
             va="center",
@@ -162,7 +163,7 @@ def sequence(axes: Axes, analysis: Analysis) -> None:
     ratio, lo, hi = np.exp(looks.mean), np.exp(looks.lo), np.exp(np.minimum(looks.hi, 700))
     number = np.arange(1, len(pairs) + 1)
     known = np.isfinite(looks.lo)
-    settled = ratio[min(4, len(ratio) - 1) :]
+    settled = ratio[min(4, len(ratio) // 3) :]
     closed = np.concatenate([lo[known], hi[known]]) if known.any() else settled
     bottom = max(min(settled.min(), closed.min(), 0.8), float(np.median(settled)) / 6)
     top = min(max(settled.max(), closed.max(), 1.25), float(np.median(settled)) * 6)
@@ -200,6 +201,10 @@ def _thin(n: int) -> NDArray[np.int64]:
         return np.arange(n)
     early = np.geomspace(1, n, MOST_STEPS // 2).astype(int) - 1
     return np.unique(np.concatenate([early, np.linspace(0, n - 1, MOST_STEPS // 2).astype(int)]))
+
+
+def _ratio_text(value: float) -> str:
+    return f"{value:.3f}" if 0.1 <= value < 10 else short_number(value)
 
 
 def _shorten(name: str) -> str:

@@ -8,8 +8,7 @@ from collections.abc import Callable
 def root(function: Callable[[float], float], lo: float, hi: float) -> float:
     """The zero of ``function`` between ``lo`` and ``hi``, by bisection to the last bit.
 
-    ``lo`` must be on the side where the function is at most 0, or both are swapped first; an
-    end is returned where the function has no change of sign.
+    Where its sign does not change, ``hi``.
     """
     if function(lo) > 0:
         lo, hi = hi, lo

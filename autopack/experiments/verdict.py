@@ -9,6 +9,7 @@ from enum import StrEnum
 from autopack.experiments.evidence import ALPHA, TokenEvidence
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.sequential import MIN_PLANS, STOPPING_E, e_value
+from autopack.experiments.statistics import Interval
 from autopack.experiments.success import PairedOutcomes
 from autopack.experiments.wording import count, p_value, points, ratio_range
 
@@ -50,6 +51,13 @@ class SuccessEvidence:
         """Whether phase completion is shown to be lower by less than ``margin``."""
         return self.lower is not None and self.lower > -margin
 
+    @property
+    def runs_direction(self) -> int:
+        """1 when McNemar's mid-p shows that more runs succeed, -1 for fewer, else 0."""
+        if self.mid_p is None or self.mid_p >= ALPHA:
+            return 0
+        return 1 if self.outcomes.n01 > self.outcomes.n10 else -1
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -88,7 +96,7 @@ def decide(
         return Verdict(
             Decision.INSUFFICIENT,
             (f"{reason}, there are {plans}",),
-            f"INSUFFICIENT: {reason} ({size}).",
+            f"INSUFFICIENT: {reason} ({_numbers(tokens)}; {size}).",
         )
     finding = _about_tokens(tokens, protocol)
     if finding.decision is Decision.SAVES:
@@ -127,20 +135,21 @@ def _about_tokens(tokens: TokenEvidence, protocol: AnalysisProtocol) -> _Finding
 
 
 def _last_look(tokens: TokenEvidence) -> _Finding:
-    interval, flips, alpha = tokens.test_interval, tokens.flips, tokens.side_alpha
-    test = f"the {1 - 2 * alpha:.0%} t interval is {ratio_range(interval)}"
-    if _below(interval.hi, 1) and _at_most(flips.less, alpha):
+    flips, alpha = tokens.flips, tokens.side_alpha
+    lo, hi = _limits(tokens.test_interval)
+    test = f"the {1 - 2 * alpha:.0%} t interval is {ratio_range(tokens.test_interval)}"
+    if hi < 1 and flips.less is not None and flips.less <= alpha:
         return _Finding(
             Decision.SAVES, (f"{test} and the sign-flip p for less is {p_value(flips.less)}",)
         )
-    if _above(interval.lo, 1) and _at_most(flips.greater, alpha):
+    if lo > 1 and flips.greater is not None and flips.greater <= alpha:
         return _Finding(
             Decision.COSTS_MORE,
             (f"{test} and the sign-flip p for more is {p_value(flips.greater)}",),
         )
-    near = tokens.equivalence_interval
-    within = f"the {1 - 2 * ALPHA:.0%} interval {ratio_range(near)}"
-    if _above(near.lo, EQUIVALENCE[0], equal=True) and _below(near.hi, EQUIVALENCE[1], equal=True):
+    lo, hi = _limits(tokens.equivalence_interval)
+    within = f"the {1 - 2 * ALPHA:.0%} interval {ratio_range(tokens.equivalence_interval)}"
+    if lo >= EQUIVALENCE[0] and hi <= EQUIVALENCE[1]:
         return _Finding(Decision.EQUIVALENT, (f"{within} lies within 1/1.1 to 1.1",))
     return _Finding(
         Decision.INCONCLUSIVE,
@@ -170,9 +179,11 @@ def _about_saving(
         *finding.reasons,
         f"phase completion is maintained within {margin}: {_limit(success)}",
     )
-    if success.mid_p is not None and success.mid_p < ALPHA and success.lower > 0:
-        reason = f"more runs succeed: McNemar mid-p {p_value(success.mid_p)}"
-        return _Finding(Decision.RAISES_SUCCESS, (*reasons, reason))
+    if success.runs_direction < 0:
+        # A run that fails its last phase loses little phase completion, and yet its purpose.
+        return _Finding(Decision.SAVES_SUCCESS_UNPROVEN, (*reasons, "fewer runs succeed"))
+    if success.runs_direction > 0 and success.lower > 0:
+        return _Finding(Decision.RAISES_SUCCESS, (*reasons, "more runs succeed"))
     return _Finding(Decision.SAVES, reasons)
 
 
@@ -233,13 +244,6 @@ def _limit(success: SuccessEvidence) -> str:
     )
 
 
-def _below(value: float | None, bound: float, *, equal: bool = False) -> bool:
-    return value is not None and (value < bound or (equal and value == bound))
-
-
-def _above(value: float | None, bound: float, *, equal: bool = False) -> bool:
-    return value is not None and (value > bound or (equal and value == bound))
-
-
-def _at_most(p: float | None, alpha: float) -> bool:
-    return p is not None and p <= alpha
+def _limits(interval: Interval) -> tuple[float, float]:
+    lo, hi = interval.lo, interval.hi
+    return -math.inf if lo is None else lo, math.inf if hi is None else hi

@@ -46,7 +46,7 @@ def serve(
         return 2
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+        signal.signal(number, lambda _number, _frame: stopped.set())
     _print({"url": server.url, "openai_url": server.openai_url})
     while not stopped.wait(1.0):  # a wait without an end would keep signals out on Windows
         pass

@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -155,7 +155,7 @@ class Script(_Value):
     def _short_form(cls, data: object) -> object:
         if not isinstance(data, Mapping):
             return data
-        values: dict[str, object] = {str(key): value for key, value in data.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        values = {str(key): value for key, value in cast("Mapping[object, object]", data).items()}
         if "turns" in values:
             if "conversations" in values:
                 raise ValueError("give turns or conversations, not both")

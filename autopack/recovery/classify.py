@@ -53,7 +53,7 @@ def classify(*, exit_status: int | None, output: str, diff: str | None = None) -
 _MARKERS = re.compile(r"^\+(?:<{7}|>{7}) ", re.MULTILINE)
 _BY_EXIT = {
     124: FailureCause.TIMEOUT,  # of coreutils' timeout
-    126: FailureCause.ENVIRONMENT,  # found, but may not be run
+    126: FailureCause.RUNTIME_ERROR,  # found, but may not be run: a file without its bit
     127: FailureCause.ENVIRONMENT,  # not found
     137: FailureCause.ENVIRONMENT,  # killed, mostly for want of memory
     -9: FailureCause.ENVIRONMENT,

@@ -30,7 +30,10 @@ def analyse(
     ] = 0.10,
     metric: Annotated[
         list[str] | None,
-        Parameter(help="A secondary metric declared beforehand; all in the table when absent."),
+        Parameter(
+            negative="",
+            help="A secondary metric declared beforehand; all in the table when absent.",
+        ),
     ] = None,
     seed: Annotated[int, Parameter(help="Seed of permutations and bootstrap.")] = 0,
     report: Annotated[
@@ -63,7 +66,8 @@ def power(
         Path | None, Parameter(help="Table of pairs to take the SD from, as for analyse.")
     ] = None,
     ratio: Annotated[
-        list[float] | None, Parameter(help="True treatment / control to plan for; repeatable.")
+        list[float] | None,
+        Parameter(negative="", help="True treatment / control to plan for; repeatable."),
     ] = None,
     pairs: Annotated[
         int | None, Parameter(help="Also say what this many pairs, one a plan, can see.")

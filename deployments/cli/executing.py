@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from autopack.execution.session import stop_all
@@ -15,7 +19,8 @@ from deployments.cli.output import err
 from deployments.cli.progress import Progress
 from flows.server import choose_server
 
-EXIT_CODES = {"DONE_SUCCESS": 0, "AWAITING_APPROVAL": 3, "PHASE_EXECUTION": 130}
+INTERRUPTED = 130
+_EXIT_CODES = {"DONE_SUCCESS": 0, "AWAITING_APPROVAL": 3, "PHASE_EXECUTION": INTERRUPTED}
 
 
 def execute(
@@ -25,32 +30,40 @@ def execute(
     # Prefect's own lines would run through the progress display; its server still has them.
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     choose_server(settings, ephemeral=ephemeral)
-    with Progress(db, run_id, err):
+    with _orderly_signals(), Progress(db, run_id, err):
         from flows.run import execute_run
 
-        return asyncio.run(_interruptible(execute_run(run_id=run_id)))
+        return _in_a_thread(lambda: asyncio.run(execute_run(run_id=run_id)))
 
 
 def exit_code(run: dict[str, Any]) -> int:
     """The exit code that a run's state stands for."""
-    return EXIT_CODES.get(run["state"], 1)
+    return _EXIT_CODES.get(run["state"], 1)
 
 
-async def _interruptible(work: Any) -> dict[str, Any]:
-    """Await ``work``; a first SIGINT or SIGTERM stops the runs, a second the process."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+def _in_a_thread(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Leave the main thread to the signals: Prefect replaces their handlers only there."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="flow") as pool:
+        return pool.submit(work).result()
 
-    def interrupt() -> None:
-        if not stop_all(StopReason.INTERRUPTED, "interrupted") and task is not None:
-            task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, interrupt)
-        except NotImplementedError:
-            # Windows: Ctrl-C reaches the loop as KeyboardInterrupt instead.
-            break
+@contextmanager
+def _orderly_signals() -> Generator[None]:
+    """Let a first SIGINT or SIGTERM stop the runs of this process, and a second one itself."""
+    asked = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            # The lease is left behind: its holder is gone, and so the run can be taken over.
+            os._exit(INTERRUPTED)
+        asked = True
+        stop_all(StopReason.INTERRUPTED, "interrupted")
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, handle) for number in numbers]
     try:
-        return await work
-    except asyncio.CancelledError as error:
-        raise KeyboardInterrupt from error
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -22,7 +22,7 @@ def check(
     if as_json:
         print_json({"valid": True, "plan_hash": plan.plan_hash, "plan": plan.to_dict()})
         return 0
-    table = plain_table("phase", "tier", "after", "checks")
+    table = plain_table("phase", "tier", "after", "checks", wraps=("after", "checks"))
     for phase in plan.ordered():
         checks = "inferred" if phase.checks is None else "; ".join(map(shlex.join, phase.checks))
         table.add_row(phase.id, phase.tier, ", ".join(phase.depends_on), checks)
@@ -61,7 +61,9 @@ def toolchain(
             }
         )
         return 0
-    table = plain_table("toolchain", "path", "confidence", "test", "evidence")
+    table = plain_table(
+        "toolchain", "path", "confidence", "test", "evidence", wraps=("test", "evidence")
+    )
     for one in found:
         table.add_row(
             f"{one.name}/{one.manager}",

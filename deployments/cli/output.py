@@ -57,11 +57,16 @@ def state_text(state: str) -> str:
     return f"[{style}]{state}[/{style}]"
 
 
-def plain_table(*headers: str, right: tuple[str, ...] = ()) -> Table:
-    """A table without decoration; the headers in ``right`` are numbers."""
+def plain_table(*headers: str, right: tuple[str, ...] = (), wraps: tuple[str, ...] = ()) -> Table:
+    """A table without decoration; the columns in ``right`` hold numbers.
+
+    In a narrow terminal those in ``wraps`` give way, so that ids can always be copied.
+    """
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for header in headers:
-        table.add_column(header, justify="right" if header in right else "left", no_wrap=True)
+        table.add_column(
+            header, justify="right" if header in right else "left", no_wrap=header not in wraps
+        )
     return table
 
 

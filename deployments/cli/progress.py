@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from autopack.errors import AutopackError
-from autopack.execution.view import run_view
+from autopack.execution.view import Json, run_view
 from autopack.store.engine import Database
 from deployments.cli.output import phase_table
 
@@ -45,11 +45,15 @@ class Progress:
     def _watch(self) -> None:
         if self._console.is_terminal:
             with Live(console=self._console, transient=True, refresh_per_second=8) as live:
-                self._each(lambda run: live.update(self._picture(run)))
+
+                def draw(run: Json) -> None:
+                    live.update(self._picture(run))
+
+                self._each(draw)
         else:
             self._each(self._say)
 
-    def _each(self, show: Any) -> None:
+    def _each(self, show: Callable[[Json], None]) -> None:
         last = False
         while not last:
             last = self._ended.wait(_POLL_SECONDS)
@@ -59,13 +63,13 @@ class Progress:
                 # The display is no reason to stop; the run itself says what is wrong.
                 continue
 
-    def _picture(self, run: dict[str, Any]) -> Group:
+    def _picture(self, run: Json) -> Group:
         line = Text(
             f"{run['run_id']}  {run['state']}  {self._elapsed()}  {run['tokens']['total']:,} tokens"
         )
         return Group(line, phase_table(run))
 
-    def _say(self, run: dict[str, Any]) -> None:
+    def _say(self, run: Json) -> None:
         for phase in run["phases"]:
             now = (phase["state"], phase["attempts"])
             if now != self._said.get(phase["phase_id"], ("QUEUED", 0)):

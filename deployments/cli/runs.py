@@ -17,7 +17,7 @@ from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.runs import get_run
 from autopack.workspace.source import SourceRepository
-from deployments.cli.executing import execute, exit_code
+from deployments.cli.executing import INTERRUPTED, execute, exit_code
 from deployments.cli.output import AsJson, note, print_json, print_run
 
 Many = Parameter(negative="", consume_multiple=False)
@@ -114,9 +114,6 @@ def _execute(run_id: str, db: Database, settings: Settings, as_json: bool) -> in
     else:
         print_run(view)
     code = exit_code(view)
-    if code == EXIT_INTERRUPTED:
+    if code == INTERRUPTED:
         note(f"interrupted; go on with `autopack resume {run_id}`")
     return code
-
-
-EXIT_INTERRUPTED = 130

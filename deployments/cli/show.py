@@ -44,13 +44,13 @@ def runs(
     if as_json:
         print_json({"runs": rows, "next_cursor": page.next_cursor})
         return 0
-    table = plain_table("run", "state", "created", "goal")
+    table = plain_table("run", "state", "created", "goal", wraps=("goal",))
     for row in rows:
         table.add_row(
             row["run_id"],
             state_text(row["state"]),
             str(row["created_at"])[:19],
-            escape(row["goal"][:60]),
+            escape(row["goal"]),
         )
     out.print(table if rows else "no runs")
     if page.next_cursor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from types import FrameType
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -29,8 +30,12 @@ def up(
     settings = Settings.from_environment()
     Database.open(settings.database_url).close()
     stopping = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, stop)
     with local_stack(settings, port=port, sqlite=sqlite, say=note) as stack:
         if as_json:
             print_json({"ui_url": stack.url, "api_url": stack.api_url})

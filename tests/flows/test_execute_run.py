@@ -186,9 +186,7 @@ async def test_a_cap_reached_by_a_success_stops_the_next_phase_before_it_is_paid
 async def test_what_failed_runs_completed_is_published(home: Path, tmp_path: Path) -> None:
     phases = {"one": [[write(a="1")]], "two": [[write(b="1")]]}
     project = make_project(tmp_path, phases, phase={"validate": ["test ! -e b"]})
-    text = project.plan.read_text().replace(
-        "- id: two\n", "- id: two\n  budget: {attempts: 1}\n"
-    )
+    text = project.plan.read_text().replace("- id: two\n", "- id: two\n  budget: {attempts: 1}\n")
     project.plan.write_text(text)
 
     answer = await run(project, run_id="half")

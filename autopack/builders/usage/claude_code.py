@@ -83,8 +83,10 @@ class ClaudeCodeParser:
             exactness = Exactness.PARTIAL if self._seen else Exactness.UNKNOWN
             return Usage(seen, add_up(seen, exactness), exactness)
         calls = self._reconciled(seen, part(self._result, "modelUsage"))
-        failed = self._result.get("is_error") is True
-        words = text(self._result, "result") or text(self._result, "subtype")
+        subtype = text(self._result, "subtype") or ""
+        # At a limit of turns or money it has worked, and says so as an error.
+        failed = self._result.get("is_error") is True and not subtype.startswith("error_max_")
+        words = text(self._result, "result") or subtype or None
         status = self._result.get("api_error_status")
         return Usage(
             calls,
@@ -166,4 +168,3 @@ class ClaudeCodeParser:
 def _plain(model: str) -> str:
     """The model's name without the context size that reports add to it, as in ``name[1m]``."""
     return model.partition("[")[0]
-

@@ -22,7 +22,6 @@ from autopack.builders.usage.reading import (
     tokens,
 )
 
-
 _COUNTS = (
     "input_tokens",
     "cached_input_tokens",

@@ -7,6 +7,8 @@ with an error and no tokens.
 
 from __future__ import annotations
 
+from typing import cast
+
 from autopack.builders.endpoint import CUSTOM_PROVIDER
 from autopack.builders.protocol import Exactness, ModelCall
 from autopack.builders.usage.reading import (
@@ -77,8 +79,8 @@ class PiParser:
 
 
 def _words(message: Json) -> str | None:
-    content = message.get("content")
+    content: object = message.get("content")
     if message.get("role") != "assistant" or not isinstance(content, list):
         return None
-    words = [block["text"] for block in content if isinstance(block, dict) and "text" in block]  # pyright: ignore[reportUnknownVariableType]
-    return "\n".join(str(word) for word in words) or None  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    blocks = [cast("Json", one) for one in cast("list[object]", content) if isinstance(one, dict)]
+    return "\n".join(str(block["text"]) for block in blocks if "text" in block) or None

@@ -55,8 +55,10 @@ class Usage:
 class UsageParser(Protocol):
     """Reads one format, an event at a time."""
 
-    markers: tuple[bytes, ...]
-    """A line without any of these says nothing about usage and is not decoded."""
+    @property
+    def markers(self) -> Sequence[bytes]:
+        """A line without any of these says nothing about usage and is not decoded."""
+        ...
 
     def read(self, event: Json) -> None:
         """Take in one line of output; an event of another kind is ignored."""

@@ -71,7 +71,7 @@ class AnthropicMessages:
             yield _event("content_block_stop", index=index)
             index += 1
         for call_id, call in answer.calls:
-            block = {"type": "tool_use", "id": call_id, "name": call.name, "input": {}}
+            block: Json = {"type": "tool_use", "id": call_id, "name": call.name, "input": {}}
             yield _event("content_block_start", index=index, content_block=block)
             for piece in cut(json.dumps(call.arguments)):
                 delta = {"type": "input_json_delta", "partial_json": piece}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from autopack.modelserver.script import Tokens, ToolCall
 
@@ -97,10 +97,8 @@ def text_of(content: object) -> str:
         return content
     if not isinstance(content, list):
         return ""
-    parts: list[Any] = content  # pyright: ignore[reportUnknownVariableType]
-    return "\n".join(
-        str(part["text"]) for part in parts if isinstance(part, dict) and "text" in part
-    )
+    parts = [cast("Json", part) for part in cast("list[object]", content) if isinstance(part, dict)]
+    return "\n".join(str(part["text"]) for part in parts if "text" in part)
 
 
 def arguments_of(schema: Json | None) -> tuple[str, ...]:

@@ -61,11 +61,8 @@ class Responses:
             place: Json = {"item_id": item["id"], "output_index": index}
             if item["type"] == "message":
                 part = item["content"][0]
-                yield event(
-                    "response.output_item.added",
-                    output_index=index,
-                    item=item | {"status": "in_progress", "content": []},
-                )
+                begun: Json = {**item, "status": "in_progress", "content": []}
+                yield event("response.output_item.added", output_index=index, item=begun)
                 yield event(
                     "response.content_part.added",
                     **place,
@@ -97,7 +94,7 @@ class Responses:
 def _items(answer: Answer) -> list[Json]:
     items: list[Json] = []
     if answer.text:
-        part = {"type": "output_text", "text": answer.text, "annotations": []}
+        part: Json = {"type": "output_text", "text": answer.text, "annotations": []}
         items.append(
             {
                 "id": f"msg_{answer.id}",

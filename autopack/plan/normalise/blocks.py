@@ -37,6 +37,7 @@ class Block:
     language: str = ""
 
 
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)")
 _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.+?)[ \t]*#*$")
 _BOLD = re.compile(r"^\s*(?:\*\*|__)([^*_\n]{1,120}?)(?:\*\*|__):?\s*$")
@@ -51,13 +52,15 @@ _NUMBERED_TITLE = re.compile(
 _UNDERLINE = re.compile(r"^(?:=|-){3,}[ \t]*$")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]?\s+(?=[\"'(`\[]?[A-Z0-9`])")
 _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|approx|Mr|Dr|No)\.$")
-_EMPHASIS = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
-_LINK = re.compile(r"\[([^\]\n]+)\]\([^)\s]*\)")
+# Not the underscores of __init__.py.
+_EMPHASIS = re.compile(r"(?<![\w/.`])(\*\*|__)(?=\S)(.+?)(?<=\S)\1(?![\w.`])")
+_LINK = re.compile(r"\[([^\]\n]{1,300})\]\([^)\s]{0,300}\)")
 
 
 def read_blocks(text: str) -> tuple[Block, ...]:
     """The blocks of ``text`` in order; emphasis and link targets are left out."""
-    return tuple(_split(text.replace("\r\n", "\n").expandtabs(4).split("\n")))
+    plain = _CONTROL.sub(" ", text.replace("\r\n", "\n").expandtabs(4))
+    return tuple(_split(plain.split("\n")))
 
 
 def _split(lines: list[str]) -> Iterator[Block]:
@@ -145,7 +148,7 @@ def _sentences(paragraph: list[tuple[int, str]]) -> Iterator[Block]:
     for number, piece in pieces:
         start = 0
         for end in [*(m.start() for m in _SENTENCE_END.finditer(piece)), len(piece)]:
-            if end < len(piece) and _ABBREVIATION.search(piece[:end]):
+            if end < len(piece) and _ABBREVIATION.search(piece, max(start, end - 10), end):
                 continue
             sentence = _plain(piece[start:end])
             start = end

@@ -13,7 +13,7 @@ _KEYWORDS = {
         sessions signin sign-in signup sign-up 2fa mfa rbac
     """,
     "api_endpoint": """
-        api apis rest restful endpoint endpoints route routes graphql grpc http request requests
+        api apis restful endpoint endpoints route routes graphql grpc http
         openapi swagger webhook webhooks
     """,
     "database": """

@@ -9,6 +9,7 @@ from autopack.plan.model import Plan
 from autopack.plan.normalise.blocks import Block, Kind
 
 _LANGUAGES = frozenset({"", "yaml", "yml", "json"})
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n]*$", re.MULTILINE)
 _LOOKS = re.compile(r"^\s*(?:\{|[\"']?phases[\"']?\s*:)", re.MULTILINE)
 
 
@@ -22,7 +23,8 @@ def embedded_plan(text: str, blocks: tuple[Block, ...]) -> Plan | None:
         for block in blocks
         if block.kind is Kind.CODE and block.language in _LANGUAGES and _LOOKS.search(block.text)
     ]
-    for candidate in (text, *fenced):
-        if re.search(r"\bphases\b", candidate) and not is_plain_text(candidate):
+    outside = "\n".join(_FENCE.split(text)[::2])
+    for candidate in ([text] if _LOOKS.search(outside) else []) + fenced:
+        if not is_plain_text(candidate):
             return parse_plan(candidate)
     return None

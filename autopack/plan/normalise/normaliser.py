@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from autopack.errors import PlanError
-from autopack.plan.model import PhaseSpec, Plan, RunBudget, Scope
+from autopack.plan.model import Plan, RunBudget
 from autopack.plan.normalise.blocks import Block, Kind, read_blocks
 from autopack.plan.normalise.categories import category
 from autopack.plan.normalise.commands import is_only_a_check, named_commands
 from autopack.plan.normalise.confidence import confidence, confidence_parts
 from autopack.plan.normalise.embedded import embedded_plan
 from autopack.plan.normalise.order import dependencies
-from autopack.plan.normalise.paths import Files, Named, named_paths
-from autopack.plan.normalise.sections import Placed, Role, placed
+from autopack.plan.normalise.paths import Files, named_paths
+from autopack.plan.normalise.phases import MOST_PATHS, at_most, phases_of
+from autopack.plan.normalise.sections import Placed, Role, placed, texts_of
 from autopack.plan.normalise.steps import Step, find_steps
 from autopack.plan.values import Command
 from autopack.validation.detect import inferred_checks
@@ -26,7 +27,6 @@ from autopack.validation.toolchains.tree import Tree
 
 CONFIDENCE_THRESHOLD = 0.7
 MOST_DELIVERABLES = 20
-MOST_PATHS = 50
 MOST_PHASES = 10
 TOKENS = 420_000
 """What a plan made from free text may spend."""
@@ -56,9 +56,9 @@ class Normalised:
     warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """As ``autopack plan normalise --json`` prints it."""
+        """As ``autopack plan normalise --json`` prints it; the plan can be saved and run."""
         return {
-            "plan": self.plan.to_dict(),
+            "plan": self.plan.model_dump(mode="json", by_alias=True, exclude_none=True),
             "deliverables": list(self.deliverables),
             "category": self.category,
             "scope": list(self.scope),
@@ -98,7 +98,16 @@ def normalise(text: str, *, root: Path | None, detected: Sequence[Detected]) -> 
             field="validation",
             hint="name a command such as `pytest -q` in the text",
         )
-    return _built(blocks, parts, steps, files, detected, named or inferred, bool(named), unsafe)
+    return _built(
+        steps,
+        blocks=blocks,
+        parts=parts,
+        files=files,
+        detected=detected,
+        validation=named or inferred,
+        validation_named=bool(named),
+        unsafe=unsafe,
+    )
 
 
 def accept(found: Normalised, *, threshold: float = CONFIDENCE_THRESHOLD) -> Plan:
@@ -129,16 +138,17 @@ def _as_written(plan: Plan, inferred: tuple[Command, ...]) -> Normalised:
 
 
 def _built(
+    steps: list[Step],
+    *,
     blocks: tuple[Block, ...],
     parts: Sequence[Placed],
-    steps: list[Step],
     files: Files,
     detected: Sequence[Detected],
     validation: tuple[Command, ...],
     validation_named: bool,
     unsafe: tuple[str, ...],
 ) -> Normalised:
-    merged = _at_most(steps, MOST_PHASES)
+    merged = at_most(steps, MOST_PHASES)
     needs, warnings = dependencies(merged)
     if len(merged) < len(steps):
         warnings.append(f"{len(steps)} steps were joined into {MOST_PHASES} phases")
@@ -148,7 +158,7 @@ def _built(
         warnings.append(
             f"only the first {MOST_DELIVERABLES} of {len(works)} deliverables are listed"
         )
-    forbidden = named_paths("do not change " + " ".join(_texts(parts, Role.NON_GOALS)), files)
+    forbidden = named_paths("do not change " + " ".join(texts_of(parts, Role.NON_GOALS)), files)
     named = [[named_paths(work.text, files) for work in step.works] for step in merged]
     doubts = [warning for names in named for each in names for warning in each.warnings]
     scope = tuple(dict.fromkeys(path for names in named for each in names for path in each.scope))
@@ -156,29 +166,22 @@ def _built(
         warnings.append("no file is named: the phases may change the whole repository")
     elif len(scope) > MOST_PATHS:
         warnings.append(f"only the first {MOST_PATHS} of {len(scope)} named paths are listed")
-    ids = _ids(merged)
-    phases = [
-        PhaseSpec(
-            id=ids[index],
-            instructions=_instructions(step, _context(parts, steps)),
-            deliverables=tuple(
-                path for each in names for path in each.new if not path.endswith("/")
-            ),
-            scope=_scope(names, forbidden),
-            checks=validation if validation_named else None,
-            depends_on=tuple(ids[other] for other in sorted(needs[index])),
-        )
-        for index, (step, names) in enumerate(zip(merged, named, strict=True))
-    ]
     sure = 1.0 if validation_named else max((d.confidence for d in detected if d.test), default=0.5)
     weighed = confidence_parts(works, scope=scope, doubts=len(doubts), validation=sure)
     return Normalised(
         plan=Plan(
             goal=_goal(blocks, parts, merged),
-            success_criteria=tuple(_texts(parts, Role.CRITERIA)),
-            non_goals=tuple(_texts(parts, Role.NON_GOALS)),
+            success_criteria=tuple(texts_of(parts, Role.CRITERIA)),
+            non_goals=tuple(texts_of(parts, Role.NON_GOALS)),
             budget=RunBudget(tokens=TOKENS, phases=MOST_PHASES),
-            phases=tuple(phases),
+            phases=phases_of(
+                merged,
+                named=named,
+                needs=needs,
+                forbidden=forbidden,
+                context=_context(parts, steps),
+                checks=validation if validation_named else None,
+            ),
         ),
         deliverables=tuple(work.text for work in works[:MOST_DELIVERABLES]),
         category=category("\n".join(step.text for step in merged)),
@@ -191,8 +194,8 @@ def _built(
 
 
 def _checks_apart(each: Placed) -> Placed:
-    """Work that only runs a check is validation."""
-    is_check = each.role is Role.WORK and is_only_a_check(each.block.text)
+    """What only asks for a check to be run is validation, under whatever heading."""
+    is_check = each.block.kind is not Kind.CODE and is_only_a_check(each.block.text)
     return replace(each, role=Role.VALIDATION) if is_check else each
 
 
@@ -207,13 +210,9 @@ def _validating(parts: Iterable[Placed]) -> list[str]:
     return texts
 
 
-def _texts(parts: Iterable[Placed], role: Role) -> list[str]:
-    return [p.block.text for p in parts if p.role is role and p.block.kind is not Kind.CODE]
-
-
 def _goal(blocks: tuple[Block, ...], parts: Sequence[Placed], steps: Sequence[Step]) -> str:
     """What the text calls its goal, else its title, else what the steps amount to."""
-    told = " ".join(_texts(parts, Role.GOAL))
+    told = " ".join(texts_of(parts, Role.GOAL))
     title = next((b.text for b in blocks if b.kind is Kind.HEADING and b.level == 1), "")
     if _GENERIC_TITLES.fullmatch(title):
         title = ""
@@ -224,70 +223,16 @@ def _goal(blocks: tuple[Block, ...], parts: Sequence[Placed], steps: Sequence[St
 
 def _context(parts: Sequence[Placed], steps: Sequence[Step]) -> str:
     """What the text tells besides work, for every phase's instructions."""
-    told = set(work.line for step in steps for work in step.works)
-    kept = {detail for step in steps for detail in step.details}
-    before = min(told, default=0)
+    first = min((work.line for step in steps for work in step.works), default=0)
+    titles = {step.title for step in steps}
     texts = [
-        p.block.text
-        for p in parts
-        if p.role is Role.CONTEXT
-        or (p.role is Role.WORK and p.block.line < before and p.block.text not in kept)
-        if p.block.kind is not Kind.HEADING and not _is_title(p, steps)
+        each.block.text
+        for each in parts
+        if each.role is Role.CONTEXT
+        or (
+            each.role is Role.WORK
+            and each.block.line < first
+            and each.block.text.rstrip(":") not in titles
+        )
     ]
     return "\n".join(texts)[:_LONGEST_CONTEXT]
-
-
-def _is_title(each: Placed, steps: Sequence[Step]) -> bool:
-    return any(step.title == each.block.text.rstrip(":") for step in steps)
-
-
-def _instructions(step: Step, context: str) -> str:
-    works = [work.text for work in step.works]
-    lines = works if len(works) == 1 and not step.title else [f"- {text}" for text in works]
-    parts = [f"{step.title}:"] if step.title else []
-    parts += [*lines, *step.details]
-    if context:
-        parts += ["", "Context:", context]
-    return "\n".join(parts)
-
-
-def _scope(names: Sequence[Named], forbidden: Named) -> Scope:
-    """The named paths, if each piece of work names one; else some would be out of its own scope."""
-    paths = dict.fromkeys(path for each in names for path in each.scope)
-    complete = all(each.scope for each in names)
-    read_only = dict.fromkeys(
-        path for each in (*names, forbidden) for path in each.read_only if path not in paths
-    )
-    return Scope(
-        paths=tuple(paths)[:MOST_PATHS] if complete else (), read_only=tuple(read_only)[:MOST_PATHS]
-    )
-
-
-def _at_most(steps: Sequence[Step], most: int) -> list[Step]:
-    """The steps with the smallest neighbours joined until there are at most ``most``."""
-    joined = list(steps)
-    while len(joined) > most:
-        sizes = [len(a.works) + len(b.works) for a, b in zip(joined, joined[1:], strict=False)]
-        at = min(range(len(sizes)), key=lambda i: (sizes[i], -i))
-        first, second = joined[at], joined[at + 1]
-        joined[at : at + 2] = [
-            Step(
-                first.works + second.works,
-                title=" and ".join(t for t in (first.title, second.title) if t) or None,
-                number=first.number,
-                details=first.details + second.details,
-            )
-        ]
-    return joined
-
-
-def _ids(steps: Sequence[Step]) -> list[str]:
-    """A readable, unique id for each step."""
-    ids: list[str] = []
-    for number, step in enumerate(steps, start=1):
-        words = re.findall(r"[a-z0-9]+", (step.title or step.works[0].text).lower())
-        slug = "-".join(word for word in words if word not in ("a", "an", "the"))[:40].strip("-")
-        slug = slug.rpartition("-")[0] if len(slug) == 40 and "-" in slug else slug
-        candidate = slug or f"phase-{number}"
-        ids.append(candidate if candidate not in ids else f"{candidate}-{number}")
-    return ids

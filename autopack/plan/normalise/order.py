@@ -18,7 +18,8 @@ def dependencies(steps: Sequence[Step]) -> tuple[list[set[int]], list[str]]:
     found: list[set[int]] = [set() for _ in steps]
     warnings: list[str] = []
     for index, step in enumerate(steps):
-        if index and _counts_on(steps[index - 1], step):
+        placed = any(work.after or work.before for work in step.works)
+        if index and not placed and _counts_on(steps[index - 1], step):
             _add(found, index, index - 1)
         for work in step.works:
             if work.after_last and index and work is step.works[0]:

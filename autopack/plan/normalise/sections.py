@@ -47,8 +47,8 @@ _INLINE = tuple(
     (role, re.compile(rf"^(?:{words}):\s+(.+)$", re.IGNORECASE)) for role, words in _ROLES
 )
 _NEGATED = re.compile(
-    r"^(?:please )?(?:do not|don'?t|never|no|avoid) (?!longer|one\b)\w|\bwithout (?:adding|touching|"
-    r"changing|breaking)\b",
+    r"^(?:please )?(?:do not|don'?t|never|no|avoid) (?!longer|one\b)\w"
+    r"|\bwithout (?:adding|touching|changing|breaking)\b",
     re.IGNORECASE,
 )
 
@@ -71,6 +71,11 @@ def placed(blocks: Iterable[Block]) -> Iterator[Placed]:
             yield Placed(block, Role.NON_GOALS, heading)
         else:
             yield Placed(block, role, heading)
+
+
+def texts_of(parts: Iterable[Placed], role: Role) -> list[str]:
+    """The texts of one role, without code."""
+    return [p.block.text for p in parts if p.role is role and p.block.kind is not Kind.CODE]
 
 
 def _role_of_title(title: str) -> Role | None:

@@ -10,7 +10,13 @@ from autopack.plan.normalise.blocks import Block, Kind
 from autopack.plan.normalise.categories import category
 from autopack.plan.normalise.paths import Files, named_paths
 from autopack.plan.normalise.sections import Placed, Role
-from autopack.plan.normalise.words import asks_for_work, is_vague, stems, without_leading
+from autopack.plan.normalise.words import (
+    asks_for_work,
+    is_vague,
+    starts_with_verb,
+    stems,
+    without_leading,
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,9 @@ class Step:
         return "\n".join([*([self.title] if self.title else []), *(w.text for w in self.works)])
 
 
+_LOOK_BACK = 5
+"""How many pieces of work the next one is compared with; a long list must not take for ever."""
+
 _ORDER_WORD = re.compile(
     r"^(?:then|next|after that|afterwards?|finally|lastly|once (?:that|this) is done)\b[,:]?\s+",
     re.IGNORECASE,
@@ -64,6 +73,9 @@ def find_steps(blocks: Iterable[Placed], files: Files) -> list[Step]:
     steps: list[Step] = []
     seen: set[str] = set()
     entries = [each for each in blocks if each.role is Role.WORK]
+    listed = any(_is_work(each.block) for each in entries)
+    tops = {each.heading.text for each in entries if each.heading and each.heading.level == 1}
+    entries = [_under_its_own_heading(each, titled=len(tops) < 2) for each in entries]
     for index, entry in enumerate(entries):
         block, heading = entry.block, entry.heading
         if block.kind is Kind.CODE:
@@ -76,10 +88,10 @@ def find_steps(blocks: Iterable[Placed], files: Files) -> list[Step]:
             steps.append(Step([], title=block.text.rstrip(":"), number=block.number))
             continue
         nested = block.kind is Kind.ITEM and block.level > 0
-        works = [w for w in _works(block) if _key(w.text) not in seen]
+        works = [w for w in _works(block, listed=listed) if _key(w.text) not in seen]
         seen |= {_key(work.text) for work in works}
         if not works:
-            if not _is_work(block) and steps:
+            if block.kind is Kind.SENTENCE and steps and not asks_for_work(block.text):
                 steps[-1].details.append(block.text)
             continue
         for work in works:
@@ -105,42 +117,42 @@ def _place(
 
 
 def _new_step(work: Work, heading: Block | None) -> Step:
-    titled = heading is not None and heading.level > 1
-    return Step(
-        [work],
-        title=heading.text if titled and heading else None,
-        number=heading.number if titled and heading else None,
-    )
+    if heading is None:
+        return Step([work])
+    return Step([work], title=heading.text, number=heading.number)
 
 
 def _same_heading(step: Step, heading: Block | None) -> bool:
-    """A heading below the document's title holds one step together."""
-    return heading is not None and heading.level > 1 and step.title == heading.text
+    return heading is not None and step.title == heading.text
 
 
 def _coherent(step: Step, work: Work, heading: Block | None, files: Files) -> bool:
     """Whether unnumbered work goes on with what stands before it: same kind or same files."""
-    if step.number is not None or (heading is not None and heading.level > 1):
+    if step.number is not None or heading is not None:
         return False
-    here, there = named_paths(work.text, files).scope, named_paths(step.text, files).scope
-    if here and there and set(here) & set(there):
+    latest = "\n".join(each.text for each in step.works[-_LOOK_BACK:])
+    here, there = named_paths(work.text, files).scope, named_paths(latest, files).scope
+    if set(here) & set(there):
         return True
-    about_it = stems(work.text) & stems(step.text)
     if category(work.text) in ("testing", "docs"):
-        return bool(about_it)
-    return category(work.text) == category(step.text)
+        return bool(stems(work.text) & stems(latest))
+    return category(work.text) == category(latest)
 
 
-def _works(block: Block) -> list[Work]:
-    """The pieces of work in a block: "add a and then b" is two, the second behind the first."""
+def _works(block: Block, *, listed: bool) -> list[Work]:
+    """The pieces of work in a block: "add a and then b" is two, the second behind the first.
+
+    Where work is ``listed``, a sentence beside the list is work only when it is an order.
+    """
+    asks = starts_with_verb if listed else asks_for_work
     is_item = block.kind is Kind.ITEM
     number = block.number if is_item and block.level == 0 else None
     found: list[Work] = []
     for part in _PARTS.split(block.text):
         work = _with_order(Work(part.strip(), block.line, is_item, number))
         work = replace(work, after_last=work.after_last or bool(found))
-        if work.text and not is_vague(work.text) and (is_item or asks_for_work(work.text)):
-            found.append(work)
+        if work.text and not is_vague(work.text) and (is_item or asks(work.text)):
+            found.append(replace(work, text=_tidy(work.text)))
             number = None
     return found
 
@@ -158,6 +170,18 @@ def _with_order(work: Work) -> Work:
     return replace(work, text=without_leading(text) if ordered else text, after_last=ordered)
 
 
+def _tidy(text: str) -> str:
+    """``text`` as an entry of a list: a capital at its start, no full stop at its end."""
+    capital = text[0].upper() + text[1:] if starts_with_verb(text) else text
+    return capital.rstrip(".").rstrip()
+
+
+def _under_its_own_heading(entry: Placed, *, titled: bool) -> Placed:
+    """A heading holds a step together, but the title of the whole text does not."""
+    is_title = titled and entry.heading is not None and entry.heading.level == 1
+    return replace(entry, heading=None) if is_title else entry
+
+
 def _is_work(block: Block) -> bool:
     return block.kind is Kind.ITEM and not is_vague(block.text)
 
@@ -165,7 +189,7 @@ def _is_work(block: Block) -> bool:
 def _is_parent(entries: Sequence[Placed], index: int) -> bool:
     """Whether a top-level item has items below it that say what it consists of."""
     block = entries[index].block
-    following = next((each.block for each in entries[index + 1 :]), None)
+    following = entries[index + 1].block if index + 1 < len(entries) else None
     return (
         block.kind is Kind.ITEM
         and block.level == 0

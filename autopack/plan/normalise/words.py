@@ -42,7 +42,9 @@ _LEADING = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")  # noqa: RUF001
-_VAGUE = word_set("anything everything nothing somehow something stuff thing things whatever")
+_VAGUE = word_set(
+    "anything etc everything nothing somehow something stuff thing things tbd todo whatever"
+)
 _WEAK = word_set(
     """
 a about all an and any as at better bit by change changes code do etc few fix for general good

@@ -18,9 +18,9 @@ from autopack.validation.toolchains.tree import Folder, Tree, inside
 _NOTHING = re.compile(
     r"\bcollected 0 items(?![^\n]{0,40}\berror)"
     r"|\bcollected \d{1,7} items? / \d{1,7} deselected / 0 selected"
-    r"|^=*[ ]?no tests ran in \d"
-    r"|^ERROR: file or directory not found: (?P<missing>[^\n]{1,300})"
-    r"|^Ran 0 tests in \d"
+    r"|^=*[ ]?no tests ran in [\d.]{1,12}s"
+    r"|^ERROR: file or directory not found: [^\n]{1,300}"
+    r"|^Ran 0 tests in [\d.]{1,12}s"
     r"|^NO TESTS RAN\b"
     r"|\bNo tests? (?:files? )?found, exiting with code 1"
     r"|\bError: No test files found"
@@ -31,6 +31,7 @@ _NOTHING = re.compile(
     r"|^go: warning: \"[^\"\n]{1,200}\" matched no packages",
     re.MULTILINE,
 )
+_MISSING = re.compile(r"^ERROR: file or directory not found: (?P<path>[^\n]{1,300})", re.MULTILINE)
 _LITERALS = (
     *("collected ", "no tests ran", "not found: ", "Ran 0 tests", "NO TESTS RAN", "No test"),
     *("cannot find test files", "no packages to test", "matched no packages"),
@@ -60,8 +61,9 @@ class MissingTestDiscovery:
         if not found or _RESULTS.search(evidence.text):
             return None
         captured = {"said": found[0].strip(" =")}
-        if found["missing"]:
-            captured["path"] = found["missing"].strip()
+        missing = _MISSING.search(evidence.text)
+        if missing:
+            captured["path"] = missing["path"].strip()
         return Match(self.pattern_id, self.priority, captured)
 
     def propose(self, evidence: Evidence, match: Match) -> Proposal:
@@ -137,4 +139,6 @@ def _pytest(argv: Command, base: Path, folder: str, pattern: str) -> Command:
 def _unittest(argv: Command, base: Path, folder: str, pattern: str) -> Command:
     end = next(i for i, word in enumerate(argv) if word == "unittest") + 1
     flags = tuple(word for word in argv[end:] if word in ("-v", "-q", "-f", "-b"))
-    return (*argv[:end], "discover", *flags, "-s", folder, "-t", ".", "-p", pattern)
+    # Only a package can be imported from the folder above it.
+    top = ("-t", ".") if (base / folder / "__init__.py").exists() else ()
+    return (*argv[:end], "discover", *flags, "-s", folder, *top, "-p", pattern)

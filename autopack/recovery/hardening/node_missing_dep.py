@@ -121,8 +121,10 @@ def _is_local(evidence: Evidence, name: str) -> bool:
 def _declaring(tree: Tree | None) -> dict[str, str]:
     """The folder whose package.json declares a package, by package; the nearest one wins."""
     found: dict[str, str] = {}
+    if tree is None:
+        return found
     for folder in holding(tree, "package.json"):
-        data = read_json(tree, folder, "package.json").data if tree else {}
+        data = read_json(tree, folder, "package.json").data
         for name in (name for kind in _TABLES for name in table(data, kind)):
             found.setdefault(name, folder)
     return found

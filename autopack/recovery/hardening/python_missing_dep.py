@@ -7,10 +7,12 @@ a submodule of a package that is there, and whatever belongs to the standard lib
 from __future__ import annotations
 
 import difflib
+import posixpath
 import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from autopack.recovery.hardening.protocol import Evidence, Match, Proposal
 from autopack.recovery.hardening.python_manifests import Declared, declared
@@ -40,10 +42,14 @@ _OPTIONAL = re.compile(
     + r"ImportError: (?:[^\n]{0,80}: )?Missing optional dependency '(?P<module>[\w.-]{1,200})'",
     re.MULTILINE,
 )
+_MOST_MODULES = 20
+"""More are not looked at: each of them is compared with every module of the project."""
+
 _PLACE = re.compile(r"\((?P<path>[^()\n]{1,380})\)")
 _INSTALLED = ("site-packages", "dist-packages")
 _REMOVED_FROM_PYTHON = frozenset({"distutils", "imp", "asyncore", "asynchat", "smtpd"})
-_STANDARD = sys.stdlib_module_names | _REMOVED_FROM_PYTHON
+# An environment without pip is made so, by uv for one; pip could not install it either.
+_STANDARD = sys.stdlib_module_names | _REMOVED_FROM_PYTHON | {"pip"}
 
 
 @dataclass(frozen=True)
@@ -81,12 +87,13 @@ class PythonMissingDep:
         unknown = [need.module for need in missing if not need.distribution]
         files = sorted({entry.file for entry in listed if not entry.file.endswith(_PROJECT_FILES)})
         single = [entry.requirement for entry in listed if entry.file.endswith(_PROJECT_FILES)]
-        arguments: list[str] = [part for file in files for part in ("-r", file)]
-        arguments += [*single, *certain]
-        install = Check(".", (*_installer(evidence), *arguments))
+        installer = _installer(evidence)
+        run = [_from_file(installer, file) for file in files]
+        if single or certain:
+            run.append(Check(".", (*installer, *single, *certain)))
         return Proposal(
             self.pattern_id,
-            run=(install,) if arguments else (),
+            run=tuple(run),
             unlisted=tuple(certain),
             suggestions=tuple(
                 f"declare the distribution that provides {module!r} in the project's manifest"
@@ -98,6 +105,14 @@ class PythonMissingDep:
 _PROJECT_FILES = ("pyproject.toml", "setup.cfg")
 
 
+def _from_file(installer: Command, file: str) -> Check:
+    """Install a requirement file in its project's folder: its paths are relative to there."""
+    folder = posixpath.dirname(file)
+    if posixpath.basename(folder) == "requirements":
+        folder = posixpath.dirname(folder)
+    return Check(folder or ".", (*installer, "-r", posixpath.relpath(file, folder or ".")))
+
+
 def _installer(evidence: Evidence) -> Command:
     managers = [found.manager for found in evidence.detected if found.name == "python"]
     if managers[:1] == ["uv"]:  # an environment made by uv has no pip in it
@@ -107,7 +122,7 @@ def _installer(evidence: Evidence) -> Command:
 
 def _missing(evidence: Evidence) -> list[_Missing]:
     """The missing dependencies that the output tells of, declared ones first, each once."""
-    modules = list(dict.fromkeys(_modules(evidence)))
+    modules = list(islice(dict.fromkeys(_modules(evidence)), _MOST_MODULES))
     if not modules:
         return []
     tree = evidence.tree

@@ -33,9 +33,10 @@ NAMESPACES = frozenset(
 )
 """Packages that several distributions share: a part of one may be missing while it exists."""
 
-_DISTRIBUTIONS = {
+_PAIRS = [entry.split() for entry in _DIFFERENT.split("·")]
+_DISTRIBUTIONS: dict[str, str] = {
     **{name: name.replace("_", "-") for name in _SAME.split()},
-    **dict(entry.split() for entry in _DIFFERENT.replace("\n", " ").split("·")),
+    **{pair[0]: pair[1] for pair in _PAIRS},
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +23,9 @@ from autopack.modelserver import ScriptedModelServer
 from autopack.workspace.process import Supervisor
 
 pytestmark = pytest.mark.slow
+
+WAIT_MARK = "7654321"
+"""How long a tool would sleep, which tells its process from all others."""
 
 AGENTS: list[type[CommandLineAgent]] = [ClaudeCodeBuilder, CodexBuilder, OpencodeBuilder, PiBuilder]
 KEY = "sk-canary-0123456789-abcdefghijklmnopqrstuvwxyz"
@@ -45,6 +50,21 @@ REPAIR: dict[str, object] = {
     ]
 }
 
+
+def _limit(agent: type[CommandLineAgent]) -> float:
+    """Seconds in which the agent has surely begun; opencode alone is slow to start."""
+    return 25.0 if agent is OpencodeBuilder else 10.0
+
+
+def _waiting(agent: type[CommandLineAgent]) -> dict[str, object]:
+    """A call that is over, then one whose tool does not end."""
+    sleep: dict[str, object] = {"actions": [{"run": f"sleep {WAIT_MARK}"}]}
+    if agent is CodexBuilder:  # which else may go on without its tool
+        arguments = {"cmd": f"sleep {WAIT_MARK}", "yield_time_ms": 30_000}
+        sleep = {"tools": [{"name": "exec_command", "arguments": arguments}]}
+    return {"turns": [{"actions": [{"run": "ls"}]}, sleep, {"text": "No."}]}
+
+
 MakeRequest = Callable[..., BuildRequest]
 
 
@@ -61,6 +81,11 @@ def connected(
     return agent(executable=executable, base_url=url, model="fake-model", api_key=KEY)
 
 
+def suite_passes(worktree: Path) -> bool:
+    check = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    return subprocess.run(check, cwd=worktree, check=False).returncode == 0
+
+
 async def test_the_file_is_repaired_and_every_token_is_found(
     agent: type[CommandLineAgent], programs: Path, make_request: MakeRequest
 ) -> None:
@@ -70,8 +95,7 @@ async def test_the_file_is_repaired_and_every_token_is_found(
         result = await builder.build(request, Supervisor())
 
         assert (result.status, result.summary) == (BuildStatus.ENDED, "Repaired.")
-        check = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        assert subprocess.run(check, cwd=request.worktree, check=False).returncode == 0
+        assert suite_passes(request.worktree)
         totals, calls = server.totals(), builder.calls(request.spool)
         assert (len(calls), totals.calls) == (4, 4)
         for figure in ("total", "input", "cache_read", "cache_write", "output"):
@@ -79,14 +103,20 @@ async def test_the_file_is_repaired_and_every_token_is_found(
         assert {call.exactness for call in calls} == {Exactness.EXACT}
 
 
+@pytest.mark.parametrize(
+    ("agent", "tool", "kind"),
+    [
+        (ClaudeCodeBuilder, "Agent", "general-purpose"),  # reported in the sum at the end alone
+        (OpencodeBuilder, "task", "general"),  # in the database alone
+    ],
+)
 async def test_the_calls_of_its_own_helpers_are_counted(
-    programs: Path, make_request: MakeRequest, agent: type[CommandLineAgent]
+    agent: type[CommandLineAgent],
+    tool: str,
+    kind: str,
+    programs: Path,
+    make_request: MakeRequest,
 ) -> None:
-    """Claude Code reports them in its sum alone, opencode in its database alone."""
-    tools = {"claude-code": ("Agent", "general-purpose"), "opencode": ("task", "general")}
-    if agent.name not in tools:
-        pytest.skip("starts no helpers with a plain tool call")
-    name, kind = tools[agent.name]
     arguments = {"description": "look", "prompt": "HELP: look around", "subagent_type": kind}
     script = {
         "conversations": [
@@ -94,7 +124,7 @@ async def test_the_calls_of_its_own_helpers_are_counted(
                 "when": "HELP: look around",
                 "turns": [{"actions": [{"run": "ls"}]}, {"text": "Nothing there."}],
             },
-            {"turns": [{"tools": [{"name": name, "arguments": arguments}]}, {"text": "Done."}]},
+            {"turns": [{"tools": [{"name": tool, "arguments": arguments}]}, {"text": "Done."}]},
         ]
     }
     with ScriptedModelServer(script) as server:
@@ -106,21 +136,12 @@ async def test_the_calls_of_its_own_helpers_are_counted(
         assert sum(call.total for call in result.calls) == server.totals().total
 
 
-@pytest.mark.parametrize(
-    ("mode", "cause"),
-    [
-        ("401", "401"),
-        ("400", "400"),
-        ("429", "429"),
-        ("500", "500"),
-    ],
-)
+@pytest.mark.parametrize("mode", ["400", "401", "429", "500"])
 async def test_a_provider_that_refuses_ends_the_build_with_its_cause(
     agent: type[CommandLineAgent],
     programs: Path,
     make_request: MakeRequest,
     mode: str,
-    cause: str,
 ) -> None:
     with ScriptedModelServer(REPAIR, mode=mode) as server:
         request, builder = make_request(), connected(agent, programs, server)
@@ -129,7 +150,7 @@ async def test_a_provider_that_refuses_ends_the_build_with_its_cause(
         result = await builder.build(request, Supervisor())
 
         assert result.status is BuildStatus.FAILED
-        assert cause in result.summary
+        assert mode in result.summary
         assert list(result.calls) == []
         assert 1 <= len(server.served) <= 12
         assert time.monotonic() - began < 100  # by itself, before its limit of 120 s
@@ -139,58 +160,58 @@ async def test_a_provider_that_hangs_ends_the_build_at_its_limit(
     agent: type[CommandLineAgent], programs: Path, make_request: MakeRequest
 ) -> None:
     with ScriptedModelServer(REPAIR, mode="hang") as server:
-        request, builder = make_request(seconds=20), connected(agent, programs, server)
+        request, builder = make_request(seconds=_limit(agent)), connected(agent, programs, server)
         began = time.monotonic()
 
         result = await builder.build(request, Supervisor())
 
         assert result.status is BuildStatus.TIMED_OUT
-        assert time.monotonic() - began < 35
+        assert time.monotonic() - began < _limit(agent) + 15
         assert len(server.served) >= 1
 
 
 async def test_ended_while_a_tool_runs_nothing_is_left_and_the_spend_is_known(
     agent: type[CommandLineAgent], programs: Path, make_request: MakeRequest
 ) -> None:
-    mark = "7654321"  # of the process: how long it would sleep
-    wait = {"actions": [{"run": f"sleep {mark}"}], "usage": {"input": 900, "output": 30}}
-    with ScriptedModelServer({"turns": [wait, {"text": "No."}]}) as server:
-        request, builder = make_request(seconds=25), connected(agent, programs, server)
+    with ScriptedModelServer(_waiting(agent)) as server:
+        request, builder = make_request(seconds=_limit(agent)), connected(agent, programs, server)
         began = time.monotonic()
 
         result = await builder.build(request, Supervisor())
 
         assert result.status is BuildStatus.TIMED_OUT
-        assert time.monotonic() - began < 40
-        assert [process for process in psutil.process_iter() if _has(process, mark)] == []
-        # Claude, told to end, asks the model once more; that is counted as well.
-        assert sum(call.total for call in result.calls) == server.totals().total
+        assert time.monotonic() - began < _limit(agent) + 15
+        assert [process for process in psutil.process_iter() if _is_waiting(process)] == []
+        # opencode tells of a call when its tools are done; Claude, told to end, may ask once more
+        # and be gone before the answer is. One call at most is missing.
+        served = [one.tokens.total for one in server.served]
+        assert len(served) >= 2
+        assert sum(call.total for call in result.calls) in (sum(served[:-1]), sum(served))
 
 
-async def test_a_kill_leaves_a_spool_that_tells_the_same(
+async def test_a_kill_leaves_a_spool_that_tells_what_was_spent(
     agent: type[CommandLineAgent], programs: Path, make_request: MakeRequest, tmp_path: Path
 ) -> None:
     """As when Autopack itself is killed: the calls are read from what the agent wrote."""
-    wait = {"actions": [{"run": "sleep 600"}], "usage": {"input": 900, "output": 30}}
     copy = tmp_path / "copy"
 
-    class Witness:
-        def look(self, output: bytes) -> str | None:
-            import shutil
+    async def take_copy() -> None:
+        while not builder.calls(request.spool) or len(server.served) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
+        shutil.copytree(request.spool, copy, symlinks=True, ignore_dangling_symlinks=True)
 
-            if server.totals().calls < 1 or not builder.calls(request.spool):
-                return None
-            shutil.copytree(request.spool, copy, symlinks=True, ignore_dangling_symlinks=True)
-            return "killed"
-
-    with ScriptedModelServer({"turns": [wait, {"text": "No."}]}) as server:
+    with ScriptedModelServer(_waiting(agent)) as server:
         request, builder = make_request(seconds=60), connected(agent, programs, server)
-        builder.watch = Witness  # pyright: ignore[reportAttributeAccessIssue]
-
-        await builder.build(request, Supervisor())
+        build = asyncio.create_task(builder.build(request, Supervisor()))
+        await asyncio.wait_for(take_copy(), 60)
+        build.cancel()
+        await asyncio.wait({build})
+        served = [one.tokens.total for one in server.served]
 
     assert not (copy / "calls.json").exists()
-    assert [call.total for call in agent(model="fake-model").calls(copy)] == [930]
+    told = [call.total for call in agent(model="fake-model").calls(copy)]
+    assert told in (served[:1], served[:2])
+    assert [call.total for call in builder.calls(request.spool)][:1] == served[:1]
 
 
 async def test_the_key_is_nowhere_in_what_is_left(
@@ -206,17 +227,18 @@ async def test_the_key_is_nowhere_in_what_is_left(
     assert KEY not in result.summary
 
 
-def test_probe_finds_the_version(agent: type[CommandLineAgent], programs: Path) -> None:
-    probe = agent(executable=str(programs / agent.program), model="m", environ={}).probe()
+def test_probe_finds_the_version_and_misses_the_key(
+    agent: type[CommandLineAgent], programs: Path
+) -> None:
+    probe = agent(executable=str(programs / agent.program), model="m", key_env="NO_KEY").probe()
 
     assert probe.installed
     assert probe.version
-    assert "not set" not in (probe.version or "")
-    assert "set " in (probe.hint or "")
+    assert "set NO_KEY" in (probe.hint or "")
 
 
-def _has(process: psutil.Process, mark: str) -> bool:
+def _is_waiting(process: psutil.Process) -> bool:
     try:
-        return mark in " ".join(process.cmdline())
+        return WAIT_MARK in " ".join(process.cmdline())
     except psutil.Error:
         return False

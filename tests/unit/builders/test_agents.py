@@ -155,9 +155,10 @@ class TestABuild:
 @pytest.mark.parametrize("agent", AGENTS)
 class TestEveryAgent:
     def test_that_is_not_installed_says_what_to_install(
-        self, agent: type[CommandLineAgent]
+        self, agent: type[CommandLineAgent], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        builder = agent(model="m", environ={"PATH": "/nowhere"})
+        monkeypatch.setenv("PATH", "/nowhere")
+        builder = agent(model="m")
 
         with pytest.raises(BadInput) as refused:
             builder.check(_plan())
@@ -169,9 +170,7 @@ class TestEveryAgent:
         self, agent: type[CommandLineAgent], program: Any
     ) -> None:
         path, _ = program()
-        builder = agent(
-            model="m", executable=str(path), key_env="MY_KEY", environ={"PATH": os.environ["PATH"]}
-        )
+        builder = agent(model="m", executable=str(path), key_env="MY_KEY")
 
         with pytest.raises(BadInput, match="MY_KEY is not set"):
             builder.check(_plan())
@@ -185,7 +184,7 @@ class TestEveryAgent:
     ) -> None:
         path, _ = program()
 
-        agent(model="m", executable=str(path), base_url="http://x/v1", environ={}).check(_plan())
+        agent(model="m", executable=str(path), base_url="http://x/v1").check(_plan())
 
     async def test_that_cannot_start_fails_with_the_reason(
         self, agent: type[CommandLineAgent], request_: BuildRequest, tmp_path: Path

@@ -78,11 +78,13 @@ async def test_a_program_that_is_missing_fails(request_: BuildRequest) -> None:
     assert result.status is BuildStatus.FAILED
 
 
-async def test_a_key_is_handed_on_by_name(request_: BuildRequest) -> None:
+async def test_a_key_is_handed_on_by_name(
+    request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-1234")
     builder = CommandBuilder(
         template=_python("import os; print(os.environ['MY_KEY'][:3])"),
         key_env="MY_KEY",
-        environ={"MY_KEY": "sk-1234", "PATH": os.environ["PATH"]},
     )
 
     assert (await builder.build(request_, Supervisor())).summary == "sk-"

@@ -213,6 +213,14 @@ def test_claudes_report_is_believed_where_it_contradicts_the_stream() -> None:
     assert usage.total == Sums(5 + 2400 + 128, 5, 2000, 400, 128)
 
 
+def test_claude_at_its_turn_limit_has_worked() -> None:
+    end = {"subtype": "error_max_turns", "is_error": True, "result": None}
+
+    usage = parse("claude-code", _claude(end))
+
+    assert (usage.said, usage.error) == ("error_max_turns", None)
+
+
 def test_claudes_agents_of_its_own_are_known_in_part_until_the_report() -> None:
     event = {
         "type": "assistant",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,13 +137,14 @@ def test_ten_thousand_pairs_take_seconds_and_little_memory(tmp_path: Path) -> No
     program = (
         "import sys, psutil; from pathlib import Path; from deployments.cli.ab import analyse;"
         "analyse(csv=Path(sys.argv[1]), as_json=True);"
-        "info = psutil.Process().memory_info();"
-        "print(getattr(info, 'peak_wset', info.rss), file=sys.stderr)"
+        "process = psutil.Process(); info, cpu = process.memory_info(), process.cpu_times();"
+        "print(getattr(info, 'peak_wset', info.rss), cpu.user + cpu.system, file=sys.stderr)"
     )
-    started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True
     )
-    assert time.perf_counter() - started < 5
-    assert int(done.stderr.split()[-1]) < 500_000_000
+    memory, seconds = done.stderr.split()[-2:]
+    assert int(memory) < 500_000_000
+    # Of the processor, so that a busy machine does not fail the test.
+    assert float(seconds) < 5
     assert json.loads(done.stdout)["n_pairs"] == 10_000

@@ -74,6 +74,13 @@ def test_few_pairs_can_be_drawn(make_table: MakeTable, n: int, tmp_path: Path) -
     write_report(analyse(table, AnalysisProtocol()), tmp_path)
 
 
+def test_ratios_as_far_apart_as_they_may_be_can_be_drawn(
+    make_table: MakeTable, tmp_path: Path
+) -> None:
+    table = make_table([1e15, 1e-6] * 4, [1e-6, 1e15] * 4)
+    write_report(analyse(table, AnalysisProtocol()), tmp_path)
+
+
 def test_a_large_report_stays_under_a_megabyte(
     make_table: MakeTable, noisy_arms: Arms, tmp_path: Path
 ) -> None:
@@ -114,6 +121,13 @@ def test_a_folder_that_cannot_be_written(analysis: Analysis, tmp_path: Path) -> 
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(BadInput, match="cannot hold the report"):
         write_report(analysis, tmp_path / "file")
+
+
+@pytest.mark.parametrize("most", [2, 3, 8, 86, 10_000])
+def test_ticks_that_count_are_whole(most: int) -> None:
+    ticks = log_ticks(1, most, whole=True)
+    assert ticks[0] == 1
+    assert all(tick % 1 == 0 for tick in ticks)
 
 
 @pytest.mark.parametrize("lo", [1e-6, 0.02, 0.31, 0.97, 1, 7, 4321])

@@ -59,6 +59,22 @@ def fractions(n: int, difference: float) -> dict[str, list[float]]:
         (30, 0.6, {"control_success": successes(30, failing=9)}, "RAISES_SUCCESS", "more runs"),
         # more phases complete, but the runs that succeed are the same
         (30, 0.6, fractions(30, 0.1), "SAVES", "it differs by +10.0 points"),
+        # hardly fewer phases complete, but every third run fails its last one
+        (
+            30,
+            0.6,
+            fractions(30, -0.05) | {"treatment_success": successes(30, failing=10)},
+            "SAVES_SUCCESS_UNPROVEN",
+            "fewer runs succeed",
+        ),
+        # more phases complete, but fewer runs succeed
+        (
+            30,
+            0.6,
+            fractions(30, 0.1) | {"treatment_success": successes(30, failing=10)},
+            "SAVES_SUCCESS_UNPROVEN",
+            "fewer runs succeed",
+        ),
         # success is never enough without a saving
         (20, 1.0, {"control_success": successes(20, failing=9)}, "INCONCLUSIVE", "no difference"),
         # more tokens

@@ -55,11 +55,16 @@ TREES = [
     ),
     # the value of an option is no path
     ({"tests/test_a.py": ""}, ("pytest", "-k", "add", "x"), ("pytest", "-k", "add", "tests")),
-    # unittest
+    # unittest, of a package and of a plain folder
+    (
+        {"tests/__init__.py": "", "tests/test_a.py": ""},
+        ("python", "-m", "unittest", "-v"),
+        ("python", "-m", "unittest", "discover", "-v", "-s", "tests", "-t", ".", "-p", "test_*.py"),
+    ),
     (
         {"tests/test_a.py": ""},
         ("python", "-m", "unittest"),
-        ("python", "-m", "unittest", "discover", "-s", "tests", "-t", ".", "-p", "test_*.py"),
+        ("python", "-m", "unittest", "discover", "-s", "tests", "-p", "test_*.py"),
     ),
 ]
 

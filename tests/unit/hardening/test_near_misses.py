@@ -57,6 +57,8 @@ PYTHON = [
     # a package that cannot be run
     ("python: No module named pip.__init__; 'pip' is a package and cannot be executed", {}),
     ("NameError: name 'requests' is not defined", {}),
+    # an environment made without pip
+    ("/venv/bin/python: No module named pip", {}),
 ]
 
 NODE_CASES = [

@@ -70,8 +70,6 @@ DECLARED = [
     ),
     # setup.cfg
     ({"setup.cfg": "[options]\ninstall_requires =\n  PyYAML>=6\n"}, (*PIP, "PyYAML>=6")),
-    # a subproject
-    ({"api/requirements.txt": "pyyaml"}, (*PIP, "-r", "api/requirements.txt")),
 ]
 
 
@@ -81,6 +79,12 @@ def test_declared_dependency_is_installed_from_its_manifest(files, argv, worktre
     assert proposal.run == (Check(".", argv),)
     assert proposal.unlisted == ()
     assert match.captured["declared_in"] == next(iter(files))
+
+
+def test_requirement_file_of_a_subproject_is_installed_there(worktree) -> None:
+    root = worktree({"api/requirements/test.txt": "pyyaml"})
+    _, proposal = propose("ModuleNotFoundError: No module named 'yaml'", root=root)
+    assert proposal.run == (Check("api", (*PIP, "-r", "requirements/test.txt")),)
 
 
 def test_declared_beats_a_local_module_of_the_same_name(worktree) -> None:

@@ -101,7 +101,7 @@ EXITS = [
     # the exit status speaks only when the output does not
     (124, "", "timeout"),
     (127, "", "environment"),
-    (126, "", "environment"),
+    (126, "", "runtime_error"),
     (137, "", "environment"),
     (-9, "", "environment"),
     (1, "", "validation_failed"),

@@ -1,0 +1,90 @@
+"""`autopack patterns`: the known failures, and which of them an error is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from autopack.errors import BadInput, NotFound
+from autopack.recovery.hardening import Evidence, matches
+from autopack.recovery.hardening import patterns as known_patterns
+from autopack.validation.detect import detect
+from deployments.cli.output import AsJson, out, print_json
+
+Off = Annotated[tuple[str, ...], Parameter(help="A pattern to leave out; may be repeated.")]
+
+
+def list_patterns(*, off: Off = (), as_json: AsJson = False) -> int:
+    """List the failures that are recognised and met without a model, best priority first."""
+    found = known_patterns(off=off)
+    if as_json:
+        rows = [
+            {"pattern_id": each.pattern_id, "priority": each.priority, "summary": each.summary}
+            for each in found
+        ]
+        print_json({"patterns": rows})
+        return 0
+    for each in found:
+        out.print(f"{each.priority}  {each.pattern_id:24}{each.summary}", markup=False)
+    return 0
+
+
+def match(
+    file: Annotated[Path, Parameter(help="What the failed command printed.")],
+    *,
+    repo: Annotated[Path | None, Parameter(help="The repository it failed in.")] = None,
+    changed: Annotated[
+        tuple[str, ...], Parameter(help="A file that was changed; may be repeated.")
+    ] = (),
+    scope: Annotated[
+        tuple[str, ...], Parameter(help="A path that may be changed; may be repeated.")
+    ] = (),
+    off: Off = (),
+    as_json: AsJson = False,
+) -> int:
+    """Say which known failure an error is, if any; whatever the answer, nothing is changed."""
+    if repo is not None and not repo.is_dir():
+        raise BadInput(f"{repo} is not a folder", field="repo", hint="name a project folder")
+    evidence = Evidence(
+        _read(file),
+        root=repo,
+        changed=changed,
+        scope=scope or None,
+        detected=detect(repo) if repo else (),
+    )
+    found = matches(evidence, known_patterns(off=off))
+    if as_json:
+        print_json(
+            {
+                "pattern_id": found[0].pattern_id if found else None,
+                "matches": [
+                    {
+                        "pattern_id": each.pattern_id,
+                        "priority": each.priority,
+                        "captured": dict(each.captured),
+                    }
+                    for each in found
+                ],
+            }
+        )
+        return 0
+    for each in found:
+        captured = ", ".join(f"{name}: {value}" for name, value in each.captured.items())
+        out.print(f"{each.priority}  {each.pattern_id:24}{captured}", markup=False)
+    if not found:
+        out.print("no known failure")
+    return 0
+
+
+def _read(file: Path) -> str:
+    """The text of a log; bytes that are no UTF-8 are shown as such rather than refused."""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError as error:
+        raise NotFound(
+            f"{file}: no such file", field="file", hint="give the path of a log"
+        ) from error
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be read: {error.strerror}", field="file") from error

@@ -1,0 +1,229 @@
+"""`autopack up`: the deployment is triggered, scheduled, killed and retried on the real stack."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from support.processes import Answer, Machine, kill_tree, marked_processes
+from support.projects import Project, call, git, make_project
+
+from autopack.errors import NotFound
+from autopack.execution.view import run_view
+from autopack.store.engine import Database
+from autopack.store.leases import holder_of
+
+pytestmark = pytest.mark.slow
+
+PREFECT = str(Path(sys.executable).parent / "prefect")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """`autopack up` on a home of its own; every later command finds it there."""
+    home = tmp_path_factory.mktemp("stack") / "home"
+    machine = Machine(home, f"sqlite:///{home.parent / 'autopack.db'}", None)
+    process = machine.start("up", "--json")
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line.startswith('{"ui_url"'):
+        process.kill()
+        pytest.fail(f"autopack up said {line!r} {process.communicate()[1]}")
+    yield Machine(home, machine.database_url, json.loads(line)["api_url"])
+    tree = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    _, alive = psutil.wait_procs(tree, timeout=10)
+    assert alive == []
+    assert not (home / "stack.json").exists()
+
+
+def prefect(machine: Machine, *args: str) -> Answer:
+    done = subprocess.run(
+        [PREFECT, "--no-prompt", *args],
+        env=machine.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def api(machine: Machine, path: str, body: dict[str, Any] | None = None) -> Any:
+    url = f"{machine.prefect_api}{path}"
+    answer = httpx.get(url) if body is None else httpx.post(url, json=body)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def deployment_id(machine: Machine) -> str:
+    return api(machine, "/deployments/name/execute-run/run")["id"]
+
+
+def trigger(machine: Machine, project: Project, **more: Any) -> str:
+    parameters = {
+        "plan": str(project.plan),
+        "repo": str(project.repository),
+        "builder_options": f"recording={project.recording}",
+    } | more
+    body = {"parameters": parameters}
+    return api(machine, f"/deployments/{deployment_id(machine)}/create_flow_run", body)["id"]
+
+
+def wait_for(what: str, holds: Callable[[], Any], seconds: float = 120) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = holds()
+        if found:
+            return found
+        time.sleep(0.3)
+    pytest.fail(f"{what} did not happen within {seconds:.0f} s")
+
+
+def flow_state(machine: Machine, flow_run_id: str) -> str:
+    return api(machine, f"/flow_runs/{flow_run_id}")["state_type"]
+
+
+def run_named(machine: Machine, run_id: str) -> dict[str, Any] | None:
+    """The JSON of `show`, read without a process of its own."""
+    db = Database.open(machine.database_url)
+    try:
+        return run_view(db, run_id)
+    except NotFound:
+        return None
+    finally:
+        db.close()
+
+
+def is_done(machine: Machine, run_id: str) -> dict[str, Any] | None:
+    run = run_named(machine, run_id)
+    return run if run and run["state"].startswith("DONE") else None
+
+
+def holder_pid(machine: Machine, run_id: str) -> int:
+    db = Database.open(machine.database_url)
+    holder = holder_of(db, run_id)
+    db.close()
+    assert holder is not None
+    return holder.pid
+
+
+def test_a_triggered_run_that_is_killed_goes_on_when_its_flow_run_is_retried(
+    stack: Machine, tmp_path: Path
+) -> None:
+    slow = [call(7, response_id="slow"), {"delay": 6}, {"files": {"b": "2"}}]
+    quick = [call(5), {"files": {"a": "1"}}]
+    project = make_project(tmp_path, {"one": [quick], "two": [slow]})
+    flow_run = trigger(stack, project, run_id="retried")
+
+    def second_phase_is_building() -> bool:
+        run = run_named(stack, "retried")
+        return run is not None and run["phases"][1]["state"] == "EXECUTING"
+
+    wait_for("the second phase", second_phase_is_building)
+    kill_tree(holder_pid(stack, "retried"))
+    wait_for("Crashed", lambda: flow_state(stack, flow_run) == "CRASHED")
+    # A crash is reported twice; the second report may overwrite a retry that came between.
+    time.sleep(3)
+    assert prefect(stack, "flow-run", "retry", flow_run).code == 0
+
+    ended = wait_for("the end", lambda: is_done(stack, "retried"))
+    assert ended["state"] == "DONE_SUCCESS"
+    assert ended["flow_run_id"] == flow_run
+    assert [phase["attempts"] for phase in ended["phases"]] == [1, 1]
+    assert ended["tokens"]["total"] == 5 + 7 + 7, "the call before the kill counts too"
+    assert git(project.repository, "show", f"{ended['branch']}:b") == "2"
+    assert marked_processes("retried") == []
+    wait_for("Completed", lambda: flow_state(stack, flow_run) == "COMPLETED")
+
+
+def test_a_schedule_starts_a_run(stack: Machine, tmp_path: Path) -> None:
+    project = make_project(tmp_path, {"one": [[call(5), {"files": {"a": "1"}}]]})
+    at = datetime.now(UTC) + timedelta(seconds=15)
+    schedule = {
+        "active": True,
+        "schedule": {
+            "interval": 86_400,
+            "anchor_date": at.isoformat(),
+        },
+        "parameters": {
+            "plan": str(project.plan),
+            "repo": str(project.repository),
+            "builder_options": f"recording={project.recording}",
+            "run_id": "scheduled",
+        },
+    }
+    httpx.post(
+        f"{stack.prefect_api}/deployments/{deployment_id(stack)}/schedules", json=[schedule]
+    ).raise_for_status()
+
+    run = wait_for("the scheduled run", lambda: is_done(stack, "scheduled"))
+    assert run["state"] == "DONE_SUCCESS"
+
+
+def test_a_plain_script_calls_the_flow(stack: Machine, tmp_path: Path) -> None:
+    project = make_project(tmp_path, {"one": [[call(5), {"files": {"a": "1"}}]]})
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import asyncio, json, sys\n"
+        "from flows import execute_run\n"
+        "async def main():\n"
+        f"    return await execute_run(plan={str(project.plan)!r}, "
+        f"repo={str(project.repository)!r}, builder_options='recording={project.recording}')\n"
+        "print(json.dumps(asyncio.run(main())))\n"
+    )
+    # Without PREFECT_API_URL: the stack is found by its note in the home.
+    found = Machine(stack.home, stack.database_url, None)
+
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env=found.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout.splitlines()[-1])
+    assert run["state"] == "DONE_SUCCESS"
+    assert api(stack, f"/flow_runs/{run['flow_run_id']}")["state_type"] == "COMPLETED"
+
+
+def test_a_failed_run_is_failed_in_the_ui_too(stack: Machine, tmp_path: Path) -> None:
+    project = make_project(
+        tmp_path,
+        {"one": [[call(5), {"files": {"a": "1"}}]]},
+        phase={"validate": ["false"], "budget": {"attempts": 1}},
+    )
+    answer = stack.run("run", *project.run_args, "--json")
+    assert answer.code == 1
+    flow_run = api(stack, f"/flow_runs/{answer.json['flow_run_id']}")
+    assert flow_run["state_type"] == "FAILED"
+    assert "DONE_FAILED_REQUIRES_HUMAN_REVIEW" in flow_run["state"]["message"]
+
+
+def test_cancel_ends_a_run_that_a_worker_executes(stack: Machine, tmp_path: Path) -> None:
+    project = make_project(tmp_path, {"one": [[call(5), {"delay": 300}]]})
+    flow_run = trigger(stack, project, run_id="cancelled-far-away")
+
+    def is_building() -> bool:
+        run = run_named(stack, "cancelled-far-away")
+        return run is not None and run["executing_phases"] == 1
+
+    wait_for("the build", is_building)
+    answer = stack.run("cancel", "cancelled-far-away", "--json")
+    assert answer.code == 0
+    assert answer.json["state"] == "DONE_CANCELLED"
+    assert answer.json["tokens"]["total"] == 5
+    wait_for("Cancelled", lambda: flow_state(stack, flow_run) == "CANCELLED")

@@ -1,0 +1,171 @@
+"""When a text is refused, when a written plan is used, and how sure the normaliser is."""
+
+import contextlib
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autopack.errors import PlanError
+from autopack.plan.load import parse_plan
+from autopack.plan.normalise import NotNormalised, accept
+from autopack.plan.normalise import normalise as normalise_text
+from autopack.validation.toolchains.base import Detected
+
+PYTHON = (Detected("python", "pip", ".", 0.9, (), test=(("pytest",),)),)
+PLAN = "goal: Right ordinals\nphases:\n  - id: fix\n    instructions: Fix ordinals\n"
+
+
+NOTHING_TO_DO = [
+    "",
+    "   \n\n",
+    "Just do something vague",
+    "We talked about ordinals yesterday.",
+    "# Ordinals\n\n## Background\n- They were added years ago",
+    "- [x] Fix ordinals",
+    "Do something. Fix stuff. Etc.",
+]
+
+
+@pytest.mark.parametrize("text", NOTHING_TO_DO)
+def test_text_without_work_is_refused(text: str, normalise) -> None:
+    with pytest.raises(NotNormalised, match="deliverables") as caught:
+        normalise(text)
+    assert (caught.value.field, caught.value.exit_code) == ("deliverables", 2)
+
+
+def test_work_that_nothing_can_judge_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotNormalised, match="no safe validation"):
+        normalise_text("- Fix ordinals", root=tmp_path, detected=())
+
+
+def test_named_check_can_judge_without_a_toolchain(tmp_path: Path) -> None:
+    found = normalise_text("- Fix ordinals\n\nRun `make test`.", root=tmp_path, detected=())
+    assert found.validation == (("make", "test"),)
+
+
+def test_unsafe_command_is_left_out_and_told(normalise) -> None:
+    found = normalise("- Fix ordinals\n- Clean up with `rm -rf build`")
+    assert any("rm -rf build" in warning for warning in found.warnings)
+
+
+WRITTEN = [
+    PLAN,
+    f"Here is what I want.\n\n```yaml\n{PLAN}```\n\n- and some words",
+    "```json\n" + json.dumps({"goal": "a", "phases": [{"id": "b", "instructions": "c"}]}) + "\n```",
+    json.dumps({"goal": "a", "phases": [{"id": "b", "instructions": "c"}]}),
+]
+
+
+@pytest.mark.parametrize("text", WRITTEN, ids=lambda text: text[:30])
+def test_written_plan_is_used_as_it_is(text: str, normalise) -> None:
+    found = normalise(text)
+    assert len(found.plan.phases) == 1
+    assert found.plan.budget.tokens == 5_000_000
+    assert found.confidence == 1.0
+
+
+def test_written_plan_with_a_mistake_is_refused_for_it(normalise) -> None:
+    with pytest.raises(PlanError, match="instructions: is required"):
+        normalise("```yaml\ngoal: a\nphases:\n  - id: b\n```")
+
+
+def test_settings_in_a_fence_are_no_plan(normalise) -> None:
+    found = normalise("- Fix ordinals\n\n```yaml\nlint: true\n```")
+    assert "lint: true" in found.plan.phases[0].instructions
+
+
+def test_weak_text_is_accepted_only_on_request(normalise) -> None:
+    found = normalise("Do some work on the project")
+    assert found.confidence < 0.7
+    with pytest.raises(NotNormalised, match=r"below 0\.70, above all for deliverables"):
+        accept(found)
+    assert accept(found, threshold=0.0) is found.plan
+
+
+SURER = [
+    # naming files beats not naming them, which beats naming what is not there
+    ("- Fix inflection/rules.py", "- Fix the rules"),
+    ("- Fix the rules", "- Fix gone/rules.py and lost/rules.py"),
+    # saying what beats saying that
+    ("- Fix the teens", "- Improve the code"),
+    # a list beats prose
+    ("- Fix the teens", "Fix the teens."),
+    # a named check beats an inferred one
+    ("- Fix the teens\n\nRun `pytest`.", "- Fix the teens"),
+]
+
+
+@pytest.mark.parametrize(("more", "less"), SURER)
+def test_clearer_text_is_trusted_more(more: str, less: str, normalise) -> None:
+    assert normalise(more).confidence > normalise(less).confidence
+
+
+def test_result_is_one_plain_json_object_with_a_plan_that_loads(normalise) -> None:
+    found = normalise("1. Fix inflection/rules.py\n2. Write docs/a.md\n\nRun `pytest`.")
+    shown = json.loads(json.dumps(found.to_dict()))
+    assert list(shown) == [
+        *("plan", "deliverables", "category", "scope", "validation"),
+        *("confidence", "confidence_parts", "warnings"),
+    ]
+    assert parse_plan(json.dumps(shown["plan"])) == found.plan
+
+
+MARKDOWN = st.lists(
+    st.one_of(
+        st.sampled_from(
+            ["# ", "## Goal", "- ", "1. ", "  - ", "```", "> ", "**a**", "Run `pytest`", "", "==="]
+        ),
+        st.sampled_from(["Add a.py", "fix b, then c", "after step 2", "(before the x)", "- [x] a"]),
+        st.text(max_size=30),
+    ),
+    max_size=25,
+).map("\n".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=MARKDOWN)
+def test_any_text_gives_a_valid_plan_or_a_reason(text: str) -> None:
+    try:
+        found = normalise_text(text, root=None, detected=PYTHON)
+    except PlanError:
+        return
+    assert 0 <= found.confidence <= 1
+    assert parse_plan(json.dumps(found.to_dict()["plan"])) == found.plan
+
+
+HUGE = [
+    "Fix a. ",
+    "- Fix a\n",
+    "`a",
+    "a/",
+    "after ",
+    "**",
+    "Fix a, then ",
+    "[a](",
+    "1. ",
+    " ",
+    "# ",
+]
+
+
+def numbered(seed: str, size: int) -> str:
+    """A text that repeats ``seed``, with another number at each of its a's."""
+    parts = (seed * (size // len(seed))).split("a")
+    return "".join(f"{part}a{number}" for number, part in enumerate(parts))
+
+
+@pytest.mark.parametrize("seed", HUGE)
+def test_huge_text_is_read_in_linear_time(seed: str) -> None:
+    def seconds(size: int) -> float:
+        text = numbered(seed, size)
+        start = time.perf_counter()
+        with contextlib.suppress(PlanError):
+            normalise_text(text, root=None, detected=PYTHON)
+        return time.perf_counter() - start
+
+    half, whole = seconds(50_000), seconds(100_000)
+    assert whole < 3.5 * half + 0.1

@@ -1,0 +1,159 @@
+"""What may follow each failure, at and beside every boundary."""
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from autopack.budget import Exhausted
+from autopack.recovery.causes import POLICIES, CausePolicy, Failure
+from autopack.recovery.causes import FailureCause as Cause
+from autopack.recovery.policy import (
+    Decision,
+    DecisionKind,
+    History,
+    decide,
+    stop_at_cap,
+)
+from autopack.store.states import RunState
+
+HUMAN = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
+POLICY = RunState.DONE_FAILED_POLICY_VIOLATION
+ENVIRONMENT = RunState.DONE_FAILED_ENVIRONMENT
+BUDGET = RunState.DONE_FAILED_BUDGET_EXHAUSTED
+
+CAP = Exhausted("run r", "tokens", "100", "120")
+SOME_LEFT, NONE_LEFT = History(ended=1, allowed=5), History(ended=5, allowed=5)
+
+# cause, may be tried again, goes on from its own tree, is infrastructure, ends the run
+TABLE = [
+    # the change itself cannot be used
+    (Cause.PATCH_CONFLICT, True, False, False, HUMAN),
+    (Cause.EMPTY_CHANGE, True, False, False, HUMAN),
+    # a change that must not stay
+    (Cause.OUT_OF_SCOPE, True, False, False, POLICY),
+    # in scope, and only validation failed: the work is kept
+    (Cause.DELIVERABLE_MISSING, True, True, False, HUMAN),
+    (Cause.COLLECTION_ERROR, True, True, False, HUMAN),
+    (Cause.ASSERTION_FAILURE, True, True, False, HUMAN),
+    (Cause.SYNTAX_ERROR, True, True, False, HUMAN),
+    (Cause.IMPORT_ERROR, True, True, False, HUMAN),
+    (Cause.TYPE_ERROR, True, True, False, HUMAN),
+    (Cause.RUNTIME_ERROR, True, True, False, HUMAN),
+    (Cause.VALIDATION_FAILED, True, True, False, HUMAN),
+    (Cause.TIMEOUT, True, True, False, HUMAN),
+    # the agent is not to blame
+    (Cause.PROVIDER_ERROR, True, False, True, ENVIRONMENT),
+    (Cause.RATE_LIMIT, True, False, True, ENVIRONMENT),
+    (Cause.BUILDER_ERROR, True, False, True, ENVIRONMENT),
+    # no attempt can mend it
+    (Cause.ENVIRONMENT, False, False, True, ENVIRONMENT),
+]
+
+
+def failed(cause: Cause) -> Failure:
+    return Failure(cause, "it broke", "real output")
+
+
+@pytest.mark.parametrize(("cause", "retry", "keeps", "infrastructure", "ends"), TABLE)
+def test_what_a_cause_allows(
+    cause: Cause, retry: bool, keeps: bool, infrastructure: bool, ends: RunState
+) -> None:
+    assert POLICIES[cause] == CausePolicy(retry, keeps, infrastructure, ends)
+
+
+def test_every_cause_has_a_policy_and_a_row_here() -> None:
+    assert set(POLICIES) == set(Cause) == {row[0] for row in TABLE}
+
+
+def test_the_table_is_read_only() -> None:
+    with pytest.raises(TypeError):
+        POLICIES[Cause.TIMEOUT] = CausePolicy()  # pyright: ignore[reportIndexIssue]
+    with pytest.raises(FrozenInstanceError):
+        POLICIES[Cause.TIMEOUT].retry = False  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_work_that_was_out_of_scope_is_never_kept() -> None:
+    assert not POLICIES[Cause.OUT_OF_SCOPE].keeps_work
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
+def test_every_end_is_a_failed_run(policy: CausePolicy) -> None:
+    assert policy.ends.is_failure
+
+
+@pytest.mark.parametrize("cause", [row[0] for row in TABLE if row[1]])
+def test_a_cause_that_may_be_tried_again_is_while_attempts_are_left(cause: Cause) -> None:
+    decision = decide(SOME_LEFT, failed(cause), None)
+    assert decision == Decision(
+        DecisionKind.RETRY, f"{cause.value}: attempt 1 of 5", keep_work=POLICIES[cause].keeps_work
+    )
+
+
+@pytest.mark.parametrize("cause", [row[0] for row in TABLE if row[1]])
+def test_a_cause_that_may_be_tried_again_ends_the_run_with_the_last_attempt(cause: Cause) -> None:
+    decision = decide(NONE_LEFT, failed(cause), None)
+    assert (decision.kind, decision.run_state) == (DecisionKind.STOP, POLICIES[cause].ends)
+    assert decision.reason == f"5 of 5 attempts failed, the last one with {cause.value}"
+
+
+# builds that ended, builds allowed, what follows a failed check
+@pytest.mark.parametrize(
+    ("ended", "allowed", "kind"),
+    [
+        (1, 1, DecisionKind.STOP),
+        (1, 2, DecisionKind.RETRY),
+        (4, 5, DecisionKind.RETRY),
+        (5, 5, DecisionKind.STOP),
+        # the plan's cap cannot fall, but more than allowed must not mean for ever
+        (6, 5, DecisionKind.STOP),
+    ],
+)
+def test_attempts_end_at_their_cap(ended: int, allowed: int, kind: DecisionKind) -> None:
+    decision = decide(History(ended, allowed), failed(Cause.VALIDATION_FAILED), None)
+    assert decision.kind is kind
+
+
+@pytest.mark.parametrize("history", [SOME_LEFT, NONE_LEFT])
+def test_what_no_attempt_can_mend_stops_at_once(history: History) -> None:
+    decision = decide(history, failed(Cause.ENVIRONMENT), None)
+    assert decision == Decision(DecisionKind.STOP, "it broke", run_state=ENVIRONMENT)
+
+
+@pytest.mark.parametrize("history", [SOME_LEFT, NONE_LEFT])
+@pytest.mark.parametrize("exhausted", [None, CAP])
+def test_a_success_is_never_turned_down(history: History, exhausted: Exhausted | None) -> None:
+    decision = decide(history, None, exhausted)
+    assert (decision.kind, decision.run_state) == (DecisionKind.COMPLETE, None)
+
+
+# which of several reasons to stop is told
+@pytest.mark.parametrize(
+    ("cause", "history", "state", "words"),
+    [
+        # a cap comes before another try
+        (Cause.VALIDATION_FAILED, SOME_LEFT, BUDGET, "120 of 100 tokens"),
+        # and before the end of the attempts
+        (Cause.VALIDATION_FAILED, NONE_LEFT, BUDGET, "120 of 100 tokens"),
+        (Cause.OUT_OF_SCOPE, NONE_LEFT, BUDGET, "120 of 100 tokens"),
+        # but what nothing can mend comes before the cap
+        (Cause.ENVIRONMENT, SOME_LEFT, ENVIRONMENT, "it broke"),
+    ],
+)
+def test_the_reason_to_stop(cause: Cause, history: History, state: RunState, words: str) -> None:
+    decision = decide(history, failed(cause), CAP)
+    assert (decision.kind, decision.run_state) == (DecisionKind.STOP, state)
+    assert words in decision.reason
+
+
+def test_a_cap_ends_the_run_before_the_build_is_paid_for() -> None:
+    assert stop_at_cap(CAP) == Decision(
+        DecisionKind.STOP, "run r: 120 of 100 tokens are used up", run_state=BUDGET
+    )
+
+
+def test_every_stop_says_where_the_run_ends() -> None:
+    for cause in Cause:
+        for history in (SOME_LEFT, NONE_LEFT):
+            for cap in (None, CAP):
+                decision = decide(history, failed(cause), cap)
+                assert (decision.kind is DecisionKind.STOP) == (decision.run_state is not None)

@@ -1,0 +1,118 @@
+"""Who may know whom: one direction only, nothing reaches up, and `--help` loads nothing heavy."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(import_module("autopack").__file__ or "").parent.parent
+PROJECT = {"autopack", "blocks", "tasks", "flows", "deployments", "tests"}
+
+# layer, and the layers below it that it may know
+LAYERS = {
+    "autopack": set[str](),
+    "blocks": {"autopack"},
+    "tasks": {"autopack", "blocks"},
+    "flows": {"autopack", "blocks", "tasks"},
+    "deployments": {"autopack", "blocks", "tasks", "flows"},
+}
+
+# What belongs to a user interface or an engine has no place in the domain.
+NOT_IN_THE_DOMAIN = {"prefect", "cyclopts", "rich", "click", "typer", "fastapi"}
+
+HEAVY = {"sqlalchemy", "pandas", "prefect", "pydantic", "numpy", "scipy", "matplotlib", "httpx"}
+
+
+def modules(layer: str) -> list[str]:
+    """Every module of a layer but those that are programs, or a script that others run."""
+    names = []
+    for path in sorted((ROOT / layer).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if parts[:2] == ("deployments", "demo") or parts[-1] == "__main__":
+            continue
+        names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return names
+
+
+def imports(module: str) -> Iterator[str]:
+    """The top-level packages that a module names in any import, also inside functions."""
+    path = ROOT.joinpath(*module.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield (node.module or "").partition(".")[0] if node.level == 0 else module.split(".")[0]
+
+
+def run(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_knows_only_those_below_it(layer: str) -> None:
+    allowed = LAYERS[layer] | {layer}
+    found = {
+        (module, name)
+        for module in modules(layer)
+        for name in imports(module)
+        if name in PROJECT and name not in allowed
+    }
+    assert found == set()
+
+
+def test_the_domain_names_no_engine_and_no_user_interface() -> None:
+    found = {
+        (module, name)
+        for module in modules("autopack")
+        for name in imports(module)
+        if name in NOT_IN_THE_DOMAIN
+    }
+    assert found == set()
+
+
+def test_the_whole_domain_can_be_imported_without_prefect() -> None:
+    names = [name for name in modules("autopack") if ".migrations" not in name]
+    assert len(names) > 50
+    run(
+        "import sys, importlib\n"
+        f"for name in {names!r}: importlib.import_module(name)\n"
+        "reached = {'prefect', 'tasks', 'flows', 'blocks', 'deployments'} & set(sys.modules)\n"
+        "assert not reached, reached\n"
+    )
+
+
+def test_migrations_name_neither_prefect_nor_todays_tables() -> None:
+    versions = [name for name in modules("autopack") if ".migrations.versions." in name]
+    assert versions
+    for module in versions:
+        # A migration that reads today's tables would change when they do.
+        assert set(imports(module)).isdisjoint(PROJECT | NOT_IN_THE_DOMAIN), module
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"]])
+def test_help_is_quick_because_it_loads_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import contextlib, io, sys\n"
+        "from deployments.cli import run_command\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        f"    assert run_command({arguments!r}) == 0\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"
+    )
+    heavy = HEAVY if arguments != ["run", "--help"] else {"prefect", "pandas"}
+    assert set(run(code).split()) & heavy == set()
+
+
+def test_the_errors_load_nothing_at_all() -> None:
+    loaded = run("import sys, autopack.errors; print(*sys.modules)").split()
+    assert not {name for name in loaded if name.partition(".")[0] in HEAVY}
