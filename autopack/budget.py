@@ -56,7 +56,5 @@ def first_exhausted(levels: Iterable[Level]) -> Exhausted | None:
         if limits.cost is not None and spent.cost is not None and spent.cost >= limits.cost:
             return Exhausted(level.name, "US dollars", f"{limits.cost}", f"{spent.cost}")
         if limits.minutes is not None and spent.minutes >= limits.minutes:
-            return Exhausted(
-                level.name, "minutes", f"{limits.minutes:g}", f"{spent.minutes:.1f}"
-            )
+            return Exhausted(level.name, "minutes", f"{limits.minutes:g}", f"{spent.minutes:.1f}")
     return None

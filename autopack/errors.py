@@ -1,18 +1,18 @@
 """Every error a user can meet, with its exit code and what to do about it.
 
-    AutopackError
-    ├── BadInput              a value the user gave is wrong (exit 2)
-    │   ├── PlanError         in a plan file; names the field and the line
-    │   ├── RepositoryError   the repository cannot be used
-    │   └── NotFound          no run, builder or file of that name
-    ├── Refused               the request is sound, the moment is not (exit 2)
-    │   ├── RunHeld           another process works on the run
-    │   ├── SwitchedOff       a kill switch forbids it
-    │   └── DatabaseRefused   unreachable, or its schema is older or newer than the code
-    ├── LeaseLost             this process no longer holds the run (exit 1)
-    ├── IllegalTransition     a state may not follow another (exit 1)
-    └── WorkFailed            a step of a run failed for a reason outside the plan (exit 1)
-        └── GitFailed         git refused a command
+AutopackError
+├── BadInput              a value the user gave is wrong (exit 2)
+│   ├── PlanError         in a plan file; names the field and the line
+│   ├── RepositoryError   the repository cannot be used
+│   └── NotFound          no run, builder or file of that name
+├── Refused               the request is sound, the moment is not (exit 2)
+│   ├── RunHeld           another process works on the run
+│   ├── SwitchedOff       a kill switch forbids it
+│   └── DatabaseRefused   unreachable, or its schema is older or newer than the code
+├── LeaseLost             this process no longer holds the run (exit 1)
+├── IllegalTransition     a state may not follow another (exit 1)
+└── WorkFailed            a step of a run failed for a reason outside the plan (exit 1)
+    └── GitFailed         git refused a command
 """
 
 from __future__ import annotations
