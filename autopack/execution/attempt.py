@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -13,6 +14,7 @@ from autopack.execution.session import RunSession
 from autopack.execution.spool import BuildEnd, spool_folder, write_end
 from autopack.plan.model import PhaseSpec
 from autopack.recovery.causes import POLICIES, Failure, FailureCause
+from autopack.recovery.classify import classify
 from autopack.recovery.policy import Decision, DecisionKind, History, decide, stop_at_cap
 from autopack.store.runs import (
     AttemptRow,
@@ -25,7 +27,7 @@ from autopack.store.runs import (
     start_attempt,
 )
 from autopack.store.states import AttemptState, PhaseState
-from autopack.validation.checks import run_checks
+from autopack.validation.checks import FailedCheck, run_checks
 from autopack.validation.detect import inferred_checks
 from autopack.validation.toolchains.base import Check
 from autopack.workspace.leftovers import marker_env
@@ -33,6 +35,7 @@ from autopack.workspace.mirror import Change
 from autopack.workspace.scope import check_scope, missing_deliverables
 
 HINT_BYTES = 6_000
+_DIFF_BYTES = 200_000
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         last = attempts[-1].attempt if attempts else 0
         session.db.transact(lambda conn: _record(conn, session, phase_id, last, stop))
         return stop
-    start = starting_point(attempts, _head(session))
+    start = starting_point(attempts, run_head(session))
     session.workspace.reset(start.commit)
     phase = next(p for p in get_phases(session.db, session.run_id) if p.phase_id == phase_id)
 
@@ -119,7 +122,7 @@ async def build(session: RunSession, phase_id: str, number: int) -> None:
     write_end(spool, result)
     snapshot = await asyncio.to_thread(
         session.workspace.snapshot,
-        parent=_head(session),
+        parent=run_head(session),
         message=f"{phase.id}: attempt {attempt.attempt}\n\n{phase.instructions}",
         ref=session.mirror.attempt_ref(session.run_id, phase.id, attempt.attempt),
     )
@@ -139,8 +142,18 @@ async def validate(session: RunSession, phase_id: str, number: int) -> Failure |
     """Judge the attempt's commit: its scope, its deliverables, then its checks."""
     attempt = _attempt(session, phase_id, number)
     phase = session.phase(phase_id)
-    commit = _commit(attempt)
-    changes = session.mirror.changed_paths(_head(session), commit)
+    return await judge(session, phase, attempt, _commit(attempt), phase_checks(session, phase))
+
+
+async def judge(
+    session: RunSession,
+    phase: PhaseSpec,
+    attempt: AttemptRow,
+    commit: str,
+    checks: Sequence[Check],
+) -> Failure | None:
+    """What is wrong with ``commit``, whose files are in the workspace; None when it passes."""
+    changes = session.mirror.changed_paths(run_head(session), commit)
     if not changes:
         failure = _judge_empty(phase, attempt)
         if failure is not None:
@@ -148,7 +161,7 @@ async def validate(session: RunSession, phase_id: str, number: int) -> Failure |
     failure = _judge_content(session, phase, commit, changes)
     if failure is not None:
         return failure
-    return await session.switch.guard(_judge_by_checks(session, phase, attempt))
+    return await session.switch.guard(_judge_by_checks(session, phase, attempt, commit, checks))
 
 
 def conclude(session: RunSession, phase_id: str, number: int, failure: Failure | None) -> Decision:
@@ -227,9 +240,9 @@ def _request(session: RunSession, phase: PhaseSpec, attempt: AttemptRow) -> Buil
         deliverables=phase.deliverables,
         scope_paths=phase.scope.paths,
         read_only=phase.scope.read_only,
-        checks=[check.argv for check in _checks(session, phase)],
+        checks=[check.argv for check in phase_checks(session, phase)],
         limits=BuildLimits(tokens=phase.budget.tokens, seconds=session.seconds_left(phase)),
-        environment=_environment(session, phase.id, attempt.attempt),
+        environment=child_variables(session, phase.id, attempt.attempt),
     )
 
 
@@ -237,9 +250,11 @@ def _judge_empty(phase: PhaseSpec, attempt: AttemptRow) -> Failure | None:
     """What an attempt that changed nothing amounts to; None when only its checks can say."""
     said = attempt.summary or ""
     if attempt.build_status == BuildStatus.FAILED:
-        return Failure(FailureCause.BUILDER_ERROR, said or "the builder failed", said)
+        return Failure(_of_builder(attempt, said), said or "the builder failed", said)
     if attempt.build_status == BuildStatus.TIMED_OUT:
         return Failure(FailureCause.TIMEOUT, "the build ran out of time and changed nothing", said)
+    if attempt.exit_status and (cause := _of_builder(attempt, said)) in _PROVIDER:
+        return Failure(cause, said, said)
     if phase.deliverables:
         return Failure(
             FailureCause.EMPTY_CHANGE,
@@ -271,29 +286,59 @@ def _judge_content(
 
 
 async def _judge_by_checks(
-    session: RunSession, phase: PhaseSpec, attempt: AttemptRow
+    session: RunSession,
+    phase: PhaseSpec,
+    attempt: AttemptRow,
+    commit: str,
+    checks: Sequence[Check],
 ) -> Failure | None:
     failed = await run_checks(
-        _checks(session, phase),
+        checks,
         workspace=session.workspace.path,
-        environment=_environment(session, phase.id, attempt.attempt),
+        environment=child_variables(session, phase.id, attempt.attempt),
         supervisor=session.supervisor,
         spool=spool_folder(session.folder, phase.id, attempt.attempt) / "validation.log",
         seconds=session.seconds_left(phase),
     )
     if failed is None:
         return None
-    cause = FailureCause.TIMEOUT if failed.timed_out else FailureCause.VALIDATION_FAILED
-    return Failure(cause, failed.message, failed.output)
+    diff = session.mirror.diff(run_head(session), commit, _DIFF_BYTES)
+    return Failure(
+        _of_check(failed, diff),
+        failed.message,
+        failed.output,
+        check=failed.check,
+        exit_status=failed.status,
+        log=failed.log,
+    )
 
 
-def _checks(session: RunSession, phase: PhaseSpec) -> tuple[Check, ...]:
+_PROVIDER = (FailureCause.PROVIDER_ERROR, FailureCause.RATE_LIMIT)
+
+
+def _of_builder(attempt: AttemptRow, said: str) -> FailureCause:
+    """Why a builder could not work, as far as its last words tell."""
+    cause = classify(exit_status=attempt.exit_status, output=said).cause
+    return cause if cause in _PROVIDER else FailureCause.BUILDER_ERROR
+
+
+def _of_check(failed: FailedCheck, diff: str) -> FailureCause:
+    if failed.timed_out:
+        return FailureCause.TIMEOUT
+    cause = classify(exit_status=failed.status, output=failed.log, diff=diff).cause
+    # A program of the repository's own that is not there is the agent's to make.
+    own = "/" in failed.check.argv[0]
+    return FailureCause.RUNTIME_ERROR if own and cause is FailureCause.ENVIRONMENT else cause
+
+
+def phase_checks(session: RunSession, phase: PhaseSpec) -> tuple[Check, ...]:
+    """The commands that judge a phase: its own, else those of the project's toolchains."""
     if phase.checks is None:
         return inferred_checks(session.toolchains)
     return tuple(Check(".", argv) for argv in phase.checks)
 
 
-def _environment(session: RunSession, phase_id: str, attempt: int) -> dict[str, str]:
+def child_variables(session: RunSession, phase_id: str, attempt: int) -> dict[str, str]:
     """The whole environment of what an attempt starts: the run's tools and the marks."""
     return {
         **session.tools.variables,
@@ -307,7 +352,7 @@ def _attempt(session: RunSession, phase_id: str, number: int) -> AttemptRow:
     return next(attempt for attempt in attempts if attempt.attempt == number)
 
 
-def _head(session: RunSession) -> str:
+def run_head(session: RunSession) -> str:
     """The commit that the run's branch is at: what completed phases made of the base."""
     run = session.run()
     return run.head_commit or run.base_commit

@@ -206,6 +206,43 @@ leases = sa.Table(
     sa.Column("expires_at", UtcDateTime),  # null: released, or never taken
 )
 
+# A plan that was made from plain text: the text, and how far the plan can be trusted.
+normalisations = sa.Table(
+    "normalisations",
+    metadata,
+    sa.Column("run_id", sa.String(64), sa.ForeignKey("runs.run_id"), primary_key=True),
+    sa.Column("text", FreeText, nullable=False),
+    sa.Column("category", sa.Text, nullable=False),
+    sa.Column("deliverables", Json, nullable=False),
+    sa.Column("scope", Json, nullable=False),
+    sa.Column("confidence", sa.Double, nullable=False),
+    sa.Column("confidence_parts", Json, nullable=False),
+    sa.Column("warnings", Json, nullable=False),
+)
+
+# A known failure that was met without a model.
+mitigations = sa.Table(
+    "mitigations",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("run_id", sa.String(64), nullable=False),
+    sa.Column("phase_id", sa.String(64), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("pattern_id", sa.Text, nullable=False),
+    # Every action was carried out.
+    sa.Column("success", sa.Boolean, nullable=False),
+    # The failure was gone afterwards; else every action was undone.
+    sa.Column("fixed", sa.Boolean, nullable=False),
+    sa.Column("actions_taken", Json, nullable=False),
+    sa.Column("suggestions", Json, nullable=False),
+    # The attempt passed, and without that a doctor would have been asked: which one.
+    sa.Column("doctor_call_skipped", sa.Boolean, nullable=False),
+    sa.Column("doctor_model", sa.String(16)),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.ForeignKeyConstraint(["run_id", "phase_id"], ["phases.run_id", "phases.phase_id"]),
+    sa.Index(None, "run_id", "phase_id", "attempt"),
+)
+
 # No foreign key to runs: money spent is recorded even where the run is gone.
 llm_usage_events = sa.Table(
     "llm_usage_events",

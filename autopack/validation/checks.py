@@ -8,17 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autopack.validation.toolchains.base import Check
-from autopack.workspace.process import Supervisor
+from autopack.workspace.process import Supervisor, head_and_tail
+
+
+LOG_HEAD, LOG_BYTES = 16_384, 81_920
+"""Bytes of a failed command's output that recovery reads: its head, and in all."""
 
 
 @dataclass(frozen=True)
 class FailedCheck:
-    """The first command that did not succeed, and the end of what it printed."""
+    """The first command that did not succeed, the end of what it printed, and head and tail."""
 
     check: Check
     status: int | None
     timed_out: bool
     output: str
+    log: str
 
     @property
     def message(self) -> str:
@@ -43,6 +48,7 @@ async def run_checks(
     Output goes to ``spool``, whole; ``seconds`` is the limit of each command.
     """
     for check in checks:
+        start = spool.stat().st_size if spool.exists() else 0
         done = await supervisor.run(
             check.argv,
             cwd=workspace / check.path,
@@ -51,5 +57,6 @@ async def run_checks(
             spool=spool,
         )
         if done.status != 0 or done.timed_out:
-            return FailedCheck(check, done.status, done.timed_out, done.tail)
+            log = head_and_tail(spool, LOG_BYTES, head=LOG_HEAD, start=start)
+            return FailedCheck(check, done.status, done.timed_out, done.tail, log)
     return None

@@ -41,7 +41,17 @@ app.command("deployments.cli.up:up", name="up", help="Start a local Prefect with
 
 plan = App(name="plan", help="Look at plan files.")
 plan.command("deployments.cli.look:check", name="check", help="Check a plan file.")
+plan.command(
+    "deployments.cli.normalise:normalise",
+    name=["normalise", "normalize"],
+    help="Turn plain text into a plan.",
+)
 app.command(plan)
+
+patterns = App(name="patterns", help="Look at the failures that are met without a model.")
+patterns.command("deployments.cli.patterns:list_patterns", name="list", help="List them.")
+patterns.command("deployments.cli.patterns:match", name="match", help="Say which one an error is.")
+app.command(patterns)
 
 db = App(name="db", help="Look after the application database.")
 db.command("deployments.cli.database:upgrade", name="upgrade", help="Bring the schema up to date.")

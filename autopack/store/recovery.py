@@ -1,0 +1,141 @@
+"""What recovery leaves in the database: plans made from text, and mitigations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from autopack.store import tables
+from autopack.store.engine import Database, insert_new, now, reading
+from autopack.store.leases import Lease, fence
+from autopack.store.tables import DoctorModel
+
+
+class NormalisedPlan(Protocol):
+    """A plan made from text, as far as it is stored."""
+
+    @property
+    def category(self) -> str: ...
+    @property
+    def deliverables(self) -> tuple[str, ...]: ...
+    @property
+    def scope(self) -> tuple[str, ...]: ...
+    @property
+    def confidence(self) -> float: ...
+    @property
+    def confidence_parts(self) -> dict[str, float]: ...
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormalisationRow:
+    """How far a run's plan, which was made from ``text``, can be trusted."""
+
+    run_id: str
+    text: str
+    category: str
+    deliverables: list[str]
+    scope: list[str]
+    confidence: float
+    confidence_parts: dict[str, float]
+    warnings: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mitigation:
+    """What was done about a known failure, and what came of it.
+
+    ``success``: every action was carried out. ``fixed``: the failure was gone afterwards; what
+    did not fix it was undone. ``doctor_model`` is the doctor that was not asked because of it.
+    """
+
+    pattern_id: str
+    success: bool
+    fixed: bool
+    actions_taken: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
+    doctor_model: DoctorModel | None = None
+
+
+def record_normalisation(
+    conn: sa.Connection, run_id: str, text: str, found: NormalisedPlan
+) -> None:
+    """Keep what a run's plan was made from; storing the same run again changes nothing."""
+    conn.execute(
+        insert_new(conn, tables.normalisations).values(
+            run_id=run_id,
+            text=text,
+            category=found.category,
+            deliverables=list(found.deliverables),
+            scope=list(found.scope),
+            confidence=found.confidence,
+            confidence_parts=dict(found.confidence_parts),
+            warnings=list(found.warnings),
+        )
+    )
+
+
+def get_normalisation(source: Database | sa.Connection, run_id: str) -> NormalisationRow | None:
+    """What the run's plan was made from; None when it was written as a plan."""
+    table = tables.normalisations
+    with reading(source) as conn:
+        row = conn.execute(sa.select(table).where(table.c.run_id == run_id)).mappings().first()
+    return None if row is None else NormalisationRow(**row)
+
+
+def record_mitigation(
+    conn: sa.Connection, lease: Lease, phase_id: str, attempt: int, mitigation: Mitigation
+) -> None:
+    """Keep what was done about a failure. Raises LeaseLost."""
+    fence(conn, lease)
+    conn.execute(
+        sa.insert(tables.mitigations).values(
+            run_id=lease.run_id,
+            phase_id=phase_id,
+            attempt=attempt,
+            pattern_id=mitigation.pattern_id,
+            success=mitigation.success,
+            fixed=mitigation.fixed,
+            actions_taken=list(mitigation.actions_taken),
+            suggestions=list(mitigation.suggestions),
+            doctor_call_skipped=mitigation.doctor_model is not None,
+            doctor_model=mitigation.doctor_model,
+            created_at=now(conn),
+        )
+    )
+
+
+def get_mitigations(source: Database | sa.Connection, run_id: str) -> list[sa.RowMapping]:
+    """The run's mitigations in the order they were recorded."""
+    table = tables.mitigations
+    query = sa.select(table).where(table.c.run_id == run_id).order_by(table.c.id)
+    with reading(source) as conn:
+        return list(conn.execute(query).mappings())
+
+
+def replace_commit(
+    conn: sa.Connection,
+    lease: Lease,
+    phase_id: str,
+    attempt: int,
+    *,
+    commit: str,
+    changed_paths: Sequence[str],
+) -> None:
+    """The attempt's work is now ``commit``: a mitigation changed its files. Raises LeaseLost."""
+    fence(conn, lease)
+    table = tables.attempts
+    values: dict[str, Any] = {"commit": commit, "changed_paths": list(changed_paths)}
+    conn.execute(
+        sa.update(table)
+        .where(
+            table.c.run_id == lease.run_id,
+            table.c.phase_id == phase_id,
+            table.c.attempt == attempt,
+        )
+        .values(values)
+    )
