@@ -6,9 +6,16 @@ from prefect import flow, get_run_logger
 
 from autopack.execution.session import held
 from autopack.execution.view import Json, phase_view
+from autopack.plan.features import Feature
 from autopack.recovery.policy import Decision, DecisionKind
 from autopack.store.states import AttemptState
-from tasks.attempting import build_attempt, conclude_attempt, start_attempt, validate_attempt
+from tasks.attempting import (
+    build_attempt,
+    conclude_attempt,
+    mitigate_attempt,
+    start_attempt,
+    validate_attempt,
+)
 from tasks.reporting import emit
 
 
@@ -30,6 +37,8 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
         if started.state is AttemptState.STARTED:
             await build_attempt(run_id, phase_id, number)
         failure = await validate_attempt(run_id, phase_id, number)
+        if failure is not None and held(run_id).has(Feature.FAILURE_HARDENING):
+            failure = await mitigate_attempt(run_id, phase_id, number, failure)
         decision = await conclude_attempt(run_id, phase_id, number, failure)
         log = get_run_logger()
         if failure is None:

@@ -1,4 +1,4 @@
-"""The four tasks of an attempt, in order."""
+"""The tasks of an attempt, in order."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from autopack.execution import attempt as steps
+from autopack.execution import hardening
 from autopack.execution.session import held
 from autopack.recovery.causes import Failure
 from autopack.recovery.policy import Decision
@@ -45,6 +46,19 @@ async def build_attempt(run_id: str, phase_id: str, attempt: int) -> None:
 async def validate_attempt(run_id: str, phase_id: str, attempt: int) -> Failure | None:
     """Judge the attempt's commit by its scope, its deliverables and its checks."""
     return await steps.validate(held(run_id), phase_id, attempt)
+
+
+@task(
+    name="mitigate",
+    task_run_name="meet the failure of attempt {attempt}",
+    cache_policy=NO_CACHE,
+    tags=["autopack"],
+)
+async def mitigate_attempt(
+    run_id: str, phase_id: str, attempt: int, failure: Failure
+) -> Failure | None:
+    """Meet a known failure without a model; return the failure that is left."""
+    return await hardening.mitigate(held(run_id), phase_id, attempt, failure)
 
 
 @task(

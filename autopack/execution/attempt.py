@@ -16,6 +16,7 @@ from autopack.plan.model import PhaseSpec
 from autopack.recovery.causes import POLICIES, Failure, FailureCause
 from autopack.recovery.classify import classify
 from autopack.recovery.policy import Decision, DecisionKind, History, decide, stop_at_cap
+from autopack.store.recovery import get_mitigations
 from autopack.store.runs import (
     AttemptRow,
     finish_attempt,
@@ -46,11 +47,12 @@ class Start:
     hint: str | None
 
 
-def starting_point(attempts: list[AttemptRow], head: str) -> Start:
+def starting_point(attempts: list[AttemptRow], head: str, advice: Sequence[str] = ()) -> Start:
     """Where the next attempt of a phase begins, from its earlier ones.
 
     From the last attempt's tree when that was in scope and only its checks failed, else from
-    the branch head. Attempts that were cut off teach nothing.
+    the branch head. Attempts that were cut off teach nothing. ``advice`` is what recovery has to
+    say besides the failure.
     """
     failed = [attempt for attempt in attempts if attempt.state is AttemptState.FAILED]
     if not failed:
@@ -59,6 +61,8 @@ def starting_point(attempts: list[AttemptRow], head: str) -> Start:
     cause = FailureCause(last.failure_cause or FailureCause.VALIDATION_FAILED)
     output = (last.failure_output or "").encode()[-HINT_BYTES:].decode(errors="ignore")
     hint = f"Attempt {last.attempt} failed ({cause.value}): {last.failure_message}\n\n{output}"
+    if advice:
+        hint = f"{hint.strip()}\n\nWhat may help:\n" + "\n".join(f"- {each}" for each in advice)
     keeps = POLICIES[cause].keeps_work and last.commit is not None
     return Start(last.commit if keeps and last.commit else head, hint.strip())
 
@@ -78,7 +82,7 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         last = attempts[-1].attempt if attempts else 0
         session.db.transact(lambda conn: _record(conn, session, phase_id, last, stop))
         return stop
-    start = starting_point(attempts, run_head(session))
+    start = starting_point(attempts, run_head(session), _advice(session, attempts))
     session.workspace.reset(start.commit)
     phase = next(p for p in get_phases(session.db, session.run_id) if p.phase_id == phase_id)
 
@@ -102,7 +106,7 @@ async def build(session: RunSession, phase_id: str, number: int) -> None:
 
     Whatever happens to the build, what it spent is recorded.
     """
-    phase, attempt = session.phase(phase_id), _attempt(session, phase_id, number)
+    phase, attempt = session.phase(phase_id), get_attempt(session, phase_id, number)
     spool = spool_folder(session.folder, attempt.phase_id, attempt.attempt)
     spool.mkdir(parents=True, exist_ok=True, mode=0o700)
     request = _request(session, phase, attempt)
@@ -140,7 +144,7 @@ async def build(session: RunSession, phase_id: str, number: int) -> None:
 
 async def validate(session: RunSession, phase_id: str, number: int) -> Failure | None:
     """Judge the attempt's commit: its scope, its deliverables, then its checks."""
-    attempt = _attempt(session, phase_id, number)
+    attempt = get_attempt(session, phase_id, number)
     phase = session.phase(phase_id)
     return await judge(session, phase, attempt, _commit(attempt), phase_checks(session, phase))
 
@@ -166,7 +170,7 @@ async def judge(
 
 def conclude(session: RunSession, phase_id: str, number: int, failure: Failure | None) -> Decision:
     """Record the verdict and what follows from it, in one transaction."""
-    attempt = _attempt(session, phase_id, number)
+    attempt = get_attempt(session, phase_id, number)
     phase = session.phase(phase_id)
     ended = [
         other
@@ -223,6 +227,19 @@ def _record(
         decision.reason,
         run_state=decision.run_state,
     )
+
+
+def _advice(session: RunSession, attempts: list[AttemptRow]) -> list[str]:
+    """What known failures of the last attempt suggested, though nothing safe could be done."""
+    if not attempts:
+        return []
+    last = attempts[-1]
+    return [
+        suggestion
+        for row in get_mitigations(session.db, session.run_id)
+        if (row["phase_id"], row["attempt"]) == (last.phase_id, last.attempt) and not row["fixed"]
+        for suggestion in row["suggestions"]
+    ]
 
 
 def _request(session: RunSession, phase: PhaseSpec, attempt: AttemptRow) -> BuildRequest:
@@ -347,7 +364,8 @@ def child_variables(session: RunSession, phase_id: str, attempt: int) -> dict[st
     }
 
 
-def _attempt(session: RunSession, phase_id: str, number: int) -> AttemptRow:
+def get_attempt(session: RunSession, phase_id: str, number: int) -> AttemptRow:
+    """The attempt as it is stored now."""
     attempts = get_attempts(session.db, session.run_id, phase_id)
     return next(attempt for attempt in attempts if attempt.attempt == number)
 

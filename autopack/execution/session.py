@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from autopack.errors import Refused
 from autopack.execution.keeper import LeaseKeeper
 from autopack.execution.recover import recover
 from autopack.execution.stopping import StopReason, StopSwitch
+from autopack.plan.features import Feature, kill_switches
 from autopack.plan.model import PhaseSpec, Plan
 from autopack.settings import Settings
 from autopack.store.engine import Database
@@ -74,6 +76,10 @@ class RunSession:
     def run(self) -> RunRow:
         """The run as it is stored now."""
         return get_run(self.db, self.run_id)
+
+    def has(self, feature: Feature) -> bool:
+        """Whether the run has a feature on, and no kill switch has been thrown since."""
+        return feature.value in self.run().features and not kill_switches(os.environ)[feature]
 
     def phase(self, phase_id: str) -> PhaseSpec:
         """What the plan says of a phase."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -139,3 +139,38 @@ def replace_commit(
         )
         .values(values)
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsultationRow:
+    """One call of a doctor: why it was asked, and what it answered."""
+
+    phase_id: str
+    attempt: int
+    tier: DoctorModel
+    route: str
+    infrastructure: bool
+    action: str
+    confidence: float
+    rationale: str
+    hint: str
+    commands: list[list[str]]
+
+
+def record_consultation(conn: sa.Connection, lease: Lease, row: ConsultationRow) -> None:
+    """Keep a doctor's answer. Raises LeaseLost."""
+    fence(conn, lease)
+    conn.execute(
+        sa.insert(tables.consultations).values(
+            run_id=lease.run_id, created_at=now(conn), **vars(row)
+        )
+    )
+
+
+def get_consultations(source: Database | sa.Connection, run_id: str) -> list[ConsultationRow]:
+    """The run's doctor calls in the order they were made."""
+    table = tables.consultations
+    columns = [table.c[each.name] for each in fields(ConsultationRow)]
+    query = sa.select(*columns).where(table.c.run_id == run_id).order_by(table.c.id)
+    with reading(source) as conn:
+        return [ConsultationRow(**row) for row in conn.execute(query).mappings()]

@@ -243,6 +243,28 @@ mitigations = sa.Table(
     sa.Index(None, "run_id", "phase_id", "attempt"),
 )
 
+# One call of a doctor, and what it answered.
+consultations = sa.Table(
+    "consultations",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("run_id", sa.String(64), nullable=False),
+    sa.Column("phase_id", sa.String(64), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("tier", sa.String(16), nullable=False),
+    # Why the routing rules asked this doctor.
+    sa.Column("route", sa.Text, nullable=False),
+    sa.Column("infrastructure", sa.Boolean, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("confidence", sa.Double, nullable=False),
+    sa.Column("rationale", FreeText, nullable=False),
+    sa.Column("hint", FreeText, nullable=False),
+    sa.Column("commands", Json, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.ForeignKeyConstraint(["run_id", "phase_id"], ["phases.run_id", "phases.phase_id"]),
+    sa.Index(None, "run_id", "phase_id"),
+)
+
 # No foreign key to runs: money spent is recorded even where the run is gone.
 llm_usage_events = sa.Table(
     "llm_usage_events",

@@ -10,7 +10,6 @@ from pathlib import Path
 from autopack.validation.toolchains.base import Check
 from autopack.workspace.process import Supervisor, head_and_tail
 
-
 LOG_HEAD, LOG_BYTES = 16_384, 81_920
 """Bytes of a failed command's output that recovery reads: its head, and in all."""
 
@@ -48,7 +47,7 @@ async def run_checks(
     Output goes to ``spool``, whole; ``seconds`` is the limit of each command.
     """
     for check in checks:
-        start = spool.stat().st_size if spool.exists() else 0
+        start = _size(spool)
         done = await supervisor.run(
             check.argv,
             cwd=workspace / check.path,
@@ -60,3 +59,7 @@ async def run_checks(
             log = head_and_tail(spool, LOG_BYTES, head=LOG_HEAD, start=start)
             return FailedCheck(check, done.status, done.timed_out, done.tail, log)
     return None
+
+
+def _size(spool: Path) -> int:
+    return spool.stat().st_size if spool.exists() else 0

@@ -1,4 +1,4 @@
-"""What recovery did: plans made from text, mitigations."""
+"""What recovery did: plans made from text, mitigations, doctor calls."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -49,6 +49,27 @@ def upgrade() -> None:
         op.f("ix_mitigations_run_id_phase_id_attempt"),
         "mitigations",
         ["run_id", "phase_id", "attempt"],
+    )
+    op.create_table(
+        "consultations",
+        sa.Column("id", sa.Integer(), nullable=False, autoincrement=True),
+        sa.Column("run_id", sa.String(64), nullable=False),
+        sa.Column("phase_id", sa.String(64), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("tier", sa.String(16), nullable=False),
+        sa.Column("route", sa.Text(), nullable=False),
+        sa.Column("infrastructure", sa.Boolean(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("confidence", REAL, nullable=False),
+        sa.Column("rationale", sa.Text(), nullable=False),
+        sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("commands", sa.JSON(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consultations")),
+        _phase_key("consultations"),
+    )
+    op.create_index(
+        op.f("ix_consultations_run_id_phase_id"), "consultations", ["run_id", "phase_id"]
     )
 
 
