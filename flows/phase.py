@@ -7,11 +7,13 @@ from prefect import flow, get_run_logger
 from autopack.execution.session import held
 from autopack.execution.view import Json, phase_view
 from autopack.plan.features import Feature
-from autopack.recovery.policy import Decision, DecisionKind
+from autopack.plan.model import DoctorMode
+from autopack.recovery.policy import Decision, DecisionKind, Prescription
 from autopack.store.states import AttemptState
 from tasks.attempting import (
     build_attempt,
     conclude_attempt,
+    consult_doctor,
     mitigate_attempt,
     start_attempt,
     validate_attempt,
@@ -37,9 +39,13 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
         if started.state is AttemptState.STARTED:
             await build_attempt(run_id, phase_id, number)
         failure = await validate_attempt(run_id, phase_id, number)
+        prescription: Prescription | None = None
         if failure is not None and held(run_id).has(Feature.FAILURE_HARDENING):
             failure = await mitigate_attempt(run_id, phase_id, number, failure)
-        decision = await conclude_attempt(run_id, phase_id, number, failure)
+        if failure is not None and held(run_id).plan.policy.doctor is not DoctorMode.OFF:
+            outcome = await consult_doctor(run_id, phase_id, number, failure)
+            failure, prescription = outcome.failure, outcome.prescription
+        decision = await conclude_attempt(run_id, phase_id, number, failure, prescription)
         log = get_run_logger()
         if failure is None:
             log.info("attempt %d passed", number)

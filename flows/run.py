@@ -16,7 +16,7 @@ from prefect.states import Cancelled, Crashed, Failed
 from autopack.builders.registry import parse_options
 from autopack.errors import LeaseLost, WorkFailed
 from autopack.execution.prepare import RunRequest
-from autopack.execution.progress import next_phase
+from autopack.execution.progress import ending, next_phase
 from autopack.execution.session import RunSession, close_session
 from autopack.execution.stopping import RunStopped, StopReason
 from autopack.execution.view import run_view
@@ -137,14 +137,14 @@ async def _execute_phases(
         await prepare_environment(run_id)
     except WorkFailed as error:
         return RunState.DONE_FAILED_ENVIRONMENT, error.message
-    while (ending := get_ending(session.db, run_id)) is None:
+    while (stopped := get_ending(session.db, run_id)) is None:
         phase = next_phase(session.plan, get_phases(session.db, run_id))
         if phase is None:
-            return RunState.DONE_SUCCESS, None
+            return ending(get_phases(session.db, run_id))
         session.switch.check()
         await execute_phase(run_id, phase.id)
         await progress.show(_percent(session))
-    state, reason = ending
+    state, reason = stopped
     if state is RunState.DONE_FAILED_BUDGET_EXHAUSTED:
         emit("budget.exhausted", run_id, reason=reason)
     return state, reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,13 +11,22 @@ from sqlalchemy import Connection
 
 from autopack.builders.protocol import BuildLimits, BuildRequest, BuildStatus
 from autopack.execution.closing import close_built, close_interrupted, readable
+from autopack.execution.forgiving import forgive
+from autopack.execution.prescriptions import carry_out
 from autopack.execution.session import RunSession
 from autopack.execution.spool import BuildEnd, spool_folder, write_end
 from autopack.plan.model import PhaseSpec
 from autopack.recovery.causes import POLICIES, Failure, FailureCause
 from autopack.recovery.classify import classify
-from autopack.recovery.policy import Decision, DecisionKind, History, decide, stop_at_cap
-from autopack.store.recovery import get_mitigations
+from autopack.recovery.policy import (
+    Decision,
+    DecisionKind,
+    History,
+    Prescription,
+    decide,
+    stop_at_cap,
+)
+from autopack.store.recovery import count_replans, get_consultations, get_mitigations
 from autopack.store.runs import (
     AttemptRow,
     finish_attempt,
@@ -55,16 +65,17 @@ def starting_point(attempts: list[AttemptRow], head: str, advice: Sequence[str] 
     say besides the failure.
     """
     failed = [attempt for attempt in attempts if attempt.state is AttemptState.FAILED]
+    listed = "What may help:\n" + "\n".join(f"- {each}" for each in advice) if advice else ""
     if not failed:
-        return Start(head, None)
+        return Start(head, listed or None)
     last = failed[-1]
     cause = FailureCause(last.failure_cause or FailureCause.VALIDATION_FAILED)
     output = (last.failure_output or "").encode()[-HINT_BYTES:].decode(errors="ignore")
     hint = f"Attempt {last.attempt} failed ({cause.value}): {last.failure_message}\n\n{output}"
-    if advice:
-        hint = f"{hint.strip()}\n\nWhat may help:\n" + "\n".join(f"- {each}" for each in advice)
     keeps = POLICIES[cause].keeps_work and last.commit is not None
-    return Start(last.commit if keeps and last.commit else head, hint.strip())
+    return Start(
+        last.commit if keeps and last.commit else head, f"{hint.strip()}\n\n{listed}".strip()
+    )
 
 
 def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
@@ -82,9 +93,10 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         last = attempts[-1].attempt if attempts else 0
         session.db.transact(lambda conn: _record(conn, session, phase_id, last, stop))
         return stop
-    start = starting_point(attempts, run_head(session), _advice(session, attempts))
-    session.workspace.reset(start.commit)
     phase = next(p for p in get_phases(session.db, session.run_id) if p.phase_id == phase_id)
+    same = [attempt for attempt in attempts if attempt.revision == phase.revision]
+    start = starting_point(same, run_head(session), _advice(session, attempts))
+    session.workspace.reset(start.commit)
 
     def write(conn: Connection) -> AttemptRow:
         if phase.state is PhaseState.QUEUED:
@@ -168,19 +180,30 @@ async def judge(
     return await session.switch.guard(_judge_by_checks(session, phase, attempt, commit, checks))
 
 
-def conclude(session: RunSession, phase_id: str, number: int, failure: Failure | None) -> Decision:
+def conclude(
+    session: RunSession,
+    phase_id: str,
+    number: int,
+    failure: Failure | None,
+    prescription: Prescription | None = None,
+) -> Decision:
     """Record the verdict and what follows from it, in one transaction."""
     attempt = get_attempt(session, phase_id, number)
     phase = session.phase(phase_id)
     ended = [
         other
         for other in get_attempts(session.db, session.run_id, phase_id)
-        if other.built_at is not None
+        if other.built_at is not None and other.revision == attempt.revision
     ]
     decision = decide(
-        History(ended=len(ended), allowed=phase.budget.attempts),
+        History(
+            ended=len(ended),
+            allowed=phase.budget.attempts,
+            replans=count_replans(session.db, session.run_id, phase_id),
+        ),
         failure,
         session.exhausted(phase),
+        prescription,
     )
 
     def write(conn: Connection) -> None:
@@ -209,6 +232,8 @@ def conclude(session: RunSession, phase_id: str, number: int, failure: Failure |
                     failure_cause=failure.cause.value,
                     failure_message=failure.message,
                 )
+            elif prescription is not None:
+                carry_out(conn, session, attempt, failure, decision, prescription)
         _record(conn, session, phase_id, number, decision)
 
     session.db.transact(write)
@@ -230,14 +255,19 @@ def _record(
 
 
 def _advice(session: RunSession, attempts: list[AttemptRow]) -> list[str]:
-    """What known failures of the last attempt suggested, though nothing safe could be done."""
+    """What recovery has to say of the last attempt: a doctor's hint, and what patterns suggest."""
     if not attempts:
         return []
-    last = attempts[-1]
-    return [
+    last = (attempts[-1].phase_id, attempts[-1].attempt)
+    hints = [
+        call.hint
+        for call in get_consultations(session.db, session.run_id)
+        if (call.phase_id, call.attempt) == last and call.hint and call.action != "replan"
+    ]
+    return hints[-1:] + [
         suggestion
         for row in get_mitigations(session.db, session.run_id)
-        if (row["phase_id"], row["attempt"]) == (last.phase_id, last.attempt) and not row["fixed"]
+        if (row["phase_id"], row["attempt"]) == last and not row["fixed"]
         for suggestion in row["suggestions"]
     ]
 
@@ -309,17 +339,31 @@ async def _judge_by_checks(
     commit: str,
     checks: Sequence[Check],
 ) -> Failure | None:
+    diff = session.mirror.diff(run_head(session), commit, _DIFF_BYTES)
+    variables = child_variables(session, phase.id, attempt.attempt)
+    spool = spool_folder(session.folder, phase.id, attempt.attempt)
+    forgiven = functools.partial(
+        forgive,
+        session,
+        phase_id=phase.id,
+        attempt=attempt.attempt,
+        commit=commit,
+        variables=variables,
+        spool=spool / "base.log",
+        seconds=session.seconds_left(phase),
+    )
     failed = await run_checks(
         checks,
         workspace=session.workspace.path,
-        environment=child_variables(session, phase.id, attempt.attempt),
+        environment=variables,
         supervisor=session.supervisor,
-        spool=spool_folder(session.folder, phase.id, attempt.attempt) / "validation.log",
+        spool=spool / "validation.log",
         seconds=session.seconds_left(phase),
+        # What a plan names must succeed, and who changed nothing has earned no forgiveness.
+        forgive=forgiven if phase.checks is None and diff.strip() else None,
     )
     if failed is None:
         return None
-    diff = session.mirror.diff(run_head(session), commit, _DIFF_BYTES)
     return Failure(
         _of_check(failed, diff),
         failed.message,

@@ -100,6 +100,44 @@ async def mitigate(
     return left
 
 
+async def execute_fix(
+    session: RunSession, phase_id: str, number: int, failure: Failure, commands: Sequence[Command]
+) -> Failure | None:
+    """Run commands that a doctor chose; what they change becomes the attempt's if it passes then.
+
+    ``failure`` itself comes back, and everything is undone, when it does not.
+    """
+    attempt, phase = get_attempt(session, phase_id, number), session.phase(phase_id)
+    if attempt.commit is None:
+        return failure
+    work = _Work(session, phase, attempt, attempt.commit, phase_checks(session, phase))
+    session.mirror.set_ref(work.ref, work.commit, old=session.mirror.read_ref(work.ref))
+    proposal = Proposal("execute_fix", run=tuple(Check(".", argv) for argv in commands))
+    acting = _Acting(work, proposal, keeps_changes=True)
+    try:
+        await acting.run_commands()
+        after = await judge(session, phase, attempt, acting.commit, work.checks)
+    except EnvironmentFailed:
+        after = failure
+    except BaseException:
+        acting.undo()
+        raise
+    if after is None:
+        acting.keep()
+        work.commit = acting.commit
+    else:
+        acting.undo()
+    did = "; ".join(acting.actions)
+    reason = f"{did}; that fixed it" if after is None else f"{did}; undone, for it did not help"
+
+    def write(conn: Connection) -> None:
+        record_decision(conn, session.lease, phase_id, number, "execute_fix", reason)
+        _replace_commit(conn, work)
+
+    session.db.transact(write)
+    return None if after is None else failure
+
+
 def undo_unfinished(session: RunSession) -> None:
     """Take back what a process installed and died before it knew whether that helped."""
     savepoint = Savepoint.left_behind(session.folder / _SAVEPOINT)
@@ -174,9 +212,10 @@ def _helped(
 class _Acting:
     """One proposal being carried out, with everything it takes to undo it."""
 
-    def __init__(self, work: _Work, proposal: Proposal) -> None:
+    def __init__(self, work: _Work, proposal: Proposal, *, keeps_changes: bool = False) -> None:
         self._work, self._proposal = work, proposal
         self._session = work.session
+        self._keeps_changes = keeps_changes
         self.commit = work.commit
         self.actions: list[str] = []
         self._modes: dict[Path, int] = {}
@@ -212,6 +251,9 @@ class _Acting:
         for check in self._proposal.run:
             self.actions.append(f"ran {_shown(check)}")
             await session.switch.guard(steps.carry_out(check))
+        if self._keeps_changes:
+            self.commit = self._snapshot().commit
+            return
         # Lock files and the like that the installer wrote are no part of the agent's change.
         session.workspace.reset(self.commit)
 
@@ -304,17 +346,21 @@ def _store(work: _Work, failure: Failure, left: Failure | None) -> None:
         for mitigation in work.done:
             record_mitigation(conn, session.lease, phase_id, number, mitigation)
             record_decision(conn, session.lease, phase_id, number, "mitigate", _reason(mitigation))
-        if work.commit != work.attempt.commit:
-            replace_commit(
-                conn,
-                session.lease,
-                phase_id,
-                number,
-                commit=work.commit,
-                changed_paths=[readable(path) for path in work.changed()],
-            )
+        _replace_commit(conn, work)
 
     session.db.transact(write)
+
+
+def _replace_commit(conn: Connection, work: _Work) -> None:
+    if work.commit != work.attempt.commit:
+        replace_commit(
+            conn,
+            work.session.lease,
+            work.phase.id,
+            work.attempt.attempt,
+            commit=work.commit,
+            changed_paths=[readable(path) for path in work.changed()],
+        )
 
 
 def _reason(mitigation: Mitigation) -> str:

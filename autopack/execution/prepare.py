@@ -17,7 +17,7 @@ from autopack.errors import BadInput, NotFound, PlanError
 from autopack.ids import check_id, new_run_id
 from autopack.plan.features import Feature, resolve_features
 from autopack.plan.load import is_plain_text, parse_plan, read_plan_text
-from autopack.plan.model import Plan
+from autopack.plan.model import DoctorMode, Plan
 from autopack.plan.normalise import Normalised, NotNormalised, accept, normalise
 from autopack.recovery.hardening.registry import enabled_patterns
 from autopack.settings import Settings
@@ -96,6 +96,10 @@ def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock:
         features |= {Feature.PLAN_NORMALIZATION}
     if Feature.FAILURE_HARDENING in features:
         enabled_patterns(os.environ)
+    if plan.policy.doctor is DoctorMode.API:
+        from autopack.recovery.doctor.api import ApiDoctor  # only with its extra
+
+        ApiDoctor.of(plan.models)
     builder_name = request.builder or DEFAULT_BUILDER
     make_builder(builder_name, request.builder_options).check(plan)
     source = SourceRepository.open(request.repo)

@@ -23,6 +23,7 @@ from autopack.plan.model import PhaseSpec, Plan
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.leases import Acquired, Holder, Lease, acquire, release
+from autopack.store.recovery import get_revised
 from autopack.store.runs import (
     RunRow,
     get_plan_body,
@@ -82,8 +83,10 @@ class RunSession:
         return feature.value in self.run().features and not kill_switches(os.environ)[feature]
 
     def phase(self, phase_id: str) -> PhaseSpec:
-        """What the plan says of a phase."""
-        return next(phase for phase in self.plan.phases if phase.id == phase_id)
+        """What the plan says of a phase, in the words of its last replan if there was one."""
+        spec = next(phase for phase in self.plan.phases if phase.id == phase_id)
+        revised = get_revised(self.db, self.run_id, phase_id)
+        return spec.model_copy(update={"instructions": revised}) if revised else spec
 
     def exhausted(self, phase: PhaseSpec) -> Exhausted | None:
         """The first cap of the run or the phase that leaves no room for another build."""

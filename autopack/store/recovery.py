@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -154,6 +154,7 @@ class ConsultationRow:
     confidence: float
     rationale: str
     hint: str
+    commit: str
     commands: list[list[str]]
 
 
@@ -174,3 +175,65 @@ def get_consultations(source: Database | sa.Connection, run_id: str) -> list[Con
     query = sa.select(*columns).where(table.c.run_id == run_id).order_by(table.c.id)
     with reading(source) as conn:
         return [ConsultationRow(**row) for row in conn.execute(query).mappings()]
+
+
+def record_base_failures(
+    conn: sa.Connection, key: str, commit: str, command: Sequence[str], tests: Collection[str]
+) -> None:
+    """Keep which tests fail at a base commit; what is known already is not replaced."""
+    conn.execute(
+        insert_new(conn, tables.base_failures).values(
+            key=key,
+            commit=commit,
+            command=list(command),
+            tests=sorted(tests),
+            created_at=now(conn),
+        )
+    )
+
+
+def get_base_failures(source: Database | sa.Connection, key: str) -> frozenset[str] | None:
+    """The tests that fail at a base commit; None when nobody has looked yet."""
+    table = tables.base_failures
+    with reading(source) as conn:
+        row = conn.execute(sa.select(table.c.tests).where(table.c.key == key)).first()
+    return None if row is None else frozenset(row.tests)
+
+
+def record_revision(
+    conn: sa.Connection, lease: Lease, phase_id: str, revision: int, instructions: str, reason: str
+) -> None:
+    """Keep a phase's new instructions; the plan still holds the old ones. Raises LeaseLost."""
+    fence(conn, lease)
+    conn.execute(
+        sa.insert(tables.phase_revisions).values(
+            run_id=lease.run_id,
+            phase_id=phase_id,
+            revision=revision,
+            instructions=instructions,
+            reason=reason,
+            created_at=now(conn),
+        )
+    )
+
+
+def get_revised(source: Database | sa.Connection, run_id: str, phase_id: str) -> str | None:
+    """The instructions of a phase's last replan; None when the plan's are in force."""
+    table = tables.phase_revisions
+    query = (
+        sa.select(table.c.instructions)
+        .where(table.c.run_id == run_id, table.c.phase_id == phase_id)
+        .order_by(table.c.revision.desc())
+        .limit(1)
+    )
+    with reading(source) as conn:
+        return conn.scalar(query)
+
+
+def count_replans(source: Database | sa.Connection, run_id: str, phase_id: str) -> tuple[int, int]:
+    """How often the phase was replanned, and how often any phase of the run."""
+    table = tables.phase_revisions
+    query = sa.select(table.c.phase_id).where(table.c.run_id == run_id)
+    with reading(source) as conn:
+        replanned = conn.scalars(query).all()
+    return replanned.count(phase_id), len(replanned)

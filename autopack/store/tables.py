@@ -243,6 +243,30 @@ mitigations = sa.Table(
     sa.Index(None, "run_id", "phase_id", "attempt"),
 )
 
+# The tests that fail before a run changes anything, by commit, command and environment.
+base_failures = sa.Table(
+    "base_failures",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("commit", sa.String(64), nullable=False),
+    sa.Column("command", Json, nullable=False),
+    sa.Column("tests", Json, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+# The instructions that a replan gave a phase, by the revision from which they are in force.
+phase_revisions = sa.Table(
+    "phase_revisions",
+    metadata,
+    sa.Column("run_id", sa.String(64), primary_key=True),
+    sa.Column("phase_id", sa.String(64), primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("instructions", FreeText, nullable=False),
+    sa.Column("reason", FreeText, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.ForeignKeyConstraint(["run_id", "phase_id"], ["phases.run_id", "phases.phase_id"]),
+)
+
 # One call of a doctor, and what it answered.
 consultations = sa.Table(
     "consultations",
@@ -259,6 +283,7 @@ consultations = sa.Table(
     sa.Column("confidence", sa.Double, nullable=False),
     sa.Column("rationale", FreeText, nullable=False),
     sa.Column("hint", FreeText, nullable=False),
+    sa.Column("commit", sa.String(64), nullable=False),
     sa.Column("commands", Json, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.ForeignKeyConstraint(["run_id", "phase_id"], ["phases.run_id", "phases.phase_id"]),

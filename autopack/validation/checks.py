@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from autopack.validation.results import failed_tests, readable, reporting
 from autopack.validation.toolchains.base import Check
-from autopack.workspace.process import Supervisor, head_and_tail
+from autopack.workspace.process import MAX_OUTPUT, Exit, Supervisor, head_and_tail
 
 LOG_HEAD, LOG_BYTES = 16_384, 81_920
 """Bytes of a failed command's output that recovery reads: its head, and in all."""
@@ -16,13 +17,17 @@ LOG_HEAD, LOG_BYTES = 16_384, 81_920
 
 @dataclass(frozen=True)
 class FailedCheck:
-    """The first command that did not succeed, the end of what it printed, and head and tail."""
+    """A command that did not succeed, the end of what it printed, and head and tail of that.
+
+    ``tests`` are the tests that failed, None when that is not known or not the whole reason.
+    """
 
     check: Check
     status: int | None
     timed_out: bool
     output: str
     log: str
+    tests: frozenset[str] | None = None
 
     @property
     def message(self) -> str:
@@ -41,25 +46,50 @@ async def run_checks(
     supervisor: Supervisor,
     spool: Path,
     seconds: float | None,
+    forgive: Callable[[FailedCheck], Awaitable[bool]] | None = None,
 ) -> FailedCheck | None:
     """Run ``checks`` one after the other; the first that fails ends it. None when all passed.
 
-    Output goes to ``spool``, whole; ``seconds`` is the limit of each command.
+    Output goes to ``spool``, whole; ``seconds`` is the limit of each command. With ``forgive``
+    the runners are asked for results per test, and a failure that it accepts does not count.
     """
-    for check in checks:
-        start = _size(spool)
+    for number, check in enumerate(checks):
+        report = spool.with_name(f"{spool.stem}-{number}.xml")
+        start = _prepare(spool, report)
         done = await supervisor.run(
-            check.argv,
+            check.argv if forgive is None else reporting(check.argv, report),
             cwd=workspace / check.path,
             env=environment,
             timeout=seconds,
             spool=spool,
         )
-        if done.status != 0 or done.timed_out:
-            log = head_and_tail(spool, LOG_BYTES, head=LOG_HEAD, start=start)
-            return FailedCheck(check, done.status, done.timed_out, done.tail, log)
+        if done.status == 0 and not done.timed_out:
+            continue
+        failed = _failed(check, done, spool, start, report, with_tests=forgive is not None)
+        if forgive is None or failed.tests is None or not await forgive(failed):
+            return failed
     return None
 
 
-def _size(spool: Path) -> int:
+def _prepare(spool: Path, report: Path) -> int:
+    """Where the output of the next command begins; results of an earlier one are taken away."""
+    report.unlink(missing_ok=True)
     return spool.stat().st_size if spool.exists() else 0
+
+
+def _failed(
+    check: Check, done: Exit, spool: Path, start: int, report: Path, *, with_tests: bool
+) -> FailedCheck:
+    log = head_and_tail(spool, LOG_BYTES, head=LOG_HEAD, start=start)
+    failed = FailedCheck(check, done.status, done.timed_out, done.tail, log)
+    if not with_tests:
+        return failed
+    whole = head_and_tail(spool, MAX_OUTPUT, start=start)
+    complete = done.status is not None and not done.truncated
+    tests = failed_tests(check.argv, done.status, report, whole) if complete else None
+    return replace(
+        failed,
+        output=readable(check.argv, done.tail),
+        log=readable(check.argv, log),
+        tests=tests,
+    )

@@ -51,6 +51,26 @@ def upgrade() -> None:
         ["run_id", "phase_id", "attempt"],
     )
     op.create_table(
+        "base_failures",
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("commit", sa.String(64), nullable=False),
+        sa.Column("command", sa.JSON(), nullable=False),
+        sa.Column("tests", sa.JSON(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_base_failures")),
+    )
+    op.create_table(
+        "phase_revisions",
+        sa.Column("run_id", sa.String(64), nullable=False),
+        sa.Column("phase_id", sa.String(64), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("instructions", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "phase_id", "revision", name=op.f("pk_phase_revisions")),
+        _phase_key("phase_revisions"),
+    )
+    op.create_table(
         "consultations",
         sa.Column("id", sa.Integer(), nullable=False, autoincrement=True),
         sa.Column("run_id", sa.String(64), nullable=False),
@@ -63,6 +83,7 @@ def upgrade() -> None:
         sa.Column("confidence", REAL, nullable=False),
         sa.Column("rationale", sa.Text(), nullable=False),
         sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("commit", sa.String(64), nullable=False),
         sa.Column("commands", sa.JSON(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_consultations")),

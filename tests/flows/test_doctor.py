@@ -1,0 +1,268 @@
+"""What a doctor orders really happens, and only as often as the rules allow."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.projects import Project, call, git, make_project, write_yaml
+
+from autopack.modelserver.script import Script
+from autopack.modelserver.server import ScriptedModelServer
+from autopack.store.engine import Database
+from autopack.store.recovery import get_consultations
+from autopack.store.runs import get_attempts
+from autopack.store.usage import token_totals
+
+CHECK = "grep -q good word"
+BAD, GOOD = {"files": {"word": "bad\n"}}, {"files": {"word": "good\n"}}
+
+
+@pytest.fixture
+def engine_name() -> str:
+    """SQLite alone: what differs between the engines is tested with the store."""
+    return "sqlite"
+
+
+def answer(action: str, confidence: float = 0.9, **more: Any) -> dict[str, Any]:
+    cost = call(100)["call"]
+    return {
+        "action": action, "confidence": confidence, "rationale": "so it seems", "call": cost
+    } | more  # fmt: skip
+
+
+def consulted(project: Project, phase_id: str, *answers: dict[str, Any]) -> Project:
+    write_yaml(project.recording / f"{phase_id}.doctor.yaml", {"answers": list(answers)})
+    return project
+
+
+async def run(project: Project, run_id: str = "r") -> dict[str, Any]:
+    from flows import execute_run
+
+    return await execute_run(
+        plan=str(project.plan),
+        repo=str(project.repository),
+        builder_options=f"recording={project.recording}",
+        run_id=run_id,
+    )
+
+
+def failing(folder: Path, *builds: dict[str, Any], attempts: int = 3, **policy: Any) -> Project:
+    return make_project(
+        folder,
+        {"one": [[build] for build in builds]},
+        plan={"policy": {"doctor": "script", **policy}},
+        phase={"validate": [CHECK], "budget": {"attempts": attempts}},
+    )
+
+
+@pytest.fixture
+def db(home: Path):
+    opened = Database.open(os.environ["DATABASE_URL"])
+    yield opened
+    opened.close()
+
+
+def kinds(phase: dict[str, Any]) -> list[str]:
+    return [decision["kind"] for decision in phase["decisions"]]
+
+
+async def test_a_hint_reaches_the_next_build(db: Database, tmp_path: Path) -> None:
+    project = failing(tmp_path, BAD, BAD, GOOD)
+    consulted(project, "one", answer("retry_with_fix", hint="write the word good"))
+    done = await run(project)
+    assert done["state"] == "DONE_SUCCESS", done
+    # Two builds come before a doctor.
+    assert kinds(done["phases"][0]) == ["retry", "doctor", "retry", "complete"]
+    assert "write the word good" in (get_attempts(db, "r")[2].hint or "")
+    totals = token_totals(db, "r")
+    assert totals.by_category["second_opinion"] == 100
+    assert totals.by_role["doctor"] == 100
+    assert totals.unreconciled_calls == 0
+    (row,) = get_consultations(db, "r")
+    assert (row.tier, row.action) == ("cheap", "retry_with_fix")
+
+
+async def test_an_unsure_cheap_doctor_is_followed_by_the_strong_one(
+    db: Database, tmp_path: Path
+) -> None:
+    project = failing(tmp_path, BAD, BAD, GOOD)
+    unsure = answer("mark_fatal", 0.5)
+    consulted(project, "one", unsure, answer("retry_with_fix", hint="good"))
+    done = await run(project)
+    assert done["state"] == "DONE_SUCCESS", done
+    assert [row.tier for row in get_consultations(db, "r")] == ["cheap", "strong"]
+    assert token_totals(db, "r").by_role["doctor"] == 200
+
+
+async def test_a_phase_is_replanned_once_and_begins_anew(db: Database, tmp_path: Path) -> None:
+    project = failing(tmp_path, BAD, BAD, BAD, GOOD, attempts=2)
+    consulted(
+        project,
+        "one",
+        answer("replan", hint="Write good into word."),
+        answer("replan", hint="Write it again."),
+    )
+    done = await run(project)
+    assert done["state"] == "DONE_SUCCESS", done
+    assert kinds(done["phases"][0]).count("replan") == 1
+    assert [attempt.revision for attempt in get_attempts(db, "r")] == [0, 0, 1, 1]
+    # The old text is still in the plan, the new one in the commit that it led to.
+    message = git(project.repository, "log", "-1", "--format=%B", "autopack/r")
+    assert "Write good into word." in message
+
+
+@pytest.mark.parametrize(
+    ("on_skip", "states"),
+    [
+        ("block", ["SKIPPED", "SKIPPED", "COMPLETE"]),
+        ("release", ["SKIPPED", "COMPLETE", "COMPLETE"]),
+    ],
+)
+async def test_a_skipped_phase_blocks_or_releases_what_depends_on_it(
+    db: Database, tmp_path: Path, on_skip: str, states: list[str]
+) -> None:
+    other = [{"files": {"other": "1\n"}}]
+    project = make_project(
+        tmp_path,
+        {"one": [[BAD], [BAD]], "two": [other], "three": [other]},
+        plan={"policy": {"doctor": "script", "on_skip": on_skip}},
+    )
+    text = project.plan.read_text()
+    text = text.replace("do one\n  validate:\n  - 'true'", f"do one\n  validate: ['{CHECK}']")
+    text = text.replace("- id: two\n", "- id: two\n  depends_on: [one]\n")
+    project.plan.write_text(text)
+    consulted(project, "one", answer("skip_phase"))
+    done = await run(project)
+    assert [phase["state"] for phase in done["phases"]] == states, done
+    assert done["state"] == "DONE_FAILED_REQUIRES_HUMAN_REVIEW"
+    assert done["failure_reason"].startswith("skipped: one")
+
+
+async def test_a_fatal_phase_ends_the_run(db: Database, tmp_path: Path) -> None:
+    project = failing(tmp_path, BAD, BAD, GOOD)
+    consulted(project, "one", answer("mark_fatal"))
+    done = await run(project)
+    assert done["state"] == "DONE_FAILED_REQUIRES_HUMAN_REVIEW"
+    assert "so it seems" in done["failure_reason"]
+    assert done["phases"][0]["attempts"] == 2
+
+
+async def test_a_rollback_goes_back_to_a_commit_and_does_the_rest_again(
+    db: Database, tmp_path: Path
+) -> None:
+    """Phase two cannot succeed on what phase one made at first."""
+    project = make_project(
+        tmp_path,
+        {
+            "zero": [[{"files": {"zero": "0\n"}}]],
+            "one": [[BAD], [GOOD]],
+            "two": [[{"files": {"two": str(n)}}] for n in range(3)],
+        },
+        plan={"policy": {"doctor": "script"}},
+    )
+    head, _, tail = project.plan.read_text().rpartition("- 'true'")
+    project.plan.write_text(f"{head}- {CHECK}{tail}")
+    base = git(project.repository, "rev-parse", "HEAD").strip()
+    consulted(project, "two", answer("rollback_run", commit=base[:12]))
+
+    done = await run(project)
+
+    assert [phase["attempts"] for phase in done["phases"]][1:] == [2, 3], done
+    assert done["state"] != "DONE_SUCCESS" or done["phases"][0]["attempts"] == 2
+    first = get_attempts(db, "r", "one")[0]
+    assert first.revision == 0
+    mirror = next((Path(os.environ["AUTOPACK_HOME"]) / "repositories").glob("*.git"))
+    assert git(mirror, "rev-parse", "refs/autopack/r/one/1").strip() == first.commit
+
+
+@pytest.mark.parametrize(
+    ("allowed", "state", "words"),
+    [
+        ([["sh", "-c", "echo good > word"]], "DONE_SUCCESS", "that fixed it"),
+        # off by default
+        ([], "DONE_FAILED_REQUIRES_HUMAN_REVIEW", "refused"),
+        # only exactly what is listed
+        ([["sh", "-c", "echo good"]], "DONE_FAILED_REQUIRES_HUMAN_REVIEW", "refused"),
+    ],
+)
+async def test_a_fix_runs_only_what_the_plan_allows(
+    db: Database, tmp_path: Path, allowed: list[list[str]], state: str, words: str
+) -> None:
+    project = failing(tmp_path, BAD, BAD, attempts=2, execute_fix=allowed)
+    consulted(project, "one", answer("execute_fix", commands=[["sh", "-c", "echo good > word"]]))
+    done = await run(project)
+    assert done["state"] == state, done
+    assert any(words in d["reason"] for d in done["phases"][0]["decisions"])
+    if state == "DONE_SUCCESS":
+        assert git(project.repository, "show", "autopack/r:word") == "good\n"
+
+
+async def test_a_doctor_is_asked_twice_a_phase_at_most(db: Database, tmp_path: Path) -> None:
+    project = failing(tmp_path, *[BAD] * 5, attempts=5)
+    consulted(project, "one", *[answer("retry_with_fix", hint="again")] * 5)
+    done = await run(project)
+    assert done["phases"][0]["attempts"] == 5
+    assert len(get_consultations(db, "r")) == 2
+
+
+async def test_ten_calls_a_run_at_most(db: Database, tmp_path: Path) -> None:
+    names = [f"p{n}" for n in range(7)]
+    project = make_project(
+        tmp_path,
+        {name: [[BAD], [BAD], [BAD], [GOOD]] for name in names},
+        plan={"policy": {"doctor": "script"}},
+        phase={"validate": [["sh", "-c", f"{CHECK} && rm word"]]},
+    )
+    for name in names:
+        consulted(project, name, *[answer("retry_with_fix", hint="again")] * 3)
+    await run(project)
+    assert len(get_consultations(db, "r")) <= 10
+
+
+async def test_a_doctor_that_does_not_answer_changes_nothing(db: Database, tmp_path: Path) -> None:
+    done = await run(failing(tmp_path, BAD, BAD, GOOD))
+    assert done["state"] == "DONE_SUCCESS"
+    assert any("no answer" in d["reason"] for d in done["phases"][0]["decisions"])
+
+
+async def test_a_model_is_asked_through_its_api(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"action": "retry_with_fix", "confidence": 0.9, "rationale": "wrong word"}
+    script = Script.model_validate(
+        {
+            "conversations": [
+                {
+                    "turns": [
+                        {
+                            "tools": [
+                                {"name": "final_result", "arguments": said | {"hint": "use good"}}
+                            ],
+                            "usage": {"input": 900, "cache_read": 100, "output": 40},
+                        }
+                    ]
+                }
+            ]
+        }
+    )
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-canary-0123456789abcdef")
+    project = make_project(
+        tmp_path,
+        {"one": [[BAD], [{"files": {"word": "sk-ant-canary-0123456789abcdef\n"}}], [GOOD]]},
+        plan={
+            "policy": {"doctor": "api"},
+            "models": {"doctor_cheap": "claude-haiku-4-5", "doctor_strong": "claude-opus-4-5"},
+        },
+        phase={"validate": [["sh", "-c", f"cat word; {CHECK}"]]},
+    )
+    with ScriptedModelServer(script) as server:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        done = await run(project)
+        served = server.totals
+    assert done["state"] == "DONE_SUCCESS", done
+    totals = token_totals(db, "r")
+    assert totals.total == totals.by_role["doctor"] == 1040
+    assert served.requests == 1
