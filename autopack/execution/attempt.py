@@ -15,6 +15,7 @@ from autopack.execution.forgiving import forgive
 from autopack.execution.prescriptions import carry_out
 from autopack.execution.session import RunSession
 from autopack.execution.spool import BuildEnd, spool_folder, write_end
+from autopack.execution.straying import builder_context, look
 from autopack.plan.model import PhaseSpec
 from autopack.recovery.causes import POLICIES, Failure, FailureCause
 from autopack.recovery.classify import classify
@@ -94,6 +95,10 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         session.db.transact(lambda conn: _record(conn, session, phase_id, last, stop))
         return stop
     phase = next(p for p in get_phases(session.db, session.run_id) if p.phase_id == phase_id)
+    stray = look(session, session.phase(phase_id), phase.revision)
+    if stray is not None:
+        session.db.transact(lambda conn: _record(conn, session, phase_id, 0, stray))
+        return stray
     same = [attempt for attempt in attempts if attempt.revision == phase.revision]
     start = starting_point(same, run_head(session), _advice(session, attempts))
     session.workspace.reset(start.commit)
@@ -283,6 +288,7 @@ def _request(session: RunSession, phase: PhaseSpec, attempt: AttemptRow) -> Buil
         worktree=session.workspace.path,
         spool=spool_folder(session.folder, phase.id, attempt.attempt),
         hint=attempt.hint,
+        context=builder_context(session),
         model=session.run().model,
         deliverables=phase.deliverables,
         scope_paths=phase.scope.paths,

@@ -237,3 +237,57 @@ def count_replans(source: Database | sa.Connection, run_id: str, phase_id: str) 
     with reading(source) as conn:
         replanned = conn.scalars(query).all()
     return replanned.count(phase_id), len(replanned)
+
+
+class MeasuredDrift(Protocol):
+    """How far a phase's description is from the goal."""
+
+    @property
+    def similarity(self) -> float | None: ...
+    @property
+    def cosine(self) -> float: ...
+    @property
+    def embedder(self) -> str: ...
+    @property
+    def threshold(self) -> float: ...
+    @property
+    def drifted(self) -> bool: ...
+
+
+def record_drift(
+    conn: sa.Connection,
+    lease: Lease,
+    phase_id: str,
+    revision: int,
+    drift: MeasuredDrift,
+    *,
+    mode: str,
+) -> None:
+    """Keep how far a phase's revision strays from the goal. Raises LeaseLost."""
+    fence(conn, lease)
+    conn.execute(
+        insert_new(conn, tables.drifts).values(
+            run_id=lease.run_id,
+            phase_id=phase_id,
+            revision=revision,
+            similarity=drift.similarity,
+            cosine=drift.cosine,
+            embedder=drift.embedder,
+            threshold=drift.threshold,
+            drifted=drift.drifted,
+            mode=mode,
+            created_at=now(conn),
+        )
+    )
+
+
+def get_drift(
+    source: Database | sa.Connection, run_id: str, phase_id: str, revision: int
+) -> sa.RowMapping | None:
+    """How far a phase's revision strays; None when it was not measured."""
+    table = tables.drifts
+    query = sa.select(table).where(
+        table.c.run_id == run_id, table.c.phase_id == phase_id, table.c.revision == revision
+    )
+    with reading(source) as conn:
+        return conn.execute(query).mappings().first()

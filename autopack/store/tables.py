@@ -267,6 +267,23 @@ phase_revisions = sa.Table(
     sa.ForeignKeyConstraint(["run_id", "phase_id"], ["phases.run_id", "phases.phase_id"]),
 )
 
+# How far each revision of a phase strays from the goal of its run.
+drifts = sa.Table(
+    "drifts",
+    metadata,
+    sa.Column("run_id", sa.String(64), primary_key=True),
+    sa.Column("phase_id", sa.String(64), primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("similarity", sa.Double),  # null: a text has no word to compare
+    sa.Column("cosine", sa.Double, nullable=False),
+    sa.Column("embedder", sa.Text, nullable=False),
+    sa.Column("threshold", sa.Double, nullable=False),
+    sa.Column("drifted", sa.Boolean, nullable=False),
+    sa.Column("mode", sa.String(16), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.ForeignKeyConstraint(["run_id", "phase_id"], ["phases.run_id", "phases.phase_id"]),
+)
+
 # One call of a doctor, and what it answered.
 consultations = sa.Table(
     "consultations",

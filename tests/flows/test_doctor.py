@@ -157,7 +157,7 @@ async def test_a_rollback_goes_back_to_a_commit_and_does_the_rest_again(
     project = make_project(
         tmp_path,
         {
-            "zero": [[{"files": {"zero": "0\n"}}]],
+            "zero": [[{"files": {"zero": str(n)}}] for n in range(2)],
             "one": [[BAD], [GOOD]],
             "two": [[{"files": {"two": str(n)}}] for n in range(3)],
         },
@@ -170,8 +170,9 @@ async def test_a_rollback_goes_back_to_a_commit_and_does_the_rest_again(
 
     done = await run(project)
 
-    assert [phase["attempts"] for phase in done["phases"]][1:] == [2, 3], done
-    assert done["state"] != "DONE_SUCCESS" or done["phases"][0]["attempts"] == 2
+    assert done["state"] == "DONE_SUCCESS", done
+    assert [phase["attempts"] for phase in done["phases"]] == [2, 2, 3]
+    assert {phase["state"] for phase in done["phases"]} == {"COMPLETE"}
     first = get_attempts(db, "r", "one")[0]
     assert first.revision == 0
     mirror = next((Path(os.environ["AUTOPACK_HOME"]) / "repositories").glob("*.git"))
@@ -219,7 +220,7 @@ async def test_ten_calls_a_run_at_most(db: Database, tmp_path: Path) -> None:
     for name in names:
         consulted(project, name, *[answer("retry_with_fix", hint="again")] * 3)
     await run(project)
-    assert len(get_consultations(db, "r")) <= 10
+    assert len(get_consultations(db, "r")) == 10
 
 
 async def test_a_doctor_that_does_not_answer_changes_nothing(db: Database, tmp_path: Path) -> None:
@@ -261,8 +262,8 @@ async def test_a_model_is_asked_through_its_api(
     with ScriptedModelServer(script) as server:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
         done = await run(project)
-        served = server.totals
+        served = server.served
     assert done["state"] == "DONE_SUCCESS", done
     totals = token_totals(db, "r")
     assert totals.total == totals.by_role["doctor"] == 1040
-    assert served.requests == 1
+    assert len(served) == 1

@@ -71,6 +71,21 @@ def upgrade() -> None:
         _phase_key("phase_revisions"),
     )
     op.create_table(
+        "drifts",
+        sa.Column("run_id", sa.String(64), nullable=False),
+        sa.Column("phase_id", sa.String(64), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("similarity", REAL),
+        sa.Column("cosine", REAL, nullable=False),
+        sa.Column("embedder", sa.Text(), nullable=False),
+        sa.Column("threshold", REAL, nullable=False),
+        sa.Column("drifted", sa.Boolean(), nullable=False),
+        sa.Column("mode", sa.String(16), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "phase_id", "revision", name=op.f("pk_drifts")),
+        _phase_key("drifts"),
+    )
+    op.create_table(
         "consultations",
         sa.Column("id", sa.Integer(), nullable=False, autoincrement=True),
         sa.Column("run_id", sa.String(64), nullable=False),

@@ -1,0 +1,63 @@
+"""Staying on the goal: what the builder is told of it, and how far each phase strays from it."""
+
+from __future__ import annotations
+
+import os
+
+from autopack.context import BUILDER_BYTES, embedder_named, intention, measure
+from autopack.execution.session import RunSession
+from autopack.plan.features import Feature
+from autopack.plan.model import DriftMode, PhaseSpec
+from autopack.recovery.policy import Decision, DecisionKind
+from autopack.store.recovery import get_drift, record_drift
+from autopack.store.runs import record_decision
+from autopack.store.states import RunState
+
+EMBEDDER = "AUTOPACK_EMBEDDER"
+"""The environment variable that names the embedder: tfidf, the default, or minilm."""
+
+
+def builder_context(session: RunSession) -> str | None:
+    """What a builder is told of the intention besides the goal, which it is always told.
+
+    Goal, success criteria and non-goals share one bound. None when there is nothing to add, or
+    the feature is off.
+    """
+    if not session.has(Feature.INTENTION_CONTEXT):
+        return None
+    plan = session.plan
+    told = intention(plan.goal, plan.success_criteria, plan.non_goals, limit=BUILDER_BYTES)
+    return told.text.partition("\n")[2] or None
+
+
+def look(session: RunSession, phase: PhaseSpec, revision: int) -> Decision | None:
+    """Measure a phase once per revision; a decision to stop when it strayed and that blocks.
+
+    ``advisory`` is the plan's default, and measures only where the feature is on.
+    """
+    mode = session.plan.policy.drift
+    if mode is DriftMode.OFF:
+        return None
+    if mode is DriftMode.ADVISORY and not session.has(Feature.INTENTION_CONTEXT):
+        return None
+    if get_drift(session.db, session.run_id, phase.id, revision) is not None:
+        return None
+    embedder = embedder_named(os.environ.get(EMBEDDER) or "tfidf")
+    found = measure(session.plan.goal, phase.instructions, embedder=embedder)
+    session.db.transact(
+        lambda conn: record_drift(conn, session.lease, phase.id, revision, found, mode=mode.value)
+    )
+    if not found.drifted:
+        return None
+    reason = (
+        f"the phase strays from the goal: similarity {found.similarity:.2f} is below "
+        f"{found.threshold:.2f} ({found.embedder})"
+    )
+    if mode is DriftMode.BLOCK:
+        return Decision(
+            DecisionKind.STOP, reason, run_state=RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
+        )
+    session.db.transact(
+        lambda conn: record_decision(conn, session.lease, phase.id, 0, "drift", reason)
+    )
+    return None
