@@ -13,7 +13,7 @@ import pytest
 from support.projects import Project, call, git, make_project
 
 from autopack.clock import ManualClock
-from autopack.errors import AutopackError, BadInput, PlanError, RepositoryError
+from autopack.errors import AutopackError, BadInput, NotFound, PlanError, RepositoryError
 from autopack.execution.prepare import RunRequest, prepare_run, read_plan
 from autopack.execution.session import RunSession
 from autopack.settings import Settings
@@ -113,7 +113,7 @@ def test_a_relative_recording_is_found_again_from_anywhere(
         ({"token_cap": 0}, BadInput, "token_cap"),
         ({"token_cap": -1}, BadInput, "token_cap"),
         ({"at_cap": "guess"}, BadInput, "at_cap"),
-        ({"plan": "/nowhere/plan.yaml"}, PlanError, None),
+        ({"plan": "/nowhere/plan.yaml"}, NotFound, "plan"),
         ({"enable": ("nonsense",)}, BadInput, "--enable"),
         ({"builder": "nonsense"}, BadInput, "builder"),
         ({"builder_options": {}}, BadInput, "recording"),
@@ -125,14 +125,13 @@ def test_a_relative_recording_is_found_again_from_anywhere(
 def test_what_is_wrong_is_named_and_nothing_is_stored(
     wrong: dict[str, Any],
     error: type[AutopackError],
-    field: str | None,
+    field: str,
     prepare: Any,
     database: Database,
 ) -> None:
     with pytest.raises(error) as refused:
         prepare(**wrong)
-    if field is not None:
-        assert refused.value.field == field
+    assert refused.value.field == field
     assert list_runs(database).rows == ()
 
 
@@ -186,7 +185,7 @@ def test_a_plan_is_a_path_an_address_or_its_own_text(
 
 def test_an_address_without_a_plan_is_refused(website: tuple[str, Path]) -> None:
     address, _ = website
-    with pytest.raises(PlanError, match="cannot be read: .*404"):
+    with pytest.raises(PlanError, match=r"cannot be read: .*404"):
         read_plan(f"{address}/plan.yaml")
 
 
