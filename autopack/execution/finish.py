@@ -63,6 +63,11 @@ def cancel(run_id: str, *, db: Database, settings: Settings, clock: Clock) -> No
         except RunHeld:
             time.sleep(0.25)
             continue
+        except Refused:
+            # Its holder may have closed it between the look and the attempt to take it.
+            if get_run(db, run_id).state.is_final:
+                return
+            raise
         try:
             finish(session, RunState.DONE_CANCELLED, "cancelled before it was finished")
         finally:
