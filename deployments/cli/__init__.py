@@ -71,7 +71,7 @@ def main() -> None:
 
 def run_command(argv: Sequence[str]) -> int:
     """Run one command line; return its exit code. Never raises, never prints a traceback."""
-    as_json = "--json" in argv
+    as_json = any(word.partition("=")[0] == "--json" for word in argv)
     try:
         code = app(
             list(argv),

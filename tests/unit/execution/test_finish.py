@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -161,3 +162,14 @@ def test_only_a_run_that_goes_on_can_be_cancelled(
         cancel("r", db=database, settings=settings, clock=SystemClock())
     with pytest.raises(NotFound):
         cancel("nobody", db=database, settings=settings, clock=SystemClock())
+
+
+def test_a_run_whose_repository_is_gone_can_still_be_cancelled(
+    session: RunSession, database: Database, settings: Settings
+) -> None:
+    close_session(session)
+    shutil.rmtree(session.mirror.source.location)
+    cancel("r", db=database, settings=settings, clock=SystemClock())
+    run = get_run(database, "r")
+    assert run.state is RunState.DONE_CANCELLED
+    assert "cancelled; " in (run.failure_reason or "")
