@@ -1,4 +1,4 @@
-"""Which phase comes next, and how a run ends: pure answers over stored rows."""
+"""Which phase comes next: a pure answer over stored rows."""
 
 from __future__ import annotations
 

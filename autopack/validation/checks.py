@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,17 +51,20 @@ async def run_checks(
 ) -> FailedCheck | None:
     """Run ``checks`` one after the other; the first that fails ends it. None when all passed.
 
-    Output goes to ``spool``, whole; ``seconds`` is the limit of each command. With ``forgive``
-    the runners are asked for results per test, and a failure that it accepts does not count.
+    Output goes to ``spool``, whole; ``seconds`` is the limit of all of them together. With
+    ``forgive`` the runners are asked for results per test, and a failure that it accepts does
+    not count.
     """
+    deadline = None if seconds is None else time.monotonic() + seconds
     for number, check in enumerate(checks):
+        left = None if deadline is None else max(deadline - time.monotonic(), 0.001)
         report = spool.with_name(f"{spool.stem}-{number}.xml")
         start = _prepare(spool, report)
         done = await supervisor.run(
             check.argv if forgive is None else reporting(check.argv, report),
             cwd=workspace / check.path,
             env=environment,
-            timeout=seconds,
+            timeout=left,
             spool=spool,
         )
         if done.status == 0 and not done.timed_out:
