@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from autopack.execution.hardening import undo_unfinished
+from autopack.execution.acting import undo_unfinished
 from autopack.execution.session import RunSession
 from autopack.plan.values import Command
 from autopack.validation.environment import RunEnvironment, prepare

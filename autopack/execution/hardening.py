@@ -7,32 +7,24 @@ stored before the end, so a run that dies meanwhile finds the attempt as its bui
 from __future__ import annotations
 
 import os
-import shlex
-import stat
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from autopack.errors import BadInput
-from autopack.execution.attempt import get_attempt, judge, phase_checks, run_head
-from autopack.execution.closing import readable
+from autopack.errors import BadInput, GitFailed
+from autopack.execution.acting import Acting, Work, replace_commit_of, shown
+from autopack.execution.attempt import judge
 from autopack.execution.consultation import skipped_doctor
-from autopack.execution.savepoint import Savepoint
 from autopack.execution.session import RunSession
-from autopack.plan.model import PhaseSpec
 from autopack.plan.values import Command
 from autopack.recovery.causes import Failure, FailureCause
 from autopack.recovery.hardening import Evidence, FailurePattern, Match, Proposal
 from autopack.recovery.hardening.registry import enabled_patterns
-from autopack.store.recovery import Mitigation, record_mitigation, replace_commit
-from autopack.store.runs import AttemptRow, record_decision
-from autopack.validation.setup_steps import EnvironmentFailed, SetupSteps
+from autopack.store.recovery import Mitigation, record_mitigation
+from autopack.store.runs import record_decision
+from autopack.validation.setup_steps import EnvironmentFailed
 from autopack.validation.toolchains.base import Check
-from autopack.workspace.leftovers import RUN
-from autopack.workspace.process import Exit
-from autopack.workspace.workspace import Snapshot
 
 MOST_MITIGATIONS = 4
 """How many failures of one attempt are met, one after the other."""
@@ -40,53 +32,12 @@ MOST_MITIGATIONS = 4
 UNLISTED = "AUTOPACK_INSTALL_UNLISTED"
 """The environment variable that allows installing what no manifest of the project declares."""
 
-_SAVEPOINT = "before-mitigation"
-
-
-@dataclass
-class _Work:
-    """An attempt while its failures are met: its commit and checks change with what helps."""
-
-    session: RunSession
-    phase: PhaseSpec
-    attempt: AttemptRow
-    commit: str
-    checks: tuple[Check, ...]
-    done: list[Mitigation] = field(default_factory=list[Mitigation])
-
-    @property
-    def ref(self) -> str:
-        return self.session.mirror.attempt_ref(
-            self.session.run_id, self.phase.id, self.attempt.attempt
-        )
-
-    def changed(self) -> tuple[str, ...]:
-        head = run_head(self.session)
-        return tuple(change.path for change in self.session.mirror.changed_paths(head, self.commit))
-
-    def evidence(self, failure: Failure) -> Evidence:
-        return Evidence(
-            output=failure.log or failure.output,
-            exit_status=failure.exit_status,
-            failed=failure.check,
-            root=self.session.workspace.path,
-            changed=self.changed(),
-            scope=self.phase.scope.paths or None,
-            read_only=self.phase.scope.read_only,
-            detected=self.session.toolchains,
-        )
-
 
 async def mitigate(
     session: RunSession, phase_id: str, number: int, failure: Failure
 ) -> Failure | None:
     """Meet the failure of a built attempt; the failure that is left, None when it passes now."""
-    attempt, phase = get_attempt(session, phase_id, number), session.phase(phase_id)
-    if attempt.commit is None:
-        return failure
-    work = _Work(session, phase, attempt, attempt.commit, phase_checks(session, phase))
-    # A process that died here may have moved the ref; what is stored decides.
-    session.mirror.set_ref(work.ref, work.commit, old=session.mirror.read_ref(work.ref))
+    work = Work.on(session, phase_id, number)
     patterns, left = enabled_patterns(os.environ), failure
     while left is not None and len(work.done) < MOST_MITIGATIONS:
         found = _first(patterns, work.evidence(left))
@@ -107,17 +58,13 @@ async def execute_fix(
 
     ``failure`` itself comes back, and everything is undone, when it does not.
     """
-    attempt, phase = get_attempt(session, phase_id, number), session.phase(phase_id)
-    if attempt.commit is None:
-        return failure
-    work = _Work(session, phase, attempt, attempt.commit, phase_checks(session, phase))
-    session.mirror.set_ref(work.ref, work.commit, old=session.mirror.read_ref(work.ref))
+    work = Work.on(session, phase_id, number)
     proposal = Proposal("execute_fix", run=tuple(Check(".", argv) for argv in commands))
-    acting = _Acting(work, proposal, keeps_changes=True)
+    acting = Acting(work, proposal, keeps_changes=True)
     try:
         await acting.run_commands()
-        after = await judge(session, phase, attempt, acting.commit, work.checks)
-    except EnvironmentFailed:
+        after = await judge(session, work.phase, work.attempt, acting.commit, work.checks)
+    except (EnvironmentFailed, GitFailed, OSError):
         after = failure
     except BaseException:
         acting.undo()
@@ -132,17 +79,10 @@ async def execute_fix(
 
     def write(conn: Connection) -> None:
         record_decision(conn, session.lease, phase_id, number, "execute_fix", reason)
-        _replace_commit(conn, work)
+        replace_commit_of(conn, work)
 
     session.db.transact(write)
     return None if after is None else failure
-
-
-def undo_unfinished(session: RunSession) -> None:
-    """Take back what a process installed and died before it knew whether that helped."""
-    savepoint = Savepoint.left_behind(session.folder / _SAVEPOINT)
-    if savepoint is not None:
-        savepoint.restore()
 
 
 def _first(
@@ -156,7 +96,7 @@ def _first(
 
 
 async def _meet(
-    work: _Work, pattern: FailurePattern, match: Match, failure: Failure
+    work: Work, pattern: FailurePattern, match: Match, failure: Failure
 ) -> Failure | None:
     """Carry out what the pattern proposes; ``failure`` itself comes back when it did not help."""
     proposal = pattern.propose(work.evidence(failure), match)
@@ -167,21 +107,21 @@ async def _meet(
             Mitigation(pattern_id=match.pattern_id, success=False, fixed=False, suggestions=advice)
         )
         return failure
-    acting = _Acting(work, proposal)
+    acting = Acting(work, proposal)
     try:
         acting.change_files()
         await acting.run_commands()
         checks = _with_recheck(work.checks, failure.check, proposal.recheck)
         after = await judge(work.session, work.phase, work.attempt, acting.commit, checks)
-    except EnvironmentFailed as error:
+    except (EnvironmentFailed, GitFailed, OSError) as error:
         acting.undo()
-        work.done.append(acting.report(success=False, fixed=False, more=error.message))
+        work.done.append(acting.report(success=False, fixed=False, more=str(error)))
         return failure
     except BaseException:
         acting.undo()
         raise
     if proposal.recheck is not None:
-        acting.actions.append(f"checked with {_shown(proposal.recheck)}")
+        acting.actions.append(f"checked with {shown(proposal.recheck)}")
     if not _helped(work, acting, pattern, match, failure, after):
         acting.undo()
         work.done.append(acting.report(success=True, fixed=False))
@@ -193,8 +133,8 @@ async def _meet(
 
 
 def _helped(
-    work: _Work,
-    acting: _Acting,
+    work: Work,
+    acting: Acting,
     pattern: FailurePattern,
     match: Match,
     before: Failure,
@@ -209,103 +149,7 @@ def _helped(
     return pattern.detect(now) != match
 
 
-class _Acting:
-    """One proposal being carried out, with everything it takes to undo it."""
-
-    def __init__(self, work: _Work, proposal: Proposal, *, keeps_changes: bool = False) -> None:
-        self._work, self._proposal = work, proposal
-        self._session = work.session
-        self._keeps_changes = keeps_changes
-        self.commit = work.commit
-        self.actions: list[str] = []
-        self._modes: dict[Path, int] = {}
-        self._savepoint: Savepoint | None = None
-
-    def change_files(self) -> None:
-        """Revert files and add permissions; what that changes is committed to the attempt."""
-        workspace, proposal = self._session.workspace, self._proposal
-        if proposal.revert:
-            # Checks may have left files behind, which are no part of the attempt.
-            workspace.reset(self.commit)
-            workspace.restore(run_head(self._session), proposal.revert)
-            self.actions.append(f"reverted {', '.join(map(readable, proposal.revert))}")
-        for wanted in proposal.add_modes:
-            place = workspace.path / wanted.path
-            before = stat.S_IMODE(place.stat().st_mode)
-            self._modes.setdefault(place, before)
-            place.chmod(before | wanted.bits)
-            self.actions.append(f"made {readable(wanted.path)} {_words(wanted.bits)}")
-        if proposal.revert or proposal.add_modes:
-            self.commit = self._snapshot().commit
-
-    async def run_commands(self) -> None:
-        """Install into the run's environment. Raises EnvironmentFailed; the files stay as is."""
-        if not self._proposal.run:
-            return
-        session = self._session
-        root = session.workspace.path
-        folders = {".", *(check.path for check in self._proposal.run)}
-        touched = [session.tools.root, *(root / path / "node_modules" for path in sorted(folders))]
-        self._savepoint = Savepoint.make(session.folder / _SAVEPOINT, touched)
-        steps = SetupSteps(session.folder, root, session.tools.venv, self._run_step, os.environ)
-        for check in self._proposal.run:
-            self.actions.append(f"ran {_shown(check)}")
-            await session.switch.guard(steps.carry_out(check))
-        if self._keeps_changes:
-            self.commit = self._snapshot().commit
-            return
-        # Lock files and the like that the installer wrote are no part of the agent's change.
-        session.workspace.reset(self.commit)
-
-    def undo(self) -> None:
-        """Have files, permissions and environment as they were."""
-        work = self._work
-        if self._savepoint is not None:
-            self._savepoint.restore()
-        if self.commit != work.commit:
-            self._session.mirror.set_ref(work.ref, work.commit, old=self.commit)
-        self._session.workspace.reset(work.commit)
-        for place, mode in self._modes.items():
-            if place.exists():
-                place.chmod(mode)
-
-    def keep(self) -> None:
-        """Nothing is undone any more."""
-        if self._savepoint is not None:
-            self._savepoint.drop()
-
-    def report(self, *, success: bool, fixed: bool, more: str = "") -> Mitigation:
-        """What was done, as it is stored."""
-        return Mitigation(
-            pattern_id=self._proposal.pattern_id,
-            success=success,
-            fixed=fixed,
-            actions_taken=tuple(self.actions),
-            suggestions=(*self._proposal.suggestions, *([more] if more else [])),
-        )
-
-    def _snapshot(self) -> Snapshot:
-        work = self._work
-        return self._session.workspace.snapshot(
-            parent=run_head(self._session),
-            message=f"{work.phase.id}: attempt {work.attempt.attempt}\n\n"
-            f"{work.phase.instructions}\n\nMended by {self._proposal.pattern_id}",
-            ref=work.ref,
-            replacing=work.commit,
-        )
-
-    async def _run_step(self, argv: Command, cwd: Path, env: Mapping[str, str], label: str) -> Exit:
-        session = self._session
-        return await session.supervisor.run(
-            argv,
-            cwd=cwd,
-            env={**env, RUN: session.run_id},
-            timeout=session.seconds_left(self._work.phase),
-            spool=session.folder / "spool" / "mitigation.log",
-        )
-
-
-def _refusal(work: _Work, proposal: Proposal) -> str | None:
+def _refusal(work: Work, proposal: Proposal) -> str | None:
     """Why the proposal may not be carried out, if it may not."""
     if proposal.unlisted and not _allows_unlisted():
         names = ", ".join(proposal.unlisted)
@@ -332,7 +176,7 @@ def _with_recheck(
     return tuple(recheck if check == failed else check for check in checks)
 
 
-def _store(work: _Work, failure: Failure, left: Failure | None) -> None:
+def _store(work: Work, failure: Failure, left: Failure | None) -> None:
     """Keep what was done and decided, and the commit that came of it, in one transaction."""
     if not work.done:
         return
@@ -346,21 +190,9 @@ def _store(work: _Work, failure: Failure, left: Failure | None) -> None:
         for mitigation in work.done:
             record_mitigation(conn, session.lease, phase_id, number, mitigation)
             record_decision(conn, session.lease, phase_id, number, "mitigate", _reason(mitigation))
-        _replace_commit(conn, work)
+        replace_commit_of(conn, work)
 
     session.db.transact(write)
-
-
-def _replace_commit(conn: Connection, work: _Work) -> None:
-    if work.commit != work.attempt.commit:
-        replace_commit(
-            conn,
-            work.session.lease,
-            work.phase.id,
-            work.attempt.attempt,
-            commit=work.commit,
-            changed_paths=[readable(path) for path in work.changed()],
-        )
 
 
 def _reason(mitigation: Mitigation) -> str:
@@ -370,13 +202,3 @@ def _reason(mitigation: Mitigation) -> str:
     after = "; undone, for it did not help" if mitigation.actions_taken else ""
     advice = f" ({'; '.join(mitigation.suggestions)})" if mitigation.suggestions else ""
     return f"{mitigation.pattern_id}: {did}{after}{advice}"
-
-
-def _shown(check: Check) -> str:
-    command = f"`{shlex.join(check.argv)}`"
-    return command if check.path == "." else f"{command} in {check.path}/"
-
-
-def _words(bits: int) -> str:
-    named = ((stat.S_IRUSR, "readable"), (stat.S_IWUSR, "writable"), (stat.S_IXUSR, "executable"))
-    return " and ".join(word for bit, word in named if bits & bit)
