@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -14,6 +14,7 @@ from autopack.execution.spool import BuildEnd, spool_folder, write_end
 from autopack.plan.model import PhaseSpec
 from autopack.recovery.causes import POLICIES, Failure, FailureCause
 from autopack.recovery.policy import Decision, DecisionKind, History, decide, stop_at_cap
+from autopack.redaction import Redactor
 from autopack.store.runs import (
     AttemptRow,
     finish_attempt,
@@ -114,6 +115,7 @@ async def build(session: RunSession, phase_id: str, number: int) -> None:
             attempt,
             builder=session.builder,
             run_folder=session.folder,
+            redactor=session.redactor,
         )
         raise
     write_end(spool, result)
@@ -129,6 +131,7 @@ async def build(session: RunSession, phase_id: str, number: int) -> None:
         attempt,
         builder=session.builder,
         run_folder=session.folder,
+        redactor=session.redactor,
         end=BuildEnd(result.status, result.exit_status, result.summary),
         commit=snapshot.commit,
         changed=[change.path for change in snapshot.changes],
@@ -144,11 +147,12 @@ async def validate(session: RunSession, phase_id: str, number: int) -> Failure |
     if not changes:
         failure = _judge_empty(phase, attempt)
         if failure is not None:
-            return failure
+            return _redacted(failure, session.redactor)
     failure = _judge_content(session, phase, commit, changes)
-    if failure is not None:
-        return failure
-    return await session.switch.guard(_judge_by_checks(session, phase, attempt))
+    if failure is None:
+        failure = await session.switch.guard(_judge_by_checks(session, phase, attempt))
+    session.redactor.folder(spool_folder(session.folder, phase_id, number))
+    return failure and _redacted(failure, session.redactor)
 
 
 def conclude(session: RunSession, phase_id: str, number: int, failure: Failure | None) -> Decision:
@@ -230,6 +234,12 @@ def _request(session: RunSession, phase: PhaseSpec, attempt: AttemptRow) -> Buil
         checks=[check.argv for check in _checks(session, phase)],
         limits=BuildLimits(tokens=phase.budget.tokens, seconds=session.seconds_left(phase)),
         environment=_environment(session, phase.id, attempt.attempt),
+    )
+
+
+def _redacted(failure: Failure, redactor: Redactor) -> Failure:
+    return replace(
+        failure, message=redactor.text(failure.message), output=redactor.text(failure.output)
     )
 
 

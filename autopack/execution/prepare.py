@@ -33,6 +33,7 @@ class RunRequest:
     """What a user asks for. ``plan`` is a path, a URL, or the text of a plan file.
 
     ``commit`` is any revision, HEAD when None. ``token_cap`` overrides the plan's.
+    ``builder_secrets`` are options of the builder that are used but never stored.
     """
 
     plan: str
@@ -46,6 +47,7 @@ class RunRequest:
     token_cap: int | None = None
     at_cap: str = "fail"
     run_id: str | None = None
+    builder_secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
 def read_plan(source: str) -> Plan:
@@ -84,7 +86,10 @@ def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock:
         plan=plan.features, enable=request.enable, disable=request.disable, environ=os.environ
     )
     builder_name = request.builder or DEFAULT_BUILDER
-    make_builder(builder_name, request.builder_options).check(plan)
+    model = request.model or plan.models.builder
+    make_builder(
+        builder_name, request.builder_options, model=model, secrets=request.builder_secrets
+    ).check(plan)
     source = SourceRepository.open(request.repo)
     source.check_publishable()
     base_commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
@@ -102,7 +107,7 @@ def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock:
             branch=f"autopack/{run_id}",
             builder=builder_name,
             builder_options=dict(request.builder_options),
-            model=request.model or plan.models.builder,
+            model=model,
             models=plan.models.model_dump(mode="json"),
             features=tuple(sorted(features)),
             token_cap=request.token_cap or plan.budget.tokens,

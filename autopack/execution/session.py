@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from autopack.execution.keeper import LeaseKeeper
 from autopack.execution.recover import recover
 from autopack.execution.stopping import StopReason, StopSwitch
 from autopack.plan.model import PhaseSpec, Plan
+from autopack.redaction import Redactor, environment_secrets
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.leases import Acquired, Holder, Lease, acquire, release
@@ -57,6 +60,7 @@ class RunSession:
     mirror: Mirror
     workspace: Workspace
     toolchains: tuple[Detected, ...]
+    redactor: Redactor
     environment: RunEnvironment | None = None
 
     @property
@@ -141,8 +145,11 @@ def open_session(
     settings: Settings,
     clock: Clock,
     flow_run_id: str | None = None,
+    builder_secrets: Mapping[str, str] | None = None,
 ) -> RunSession:
     """Take the run over: lease, leftovers, unfinished attempts, workspace.
+
+    ``builder_secrets`` are the builder's options that are not stored with the run.
 
     Raises RunHeld when another process works on it, Refused when it is finished.
     """
@@ -154,8 +161,10 @@ def open_session(
             hint=f"autopack show {run_id}",
         )
     plan = Plan.from_json(json.dumps(get_plan_body(db, run.plan_hash)))
-    builder = make_builder(run.builder, run.builder_options)
+    secrets = builder_secrets or {}
+    builder = make_builder(run.builder, run.builder_options, model=run.model, secrets=secrets)
     builder.check(plan)
+    redactor = _redactor(run, secrets)
     source = SourceRepository.open(run.repo)
     acquired = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds)
     switch, supervisor = StopSwitch(), Supervisor()
@@ -172,7 +181,15 @@ def open_session(
         mirror = Mirror.open(settings.home, source)
         mirror.ensure(run.base_commit, run_id)
         run_folder = settings.run_folder(run_id)
-        recover(db, acquired.lease, run=run, builder=builder, mirror=mirror, run_folder=run_folder)
+        recover(
+            db,
+            acquired.lease,
+            run=run,
+            builder=builder,
+            mirror=mirror,
+            run_folder=run_folder,
+            redactor=redactor,
+        )
         workspace = _open_workspace(run_folder / "work", mirror, run, acquired)
         session = RunSession(
             run_id=run_id,
@@ -187,6 +204,7 @@ def open_session(
             mirror=mirror,
             workspace=workspace,
             toolchains=_toolchains(mirror, workspace, run),
+            redactor=redactor,
         )
         db.transact(lambda conn: _enter(conn, session, flow_run_id))
     except BaseException:
@@ -197,6 +215,13 @@ def open_session(
     if _stopping:
         switch.stop(*_stopping[0])
     return session
+
+
+def _redactor(run: RunRow, secrets: Mapping[str, str]) -> Redactor:
+    """What must not be kept: secrets of the environment, of the block, and the builder's key."""
+    known = environment_secrets(os.environ) | set(secrets.values())
+    key = os.environ.get(str(run.builder_options.get("key_env", "")))
+    return Redactor(known | {key} if key else known)
 
 
 def close_session(session: RunSession) -> None:

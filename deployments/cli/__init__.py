@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from autopack import __version__
 from autopack.errors import AutopackError
@@ -42,6 +43,37 @@ app.command("deployments.cli.up:up", name="up", help="Start a local Prefect with
 plan = App(name="plan", help="Look at plan files.")
 plan.command("deployments.cli.look:check", name="check", help="Check a plan file.")
 app.command(plan)
+
+builders = App(name="builders", help="See which coding agents can build here, and try one.")
+builders.command(
+    "deployments.cli.builders:list_builders",
+    name="list",
+    help="List the builders, what is installed and what is missing.",
+)
+builders.command(
+    "deployments.cli.builders:check", name="check", help="Make one tiny build with a builder."
+)
+app.command(builders)
+
+
+@builders.default
+def list_builders(
+    *,
+    as_json: Annotated[
+        bool, Parameter(name="--json", negative="", help="Print one JSON object instead.")
+    ] = False,
+) -> int:
+    """What `autopack builders` does without a further word: the same as `builders list`."""
+    from deployments.cli.builders import list_builders as listing
+
+    return listing(as_json=as_json)
+
+
+usage = App(name="usage", help="What was spent.")
+usage.command(
+    "deployments.cli.builders:parse", name="parse", help="Read what an agent says it spent."
+)
+app.command(usage)
 
 db = App(name="db", help="Look after the application database.")
 db.command("deployments.cli.database:upgrade", name="upgrade", help="Bring the schema up to date.")
@@ -101,7 +133,12 @@ class Unexpected(AutopackError):
 
 
 def _fail(error: AutopackError, as_json: bool, *, printed: bool = False) -> int:
+    from autopack.redaction import Redactor, environment_secrets
     from deployments.cli.output import print_error, print_json
+
+    redactor = Redactor(environment_secrets(os.environ))
+    error.message = redactor.text(error.message)
+    error.hint = redactor.optional(error.hint)
 
     if as_json:
         print_json({"error": error.as_json()})
