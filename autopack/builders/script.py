@@ -39,6 +39,7 @@ class ScriptBuilder:
     """Replays the recording in a folder; see ``autopack.builders.recording`` for its format."""
 
     name = "script"
+    shows_spend = True
 
     def __init__(self, *, recording: str | None = None) -> None:
         if not recording:

@@ -7,14 +7,17 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
+from autopack.budget import first_exhausted, reservation, room
 from autopack.builders.protocol import BuildLimits, BuildRequest, BuildStatus
 from autopack.execution.closing import close_built, close_interrupted, readable
 from autopack.execution.session import RunSession
+from autopack.execution.spending import Allowance, within
 from autopack.execution.spool import BuildEnd, spool_folder, write_end
 from autopack.plan.model import PhaseSpec
 from autopack.recovery.causes import POLICIES, Failure, FailureCause
 from autopack.recovery.policy import Decision, DecisionKind, History, decide, stop_at_cap
 from autopack.redaction import Redactor
+from autopack.store import approvals, budgets
 from autopack.store.runs import (
     AttemptRow,
     finish_attempt,
@@ -34,6 +37,7 @@ from autopack.workspace.mirror import Change
 from autopack.workspace.scope import check_scope, missing_deliverables
 
 HINT_BYTES = 6_000
+_BUDGET_PAUSE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -64,26 +68,39 @@ def starting_point(attempts: list[AttemptRow], head: str) -> Start:
 def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
     """Start the phase's next attempt, or pick up the one that was built before a death.
 
-    A STOP decision instead means that a cap leaves no room for another build.
+    A decision instead means that nothing was started: STOP or WAIT that a cap leaves no room for
+    another build, DEFER that it has to be tried again later.
     """
     attempts = get_attempts(session.db, session.run_id, phase_id)
     if attempts and attempts[-1].state is AttemptState.BUILT:
         session.workspace.reset(_commit(attempts[-1]))
         return attempts[-1]
-    exhausted = session.exhausted(session.phase(phase_id))
-    if exhausted is not None:
-        stop = stop_at_cap(exhausted)
-        last = attempts[-1].attempt if attempts else 0
-        session.db.transact(lambda conn: _record(conn, session, phase_id, last, stop))
-        return stop
+    last = attempts[-1].attempt if attempts else 0
+    spec, run = session.phase(phase_id), session.run()
     start = starting_point(attempts, _head(session))
     session.workspace.reset(start.commit)
     phase = next(p for p in get_phases(session.db, session.run_id) if p.phase_id == phase_id)
 
-    def write(conn: Connection) -> AttemptRow:
+    def write(conn: Connection) -> AttemptRow | Decision:
+        budgets.lock_campaign(conn, session.run_id)
+        levels = session.levels(conn, spec)
+        exhausted = first_exhausted(levels)
+        if exhausted is not None:
+            decision = stop_at_cap(exhausted, ask=run.at_cap == "ask")
+            if decision.kind is DecisionKind.WAIT:
+                approvals.ask(conn, session.lease, phase_id, decision.reason, exhausted=exhausted)
+            _record(conn, session, phase_id, last, decision)
+            return decision
+        free = room(levels)
+        if free.is_none:
+            return Decision(
+                DecisionKind.DEFER,
+                "other runs hold what is left of the budget",
+                seconds=_BUDGET_PAUSE_SECONDS,
+            )
         if phase.state is PhaseState.QUEUED:
             move_phase(conn, session.lease, phase_id, PhaseState.EXECUTING)
-        return start_attempt(
+        started = start_attempt(
             conn,
             session.lease,
             phase_id,
@@ -91,6 +108,15 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
             builder=session.builder.name,
             hint=start.hint,
         )
+        held = reservation(
+            free,
+            minutes=session.seconds_left(spec) / 60,
+            history=budgets.history(conn, run.builder, run.model),
+            shared=run.campaign_id is not None,
+            visible=session.builder.shows_spend,
+        )
+        budgets.reserve(conn, session.run_id, phase_id, started.attempt, held)
+        return started
 
     return session.db.transact(write)
 
@@ -103,9 +129,17 @@ async def build(session: RunSession, phase_id: str, number: int) -> None:
     phase, attempt = session.phase(phase_id), _attempt(session, phase_id, number)
     spool = spool_folder(session.folder, attempt.phase_id, attempt.attempt)
     spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-    request = _request(session, phase, attempt)
+    allowance = Allowance(session, phase, number)
+    request = _request(session, phase, attempt, allowance)
     try:
-        result = await session.switch.guard(session.builder.build(request, session.supervisor))
+        result = await session.switch.guard(
+            within(
+                allowance,
+                session.builder,
+                spool,
+                session.builder.build(request, session.supervisor),
+            )
+        )
     except BaseException:
         # Also when the task itself is cancelled. A lost lease refuses the write, and then the
         # new holder reads the same spool.
@@ -167,7 +201,8 @@ def conclude(session: RunSession, phase_id: str, number: int, failure: Failure |
     decision = decide(
         History(ended=len(ended), allowed=phase.budget.attempts),
         failure,
-        session.exhausted(phase),
+        exhausted := session.exhausted(phase),
+        ask_at_cap=session.run().at_cap == "ask",
     )
 
     def write(conn: Connection) -> None:
@@ -196,6 +231,9 @@ def conclude(session: RunSession, phase_id: str, number: int, failure: Failure |
                     failure_cause=failure.cause.value,
                     failure_message=failure.message,
                 )
+            elif decision.kind is DecisionKind.WAIT:
+                move_phase(conn, lease, phase_id, PhaseState.QUEUED)
+                approvals.ask(conn, lease, phase_id, decision.reason, exhausted=exhausted)
         _record(conn, session, phase_id, number, decision)
 
     session.db.transact(write)
@@ -216,7 +254,9 @@ def _record(
     )
 
 
-def _request(session: RunSession, phase: PhaseSpec, attempt: AttemptRow) -> BuildRequest:
+def _request(
+    session: RunSession, phase: PhaseSpec, attempt: AttemptRow, allowance: Allowance
+) -> BuildRequest:
     return BuildRequest(
         run_id=session.run_id,
         phase_id=phase.id,
@@ -232,7 +272,8 @@ def _request(session: RunSession, phase: PhaseSpec, attempt: AttemptRow) -> Buil
         scope_paths=phase.scope.paths,
         read_only=phase.scope.read_only,
         checks=[check.argv for check in _checks(session, phase)],
-        limits=BuildLimits(tokens=phase.budget.tokens, seconds=session.seconds_left(phase)),
+        limits=BuildLimits(tokens=allowance.held.tokens, seconds=session.seconds_left(phase)),
+        may_go_on=allowance.may_go_on,
         environment=_environment(session, phase.id, attempt.attempt),
     )
 

@@ -1,5 +1,4 @@
-"""Recording how a build ended, and what it spent, in one transaction; then its spool is redacted.
-"""
+"""Recording how a build ended and what it spent, in one transaction; then redacting its spool."""
 
 from __future__ import annotations
 
@@ -11,6 +10,7 @@ from sqlalchemy import Connection
 from autopack.builders.protocol import Builder
 from autopack.execution.spool import BuildEnd, spool_folder
 from autopack.redaction import Redactor
+from autopack.store.budgets import settle
 from autopack.store.engine import Database
 from autopack.store.leases import Lease
 from autopack.store.runs import AttemptRow, finish_attempt, finish_build, move_phase
@@ -91,3 +91,4 @@ def _record_spend(
     )
     record_events(conn, events)
     close_intent(conn, run_id, attempt.phase_id, attempt.attempt)
+    settle(conn, run_id, attempt.phase_id, attempt.attempt)

@@ -18,6 +18,7 @@ from autopack.plan.features import resolve_features
 from autopack.plan.load import load_plan, parse_plan
 from autopack.plan.model import Plan
 from autopack.settings import Settings
+from autopack.store.budgets import campaign_level
 from autopack.store.engine import Database
 from autopack.store.runs import NewRun, RunRow, create_run, get_run
 from autopack.validation.detect import detect, inferred_checks
@@ -33,7 +34,8 @@ class RunRequest:
     """What a user asks for. ``plan`` is a path, a URL, or the text of a plan file.
 
     ``commit`` is any revision, HEAD when None. ``token_cap`` overrides the plan's.
-    ``builder_secrets`` are options of the builder that are used but never stored.
+    ``campaign`` names the budget that the run shares with others. ``builder_secrets``
+    are options of the builder that are used but never stored.
     """
 
     plan: str
@@ -47,6 +49,7 @@ class RunRequest:
     token_cap: int | None = None
     at_cap: str = "fail"
     run_id: str | None = None
+    campaign: str | None = None
     builder_secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
@@ -81,6 +84,8 @@ def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock:
         )
     if request.at_cap not in AT_CAP:
         raise BadInput(f"at_cap is {request.at_cap!r}", field="at_cap", hint="choose fail or ask")
+    if request.campaign is not None:
+        campaign_level(db, request.campaign)
     plan = read_plan(request.plan)
     features = resolve_features(
         plan=plan.features, enable=request.enable, disable=request.disable, environ=os.environ
@@ -114,6 +119,7 @@ def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock:
             cost_cap=plan.budget.cost,
             minutes_cap=plan.budget.minutes,
             at_cap=request.at_cap,
+            campaign_id=request.campaign,
         ),
         phases=[(phase.id, phase.tier) for phase in plan.ordered()],
     )

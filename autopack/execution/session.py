@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from autopack.budget import Exhausted, Level, Limits, Spent, first_exhausted
+from autopack.budget import Exhausted, Level, first_exhausted
 from autopack.builders.protocol import Builder
 from autopack.builders.registry import make_builder
 from autopack.clock import Clock
@@ -22,6 +22,7 @@ from autopack.execution.stopping import StopReason, StopSwitch
 from autopack.plan.model import PhaseSpec, Plan
 from autopack.redaction import Redactor, environment_secrets
 from autopack.settings import Settings
+from autopack.store import budgets
 from autopack.store.engine import Database
 from autopack.store.leases import Acquired, Holder, Lease, acquire, release
 from autopack.store.runs import (
@@ -33,7 +34,6 @@ from autopack.store.runs import (
     set_toolchains,
 )
 from autopack.store.states import RunState
-from autopack.store.usage import phase_tokens, token_totals
 from autopack.validation.detect import detect
 from autopack.validation.environment import RunEnvironment
 from autopack.validation.toolchains.base import Detected
@@ -83,24 +83,18 @@ class RunSession:
         """What the plan says of a phase."""
         return next(phase for phase in self.plan.phases if phase.id == phase_id)
 
-    def exhausted(self, phase: PhaseSpec) -> Exhausted | None:
-        """The first cap of the run or the phase that leaves no room for another build."""
-        run = self.run()
-        totals = token_totals(self.db, self.run_id)
-        return first_exhausted(
-            (
-                Level(
-                    f"run {self.run_id}",
-                    Limits(run.token_cap, run.cost_cap, run.minutes_cap),
-                    Spent(totals.total, totals.cost, self._seconds_worked(run) / 60),
-                ),
-                Level(
-                    f"phase {phase.id}",
-                    Limits(tokens=phase.budget.tokens),
-                    Spent(phase_tokens(self.db, self.run_id).get(phase.id, 0)),
-                ),
-            )
+    def levels(self, source: Database | Connection, phase: PhaseSpec) -> list[Level]:
+        """The budgets that a build of the phase counts against, outermost first."""
+        return budgets.levels(
+            source,
+            self.run_id,
+            {phase.id: phase.budget.tokens},
+            uncounted_minutes=self.keeper.uncounted_seconds() / 60,
         )
+
+    def exhausted(self, phase: PhaseSpec) -> Exhausted | None:
+        """The first cap that leaves no room for another build."""
+        return first_exhausted(self.levels(self.db, phase))
 
     def seconds_left(self, phase: PhaseSpec | None = None) -> float:
         """How long the next step may take under the run's cap on minutes, and a phase's."""

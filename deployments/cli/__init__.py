@@ -33,6 +33,9 @@ app.command(
 app.command(f"{_RUNS}:run", name="run", help="Run a plan on a git repository.")
 app.command(f"{_RUNS}:resume", name="resume", help="Go on with a run that was interrupted.")
 app.command(f"{_RUNS}:cancel", name="cancel", help="End a run, wherever it is being worked on.")
+app.command(
+    "deployments.cli.approve:approve", name="approve", help="Answer a run that waits for a person."
+)
 app.command("deployments.cli.show:runs", name="runs", help="List runs, newest first.")
 app.command("deployments.cli.show:show", name="show", help="Show one run and its phases.")
 app.command("deployments.cli.show:tokens", name="tokens", help="Show what a run spent.")
@@ -68,6 +71,11 @@ def list_builders(
 
     return listing(as_json=as_json)
 
+
+budget = App(name="budget", help="Budgets that several runs share.")
+budget.command("deployments.cli.budget:set_", name="set", help="Give a campaign its caps.")
+budget.command("deployments.cli.budget:show", name="show", help="Show what a campaign spent.")
+app.command(budget)
 
 usage = App(name="usage", help="What was spent.")
 usage.command(
