@@ -38,7 +38,9 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
             continue
         number = started.attempt
         if started.state is AttemptState.STARTED:
-            await build_attempt(run_id, phase_id, number)
+            opened = await build_attempt(run_id, phase_id, number)
+            if opened is not None:
+                emit("circuit.opened", run_id, phase_id=phase_id, circuit=opened)
         failure = await validate_attempt(run_id, phase_id, number)
         decision = await conclude_attempt(run_id, phase_id, number, failure)
         log = get_run_logger()

@@ -42,9 +42,12 @@ async def wait_to_start(run_id: str, phase_id: str, seconds: float) -> None:
     cache_policy=NO_CACHE,
     tags=["autopack", "autopack-builder"],
 )
-async def build_attempt(run_id: str, phase_id: str, attempt: int) -> None:
-    """Let the builder change the worktree; commit what it left, record what it spent."""
-    await steps.build(held(run_id), phase_id, attempt)
+async def build_attempt(run_id: str, phase_id: str, attempt: int) -> str | None:
+    """Let the builder change the worktree; commit what it left, record what it spent.
+
+    Returns the circuit that its failure opened.
+    """
+    return await steps.build(held(run_id), phase_id, attempt)
 
 
 @task(

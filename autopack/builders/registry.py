@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from autopack.builders.protocol import Builder
 from autopack.errors import BadInput, NotFound
@@ -15,6 +16,7 @@ from autopack.errors import BadInput, NotFound
 BUILDERS: Mapping[str, str] = MappingProxyType(
     {
         "script": "autopack.builders.script:ScriptBuilder",
+        "simulated": "autopack.builders.simulated:SimulatedBuilder",
         "claude-code": "autopack.builders.claude_code:ClaudeCodeBuilder",
         "codex": "autopack.builders.codex:CodexBuilder",
         "opencode": "autopack.builders.opencode:OpencodeBuilder",
@@ -71,6 +73,17 @@ def split_name(name: str) -> tuple[str, str | None]:
     """``claude-code/work`` as the builder and the block that configures it, None without one."""
     plain, _, block = name.partition("/")
     return plain, block or None
+
+
+def circuit_name(builder: Builder, model: str | None) -> str | None:
+    """Which circuit the builder's calls belong to: ``provider/model``, and the server where it is
+    not the provider's own. None for a builder that calls no provider."""
+    provider = getattr(builder, "provider", None)
+    if provider is None:
+        return None
+    base_url = getattr(builder, "base_url", None)
+    server = f"@{urlsplit(base_url).netloc.rpartition('@')[2]}" if base_url else ""
+    return f"{provider(model)}/{model or 'default'}{server}"[:200]
 
 
 def _check_options(name: str, options: Mapping[str, str], known: list[str]) -> None:

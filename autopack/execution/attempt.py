@@ -8,16 +8,20 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from autopack.budget import first_exhausted, reservation, room
-from autopack.builders.protocol import BuildLimits, BuildRequest, BuildStatus
+from autopack.builders.protocol import BuildLimits, BuildRequest, BuildResult, BuildStatus
+from autopack.builders.registry import circuit_name
 from autopack.execution.closing import close_built, close_interrupted, readable
 from autopack.execution.session import RunSession
 from autopack.execution.spending import Allowance, within
 from autopack.execution.spool import BuildEnd, spool_folder, write_end
 from autopack.plan.model import PhaseSpec
 from autopack.recovery.causes import POLICIES, Failure, FailureCause
+from autopack.recovery.circuit_breaker import CircuitState
 from autopack.recovery.policy import Decision, DecisionKind, History, decide, stop_at_cap
+from autopack.recovery.providers import provider_failure
 from autopack.redaction import Redactor
 from autopack.store import approvals, budgets
+from autopack.store.circuits import admit_call, report_call
 from autopack.store.runs import (
     AttemptRow,
     finish_attempt,
@@ -77,6 +81,9 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         return attempts[-1]
     last = attempts[-1].attempt if attempts else 0
     spec, run = session.phase(phase_id), session.run()
+    deferred = _ask_circuit(session)
+    if deferred is not None:
+        return deferred
     start = starting_point(attempts, _head(session))
     session.workspace.reset(start.commit)
     phase = next(p for p in get_phases(session.db, session.run_id) if p.phase_id == phase_id)
@@ -121,10 +128,24 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
     return session.db.transact(write)
 
 
-async def build(session: RunSession, phase_id: str, number: int) -> None:
+def _ask_circuit(session: RunSession) -> Decision | None:
+    """Why the build may not start while its provider is down; None when it may."""
+    name = circuit_name(session.builder, session.run().model)
+    session.admission = None if name is None else admit_call(session.db, name)
+    if session.admission is None or session.admission.admitted:
+        return None
+    return Decision(
+        DecisionKind.DEFER,
+        f"{name} failed again and again, and is left alone for a while",
+        seconds=min(session.admission.seconds, session.seconds_left()),
+    )
+
+
+async def build(session: RunSession, phase_id: str, number: int) -> str | None:
     """Let the builder work, then commit what it left before anything is judged.
 
-    Whatever happens to the build, what it spent is recorded.
+    Whatever happens to the build, what it spent is recorded. Returns the name of the circuit that
+    its failure opened.
     """
     phase, attempt = session.phase(phase_id), _attempt(session, phase_id, number)
     spool = spool_folder(session.folder, attempt.phase_id, attempt.attempt)
@@ -170,6 +191,17 @@ async def build(session: RunSession, phase_id: str, number: int) -> None:
         commit=snapshot.commit,
         changed=[change.path for change in snapshot.changes],
     )
+    return _tell_circuit(session, result)
+
+
+def _tell_circuit(session: RunSession, result: BuildResult) -> str | None:
+    admission, session.admission = session.admission, None
+    if admission is None:
+        return None
+    cause = provider_failure(result.status, result.summary, len(result.calls))
+    error = None if cause is None else session.redactor.text(result.summary)
+    turned = report_call(session.db, admission, error=error)
+    return admission.name if turned is CircuitState.OPEN else None
 
 
 async def validate(session: RunSession, phase_id: str, number: int) -> Failure | None:
@@ -179,7 +211,8 @@ async def validate(session: RunSession, phase_id: str, number: int) -> Failure |
     commit = _commit(attempt)
     changes = session.mirror.changed_paths(_head(session), commit)
     if not changes:
-        failure = _judge_empty(phase, attempt)
+        spool = spool_folder(session.folder, phase_id, number)
+        failure = _judge_empty(phase, attempt, len(session.builder.calls(spool)))
         if failure is not None:
             return _redacted(failure, session.redactor)
     failure = _judge_content(session, phase, commit, changes)
@@ -284,9 +317,12 @@ def _redacted(failure: Failure, redactor: Redactor) -> Failure:
     )
 
 
-def _judge_empty(phase: PhaseSpec, attempt: AttemptRow) -> Failure | None:
+def _judge_empty(phase: PhaseSpec, attempt: AttemptRow, calls: int) -> Failure | None:
     """What an attempt that changed nothing amounts to; None when only its checks can say."""
     said = attempt.summary or ""
+    cause = provider_failure(attempt.build_status, said, calls)
+    if cause is not None:
+        return Failure(cause, said or "the provider gave no answer", said)
     if attempt.build_status == BuildStatus.FAILED:
         return Failure(FailureCause.BUILDER_ERROR, said or "the builder failed", said)
     if attempt.build_status == BuildStatus.TIMED_OUT:

@@ -20,6 +20,7 @@ from autopack.execution.keeper import LeaseKeeper
 from autopack.execution.recover import recover
 from autopack.execution.stopping import StopReason, StopSwitch
 from autopack.plan.model import PhaseSpec, Plan
+from autopack.recovery.circuit_breaker import Admission
 from autopack.redaction import Redactor, environment_secrets
 from autopack.settings import Settings
 from autopack.store import budgets
@@ -62,6 +63,8 @@ class RunSession:
     toolchains: tuple[Detected, ...]
     redactor: Redactor
     environment: RunEnvironment | None = None
+    admission: Admission | None = None
+    """The circuit's leave for the build that is about to start or under way."""
 
     @property
     def tools(self) -> RunEnvironment:

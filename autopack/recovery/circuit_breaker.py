@@ -64,9 +64,7 @@ class Admission:
     seconds: float = 0.0
 
 
-def admit(
-    circuit: Circuit, at: datetime, rules: CircuitRules = RULES
-) -> tuple[Circuit, Admission]:
+def admit(circuit: Circuit, at: datetime, rules: CircuitRules = RULES) -> tuple[Circuit, Admission]:
     """Let a call pass or refuse it; the circuit as it is afterwards."""
     age = (at - circuit.changed_at) / timedelta(seconds=1)
     if circuit.state is CircuitState.OPEN and age >= rules.open_seconds:
@@ -97,9 +95,7 @@ def report(
     if admission.turn != circuit.transitions or circuit.state is CircuitState.OPEN:
         return circuit
     if error is not None:
-        failed = replace(
-            circuit, failures=circuit.failures + 1, successes=0, last_error=error
-        )
+        failed = replace(circuit, failures=circuit.failures + 1, successes=0, last_error=error)
         if failed.state is CircuitState.HALF_OPEN or failed.failures >= rules.failures:
             return _turned(failed, CircuitState.OPEN, at)
         return failed

@@ -49,20 +49,18 @@ def list_circuits(db: Database) -> list[Circuit]:
     return [_circuit(row) for row in rows]
 
 
-def _change(
-    db: Database, name: str, change: Callable[[Circuit, datetime], tuple[Circuit, T]]
-) -> T:
+def _change(db: Database, name: str, change: Callable[[Circuit, datetime], tuple[Circuit, T]]) -> T:
     """Replace the circuit by what ``change`` makes of it; one process at a time."""
     table = tables.circuits
 
     def write(conn: sa.Connection) -> T:
-        at = now(conn)
-        new = Circuit(name, at)
+        new = Circuit(name, now(conn))
         conn.execute(insert_new(conn, table).values(**asdict(new)))
         row = conn.execute(
             sa.select(table).where(table.c.name == name).with_for_update()
         ).mappings()
-        circuit, answer = change(_circuit(row.one()), at)
+        # The time after the wait for others, not before it.
+        circuit, answer = change(_circuit(row.one()), now(conn))
         conn.execute(sa.update(table).where(table.c.name == name).values(**asdict(circuit)))
         return answer
 
