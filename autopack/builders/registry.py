@@ -21,6 +21,7 @@ BUILDERS: Mapping[str, str] = MappingProxyType(
         "codex": "autopack.builders.codex:CodexBuilder",
         "opencode": "autopack.builders.opencode:OpencodeBuilder",
         "pi": "autopack.builders.pi:PiBuilder",
+        "api": "autopack.builders.api:ApiBuilder",
         "command": "autopack.builders.command:CommandBuilder",
     }
 )

@@ -211,8 +211,7 @@ async def validate(session: RunSession, phase_id: str, number: int) -> Failure |
     commit = _commit(attempt)
     changes = session.mirror.changed_paths(_head(session), commit)
     if not changes:
-        spool = spool_folder(session.folder, phase_id, number)
-        failure = _judge_empty(phase, attempt, len(session.builder.calls(spool)))
+        failure = _judge_provider(session, attempt) or _judge_empty(phase, attempt)
         if failure is not None:
             return _redacted(failure, session.redactor)
     failure = _judge_content(session, phase, commit, changes)
@@ -317,12 +316,20 @@ def _redacted(failure: Failure, redactor: Redactor) -> Failure:
     )
 
 
-def _judge_empty(phase: PhaseSpec, attempt: AttemptRow, calls: int) -> Failure | None:
+def _judge_provider(session: RunSession, attempt: AttemptRow) -> Failure | None:
+    """Whether the provider is to blame for an attempt that changed nothing."""
+    if circuit_name(session.builder, session.run().model) is None:
+        return None
+    spool = spool_folder(session.folder, attempt.phase_id, attempt.attempt)
+    said = attempt.summary or "the provider gave no answer"
+    calls = len(session.builder.calls(spool))
+    cause = provider_failure(attempt.build_status, attempt.summary, calls)
+    return cause and Failure(cause, said, said)
+
+
+def _judge_empty(phase: PhaseSpec, attempt: AttemptRow) -> Failure | None:
     """What an attempt that changed nothing amounts to; None when only its checks can say."""
     said = attempt.summary or ""
-    cause = provider_failure(attempt.build_status, said, calls)
-    if cause is not None:
-        return Failure(cause, said or "the provider gave no answer", said)
     if attempt.build_status == BuildStatus.FAILED:
         return Failure(FailureCause.BUILDER_ERROR, said or "the builder failed", said)
     if attempt.build_status == BuildStatus.TIMED_OUT:
