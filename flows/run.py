@@ -14,16 +14,17 @@ from prefect.runtime import flow_run as current_flow_run
 from prefect.states import Cancelled, Completed, Crashed, Failed
 
 from autopack.builders.registry import parse_options
+from autopack.clock import SystemClock
 from autopack.errors import LeaseLost, WorkFailed
 from autopack.execution.approving import end_of_rejected
 from autopack.execution.prepare import RunRequest
 from autopack.execution.progress import next_phase
 from autopack.execution.session import RunSession, close_session
 from autopack.execution.stopping import RunStopped, StopReason
-from autopack.execution.view import run_view
+from autopack.execution.view import percent_complete, run_view
 from autopack.settings import Settings
 from autopack.store.engine import Database
-from autopack.store.runs import get_ending, get_phases, get_run, run_of_flow
+from autopack.store.runs import get_ending, get_phases, run_of_flow
 from autopack.store.states import RunState
 from flows.approval import still_waits
 from flows.phase import execute_phase
@@ -117,8 +118,8 @@ async def execute_run(
 
 async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     """Work on the run until it ends or is stopped; then give it back in any case."""
-    run_id, progress = session.run_id, RunProgress(session.run_id)
-    emit("run.started", run_id, state=session.run().state.value)
+    run_id, progress = session.run_id, RunProgress(session.run_id, SystemClock())
+    _announce(session, "run.started")
     try:
         if flow_run_id is not None:
             async with get_client() as client:
@@ -126,7 +127,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
         state, reason = await _execute_phases(session, progress)
         if state is RunState.AWAITING_APPROVAL:
             await let_wait(run_id, reason or "")
-            emit("run.waiting", run_id, state=state.value, reason=reason)
+            _announce(session, "run.waiting")
         else:
             await finish_run(run_id, state, reason)
     except RunStopped as stopped:
@@ -137,9 +138,15 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     finally:
         close_session(session)
     await publish_summary(session.db, run_id)
-    run = get_run(session.db, run_id)
-    if run.state.is_final:
-        emit("run.finished", run_id, state=run.state.value, reason=run.failure_reason)
+    if session.run().state.is_final:
+        _announce(session, "run.finished")
+
+
+def _announce(session: RunSession, event: str, **more: Any) -> None:
+    """Emit an event about the run with its state, what it spent and why it failed."""
+    run = run_view(session.db, session.run_id)
+    about = {"state": run["state"], "tokens": run["tokens"]["total"]}
+    emit(event, session.run_id, **about | {"reason": run["failure_reason"]} | more)
 
 
 async def _execute_phases(
@@ -149,7 +156,7 @@ async def _execute_phases(
     run_id = session.run_id
     if (rejected := end_of_rejected(session)) is not None:
         return rejected
-    await progress.show(_percent(session))
+    await progress.show(percent_complete(get_phases(session.db, run_id)))
     try:
         await prepare_environment(run_id)
     except WorkFailed as error:
@@ -162,15 +169,11 @@ async def _execute_phases(
         if (question := await ask_before(run_id, phase)) is not None:
             return RunState.AWAITING_APPROVAL, question
         await execute_phase(run_id, phase.id)
-        await progress.show(_percent(session))
+        await progress.show(percent_complete(get_phases(session.db, run_id)))
     state, reason = ending
     if state is RunState.DONE_FAILED_BUDGET_EXHAUSTED:
-        emit("budget.exhausted", run_id, reason=reason)
+        _announce(session, "budget.exhausted", reason=reason)
     return state, reason
-
-
-def _percent(session: RunSession) -> float:
-    return float(run_view(session.db, session.run_id)["percent_complete"])
 
 
 @execute_run.on_completion

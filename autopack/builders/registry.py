@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -26,6 +27,9 @@ BUILDERS: Mapping[str, str] = MappingProxyType(
     }
 )
 DEFAULT_BUILDER = "script"
+
+# Options that name a file or folder.
+_PATHS = frozenset({"recording", "spec"})
 
 
 SECRET_OPTIONS = frozenset({"api_key"})
@@ -110,12 +114,20 @@ def _check_options(name: str, options: Mapping[str, str], known: list[str]) -> N
         )
 
 
+def absolute_options(options: Mapping[str, str]) -> dict[str, str]:
+    """The options as a process in another working folder understands them."""
+    return {
+        name: str(Path(value).expanduser().absolute()) if name in _PATHS and value else value
+        for name, value in options.items()
+    }
+
+
 def parse_options(pairs: list[str]) -> dict[str, str]:
     """Turn ``KEY=VALUE`` texts into options; raises BadInput for one without ``=``."""
     options: dict[str, str] = {}
     for pair in pairs:
         key, found, value = pair.partition("=")
-        if not found or not key:
+        if not found or not key.strip():
             raise BadInput(
                 f"--set {pair!r} is not KEY=VALUE", field="set", hint="for example recording=DIR"
             )

@@ -13,7 +13,13 @@ from autopack.redaction import Redactor
 from autopack.store.budgets import settle
 from autopack.store.engine import Database
 from autopack.store.leases import Lease
-from autopack.store.runs import AttemptRow, finish_attempt, finish_build, move_phase
+from autopack.store.runs import (
+    AttemptRow,
+    finish_attempt,
+    finish_build,
+    move_phase,
+    record_decision,
+)
 from autopack.store.states import AttemptState, PhaseState
 from autopack.store.usage import close_intent, record_events
 from autopack.telemetry.events import builder_events
@@ -66,6 +72,14 @@ def close_interrupted(
         _record_spend(conn, lease.run_id, attempt, builder, run_folder)
         finish_attempt(
             conn, lease, attempt.phase_id, attempt.attempt, state=AttemptState.INTERRUPTED
+        )
+        record_decision(
+            conn,
+            lease,
+            attempt.phase_id,
+            attempt.attempt,
+            "interrupted",
+            "the build was cut off; it is built again and does not count as an attempt",
         )
         move_phase(conn, lease, attempt.phase_id, PhaseState.QUEUED)
 

@@ -150,13 +150,7 @@ def open_session(
 
     Raises RunHeld when another process works on it, Refused when it is finished.
     """
-    run = get_run(db, run_id)
-    if run.state.is_final:
-        raise Refused(
-            f"run {run_id} is finished: {run.state.value}",
-            field="run_id",
-            hint=f"autopack show {run_id}",
-        )
+    run = _unfinished(db, run_id)
     plan = Plan.from_json(json.dumps(get_plan_body(db, run.plan_hash)))
     secrets = builder_secrets or {}
     builder = make_builder(run.builder, run.builder_options, model=run.model, secrets=secrets)
@@ -174,6 +168,8 @@ def open_session(
         supervisor=supervisor,
     )
     try:
+        # Again, for until the lease was taken another holder may have worked on it.
+        run = _unfinished(db, run_id)
         _end_leftovers(run_id, acquired)
         mirror = Mirror.open(settings.home, source)
         mirror.ensure(run.base_commit, run_id)
@@ -219,6 +215,17 @@ def _redactor(run: RunRow, secrets: Mapping[str, str]) -> Redactor:
     known = environment_secrets(os.environ) | set(secrets.values())
     key = os.environ.get(str(run.builder_options.get("key_env", "")))
     return Redactor(known | {key} if key else known)
+
+
+def _unfinished(db: Database, run_id: str) -> RunRow:
+    run = get_run(db, run_id)
+    if run.state.is_final:
+        raise Refused(
+            f"run {run_id} is finished: {run.state.value}",
+            field="run_id",
+            hint=f"autopack show {run_id}",
+        )
+    return run
 
 
 def close_session(session: RunSession) -> None:

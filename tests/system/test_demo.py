@@ -66,6 +66,7 @@ def test_the_demo_as_json(demo: Any, machine: Machine) -> None:
     assert run["tokens"]["total"] == sum(phase["tokens"] for phase in run["phases"]) > 0
     assert "Traceback" not in answer.stderr
     assert is_quiet(machine.home)
+    assert machine.run("show", run["run_id"], "--json").json == run
 
 
 def test_the_demo_did_what_it_says_on_a_real_repository(demo: Any) -> None:

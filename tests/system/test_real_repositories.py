@@ -127,7 +127,6 @@ def test_a_fault_is_mended_with_inferred_setup_and_checks(
 def test_the_real_suite_fails_first_and_its_words_reach_the_next_attempt(
     machine: Machine, broken: Callable[[Sample], Path], tmp_path: Path
 ) -> None:
-    useless = build({"files": {INFLECTION.broken_file: None}}, {"patch": "fix.patch"})
     repository = broken(INFLECTION)
     text = (repository / INFLECTION.broken_file).read_text(encoding="utf-8")
     useless = build({"files": {INFLECTION.broken_file: text + "\n# looked at\n"}})
