@@ -17,6 +17,7 @@ from tasks.attempting import (
     mitigate_attempt,
     start_attempt,
     validate_attempt,
+    wait_to_start,
 )
 from tasks.reporting import emit
 
@@ -34,10 +35,16 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
     while True:
         started = await start_attempt(run_id, phase_id)
         if isinstance(started, Decision):
-            break
+            if started.kind is not DecisionKind.DEFER:
+                break
+            get_run_logger().warning("not yet: %s", started.reason)
+            await wait_to_start(run_id, phase_id, started.seconds)
+            continue
         number = started.attempt
         if started.state is AttemptState.STARTED:
-            await build_attempt(run_id, phase_id, number)
+            opened = await build_attempt(run_id, phase_id, number)
+            if opened is not None:
+                emit("circuit.opened", run_id, phase_id=phase_id, circuit=opened)
         failure = await validate_attempt(run_id, phase_id, number)
         prescription: Prescription | None = None
         if failure is not None and held(run_id).has(Feature.FAILURE_HARDENING):

@@ -170,13 +170,17 @@ class Acting:
 
     async def _run_step(self, argv: Command, cwd: Path, env: Mapping[str, str], label: str) -> Exit:
         session = self._session
-        return await session.supervisor.run(
+        log = session.folder / "spool" / "mitigation.log"
+        done = await session.supervisor.run(
             argv,
             cwd=cwd,
             env={**env, RUN: session.run_id},
             timeout=session.seconds_left(self._work.phase),
-            spool=session.folder / "spool" / "mitigation.log",
+            spool=log,
         )
+        # Credentials of package indexes are in its environment.
+        session.redactor.file(log)
+        return done
 
 
 def undo_unfinished(session: RunSession) -> None:

@@ -1,4 +1,4 @@
-"""Recording how a build ended, and what it spent, in one transaction."""
+"""Recording how a build ended and what it spent, in one transaction; then redacting its spool."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 
 from autopack.builders.protocol import Builder
 from autopack.execution.spool import BuildEnd, spool_folder
+from autopack.redaction import Redactor
+from autopack.store.budgets import settle
 from autopack.store.engine import Database
 from autopack.store.leases import Lease
 from autopack.store.runs import (
@@ -30,6 +32,7 @@ def close_built(
     *,
     builder: Builder,
     run_folder: Path,
+    redactor: Redactor,
     end: BuildEnd,
     commit: str,
     changed: Sequence[str],
@@ -46,11 +49,12 @@ def close_built(
             commit=commit,
             build_status=end.status.value,
             exit_status=end.exit_status,
-            summary=end.summary,
+            summary=redactor.text(end.summary),
             changed_paths=[readable(path) for path in changed],
         )
 
     db.transact(write)
+    redactor.folder(spool_folder(run_folder, attempt.phase_id, attempt.attempt))
 
 
 def close_interrupted(
@@ -60,6 +64,7 @@ def close_interrupted(
     *,
     builder: Builder,
     run_folder: Path,
+    redactor: Redactor,
 ) -> None:
     """The build was cut off: the attempt is INTERRUPTED and its phase waits for the next one."""
 
@@ -79,6 +84,7 @@ def close_interrupted(
         move_phase(conn, lease, attempt.phase_id, PhaseState.QUEUED)
 
     db.transact(write)
+    redactor.folder(spool_folder(run_folder, attempt.phase_id, attempt.attempt))
 
 
 def readable(path: str) -> str:
@@ -99,3 +105,4 @@ def _record_spend(
     )
     record_events(conn, events)
     close_intent(conn, run_id, attempt.phase_id, attempt.attempt)
+    settle(conn, run_id, attempt.phase_id, attempt.attempt)

@@ -116,7 +116,8 @@ async def _ask(
     """One call: its intent first, then its cost and its answer in one transaction."""
     calls = [c for c in get_consultations(session.db, session.run_id) if c.phase_id == phase_id]
     call = len(calls) + 1
-    text = redacted(question(_case(session, phase_id, number, failure)), os.environ)
+    text = question(_case(session, phase_id, number, failure))
+    text = redacted(session.redactor.text(text), os.environ)
     session.db.transact(
         lambda conn: open_intent(conn, session.run_id, phase_id, number, "doctor", call)
     )

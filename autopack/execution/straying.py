@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 
+from sqlalchemy import Connection
+
 from autopack.context import BUILDER_BYTES, embedder_named, intention, measure
 from autopack.execution.session import RunSession
 from autopack.plan.features import Feature
 from autopack.plan.model import DriftMode, PhaseSpec
 from autopack.recovery.policy import Decision, DecisionKind
+from autopack.store import approvals
 from autopack.store.recovery import get_drift, record_drift
 from autopack.store.runs import record_decision
-from autopack.store.states import RunState
 
 EMBEDDER = "AUTOPACK_EMBEDDER"
 """The environment variable that names the embedder: tfidf, the default, or minilm."""
@@ -31,7 +33,7 @@ def builder_context(session: RunSession) -> str | None:
 
 
 def look(session: RunSession, phase: PhaseSpec, revision: int) -> Decision | None:
-    """Measure a phase once per revision; a decision to stop when it strayed and that blocks.
+    """Measure a phase once per revision; a decision to wait when it strayed and that blocks.
 
     ``advisory`` is the plan's default, and measures only where the feature is on.
     """
@@ -44,20 +46,19 @@ def look(session: RunSession, phase: PhaseSpec, revision: int) -> Decision | Non
         return None
     embedder = embedder_named(os.environ.get(EMBEDDER) or "tfidf")
     found = measure(session.plan.goal, phase.instructions, embedder=embedder)
-    session.db.transact(
-        lambda conn: record_drift(conn, session.lease, phase.id, revision, found, mode=mode.value)
-    )
-    if not found.drifted:
-        return None
+    blocks = found.drifted and mode is DriftMode.BLOCK
     reason = (
-        f"the phase strays from the goal: similarity {found.similarity:.2f} is below "
+        f"the phase strays from the goal: similarity {found.similarity or 0:.2f} is below "
         f"{found.threshold:.2f} ({found.embedder})"
     )
-    if mode is DriftMode.BLOCK:
-        return Decision(
-            DecisionKind.STOP, reason, run_state=RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
-        )
-    session.db.transact(
-        lambda conn: record_decision(conn, session.lease, phase.id, 0, "drift", reason)
-    )
-    return None
+
+    def write(conn: Connection) -> None:
+        record_drift(conn, session.lease, phase.id, revision, found, mode=mode.value)
+        if found.drifted:
+            kind = DecisionKind.WAIT.value if blocks else "drift"
+            record_decision(conn, session.lease, phase.id, 0, kind, reason)
+        if blocks:
+            approvals.ask(conn, session.lease, phase.id, reason)
+
+    session.db.transact(write)
+    return Decision(DecisionKind.WAIT, reason) if blocks else None

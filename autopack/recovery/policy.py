@@ -20,6 +20,10 @@ class DecisionKind(StrEnum):
     ROLLBACK = "rollback"
     SKIP = "skip"
     STOP = "stop"
+    WAIT = "wait"
+    """For a person: the run has a question."""
+    DEFER = "defer"
+    """Until something outside the run changes; nothing was started or spent."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,14 @@ class Decision:
     """What follows an attempt, and why. Flows carry it out.
 
     ``keep_work``: the next attempt starts from the last one's tree. ``run_state``: where a
-    stopped run ends.
+    stopped run ends. ``seconds``: how long a deferred phase waits.
     """
 
     kind: DecisionKind
     reason: str
     keep_work: bool = False
     run_state: RunState | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ def decide(
     failure: Failure | None,
     exhausted: Exhausted | None,
     prescription: Prescription | None = None,
+    *,
+    ask_at_cap: bool = False,
 ) -> Decision:
     """Decide after an attempt that ended; ``failure`` is None when it passed.
 
@@ -89,7 +96,7 @@ def decide(
     if not policy.retry:
         return Decision(DecisionKind.STOP, failure.message, run_state=policy.ends)
     if exhausted is not None:
-        return stop_at_cap(exhausted)
+        return stop_at_cap(exhausted, ask=ask_at_cap)
     if prescription and action is DoctorAction.ROLLBACK_RUN:
         return Decision(DecisionKind.ROLLBACK, prescription.reason)
     if prescription and action is DoctorAction.REPLAN and _may_replan(history):
@@ -113,8 +120,10 @@ def _may_replan(history: History) -> bool:
     return phase < REPLANS_A_PHASE and run < REPLANS_A_RUN
 
 
-def stop_at_cap(exhausted: Exhausted) -> Decision:
-    """No room for another build: the run ends before it is paid for."""
+def stop_at_cap(exhausted: Exhausted, *, ask: bool = False) -> Decision:
+    """No room for another build: the run ends before it is paid for, or asks for more."""
+    if ask:
+        return Decision(DecisionKind.WAIT, str(exhausted))
     return Decision(
         DecisionKind.STOP, str(exhausted), run_state=RunState.DONE_FAILED_BUDGET_EXHAUSTED
     )

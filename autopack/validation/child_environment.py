@@ -73,11 +73,6 @@ def child_environment(
     return variables
 
 
-def is_secret(name: str) -> bool:
-    """Whether a variable of this name holds a key, a token or a password."""
-    return _SECRETS.fullmatch(name.upper()) is not None
-
-
 def bin_folder(environment: Path) -> Path:
     """Where a Python environment keeps its programs on this system."""
     return environment / ("Scripts" if sys.platform == "win32" else "bin")

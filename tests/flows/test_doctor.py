@@ -315,5 +315,5 @@ async def test_a_secret_never_reaches_the_doctor(
     assert done["state"] == "DONE_SUCCESS"
     (question,) = asked
     assert "grep -q good word" in question
-    assert "[redacted]" in question
+    assert "[secret]" in question
     assert secret not in question

@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from autopack.validation.child_environment import is_secret
-
-SHORTEST_SECRET = 8
-"""Shorter values of secret variables are words that stand in any text."""
+from autopack.redaction import MASK, Redactor, environment_secrets
 
 _SHAPES = re.compile(
     r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]{0,8000}?(?:-----END [A-Z ]{0,30}KEY-----|\Z)"
@@ -24,15 +21,12 @@ _NAMED = re.compile(
 )
 _BEARER = re.compile(r"(?P<name>\b(?:Bearer|Basic) )(?P<value>[A-Za-z0-9._~+/=-]{12,2000})")
 _IN_URL = re.compile(r"(?P<name>://[^\s/:@]{1,200}:)(?P<value>[^\s/@]{1,200})(?=@)")
-_GONE = "[redacted]"
 
 
 def redacted(text: str, environ: Mapping[str, str]) -> str:
     """``text`` without what looks like a secret, and without the values of secret variables."""
-    for name, value in environ.items():
-        if len(value) >= SHORTEST_SECRET and is_secret(name):
-            text = text.replace(value, _GONE)
-    text = _SHAPES.sub(_GONE, text)
+    text = Redactor(environment_secrets(environ)).text(text)
+    text = _SHAPES.sub(MASK, text)
     for pattern in (_NAMED, _BEARER, _IN_URL):
-        text = pattern.sub(lambda found: found["name"] + _GONE, text)
+        text = pattern.sub(lambda found: found["name"] + MASK, text)
     return text
