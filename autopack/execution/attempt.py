@@ -324,7 +324,7 @@ def _judge_provider(session: RunSession, attempt: AttemptRow) -> Failure | None:
     said = attempt.summary or "the provider gave no answer"
     calls = len(session.builder.calls(spool))
     cause = provider_failure(attempt.build_status, attempt.summary, calls)
-    return cause and Failure(cause, said, said)
+    return None if cause is None else Failure(cause, said, said)
 
 
 def _judge_empty(phase: PhaseSpec, attempt: AttemptRow) -> Failure | None:

@@ -38,6 +38,13 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("cancel", ("RUN-ID",), ()),
     ("show", ("RUN-ID",), ()),
     ("tokens", ("RUN-ID",), ()),
+    ("approve", ("RUN-ID",), ("--reject", "--token-cap", "--note")),
+    ("builders", (), ()),
+    ("builders list", (), ()),
+    ("builders check", ("NAME",), ("--set", "--model")),
+    ("usage parse", ("FORMAT", "FILE"), ()),
+    ("budget set", ("CAMPAIGN",), ("--tokens", "--cost", "--minutes")),
+    ("budget show", ("CAMPAIGN",), ()),
     # every listing can be paged
     ("runs", (), ("--state", "--limit", "--after")),
     ("plan check", ("FILE",), ()),
@@ -80,7 +87,7 @@ def test_no_switch_has_a_negative_that_nobody_promised(capsys: pytest.CaptureFix
         assert not re.findall(r"--(?:no|empty)-[a-z-]*", help_of(command, capsys)), command
 
 
-@pytest.mark.parametrize("command", ["", "plan", "db"])
+@pytest.mark.parametrize("command", ["", "plan", "builders", "usage", "budget", "db"])
 def test_help_lists_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = help_of(command, capsys)
     for name, _, _ in COMMANDS:
@@ -111,7 +118,16 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["db", "upgrade"], 0),
     (["db", "check"], 0),
     (["health"], 0),
+    (["builders", "check", "simulated"], 1),
     # bad input and refusals
+    (["approve", "nobody"], 2),
+    (["approve", "failed"], 2),
+    (["builders", "check", "nobody"], 2),
+    (["builders", "check", "codex", "--set", "api_key=x"], 2),
+    (["usage", "parse", "nonsense", "PLAN"], 2),
+    (["usage", "parse", "codex", "nowhere"], 2),
+    (["budget", "show", "nobody"], 2),
+    (["budget", "set", "all", "--tokens", "0"], 2),
     ([], 2),
     (["plan"], 2),
     (["nonsense"], 2),
