@@ -31,6 +31,7 @@ from autopack.store.runs import (
 )
 from autopack.store.states import RunState
 from autopack.store.usage import phase_tokens, token_totals
+from autopack.telemetry.recorder import Recorder
 from autopack.validation.detect import detect
 from autopack.validation.environment import RunEnvironment
 from autopack.validation.toolchains.base import Detected
@@ -172,6 +173,7 @@ def open_session(
         mirror = Mirror.open(settings.home, source)
         mirror.ensure(run.base_commit, run_id)
         run_folder = settings.run_folder(run_id)
+        Recorder(db, run_folder).ingest()
         recover(db, acquired.lease, run=run, builder=builder, mirror=mirror, run_folder=run_folder)
         workspace = _open_workspace(run_folder / "work", mirror, run, acquired)
         session = RunSession(

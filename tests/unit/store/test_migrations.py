@@ -44,6 +44,7 @@ def test_an_upgraded_database_has_the_constraints_of_a_created_one(upgraded):
         migrated = described(conn)
 
     def recreate(conn):
+        conn.exec_driver_sql("DROP VIEW consolidated_tokens")
         metadata.drop_all(conn)
         metadata.create_all(conn)
         return described(conn)
