@@ -155,8 +155,8 @@ def close_intent(
     )
 
 
-def token_totals(source: Database | sa.Connection, run_id: str) -> TokenTotals:
-    """What the run spent; all zero for a run without calls.
+def token_totals(source: Database | sa.Connection, *run_ids: str) -> TokenTotals:
+    """What the runs spent; all zero without calls.
 
     Read from the sums that triggers keep, so it costs the same however many calls there were.
     """
@@ -165,7 +165,7 @@ def token_totals(source: Database | sa.Connection, run_id: str) -> TokenTotals:
         sa.select(
             sums.c.category, sums.c.role, *(sa.func.sum(sums.c[name]).label(name) for name in _SUMS)
         )
-        .where(sums.c.run_id == run_id)
+        .where(sums.c.run_id.in_(run_ids))
         .group_by(sums.c.category, sums.c.role)
     )
     with reading(source) as conn:
@@ -173,7 +173,7 @@ def token_totals(source: Database | sa.Connection, run_id: str) -> TokenTotals:
         unreconciled = conn.scalar(
             sa.select(sa.func.count())
             .select_from(intents)
-            .where(intents.c.run_id == run_id, intents.c.closed_at.is_(None))
+            .where(intents.c.run_id.in_(run_ids), intents.c.closed_at.is_(None))
         )
     return totals_of(groups, unreconciled_calls=unreconciled or 0)
 

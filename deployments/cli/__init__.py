@@ -35,6 +35,7 @@ app.command(f"{_RUNS}:cancel", name="cancel", help="End a run, wherever it is be
 app.command("deployments.cli.show:runs", name="runs", help="List runs, newest first.")
 app.command("deployments.cli.show:show", name="show", help="Show one run and its phases.")
 app.command("deployments.cli.show:tokens", name="tokens", help="Show what a run spent.")
+app.command("deployments.cli.usage:usage", name="usage", help="Show what a period used.")
 app.command("deployments.cli.look:toolchain", name="toolchain", help="Show how a project is built.")
 app.command("deployments.cli.health:health", name="health", help="Check this installation.")
 app.command("deployments.cli.up:up", name="up", help="Start a local Prefect with UI and worker.")
