@@ -9,6 +9,7 @@ from autopack.execution.view import Json, phase_view
 from autopack.recovery.policy import Decision, DecisionKind
 from autopack.store.states import AttemptState
 from tasks.attempting import build_attempt, conclude_attempt, start_attempt, validate_attempt
+from tasks.recording import record_metrics
 from tasks.reporting import emit
 
 
@@ -31,6 +32,7 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
             await build_attempt(run_id, phase_id, number)
         failure = await validate_attempt(run_id, phase_id, number)
         decision = await conclude_attempt(run_id, phase_id, number, failure)
+        await record_metrics(run_id)
         log = get_run_logger()
         if failure is None:
             log.info("attempt %d passed", number)

@@ -69,9 +69,8 @@ def consolidated_tokens(source: Database | sa.Connection, *run_ids: str) -> Cons
     which neither a record nor a call is known.
     """
     with reading(source) as conn:
-        features = dict(
-            conn.execute(sa.select(runs.c.run_id, runs.c.features).where(_among(runs, run_ids))).all()
-        )
+        query = sa.select(runs.c.run_id, runs.c.features).where(_among(runs, run_ids))
+        features = {row.run_id: row.features for row in conn.execute(query)}
         for run_id in run_ids:
             if run_id not in features and not _has_usage(conn, run_id):
                 raise NotFound(f"there is no run {run_id!r}", field="run_id", hint="autopack runs")

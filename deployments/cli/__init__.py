@@ -35,6 +35,7 @@ app.command(f"{_RUNS}:cancel", name="cancel", help="End a run, wherever it is be
 app.command("deployments.cli.show:runs", name="runs", help="List runs, newest first.")
 app.command("deployments.cli.show:show", name="show", help="Show one run and its phases.")
 app.command("deployments.cli.show:tokens", name="tokens", help="Show what a run spent.")
+app.command("deployments.cli.metrics:metrics", name="metrics", help="Show what features did.")
 app.command("deployments.cli.usage:usage", name="usage", help="Show what a period used.")
 app.command("deployments.cli.look:toolchain", name="toolchain", help="Show how a project is built.")
 app.command("deployments.cli.health:health", name="health", help="Check this installation.")
@@ -47,6 +48,9 @@ app.command(plan)
 db = App(name="db", help="Look after the application database.")
 db.command("deployments.cli.database:upgrade", name="upgrade", help="Bring the schema up to date.")
 db.command("deployments.cli.database:check", name="check", help="Look for rows that disagree.")
+_RETENTION = "deployments.cli.retention"
+db.command(f"{_RETENTION}:identity", name="identity", help="Show which database this is.")
+db.command(f"{_RETENTION}:retain", name="retain", help="Archive the calls of old runs.")
 app.command(db)
 
 
