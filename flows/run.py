@@ -26,6 +26,7 @@ from autopack.store.runs import get_ending, get_phases, get_run, run_of_flow
 from autopack.store.states import RunState
 from flows.phase import execute_phase
 from tasks.preparing import finish_run, prepare_environment, prepare_run, take_over_run
+from tasks.recording import persist_view, record_metrics
 from tasks.reporting import RunProgress, emit, publish_summary
 
 
@@ -121,6 +122,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
             await finish_run(run_id, RunState.DONE_CANCELLED, stopped.message)
     finally:
         close_session(session)
+    await persist_view(session.db, run_id)
     await publish_summary(session.db, run_id)
     run = get_run(session.db, run_id)
     if run.state.is_final:
@@ -140,6 +142,8 @@ async def _execute_phases(
     while (ending := get_ending(session.db, run_id)) is None:
         phase = next_phase(session.plan, get_phases(session.db, run_id))
         if phase is None:
+            # Also of attempts whose process died before it could tell.
+            await record_metrics(run_id)
             return RunState.DONE_SUCCESS, None
         session.switch.check()
         await execute_phase(run_id, phase.id)

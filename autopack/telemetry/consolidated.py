@@ -178,6 +178,9 @@ def usage(
         period.append(table.c.day <= until)
     sums = [sa.func.sum(table.c[name]).label(name) for name in SUMS]
     query = sa.select(key.label("key"), *sums).where(*period).group_by(key).order_by(key)
+    if by == "run" and len(period) > 1:
+        # Else SQLite reads the sums of every run that ever was, for they lie in the right order.
+        query = query.where(key.in_(sa.select(key).where(*period)))
     if after is not None:
         last = _decode(after)
         query = query.where(key > (_day(last) if by == "day" else last))

@@ -50,6 +50,8 @@ async def run_twice_failing(tmp_path: Path, **more: Any) -> dict[str, Any]:
 async def test_every_attempt_tells_and_every_failure_is_logged(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from prefect import get_client
+
     await run_twice_failing(tmp_path, features=["phase6_metrics", "consolidated_metrics"])
 
     (error,) = rows(tables.error_logs)
@@ -62,6 +64,14 @@ async def test_every_attempt_tells_and_every_failure_is_logged(
     efficiency = rows(tables.token_efficiency_metrics)
     assert [row["phase_outcome"] for row in efficiency] == ["FAILED", "COMPLETE"]
     assert efficiency[0]["deliverables_count"] == 1
+
+    (view,) = rows(tables.consolidated_token_views)
+    assert (view["spent_total"], view["by_category"]["base"]) == (7, 7)
+    async with get_client() as client:
+        artifacts = {one.key: one for one in await client.read_artifacts()}
+    table = json.loads(artifacts["autopack-tokens-told"].data)
+    assert {"set": "spent", "figure": "total", "tokens": 7} in table
+    assert artifacts["autopack-tokens-told-chart"].data.startswith("data:image/svg+xml")
 
     capsys.readouterr()
     assert run_command(["metrics", "told", "--json"]) == 0

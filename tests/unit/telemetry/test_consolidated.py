@@ -14,7 +14,10 @@ from autopack.store import Database, telemetry_tables
 from autopack.store.check import check
 from autopack.store.runs import NewRun, create_run
 from autopack.store.usage import UsageEvent, event_key, record_events
+from autopack.telemetry import frames
+from autopack.telemetry.charts import spent_chart
 from autopack.telemetry.consolidated import Claimed, Coverage, consolidated_tokens, usage
+from autopack.telemetry.stored_views import record_measured_saving, store_view
 
 DAY = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -200,3 +203,39 @@ def test_sums_that_nothing_explains_are_found(database: Database) -> None:
     (drift,) = check(database)
     assert (drift.kind, drift.run_id) == ("usage_sums", "r")
     assert "lacks 1 calls of 199 tokens" in drift.message
+
+
+def test_a_stored_view_is_renewed_and_keeps_what_was_measured(database: Database) -> None:
+    store_run(database, "r", "consolidated_metrics")
+    record(database, event(1))
+    store_view(database, "r")
+    view = record_measured_saving(database, "r", -40)
+    assert view.claimed == Claimed(None, None, -40)
+    record(database, event(2))
+    store_view(database, "r")
+    with database.read() as conn:
+        (row,) = conn.execute(sa.select(telemetry_tables.consolidated_token_views)).mappings()
+    assert (row["spent_total"], row["ab_tokens_saved_measured"]) == (200, -40)
+    assert consolidated_tokens(database, "r").claimed == Claimed(None, None, -40)
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_the_chart_is_the_same_for_the_same_figures(three_days: Database) -> None:
+    spent = consolidated_tokens(three_days, "a").spent
+    first, second = spent_chart("a", spent), spent_chart("a", spent)
+    assert first == second
+    assert first.lstrip().startswith("<?xml")
+
+
+def test_frames_are_typed_and_say_the_same(three_days: Database) -> None:
+    by_day = frames.usage_frame(three_days, by="day")
+    assert by_day["total"].sum() == 300
+    assert str(by_day["day"].dtype).startswith("datetime64")
+    assert by_day["cost"].isna().tolist() == [False, False, True]
+    runs = frames.consolidated_frame(three_days, ["a", "b"])
+    assert runs["spent_total"].tolist() == [200, 100]
+    assert runs["ab_tokens_saved_measured"].isna().all()
+    events = frames.events_frame(three_days, "a")
+    assert (len(events), str(events["input_tokens"].dtype)) == (2, "Int64")
+    assert str(events["created_at"].dt.tz) == "UTC"
+    assert len(frames.phase6_frame(three_days, "a")) == 0
