@@ -14,15 +14,16 @@ from prefect.runtime import flow_run as current_flow_run
 from prefect.states import Cancelled, Crashed, Failed
 
 from autopack.builders.registry import parse_options
+from autopack.clock import SystemClock
 from autopack.errors import LeaseLost, WorkFailed
 from autopack.execution.prepare import RunRequest
 from autopack.execution.progress import next_phase
 from autopack.execution.session import RunSession, close_session
 from autopack.execution.stopping import RunStopped, StopReason
-from autopack.execution.view import run_view
+from autopack.execution.view import percent_complete, run_view
 from autopack.settings import Settings
 from autopack.store.engine import Database
-from autopack.store.runs import get_ending, get_phases, get_run, run_of_flow
+from autopack.store.runs import get_ending, get_phases, run_of_flow
 from autopack.store.states import RunState
 from flows.phase import execute_phase
 from tasks.preparing import finish_run, prepare_environment, prepare_run, take_over_run
@@ -107,8 +108,8 @@ async def execute_run(
 
 async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     """Work on the run until it ends or is stopped; then give it back in any case."""
-    run_id, progress = session.run_id, RunProgress(session.run_id)
-    emit("run.started", run_id, state=session.run().state.value)
+    run_id, progress = session.run_id, RunProgress(session.run_id, SystemClock())
+    _announce(session, "run.started")
     try:
         if flow_run_id is not None:
             async with get_client() as client:
@@ -124,9 +125,15 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
         close_session(session)
     await persist_view(session.db, run_id)
     await publish_summary(session.db, run_id)
-    run = get_run(session.db, run_id)
-    if run.state.is_final:
-        emit("run.finished", run_id, state=run.state.value, reason=run.failure_reason)
+    if session.run().state.is_final:
+        _announce(session, "run.finished")
+
+
+def _announce(session: RunSession, event: str, **more: Any) -> None:
+    """Emit an event about the run with its state, what it spent and why it failed."""
+    run = run_view(session.db, session.run_id)
+    about = {"state": run["state"], "tokens": run["tokens"]["total"]}
+    emit(event, session.run_id, **about | {"reason": run["failure_reason"]} | more)
 
 
 async def _execute_phases(
@@ -134,7 +141,7 @@ async def _execute_phases(
 ) -> tuple[RunState, str | None]:
     """Execute what is left of the plan; return the state in which the run ends, and why."""
     run_id = session.run_id
-    await progress.show(_percent(session))
+    await progress.show(percent_complete(get_phases(session.db, run_id)))
     try:
         await prepare_environment(run_id)
     except WorkFailed as error:
@@ -147,15 +154,11 @@ async def _execute_phases(
             return RunState.DONE_SUCCESS, None
         session.switch.check()
         await execute_phase(run_id, phase.id)
-        await progress.show(_percent(session))
+        await progress.show(percent_complete(get_phases(session.db, run_id)))
     state, reason = ending
     if state is RunState.DONE_FAILED_BUDGET_EXHAUSTED:
-        emit("budget.exhausted", run_id, reason=reason)
+        _announce(session, "budget.exhausted", reason=reason)
     return state, reason
-
-
-def _percent(session: RunSession) -> float:
-    return float(run_view(session.db, session.run_id)["percent_complete"])
 
 
 @execute_run.on_completion

@@ -9,10 +9,12 @@ from uuid import UUID
 from prefect.artifacts import (
     acreate_markdown_artifact,
     acreate_progress_artifact,
+    acreate_table_artifact,
     aupdate_progress_artifact,
 )
 from prefect.events import emit_event
 
+from autopack.clock import Clock
 from autopack.execution.view import run_view
 from autopack.store.engine import Database
 
@@ -35,14 +37,24 @@ def emit(event: str, run_id: str, **payload: Any) -> None:
 
 
 class RunProgress:
-    """The progress artifact of one run."""
+    """The progress artifact of one run.
 
-    def __init__(self, run_id: str) -> None:
+    Written in step with the run, never beside it: two writes at once make a Prefect server on
+    SQLite refuse one of them, and its client then waits two seconds.
+    """
+
+    def __init__(self, run_id: str, clock: Clock) -> None:
         self._run_id = run_id
+        self._clock = clock
         self._artifact: UUID | None = None
+        self._shown_at = 0.0
 
     async def show(self, percent: float) -> None:
-        """Create the artifact, or move it to ``percent`` (0 to 100)."""
+        """Create the artifact, or move it to ``percent`` (0 to 100), at most once a second."""
+        now = self._clock.monotonic()
+        if self._artifact is not None and percent < 100 and now - self._shown_at < 1.0:
+            return
+        self._shown_at = now
         if self._artifact is None:
             self._artifact = await acreate_progress_artifact(
                 percent,
@@ -54,12 +66,26 @@ class RunProgress:
 
 
 async def publish_summary(db: Database, run_id: str) -> None:
-    """Publish the run's summary: its end, its phases, what it spent, where its work is."""
+    """Publish the run's summary, and as a table of its own what each phase spent."""
+    run = run_view(db, run_id)
     await acreate_markdown_artifact(
-        summary_markdown(run_view(db, run_id)),
+        summary_markdown(run),
         key=artifact_key("summary", run_id),
         description=f"How {run_id} ended",
     )
+    await acreate_table_artifact(
+        token_table(run),
+        key=artifact_key("tokens", run_id),
+        description=f"What {run_id} spent",
+    )
+
+
+def token_table(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """What each phase of a run (the JSON of `show`) spent, and all of them."""
+    names = ("phase_id", "attempts", "tokens")
+    rows = [{name: phase[name] for name in names} for phase in run["phases"]]
+    attempts = sum(phase["attempts"] for phase in run["phases"])
+    return [*rows, {"phase_id": "all", "attempts": attempts, "tokens": run["tokens"]["total"]}]
 
 
 def summary_markdown(run: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,6 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from autopack.store import Database
+
+# Two workers on two cores: more threads of linear algebra only get in each other's way.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _numbers = itertools.count(1)
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
 
 from autopack.builders.protocol import Builder
@@ -17,6 +18,9 @@ BUILDERS: Mapping[str, str] = MappingProxyType(
     }
 )
 DEFAULT_BUILDER = "script"
+
+# Options that name a file or folder.
+_PATHS = frozenset({"recording", "spec"})
 
 
 def make_builder(name: str, options: Mapping[str, str]) -> Builder:
@@ -44,12 +48,20 @@ def make_builder(name: str, options: Mapping[str, str]) -> Builder:
     return factory(**options)
 
 
+def absolute_options(options: Mapping[str, str]) -> dict[str, str]:
+    """The options as a process in another working folder understands them."""
+    return {
+        name: str(Path(value).expanduser().absolute()) if name in _PATHS and value else value
+        for name, value in options.items()
+    }
+
+
 def parse_options(pairs: list[str]) -> dict[str, str]:
     """Turn ``KEY=VALUE`` texts into options; raises BadInput for one without ``=``."""
     options: dict[str, str] = {}
     for pair in pairs:
         key, found, value = pair.partition("=")
-        if not found or not key:
+        if not found or not key.strip():
             raise BadInput(
                 f"--set {pair!r} is not KEY=VALUE", field="set", hint="for example recording=DIR"
             )

@@ -11,7 +11,13 @@ from autopack.builders.protocol import Builder
 from autopack.execution.spool import BuildEnd, spool_folder
 from autopack.store.engine import Database
 from autopack.store.leases import Lease
-from autopack.store.runs import AttemptRow, finish_attempt, finish_build, move_phase
+from autopack.store.runs import (
+    AttemptRow,
+    finish_attempt,
+    finish_build,
+    move_phase,
+    record_decision,
+)
 from autopack.store.states import AttemptState, PhaseState
 from autopack.telemetry.events import builder_events
 from autopack.telemetry.recorder import Intent, Recorder
@@ -63,6 +69,14 @@ def close_interrupted(
         _record_spend(recorder, conn, attempt, builder, run_folder)
         finish_attempt(
             conn, lease, attempt.phase_id, attempt.attempt, state=AttemptState.INTERRUPTED
+        )
+        record_decision(
+            conn,
+            lease,
+            attempt.phase_id,
+            attempt.attempt,
+            "interrupted",
+            "the build was cut off; it is built again and does not count as an attempt",
         )
         move_phase(conn, lease, attempt.phase_id, PhaseState.QUEUED)
 

@@ -7,7 +7,7 @@ import time
 from sqlalchemy import Connection
 
 from autopack.clock import Clock
-from autopack.errors import GitFailed, Refused, RepositoryError, RunHeld
+from autopack.errors import BadInput, GitFailed, Refused, RepositoryError, RunHeld
 from autopack.execution.session import (
     RunSession,
     close_session,
@@ -16,8 +16,17 @@ from autopack.execution.session import (
 )
 from autopack.settings import Settings
 from autopack.store.engine import Database
-from autopack.store.runs import get_phases, get_run, move_phase, move_run, request_cancel
-from autopack.store.states import PhaseState, RunState
+from autopack.store.leases import Holder, Lease, acquire, release
+from autopack.store.runs import (
+    finish_attempt,
+    get_attempts,
+    get_phases,
+    get_run,
+    move_phase,
+    move_run,
+    request_cancel,
+)
+from autopack.store.states import AttemptState, PhaseState, RunState
 
 _CANCEL_SECONDS = 30.0
 
@@ -37,21 +46,24 @@ def finish(session: RunSession, state: RunState, reason: str | None = None) -> N
                 state = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
                 reason = f"branch {run.branch} was not published: {error.message}"
 
-    def write(conn: Connection) -> None:
-        for phase in get_phases(conn, session.run_id):
-            if phase.state is PhaseState.EXECUTING:
-                move_phase(conn, session.lease, phase.phase_id, PhaseState.QUEUED)
-        move_run(conn, session.lease, state, reason=reason)
-
-    session.db.transact(write)
+    session.db.transact(lambda conn: _close(conn, session.lease, state, reason))
     remove_workspaces(session)
+
+
+def _close(conn: Connection, lease: Lease, state: RunState, reason: str | None) -> None:
+    """Move the run to its end; a phase that was under way goes back to the queue."""
+    for phase in get_phases(conn, lease.run_id):
+        if phase.state is PhaseState.EXECUTING:
+            move_phase(conn, lease, phase.phase_id, PhaseState.QUEUED)
+    move_run(conn, lease, state, reason=reason)
 
 
 def cancel(run_id: str, *, db: Database, settings: Settings, clock: Clock) -> None:
     """End a run DONE_CANCELLED, wherever it is, and return when it is.
 
     A holder sees the request within a second and closes the run itself; a run that nobody holds
-    is taken over and closed here. Raises Refused when the holder does not answer.
+    is taken over and closed here, also when its repository or recording is gone. Raises Refused
+    when the holder does not answer.
     """
     request_cancel(db, run_id)
     deadline = clock.monotonic() + _CANCEL_SECONDS
@@ -59,17 +71,44 @@ def cancel(run_id: str, *, db: Database, settings: Settings, clock: Clock) -> No
         if get_run(db, run_id).state.is_final:
             return
         try:
-            session = open_session(run_id, db=db, settings=settings, clock=clock)
+            _take_and_cancel(run_id, db, settings, clock)
         except RunHeld:
             time.sleep(0.25)
-            continue
-        try:
-            finish(session, RunState.DONE_CANCELLED, "cancelled before it was finished")
-        finally:
-            close_session(session)
-        return
+        except Refused:
+            # Its holder may have closed it between the look and the attempt to take it.
+            if not get_run(db, run_id).state.is_final:
+                raise
     raise Refused(
         f"run {run_id} was asked to stop, but its holder has not answered yet",
         field="run_id",
         hint=f"look again with `autopack show {run_id}`",
     )
+
+
+def _take_and_cancel(run_id: str, db: Database, settings: Settings, clock: Clock) -> None:
+    try:
+        session = open_session(run_id, db=db, settings=settings, clock=clock)
+    except BadInput as unusable:
+        _close_unopened(run_id, db, settings, f"cancelled; {unusable.message}")
+        return
+    try:
+        finish(session, RunState.DONE_CANCELLED, "cancelled before it was finished")
+    finally:
+        close_session(session)
+
+
+def _close_unopened(run_id: str, db: Database, settings: Settings, reason: str) -> None:
+    """Cancel a run that cannot be opened any more; what its last build spent stays unreconciled."""
+    lease = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds).lease
+
+    def write(conn: Connection) -> None:
+        for attempt in get_attempts(conn, run_id):
+            if attempt.state is AttemptState.STARTED:
+                interrupted = AttemptState.INTERRUPTED
+                finish_attempt(conn, lease, attempt.phase_id, attempt.attempt, state=interrupted)
+        _close(conn, lease, RunState.DONE_CANCELLED, reason)
+
+    try:
+        db.transact(write)
+    finally:
+        release(db, lease)

@@ -76,14 +76,15 @@ class LeaseKeeper:
         while not self._closing.wait(min(CANCEL_POLL_SECONDS, self._seconds / 3)):
             try:
                 self._look()
-            except LeaseLost as error:
-                self._lose(error.message)
-                return
             except DatabaseRefused as error:
                 # The database may come back, but nothing may run on when the lease is over.
                 if self._clock.monotonic() - self._renewed_at >= self._seconds * _PATIENCE:
                     self._lose(f"the lease could not be renewed: {error.message}")
                     return
+            except Exception as error:
+                # Taken over, or a fault: nothing may run on under a lease that nobody renews.
+                self._lose(str(error))
+                return
 
     def _look(self) -> None:
         if self._clock.monotonic() - self._renewed_at >= self._seconds / 3:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from autopack.builders.registry import DEFAULT_BUILDER, make_builder
+from autopack.builders.registry import DEFAULT_BUILDER, absolute_options, make_builder
 from autopack.clock import Clock
 from autopack.errors import BadInput, NotFound, PlanError
 from autopack.ids import check_id, new_run_id
@@ -101,7 +101,7 @@ def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock:
             base_commit=base_commit,
             branch=f"autopack/{run_id}",
             builder=builder_name,
-            builder_options=dict(request.builder_options),
+            builder_options=absolute_options(request.builder_options),
             model=request.model or plan.models.builder,
             models=plan.models.model_dump(mode="json"),
             features=tuple(sorted(features)),

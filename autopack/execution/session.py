@@ -147,13 +147,7 @@ def open_session(
 
     Raises RunHeld when another process works on it, Refused when it is finished.
     """
-    run = get_run(db, run_id)
-    if run.state.is_final:
-        raise Refused(
-            f"run {run_id} is finished: {run.state.value}",
-            field="run_id",
-            hint=f"autopack show {run_id}",
-        )
+    run = _unfinished(db, run_id)
     plan = Plan.from_json(json.dumps(get_plan_body(db, run.plan_hash)))
     builder = make_builder(run.builder, run.builder_options)
     builder.check(plan)
@@ -169,6 +163,8 @@ def open_session(
         supervisor=supervisor,
     )
     try:
+        # Again, for until the lease was taken another holder may have worked on it.
+        run = _unfinished(db, run_id)
         _end_leftovers(run_id, acquired)
         mirror = Mirror.open(settings.home, source)
         mirror.ensure(run.base_commit, run_id)
@@ -199,6 +195,17 @@ def open_session(
     if _stopping:
         switch.stop(*_stopping[0])
     return session
+
+
+def _unfinished(db: Database, run_id: str) -> RunRow:
+    run = get_run(db, run_id)
+    if run.state.is_final:
+        raise Refused(
+            f"run {run_id} is finished: {run.state.value}",
+            field="run_id",
+            hint=f"autopack show {run_id}",
+        )
+    return run
 
 
 def close_session(session: RunSession) -> None:

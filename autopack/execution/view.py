@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
@@ -63,8 +64,18 @@ def run_view(db: Database, run_id: str) -> Json:
 
 def phase_view(db: Database, run_id: str, phase_id: str) -> Json:
     """One phase as it stands in the run's JSON."""
-    phases: list[Json] = run_view(db, run_id)["phases"]
-    return next(phase for phase in phases if phase["phase_id"] == phase_id)
+    with db.read() as conn:
+        phase = next(row for row in get_phases(conn, run_id) if row.phase_id == phase_id)
+        attempts = get_attempts(conn, run_id, phase_id)
+        decisions = [d for d in get_decisions(conn, run_id) if d.phase_id == phase_id]
+        tokens = phase_tokens(conn, run_id).get(phase_id, 0)
+    return _phase(phase, attempts, decisions, tokens)
+
+
+def percent_complete(phases: Sequence[PhaseRow]) -> float:
+    """How much of a run is done, 0 to 100."""
+    complete = sum(phase.state is PhaseState.COMPLETE for phase in phases)
+    return round(100 * complete / len(phases), 1)
 
 
 def run_line(run: RunRow) -> Json:
@@ -144,13 +155,12 @@ def _counts(phases: list[PhaseRow]) -> Json:
     def count(state: PhaseState) -> int:
         return sum(phase.state is state for phase in phases)
 
-    complete = count(PhaseState.COMPLETE)
     return {
         "total_phases": len(phases),
-        "completed_phases": complete,
+        "completed_phases": count(PhaseState.COMPLETE),
         "failed_phases": count(PhaseState.FAILED),
         "executing_phases": count(PhaseState.EXECUTING),
-        "percent_complete": round(100 * complete / len(phases), 1),
+        "percent_complete": percent_complete(phases),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,14 +41,16 @@ async def run_checks(
 ) -> FailedCheck | None:
     """Run ``checks`` one after the other; the first that fails ends it. None when all passed.
 
-    Output goes to ``spool``, whole; ``seconds`` is the limit of each command.
+    Output goes to ``spool``, whole; ``seconds`` is the limit of all of them together.
     """
+    deadline = None if seconds is None else time.monotonic() + seconds
     for check in checks:
+        left = None if deadline is None else max(deadline - time.monotonic(), 0.001)
         done = await supervisor.run(
             check.argv,
             cwd=workspace / check.path,
             env=environment,
-            timeout=seconds,
+            timeout=left,
             spool=spool,
         )
         if done.status != 0 or done.timed_out:

@@ -23,6 +23,8 @@ app = App(
     name="autopack",
     help="Run autonomous coding work unattended, and prove what it was worth.",
     version=__version__,
+    # Markdown would cost a quarter of the half second that help may take.
+    help_format="plaintext",
 )
 app.command(
     "deployments.cli.demo:demo",
@@ -45,6 +47,19 @@ plan = App(name="plan", help="Look at plan files.")
 plan.command("deployments.cli.look:check", name="check", help="Check a plan file.")
 app.command(plan)
 
+ab = App(name="ab", help="Measure whether a change to the agent saves tokens or raises success.")
+ab.command(
+    "deployments.cli.ab:analyse",
+    name=("analyse", "analyze"),
+    help="Analyse pairs, and give the verdict with its uncertainty.",
+)
+ab.command(
+    "deployments.cli.ab:power",
+    name="power",
+    help="How many pairs an effect needs, and what effect a number of pairs can see.",
+)
+app.command(ab)
+
 db = App(name="db", help="Look after the application database.")
 db.command("deployments.cli.database:upgrade", name="upgrade", help="Bring the schema up to date.")
 db.command("deployments.cli.database:check", name="check", help="Look for rows that disagree.")
@@ -61,23 +76,25 @@ def main() -> None:
 
 def run_command(argv: Sequence[str]) -> int:
     """Run one command line; return its exit code. Never raises, never prints a traceback."""
-    as_json = "--json" in argv
+    as_json = any(word.partition("=")[0] == "--json" for word in argv)
     try:
         code = app(
             list(argv),
             exit_on_error=False,
-            print_error=not as_json,
+            print_error=False,
             result_action="return_value",
         )
         sys.stdout.flush()
     except CycloptsError as error:
-        return _fail(BadCommand(str(error)), as_json, printed=not as_json)
+        return _fail(BadCommand(str(error), hint="autopack --help"), as_json)
     except AutopackError as error:
         return _fail(error, as_json)
     except KeyboardInterrupt:
         return _fail(Interrupted("interrupted"), as_json)
-    except BrokenPipeError:
-        # The reader of a pipe went away; nothing is left to tell it.
+    except (BrokenPipeError, SystemExit) as ending:
+        # The reader of a pipe went away, for which rich leaves; nothing is left to tell it.
+        if not isinstance(ending.__context__ or ending, BrokenPipeError):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -105,12 +122,12 @@ class Unexpected(AutopackError):
     exit_code = 1
 
 
-def _fail(error: AutopackError, as_json: bool, *, printed: bool = False) -> int:
+def _fail(error: AutopackError, as_json: bool) -> int:
     from deployments.cli.output import print_error, print_json
 
     if as_json:
         print_json({"error": error.as_json()})
-    elif not printed:
+    else:
         print_error(error)
     return error.exit_code
 

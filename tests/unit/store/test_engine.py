@@ -60,7 +60,7 @@ def test_a_schema_of_a_newer_autopack_is_refused(open_database):
             conn.execute(sa.text("UPDATE schema_compatibility SET oldest_code = '9999'")),
         )
     )
-    with pytest.raises(DatabaseRefused, match="newer than this Autopack: it has schema 9999"):
+    with pytest.raises(DatabaseRefused, match="is newer than this Autopack: it has schema 9999"):
         open_database()
     with pytest.raises(DatabaseRefused, match="has schema 9999"):
         open_database(check_schema=False).upgrade()

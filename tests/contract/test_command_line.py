@@ -1,0 +1,284 @@
+"""The command line as promised: commands, options, exit codes, one JSON object."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.processes import AUTOPACK
+from support.projects import Project
+
+from deployments.cli import run_command
+
+# command, positional arguments in order, options
+COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
+    ("demo", (), ()),
+    (
+        "run",
+        ("PLAN",),
+        (
+            "--repo",
+            "--commit",
+            "--builder",
+            "--set",
+            "--model",
+            "--run-id",
+            "--token-cap",
+            "--at-cap",
+            "--enable",
+            "--disable",
+        ),
+    ),
+    ("resume", ("RUN-ID",), ()),
+    ("cancel", ("RUN-ID",), ()),
+    ("show", ("RUN-ID",), ()),
+    ("tokens", ("RUN-ID",), ()),
+    # every listing can be paged
+    ("runs", (), ("--state", "--limit", "--after")),
+    ("plan check", ("FILE",), ()),
+    ("toolchain", ("DIRECTORY",), ()),
+    ("db upgrade", (), ()),
+    ("db check", (), ()),
+    ("health", (), ()),
+    ("up", (), ("--sqlite",)),
+]
+
+
+def help_of(command: str, capsys: pytest.CaptureFixture[str]) -> str:
+    assert run_command([*command.split(), "--help"]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.mark.parametrize(
+    ("command", "positional", "options"), COMMANDS, ids=[c[0] for c in COMMANDS]
+)
+def test_a_command_takes_what_is_promised(
+    command: str,
+    positional: tuple[str, ...],
+    options: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = help_of(command, capsys)
+    found = re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)
+    assert {*options, "--json"} <= set(found)
+    shown = re.findall(r"│ \*? *([A-Z][A-Z-]*)\b", text)
+    assert tuple(shown[: len(positional)]) == positional
+
+
+def test_no_switch_has_a_negative_that_nobody_promised(capsys: pytest.CaptureFixture[str]) -> None:
+    for command, _, _ in COMMANDS:
+        assert not re.findall(r"--(?:no|empty)-[a-z-]*", help_of(command, capsys)), command
+
+
+@pytest.mark.parametrize("command", ["", "plan", "db"])
+def test_help_lists_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = help_of(command, capsys)
+    for name, _, _ in COMMANDS:
+        group, _, last = name.rpartition(" ")
+        if group == command:
+            assert re.search(rf"│ {last} ", text), name
+
+
+def test_the_help_of_every_command_ends_in_a_full_stop(capsys: pytest.CaptureFixture[str]) -> None:
+    for command, _, _ in COMMANDS:
+        assert help_of(command, capsys).splitlines()[2].endswith("."), command
+
+
+def test_at_cap_is_one_of_two(autopack: Any, project: Project) -> None:
+    answer = autopack("run", *project.run_args, "--at-cap", "guess", "--json")
+    assert answer.code == 2
+    assert "at-cap" in answer.json["error"]["message"]
+
+
+# what is typed, and the exit code; every row is asked for JSON too
+ANSWERS: list[tuple[list[str], int]] = [
+    (["runs"], 0),
+    (["runs", "--state", "FAILED", "--limit", "1"], 0),
+    (["show", "failed"], 0),
+    (["tokens", "failed"], 0),
+    (["plan", "check", "PLAN"], 0),
+    (["toolchain", "REPO"], 0),
+    (["db", "upgrade"], 0),
+    (["db", "check"], 0),
+    (["health"], 0),
+    # bad input and refusals
+    ([], 2),
+    (["plan"], 2),
+    (["nonsense"], 2),
+    (["runs", "--nonsense"], 2),
+    (["runs", "--limit", "many"], 2),
+    (["runs", "--limit", "0"], 2),
+    (["runs", "--limit", "10001"], 2),
+    (["runs", "--state", "NONSENSE"], 2),
+    (["runs", "--after", "nonsense"], 2),
+    (["run"], 2),
+    (["run", "PLAN"], 2),
+    (["run", "PLAN", "--repo", "REPO"], 2),
+    (["run", "PLAN", "--repo", "REPO", "--set", "nonsense"], 2),
+    (["run", "PLAN", "--repo", "REPO", "--set", "speed=fast"], 2),
+    (["run", "PLAN", "--repo", "REPO", "--set", "recording=RECORDING", "--token-cap", "0"], 2),
+    (["run", "PLAN", "--repo", "REPO", "--set", "recording=RECORDING", "--enable", "x"], 2),
+    (["show"], 2),
+    (["show", "nobody"], 2),
+    (["tokens", "nobody"], 2),
+    (["resume", "nobody"], 2),
+    (["resume", "failed"], 2),
+    (["cancel", "nobody"], 2),
+    (["cancel", "failed"], 2),
+    (["plan", "check", "nowhere.yaml"], 2),
+    (["toolchain", "nowhere"], 2),
+    (["up", "--port", "many"], 2),
+]
+
+
+def _is_command(argv: list[str]) -> bool:
+    # Without a command there is help, which is not an answer that a script asks for.
+    return argv not in ([], ["plan"])
+
+
+@pytest.fixture
+def fill_in(project: Project, failed_run: str) -> Callable[[list[str]], list[str]]:
+    def fill(argv: list[str]) -> list[str]:
+        names = {
+            "PLAN": str(project.plan),
+            "REPO": str(project.repository),
+            "recording=RECORDING": f"recording={project.recording}",
+        }
+        return [names.get(word, word) for word in argv]
+
+    return fill
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"), ANSWERS, ids=[" ".join(row[0]) or "-" for row in ANSWERS]
+)
+def test_with_json_stdout_is_one_object_whatever_happens(
+    argv: list[str], code: int, autopack: Any, fill_in: Callable[[list[str]], list[str]]
+) -> None:
+    answer = autopack(*fill_in(argv), "--json")
+    assert answer.code == code, answer
+    if code == 0:
+        assert "error" not in answer.json
+    else:
+        error = answer.json["error"]
+        assert set(error) == {"kind", "message", "field", "hint"}
+        assert error["kind"]
+        assert error["message"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"), ANSWERS, ids=[" ".join(row[0]) or "-" for row in ANSWERS]
+)
+def test_without_json_answers_go_to_stdout_and_errors_to_stderr(
+    argv: list[str], code: int, autopack: Any, fill_in: Callable[[list[str]], list[str]]
+) -> None:
+    answer = autopack(*fill_in(argv))
+    if not _is_command(argv):
+        assert answer.code == 0
+        assert "Usage" in answer.out
+        return
+    assert answer.code == code, answer
+    assert bool(answer.out) == (code == 0)
+    if code:
+        assert answer.err
+        assert "Traceback" not in answer.err
+
+
+def test_drift_in_the_database_is_exit_code_1(autopack: Any, failed_run: str) -> None:
+    from autopack.settings import Settings
+    from autopack.store.engine import Database
+
+    db = Database.open(Settings.from_environment().database_url)
+    db.transact(
+        lambda conn: conn.exec_driver_sql("UPDATE phases SET state = 'EXECUTING' WHERE ordinal = 0")
+    )
+    db.close()
+    answer = autopack("db", "check", "--json")
+    assert answer.code == 1
+    assert answer.json["drift"]
+
+
+def test_an_unhealthy_installation_is_exit_code_1(
+    autopack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:hidden@127.0.0.1:1/none")
+    answer = autopack("health", "--json")
+    assert (answer.code, answer.json["status"]) == (1, "unhealthy")
+    assert "hidden" not in answer.out + answer.err
+
+
+def test_an_installation_without_its_prefect_is_degraded_and_works(
+    autopack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+    answer = autopack("health", "--json")
+    assert (answer.code, answer.json["status"]) == (0, "degraded")
+
+
+# what a run ended as, and the exit code of the command that executed it
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        ("DONE_SUCCESS", 0),
+        ("DONE_FAILED_BUDGET_EXHAUSTED", 1),
+        ("DONE_FAILED_POLICY_VIOLATION", 1),
+        ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", 1),
+        ("DONE_FAILED_ENVIRONMENT", 1),
+        ("DONE_CANCELLED", 1),
+        ("AWAITING_APPROVAL", 3),
+        # interrupted: it can be resumed
+        ("PHASE_EXECUTION", 130),
+    ],
+)
+def test_the_exit_code_of_a_run(state: str, code: int) -> None:
+    from deployments.cli.executing import exit_code
+
+    assert exit_code({"state": state}) == code
+
+
+def test_a_fault_of_autopack_is_one_line_and_keeps_the_details(
+    autopack: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from deployments.cli import show
+
+    def broken() -> None:
+        raise ZeroDivisionError("a fault\nof two lines")
+
+    monkeypatch.setattr(show, "_database", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    answer = autopack("show", "x", "--json")
+    error = answer.json["error"]
+    assert (answer.code, error["kind"]) == (1, "internal")
+    assert error["message"] == "ZeroDivisionError: a fault"
+    (report,) = tmp_path.glob("autopack-fault-*.log")
+    assert str(report) in error["hint"]
+    assert "Traceback" in report.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX pipes")
+@pytest.mark.parametrize("argv", [["--help"], ["health"], ["health", "--json"]], ids=" ".join)
+def test_a_reader_that_goes_away_is_no_error(argv: list[str], settings: Any) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [AUTOPACK, *argv], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    from autopack import __version__
+
+    assert run_command(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == __version__

@@ -1,0 +1,160 @@
+"""What Prefect shows and schedules: flows, deployments, blocks and keys, as promised."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+
+# flow, its parameters in the order of the form, each with its default
+FLOWS: dict[str, dict[str, Any]] = {
+    "execute_run": {
+        "plan": None,
+        "repo": None,
+        "commit": None,
+        "builder": None,
+        "builder_options": "",
+        "model": None,
+        "features": None,
+        "token_cap": None,
+        "at_cap": "fail",
+        "run_id": None,
+        "database": None,
+    },
+    "execute_phase": {"run_id": "required", "phase_id": "required"},
+}
+# deployment, its entrypoint
+DEPLOYMENTS = {"execute-run/run": "flows.run:execute_run"}
+
+_LOOK = """
+import inspect, json
+import flows, blocks
+from autopack.builders.registry import BUILDERS
+from tasks.reporting import artifact_key
+
+def parameters(flow):
+    found = inspect.signature(flow.fn).parameters.values()
+    return {p.name: "required" if p.default is p.empty else p.default for p in found}
+
+def described(flow):
+    return {n: "description" in p for n, p in flow.parameters.properties.items()}
+
+named = {name: getattr(flows, name) for name in flows.__all__}
+kinds = [getattr(blocks, name) for name in blocks.__all__]
+print(json.dumps({
+    "flows": {name: parameters(flow) for name, flow in named.items()},
+    "flow_names": {name: flow.name for name, flow in named.items()},
+    "described": {name: described(flow) for name, flow in named.items()},
+    "is_async": {name: inspect.iscoroutinefunction(flow.fn) for name, flow in named.items()},
+    "help": {name: flow.description for name, flow in named.items()},
+    "blocks": {kind.get_block_type_slug(): kind.get_description() for kind in kinds},
+    "secrets": {kind.get_block_type_slug(): kind.model_json_schema().get("secret_fields")
+                for kind in kinds},
+    "builders": list(BUILDERS),
+    "keys": [artifact_key(kind, "Run.1_x".lower()) for kind in ("progress", "summary", "tokens")],
+}))
+"""
+
+
+@pytest.fixture(scope="session")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What a process of its own sees, for importing flows chooses that process's server."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    env["AUTOPACK_HOME"] = str(tmp_path_factory.mktemp("home"))
+    done = subprocess.run(
+        [sys.executable, "-c", _LOOK], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="session")
+def deployments() -> dict[str, Any]:
+    content = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
+    return {one["name"]: one for one in content["deployments"]}
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_flow_takes_what_is_promised_in_that_order(flow: str, shown: Any) -> None:
+    parameters = shown["flows"][flow]
+    promised = FLOWS[flow]
+    assert list(parameters)[: len(promised)] == list(promised)
+    assert {name: parameters[name] for name in promised} == promised
+
+
+def test_a_parameter_that_was_added_is_optional(shown: Any) -> None:
+    for flow, promised in FLOWS.items():
+        added = {k: v for k, v in shown["flows"][flow].items() if k not in promised}
+        assert "required" not in added.values(), flow
+
+
+def test_every_parameter_has_its_help_in_the_form(shown: Any) -> None:
+    for flow, described in shown["described"].items():
+        assert all(described.values()), (flow, described)
+
+
+def test_every_flow_is_async_and_says_what_it_does(shown: Any) -> None:
+    assert all(shown["is_async"].values())
+    assert all(text.partition("\n")[0].endswith(".") for text in shown["help"].values())
+
+
+@pytest.mark.parametrize("full_name", DEPLOYMENTS)
+def test_a_deployment_starts_its_flow(full_name: str, shown: Any, deployments: Any) -> None:
+    flow_name, _, name = full_name.partition("/")
+    entrypoint = deployments[name]["entrypoint"]
+    assert entrypoint == DEPLOYMENTS[full_name]
+    assert shown["flow_names"][entrypoint.partition(":")[2]] == flow_name
+
+
+def test_every_deployment_has_a_schedule_and_none_is_active(deployments: Any) -> None:
+    for name, deployment in deployments.items():
+        assert deployment["schedules"], name
+        for schedule in deployment["schedules"]:
+            assert schedule["active"] is False, name
+            assert {"cron", "interval", "rrule"} & set(schedule), name
+
+
+def test_deployments_set_only_parameters_that_exist(shown: Any, deployments: Any) -> None:
+    for deployment in deployments.values():
+        flow = deployment["entrypoint"].partition(":")[2]
+        assert set(deployment.get("parameters") or {}) <= set(shown["flows"][flow])
+
+
+def test_deployments_say_what_they_do_and_where_they_run(deployments: Any) -> None:
+    for deployment in deployments.values():
+        assert deployment["description"].endswith(".")
+        assert deployment["tags"]
+        assert deployment["work_pool"]["name"] == "autopack"
+
+
+def test_there_is_a_block_for_the_database_and_for_every_builder(shown: Any) -> None:
+    promised = {"autopack-database"} | {f"autopack-builder-{name}" for name in shown["builders"]}
+    assert promised <= set(shown["blocks"])
+    assert all(shown["blocks"].values())
+
+
+def test_the_database_block_hides_its_url(shown: Any) -> None:
+    assert shown["secrets"]["autopack-database"] == ["url"]
+
+
+def test_blocks_and_worker_find_the_project() -> None:
+    content = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert 'autopack = "deployments.cli:main"' in content
+    assert '[project.entry-points."prefect.collections"]\nautopack = "blocks"' in content
+
+
+def test_artifacts_have_the_keys_that_are_promised(shown: Any) -> None:
+    # Prefect takes only a-z, 0-9 and dashes.
+    assert shown["keys"] == [
+        "autopack-progress-run-1-x",
+        "autopack-summary-run-1-x",
+        "autopack-tokens-run-1-x",
+    ]

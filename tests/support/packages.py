@@ -1,0 +1,47 @@
+"""Source distributions of real projects, from whatever package index this machine uses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+# A virtual environment made by uv has no pip; the interpreter behind it, or uv itself, has.
+_PIPS = (
+    [sys.executable, "-m", "pip"],
+    [getattr(sys, "_base_executable", sys.executable), "-m", "pip"],
+    ["uv", "tool", "run", "pip"],
+)
+
+
+def download_source(name: str, version: str, folder: Path) -> Path:
+    """Download a source distribution into ``folder``; AssertionError with the reasons if not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    reasons: list[str] = []
+    for pip in _PIPS:
+        arguments = ["download", "--no-deps", "--no-binary", ":all:", "--dest", str(folder)]
+        try:
+            done = subprocess.run(
+                [*pip, *arguments, f"{name}=={version}"],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=300,
+            )
+        except OSError as error:
+            reasons.append(f"{pip}: {error}")
+            continue
+        if done.returncode == 0:
+            (archive,) = folder.glob("*.tar.gz")
+            return archive
+        reasons.append(f"{pip}: {done.stderr.strip()}")
+    raise AssertionError(f"{name} {version} cannot be downloaded:\n" + "\n".join(reasons))
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpack a source distribution; return the project's folder."""
+    with tarfile.open(archive) as content:
+        content.extractall(folder, filter="data")
+    (project,) = folder.iterdir()
+    return project
