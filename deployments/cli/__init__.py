@@ -38,6 +38,7 @@ app.command("deployments.cli.show:runs", name="runs", help="List runs, newest fi
 app.command("deployments.cli.show:show", name="show", help="Show one run and its phases.")
 app.command("deployments.cli.show:tokens", name="tokens", help="Show what a run spent.")
 app.command("deployments.cli.metrics:metrics", name="metrics", help="Show what features did.")
+app.command("deployments.cli.importing:import_", name="import", help="Import usage from a file.")
 app.command("deployments.cli.usage:usage", name="usage", help="Show what a period used.")
 app.command("deployments.cli.look:toolchain", name="toolchain", help="Show how a project is built.")
 app.command("deployments.cli.health:health", name="health", help="Check this installation.")
