@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from prefect import get_run_logger, task
@@ -79,19 +80,15 @@ async def persist_view(db: Database, run_id: str) -> None:
 
 def consolidated_table(view: Consolidated) -> list[dict[str, str | int | None]]:
     """The view as rows; spent and claimed are two sets, and nothing adds them up."""
-    rows: list[dict[str, str | int | None]] = [
-        {"set": "spent", "figure": "total", "tokens": view.spent.total}
-    ]
-    rows += [
-        {"set": "spent by purpose", "figure": name, "tokens": tokens}
-        for name, tokens in view.spent.by_category.items()
-    ]
-    rows += [
-        {"set": "spent by role", "figure": name, "tokens": tokens}
-        for name, tokens in view.spent.by_role.items()
-    ]
     claimed = asdict(view.claimed) if view.claimed else {}
-    rows += [
-        {"set": "claimed", "figure": name, "tokens": tokens} for name, tokens in claimed.items()
+    sets: tuple[tuple[str, Mapping[str, int | None]], ...] = (
+        ("spent", {"total": view.spent.total}),
+        ("spent by purpose", {str(name): n for name, n in view.spent.by_category.items()}),
+        ("spent by role", {str(name): n for name, n in view.spent.by_role.items()}),
+        ("claimed", claimed),
+    )
+    return [
+        {"set": kind, "figure": name, "tokens": tokens}
+        for kind, figures in sets
+        for name, tokens in figures.items()
     ]
-    return rows

@@ -34,7 +34,8 @@ class Facts:
 
 def facts_of_attempt(conn: sa.Connection, run_id: str, phase_id: str, attempt: int) -> Facts:
     """Everything known about the features of one attempt."""
-    features = conn.scalar(sa.select(runs.c.features).where(runs.c.run_id == run_id)) or []
+    query = sa.select(runs.c.features).where(runs.c.run_id == run_id)
+    features: list[str] = conn.scalar(query) or []
     if Feature.FAILURE_HARDENING.value not in features:
         return Facts()
     # Databases and tests may go without the tables of recovery; then nothing was ever mitigated.

@@ -171,7 +171,7 @@ def usage(
         )
     table = usage_by_run if by == "run" else usage_by_day
     key = table.c["run_id" if by == "run" else by]
-    period = [sa.true()]
+    period: list[sa.ColumnElement[bool]] = [sa.true()]
     if since is not None:
         period.append(table.c.day >= since)
     if until is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -33,27 +34,29 @@ def estimate_doctor_tokens(
     count where it is not known which one would have been asked.
     """
     calls = llm_usage_events
-    conditions = [calls.c.is_doctor_call.is_(True)]
+    conditions: list[sa.ColumnElement[bool]] = [calls.c.is_doctor_call.is_(True)]
     if doctor_model is not None:
         conditions.append(calls.c.doctor_model == doctor_model)
     recent = sa.select(calls.c.total_tokens).where(*conditions)
     own = recent.where(calls.c.run_id == run_id)
     last = recent.order_by(calls.c.created_at.desc(), calls.c.event_key.desc())
-    samples: tuple[tuple[EstimateSource, sa.Select[tuple[int]]], ...] = (
+    samples: tuple[tuple[EstimateSource, sa.Select[Any]], ...] = (
         ("run_local", own),
         ("global", last.limit(GLOBAL_WINDOW)),
     )
     for source, sample in samples:
-        median, n = conn.execute(median_of(sample)).one()
-        if n is not None and n >= LEAST_CALLS:
-            tokens = Decimal(str(median)).quantize(Decimal(1), ROUND_HALF_UP)
-            return Estimate(int(tokens), source, n)
+        found = conn.execute(median_of(sample)).one()
+        if found.n is not None and found.n >= LEAST_CALLS:
+            tokens = Decimal(str(found.median)).quantize(Decimal(1), ROUND_HALF_UP)
+            return Estimate(int(tokens), source, found.n)
     return Estimate(FALLBACK[doctor_model], "fallback", 0)
 
 
-def median_of(sample: sa.Select[tuple[int]]) -> sa.Select[tuple[float | None, int | None]]:
-    """The true median of one column, and how many values it has: an even sample's middle two
-    are averaged. One statement, the same on both engines."""
+def median_of(sample: sa.Select[Any]) -> sa.Select[Any, Any]:
+    """One row: the true ``median`` of one column, and ``n``, how many values it has.
+
+    The middle two of an even sample are averaged. One statement, the same on both engines.
+    """
     values = sample.subquery()
     tokens = next(iter(values.c))
     ranked = sa.select(
@@ -63,6 +66,6 @@ def median_of(sample: sa.Select[tuple[int]]) -> sa.Select[tuple[float | None, in
     ).subquery()
     # The middle is where place is n/2 rounded either way: 2·place is n, n + 1 or n + 2.
     twice = ranked.c.place * 2
-    return sa.select(sa.func.avg(ranked.c.value), sa.func.max(ranked.c.n)).where(
-        twice.between(ranked.c.n, ranked.c.n + 2)
-    )
+    return sa.select(
+        sa.func.avg(ranked.c.value).label("median"), sa.func.max(ranked.c.n).label("n")
+    ).where(twice.between(ranked.c.n, ranked.c.n + 2))

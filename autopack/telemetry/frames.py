@@ -123,5 +123,5 @@ def _table(source: Source, table: sa.Table, run_id: str) -> pd.DataFrame:
         else:
             kind = next((name for one, name in _DTYPES if isinstance(column.type, one)), None)
             if kind is not None:
-                frame[column.name] = frame[column.name].astype(kind)
+                frame = frame.astype({column.name: kind})
     return frame

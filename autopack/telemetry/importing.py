@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -95,7 +95,7 @@ def _parsed(line: tuple[int, str]) -> Row:
         raise BadInput(f"line {number}: no JSON: {error}", field="file") from error
     if not isinstance(row, dict):
         raise BadInput(f"line {number}: no JSON object", field="file")
-    return row
+    return cast("Row", row)
 
 
 def _note_missing(done: Imported, name: str, columns: Any) -> None:

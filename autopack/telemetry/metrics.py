@@ -172,18 +172,14 @@ def token_efficiency_summary(
         *(sa.func.sum(table.c[name]).label(name) for name in summed),
     ).where(where)
 
-    def counted(column: str) -> sa.Select[Any]:
-        return (
-            sa.select(table.c[column], sa.func.count())
-            .where(where, table.c[column].is_not(None))
-            .group_by(table.c[column])
-            .order_by(table.c[column])
-        )
+    def counted(conn: sa.Connection, column: str) -> dict[str, int]:
+        named = sa.select(table.c[column].label("name"), sa.func.count().label("n"))
+        chosen = named.where(where, table.c[column].is_not(None)).group_by(table.c[column])
+        return {row.name: row.n for row in conn.execute(chosen.order_by(table.c[column]))}
 
     with reading(source) as conn:
         found = {key: _number(value) for key, value in conn.execute(query).mappings().one().items()}
-        modes = {row[0]: row[1] for row in conn.execute(counted("budget_mode"))}
-        outcomes = {row[0]: row[1] for row in conn.execute(counted("phase_outcome"))}
+        modes, outcomes = counted(conn, "budget_mode"), counted(conn, "phase_outcome")
     return {**found, "budget_modes": modes, "outcomes": outcomes}
 
 

@@ -211,10 +211,9 @@ def _read(path: Path) -> tuple[list[UsageEvent], list[Intent]]:
 
 def _event(values: Mapping[str, Any]) -> UsageEvent:
     cost, at = values["cost"], values["created_at"]
-    return UsageEvent(
-        **{
-            **values,
-            "cost": None if cost is None else Decimal(cost),
-            "created_at": None if at is None else datetime.fromisoformat(at),
-        }
-    )
+    read: dict[str, Any] = {
+        **values,
+        "cost": None if cost is None else Decimal(cost),
+        "created_at": None if at is None else datetime.fromisoformat(at),
+    }
+    return UsageEvent(**read)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from cyclopts import Parameter
 
@@ -60,8 +60,8 @@ def metrics(
 def _print(summary: dict[str, Any]) -> None:
     table = plain_table("metric", "", right=("",))
     for name, value in summary.items():
-        parts = value.items() if isinstance(value, dict) else [(None, value)]
-        for part, figure in parts:
+        parts = cast("dict[str, Any]", value) if isinstance(value, dict) else {"": value}
+        for part, figure in parts.items():
             label = name.replace("_", " ") + (f": {part}" if part else "")
             table.add_row(label, _shown(figure))
     out.print(table)
@@ -69,5 +69,6 @@ def _print(summary: dict[str, Any]) -> None:
 
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {number:,}" for name, number in value.items())
+        figures = cast("dict[str, int]", value)
+        return ", ".join(f"{name} {number:,}" for name, number in figures.items())
     return "none" if value is None else f"{value:,}"

@@ -20,19 +20,20 @@ from deployments.cli.output import AsJson, out, plain_table, print_json
 def identity(*, as_json: AsJson = False) -> int:
     """Show which database this is: engine, address, schema, and the rows of each table."""
     db = Database.open(Settings.from_environment().database_url)
+    rows = _rows(db)
     answer = {
         "engine": db.dialect,
         "url_masked": db.url_masked,
         "identity": db.identity,
         "schema": db.schema_version(),
         "head": db.head_version(),
-        "rows": _rows(db),
+        "rows": rows,
     }
     if as_json:
         print_json(answer)
         return 0
     table = plain_table("table", "rows", right=("rows",))
-    for name, count in answer["rows"].items():
+    for name, count in rows.items():
         table.add_row(name, f"{count:,}")
     out.print(f"{answer['url_masked']}  schema {answer['schema']}\n")
     out.print(table)
