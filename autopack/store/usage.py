@@ -107,10 +107,13 @@ def record_events(conn: sa.Connection, events: Iterable[UsageEvent]) -> int:
     ordered = sorted(events, key=lambda event: event.event_key)
     if not ordered:
         return 0
-    inserted = conn.execute(
-        insert_new(conn, tables.llm_usage_events).returning(tables.llm_usage_events.c.event_key),
-        [_row(event, at) for event in ordered],
-    )
+    rows = [_row(event, at) for event in ordered]
+    table = tables.llm_usage_events
+    if conn.dialect.name == "sqlite":
+        # Three times as fast as one long statement; its count of new rows is right.
+        return conn.execute(insert_new(conn, table), rows).rowcount
+    # One statement, for its trigger adds to each sum once a statement.
+    inserted = conn.execute(insert_new(conn, table).returning(table.c.event_key), rows)
     return len(inserted.all())
 
 

@@ -36,6 +36,8 @@ _EARLIER_NAMES = {"prompt_tokens": "input_tokens", "completion_tokens": "output_
 _SPLIT = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
 _WHOLE = (*_SPLIT, "total_tokens", "reasoning_tokens", "attempt")
 
+_FIELDS = tuple(one.name for one in fields(UsageEvent))
+
 Row = Mapping[str, Any]
 
 
@@ -100,7 +102,7 @@ def _parsed(line: tuple[int, str]) -> Row:
 
 def _note_missing(done: Imported, name: str, columns: Any) -> None:
     known = {_EARLIER_NAMES.get(column, column) for column in columns}
-    wanted = [one.name for one in fields(UsageEvent)] if name == "events" else []
+    wanted = list(_FIELDS) if name == "events" else []
     if name in _METRICS:
         wanted = [column.name for column in _METRICS[name].c]
     missing = [column for column in wanted if column not in known]
@@ -157,8 +159,7 @@ def _write_events(conn: sa.Connection, events: list[UsageEvent], origin: str) ->
 def _event(number: int, row: Row, seen: Counter[str]) -> UsageEvent:
     """One row as an event. Raises BadInput naming the row."""
     given = {_EARLIER_NAMES.get(name, name): _given(value) for name, value in row.items() if name}
-    values = {one.name: given[one.name] for one in fields(UsageEvent) if one.name in given}
-    values = {name: value for name, value in values.items() if value is not None}
+    values = {name: given[name] for name in _FIELDS if given.get(name) is not None}
 
     def convert(name: str, how: Callable[[Any], Any]) -> None:
         if name in values:
@@ -185,7 +186,7 @@ def _event(number: int, row: Row, seen: Counter[str]) -> UsageEvent:
             raise BadInput(f"row {number}: {name} is missing", field=f"row {number}.{name}")
     _check(number, values)
     if "event_key" not in values:
-        said = hashlib.sha256(json.dumps(values, default=str, sort_keys=True).encode()).hexdigest()
+        said = hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()
         seen[said] += 1
         values["event_key"] = hashlib.sha256(f"import {said} {seen[said]}".encode()).hexdigest()
     return UsageEvent(**values)
