@@ -1,10 +1,34 @@
-"""Caps on tokens, money and time, checked before anything is spent."""
+"""Caps on tokens, money and time, as a tree: campaign > run > phase > attempt.
+
+Everything a build may spend is reserved at every level before it starts, and settled from the
+ledger when it has ended. What computes is here; ``autopack.store.budgets`` reads and writes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """Whose cap it is."""
+
+    CAMPAIGN = "campaign"
+    RUN = "run"
+    PHASE = "phase"
+
+
+class Resource(StrEnum):
+    """What is capped."""
+
+    TOKENS = "tokens"
+    COST = "cost"
+    MINUTES = "minutes"
+
+
+_UNITS = {Resource.TOKENS: "tokens", Resource.COST: "US dollars", Resource.MINUTES: "minutes"}
 
 
 @dataclass(frozen=True)
@@ -17,44 +41,155 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Spent:
-    """What one level has used. ``cost`` is None when the price of any call is unknown."""
+class Amounts:
+    """Tokens, US dollars (of the calls whose price is known) and minutes."""
 
     tokens: int = 0
-    cost: Decimal | None = Decimal(0)
+    cost: Decimal = Decimal(0)
     minutes: float = 0.0
+
+
+NOTHING = Amounts()
 
 
 @dataclass(frozen=True)
 class Level:
-    """A run or a phase in the tree of budgets."""
+    """A campaign, a run or a phase. ``reserved`` is set aside for builds under way."""
 
+    scope: Scope
     name: str
     limits: Limits
-    spent: Spent
+    spent: Amounts = NOTHING
+    reserved: Amounts = NOTHING
 
 
 @dataclass(frozen=True)
 class Exhausted:
     """The cap that stops the next build."""
 
-    level: str
-    resource: str
+    scope: Scope
+    name: str
+    resource: Resource
     limit: str
     spent: str
 
     def __str__(self) -> str:
-        return f"{self.level}: {self.spent} of {self.limit} {self.resource} are used up"
+        unit = _UNITS[self.resource]
+        return f"{self.scope} {self.name}: {self.spent} of {self.limit} {unit} are used up"
 
 
 def first_exhausted(levels: Iterable[Level]) -> Exhausted | None:
     """The first cap that leaves no room for another build, outermost level first."""
     for level in levels:
         limits, spent = level.limits, level.spent
+        full: tuple[Resource, str, str] | None = None
         if limits.tokens is not None and spent.tokens >= limits.tokens:
-            return Exhausted(level.name, "tokens", f"{limits.tokens:,}", f"{spent.tokens:,}")
-        if limits.cost is not None and spent.cost is not None and spent.cost >= limits.cost:
-            return Exhausted(level.name, "US dollars", f"{limits.cost}", f"{spent.cost}")
-        if limits.minutes is not None and spent.minutes >= limits.minutes:
-            return Exhausted(level.name, "minutes", f"{limits.minutes:g}", f"{spent.minutes:.1f}")
+            full = Resource.TOKENS, f"{limits.tokens:,}", f"{spent.tokens:,}"
+        elif limits.cost is not None and spent.cost >= limits.cost:
+            full = Resource.COST, f"{limits.cost}", f"{spent.cost}"
+        elif limits.minutes is not None and spent.minutes >= limits.minutes:
+            full = Resource.MINUTES, f"{limits.minutes:g}", f"{spent.minutes:.1f}"
+        if full is not None:
+            return Exhausted(level.scope, level.name, *full)
     return None
+
+
+@dataclass(frozen=True)
+class Room:
+    """What the tightest cap of each kind leaves; None where none is set, never below zero."""
+
+    tokens: int | None
+    cost: Decimal | None
+    minutes: float | None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether others hold all that is left: a build has to wait for them."""
+        return self.tokens == 0 or self.cost == 0 or self.minutes == 0
+
+
+def room(levels: Sequence[Level]) -> Room:
+    """What is neither spent nor reserved at any level."""
+    tokens = [
+        max(level.limits.tokens - level.spent.tokens - level.reserved.tokens, 0)
+        for level in levels
+        if level.limits.tokens is not None
+    ]
+    cost = [
+        max(level.limits.cost - level.spent.cost - level.reserved.cost, Decimal(0))
+        for level in levels
+        if level.limits.cost is not None
+    ]
+    minutes = [
+        max(level.limits.minutes - level.spent.minutes - level.reserved.minutes, 0.0)
+        for level in levels
+        if level.limits.minutes is not None
+    ]
+    return Room(min(tokens, default=None), min(cost, default=None), min(minutes, default=None))
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """What one build may spend before it asks for more; ``cost`` is None where none is capped."""
+
+    tokens: int
+    cost: Decimal | None
+    minutes: float
+
+
+# A build that nothing is known of leaves the others of its campaign something to begin with.
+_FIRST_SHARE = 4
+
+
+def reservation(
+    free: Room,
+    *,
+    minutes: float,
+    history: Sequence[Amounts] = (),
+    shared: bool,
+    visible: bool,
+) -> Reservation:
+    """What to set aside for a build, out of what is ``free``.
+
+    The most that earlier builds of the same builder and model spent (``history``), or without
+    three of them all that is free, a quarter of it when the budget is ``shared`` with other runs.
+    A builder whose spend is not ``visible`` while it works gets all of it in any case.
+    """
+    tokens, cost = free.tokens or 0, free.cost
+    if visible and len(history) >= 3:
+        tokens = min(tokens, max(max(one.tokens for one in history), 1))
+        if cost is not None:
+            cost = min(cost, max(one.cost for one in history) or cost)
+    elif visible and shared:
+        tokens = max(tokens // _FIRST_SHARE, 1)
+        cost = None if cost is None else cost / _FIRST_SHARE
+    return Reservation(
+        tokens, cost, minutes if free.minutes is None else min(minutes, free.minutes)
+    )
+
+
+def passed(held: Reservation, spent: Amounts) -> Resource | None:
+    """Which part of a reservation a build has used up; None while something is left of each."""
+    if spent.tokens >= held.tokens:
+        return Resource.TOKENS
+    if held.cost is not None and spent.cost >= held.cost:
+        return Resource.COST
+    return None
+
+
+def grown(held: Reservation, spent: Amounts, free: Room) -> Reservation | None:
+    """A larger reservation for a build that used its own up; None when nothing more is free.
+
+    ``free`` is what is left apart from this reservation; it grows by its own size at most.
+    """
+    tokens = held.tokens
+    if spent.tokens >= held.tokens:
+        tokens = held.tokens + min(max(held.tokens, 1), free.tokens or 0)
+        if spent.tokens >= tokens:
+            return None
+    cost = held.cost
+    if cost is not None and spent.cost >= cost:
+        cost += min(max(cost, Decimal("0.01")), free.cost or Decimal(0))
+        if spent.cost >= cost:
+            return None
+    return Reservation(tokens, cost, held.minutes)

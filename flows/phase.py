@@ -8,7 +8,13 @@ from autopack.execution.session import held
 from autopack.execution.view import Json, phase_view
 from autopack.recovery.policy import Decision, DecisionKind
 from autopack.store.states import AttemptState
-from tasks.attempting import build_attempt, conclude_attempt, start_attempt, validate_attempt
+from tasks.attempting import (
+    build_attempt,
+    conclude_attempt,
+    start_attempt,
+    validate_attempt,
+    wait_to_start,
+)
 from tasks.recording import record_metrics
 from tasks.reporting import emit
 
@@ -26,10 +32,16 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
     while True:
         started = await start_attempt(run_id, phase_id)
         if isinstance(started, Decision):
-            break
+            if started.kind is not DecisionKind.DEFER:
+                break
+            get_run_logger().warning("not yet: %s", started.reason)
+            await wait_to_start(run_id, phase_id, started.seconds)
+            continue
         number = started.attempt
         if started.state is AttemptState.STARTED:
-            await build_attempt(run_id, phase_id, number)
+            opened = await build_attempt(run_id, phase_id, number)
+            if opened is not None:
+                emit("circuit.opened", run_id, phase_id=phase_id, circuit=opened)
         failure = await validate_attempt(run_id, phase_id, number)
         decision = await conclude_attempt(run_id, phase_id, number, failure)
         await record_metrics(run_id)

@@ -11,11 +11,12 @@ from prefect import flow, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
 from prefect.runtime import flow_run as current_flow_run
-from prefect.states import Cancelled, Crashed, Failed
+from prefect.states import Cancelled, Completed, Crashed, Failed
 
 from autopack.builders.registry import parse_options
 from autopack.clock import SystemClock
 from autopack.errors import LeaseLost, WorkFailed
+from autopack.execution.approving import end_of_rejected
 from autopack.execution.prepare import RunRequest
 from autopack.execution.progress import next_phase
 from autopack.execution.session import RunSession, close_session
@@ -25,8 +26,16 @@ from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.runs import get_ending, get_phases, run_of_flow
 from autopack.store.states import RunState
+from flows.approval import still_waits
 from flows.phase import execute_phase
-from tasks.preparing import finish_run, prepare_environment, prepare_run, take_over_run
+from tasks.preparing import (
+    ask_before,
+    finish_run,
+    let_wait,
+    prepare_environment,
+    prepare_run,
+    take_over_run,
+)
 from tasks.recording import persist_view, record_metrics
 from tasks.reporting import RunProgress, emit, publish_summary
 
@@ -99,8 +108,10 @@ async def execute_run(
                 db,
                 settings,
             )
-        session = await take_over_run(run_id, db, settings, flow_run_id)
-        await _carry_on(session, flow_run_id)
+        if not await still_waits(db, run_id):
+            session = await take_over_run(run_id, db, settings, flow_run_id, {})
+            await _carry_on(session, flow_run_id)
+            await still_waits(db, run_id)
         return run_view(db, run_id)
     finally:
         db.close()
@@ -115,7 +126,11 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
             async with get_client() as client:
                 await client.update_flow_run(UUID(flow_run_id), name=run_id)
         state, reason = await _execute_phases(session, progress)
-        await finish_run(run_id, state, reason)
+        if state is RunState.AWAITING_APPROVAL:
+            await let_wait(run_id, reason or "")
+            _announce(session, "run.waiting")
+        else:
+            await finish_run(run_id, state, reason)
     except RunStopped as stopped:
         if stopped.reason is StopReason.LEASE_LOST:
             raise LeaseLost(stopped.message, hint=f"autopack show {run_id}") from stopped
@@ -139,8 +154,10 @@ def _announce(session: RunSession, event: str, **more: Any) -> None:
 async def _execute_phases(
     session: RunSession, progress: RunProgress
 ) -> tuple[RunState, str | None]:
-    """Execute what is left of the plan; return the state in which the run ends, and why."""
+    """Execute what is left of the plan; return where the run ends or waits, and why."""
     run_id = session.run_id
+    if (rejected := end_of_rejected(session)) is not None:
+        return rejected
     await progress.show(percent_complete(get_phases(session.db, run_id)))
     try:
         await prepare_environment(run_id)
@@ -153,6 +170,8 @@ async def _execute_phases(
             await record_metrics(run_id)
             return RunState.DONE_SUCCESS, None
         session.switch.check()
+        if (question := await ask_before(run_id, phase)) is not None:
+            return RunState.AWAITING_APPROVAL, question
         await execute_phase(run_id, phase.id)
         await progress.show(percent_complete(get_phases(session.db, run_id)))
     state, reason = ending
@@ -181,4 +200,6 @@ def _prefect_state(run_state: str, reason: str) -> State[Any] | None:
     if run_state == RunState.PHASE_EXECUTION:
         # Interrupted: a crash may be retried, and then the run goes on.
         return Crashed(message=message)
+    if run_state == RunState.AWAITING_APPROVAL:
+        return Completed(name="AwaitingApproval", message=message)
     return Failed(message=message) if RunState(run_state).is_failure else None

@@ -26,14 +26,28 @@ async def start_attempt(run_id: str, phase_id: str) -> AttemptRow | Decision:
 
 
 @task(
+    name="wait to start",
+    task_run_name="{phase_id} waits {seconds:.0f} s",
+    cache_policy=NO_CACHE,
+    tags=["autopack"],
+)
+async def wait_to_start(run_id: str, phase_id: str, seconds: float) -> None:
+    """Wait until a deferred phase may be tried again, or the run is stopped."""
+    await held(run_id).switch.guard(asyncio.sleep(seconds))
+
+
+@task(
     name="build",
     task_run_name="build attempt {attempt}",
     cache_policy=NO_CACHE,
     tags=["autopack", "autopack-builder"],
 )
-async def build_attempt(run_id: str, phase_id: str, attempt: int) -> None:
-    """Let the builder change the worktree; commit what it left, record what it spent."""
-    await steps.build(held(run_id), phase_id, attempt)
+async def build_attempt(run_id: str, phase_id: str, attempt: int) -> str | None:
+    """Let the builder change the worktree; commit what it left, record what it spent.
+
+    Returns the circuit that its failure opened.
+    """
+    return await steps.build(held(run_id), phase_id, attempt)
 
 
 @task(

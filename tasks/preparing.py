@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from autopack.clock import SystemClock
-from autopack.execution import environment, finish, prepare
+from autopack.execution import approving, environment, finish, prepare
 from autopack.execution.session import RunSession, held, open_session
+from autopack.plan.model import PhaseSpec
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.states import RunState
@@ -31,7 +33,11 @@ async def prepare_run(request: prepare.RunRequest, db: Database, settings: Setti
     tags=["autopack"],
 )
 async def take_over_run(
-    run_id: str, db: Database, settings: Settings, flow_run_id: str | None
+    run_id: str,
+    db: Database,
+    settings: Settings,
+    flow_run_id: str | None,
+    builder_secrets: Mapping[str, str],
 ) -> RunSession:
     """Take the lease, end and count what a dead holder left, open the workspace."""
     return await asyncio.to_thread(
@@ -41,6 +47,7 @@ async def take_over_run(
         settings=settings,
         clock=SystemClock(),
         flow_run_id=flow_run_id,
+        builder_secrets=builder_secrets,
     )
 
 
@@ -60,3 +67,20 @@ async def prepare_environment(run_id: str) -> None:
 async def finish_run(run_id: str, state: RunState, reason: str | None) -> None:
     """Publish the branch, close the run, remove its checkouts."""
     await asyncio.to_thread(finish.finish, held(run_id), state, reason)
+
+
+@task(
+    name="ask for approval",
+    task_run_name="ask before {phase.id}",
+    cache_policy=NO_CACHE,
+    tags=["autopack"],
+)
+async def ask_before(run_id: str, phase: PhaseSpec) -> str | None:
+    """Find out whether a person has to be asked before the phase goes on; the question, or None."""
+    return await asyncio.to_thread(approving.question_before, held(run_id), phase)
+
+
+@task(name="wait", task_run_name="let {run_id} wait", cache_policy=NO_CACHE, tags=["autopack"])
+async def let_wait(run_id: str, question: str) -> None:
+    """Note that the run waits for a person; nobody has to hold it meanwhile."""
+    await asyncio.to_thread(approving.wait, held(run_id), question)

@@ -75,6 +75,7 @@ class CommandLineAgent(ABC):
     program: ClassVar[str]
     package: ClassVar[str]
     needs_model: ClassVar[bool] = False
+    shows_spend: ClassVar[bool] = True
 
     def __init__(
         self,

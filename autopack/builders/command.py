@@ -53,6 +53,11 @@ class CommandBuilder:
         self._model = model
         self._key_env = key_env
 
+    @property
+    def shows_spend(self) -> bool:
+        """Without a usage format nothing is known, so a build reserves all that is left."""
+        return self._usage is not None
+
     def check(self, plan: Plan) -> None:
         """Raise BadInput when the program, a key or a model that the template names is missing."""
         program = self._template[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -44,6 +44,11 @@ class ModelCall:
     exactness: Exactness = Exactness.EXACT
 
 
+def without_limit(calls: Sequence[ModelCall]) -> str | None:
+    """Lets a build make any number of calls."""
+    del calls
+
+
 @dataclass(frozen=True)
 class BuildLimits:
     """What one build may use; None means no limit of that kind."""
@@ -59,7 +64,9 @@ class BuildRequest:
     ``build`` counts the builds of this phase that ended, this one included: an interrupted
     build is asked for again under the same number. ``spool`` is this attempt's own folder;
     what the builder prints and the usage it reports are found there after any death.
-    ``environment`` is the complete environment for child processes.
+    ``environment`` is the complete environment for child processes. ``may_go_on`` is asked, with
+    all calls so far, before every further call by builders that make calls themselves; what it
+    returns is why they must make none.
     """
 
     run_id: str
@@ -79,6 +86,7 @@ class BuildRequest:
     checks: Sequence[Command] = ()
     limits: BuildLimits = BuildLimits()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    may_go_on: Callable[[Sequence[ModelCall]], str | None] = without_limit
 
 
 class BuildStatus(StrEnum):
@@ -108,6 +116,11 @@ class Builder(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def shows_spend(self) -> bool:
+        """Whether ``calls`` tells of spend while a build runs, not only when it has ended."""
+        ...
 
     def check(self, plan: Plan) -> None:
         """Raise BadInput when this builder cannot build ``plan``; called before a run starts."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from autopack.builders.protocol import Builder
 from autopack.errors import BadInput, NotFound
@@ -15,6 +17,13 @@ from autopack.errors import BadInput, NotFound
 BUILDERS: Mapping[str, str] = MappingProxyType(
     {
         "script": "autopack.builders.script:ScriptBuilder",
+        "simulated": "autopack.builders.simulated:SimulatedBuilder",
+        "claude-code": "autopack.builders.claude_code:ClaudeCodeBuilder",
+        "codex": "autopack.builders.codex:CodexBuilder",
+        "opencode": "autopack.builders.opencode:OpencodeBuilder",
+        "pi": "autopack.builders.pi:PiBuilder",
+        "api": "autopack.builders.api:ApiBuilder",
+        "command": "autopack.builders.command:CommandBuilder",
     }
 )
 DEFAULT_BUILDER = "script"
@@ -23,29 +32,86 @@ DEFAULT_BUILDER = "script"
 _PATHS = frozenset({"recording", "spec"})
 
 
-def make_builder(name: str, options: Mapping[str, str]) -> Builder:
+SECRET_OPTIONS = frozenset({"api_key"})
+"""Options that hold a secret: from a block or code only, for other options are stored."""
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def make_builder(
+    name: str,
+    options: Mapping[str, str],
+    *,
+    model: str | None = None,
+    secrets: Mapping[str, str] | None = None,
+) -> Builder:
     """Make the builder called ``name`` with its ``--set`` options.
 
-    Raises NotFound for an unknown name and BadInput for an option it does not take.
+    ``name`` may end in ``/block``, the block that the options came from. ``model`` is the run's;
+    ``secrets`` are options that are never stored. Raises NotFound for an unknown name and BadInput
+    for an option it does not take.
     """
-    if name not in BUILDERS:
-        close = get_close_matches(name, BUILDERS, n=1)
+    factory = builder_class(name)
+    known = inspect.signature(factory).parameters
+    _check_options(name, options, [option for option in known if option not in SECRET_OPTIONS])
+    given = {**options, **(secrets or {})}
+    if model is not None and "model" in known:
+        given["model"] = model
+    return factory(**given)
+
+
+def builder_class(name: str) -> type[Builder]:
+    """The class of the builder called ``name``. Raises NotFound."""
+    plain, _ = split_name(name)
+    if plain not in BUILDERS:
+        close = get_close_matches(plain, BUILDERS, n=1)
         raise NotFound(
-            f"there is no builder called {name!r}",
+            f"there is no builder called {plain!r}",
             field="builder",
             hint=f"did you mean {close[0]}?" if close else f"choose from {', '.join(BUILDERS)}",
         )
-    module, _, class_name = BUILDERS[name].partition(":")
-    factory = getattr(import_module(module), class_name)
-    known = inspect.signature(factory).parameters
+    module, _, class_name = BUILDERS[plain].partition(":")
+    return getattr(import_module(module), class_name)
+
+
+def split_name(name: str) -> tuple[str, str | None]:
+    """``claude-code/work`` as the builder and the block that configures it, None without one."""
+    plain, _, block = name.partition("/")
+    return plain, block or None
+
+
+def circuit_name(builder: Builder, model: str | None) -> str | None:
+    """Which circuit the builder's calls belong to: ``provider/model``, and the server where it is
+    not the provider's own. None for a builder that calls no provider."""
+    provider = getattr(builder, "provider", None)
+    if provider is None:
+        return None
+    base_url = getattr(builder, "base_url", None)
+    server = f"@{urlsplit(base_url).netloc.rpartition('@')[2]}" if base_url else ""
+    return f"{provider(model)}/{model or 'default'}{server}"[:200]
+
+
+def _check_options(name: str, options: Mapping[str, str], known: list[str]) -> None:
     for option in options:
+        if option in SECRET_OPTIONS:
+            raise BadInput(
+                f"{option} is a secret, and options are stored with the run",
+                field="set",
+                hint="put it into an environment variable (--set key_env=NAME) or a block",
+            )
         if option not in known:
             raise BadInput(
                 f"builder {name} has no option {option!r}",
                 field="set",
                 hint=f"it takes {', '.join(known) or 'none'}",
             )
-    return factory(**options)
+    if not _VARIABLE.fullmatch(options.get("key_env", "NAME")):
+        # Its value is not repeated: it may be the key itself.
+        raise BadInput(
+            "key_env is not the name of an environment variable",
+            field="key_env",
+            hint="name the variable that holds the key, for example ANTHROPIC_API_KEY",
+        )
 
 
 def absolute_options(options: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,6 @@ recorded, through the same spool that every other builder uses.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -21,10 +20,10 @@ from autopack.builders.protocol import (
 from autopack.builders.recording import (
     PhaseRecording,
     RecordedBuild,
-    RecordedCall,
     Step,
     load_phase,
 )
+from autopack.builders.spooled import SPOOL, read_calls, write_record
 from autopack.errors import BadInput, GitFailed
 from autopack.workspace.git import Git
 
@@ -32,13 +31,12 @@ if TYPE_CHECKING:
     from autopack.plan.model import Plan
     from autopack.workspace.process import Supervisor
 
-_SPOOL = "builder.out"
-
 
 class ScriptBuilder:
     """Replays the recording in a folder; see ``autopack.builders.recording`` for its format."""
 
     name = "script"
+    shows_spend = True
 
     def __init__(self, *, recording: str | None = None) -> None:
         if not recording:
@@ -71,7 +69,7 @@ class ScriptBuilder:
                 summary=f"the recording of {request.phase_id} has {len(builds)} builds, "
                 f"and build {request.build} was asked for",
             )
-        with (request.spool / _SPOOL).open("a", encoding="utf-8") as spool:
+        with (request.spool / SPOOL).open("a", encoding="utf-8") as spool:
             try:
                 async with asyncio.timeout(request.limits.seconds):
                     summary = await _replay(builds[request.build - 1], request, spool)
@@ -82,16 +80,7 @@ class ScriptBuilder:
 
     def calls(self, spool: Path) -> Sequence[ModelCall]:
         """The calls spooled so far; a line cut off by a kill was not a call that ended."""
-        path = spool / _SPOOL
-        if not path.exists():
-            return ()
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-        records = (json.loads(line) for line in lines)
-        return tuple(
-            RecordedCall.model_validate(record["call"]).as_model_call()
-            for record in records
-            if "call" in record
-        )
+        return read_calls(spool)
 
     def _recording(self, phase_id: str) -> PhaseRecording:
         if phase_id not in self._phases:
@@ -111,15 +100,15 @@ async def _replay(build: RecordedBuild, request: BuildRequest, spool: TextIO) ->
         if step.delay is not None:
             await asyncio.sleep(step.delay)
         elif step.call is not None:
-            _write(spool, {"call": step.call.model_dump(exclude_none=True)})
+            write_record(spool, {"call": step.call.model_dump(exclude_none=True)})
         elif step.output is not None:
             summary = step.output
-            _write(spool, {"output": step.output})
+            write_record(spool, {"output": step.output})
         else:
             problem = _edit(step, request.worktree)
             if problem:
                 summary = problem
-                _write(spool, {"output": problem})
+                write_record(spool, {"output": problem})
     return summary
 
 
@@ -138,9 +127,3 @@ def _edit(step: Step, worktree: Path) -> str | None:
         except GitFailed as error:
             return f"patch does not apply: {error.message}"
     return None
-
-
-def _write(spool: TextIO, record: dict[str, object]) -> None:
-    """Append one line and hand it to the system at once: a kill loses nothing before it."""
-    spool.write(json.dumps(record) + "\n")
-    spool.flush()

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from autopack.builders.protocol import BuildLimits, BuildRequest, BuildStatus
+from autopack.budget import first_exhausted, reservation, room
+from autopack.builders.protocol import BuildLimits, BuildRequest, BuildResult, BuildStatus
+from autopack.builders.registry import circuit_name
 from autopack.execution.closing import close_built, close_interrupted, readable
 from autopack.execution.session import RunSession
+from autopack.execution.spending import Allowance, within
 from autopack.execution.spool import BuildEnd, spool_folder, write_end
 from autopack.plan.model import PhaseSpec
 from autopack.recovery.causes import POLICIES, Failure, FailureCause
+from autopack.recovery.circuit_breaker import CircuitState
 from autopack.recovery.policy import Decision, DecisionKind, History, decide, stop_at_cap
+from autopack.recovery.providers import provider_failure
+from autopack.redaction import Redactor
+from autopack.store import approvals, budgets
+from autopack.store.circuits import admit_call, report_call
 from autopack.store.runs import (
     AttemptRow,
     finish_attempt,
@@ -33,6 +41,7 @@ from autopack.workspace.mirror import Change
 from autopack.workspace.scope import check_scope, missing_deliverables
 
 HINT_BYTES = 6_000
+_BUDGET_PAUSE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -63,26 +72,42 @@ def starting_point(attempts: list[AttemptRow], head: str) -> Start:
 def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
     """Start the phase's next attempt, or pick up the one that was built before a death.
 
-    A STOP decision instead means that a cap leaves no room for another build.
+    A decision instead means that nothing was started: STOP or WAIT that a cap leaves no room for
+    another build, DEFER that it has to be tried again later.
     """
     attempts = get_attempts(session.db, session.run_id, phase_id)
     if attempts and attempts[-1].state is AttemptState.BUILT:
         session.workspace.reset(_commit(attempts[-1]))
         return attempts[-1]
-    exhausted = session.exhausted(session.phase(phase_id))
-    if exhausted is not None:
-        stop = stop_at_cap(exhausted)
-        last = attempts[-1].attempt if attempts else 0
-        session.db.transact(lambda conn: _record(conn, session, phase_id, last, stop))
-        return stop
+    last = attempts[-1].attempt if attempts else 0
+    spec, run = session.phase(phase_id), session.run()
+    deferred = _ask_circuit(session)
+    if deferred is not None:
+        return deferred
     start = starting_point(attempts, _head(session))
     session.workspace.reset(start.commit)
     phase = next(p for p in get_phases(session.db, session.run_id) if p.phase_id == phase_id)
 
-    def write(conn: Connection) -> AttemptRow:
+    def write(conn: Connection) -> AttemptRow | Decision:
+        budgets.lock_campaign(conn, session.run_id)
+        levels = session.levels(conn, spec)
+        exhausted = first_exhausted(levels)
+        if exhausted is not None:
+            decision = stop_at_cap(exhausted, ask=run.at_cap == "ask")
+            if decision.kind is DecisionKind.WAIT:
+                approvals.ask(conn, session.lease, phase_id, decision.reason, exhausted=exhausted)
+            _record(conn, session, phase_id, last, decision)
+            return decision
+        free = room(levels)
+        if free.is_none:
+            return Decision(
+                DecisionKind.DEFER,
+                "other runs hold what is left of the budget",
+                seconds=_BUDGET_PAUSE_SECONDS,
+            )
         if phase.state is PhaseState.QUEUED:
             move_phase(conn, session.lease, phase_id, PhaseState.EXECUTING)
-        return start_attempt(
+        started = start_attempt(
             conn,
             session.lease,
             phase_id,
@@ -90,21 +115,52 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
             builder=session.builder.name,
             hint=start.hint,
         )
+        held = reservation(
+            free,
+            minutes=session.seconds_left(spec) / 60,
+            history=budgets.history(conn, run.builder, run.model),
+            shared=run.campaign_id is not None,
+            visible=session.builder.shows_spend,
+        )
+        budgets.reserve(conn, session.run_id, phase_id, started.attempt, held)
+        return started
 
     return session.db.transact(write)
 
 
-async def build(session: RunSession, phase_id: str, number: int) -> None:
+def _ask_circuit(session: RunSession) -> Decision | None:
+    """Why the build may not start while its provider is down; None when it may."""
+    name = circuit_name(session.builder, session.run().model)
+    session.admission = None if name is None else admit_call(session.db, name)
+    if session.admission is None or session.admission.admitted:
+        return None
+    return Decision(
+        DecisionKind.DEFER,
+        f"{name} failed again and again, and is left alone for a while",
+        seconds=min(session.admission.seconds, session.seconds_left()),
+    )
+
+
+async def build(session: RunSession, phase_id: str, number: int) -> str | None:
     """Let the builder work, then commit what it left before anything is judged.
 
-    Whatever happens to the build, what it spent is recorded.
+    Whatever happens to the build, what it spent is recorded. Returns the name of the circuit that
+    its failure opened.
     """
     phase, attempt = session.phase(phase_id), _attempt(session, phase_id, number)
     spool = spool_folder(session.folder, attempt.phase_id, attempt.attempt)
     spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-    request = _request(session, phase, attempt)
+    allowance = Allowance(session, phase, number)
+    request = _request(session, phase, attempt, allowance)
     try:
-        result = await session.switch.guard(session.builder.build(request, session.supervisor))
+        result = await session.switch.guard(
+            within(
+                allowance,
+                session.builder,
+                spool,
+                session.builder.build(request, session.supervisor),
+            )
+        )
     except BaseException:
         # Also when the task itself is cancelled. A lost lease refuses the write, and then the
         # new holder reads the same spool.
@@ -114,6 +170,7 @@ async def build(session: RunSession, phase_id: str, number: int) -> None:
             attempt,
             builder=session.builder,
             run_folder=session.folder,
+            redactor=session.redactor,
         )
         raise
     write_end(spool, result)
@@ -129,10 +186,22 @@ async def build(session: RunSession, phase_id: str, number: int) -> None:
         attempt,
         builder=session.builder,
         run_folder=session.folder,
+        redactor=session.redactor,
         end=BuildEnd(result.status, result.exit_status, result.summary),
         commit=snapshot.commit,
         changed=[change.path for change in snapshot.changes],
     )
+    return _tell_circuit(session, result)
+
+
+def _tell_circuit(session: RunSession, result: BuildResult) -> str | None:
+    admission, session.admission = session.admission, None
+    if admission is None:
+        return None
+    cause = provider_failure(result.status, result.summary, len(result.calls))
+    error = None if cause is None else session.redactor.text(result.summary)
+    turned = report_call(session.db, admission, error=error)
+    return admission.name if turned is CircuitState.OPEN else None
 
 
 async def validate(session: RunSession, phase_id: str, number: int) -> Failure | None:
@@ -142,13 +211,14 @@ async def validate(session: RunSession, phase_id: str, number: int) -> Failure |
     commit = _commit(attempt)
     changes = session.mirror.changed_paths(_head(session), commit)
     if not changes:
-        failure = _judge_empty(phase, attempt)
+        failure = _judge_provider(session, attempt) or _judge_empty(phase, attempt)
         if failure is not None:
-            return failure
+            return _redacted(failure, session.redactor)
     failure = _judge_content(session, phase, commit, changes)
-    if failure is not None:
-        return failure
-    return await session.switch.guard(_judge_by_checks(session, phase, attempt))
+    if failure is None:
+        failure = await session.switch.guard(_judge_by_checks(session, phase, attempt))
+    session.redactor.folder(spool_folder(session.folder, phase_id, number))
+    return failure and _redacted(failure, session.redactor)
 
 
 def conclude(session: RunSession, phase_id: str, number: int, failure: Failure | None) -> Decision:
@@ -163,7 +233,8 @@ def conclude(session: RunSession, phase_id: str, number: int, failure: Failure |
     decision = decide(
         History(ended=len(ended), allowed=phase.budget.attempts),
         failure,
-        session.exhausted(phase),
+        exhausted := session.exhausted(phase),
+        ask_at_cap=session.run().at_cap == "ask",
     )
 
     def write(conn: Connection) -> None:
@@ -192,6 +263,9 @@ def conclude(session: RunSession, phase_id: str, number: int, failure: Failure |
                     failure_cause=failure.cause.value,
                     failure_message=failure.message,
                 )
+            elif decision.kind is DecisionKind.WAIT:
+                move_phase(conn, lease, phase_id, PhaseState.QUEUED)
+                approvals.ask(conn, lease, phase_id, decision.reason, exhausted=exhausted)
         _record(conn, session, phase_id, number, decision)
 
     session.db.transact(write)
@@ -212,7 +286,9 @@ def _record(
     )
 
 
-def _request(session: RunSession, phase: PhaseSpec, attempt: AttemptRow) -> BuildRequest:
+def _request(
+    session: RunSession, phase: PhaseSpec, attempt: AttemptRow, allowance: Allowance
+) -> BuildRequest:
     return BuildRequest(
         run_id=session.run_id,
         phase_id=phase.id,
@@ -228,9 +304,27 @@ def _request(session: RunSession, phase: PhaseSpec, attempt: AttemptRow) -> Buil
         scope_paths=phase.scope.paths,
         read_only=phase.scope.read_only,
         checks=[check.argv for check in _checks(session, phase)],
-        limits=BuildLimits(tokens=phase.budget.tokens, seconds=session.seconds_left(phase)),
+        limits=BuildLimits(tokens=allowance.held.tokens, seconds=session.seconds_left(phase)),
+        may_go_on=allowance.may_go_on,
         environment=_environment(session, phase.id, attempt.attempt),
     )
+
+
+def _redacted(failure: Failure, redactor: Redactor) -> Failure:
+    return replace(
+        failure, message=redactor.text(failure.message), output=redactor.text(failure.output)
+    )
+
+
+def _judge_provider(session: RunSession, attempt: AttemptRow) -> Failure | None:
+    """Whether the provider is to blame for an attempt that changed nothing."""
+    if circuit_name(session.builder, session.run().model) is None:
+        return None
+    spool = spool_folder(session.folder, attempt.phase_id, attempt.attempt)
+    said = attempt.summary or "the provider gave no answer"
+    calls = len(session.builder.calls(spool))
+    cause = provider_failure(attempt.build_status, attempt.summary, calls)
+    return cause and Failure(cause, said, said)
 
 
 def _judge_empty(phase: PhaseSpec, attempt: AttemptRow) -> Failure | None:

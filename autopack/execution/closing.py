@@ -1,4 +1,4 @@
-"""Recording how a build ended, and what it spent, in one transaction."""
+"""Recording how a build ended and what it spent, in one transaction; then redacting its spool."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 
 from autopack.builders.protocol import Builder
 from autopack.execution.spool import BuildEnd, spool_folder
+from autopack.redaction import Redactor
+from autopack.store.budgets import settle
 from autopack.store.engine import Database
 from autopack.store.leases import Lease
 from autopack.store.runs import (
@@ -30,6 +32,7 @@ def close_built(
     *,
     builder: Builder,
     run_folder: Path,
+    redactor: Redactor,
     end: BuildEnd,
     commit: str,
     changed: Sequence[str],
@@ -47,11 +50,12 @@ def close_built(
             commit=commit,
             build_status=end.status.value,
             exit_status=end.exit_status,
-            summary=end.summary,
+            summary=redactor.text(end.summary),
             changed_paths=[readable(path) for path in changed],
         )
 
     db.transact(write)
+    redactor.folder(spool_folder(run_folder, attempt.phase_id, attempt.attempt))
 
 
 def close_interrupted(
@@ -61,6 +65,7 @@ def close_interrupted(
     *,
     builder: Builder,
     run_folder: Path,
+    redactor: Redactor,
 ) -> None:
     """The build was cut off: the attempt is INTERRUPTED and its phase waits for the next one."""
     recorder = Recorder(db, run_folder)
@@ -81,6 +86,7 @@ def close_interrupted(
         move_phase(conn, lease, attempt.phase_id, PhaseState.QUEUED)
 
     db.transact(write)
+    redactor.folder(spool_folder(run_folder, attempt.phase_id, attempt.attempt))
 
 
 def readable(path: str) -> str:
@@ -109,3 +115,4 @@ def _record_spend(
     )
     intent = Intent(attempt.run_id, attempt.phase_id, attempt.attempt)
     recorder.record_in(conn, events, closes=intent)
+    settle(conn, attempt.run_id, attempt.phase_id, attempt.attempt)

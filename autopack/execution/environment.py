@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autopack.execution.session import RunSession
 from autopack.plan.values import Command
-from autopack.validation.environment import RunEnvironment, prepare
+from autopack.validation.environment import EnvironmentFailed, RunEnvironment, prepare
 from autopack.workspace.leftovers import RUN
 from autopack.workspace.process import Exit
 
@@ -27,13 +27,23 @@ async def prepare_environment(session: RunSession) -> RunEnvironment:
             spool=log,
         )
 
-    return await session.switch.guard(
-        prepare(
-            folder=session.folder,
-            workspace=session.workspace.path,
-            setup=session.plan.setup,
-            detected=session.toolchains,
-            run_step=run_step,
-            environ=os.environ,
+    try:
+        return await session.switch.guard(
+            prepare(
+                folder=session.folder,
+                workspace=session.workspace.path,
+                setup=session.plan.setup,
+                detected=session.toolchains,
+                run_step=run_step,
+                environ=os.environ,
+            )
         )
-    )
+    except EnvironmentFailed as error:
+        raise EnvironmentFailed(
+            session.redactor.text(error.message),
+            tail=session.redactor.text(error.tail),
+            hint=error.hint,
+        ) from None
+    finally:
+        if log.exists():
+            session.redactor.file(log)

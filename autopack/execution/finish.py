@@ -15,6 +15,7 @@ from autopack.execution.session import (
     remove_workspaces,
 )
 from autopack.settings import Settings
+from autopack.store.budgets import settle
 from autopack.store.engine import Database
 from autopack.store.leases import Holder, Lease, acquire, release
 from autopack.store.runs import (
@@ -106,6 +107,7 @@ def _close_unopened(run_id: str, db: Database, settings: Settings, reason: str) 
             if attempt.state is AttemptState.STARTED:
                 interrupted = AttemptState.INTERRUPTED
                 finish_attempt(conn, lease, attempt.phase_id, attempt.attempt, state=interrupted)
+                settle(conn, run_id, attempt.phase_id, attempt.attempt)
         _close(conn, lease, RunState.DONE_CANCELLED, reason)
 
     try:

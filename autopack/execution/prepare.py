@@ -18,6 +18,7 @@ from autopack.plan.features import resolve_features
 from autopack.plan.load import load_plan, parse_plan
 from autopack.plan.model import Plan
 from autopack.settings import Settings
+from autopack.store.budgets import campaign_level
 from autopack.store.engine import Database
 from autopack.store.runs import NewRun, RunRow, create_run, get_run
 from autopack.validation.detect import detect, inferred_checks
@@ -33,6 +34,8 @@ class RunRequest:
     """What a user asks for. ``plan`` is a path, a URL, or the text of a plan file.
 
     ``commit`` is any revision, HEAD when None. ``token_cap`` overrides the plan's.
+    ``campaign`` names the budget that the run shares with others. ``builder_secrets``
+    are options of the builder that are used but never stored.
     """
 
     plan: str
@@ -46,6 +49,8 @@ class RunRequest:
     token_cap: int | None = None
     at_cap: str = "fail"
     run_id: str | None = None
+    campaign: str | None = None
+    builder_secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
 def read_plan(source: str) -> Plan:
@@ -79,12 +84,17 @@ def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock:
         )
     if request.at_cap not in AT_CAP:
         raise BadInput(f"at_cap is {request.at_cap!r}", field="at_cap", hint="choose fail or ask")
+    if request.campaign is not None:
+        campaign_level(db, request.campaign)
     plan = read_plan(request.plan)
     features = resolve_features(
         plan=plan.features, enable=request.enable, disable=request.disable, environ=os.environ
     )
     builder_name = request.builder or DEFAULT_BUILDER
-    make_builder(builder_name, request.builder_options).check(plan)
+    model = request.model or plan.models.builder
+    make_builder(
+        builder_name, request.builder_options, model=model, secrets=request.builder_secrets
+    ).check(plan)
     source = SourceRepository.open(request.repo)
     source.check_publishable()
     base_commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
@@ -102,13 +112,14 @@ def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock:
             branch=f"autopack/{run_id}",
             builder=builder_name,
             builder_options=absolute_options(request.builder_options),
-            model=request.model or plan.models.builder,
+            model=model,
             models=plan.models.model_dump(mode="json"),
             features=tuple(sorted(features)),
             token_cap=request.token_cap or plan.budget.tokens,
             cost_cap=plan.budget.cost,
             minutes_cap=plan.budget.minutes,
             at_cap=request.at_cap,
+            campaign_id=request.campaign,
         ),
         phases=[(phase.id, phase.tier) for phase in plan.ordered()],
     )

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from autopack.builders.protocol import Builder
 from autopack.execution.closing import close_built, close_interrupted
 from autopack.execution.spool import read_end, spool_folder
+from autopack.redaction import Redactor
 from autopack.store.engine import Database
 from autopack.store.leases import Lease
 from autopack.store.runs import RunRow, get_attempts, get_phases, move_phase
@@ -24,6 +25,7 @@ def recover(
     builder: Builder,
     mirror: Mirror,
     run_folder: Path,
+    redactor: Redactor,
 ) -> None:
     """Close every attempt that a dead holder left STARTED, and queue its phase again.
 
@@ -46,12 +48,15 @@ def recover(
                 attempt,
                 builder=builder,
                 run_folder=run_folder,
+                redactor=redactor,
                 end=end,
                 commit=commit,
                 changed=[change.path for change in changes],
             )
         else:
-            close_interrupted(db, lease, attempt, builder=builder, run_folder=run_folder)
+            close_interrupted(
+                db, lease, attempt, builder=builder, run_folder=run_folder, redactor=redactor
+            )
     _queue_idle_phases(db, lease)
 
 

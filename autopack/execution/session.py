@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from autopack.budget import Exhausted, Level, Limits, Spent, first_exhausted
+from autopack.budget import Exhausted, Level, first_exhausted
 from autopack.builders.protocol import Builder
 from autopack.builders.registry import make_builder
 from autopack.clock import Clock
@@ -18,7 +20,10 @@ from autopack.execution.keeper import LeaseKeeper
 from autopack.execution.recover import recover
 from autopack.execution.stopping import StopReason, StopSwitch
 from autopack.plan.model import PhaseSpec, Plan
+from autopack.recovery.circuit_breaker import Admission
+from autopack.redaction import Redactor, environment_secrets
 from autopack.settings import Settings
+from autopack.store import budgets
 from autopack.store.engine import Database
 from autopack.store.leases import Acquired, Holder, Lease, acquire, release
 from autopack.store.runs import (
@@ -30,7 +35,6 @@ from autopack.store.runs import (
     set_toolchains,
 )
 from autopack.store.states import RunState
-from autopack.store.usage import phase_tokens, token_totals
 from autopack.telemetry.recorder import Recorder
 from autopack.validation.detect import detect
 from autopack.validation.environment import RunEnvironment
@@ -58,7 +62,10 @@ class RunSession:
     mirror: Mirror
     workspace: Workspace
     toolchains: tuple[Detected, ...]
+    redactor: Redactor
     environment: RunEnvironment | None = None
+    admission: Admission | None = None
+    """The circuit's leave for the build that is about to start or under way."""
 
     @property
     def tools(self) -> RunEnvironment:
@@ -80,24 +87,18 @@ class RunSession:
         """What the plan says of a phase."""
         return next(phase for phase in self.plan.phases if phase.id == phase_id)
 
-    def exhausted(self, phase: PhaseSpec) -> Exhausted | None:
-        """The first cap of the run or the phase that leaves no room for another build."""
-        run = self.run()
-        totals = token_totals(self.db, self.run_id)
-        return first_exhausted(
-            (
-                Level(
-                    f"run {self.run_id}",
-                    Limits(run.token_cap, run.cost_cap, run.minutes_cap),
-                    Spent(totals.total, totals.cost, self._seconds_worked(run) / 60),
-                ),
-                Level(
-                    f"phase {phase.id}",
-                    Limits(tokens=phase.budget.tokens),
-                    Spent(phase_tokens(self.db, self.run_id).get(phase.id, 0)),
-                ),
-            )
+    def levels(self, source: Database | Connection, phase: PhaseSpec) -> list[Level]:
+        """The budgets that a build of the phase counts against, outermost first."""
+        return budgets.levels(
+            source,
+            self.run_id,
+            {phase.id: phase.budget.tokens},
+            uncounted_minutes=self.keeper.uncounted_seconds() / 60,
         )
+
+    def exhausted(self, phase: PhaseSpec) -> Exhausted | None:
+        """The first cap that leaves no room for another build."""
+        return first_exhausted(self.levels(self.db, phase))
 
     def seconds_left(self, phase: PhaseSpec | None = None) -> float:
         """How long the next step may take under the run's cap on minutes, and a phase's."""
@@ -142,15 +143,20 @@ def open_session(
     settings: Settings,
     clock: Clock,
     flow_run_id: str | None = None,
+    builder_secrets: Mapping[str, str] | None = None,
 ) -> RunSession:
     """Take the run over: lease, leftovers, unfinished attempts, workspace.
+
+    ``builder_secrets`` are the builder's options that are not stored with the run.
 
     Raises RunHeld when another process works on it, Refused when it is finished.
     """
     run = _unfinished(db, run_id)
     plan = Plan.from_json(json.dumps(get_plan_body(db, run.plan_hash)))
-    builder = make_builder(run.builder, run.builder_options)
+    secrets = builder_secrets or {}
+    builder = make_builder(run.builder, run.builder_options, model=run.model, secrets=secrets)
     builder.check(plan)
+    redactor = _redactor(run, secrets)
     source = SourceRepository.open(run.repo)
     acquired = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds)
     switch, supervisor = StopSwitch(), Supervisor()
@@ -170,7 +176,15 @@ def open_session(
         mirror.ensure(run.base_commit, run_id)
         run_folder = settings.run_folder(run_id)
         Recorder(db, run_folder).ingest()
-        recover(db, acquired.lease, run=run, builder=builder, mirror=mirror, run_folder=run_folder)
+        recover(
+            db,
+            acquired.lease,
+            run=run,
+            builder=builder,
+            mirror=mirror,
+            run_folder=run_folder,
+            redactor=redactor,
+        )
         workspace = _open_workspace(run_folder / "work", mirror, run, acquired)
         session = RunSession(
             run_id=run_id,
@@ -185,6 +199,7 @@ def open_session(
             mirror=mirror,
             workspace=workspace,
             toolchains=_toolchains(mirror, workspace, run),
+            redactor=redactor,
         )
         db.transact(lambda conn: _enter(conn, session, flow_run_id))
     except BaseException:
@@ -195,6 +210,13 @@ def open_session(
     if _stopping:
         switch.stop(*_stopping[0])
     return session
+
+
+def _redactor(run: RunRow, secrets: Mapping[str, str]) -> Redactor:
+    """What must not be kept: secrets of the environment, of the block, and the builder's key."""
+    known = environment_secrets(os.environ) | set(secrets.values())
+    key = os.environ.get(str(run.builder_options.get("key_env", "")))
+    return Redactor(known | {key} if key else known)
 
 
 def _unfinished(db: Database, run_id: str) -> RunRow:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from autopack.budget import Amounts, Level, Limits, Scope
+from autopack.store.approvals import Approval, get_approvals
+from autopack.store.budgets import Node, attempt_nodes
+from autopack.store.budgets import levels as budget_levels
 from autopack.store.engine import Database
 from autopack.store.runs import (
     AttemptRow,
@@ -18,6 +22,7 @@ from autopack.store.runs import (
     get_attempts,
     get_decisions,
     get_phases,
+    get_plan_body,
     get_run,
 )
 from autopack.store.states import PhaseState
@@ -36,6 +41,10 @@ def run_view(db: Database, run_id: str) -> Json:
         decisions = get_decisions(conn, run_id)
         totals = token_totals(conn, run_id)
         tokens = phase_tokens(conn, run_id)
+        nodes = attempt_nodes(conn, run_id)
+        plan = get_plan_body(conn, run.plan_hash)
+        levels = budget_levels(conn, run_id, _phase_caps(plan))
+        questions = get_approvals(conn, run_id)
     by_phase: defaultdict[str, list[AttemptRow]] = defaultdict(list)
     for attempt in attempts:
         by_phase[attempt.phase_id].append(attempt)
@@ -53,7 +62,8 @@ def run_view(db: Database, run_id: str) -> Json:
         "flow_run_id": run.flow_run_id,
         "tokens": token_split(totals),
         "cost": money(totals.cost),
-        "budget": _budget(run, totals),
+        "budget": _budget(run, totals, levels, nodes),
+        "approvals": [_approval(one) for one in questions],
         **_counts(phases),
         "phases": [
             _phase(row, by_phase[row.phase_id], decided[row.phase_id], tokens.get(row.phase_id, 0))
@@ -135,19 +145,79 @@ def timestamp(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat().replace("+00:00", "Z")
 
 
-def _budget(run: RunRow, totals: TokenTotals) -> Json:
+def _budget(run: RunRow, totals: TokenTotals, levels: list[Level], nodes: list[Node]) -> Json:
+    """The run's own level, and the whole tree: campaign, run, phases, attempts."""
+    own = next(level for level in levels if level.scope is Scope.RUN)
     return {
-        "limits": {
-            "tokens": run.token_cap,
-            "cost": money(run.cost_cap),
-            "minutes": run.minutes_cap,
-        },
+        "limits": _limits(own.limits),
         "spent": {
             "tokens": totals.total,
             "cost": money(totals.cost),
             "minutes": round(run.elapsed_seconds / 60, 3),
         },
-        "reserved": {"tokens": 0, "cost": 0, "minutes": 0},
+        "reserved": _amounts(own.reserved),
+        "tree": [
+            *(level_view(level) for level in levels),
+            *(
+                {
+                    "level": "attempt",
+                    "name": f"{node.phase_id}/{node.attempt}",
+                    "limits": _limits(Limits()),
+                    "spent": _amounts(node.spent),
+                    "reserved": _amounts(
+                        Amounts(
+                            node.reserved.tokens,
+                            node.reserved.cost or Decimal(0),
+                            node.reserved.minutes,
+                        )
+                        if node.reserved
+                        else Amounts()
+                    ),
+                }
+                for node in nodes
+            ),
+        ],
+    }
+
+
+def level_view(level: Level) -> Json:
+    """One level of the budget tree."""
+    return {
+        "level": level.scope.value,
+        "name": level.name,
+        "limits": _limits(level.limits),
+        "spent": _amounts(level.spent),
+        "reserved": _amounts(level.reserved),
+    }
+
+
+def _phase_caps(plan: Mapping[str, Any]) -> dict[str, int | None]:
+    return {phase["id"]: phase.get("budget", {}).get("tokens") for phase in plan.get("phases", ())}
+
+
+def _limits(limits: Limits) -> Json:
+    return {"tokens": limits.tokens, "cost": money(limits.cost), "minutes": limits.minutes}
+
+
+def _amounts(amounts: Amounts) -> Json:
+    return {
+        "tokens": amounts.tokens,
+        "cost": money(amounts.cost),
+        "minutes": round(amounts.minutes, 3),
+    }
+
+
+def _approval(one: Approval) -> Json:
+    return {
+        "phase_id": one.phase_id,
+        "kind": one.kind,
+        "question": one.question,
+        "asked_at": timestamp(one.asked_at),
+        "approved": one.approved,
+        "answered_at": timestamp(one.answered_at),
+        "answered_by": one.answered_by,
+        "new_cap": money(one.new_cap),
+        "note": one.note,
     }
 
 

@@ -16,6 +16,10 @@ class DecisionKind(StrEnum):
     COMPLETE = "complete"
     RETRY = "retry"
     STOP = "stop"
+    WAIT = "wait"
+    """For a person: the run has a question."""
+    DEFER = "defer"
+    """Until something outside the run changes; nothing was started or spent."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +27,14 @@ class Decision:
     """What follows an attempt, and why. Flows carry it out.
 
     ``keep_work``: the next attempt starts from the last one's tree. ``run_state``: where a
-    stopped run ends.
+    stopped run ends. ``seconds``: how long a deferred phase waits.
     """
 
     kind: DecisionKind
     reason: str
     keep_work: bool = False
     run_state: RunState | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,13 @@ class History:
     allowed: int
 
 
-def decide(history: History, failure: Failure | None, exhausted: Exhausted | None) -> Decision:
+def decide(
+    history: History,
+    failure: Failure | None,
+    exhausted: Exhausted | None,
+    *,
+    ask_at_cap: bool = False,
+) -> Decision:
     """Decide after an attempt that ended; ``failure`` is None when it passed.
 
     Order matters: a success is never turned down for a cap that it reached on the way, a cause
@@ -52,7 +63,7 @@ def decide(history: History, failure: Failure | None, exhausted: Exhausted | Non
     if not policy.retry:
         return Decision(DecisionKind.STOP, failure.message, run_state=policy.ends)
     if exhausted is not None:
-        return stop_at_cap(exhausted)
+        return stop_at_cap(exhausted, ask=ask_at_cap)
     if history.ended >= history.allowed:
         return Decision(
             DecisionKind.STOP,
@@ -67,8 +78,10 @@ def decide(history: History, failure: Failure | None, exhausted: Exhausted | Non
     )
 
 
-def stop_at_cap(exhausted: Exhausted) -> Decision:
-    """No room for another build: the run ends before it is paid for."""
+def stop_at_cap(exhausted: Exhausted, *, ask: bool = False) -> Decision:
+    """No room for another build: the run ends before it is paid for, or asks for more."""
+    if ask:
+        return Decision(DecisionKind.WAIT, str(exhausted))
     return Decision(
         DecisionKind.STOP, str(exhausted), run_state=RunState.DONE_FAILED_BUDGET_EXHAUSTED
     )

@@ -35,6 +35,7 @@ class NewRun:
     cost_cap: Decimal | None
     minutes_cap: float
     at_cap: AtCap
+    campaign_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,7 @@ class RunRow:
     started_at: datetime | None
     finished_at: datetime | None
     elapsed_seconds: float
+    campaign_id: str | None
 
     @classmethod
     def of(cls, row: RowMapping) -> RunRow:

@@ -116,6 +116,7 @@ def _columns(new: NewRun) -> dict[str, Any]:
         "cost_cap": new.cost_cap,
         "minutes_cap": new.minutes_cap,
         "at_cap": new.at_cap,
+        "campaign_id": new.campaign_id,
         "state": RunState.RUN_CREATED,
     }
 

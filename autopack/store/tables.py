@@ -132,10 +132,13 @@ runs = sa.Table(
     sa.Column("finished_at", UtcDateTime),
     # Working time of earlier sessions, in seconds: the minutes cap does not count idle time.
     sa.Column("elapsed_seconds", sa.Double, nullable=False, server_default="0"),
+    # Whose budget it shares; null for a run of its own.
+    sa.Column("campaign_id", sa.String(64)),
     _one_of("at_cap", ("fail", "ask")),
     sa.Index(None, "created_at", "run_id"),
     sa.Index(None, "state", "created_at", "run_id"),
     sa.Index(None, "flow_run_id"),
+    sa.Index(None, "campaign_id"),
 )
 
 phases = sa.Table(
@@ -292,4 +295,75 @@ llm_call_intents = sa.Table(
     sa.Column("closed_at", UtcDateTime),
     _one_of("role", ROLES),
     sa.Index(None, "run_id", "phase_id", "attempt"),
+)
+
+budget_campaigns = sa.Table(
+    "budget_campaigns",
+    metadata,
+    sa.Column("campaign_id", sa.String(64), primary_key=True),
+    sa.Column("token_cap", sa.BigInteger),
+    sa.Column("cost_cap", ExactDecimal),
+    sa.Column("minutes_cap", sa.Double),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+# What a build may spend, set aside before it starts; settled from the ledger when it has ended.
+budget_reservations = sa.Table(
+    "budget_reservations",
+    metadata,
+    sa.Column("run_id", sa.String(64), primary_key=True),
+    sa.Column("phase_id", sa.String(64), primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("tokens", sa.BigInteger, nullable=False),
+    sa.Column("cost", ExactDecimal),
+    sa.Column("minutes", sa.Double, nullable=False),
+    sa.Column("spent_tokens", sa.BigInteger),
+    sa.Column("spent_cost", ExactDecimal),
+    sa.Column("opened_at", UtcDateTime, nullable=False),
+    sa.Column("settled_at", UtcDateTime),
+    sa.ForeignKeyConstraint(
+        ["run_id", "phase_id", "attempt"],
+        ["attempts.run_id", "attempts.phase_id", "attempts.attempt"],
+    ),
+)
+
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("run_id", sa.String(64), nullable=False),
+    sa.Column("phase_id", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(8), nullable=False),
+    # Of a question about a cap: whose cap, on what.
+    sa.Column("level", sa.String(16)),
+    sa.Column("resource", sa.String(16)),
+    sa.Column("question", FreeText, nullable=False),
+    sa.Column("asked_at", UtcDateTime, nullable=False),
+    sa.Column("approved", sa.Boolean),
+    sa.Column("answered_at", UtcDateTime),
+    sa.Column("answered_by", sa.Text),
+    sa.Column("new_cap", ExactDecimal),
+    sa.Column("note", FreeText),
+    sa.ForeignKeyConstraint(["run_id", "phase_id"], ["phases.run_id", "phases.phase_id"]),
+    _one_of("kind", ("cap", "phase")),
+    _one_of("level", ("campaign", "run", "phase")),
+    _one_of("resource", ("tokens", "cost", "minutes")),
+    sa.Index(None, "run_id", "phase_id"),
+)
+
+circuits = sa.Table(
+    "circuits",
+    metadata,
+    sa.Column("name", sa.String(200), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("successes", sa.Integer, nullable=False),
+    sa.Column("probes", sa.Integer, nullable=False),
+    # Counts changes of state; a call belongs to the one in which it was admitted.
+    sa.Column("transitions", sa.Integer, nullable=False),
+    sa.Column("calls", sa.BigInteger, nullable=False),
+    sa.Column("refused", sa.BigInteger, nullable=False),
+    sa.Column("changed_at", UtcDateTime, nullable=False),
+    sa.Column("last_error", FreeText),
+    _one_of("state", ("closed", "open", "half_open")),
 )

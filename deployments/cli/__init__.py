@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from autopack import __version__
 from autopack.errors import AutopackError
@@ -34,6 +35,9 @@ app.command(
 app.command(f"{_RUNS}:run", name="run", help="Run a plan on a git repository.")
 app.command(f"{_RUNS}:resume", name="resume", help="Go on with a run that was interrupted.")
 app.command(f"{_RUNS}:cancel", name="cancel", help="End a run, wherever it is being worked on.")
+app.command(
+    "deployments.cli.approve:approve", name="approve", help="Answer a run that waits for a person."
+)
 app.command("deployments.cli.show:runs", name="runs", help="List runs, newest first.")
 app.command("deployments.cli.show:show", name="show", help="Show one run and its phases.")
 app.command("deployments.cli.show:tokens", name="tokens", help="Show what a run spent.")
@@ -47,6 +51,42 @@ app.command("deployments.cli.up:up", name="up", help="Start a local Prefect with
 plan = App(name="plan", help="Look at plan files.")
 plan.command("deployments.cli.look:check", name="check", help="Check a plan file.")
 app.command(plan)
+
+builders = App(name="builders", help="See which coding agents can build here, and try one.")
+builders.command(
+    "deployments.cli.builders:list_builders",
+    name="list",
+    help="List the builders, what is installed and what is missing.",
+)
+builders.command(
+    "deployments.cli.builders:check", name="check", help="Make one tiny build with a builder."
+)
+app.command(builders)
+
+
+@builders.default
+def list_builders(
+    *,
+    as_json: Annotated[
+        bool, Parameter(name="--json", negative="", help="Print one JSON object instead.")
+    ] = False,
+) -> int:
+    """What `autopack builders` does without a further word: the same as `builders list`."""
+    from deployments.cli.builders import list_builders as listing
+
+    return listing(as_json=as_json)
+
+
+budget = App(name="budget", help="Budgets that several runs share.")
+budget.command("deployments.cli.budget:set_", name="set", help="Give a campaign its caps.")
+budget.command("deployments.cli.budget:show", name="show", help="Show what a campaign spent.")
+app.command(budget)
+
+usage = App(name="usage", help="What was spent.")
+usage.command(
+    "deployments.cli.builders:parse", name="parse", help="Read what an agent says it spent."
+)
+app.command(usage)
 
 ab = App(name="ab", help="Measure whether a change to the agent saves tokens or raises success.")
 ab.command(
@@ -124,7 +164,12 @@ class Unexpected(AutopackError):
 
 
 def _fail(error: AutopackError, as_json: bool) -> int:
+    from autopack.redaction import Redactor, environment_secrets
     from deployments.cli.output import print_error, print_json
+
+    redactor = Redactor(environment_secrets(os.environ))
+    error.message = redactor.text(error.message)
+    error.hint = redactor.optional(error.hint)
 
     if as_json:
         print_json({"error": error.as_json()})

@@ -6,11 +6,14 @@ import os
 from typing import Any
 
 import httpx
+from rich.markup import escape
 
 from autopack import __version__
 from autopack.errors import AutopackError
+from autopack.execution.view import timestamp
 from autopack.plan.features import kill_switches
 from autopack.settings import Settings
+from autopack.store.circuits import list_circuits
 from autopack.store.engine import Database
 from deployments.cli.output import AsJson, out, print_json
 
@@ -32,7 +35,7 @@ def health(*, as_json: AsJson = False) -> int:
         "kill_switches": {
             feature.value: forced for feature, forced in kill_switches(os.environ).items()
         },
-        "circuits": [],
+        "circuits": _circuits(settings) if "error" not in database else [],
         "sandbox": None,
     }
     if as_json:
@@ -64,6 +67,23 @@ def _database(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _circuits(settings: Settings) -> list[dict[str, Any]]:
+    """Every provider that was called; its state is what it was when it was last asked."""
+    return [
+        {
+            "name": one.name,
+            "state": one.state.value,
+            "changed_at": timestamp(one.changed_at),
+            "failures": one.failures,
+            "transitions": one.transitions,
+            "calls": one.calls,
+            "refused": one.refused,
+            "last_error": one.last_error,
+        }
+        for one in list_circuits(Database.open(settings.database_url))
+    ]
+
+
 def _prefect(settings: Settings) -> dict[str, Any]:
     """The server that flows would use; None for reachable when each process starts its own."""
     from flows.server import server_url
@@ -91,5 +111,8 @@ def _print(answer: dict[str, Any]) -> None:
     where = prefect["url"] or "a server of its own for each process"
     reach = " (not reachable)" if prefect["reachable"] is False else ""
     out.print(f"prefect   {where}{reach}")
+    for one in answer["circuits"]:
+        refused = f", {one['refused']:,} calls refused" if one["refused"] else ""
+        out.print(f"circuit   {escape(one['name'])}  {one['state']}{refused}")
     forced = [name for name, off in answer["kill_switches"].items() if off]
     out.print(f"switched off by environment: {', '.join(forced) or 'nothing'}")

@@ -102,9 +102,29 @@ def print_run(run: dict[str, Any]) -> None:
         f"  (input {tokens['input']:,}, cache read {tokens['cache_read']:,}, "
         f"cache write {tokens['cache_write']:,}, output {tokens['output']:,})  {price}"
     )
+    print_budget(run["budget"]["tree"])
     out.print(f"run     {run['run_id']}")
     where = run["branch"] if run["head_commit"] else "nothing completed yet"
     out.print(f"branch  {where}")
     for phase in run["phases"]:
         if phase["failure"]:
             out.print(f"\n{phase['phase_id']}: {escape(phase['failure']['message'])}")
+
+
+def print_budget(tree: list[dict[str, Any]]) -> None:
+    """What is limited, spent and reserved; levels that limit and reserve nothing are left out."""
+    table = plain_table(
+        "budget", "spent", "reserved", "limit", right=("spent", "reserved", "limit")
+    )
+    for node in tree:
+        for resource, pattern in (("tokens", "{:,}"), ("cost", "${:,.4f}"), ("minutes", "{:,.1f}")):
+            limit, held = node["limits"][resource], node["reserved"][resource]
+            if limit is None and not held:
+                continue
+            table.add_row(
+                f"{node['level']} {node['name']}, {resource}",
+                pattern.format(node["spent"][resource]),
+                pattern.format(held),
+                "" if limit is None else pattern.format(limit),
+            )
+    out.print(table)

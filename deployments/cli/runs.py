@@ -38,6 +38,9 @@ def run(
     at_cap: Annotated[
         Literal["fail", "ask"], Parameter(help="At a cap: fail, or wait for a person.")
     ] = "fail",
+    campaign: Annotated[
+        str | None, Parameter(help="The campaign whose budget it shares; see `budget`.")
+    ] = None,
     enable: Annotated[list[str] | None, Parameter(help="Turn a feature on.", negative="")] = None,
     disable: Annotated[list[str] | None, Parameter(help="Turn a feature off.", negative="")] = None,
     as_json: AsJson = False,
@@ -62,6 +65,7 @@ def run(
             token_cap=token_cap,
             at_cap=at_cap,
             run_id=run_id,
+            campaign=campaign,
         ),
         db=db,
         settings=settings,

@@ -81,14 +81,19 @@ def trigger(machine: Machine, project: Project, **more: Any) -> str:
     return api(machine, f"/deployments/{deployment_id(machine)}/create_flow_run", body)["id"]
 
 
-def wait_for(what: str, holds: Callable[[], Any], seconds: float = 120) -> Any:
+def wait_for(
+    what: str, holds: Callable[[], Any], seconds: float = 120, look: Machine | None = None
+) -> Any:
+    """Return what ``holds`` answers once that is true; fail with the flow runs of ``look``."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = holds()
         if found:
             return found
         time.sleep(0.3)
-    pytest.fail(f"{what} did not happen within {seconds:.0f} s")
+    runs = api(look, "/flow_runs/filter", {"limit": 5}) if look else []
+    states = [(run["name"], run["state"]["name"], run["state"]["message"]) for run in runs]
+    pytest.fail(f"{what} did not happen within {seconds:.0f} s: {states}")
 
 
 def flow_state(machine: Machine, flow_run_id: str) -> str:
@@ -168,7 +173,7 @@ def test_a_schedule_starts_a_run(stack: Machine, tmp_path: Path) -> None:
         f"{stack.prefect_api}/deployments/{deployment_id(stack)}/schedules", json=[schedule]
     ).raise_for_status()
 
-    run = wait_for("the scheduled run", lambda: is_done(stack, "scheduled"))
+    run = wait_for("the scheduled run", lambda: is_done(stack, "scheduled"), look=stack)
     assert run["state"] == "DONE_SUCCESS"
 
 

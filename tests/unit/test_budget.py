@@ -4,65 +4,63 @@ from decimal import Decimal
 
 import pytest
 
-from autopack.budget import Level, Limits, Spent, first_exhausted
+from autopack.budget import Amounts, Level, Limits, Resource, Scope, first_exhausted
 
 
-def level(limits: Limits, spent: Spent, name: str = "run r") -> Level:
-    return Level(name, limits, spent)
+def level(limits: Limits, spent: Amounts, scope: Scope = Scope.RUN) -> Level:
+    return Level(scope, "r", limits, spent)
 
 
 # limits, spent, what is used up (None: there is room)
 CAPS = [
     # nothing is limited
-    (Limits(), Spent(10**12, Decimal(10**6), 10**6), None),
+    (Limits(), Amounts(10**12, Decimal(10**6), 10**6), None),
     # tokens: up to the cap, at it, beyond it
-    (Limits(tokens=100), Spent(tokens=0), None),
-    (Limits(tokens=100), Spent(tokens=99), None),
-    (Limits(tokens=100), Spent(tokens=100), "100 of 100 tokens"),
-    (Limits(tokens=5_000_000), Spent(tokens=6_123_456), "6,123,456 of 5,000,000 tokens"),
+    (Limits(tokens=100), Amounts(tokens=0), None),
+    (Limits(tokens=100), Amounts(tokens=99), None),
+    (Limits(tokens=100), Amounts(tokens=100), "100 of 100 tokens"),
+    (Limits(tokens=5_000_000), Amounts(tokens=6_123_456), "6,123,456 of 5,000,000 tokens"),
     # money is exact
-    (Limits(cost=Decimal("0.30")), Spent(cost=Decimal("0.29")), None),
-    (Limits(cost=Decimal("0.30")), Spent(cost=Decimal("0.1") * 3), "0.3 of 0.30 US dollars"),
-    (Limits(cost=Decimal("0.30")), Spent(cost=Decimal("0.31")), "0.31 of 0.30 US dollars"),
-    # an unknown price is neither nothing nor too much
-    (Limits(cost=Decimal("0.30")), Spent(cost=None), None),
+    (Limits(cost=Decimal("0.30")), Amounts(cost=Decimal("0.29")), None),
+    (Limits(cost=Decimal("0.30")), Amounts(cost=Decimal("0.1") * 3), "0.3 of 0.30 US dollars"),
+    (Limits(cost=Decimal("0.30")), Amounts(cost=Decimal("0.31")), "0.31 of 0.30 US dollars"),
     # minutes
-    (Limits(minutes=2), Spent(minutes=1.99), None),
-    (Limits(minutes=2), Spent(minutes=2.0), "2.0 of 2 minutes"),
-    (Limits(minutes=0.5), Spent(minutes=7.25), "7.2 of 0.5 minutes"),
+    (Limits(minutes=2), Amounts(minutes=1.99), None),
+    (Limits(minutes=2), Amounts(minutes=2.0), "2.0 of 2 minutes"),
+    (Limits(minutes=0.5), Amounts(minutes=7.25), "7.2 of 0.5 minutes"),
     # one cap does not speak for another
-    (Limits(tokens=100, minutes=2), Spent(tokens=99, minutes=3), "3.0 of 2 minutes"),
+    (Limits(tokens=100, minutes=2), Amounts(tokens=99, minutes=3), "3.0 of 2 minutes"),
     # of several, tokens are named first
     (
         Limits(100, Decimal(1), 2),
-        Spent(100, Decimal(1), 2),
+        Amounts(100, Decimal(1), 2),
         "100 of 100 tokens",
     ),
-    (Limits(101, Decimal(1), 2), Spent(100, Decimal(1), 2), "1 of 1 US dollars"),
+    (Limits(101, Decimal(1), 2), Amounts(100, Decimal(1), 2), "1 of 1 US dollars"),
 ]
 
 
 @pytest.mark.parametrize(("limits", "spent", "words"), CAPS)
-def test_cap(limits: Limits, spent: Spent, words: str | None) -> None:
+def test_cap(limits: Limits, spent: Amounts, words: str | None) -> None:
     found = first_exhausted([level(limits, spent)])
     assert (found and str(found)) == (words and f"run r: {words} are used up")
 
 
 def test_the_outermost_level_is_named() -> None:
-    full = Limits(tokens=1), Spent(tokens=1)
-    found = first_exhausted([level(*full, name="run r"), level(*full, name="phase p")])
+    full = Limits(tokens=1), Amounts(tokens=1)
+    found = first_exhausted([level(*full, scope=Scope.RUN), level(*full, scope=Scope.PHASE)])
     assert found is not None
-    assert found.level == "run r"
+    assert found.scope is Scope.RUN
 
 
 def test_an_inner_level_stops_too() -> None:
     levels = [
-        level(Limits(tokens=9), Spent(tokens=1), name="run r"),
-        level(Limits(tokens=1), Spent(tokens=1), name="phase p"),
+        level(Limits(tokens=9), Amounts(tokens=1), scope=Scope.RUN),
+        level(Limits(tokens=1), Amounts(tokens=1), scope=Scope.PHASE),
     ]
     found = first_exhausted(levels)
     assert found is not None
-    assert (found.level, found.resource) == ("phase p", "tokens")
+    assert (found.scope, found.resource) == (Scope.PHASE, Resource.TOKENS)
 
 
 def test_no_levels_leave_room() -> None:

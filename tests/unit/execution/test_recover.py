@@ -11,6 +11,7 @@ from support.projects import call
 
 from autopack.errors import LeaseLost
 from autopack.execution.recover import recover
+from autopack.redaction import Redactor
 from autopack.store.runs import finish_attempt, finish_build, move_phase
 from autopack.store.states import AttemptState, PhaseState
 from autopack.store.usage import token_totals
@@ -24,6 +25,7 @@ def recover_run(ground: Any, **changes: Any) -> None:
         builder=ground.builder,
         mirror=ground.mirror,
         run_folder=ground.folder,
+        redactor=Redactor(),
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from autopack.budget import Exhausted
+from autopack.budget import Exhausted, Resource, Scope
 from autopack.recovery.causes import POLICIES, CausePolicy, Failure
 from autopack.recovery.causes import FailureCause as Cause
 from autopack.recovery.policy import (
@@ -21,7 +21,7 @@ POLICY = RunState.DONE_FAILED_POLICY_VIOLATION
 ENVIRONMENT = RunState.DONE_FAILED_ENVIRONMENT
 BUDGET = RunState.DONE_FAILED_BUDGET_EXHAUSTED
 
-CAP = Exhausted("run r", "tokens", "100", "120")
+CAP = Exhausted(Scope.RUN, "r", Resource.TOKENS, "100", "120")
 SOME_LEFT, NONE_LEFT = History(ended=1, allowed=5), History(ended=5, allowed=5)
 
 # cause, may be tried again, goes on from its own tree, is infrastructure, ends the run

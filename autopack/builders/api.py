@@ -1,0 +1,182 @@
+"""The ``api`` builder: an agent of Autopack's own, on pydantic-ai; needs the extra ``api``."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+from collections.abc import Sequence
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autopack.builders.agent import Probe
+from autopack.builders.confined import ConfinedTools, ToolRefused
+from autopack.builders.endpoint import ENDPOINT_KEY_VARIABLE, key_variable
+from autopack.builders.options import whole_number
+from autopack.builders.prompt import render_prompt
+from autopack.builders.protocol import BuildRequest, BuildResult, BuildStatus, ModelCall
+from autopack.builders.providers import CUSTOM, provider_of
+from autopack.builders.spooled import SPOOL, read_calls
+from autopack.errors import BadInput
+
+if TYPE_CHECKING:
+    from autopack.plan.model import Plan
+    from autopack.workspace.process import Supervisor
+
+_TASK = "Use the tools to do the task. Answer with one sentence when it is done."
+
+
+class ApiBuilder:
+    """``provider`` is one that pydantic-ai knows, guessed from the model's name when left out;
+    with a ``base_url`` of your own it is the protocol spoken there (``openai-chat`` unless said).
+    ``max_turns`` ends a build after so many answers."""
+
+    name = "api"
+    shows_spend = True
+
+    def __init__(
+        self,
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        key_env: str | None = None,
+        max_turns: str | int = 100,
+    ) -> None:
+        self.model = model
+        self.base_url = base_url
+        self._provider = provider
+        self._api_key = api_key
+        self._key_env = key_env
+        self._max_turns = whole_number("max_turns", max_turns, least=1)
+
+    def provider(self, model: str | None) -> str:
+        """Who is paid."""
+        return self._provider or provider_of(model or self.model)
+
+    def check(self, plan: Plan) -> None:
+        """Raise BadInput when the extra, the model or the key is missing."""
+        _require_extra()
+        self._key(self._model(plan.models.builder))
+
+    def probe(self) -> Probe:
+        """Whether the extra is installed, and what is missing to use it."""
+        try:
+            _require_extra()
+        except BadInput as error:
+            return Probe(installed=False, version=None, hint=error.hint)
+        import pydantic_ai
+
+        try:
+            self._key(self._model(None))
+        except BadInput as error:
+            return Probe(installed=True, version=pydantic_ai.__version__, hint=error.hint)
+        return Probe(installed=True, version=pydantic_ai.__version__, hint=None)
+
+    async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
+        """Let the model work with confined tools until it says that it is done."""
+        try:
+            async with asyncio.timeout(request.limits.seconds):
+                status, summary = await self._work(request, supervisor)
+        except TimeoutError:
+            status, summary = BuildStatus.TIMED_OUT, "ran out of time"
+        return BuildResult(status, None, summary, self.calls(request.spool))
+
+    def calls(self, spool: Path) -> Sequence[ModelCall]:
+        """The calls made so far."""
+        return read_calls(spool)
+
+    async def _work(self, request: BuildRequest, supervisor: Supervisor) -> tuple[BuildStatus, str]:
+        from pydantic_ai import Agent, UsageLimits
+        from pydantic_ai.exceptions import AgentRunError, ModelHTTPError
+
+        from autopack.builders.api_model import BudgetSpent, RecordingModel, open_model
+
+        full = self._model(request.model)
+        provider = self.provider(full)
+        own = full.partition("/")[2] if full.startswith(f"{provider}/") else full
+        protocol = "openai-chat" if provider == CUSTOM else provider
+        with (request.spool / SPOOL).open("a", encoding="utf-8") as spool:
+            try:
+                inner = open_model(protocol, own, key=self._key(full), base_url=self.base_url)
+                model = RecordingModel(
+                    inner, request=request, spool=spool, provider=provider, model=own
+                )
+                agent = Agent(model, tools=_tools(request, supervisor), instructions=_TASK)
+                done = await agent.run(
+                    render_prompt(request),
+                    usage_limits=UsageLimits(request_limit=self._max_turns),
+                )
+            except BudgetSpent as error:
+                return BuildStatus.FAILED, f"ended: {error}"
+            except ModelHTTPError as error:
+                return BuildStatus.FAILED, f"provider error {error.status_code}: {error.message}"
+            except AgentRunError as error:
+                return BuildStatus.FAILED, f"{type(error).__name__}: {error}"
+        return BuildStatus.ENDED, str(done.output)[:2000]
+
+    def _model(self, wanted: str | None) -> str:
+        model = wanted or self.model
+        if model is None:
+            raise BadInput(
+                "the api builder needs a model",
+                field="model",
+                hint="name one with --model, for example --model claude-sonnet-4-5",
+            )
+        return model
+
+    def _key(self, model: str) -> str:
+        name = self._key_env or (
+            ENDPOINT_KEY_VARIABLE if self.base_url else key_variable(self.provider(model))
+        )
+        key = self._api_key or os.environ.get(name)
+        if key:
+            return key
+        if self.base_url:
+            return "unused"
+        raise BadInput(
+            f"the api builder has no key: {name} is not set",
+            field="key_env",
+            hint=f"set {name}, or name the variable that holds the key: --set key_env=NAME",
+        )
+
+
+def _require_extra() -> None:
+    if importlib.util.find_spec("pydantic_ai") is None:
+        raise BadInput(
+            "the api builder needs pydantic-ai, which is not installed",
+            field="builder",
+            hint="pip install 'autopack[api]'",
+        )
+
+
+def _tools(request: BuildRequest, supervisor: Supervisor) -> list[Any]:
+    """The tools as pydantic-ai takes them: a refusal is told to the model, which may try again."""
+    tools = ConfinedTools(request, supervisor)
+
+    def telling(tool: Any) -> Any:
+        @wraps(tool)
+        def call(*args: Any, **kwargs: Any) -> str:
+            try:
+                return tool(*args, **kwargs)
+            except (ToolRefused, OSError) as error:
+                return f"refused: {error}"
+
+        return call
+
+    return [
+        *map(
+            telling,
+            (
+                tools.list_files,
+                tools.read_file,
+                tools.search,
+                tools.edit_file,
+                tools.write_file,
+                tools.delete_file,
+            ),
+        ),
+        tools.run_checks,
+    ]

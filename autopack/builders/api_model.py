@@ -1,0 +1,68 @@
+"""A model whose every call is allowed first and recorded after; needs the extra ``api``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, TextIO
+
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.models import Model, ModelRequestParameters, infer_model
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.providers import Provider, infer_provider_class
+from pydantic_ai.settings import ModelSettings
+
+from autopack.builders.protocol import BuildRequest
+from autopack.builders.spooled import read_calls, write_record
+
+
+class BudgetSpent(Exception):
+    """The build may make no further call."""
+
+
+class RecordingModel(WrapperModel):
+    """Writes what each call used to the spool as soon as it has ended."""
+
+    def __init__(
+        self, wrapped: Model, *, request: BuildRequest, spool: TextIO, provider: str, model: str
+    ) -> None:
+        super().__init__(wrapped)
+        self._request, self._spool = request, spool
+        self._names = {"provider": provider, "model": model}
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        made = read_calls(self._request.spool)
+        reason = await asyncio.to_thread(self._request.may_go_on, made)
+        if reason is not None:
+            raise BudgetSpent(reason)
+        response = await super().request(messages, model_settings, model_request_parameters)
+        usage = response.usage
+        # Its input figure holds the cached tokens too.
+        cached = usage.cache_read_tokens + usage.cache_write_tokens
+        call: dict[str, object] = {
+            **self._names,
+            "input": max(usage.input_tokens - cached, 0),
+            "cache_read": usage.cache_read_tokens,
+            "cache_write": usage.cache_write_tokens,
+            "output": usage.output_tokens,
+        }
+        if response.provider_response_id:
+            call["response_id"] = response.provider_response_id
+        write_record(self._spool, {"call": call})
+        return response
+
+
+def open_model(provider: str, model: str, *, key: str, base_url: str | None) -> Model:
+    """The model of a provider as pydantic-ai knows it. Raises ValueError for an unknown one."""
+
+    def connect(name: str) -> Provider[Any]:
+        options: dict[str, Any] = {"api_key": key}
+        if base_url:
+            options["base_url"] = base_url
+        return infer_provider_class(name)(**options)
+
+    return infer_model(f"{provider}:{model}", provider_factory=connect)

@@ -1,0 +1,108 @@
+"""The ``simulated`` builder: a seeded agent that spends, edits and fails as a spec declares.
+
+For trials, benchmarks and experiments without a key. The same seed, phase and build always do the
+same, whatever the run is called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from random import Random
+from typing import TYPE_CHECKING
+
+from autopack.builders.options import whole_number
+from autopack.builders.protocol import BuildRequest, BuildResult, BuildStatus, ModelCall
+from autopack.builders.simulation import Simulation, load_simulation
+from autopack.builders.spooled import SPOOL, read_calls, write_record
+
+if TYPE_CHECKING:
+    from autopack.plan.model import Plan
+    from autopack.workspace.process import Supervisor
+
+DONE, BROKEN = "done\n", "broken\n"
+_FOR_EVER = 10 * 24 * 3600.0
+
+
+class SimulatedBuilder:
+    """``spec`` is a file as ``autopack.builders.simulation`` describes it; ``seed`` a number."""
+
+    name = "simulated"
+    shows_spend = True
+
+    def __init__(self, *, spec: str | None = None, seed: str | int = 0) -> None:
+        self._spec = load_simulation(Path(spec).expanduser()) if spec else Simulation()
+        self._seed = whole_number("seed", seed)
+
+    def check(self, plan: Plan) -> None:
+        """Every plan can be simulated."""
+
+    def provider(self, model: str | None) -> str:
+        """Whose circuit its errors count against."""
+        del model
+        return self._spec.provider
+
+    async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
+        """Make the calls of one build, then write what it amounts to."""
+        del supervisor
+        random = Random(f"{self._seed}/{request.phase_id}/{request.build}")  # noqa: S311
+        try:
+            async with asyncio.timeout(request.limits.seconds):
+                return await self._build(request, random)
+        except TimeoutError:
+            return self._result(request, BuildStatus.TIMED_OUT, None, "ran out of time")
+
+    def calls(self, spool: Path) -> Sequence[ModelCall]:
+        """The calls made so far."""
+        return read_calls(spool)
+
+    async def _build(self, request: BuildRequest, random: Random) -> BuildResult:
+        spec = self._spec
+        fate = random.random()
+        succeeds = random.random() < spec.success
+        count = max(spec.calls.count(random), 1)
+        fails_at = count // 2 if fate < spec.error + spec.crash + spec.hang else count
+        with (request.spool / SPOOL).open("a", encoding="utf-8") as spool:
+            for number in range(count):
+                if number == fails_at:
+                    break
+                reason = await asyncio.to_thread(request.may_go_on, self.calls(request.spool))
+                if reason is not None:
+                    return self._result(request, BuildStatus.FAILED, None, f"ended: {reason}")
+                await asyncio.sleep(spec.seconds.draw(random))
+                write_record(spool, {"call": self._call(random)})
+        if fails_at == count:
+            _edit(request, DONE if succeeds else BROKEN)
+            return self._result(request, BuildStatus.ENDED, 0, "done" if succeeds else "broken")
+        if fate < spec.error:
+            summary = "provider error 500: simulated"
+            return self._result(request, BuildStatus.FAILED, 1, summary)
+        if fate < spec.error + spec.crash:
+            return self._result(request, BuildStatus.FAILED, -9, "the agent crashed")
+        await asyncio.sleep(_FOR_EVER)
+        raise AssertionError("unreachable")
+
+    def _call(self, random: Random) -> dict[str, object]:
+        spec = self._spec
+        return {
+            "provider": spec.provider,
+            "model": spec.model,
+            "input": spec.input.count(random),
+            "cache_read": spec.cache_read.count(random),
+            "output": spec.output.count(random),
+        }
+
+    def _result(
+        self, request: BuildRequest, status: BuildStatus, exit_status: int | None, summary: str
+    ) -> BuildResult:
+        return BuildResult(status, exit_status, summary, self.calls(request.spool))
+
+
+def _edit(request: BuildRequest, text: str) -> None:
+    folder = next((path for path in request.scope_paths if path.endswith("/")), "")
+    paths = request.deliverables or (f"{folder}{request.phase_id}.txt",)
+    for path in paths:
+        target = request.worktree / PurePosixPath(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")

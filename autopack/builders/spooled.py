@@ -1,0 +1,32 @@
+"""The spool of builders that run in this process: one JSON object a line, calls among them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TextIO
+
+from autopack.builders.protocol import ModelCall
+from autopack.builders.recording import RecordedCall
+
+SPOOL = "builder.out"
+
+
+def write_record(spool: TextIO, record: dict[str, object]) -> None:
+    """Append one line and hand it to the system at once: a kill loses nothing before it."""
+    spool.write(json.dumps(record) + "\n")
+    spool.flush()
+
+
+def read_calls(folder: Path) -> tuple[ModelCall, ...]:
+    """The calls spooled so far; a line cut off by a kill was not a call that ended."""
+    path = folder / SPOOL
+    if not path.exists():
+        return ()
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    records = (json.loads(line) for line in lines)
+    return tuple(
+        RecordedCall.model_validate(record["call"]).as_model_call()
+        for record in records
+        if "call" in record
+    )

@@ -1,0 +1,189 @@
+"""Questions that a run waits for a person to answer: a cap that was reached, a phase to begin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from autopack.budget import Exhausted, Resource, Scope
+from autopack.errors import BadInput, Refused
+from autopack.store import tables
+from autopack.store.engine import Database, now, reading
+from autopack.store.leases import Lease, fence
+from autopack.store.reading import Source, get_run
+
+Kind = Literal["cap", "phase"]
+
+_CAP_COLUMNS = {
+    Resource.TOKENS: "token_cap",
+    Resource.COST: "cost_cap",
+    Resource.MINUTES: "minutes_cap",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """A question and, once ``answered_at`` is set, what was answered by whom.
+
+    ``level`` and ``resource`` say which cap a question of kind ``cap`` is about, ``new_cap`` what
+    it was raised to.
+    """
+
+    id: int
+    run_id: str
+    phase_id: str
+    kind: Kind
+    level: Scope | None
+    resource: Resource | None
+    question: str
+    asked_at: datetime
+    approved: bool | None
+    answered_at: datetime | None
+    answered_by: str | None
+    new_cap: Decimal | None
+    note: str | None
+
+    @classmethod
+    def of(cls, row: sa.RowMapping) -> Approval:
+        values: dict[str, Any] = {
+            **row,
+            "level": row["level"] and Scope(row["level"]),
+            "resource": row["resource"] and Resource(row["resource"]),
+        }
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a person says: yes or no, and for a cap how far it is raised."""
+
+    approved: bool
+    by: str
+    note: str | None = None
+    new_cap: Decimal | None = None
+    resource: Resource | None = None
+
+
+def ask(
+    conn: sa.Connection,
+    lease: Lease,
+    phase_id: str,
+    question: str,
+    *,
+    exhausted: Exhausted | None = None,
+) -> None:
+    """Put a question about a phase, or about the cap that is ``exhausted``. Raises LeaseLost."""
+    fence(conn, lease)
+    conn.execute(
+        sa.insert(tables.approvals).values(
+            run_id=lease.run_id,
+            phase_id=phase_id,
+            kind="phase" if exhausted is None else "cap",
+            level=exhausted and exhausted.scope,
+            resource=exhausted and exhausted.resource,
+            question=question,
+            asked_at=now(conn),
+        )
+    )
+
+
+def get_approvals(source: Source, run_id: str) -> list[Approval]:
+    """Every question of a run, in the order in which they were asked."""
+    table = tables.approvals
+    query = sa.select(table).where(table.c.run_id == run_id).order_by(table.c.id)
+    with reading(source) as conn:
+        return [Approval.of(row) for row in conn.execute(query).mappings()]
+
+
+def pending(source: Source, run_id: str) -> Approval | None:
+    """The question that the run waits for; None when all are answered."""
+    return next((one for one in get_approvals(source, run_id) if one.answered_at is None), None)
+
+
+def rejection(source: Source, run_id: str) -> Approval | None:
+    """The question that was answered with no, which ends the run."""
+    return next((one for one in get_approvals(source, run_id) if one.approved is False), None)
+
+
+def is_phase_approved(source: Source, run_id: str, phase_id: str) -> bool:
+    """Whether a person has let the phase begin."""
+    return any(
+        one.kind == "phase" and one.phase_id == phase_id and one.approved
+        for one in get_approvals(source, run_id)
+    )
+
+
+def answer(db: Database, run_id: str, given: Answer) -> Approval:
+    """Record who answered the run's open question, when and how; a cap is raised with it.
+
+    Raises Refused when nothing is asked, BadInput when the new cap is missing, of another kind,
+    or no higher than what is used up.
+    """
+
+    def write(conn: sa.Connection) -> Approval:
+        run = get_run(conn, run_id)
+        question = pending(conn, run_id)
+        if question is None or run.state.is_final:
+            raise Refused(
+                f"run {run_id} asks for nothing", field="run_id", hint=f"autopack show {run_id}"
+            )
+        if given.approved and question.kind == "cap":
+            _raise_cap(conn, question, given, run.campaign_id)
+        table = tables.approvals
+        # Of two that answer at once, one is told that nothing is asked any more.
+        answered = conn.execute(
+            sa.update(table)
+            .where(table.c.id == question.id, table.c.answered_at.is_(None))
+            .values(
+                approved=given.approved,
+                answered_at=now(conn),
+                answered_by=given.by,
+                new_cap=given.new_cap,
+                note=given.note,
+            )
+            .returning(table)
+        )
+        row = answered.mappings().first()
+        if row is None:
+            raise Refused(f"run {run_id} was answered by somebody else", field="run_id")
+        return Approval.of(row)
+
+    return db.transact(write)
+
+
+def _raise_cap(
+    conn: sa.Connection, question: Approval, given: Answer, campaign_id: str | None
+) -> None:
+    if question.resource is None or question.level is None:
+        raise AssertionError(f"question {question.id} names no cap")
+    option = f"--{_CAP_COLUMNS[question.resource].replace('_', '-')}"
+    if given.new_cap is None or given.resource is not question.resource:
+        raise BadInput(
+            f"the run waits at a cap on {question.resource}: {question.question}",
+            field=_CAP_COLUMNS[question.resource],
+            hint=f"raise it with {option} N, or end the run with --reject",
+        )
+    if question.level is Scope.PHASE:
+        return  # kept with the answer: a plan is not changed
+    runs, campaigns = tables.runs, tables.budget_campaigns
+    table, where = runs, runs.c.run_id == question.run_id
+    if question.level is Scope.CAMPAIGN:
+        table, where = campaigns, campaigns.c.campaign_id == campaign_id
+    column = table.c[_CAP_COLUMNS[question.resource]]
+    before = conn.scalar(sa.select(column).where(where))
+    if before is not None and given.new_cap <= Decimal(str(before)):
+        raise BadInput(
+            f"{given.new_cap} is no higher than the cap of {before}",
+            field=column.name,
+            hint=f"name a higher one with {option} N",
+        )
+    cap: Any = given.new_cap
+    if question.resource is Resource.TOKENS:
+        cap = int(cap)
+    elif question.resource is Resource.MINUTES:
+        cap = float(cap)
+    conn.execute(sa.update(table).where(where).values({column.name: cap}))

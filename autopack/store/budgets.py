@@ -1,0 +1,285 @@
+"""The tree of budgets in the database: caps, what is reserved, what the ledger says is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from autopack.budget import Amounts, Level, Limits, Reservation, Scope
+from autopack.errors import NotFound
+from autopack.store import tables
+from autopack.store.engine import Database, insert_new, now, reading
+from autopack.store.reading import Source, get_run
+from autopack.store.rows import RunRow
+
+_HISTORY = 20
+
+
+@dataclass(frozen=True)
+class Node:
+    """One attempt in the tree, as `show` prints it; ``spent`` is the ledger's."""
+
+    phase_id: str
+    attempt: int
+    reserved: Reservation | None
+    spent: Amounts
+
+
+def set_campaign(db: Database, campaign_id: str, limits: Limits) -> None:
+    """Give a campaign these caps, whether or not it has been named before."""
+
+    def write(conn: sa.Connection) -> None:
+        table = tables.budget_campaigns
+        conn.execute(insert_new(conn, table).values(campaign_id=campaign_id, created_at=now(conn)))
+        conn.execute(
+            sa.update(table)
+            .where(table.c.campaign_id == campaign_id)
+            .values(token_cap=limits.tokens, cost_cap=limits.cost, minutes_cap=limits.minutes)
+        )
+
+    db.transact(write)
+
+
+def campaign_level(source: Source, campaign_id: str) -> Level:
+    """A campaign with the sums over its runs. Raises NotFound."""
+    table, runs = tables.budget_campaigns, tables.runs
+    with reading(source) as conn:
+        row = conn.execute(sa.select(table).where(table.c.campaign_id == campaign_id)).first()
+        if row is None:
+            raise NotFound(
+                f"there is no campaign {campaign_id!r}",
+                field="campaign",
+                hint="autopack budget set CAMPAIGN --tokens N",
+            )
+        of_campaign = sa.select(runs.c.run_id).where(runs.c.campaign_id == campaign_id)
+        minutes = conn.scalar(
+            sa.select(sa.func.coalesce(sa.func.sum(runs.c.elapsed_seconds), 0.0)).where(
+                runs.c.campaign_id == campaign_id
+            )
+        )
+        tokens, cost = _spent(conn, tables.llm_usage_events.c.run_id.in_(of_campaign))
+        return Level(
+            Scope.CAMPAIGN,
+            campaign_id,
+            Limits(row.token_cap, row.cost_cap, row.minutes_cap),
+            Amounts(tokens, cost, float(minutes or 0) / 60),
+            _reserved(conn, tables.budget_reservations.c.run_id.in_(of_campaign)),
+        )
+
+
+def lock_campaign(conn: sa.Connection, run_id: str) -> None:
+    """Let nobody else reserve from the run's campaign until this transaction ends."""
+    runs, campaigns = tables.runs, tables.budget_campaigns
+    conn.execute(
+        sa.select(campaigns.c.campaign_id)
+        .where(
+            campaigns.c.campaign_id
+            == sa.select(runs.c.campaign_id).where(runs.c.run_id == run_id).scalar_subquery()
+        )
+        .with_for_update()
+    )
+
+
+def levels(
+    source: Source,
+    run_id: str,
+    phase_caps: Mapping[str, int | None],
+    *,
+    uncounted_minutes: float = 0.0,
+) -> list[Level]:
+    """A run's campaign, where it has one, the run, and the phases named: outermost first.
+
+    ``phase_caps`` are the token caps of the plan, ``uncounted_minutes`` the working time that the
+    run's row does not have yet.
+    """
+    with reading(source) as conn:
+        run = get_run(conn, run_id)
+        above = [] if run.campaign_id is None else [campaign_level(conn, run.campaign_id)]
+        spent_minutes = run.elapsed_seconds / 60 + uncounted_minutes
+        return [
+            *above,
+            _run_level(conn, run, spent_minutes),
+            *(_phase_level(conn, run_id, phase_id, cap) for phase_id, cap in phase_caps.items()),
+        ]
+
+
+def _run_level(conn: sa.Connection, run: RunRow, minutes: float) -> Level:
+    tokens, cost = _spent(conn, tables.llm_usage_events.c.run_id == run.run_id)
+    return Level(
+        Scope.RUN,
+        run.run_id,
+        Limits(run.token_cap, run.cost_cap, run.minutes_cap),
+        Amounts(tokens, cost, minutes),
+        _reserved(conn, tables.budget_reservations.c.run_id == run.run_id),
+    )
+
+
+def _phase_level(conn: sa.Connection, run_id: str, phase_id: str, cap: int | None) -> Level:
+    events, held = tables.llm_usage_events, tables.budget_reservations
+    tokens, cost = _spent(conn, events.c.run_id == run_id, events.c.phase_id == phase_id)
+    return Level(
+        Scope.PHASE,
+        phase_id,
+        Limits(tokens=raised_phase_cap(conn, run_id, phase_id) or cap),
+        Amounts(tokens, cost),
+        _reserved(conn, held.c.run_id == run_id, held.c.phase_id == phase_id),
+    )
+
+
+def raised_phase_cap(source: Source, run_id: str, phase_id: str) -> int | None:
+    """The token cap that a person last gave a phase in place of its plan's."""
+    table = tables.approvals
+    query = (
+        sa.select(table.c.new_cap)
+        .where(
+            table.c.run_id == run_id,
+            table.c.phase_id == phase_id,
+            table.c.level == Scope.PHASE,
+            table.c.approved.is_(True),
+        )
+        .order_by(table.c.id.desc())
+    )
+    with reading(source) as conn:
+        cap = conn.scalar(query.limit(1))
+    return None if cap is None else int(cap)
+
+
+def reserve(
+    conn: sa.Connection, run_id: str, phase_id: str, attempt: int, held: Reservation
+) -> None:
+    """Set aside what a build may spend; belongs in the transaction that starts its attempt."""
+    conn.execute(
+        sa.insert(tables.budget_reservations).values(
+            run_id=run_id,
+            phase_id=phase_id,
+            attempt=attempt,
+            tokens=held.tokens,
+            cost=held.cost,
+            minutes=held.minutes,
+            opened_at=now(conn),
+        )
+    )
+
+
+def change(
+    conn: sa.Connection, run_id: str, phase_id: str, attempt: int, held: Reservation
+) -> None:
+    """Make a reservation that is still open larger."""
+    table = tables.budget_reservations
+    conn.execute(
+        sa.update(table)
+        .where(_attempt(table, run_id, phase_id, attempt), table.c.settled_at.is_(None))
+        .values(tokens=held.tokens, cost=held.cost, minutes=held.minutes)
+    )
+
+
+def settle(conn: sa.Connection, run_id: str, phase_id: str, attempt: int) -> None:
+    """Close a reservation with what the ledger has; settling again changes nothing.
+
+    Belongs in the transaction that records the attempt's calls.
+    """
+    events, table = tables.llm_usage_events, tables.budget_reservations
+    tokens, cost = _spent(conn, _attempt(events, run_id, phase_id, attempt))
+    conn.execute(
+        sa.update(table)
+        .where(_attempt(table, run_id, phase_id, attempt), table.c.settled_at.is_(None))
+        .values(spent_tokens=tokens, spent_cost=cost, settled_at=now(conn))
+    )
+
+
+def get_reservation(source: Source, run_id: str, phase_id: str, attempt: int) -> Reservation | None:
+    """What was set aside for an attempt, settled or not."""
+    table = tables.budget_reservations
+    query = sa.select(table).where(_attempt(table, run_id, phase_id, attempt))
+    with reading(source) as conn:
+        row = conn.execute(query).first()
+    return None if row is None else Reservation(row.tokens, row.cost, row.minutes)
+
+
+def history(conn: sa.Connection, builder: str, model: str | None) -> list[Amounts]:
+    """What the last builds of a builder with a model spent, in any run, newest first."""
+    table, runs, attempts = tables.budget_reservations, tables.runs, tables.attempts
+    query = (
+        sa.select(table.c.spent_tokens, table.c.spent_cost)
+        .join(runs, runs.c.run_id == table.c.run_id)
+        .join(
+            attempts,
+            sa.and_(
+                attempts.c.run_id == table.c.run_id,
+                attempts.c.phase_id == table.c.phase_id,
+                attempts.c.attempt == table.c.attempt,
+            ),
+        )
+        .where(
+            runs.c.builder == builder,
+            runs.c.model.is_(None) if model is None else runs.c.model == model,
+            attempts.c.built_at.is_not(None),
+            table.c.spent_tokens > 0,
+        )
+        .order_by(table.c.settled_at.desc())
+        .limit(_HISTORY)
+    )
+    return [
+        Amounts(int(tokens), cost if cost is not None else Decimal(0))
+        for tokens, cost in conn.execute(query)
+    ]
+
+
+def attempt_nodes(conn: sa.Connection, run_id: str) -> list[Node]:
+    """The leaves of a run's tree: attempts with a reservation or with calls in the ledger."""
+    events, table = tables.llm_usage_events, tables.budget_reservations
+    held = {
+        (row.phase_id, row.attempt): row
+        for row in conn.execute(sa.select(table).where(table.c.run_id == run_id))
+    }
+    spent: dict[tuple[str, int], Amounts] = {}
+    query = sa.select(
+        events.c.phase_id, events.c.attempt, events.c.total_tokens, events.c.cost
+    ).where(events.c.run_id == run_id)
+    for row in conn.execute(query):
+        before = spent.get((row.phase_id, row.attempt), Amounts())
+        spent[row.phase_id, row.attempt] = Amounts(
+            before.tokens + row.total_tokens, before.cost + (row.cost or 0)
+        )
+    nodes: list[Node] = []
+    for key in sorted(held.keys() | spent.keys()):
+        row = held.get(key)
+        is_open = row is not None and row.settled_at is None
+        open_ = Reservation(row.tokens, row.cost, row.minutes) if row and is_open else None
+        nodes.append(Node(*key, open_, spent.get(key, Amounts())))
+    return nodes
+
+
+def _attempt(table: sa.Table, run_id: str, phase_id: str, attempt: int) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        table.c.run_id == run_id, table.c.phase_id == phase_id, table.c.attempt == attempt
+    )
+
+
+def _spent(conn: sa.Connection, *where: sa.ColumnElement[bool]) -> tuple[int, Decimal]:
+    """Tokens, and the money of the calls whose price is known."""
+    events = tables.llm_usage_events
+    tokens = conn.scalar(sa.select(sa.func.sum(events.c.total_tokens)).where(*where))
+    # Added up here, for SQLite would add them as floats.
+    costs: Any = conn.scalars(
+        sa.select(events.c.cost).where(events.c.cost.is_not(None), *where)
+    ).all()
+    return int(tokens or 0), sum(costs, Decimal(0))
+
+
+def _reserved(conn: sa.Connection, *where: sa.ColumnElement[bool]) -> Amounts:
+    table = tables.budget_reservations
+    rows = conn.execute(
+        sa.select(table.c.tokens, table.c.cost, table.c.minutes).where(
+            table.c.settled_at.is_(None), *where
+        )
+    ).all()
+    return Amounts(
+        sum(int(row.tokens) for row in rows),
+        sum((row.cost for row in rows if row.cost is not None), Decimal(0)),
+        sum(float(row.minutes) for row in rows),
+    )

@@ -1,0 +1,109 @@
+"""`autopack builders` and `usage parse`: what can build here, and what agents say they spent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.markup import escape
+
+from autopack import __version__
+from autopack.builders.agent import Probe
+from autopack.builders.registry import BUILDERS, make_builder, parse_options
+from autopack.builders.trial import try_builder
+from autopack.builders.usage import parse as parse_usage
+from autopack.errors import BadInput
+from autopack.redaction import Redactor, environment_secrets
+from autopack.validation.child_environment import child_environment
+from deployments.cli.output import AsJson, out, plain_table, print_json
+
+
+def list_builders(*, as_json: AsJson = False) -> int:
+    """List the builders: what is installed, in which version, and what is missing."""
+    probes = {name: _probe(name) for name in BUILDERS}
+    if as_json:
+        rows = [
+            {"name": name, "installed": one.installed, "version": one.version, "hint": one.hint}
+            for name, one in probes.items()
+        ]
+        print_json({"builders": rows})
+        return 0
+    table = plain_table("builder", "installed", "version", "to do", wraps=("to do",))
+    for name, one in probes.items():
+        installed = "[green]yes[/green]" if one.installed else "[red]no[/red]"
+        table.add_row(name, installed, one.version or "", escape(one.hint or ""))
+    out.print(table)
+    return 0
+
+
+def check(
+    name: Annotated[str, Parameter(help="The builder, as `autopack builders` lists it.")],
+    *,
+    set_: Annotated[
+        list[str] | None, Parameter(name="--set", help="A builder option KEY=VALUE.", negative="")
+    ] = None,
+    model: Annotated[str | None, Parameter(help="The model to try it with.")] = None,
+    seconds: Annotated[float, Parameter(help="The most time it may take.")] = 300.0,
+    as_json: AsJson = False,
+) -> int:
+    """Make one tiny build in a scratch repository, and report what it measured.
+
+    It asks the model for a file of one word, so it costs a few thousand tokens.
+    """
+    builder = make_builder(name, parse_options(set_ or []), model=model)
+    with tempfile.TemporaryDirectory(prefix="autopack-check-") as folder:
+        trial = asyncio.run(
+            try_builder(
+                builder,
+                folder=Path(folder),
+                environment=child_environment(os.environ),
+                model=model,
+                seconds=seconds,
+            )
+        )
+    answer: dict[str, Any] = {"builder": name, **trial.as_json()}
+    answer["summary"] = Redactor(environment_secrets(os.environ)).text(answer["summary"])
+    if as_json:
+        print_json(answer)
+    else:
+        out.print("[green]it works[/green]" if trial.works else "[red]it does not work[/red]")
+        for key in ("status", "summary", "seconds", "calls", "tokens", "cost"):
+            value = "unknown" if answer[key] is None else answer[key]
+            out.print(f"{key:8}  {escape(str(value))}")
+        out.print(f"changed   {escape(', '.join(trial.changed) or 'nothing')}")
+    return 0 if trial.works else 1
+
+
+def parse(
+    format_: Annotated[str, Parameter(name="format", help="The builder whose output it is.")],
+    file: Annotated[Path, Parameter(help="What the agent printed, or its session file.")],
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Read an agent's output, and say which calls it tells of and what they used."""
+    answer = parse_usage(format_, file).as_json()
+    if as_json:
+        print_json(answer)
+        return 0
+    figures = ("input", "cache_read", "cache_write", "output", "reasoning", "total")
+    table = plain_table("model", *(name.replace("_", " ") for name in figures))
+    for one in [*answer["calls"], {"model": "sum", **answer["total"]}]:
+        counts = ["unknown" if one[name] is None else f"{one[name]:,}" for name in figures]
+        table.add_row(escape(str(one["model"])), *counts)
+    out.print(table)
+    out.print(f"\nthe figures are {answer['exactness']}")
+    return 0
+
+
+def _probe(name: str) -> Probe:
+    try:
+        builder = make_builder(name, {})
+    except BadInput as error:
+        # Part of Autopack; it only wants to be told what to do.
+        return Probe(installed=True, version=__version__, hint=error.hint)
+    probe = getattr(builder, "probe", None)
+    return probe() if probe else Probe(installed=True, version=__version__, hint=None)

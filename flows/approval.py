@@ -1,0 +1,60 @@
+"""The form in which the Prefect UI asks a person; the answer is recorded like any other."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+from prefect.flow_runs import suspend_flow_run
+from prefect.input import RunInput
+from prefect.runtime import deployment
+from pydantic import Field
+
+from autopack.errors import AutopackError
+from autopack.execution.approving import is_waiting
+from autopack.store.approvals import Answer, answer, pending
+from autopack.store.engine import Database
+
+_PATIENCE_SECONDS = 30 * 24 * 3600
+
+
+class ApprovalForm(RunInput):
+    """What a person answers to a run that waits."""
+
+    approve: bool = Field(default=False, description="Go on? Otherwise the run ends.")
+    new_cap: Decimal | None = Field(
+        default=None, description="For a run at a cap: the higher cap, in the unit of the question."
+    )
+    answered_by: str = Field(default="", description="Your name, for the record.")
+    note: str = Field(default="", description="Anything to remember about it.")
+
+
+async def still_waits(db: Database, run_id: str) -> bool:
+    """Whether the flow has nothing to do until somebody answers.
+
+    A flow run of a deployment is suspended, its process ends, and it starts again with the
+    answer; any other flow returns, and is called again once the run was approved.
+    """
+    while await asyncio.to_thread(is_waiting, db, run_id):
+        question = pending(db, run_id)
+        if deployment.get_id() is None or question is None:
+            return True
+        form = await suspend_flow_run(
+            wait_for_input=ApprovalForm.with_initial_data(description=question.question),
+            timeout=_PATIENCE_SECONDS,
+            key=f"approval-{question.id}",
+        )
+        given = Answer(
+            approved=form.approve,
+            by=form.answered_by or "Prefect",
+            note=form.note or None,
+            new_cap=form.new_cap,
+            resource=question.resource if form.new_cap is not None else None,
+        )
+        try:
+            await asyncio.to_thread(answer, db, run_id, given)
+        except AutopackError as error:
+            # A form cannot be refused any more: what it could not mean is a no, with its reason.
+            refused = Answer(approved=False, by=given.by, note=error.message)
+            await asyncio.to_thread(answer, db, run_id, refused)
+    return False

@@ -1,0 +1,114 @@
+"""Runs that wait for a person: at a cap, and before a phase that asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.projects import Project, call, make_project
+
+from autopack.budget import Resource
+from autopack.clock import SystemClock
+from autopack.errors import BadInput, Refused
+from autopack.execution.approving import approve
+from autopack.execution.view import run_view
+from autopack.settings import Settings
+from autopack.store.approvals import Answer
+from autopack.store.engine import Database
+from autopack.store.leases import holder_of
+
+YES = Answer(approved=True, by="ann@desk", note="go on")
+NO = Answer(approved=False, by="ann@desk", note="too dear")
+
+
+def write(**files: str | None) -> dict[str, Any]:
+    return {"files": files}
+
+
+@pytest.fixture
+def db(home: Path) -> Iterator[Database]:
+    opened = Database.open(os.environ["DATABASE_URL"])
+    yield opened
+    opened.close()
+
+
+async def start(project: Project, **more: Any) -> dict[str, Any]:
+    from flows import execute_run
+
+    return await execute_run(
+        plan=str(project.plan),
+        repo=str(project.repository),
+        builder_options=f"recording={project.recording}",
+        run_id="r",
+        **more,
+    )
+
+
+async def resume() -> dict[str, Any]:
+    from flows import execute_run
+
+    return await execute_run(run_id="r")
+
+
+def say(given: Answer, db: Database) -> None:
+    approve("r", given, db=db, settings=Settings.from_environment(), clock=SystemClock())
+
+
+def raised(tokens: int) -> Answer:
+    return Answer(approved=True, by="ann@desk", new_cap=Decimal(tokens), resource=Resource.TOKENS)
+
+
+async def test_at_its_cap_a_run_waits_and_goes_on_with_a_higher_one(
+    db: Database, tmp_path: Path
+) -> None:
+    phases = {"one": [[call(60), write(a="1")], [call(60), write(b="1")]]}
+    project = make_project(tmp_path, phases, phase={"validate": ["test -e b"]})
+
+    waiting = await start(project, token_cap=50, at_cap="ask")
+
+    assert waiting["state"] == "AWAITING_APPROVAL"
+    assert "60 of 50 tokens" in waiting["failure_reason"]
+    assert holder_of(db, "r") is None
+    assert (await resume())["state"] == "AWAITING_APPROVAL"
+    with pytest.raises(BadInput, match="cap on tokens"):
+        say(YES, db)
+    with pytest.raises(BadInput, match="no higher"):
+        say(raised(50), db)
+
+    say(raised(500), db)
+    ended = await resume()
+
+    assert (ended["state"], ended["tokens"]["total"]) == ("DONE_SUCCESS", 120)
+    assert ended["budget"]["limits"]["tokens"] == 500
+    (answered,) = ended["approvals"]
+    assert (answered["answered_by"], answered["new_cap"]) == ("ann@desk", 500.0)
+    with pytest.raises(Refused, match="asks for nothing"):
+        say(YES, db)
+
+
+async def test_a_phase_that_asks_is_built_only_after_a_yes(db: Database, tmp_path: Path) -> None:
+    phases = {"one": [[call(1), write(a="1")]]}
+    project = make_project(tmp_path, phases, phase={"approval": True})
+
+    waiting = await start(project)
+
+    assert (waiting["state"], waiting["tokens"]["total"]) == ("AWAITING_APPROVAL", 0)
+    say(YES, db)
+    ended = await resume()
+    assert ended["state"] == "DONE_SUCCESS"
+    assert ended["approvals"][0]["note"] == "go on"
+
+
+async def test_a_no_ends_the_run(db: Database, tmp_path: Path) -> None:
+    phases = {"one": [[call(1), write(a="1")]]}
+    await start(make_project(tmp_path, phases, phase={"approval": True}))
+
+    say(NO, db)
+
+    run = run_view(db, "r")
+    assert run["state"] == "DONE_CANCELLED"
+    assert "rejected by ann@desk: too dear" in run["failure_reason"]

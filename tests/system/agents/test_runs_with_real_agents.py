@@ -1,0 +1,173 @@
+"""`autopack run` with the real programs against the scripted server: a real project is mended,
+and the ledger says what the server counted."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.packages import download_source, unpack
+from support.processes import Answer, Machine, marked_processes
+from support.projects import git, write_yaml
+
+from autopack.modelserver import ScriptedModelServer
+
+pytestmark = pytest.mark.slow
+
+FAULT = Path(__file__).parent.parent.parent / "data" / "repos" / "inflection.mutation.patch"
+KEY = "sk-canary-9876543210-zyxwvutsrqponmlkjihgfedcba"
+PROGRAMS = {"claude-code": "claude", "codex": "codex", "opencode": "opencode"}
+
+
+def mending(repository: Path) -> dict[str, object]:
+    """What the model says: it looks, undoes the fault, tries it and is done."""
+    git(repository, "apply", "-R", str(FAULT))
+    mended = (repository / "inflection" / "__init__.py").read_text(encoding="utf-8")
+    git(repository, "checkout", "-q", ".")
+    broken = (repository / "inflection" / "__init__.py").read_text(encoding="utf-8")
+    old, new = difference(broken, mended)
+    edit = {"path": "inflection/__init__.py", "old": old, "new": new}
+    return {
+        "turns": [
+            {
+                "text": "I look first.",
+                "actions": [{"read": "inflection/__init__.py"}],
+                "usage": {"input": 1011, "cache_read": 500, "output": 17, "reasoning": 5},
+            },
+            {
+                "text": "I mend it.",
+                "actions": [{"edit": edit}],
+                "usage": {"input": 2011, "cache_read": 500, "cache_write": 200, "output": 27},
+            },
+            {"text": "Mended.", "usage": {"input": 4011, "cache_read": 500, "output": 47}},
+        ]
+    }
+
+
+def difference(before: str, after: str) -> tuple[str, str]:
+    """The lines that differ between two texts, with three lines around that make them unique."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    start = next(i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b)
+    end = 0
+    while end < min(len(old), len(new)) - start and old[-1 - end] == new[-1 - end]:
+        end += 1
+    start, end = start - 3, end - 3
+    return "".join(old[start : len(old) - end]), "".join(new[start : len(new) - end])
+
+
+@pytest.fixture
+def repository(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project inflection with a fault in it, committed."""
+    archive = download_source("inflection", "0.5.1", tmp_path_factory.mktemp("inflection"))
+    folder = unpack(archive, tmp_path / "project")
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "apply", str(FAULT))
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "inflection, with a fault")
+    return folder
+
+
+def plan_file(folder: Path, **phase: Any) -> Path:
+    one = {
+        "id": "mend",
+        "instructions": 'Make the ordinal of 111 "111th".',
+        "deliverables": ["inflection/__init__.py"],
+        "scope": {"paths": ["inflection/"], "read_only": ["tests/"]},
+        "budget": {"attempts": 1},
+    }
+    plan = {"goal": "Ordinals of 111 to 113 are wrong", "phases": [one | phase]}
+    return write_yaml(folder / "plan.yaml", plan)
+
+
+def run_with(
+    name: str, machine: Machine, server: ScriptedModelServer, programs: Path, *more: str
+) -> Answer:
+    url = server.url if name == "claude-code" else server.openai_url
+    return machine.run(
+        "run",
+        *more,
+        "--builder",
+        name,
+        "--model",
+        "fake-model",
+        "--set",
+        f"executable={programs / PROGRAMS[name]}",
+        "--set",
+        f"base_url={url}",
+        "--run-id",
+        "r",
+        "--json",
+        timeout=300,
+        ANTHROPIC_API_KEY=KEY,
+        OPENAI_API_KEY=KEY,
+        AUTOPACK_BUILDER_KEY=KEY,
+    )
+
+
+@pytest.mark.parametrize("name", list(PROGRAMS))
+def test_a_real_project_is_mended_and_every_token_counted(
+    name: str, machine: Machine, repository: Path, programs: Path, tmp_path: Path
+) -> None:
+    plan = plan_file(tmp_path)
+    with ScriptedModelServer(mending(repository)) as server:
+        answer = run_with(name, machine, server, programs, str(plan), "--repo", str(repository))
+        counted = server.totals()
+
+    assert answer.code == 0, answer.stderr + answer.stdout
+    run = answer.json
+    assert run["state"] == "DONE_SUCCESS"
+    spent = run["tokens"]
+    assert [spent[key] for key in ("total", "input", "cache_read", "cache_write", "output")] == [
+        counted.total,
+        counted.input,
+        counted.cache_read,
+        counted.cache_write,
+        counted.output,
+    ]
+    assert spent["unsplit"] == 0
+    assert run["budget"]["reserved"]["tokens"] == 0
+    assert_nowhere(machine, answer)
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("500", "500"),
+        ("429", "429"),
+        ("hang", "ran out of time"),
+    ],
+)
+@pytest.mark.parametrize("name", list(PROGRAMS))
+def test_a_provider_that_fails_ends_the_attempt_in_time(
+    name: str,
+    mode: str,
+    words: str,
+    machine: Machine,
+    repository: Path,
+    programs: Path,
+    tmp_path: Path,
+) -> None:
+    limit = 30.0
+    plan = plan_file(tmp_path, budget={"attempts": 1, "minutes": limit / 60})
+    with ScriptedModelServer(mending(repository), mode=mode) as server:
+        began = time.monotonic()
+        answer = run_with(name, machine, server, programs, str(plan), "--repo", str(repository))
+        took = time.monotonic() - began
+
+    assert answer.code == 1, answer.stderr
+    run = answer.json
+    # The environment and Prefect take their time too; the attempt has its limit and 15 s.
+    assert took < limit + 15 + 60
+    assert words in json.dumps(run["phases"][0])
+    assert marked_processes("r") == []
+    assert_nowhere(machine, answer)
+
+
+def assert_nowhere(machine: Machine, answer: Answer) -> None:
+    """The key is in no file under the home, not in the database, and was not printed."""
+    assert KEY not in answer.stdout + answer.stderr
+    files = [path for path in machine.home.parent.rglob("*") if path.is_file()]
+    assert [path for path in files if KEY.encode() in path.read_bytes()] == []

@@ -1,0 +1,127 @@
+"""Autopack's own agent against the scripted server: what it may touch, and what it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autopack.builders.api import ApiBuilder
+from autopack.builders.confined import ConfinedTools, ToolRefused
+from autopack.builders.protocol import BuildLimits, BuildRequest, BuildStatus
+from autopack.modelserver import ScriptedModelServer
+from autopack.workspace.process import Supervisor
+
+
+@pytest.fixture
+def request_for(tmp_path: Path) -> Callable[..., BuildRequest]:
+    def make(**more: Any) -> BuildRequest:
+        for name in ("tree/src", "tree/tests", "tree/.git", "spool"):
+            (tmp_path / name).mkdir(parents=True)
+        (tmp_path / "tree/src/calc.py").write_text("def add(a, b):\n    return a - b\n")
+        (tmp_path / "tree/out").symlink_to(tmp_path)
+        return BuildRequest(
+            run_id="r",
+            phase_id="one",
+            attempt=1,
+            build=1,
+            goal="g",
+            instructions="Make add add.",
+            worktree=tmp_path / "tree",
+            spool=tmp_path / "spool",
+            scope_paths=["src/"],
+            read_only=["src/fixed.py"],
+            checks=[("grep", "-q", "a + b", "src/calc.py")],
+            **more,
+        )
+
+    return make
+
+
+def turn(name: str, usage: dict[str, int], **arguments: Any) -> dict[str, Any]:
+    return {"tools": [{"name": name, "arguments": arguments}], "usage": usage}
+
+
+EDIT = {"path": "src/calc.py", "old": "a - b", "new": "a + b"}
+REPAIR = {
+    "turns": [
+        turn("read_file", {"input": 100, "cache_read": 50, "output": 7}, path="src/calc.py"),
+        turn(
+            "edit_file", {"input": 200, "output": 9}, path="src/calc.py", old="a - b", new="a + b"
+        ),
+        turn("run_checks", {"input": 300, "output": 11}),
+        {"text": "It adds.", "usage": {"input": 400, "cache_read": 60, "output": 13}},
+    ]
+}
+
+
+@pytest.mark.parametrize("provider", ["openai-chat", "openai-responses", "anthropic"])
+async def test_it_repairs_the_file_and_counts_every_token(
+    provider: str, request_for: Callable[..., BuildRequest]
+) -> None:
+    request = request_for()
+    with ScriptedModelServer(REPAIR) as server:
+        url = server.url if provider == "anthropic" else server.openai_url
+        builder = ApiBuilder(model="fake-model", provider=provider, base_url=url)
+        result = await builder.build(request, Supervisor())
+        counted = server.totals()
+
+    assert (result.status, result.summary) == (BuildStatus.ENDED, "It adds.")
+    assert "a + b" in (request.worktree / "src/calc.py").read_text()
+    for figure in ("total", "input", "cache_read", "cache_write", "output"):
+        assert sum(getattr(call, figure) for call in result.calls) == getattr(counted, figure)
+
+
+async def test_it_makes_no_call_that_it_may_not(request_for: Callable[..., BuildRequest]) -> None:
+    request = request_for(may_go_on=lambda calls: "enough" if len(calls) == 2 else None)
+    with ScriptedModelServer(REPAIR) as server:
+        builder = ApiBuilder(model="fake-model", base_url=server.openai_url)
+        result = await builder.build(request, Supervisor())
+        assert server.totals().calls == 2
+    assert (result.status, result.summary) == (BuildStatus.FAILED, "ended: enough")
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "words"),
+    [
+        ("500", BuildStatus.FAILED, "provider error 500"),
+        ("429", BuildStatus.FAILED, "provider error 429"),
+        ("hang", BuildStatus.TIMED_OUT, "out of time"),
+    ],
+)
+async def test_a_provider_that_fails(
+    mode: str, status: BuildStatus, words: str, request_for: Callable[..., BuildRequest]
+) -> None:
+    seconds = 3.0 if mode == "hang" else 60.0
+    with ScriptedModelServer(REPAIR, mode=mode) as server:
+        builder = ApiBuilder(model="fake-model", base_url=server.openai_url)
+        request = request_for(limits=BuildLimits(seconds=seconds))
+        result = await builder.build(request, Supervisor())
+    assert result.status is status
+    assert words in result.summary
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "words"),
+    [
+        ("read_file", {"path": "../secret"}, "outside the worktree"),
+        ("read_file", {"path": "/etc/passwd"}, "outside the worktree"),
+        # a link that leads out
+        ("read_file", {"path": "out/secret"}, "outside the worktree"),
+        ("write_file", {"path": "out/new", "content": ""}, "outside the worktree"),
+        ("read_file", {"path": ".git/config"}, "belongs to git"),
+        ("write_file", {"path": "tests/new.py", "content": ""}, "outside the scope"),
+        ("write_file", {"path": "src/fixed.py", "content": ""}, "read-only"),
+        ("write_file", {"path": "src/../tests/x", "content": ""}, "outside the scope"),
+        ("edit_file", {"path": "src/calc.py", "old": "a", "new": "b"}, "times"),
+        ("search", {"pattern": "("}, "regular expression"),
+    ],
+)
+def test_tools_are_confined(
+    tool: str, arguments: dict[str, str], words: str, request_for: Callable[..., BuildRequest]
+) -> None:
+    tools = ConfinedTools(request_for(), Supervisor())
+    with pytest.raises(ToolRefused, match=words):
+        getattr(tools, tool)(**arguments)
