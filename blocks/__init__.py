@@ -1,6 +1,25 @@
 """What a user configures once and names: register with ``prefect block register -m blocks``."""
 
+from blocks.builders import (
+    ApiBlock,
+    ClaudeCodeBlock,
+    CodexBlock,
+    CommandBlock,
+    OpencodeBlock,
+    PiBlock,
+    SimulatedBlock,
+)
 from blocks.database import AutopackDatabase
 from blocks.script_builder import ScriptBuilderBlock
 
-__all__ = ["AutopackDatabase", "ScriptBuilderBlock"]
+__all__ = [
+    "ApiBlock",
+    "AutopackDatabase",
+    "ClaudeCodeBlock",
+    "CodexBlock",
+    "CommandBlock",
+    "OpencodeBlock",
+    "PiBlock",
+    "ScriptBuilderBlock",
+    "SimulatedBlock",
+]

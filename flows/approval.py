@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-from prefect.flow_runs import suspend_flow_run
+from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 from prefect.runtime import deployment
 from pydantic import Field
@@ -39,7 +39,7 @@ async def still_waits(db: Database, run_id: str) -> bool:
         question = pending(db, run_id)
         if deployment.get_id() is None or question is None:
             return True
-        form = await suspend_flow_run(
+        form = await asuspend_flow_run(
             wait_for_input=ApprovalForm.with_initial_data(description=question.question),
             timeout=_PATIENCE_SECONDS,
             key=f"approval-{question.id}",

@@ -19,6 +19,7 @@ from tasks.attempting import (
     validate_attempt,
     wait_to_start,
 )
+from tasks.recording import record_metrics
 from tasks.reporting import emit
 
 
@@ -53,6 +54,7 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
             outcome = await consult_doctor(run_id, phase_id, number, failure)
             failure, prescription = outcome.failure, outcome.prescription
         decision = await conclude_attempt(run_id, phase_id, number, failure, prescription)
+        await record_metrics(run_id)
         log = get_run_logger()
         if failure is None:
             log.info("attempt %d passed", number)

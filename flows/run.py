@@ -24,8 +24,9 @@ from autopack.execution.stopping import RunStopped, StopReason
 from autopack.execution.view import percent_complete, run_view
 from autopack.settings import Settings
 from autopack.store.engine import Database
-from autopack.store.runs import get_ending, get_phases, run_of_flow
+from autopack.store.runs import get_ending, get_phases, get_run, run_of_flow
 from autopack.store.states import RunState
+from blocks.configured import configured
 from flows.approval import still_waits
 from flows.phase import execute_phase
 from tasks.preparing import (
@@ -36,6 +37,7 @@ from tasks.preparing import (
     prepare_run,
     take_over_run,
 )
+from tasks.recording import persist_view, record_metrics
 from tasks.reporting import RunProgress, emit, publish_summary
 
 
@@ -66,7 +68,8 @@ async def execute_run(
         plan: The plan: a path, a URL, or its text. Not needed to go on with a run.
         repo: The git repository: a path or a URL. Not needed to go on with a run.
         commit: The revision to start from; HEAD when left out.
-        builder: The coding agent that builds; `script` when left out.
+        builder: The coding agent that builds; `script` when left out. A name with a block, like
+            `claude-code/work`, takes its keys and options from there.
         builder_options: Its options, one KEY=VALUE a line, for example recording=/srv/recording.
         model: The model it uses; the plan's when left out.
         features: Features to turn on; one with a minus sign before it is turned off.
@@ -79,8 +82,8 @@ async def execute_run(
     if database is not None:
         from blocks.database import AutopackDatabase
 
-        block = await AutopackDatabase.aload(database)
-        settings = replace(settings, database_url=block.url.get_secret_value())
+        named = await AutopackDatabase.aload(database)
+        settings = replace(settings, database_url=named.url.get_secret_value())
     flow_run_id = current_flow_run.get_id()
     db = await asyncio.to_thread(Database.open, settings.database_url)
     try:
@@ -88,15 +91,18 @@ async def execute_run(
         if earlier is not None:
             # A retried flow run goes on with the run it began.
             run_id = earlier.run_id
+            block = await configured(earlier.builder)
         elif plan is not None or repo is not None or run_id is None:
             wanted = features or []
+            block = await configured(builder)
             run_id = await prepare_run(
                 RunRequest(
                     plan=plan or "",
                     repo=repo or ".",
                     commit=commit,
                     builder=builder,
-                    builder_options=parse_options(builder_options.splitlines()),
+                    builder_options=block.options | parse_options(builder_options.splitlines()),
+                    builder_secrets=block.secrets,
                     model=model,
                     enable=tuple(name for name in wanted if not name.startswith("-")),
                     disable=tuple(name[1:] for name in wanted if name.startswith("-")),
@@ -107,8 +113,10 @@ async def execute_run(
                 db,
                 settings,
             )
+        else:
+            block = await configured(get_run(db, run_id).builder)
         if not await still_waits(db, run_id):
-            session = await take_over_run(run_id, db, settings, flow_run_id, {})
+            session = await take_over_run(run_id, db, settings, flow_run_id, block.secrets)
             await _carry_on(session, flow_run_id)
             await still_waits(db, run_id)
         return run_view(db, run_id)
@@ -137,6 +145,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
             await finish_run(run_id, RunState.DONE_CANCELLED, stopped.message)
     finally:
         close_session(session)
+    await persist_view(session.db, run_id)
     await publish_summary(session.db, run_id)
     if session.run().state.is_final:
         _announce(session, "run.finished")
@@ -164,6 +173,8 @@ async def _execute_phases(
     while (stopped := get_ending(session.db, run_id)) is None:
         phase = next_phase(session.plan, get_phases(session.db, run_id))
         if phase is None:
+            # Also of attempts whose process died before it could tell.
+            await record_metrics(run_id)
             return ending(get_phases(session.db, run_id))
         session.switch.check()
         if (question := await ask_before(run_id, phase)) is not None:

@@ -86,7 +86,7 @@ def circuit_name(builder: Builder, model: str | None) -> str | None:
     provider = getattr(builder, "provider", None)
     if provider is None:
         return None
-    base_url = getattr(builder, "base_url", None)
+    base_url: str | None = getattr(builder, "base_url", None)
     server = f"@{urlsplit(base_url).netloc.rpartition('@')[2]}" if base_url else ""
     return f"{provider(model)}/{model or 'default'}{server}"[:200]
 

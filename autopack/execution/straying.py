@@ -6,7 +6,8 @@ import os
 
 from sqlalchemy import Connection
 
-from autopack.context import BUILDER_BYTES, embedder_named, intention, measure
+from autopack.context import embedder_named, measure
+from autopack.context.intention import for_builder
 from autopack.execution.session import RunSession
 from autopack.plan.features import Feature
 from autopack.plan.model import DriftMode, PhaseSpec
@@ -20,16 +21,11 @@ EMBEDDER = "AUTOPACK_EMBEDDER"
 
 
 def builder_context(session: RunSession) -> str | None:
-    """What a builder is told of the intention besides the goal, which it is always told.
-
-    Goal, success criteria and non-goals share one bound. None when there is nothing to add, or
-    the feature is off.
-    """
+    """What a builder is told besides its task; None with the feature off."""
     if not session.has(Feature.INTENTION_CONTEXT):
         return None
     plan = session.plan
-    told = intention(plan.goal, plan.success_criteria, plan.non_goals, limit=BUILDER_BYTES)
-    return told.text.partition("\n")[2] or None
+    return for_builder(plan.goal, plan.success_criteria, plan.non_goals)
 
 
 def look(session: RunSession, phase: PhaseSpec, revision: int) -> Decision | None:

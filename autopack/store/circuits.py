@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -68,4 +68,5 @@ def _change(db: Database, name: str, change: Callable[[Circuit, datetime], tuple
 
 
 def _circuit(row: sa.RowMapping) -> Circuit:
-    return Circuit(**{**row, "state": CircuitState(row["state"])})
+    values: dict[str, Any] = {**row, "state": CircuitState(row["state"])}
+    return Circuit(**values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -53,13 +54,15 @@ def run(
     """
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
+    options, secrets = _configured(builder, settings)
     stored = prepare_run(
         RunRequest(
             plan=plan,
             repo=repo,
             commit=commit,
             builder=builder,
-            builder_options=parse_options(set_ or []),
+            builder_options=options | parse_options(set_ or []),
+            builder_secrets=secrets,
             model=model,
             enable=tuple(enable or ()),
             disable=tuple(disable or ()),
@@ -115,6 +118,19 @@ def cancel(
     view = run_view(db, run_id)
     print_json(view) if as_json else print_run(view)
     return 0
+
+
+def _configured(builder: str | None, settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
+    """The options and the secrets of the block in the builder's name; Prefect is asked for one."""
+    if "/" not in (builder or ""):
+        return {}, {}
+    from flows.server import choose_server
+
+    choose_server(settings)
+    from blocks.configured import configured
+
+    block = asyncio.run(configured(builder))
+    return block.options, block.secrets
 
 
 def _execute(run_id: str, db: Database, settings: Settings, as_json: bool) -> int:

@@ -38,12 +38,24 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("cancel", ("RUN-ID",), ()),
     ("show", ("RUN-ID",), ()),
     ("tokens", ("RUN-ID",), ()),
+    ("approve", ("RUN-ID",), ("--reject", "--token-cap", "--note")),
+    ("builders", (), ()),
+    ("builders list", (), ()),
+    ("builders check", ("NAME",), ("--set", "--model")),
+    ("usage parse", ("FORMAT", "FILE"), ()),
+    ("budget set", ("CAMPAIGN",), ("--tokens", "--cost", "--minutes")),
+    ("budget show", ("CAMPAIGN",), ()),
+    ("metrics", ("RUN-ID",), ("--since",)),
+    ("usage", (), ("--by", "--since", "--csv", "--limit", "--after")),
+    ("import", ("FILE",), ()),
     # every listing can be paged
     ("runs", (), ("--state", "--limit", "--after")),
     ("plan check", ("FILE",), ()),
     ("toolchain", ("DIRECTORY",), ()),
     ("db upgrade", (), ()),
     ("db check", (), ()),
+    ("db identity", (), ()),
+    ("db retain", (), ("--older-than", "--dry-run", "--yes")),
     ("health", (), ()),
     ("up", (), ("--sqlite",)),
 ]
@@ -80,7 +92,7 @@ def test_no_switch_has_a_negative_that_nobody_promised(capsys: pytest.CaptureFix
         assert not re.findall(r"--(?:no|empty)-[a-z-]*", help_of(command, capsys)), command
 
 
-@pytest.mark.parametrize("command", ["", "plan", "db"])
+@pytest.mark.parametrize("command", ["", "plan", "builders", "usage", "budget", "db"])
 def test_help_lists_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = help_of(command, capsys)
     for name, _, _ in COMMANDS:
@@ -110,8 +122,22 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["toolchain", "REPO"], 0),
     (["db", "upgrade"], 0),
     (["db", "check"], 0),
+    (["db", "identity"], 0),
+    (["db", "retain", "--older-than", "90d"], 0),
+    (["usage", "--by", "day", "--since", "7d"], 0),
+    (["metrics", "failed"], 0),
+    (["metrics", "--since", "7d"], 0),
     (["health"], 0),
+    (["builders", "check", "simulated"], 1),
     # bad input and refusals
+    (["approve", "nobody"], 2),
+    (["approve", "failed"], 2),
+    (["builders", "check", "nobody"], 2),
+    (["builders", "check", "codex", "--set", "api_key=x"], 2),
+    (["usage", "parse", "nonsense", "PLAN"], 2),
+    (["usage", "parse", "codex", "nowhere"], 2),
+    (["budget", "show", "nobody"], 2),
+    (["budget", "set", "all", "--tokens", "0"], 2),
     ([], 2),
     (["plan"], 2),
     (["nonsense"], 2),
@@ -131,6 +157,12 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["show"], 2),
     (["show", "nobody"], 2),
     (["tokens", "nobody"], 2),
+    (["metrics"], 2),
+    (["metrics", "nobody"], 2),
+    (["usage", "--since", "soon"], 2),
+    (["usage", "--limit", "0"], 2),
+    (["import", "nowhere.csv"], 2),
+    (["db", "retain", "--older-than", "soon"], 2),
     (["resume", "nobody"], 2),
     (["resume", "failed"], 2),
     (["cancel", "nobody"], 2),

@@ -57,7 +57,7 @@ def run(autopack: Any, failed_run: str) -> Any:
 def test_a_run_has_every_key(run: Any) -> None:
     assert set(run) >= RUN
     assert set(run["tokens"]) == SPLIT
-    assert set(run["budget"]) == {"limits", "spent", "reserved"}
+    assert {"limits", "spent", "reserved"} <= set(run["budget"])
     for phase in run["phases"]:
         assert set(phase) >= PHASE
 

@@ -19,7 +19,7 @@ from autopack.store.engine import Database
 # Which code a feature guards: what must not be called, or None with the reason.
 GUARDED: dict[Feature, tuple[Any, str] | str] = {
     Feature.FAILURE_HARDENING: (hardening, "enabled_patterns"),
-    Feature.INTENTION_CONTEXT: (straying, "intention"),
+    Feature.INTENTION_CONTEXT: (straying, "for_builder"),
     Feature.PLAN_NORMALIZATION: (prepare, "normalise"),
     Feature.PHASE6_METRICS: "only reads and sums what the run has recorded anyway",
     Feature.CONSOLIDATED_METRICS: "only decides whether claimed figures are shown",
@@ -89,7 +89,7 @@ async def test_a_feature_that_is_on_runs_and_is_recorded(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hardened = forbid(monkeypatch, hardening, "enabled_patterns")
-    told = forbid(monkeypatch, straying, "intention")
+    told = forbid(monkeypatch, straying, "for_builder")
     answer = await run(tmp_path, features=["failure_hardening", "intention_context"])
     assert hardened
     assert told

@@ -7,6 +7,7 @@ revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
+oldest_code = "0001"  # only adds tables
 
 TIME = sa.DateTime(timezone=True)
 REAL: sa.types.TypeEngine[float] = sa.Double()

@@ -1,0 +1,63 @@
+"""A builder whose options and keys come from a block."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from support.projects import make_project
+
+from autopack.errors import NotFound
+from autopack.modelserver import ScriptedModelServer
+from autopack.store.engine import Database
+from autopack.store.runs import get_run
+
+KEY = "sk-canary-of-a-block-0123456789"
+
+
+async def test_a_block_gives_options_and_a_key_that_is_kept_nowhere(
+    home: Path, tmp_path: Path
+) -> None:
+    from blocks import ApiBlock
+    from flows import execute_run
+
+    script = {
+        "turns": [
+            {"tools": [{"name": "write_file", "arguments": {"path": "a", "content": KEY}}]},
+            {"text": f"I was called with {KEY}."},
+        ]
+    }
+    project = make_project(tmp_path, {"one": []}, phase={"validate": ["sh -c 'cat a; false'"]})
+    plan = project.plan.read_text().replace("goal:", "models: {builder: fake-model}\ngoal:")
+    project.plan.write_text(plan.replace("- id: one", "- id: one\n  budget: {attempts: 1}"))
+    with ScriptedModelServer(script) as server:
+        block = ApiBlock(api_key=SecretStr(KEY), base_url=server.openai_url, provider="openai-chat")
+        await block.asave("work", overwrite=True)
+        run = await execute_run(
+            plan=str(project.plan), repo=str(project.repository), builder="api/work", run_id="r"
+        )
+        assert server.totals().total == run["tokens"]["total"] > 0
+
+    assert run["builder"] == "api/work"
+    assert KEY not in str(run)
+    db = Database.open(os.environ["DATABASE_URL"])
+    assert get_run(db, "r").builder_options["provider"] == "openai-chat"
+    db.close()
+    spools = [path for path in (home / "runs" / "r" / "spool").rglob("*") if path.is_file()]
+    assert any("[secret]" in path.read_text() for path in spools)
+    assert not any(KEY in path.read_text() for path in spools)
+    database = tmp_path / "autopack.db"
+    if database.exists():
+        assert KEY.encode() not in database.read_bytes()
+
+
+async def test_a_block_that_is_not_there_is_named(home: Path, tmp_path: Path) -> None:
+    from flows import execute_run
+
+    project = make_project(tmp_path, {"one": []})
+    with pytest.raises(NotFound, match="autopack-builder-codex/nobody"):
+        await execute_run(
+            plan=str(project.plan), repo=str(project.repository), builder="codex/nobody"
+        )
