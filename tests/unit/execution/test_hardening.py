@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,11 +104,13 @@ async def test_a_run_that_is_stopped_meanwhile_has_the_attempt_as_it_was_built(
     check = ["sh", "-c", "test -x run.sh && sleep 60; ./run.sh"]
     session, failure = await built({"run.sh": SCRIPT}, validate=[check])
     before = ref_of(session)
-    asyncio.get_running_loop().call_later(
-        0.5, session.switch.stop, StopReason.INTERRUPTED, "interrupted"
-    )
+    script = session.workspace.path / "run.sh"
+    task = asyncio.create_task(hardening.mitigate(session, "one", 1, failure))
+    while not task.done() and not os.access(script, os.X_OK):  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    session.switch.stop(StopReason.INTERRUPTED, "interrupted")
     with pytest.raises(RunStopped):
-        await hardening.mitigate(session, "one", 1, failure)
+        await task
     assert ref_of(session) == before
     assert get_mitigations(session.db, "r") == []
 
