@@ -118,7 +118,6 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["db", "upgrade"], 0),
     (["db", "check"], 0),
     (["health"], 0),
-    (["builders", "check", "simulated"], 1),
     # bad input and refusals
     (["approve", "nobody"], 2),
     (["approve", "failed"], 2),
