@@ -11,12 +11,17 @@ from autopack.settings import Settings
 from flows.server import choose_server
 
 if TYPE_CHECKING:
+    from flows.maintenance import maintain
     from flows.phase import execute_phase
     from flows.run import execute_run
 
-__all__ = ["execute_phase", "execute_run"]
+__all__ = ["execute_phase", "execute_run", "maintain"]
 
-_HOMES = {"execute_phase": "flows.phase", "execute_run": "flows.run"}
+_HOMES = {
+    "execute_phase": "flows.phase",
+    "execute_run": "flows.run",
+    "maintain": "flows.maintenance",
+}
 
 choose_server(Settings.from_environment())
 

@@ -15,6 +15,7 @@ from tasks.attempting import (
     validate_attempt,
     wait_to_start,
 )
+from tasks.recording import record_metrics
 from tasks.reporting import emit
 
 
@@ -43,6 +44,7 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
                 emit("circuit.opened", run_id, phase_id=phase_id, circuit=opened)
         failure = await validate_attempt(run_id, phase_id, number)
         decision = await conclude_attempt(run_id, phase_id, number, failure)
+        await record_metrics(run_id)
         log = get_run_logger()
         if failure is None:
             log.info("attempt %d passed", number)

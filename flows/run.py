@@ -37,6 +37,7 @@ from tasks.preparing import (
     prepare_run,
     take_over_run,
 )
+from tasks.recording import persist_view, record_metrics
 from tasks.reporting import RunProgress, emit, publish_summary
 
 
@@ -144,6 +145,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
             await finish_run(run_id, RunState.DONE_CANCELLED, stopped.message)
     finally:
         close_session(session)
+    await persist_view(session.db, run_id)
     await publish_summary(session.db, run_id)
     if session.run().state.is_final:
         _announce(session, "run.finished")
@@ -171,6 +173,8 @@ async def _execute_phases(
     while (ending := get_ending(session.db, run_id)) is None:
         phase = next_phase(session.plan, get_phases(session.db, run_id))
         if phase is None:
+            # Also of attempts whose process died before it could tell.
+            await record_metrics(run_id)
             return RunState.DONE_SUCCESS, None
         session.switch.check()
         if (question := await ask_before(run_id, phase)) is not None:

@@ -21,8 +21,8 @@ from autopack.store.runs import (
     record_decision,
 )
 from autopack.store.states import AttemptState, PhaseState
-from autopack.store.usage import close_intent, record_events
 from autopack.telemetry.events import builder_events
+from autopack.telemetry.recorder import Intent, Recorder
 
 
 def close_built(
@@ -38,9 +38,10 @@ def close_built(
     changed: Sequence[str],
 ) -> None:
     """The build ended and its tree is in ``commit``: the attempt is BUILT."""
+    recorder = Recorder(db, run_folder)
 
     def write(conn: Connection) -> None:
-        _record_spend(conn, lease.run_id, attempt, builder, run_folder)
+        _record_spend(recorder, conn, attempt, builder, run_folder)
         finish_build(
             conn,
             lease,
@@ -67,9 +68,10 @@ def close_interrupted(
     redactor: Redactor,
 ) -> None:
     """The build was cut off: the attempt is INTERRUPTED and its phase waits for the next one."""
+    recorder = Recorder(db, run_folder)
 
     def write(conn: Connection) -> None:
-        _record_spend(conn, lease.run_id, attempt, builder, run_folder)
+        _record_spend(recorder, conn, attempt, builder, run_folder)
         finish_attempt(
             conn, lease, attempt.phase_id, attempt.attempt, state=AttemptState.INTERRUPTED
         )
@@ -93,16 +95,24 @@ def readable(path: str) -> str:
 
 
 def _record_spend(
-    conn: Connection, run_id: str, attempt: AttemptRow, builder: Builder, run_folder: Path
+    recorder: Recorder,
+    conn: Connection,
+    attempt: AttemptRow,
+    builder: Builder,
+    run_folder: Path,
 ) -> None:
-    """Bring the calls that the spool tells of into the ledger; known ones are not added again."""
+    """Bring the calls that the spool tells of into the ledger; known ones are not added again.
+
+    In the caller's transaction: an attempt never closes without its spend. Calls that the ledger
+    refuses for what they say wait in the run's spool and hold the attempt up no longer.
+    """
     spool = spool_folder(run_folder, attempt.phase_id, attempt.attempt)
     events = builder_events(
         builder.calls(spool),
-        run_id=run_id,
+        run_id=attempt.run_id,
         phase_id=attempt.phase_id,
         attempt=attempt.attempt,
     )
-    record_events(conn, events)
-    close_intent(conn, run_id, attempt.phase_id, attempt.attempt)
-    settle(conn, run_id, attempt.phase_id, attempt.attempt)
+    intent = Intent(attempt.run_id, attempt.phase_id, attempt.attempt)
+    recorder.record_in(conn, events, closes=intent)
+    settle(conn, attempt.run_id, attempt.phase_id, attempt.attempt)

@@ -35,6 +35,7 @@ from autopack.store.runs import (
     set_toolchains,
 )
 from autopack.store.states import RunState
+from autopack.telemetry.recorder import Recorder
 from autopack.validation.detect import detect
 from autopack.validation.environment import RunEnvironment
 from autopack.validation.toolchains.base import Detected
@@ -174,6 +175,7 @@ def open_session(
         mirror = Mirror.open(settings.home, source)
         mirror.ensure(run.base_commit, run_id)
         run_folder = settings.run_folder(run_id)
+        Recorder(db, run_folder).ingest()
         recover(
             db,
             acquired.lease,

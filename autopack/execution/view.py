@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -26,6 +27,7 @@ from autopack.store.runs import (
 )
 from autopack.store.states import PhaseState
 from autopack.store.usage import TokenTotals, phase_tokens, token_totals
+from autopack.telemetry.consolidated import consolidated_tokens
 
 Json = dict[str, Any]
 
@@ -101,10 +103,9 @@ def run_line(run: RunRow) -> Json:
 
 
 def tokens_view(db: Database, run_id: str) -> Json:
-    """What a run spent: `autopack tokens`. Raises NotFound."""
-    with db.read() as conn:
-        get_run(conn, run_id)
-        totals = token_totals(conn, run_id)
+    """What a run spent and claims to have saved: `autopack tokens`. Raises NotFound."""
+    figures = consolidated_tokens(db, run_id)
+    totals, claimed, coverage = figures.spent, figures.claimed, figures.coverage
     return {
         "run_id": run_id,
         "spent": {
@@ -112,8 +113,10 @@ def tokens_view(db: Database, run_id: str) -> Json:
             "by_category": dict(totals.by_category),
             "by_role": dict(totals.by_role),
         },
-        "claimed": None,
-        "estimate_coverage": None,
+        "claimed": None if claimed is None else asdict(claimed),
+        "estimate_coverage": None
+        if coverage is None
+        else {source: asdict(part) for source, part in coverage.items()},
         "events": totals.events,
         "unreconciled_calls": totals.unreconciled_calls,
         "cost": money(totals.cost),

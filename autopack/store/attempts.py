@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from autopack.errors import IllegalTransition, NotFound
 from autopack.store import tables
 from autopack.store.engine import now
+from autopack.store.errors import log_error
 from autopack.store.leases import Lease, fence
 from autopack.store.rows import AttemptRow
 from autopack.store.states import AttemptState, PhaseState, RunState, check_transition
@@ -110,7 +111,10 @@ def finish_attempt(
     failure_message: str | None = None,
     failure_output: str | None = None,
 ) -> None:
-    """End an attempt as PASSED, FAILED or INTERRUPTED. Raises LeaseLost and IllegalTransition."""
+    """End an attempt as PASSED, FAILED or INTERRUPTED; the error of a failed one is logged.
+
+    Raises LeaseLost and IllegalTransition.
+    """
     if state.is_open:
         raise IllegalTransition(f"attempt: {state} is no way to end")
     _move(
@@ -124,6 +128,16 @@ def finish_attempt(
         failure_output=failure_output,
         finished_at=now(conn),
     )
+    if state is AttemptState.FAILED:
+        log_error(
+            conn,
+            lease.run_id,
+            phase_id,
+            attempt,
+            error_type=failure_cause or "unknown",
+            message=failure_message,
+            output=failure_output,
+        )
 
 
 def _move(

@@ -8,7 +8,9 @@ import sqlalchemy as sa
 
 from autopack.store.engine import Database, now
 from autopack.store.states import AttemptState, PhaseState, RunState
+from autopack.store.sums import ROLLUPS, keys_of, unexplained
 from autopack.store.tables import attempts, leases, llm_usage_events, phases, runs
+from autopack.store.telemetry_tables import usage_archive_keys, usage_by_run, usage_imports
 
 _FINAL = [state for state in RunState if state.is_final]
 _OPEN = [state for state in AttemptState if state.is_open]
@@ -33,18 +35,21 @@ def check(db: Database) -> list[Drift]:
             *_several_open_attempts(conn),
             *_executing_in_final_run(conn),
             *_leases_of_final_runs(conn),
+            *_unexplained_sums(conn),
+            *_archived_twice(conn),
         ]
 
 
 def _orphaned_usage(conn: sa.Connection) -> list[Drift]:
-    events = llm_usage_events
+    events = usage_by_run
+    imported = sa.select(usage_imports.c.run_id)
     query = (
-        sa.select(events.c.run_id, events.c.phase_id, sa.func.count().label("n"))
+        sa.select(events.c.run_id, events.c.phase_id, sa.func.sum(events.c.events).label("n"))
         .outerjoin(
             phases,
             sa.and_(phases.c.run_id == events.c.run_id, phases.c.phase_id == events.c.phase_id),
         )
-        .where(phases.c.run_id.is_(None))
+        .where(phases.c.run_id.is_(None), events.c.run_id.not_in(imported))
         .group_by(events.c.run_id, events.c.phase_id)
         .order_by(events.c.run_id, events.c.phase_id)
     )
@@ -114,5 +119,35 @@ def _leases_of_final_runs(conn: sa.Connection) -> list[Drift]:
             None,
             f"{row.state}, but held until {row.expires_at:%Y-%m-%d %H:%M:%S} UTC",
         )
+        for row in conn.execute(query)
+    ]
+
+
+def _unexplained_sums(conn: sa.Connection) -> list[Drift]:
+    """Ledger and archive together are what the sums say, key by key."""
+    found: list[Drift] = []
+    for table in ROLLUPS:
+        for row in conn.execute(unexplained(table, conn.dialect.name)).mappings():
+            where = ", ".join(f"{key} {row[key]}" for key in keys_of(table))
+            found.append(
+                Drift(
+                    "usage_sums",
+                    row.get("run_id", ""),
+                    row.get("phase_id"),
+                    f"{table.name} lacks {row['events']} calls of {row['total_tokens']} tokens"
+                    f" that ledger and archive hold ({where})",
+                )
+            )
+    return found
+
+
+def _archived_twice(conn: sa.Connection) -> list[Drift]:
+    query = (
+        sa.select(llm_usage_events.c.run_id, sa.func.count().label("n"))
+        .join(usage_archive_keys, usage_archive_keys.c.event_key == llm_usage_events.c.event_key)
+        .group_by(llm_usage_events.c.run_id)
+    )
+    return [
+        Drift("archived_and_kept", row.run_id, None, f"{row.n} calls are in ledger and archive")
         for row in conn.execute(query)
     ]

@@ -61,8 +61,11 @@ class Database:
         return db
 
     def _require_head(self, version: str | None) -> None:
-        schema.check_not_newer(version, self.url_masked)
         if version == self.head_version():
+            return
+        if schema.is_newer(version):
+            with self.read() as conn:
+                schema.check_not_newer(version, schema.oldest_code(conn), self.url_masked)
             return
         if self.dialect == "sqlite":
             self.upgrade()

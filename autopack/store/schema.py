@@ -30,9 +30,25 @@ def schema_version(conn: sa.Connection) -> str | None:
     return conn.scalar(sa.text("SELECT version_num FROM alembic_version"))
 
 
-def check_not_newer(version: str | None, where: str) -> None:
-    """Raise DatabaseRefused when ``version`` is none that this code knows."""
-    if version is not None and version not in known_versions():
+def oldest_code(conn: sa.Connection) -> str | None:
+    """The oldest code that may work on this database, by the schema version it needs."""
+    if not sa.inspect(conn).has_table("schema_compatibility"):
+        return None
+    return conn.scalar(sa.text("SELECT oldest_code FROM schema_compatibility"))
+
+
+def is_newer(version: str | None) -> bool:
+    """Whether ``version`` is one that this code does not know."""
+    return version is not None and version not in known_versions()
+
+
+def check_not_newer(version: str | None, oldest: str | None, where: str) -> None:
+    """Raise DatabaseRefused when ``version`` is newer than this code, and ``oldest`` is, too.
+
+    Every migration names the oldest code it supports: a newer database is refused only by code
+    that is older than that.
+    """
+    if is_newer(version) and (oldest is None or oldest > head_version()):
         raise DatabaseRefused(
             f"the database {where} is newer than this Autopack: it has schema {version}, "
             f"and {head_version()} is the newest known here",
@@ -52,8 +68,8 @@ def upgrade(engine: sa.Engine, where: str) -> None:
         if conn.dialect.name == "postgresql":
             conn.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
         version = schema_version(conn)
-        check_not_newer(version, where)
-        if version == head_version():
+        check_not_newer(version, oldest_code(conn), where)
+        if version == head_version() or is_newer(version):
             return
         _migrate(conn)
         if conn.dialect.name == "sqlite":
@@ -69,9 +85,18 @@ def upgrade(engine: sa.Engine, where: str) -> None:
 def _migrate(conn: sa.Connection) -> None:
     from alembic import command
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
     config = Config()
     # A percent sign would start an interpolation of the configuration.
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = conn
     command.upgrade(config, "head")
+    revisions = ScriptDirectory.from_config(config).walk_revisions()
+    # One that names none supports no code older than itself.
+    oldest = max(getattr(one.module, "oldest_code", one.revision) for one in revisions)
+    conn.execute(sa.text("DELETE FROM schema_compatibility"))
+    conn.execute(
+        sa.text("INSERT INTO schema_compatibility (oldest_code) VALUES (:oldest)"),
+        {"oldest": oldest},
+    )

@@ -257,6 +257,30 @@ llm_usage_events = sa.Table(
         "reasoning_tokens <= COALESCE(output_tokens, total_tokens)", name="reasoning"
     ),
     sa.Index(None, "run_id", "phase_id", "attempt"),
+    # Doctor calls are few: these serve the estimate of what a call that was not made had cost.
+    sa.Index(
+        "ix_llm_usage_events_doctor_recent",
+        "created_at",
+        "event_key",
+        sqlite_where=sa.text("is_doctor_call IS 1"),
+        postgresql_where=sa.text("is_doctor_call IS true"),
+    ),
+    sa.Index(
+        "ix_llm_usage_events_doctor_tier",
+        "doctor_model",
+        "created_at",
+        "event_key",
+        sqlite_where=sa.text("is_doctor_call IS 1"),
+        postgresql_where=sa.text("is_doctor_call IS true"),
+    ),
+    sa.Index(
+        "ix_llm_usage_events_doctor_run",
+        "run_id",
+        "created_at",
+        "event_key",
+        sqlite_where=sa.text("is_doctor_call IS 1"),
+        postgresql_where=sa.text("is_doctor_call IS true"),
+    ),
 )
 
 llm_call_intents = sa.Table(

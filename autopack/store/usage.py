@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,11 @@ import sqlalchemy as sa
 from autopack.store import tables
 from autopack.store.engine import Database, insert_new, now, reading
 from autopack.store.tables import CATEGORIES, ROLES, Category, DoctorModel, Role, Source
+from autopack.store.telemetry_tables import SUMS as _SUMS
+from autopack.store.telemetry_tables import usage_by_run
+
+# What sums of money are exact to; no price list goes below a millionth of a dollar a million.
+PICODOLLAR = Decimal("1e-12")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +28,8 @@ class UsageEvent:
 
     ``total_tokens`` is always known. The four parts are known together or not at all, and then
     sum to it: ``input_tokens`` excludes cached ones, ``reasoning_tokens`` are part of the output.
-    ``cost`` is in US dollars, None when the model has no known price.
+    ``cost`` is in US dollars, kept to 12 decimals; None when the model has no known price.
+    ``created_at`` is the time of the call, that of the recording when None.
     """
 
     event_key: str
@@ -46,6 +53,7 @@ class UsageEvent:
     doctor_model: DoctorModel | None = None
     doctor_action: str | None = None
     response_id: str | None = None
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,11 +107,19 @@ def record_events(conn: sa.Connection, events: Iterable[UsageEvent]) -> int:
     ordered = sorted(events, key=lambda event: event.event_key)
     if not ordered:
         return 0
-    inserted = conn.execute(
-        insert_new(conn, tables.llm_usage_events).returning(tables.llm_usage_events.c.event_key),
-        [{**asdict(event), "created_at": at} for event in ordered],
-    )
+    rows = [_row(event, at) for event in ordered]
+    table = tables.llm_usage_events
+    if conn.dialect.name == "sqlite":
+        # Three times as fast as one long statement; its count of new rows is right.
+        return conn.execute(insert_new(conn, table), rows).rowcount
+    # One statement, for its trigger adds to each sum once a statement.
+    inserted = conn.execute(insert_new(conn, table).returning(table.c.event_key), rows)
     return len(inserted.all())
+
+
+def _row(event: UsageEvent, at: datetime) -> dict[str, Any]:
+    cost = None if event.cost is None else event.cost.quantize(PICODOLLAR)
+    return {**vars(event), "cost": cost, "created_at": event.created_at or at}
 
 
 def open_intent(
@@ -142,64 +158,69 @@ def close_intent(
     )
 
 
-def token_totals(source: Database | sa.Connection, run_id: str) -> TokenTotals:
-    """What the run spent; all zero for a run without calls."""
-    events, intents = tables.llm_usage_events, tables.llm_call_intents
-    is_unsplit = events.c.input_tokens.is_(None)
+def token_totals(source: Database | sa.Connection, *run_ids: str) -> TokenTotals:
+    """What the runs spent; all zero without calls.
+
+    Read from the sums that triggers keep, so it costs the same however many calls there were.
+    """
+    sums, intents = usage_by_run, tables.llm_call_intents
     grouped = (
         sa.select(
-            events.c.category,
-            events.c.role,
-            sa.func.count().label("events"),
-            _total(events.c.total_tokens).label("total"),
-            _total(events.c.input_tokens).label("input"),
-            _total(events.c.cache_read_tokens).label("cache_read"),
-            _total(events.c.cache_write_tokens).label("cache_write"),
-            _total(events.c.output_tokens).label("output"),
-            _total(sa.case((is_unsplit, events.c.total_tokens), else_=0)).label("unsplit"),
+            sums.c.category, sums.c.role, *(sa.func.sum(sums.c[name]).label(name) for name in _SUMS)
         )
-        .where(events.c.run_id == run_id)
-        .group_by(events.c.category, events.c.role)
+        .where(sums.c.run_id.in_(run_ids))
+        .group_by(sums.c.category, sums.c.role)
     )
     with reading(source) as conn:
         groups = conn.execute(grouped).mappings().all()
-        # Added up here, for SQLite would add them as floats.
-        costs = conn.scalars(sa.select(events.c.cost).where(events.c.run_id == run_id)).all()
         unreconciled = conn.scalar(
             sa.select(sa.func.count())
             .select_from(intents)
-            .where(intents.c.run_id == run_id, intents.c.closed_at.is_(None))
+            .where(intents.c.run_id.in_(run_ids), intents.c.closed_at.is_(None))
         )
-    parts = ("events", "total", "input", "cache_read", "cache_write", "output", "unsplit")
-    sums: dict[str, Any] = {part: sum(int(group[part]) for group in groups) for part in parts}
+    return totals_of(groups, unreconciled_calls=unreconciled or 0)
+
+
+def totals_of(groups: Iterable[Mapping[Any, Any]], *, unreconciled_calls: int) -> TokenTotals:
+    """Add up groups that carry a category, a role and every sum."""
+    total = dict.fromkeys(_SUMS, 0)
     by_category: dict[Category, int] = dict.fromkeys(CATEGORIES, 0)
     by_role: dict[Role, int] = dict.fromkeys(ROLES, 0)
     for group in groups:
-        by_category[group["category"]] += int(group["total"])
-        by_role[group["role"]] += int(group["total"])
+        for name in _SUMS:
+            total[name] += int(group[name])
+        by_category[group["category"]] += int(group["total_tokens"])
+        by_role[group["role"]] += int(group["total_tokens"])
     return TokenTotals(
-        **sums,
+        total=total["total_tokens"],
+        input=total["input_tokens"],
+        cache_read=total["cache_read_tokens"],
+        cache_write=total["cache_write_tokens"],
+        output=total["output_tokens"],
+        unsplit=total["unsplit_tokens"],
         by_category=by_category,
         by_role=by_role,
-        unreconciled_calls=unreconciled or 0,
-        cost=None if None in costs else sum(costs, Decimal(0)),
+        events=total["events"],
+        unreconciled_calls=unreconciled_calls,
+        cost=dollars(total["cost_picodollars"], total["unpriced_events"]),
     )
+
+
+def dollars(picodollars: int, unpriced_events: int) -> Decimal | None:
+    """A sum of costs in US dollars; None when the price of any of its events is unknown."""
+    return None if unpriced_events else (picodollars * PICODOLLAR).normalize()
 
 
 def phase_tokens(source: Database | sa.Connection, run_id: str) -> dict[str, int]:
     """Total tokens of each phase of the run that made a call."""
-    events = tables.llm_usage_events
+    sums = usage_by_run
     query = (
-        sa.select(events.c.phase_id, _total(events.c.total_tokens))
-        .where(events.c.run_id == run_id)
-        .group_by(events.c.phase_id)
+        sa.select(sums.c.phase_id, sa.func.sum(sums.c.total_tokens))
+        .where(sums.c.run_id == run_id)
+        .group_by(sums.c.phase_id)
     )
     with reading(source) as conn:
         return {phase_id: int(total) for phase_id, total in conn.execute(query)}
-
-
-def _total(tokens: sa.ColumnElement[int] | sa.ColumnElement[int | None]) -> sa.ColumnElement[Any]:
-    return sa.func.coalesce(sa.func.sum(tokens), 0)
 
 
 def _digest(*parts: str | int | None) -> str:

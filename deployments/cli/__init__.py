@@ -11,9 +11,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError
 
 from autopack import __version__
 from autopack.errors import AutopackError
@@ -41,6 +40,12 @@ app.command(
 app.command("deployments.cli.show:runs", name="runs", help="List runs, newest first.")
 app.command("deployments.cli.show:show", name="show", help="Show one run and its phases.")
 app.command("deployments.cli.show:tokens", name="tokens", help="Show what a run spent.")
+app.command("deployments.cli.metrics:metrics", name="metrics", help="Show what features did.")
+app.command("deployments.cli.importing:import_", name="import", help="Import usage from a file.")
+app.command("deployments.cli.usage:app", name="usage", help="Show what a period used.")
+app.command(
+    "deployments.cli.builders:app", name="builders", help="See which coding agents can build here."
+)
 app.command("deployments.cli.look:toolchain", name="toolchain", help="Show how a project is built.")
 app.command("deployments.cli.health:health", name="health", help="Check this installation.")
 app.command("deployments.cli.up:up", name="up", help="Start a local Prefect with UI and worker.")
@@ -49,41 +54,10 @@ plan = App(name="plan", help="Look at plan files.")
 plan.command("deployments.cli.look:check", name="check", help="Check a plan file.")
 app.command(plan)
 
-builders = App(name="builders", help="See which coding agents can build here, and try one.")
-builders.command(
-    "deployments.cli.builders:list_builders",
-    name="list",
-    help="List the builders, what is installed and what is missing.",
-)
-builders.command(
-    "deployments.cli.builders:check", name="check", help="Make one tiny build with a builder."
-)
-app.command(builders)
-
-
-@builders.default
-def list_builders(
-    *,
-    as_json: Annotated[
-        bool, Parameter(name="--json", negative="", help="Print one JSON object instead.")
-    ] = False,
-) -> int:
-    """What `autopack builders` does without a further word: the same as `builders list`."""
-    from deployments.cli.builders import list_builders as listing
-
-    return listing(as_json=as_json)
-
-
 budget = App(name="budget", help="Budgets that several runs share.")
 budget.command("deployments.cli.budget:set_", name="set", help="Give a campaign its caps.")
 budget.command("deployments.cli.budget:show", name="show", help="Show what a campaign spent.")
 app.command(budget)
-
-usage = App(name="usage", help="What was spent.")
-usage.command(
-    "deployments.cli.builders:parse", name="parse", help="Read what an agent says it spent."
-)
-app.command(usage)
 
 ab = App(name="ab", help="Measure whether a change to the agent saves tokens or raises success.")
 ab.command(
@@ -101,6 +75,9 @@ app.command(ab)
 db = App(name="db", help="Look after the application database.")
 db.command("deployments.cli.database:upgrade", name="upgrade", help="Bring the schema up to date.")
 db.command("deployments.cli.database:check", name="check", help="Look for rows that disagree.")
+_RETENTION = "deployments.cli.retention"
+db.command(f"{_RETENTION}:identity", name="identity", help="Show which database this is.")
+db.command(f"{_RETENTION}:retain", name="retain", help="Archive the calls of old runs.")
 app.command(db)
 
 

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 from rich.markup import escape
 
 from autopack import __version__
@@ -21,7 +21,15 @@ from autopack.redaction import Redactor, environment_secrets
 from autopack.validation.child_environment import child_environment
 from deployments.cli.output import AsJson, out, plain_table, print_json
 
+app = App(
+    name="builders",
+    help="See which coding agents can build here, and try one.",
+    help_format="plaintext",
+)
 
+
+@app.default
+@app.command(name="list")
 def list_builders(*, as_json: AsJson = False) -> int:
     """List the builders: what is installed, in which version, and what is missing."""
     probes = {name: _probe(name) for name in BUILDERS}
@@ -40,6 +48,7 @@ def list_builders(*, as_json: AsJson = False) -> int:
     return 0
 
 
+@app.command
 def check(
     name: Annotated[str, Parameter(help="The builder, as `autopack builders` lists it.")],
     *,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 from cyclopts import Parameter
 from rich.markup import escape
 
 from autopack.execution.view import run_line, run_view, tokens_view
+from autopack.plan.features import Feature
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.runs import list_runs
+from autopack.telemetry.switches import refuse_if_off
 from deployments.cli.output import (
     After,
     AsJson,
@@ -66,7 +69,8 @@ def show(run_id: RunIdArgument, *, as_json: AsJson = False) -> int:
 
 
 def tokens(run_id: RunIdArgument, *, as_json: AsJson = False) -> int:
-    """Show what a run spent, by purpose and by role."""
+    """Show what a run spent, by purpose and by role, and what it claims to have saved."""
+    refuse_if_off(Feature.CONSOLIDATED_METRICS, os.environ)
     view = tokens_view(_database(), run_id)
     if as_json:
         print_json(view)
@@ -78,7 +82,12 @@ def tokens(run_id: RunIdArgument, *, as_json: AsJson = False) -> int:
     for part in ("by_category", "by_role"):
         for name, count in spent[part].items():
             table.add_row(f"{part.replace('_', ' ')}: {name}", f"{count:,}")
+    if view["claimed"] is not None:
+        for name, figure in view["claimed"].items():
+            table.add_row(name.replace("_", " "), "none" if figure is None else f"{figure:,}")
     out.print(table)
+    if view["claimed"] is None:
+        out.print("no claimed figures: consolidated_metrics was off for this run")
     cost = view["cost"]
     out.print("cost unknown" if cost is None else f"cost ${cost:,.4f}")
     if view["unreconciled_calls"]:

@@ -30,9 +30,13 @@ FLOWS: dict[str, dict[str, Any]] = {
         "database": None,
     },
     "execute_phase": {"run_id": "required", "phase_id": "required"},
+    "maintain": {},
 }
 # deployment, its entrypoint
-DEPLOYMENTS = {"execute-run/run": "flows.run:execute_run"}
+DEPLOYMENTS = {
+    "execute-run/run": "flows.run:execute_run",
+    "maintain/maintain": "flows.maintenance:maintain",
+}
 
 _LOOK = """
 import inspect, json

@@ -76,7 +76,11 @@ def _home_below_a_file(case: Case) -> None:
 
 def _newer_database(case: Case) -> None:
     db = Database.open(case.settings.database_url)
-    db.transact(lambda conn: conn.exec_driver_sql("UPDATE alembic_version SET version_num='9999'"))
+    for table, column in (
+        ("alembic_version", "version_num"),
+        ("schema_compatibility", "oldest_code"),
+    ):
+        db.transact(lambda conn: conn.exec_driver_sql(f"UPDATE {table} SET {column} = '9999'"))  # noqa: B023
     db.close()
 
 

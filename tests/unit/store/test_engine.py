@@ -55,7 +55,10 @@ def test_postgresql_with_an_older_schema_is_refused(database_url, monkeypatch):
 
 def test_a_schema_of_a_newer_autopack_is_refused(open_database):
     open_database().transact(
-        lambda conn: conn.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        lambda conn: (
+            conn.execute(sa.text("UPDATE alembic_version SET version_num = '9999'")),
+            conn.execute(sa.text("UPDATE schema_compatibility SET oldest_code = '9999'")),
+        )
     )
     with pytest.raises(DatabaseRefused, match="is newer than this Autopack: it has schema 9999"):
         open_database()

@@ -1,13 +1,39 @@
 """A database that was upgraded is the one the tables describe."""
 
+import random
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from autopack.errors import DatabaseRefused
 from autopack.store import Database, schema
+from autopack.store.sums import ROLLUPS, unexplained
 from autopack.store.tables import metadata
+from autopack.store.usage import UsageEvent, record_events, token_totals
+
+CALL = UsageEvent(
+    event_key="1",
+    run_id="r",
+    phase_id="one",
+    attempt=1,
+    provider="p",
+    model="m",
+    role="builder",
+    category="base",
+    total_tokens=7,
+    cost=Decimal("0.25"),
+)
 
 
 @pytest.fixture
@@ -44,6 +70,7 @@ def test_an_upgraded_database_has_the_constraints_of_a_created_one(upgraded):
         migrated = described(conn)
 
     def recreate(conn):
+        conn.exec_driver_sql("DROP VIEW consolidated_tokens")
         metadata.drop_all(conn)
         metadata.create_all(conn)
         return described(conn)
@@ -73,3 +100,76 @@ def test_the_path_of_the_code_may_hold_a_percent_sign(empty_database_url, tmp_pa
     monkeypatch.setattr(schema, "_MIGRATIONS", odd)
     db = Database.open(empty_database_url)
     assert db.schema_version() == db.head_version()
+
+
+def interrupted_upgrade(url, number):
+    script = Path(__file__).with_name("interrupted_upgrade.py")
+    return subprocess.run(
+        [sys.executable, script, url, str(number)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_an_upgrade_that_was_killed_half_way_is_done_by_the_next_one(empty_database_url, request):
+    kills = 30 if request.config.getoption("--full") else 3
+    for number in random.Random(7).sample(range(5, 60), kills):
+        killed = interrupted_upgrade(empty_database_url, number)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert Database.open(empty_database_url, check_schema=False).schema_version() is None
+    assert interrupted_upgrade(empty_database_url, 0).returncode == 0
+    db = Database.open(empty_database_url)
+    assert db.schema_version() == db.head_version()
+
+
+def upgrade_to(db, revision):
+    config = Config()
+    config.set_main_option("script_location", str(schema._MIGRATIONS))
+
+    def migrate(conn):
+        config.attributes["connection"] = conn
+        command.upgrade(config, revision)
+
+    db.transact(migrate)
+
+
+def test_calls_from_before_the_sums_are_in_the_sums(empty_database_url):
+    db = Database.open(empty_database_url, check_schema=False)
+    upgrade_to(db, "0001")
+    db.transact(lambda conn: record_events(conn, [CALL, replace(CALL, event_key="2", cost=None)]))
+    db.upgrade()
+    totals = token_totals(db, "r")
+    assert (totals.total, totals.events, totals.cost) == (14, 2, None)
+    with db.read() as conn:
+        assert [conn.execute(unexplained(table, db.dialect)).all() for table in ROLLUPS] == [[], []]
+
+
+def test_every_migration_names_the_oldest_code_it_supports(upgraded):
+    scripts = ScriptDirectory(str(schema._MIGRATIONS))
+    named = [getattr(one.module, "oldest_code", one.revision) for one in scripts.walk_revisions()]
+    with upgraded.read() as conn:
+        assert schema.oldest_code(conn) == max(named)
+
+
+def test_code_of_the_release_before_works_on_the_new_schema(upgraded, monkeypatch):
+    """It records as it always did, and the sums are right without its knowing of them."""
+    with upgraded.read() as conn:
+        oldest = schema.oldest_code(conn)
+    known = [version for version in schema.known_versions() if version <= oldest]
+    monkeypatch.setattr(schema, "known_versions", lambda: known)
+    older = Database.open(upgraded._url.render_as_string(hide_password=False))
+    older.transact(lambda conn: record_events(conn, [CALL]))
+    older.upgrade()
+    assert token_totals(older, "r").total == 7
+    older.close()
+
+
+def test_only_code_older_than_that_refuses_a_newer_database(upgraded, monkeypatch):
+    upgraded.transact(
+        lambda conn: conn.exec_driver_sql("UPDATE schema_compatibility SET oldest_code = '0002'")
+    )
+    monkeypatch.setattr(schema, "known_versions", lambda: ["0001"])
+    with pytest.raises(DatabaseRefused, match="newer than this Autopack"):
+        Database.open(upgraded._url.render_as_string(hide_password=False))

@@ -27,7 +27,7 @@ SPLIT = UsageEvent(
     cache_write_tokens=30,
     output_tokens=40,
     reasoning_tokens=5,
-    cost=Decimal("0.000012345678901234567"),
+    cost=Decimal("0.000012345678"),
 )
 
 
@@ -82,7 +82,7 @@ def test_totals_agree_with_each_other(database):
 
 def test_money_is_exact(database):
     record(database, *(event(i) for i in range(100)))
-    assert usage.token_totals(database, "run-1").cost == Decimal("0.0012345678901234567")
+    assert usage.token_totals(database, "run-1").cost == Decimal("0.0012345678")
 
 
 def test_one_unknown_cost_makes_the_sum_unknown(database):
@@ -153,7 +153,7 @@ def test_the_ledger_refuses_the_ways_around_its_triggers(database, statement):
 
 def test_every_column_of_the_ledger_is_a_field_of_an_event(database):
     columns = {column.name for column in llm_usage_events.columns}
-    assert columns - {"created_at"} == set(UsageEvent.__dataclass_fields__)
+    assert columns == set(UsageEvent.__dataclass_fields__)
 
 
 def test_many_writers_of_the_same_calls_count_each_once(database):

@@ -1,0 +1,231 @@
+"""What runs and periods cost, and what is claimed to have been saved: two sets, never added.
+
+What was spent is counted, and its parts sum to it. The three claimed figures are each of another
+kind (modelled, counterfactual, measured), which their names say.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal, get_args
+
+import sqlalchemy as sa
+
+from autopack.errors import BadInput, NotFound
+from autopack.plan.features import Feature
+from autopack.store.engine import Database, reading
+from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT
+from autopack.store.tables import runs
+from autopack.store.telemetry_tables import (
+    SUMS,
+    consolidated_token_views,
+    phase6_metrics,
+    token_efficiency_metrics,
+    usage_by_day,
+    usage_by_run,
+)
+from autopack.store.usage import TokenTotals, dollars, token_totals
+
+By = Literal["model", "role", "category", "day", "run"]
+EstimateSource = Literal["run_local", "global", "fallback"]
+ESTIMATE_SOURCES: tuple[EstimateSource, ...] = get_args(EstimateSource)
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """Tokens that were not spent, each figure by a method of its own; None when there is none."""
+
+    artifact_tokens_avoided_modelled: int | None
+    doctor_tokens_avoided_counterfactual: int | None
+    ab_tokens_saved_measured: int | None
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Estimates of one source: how many there are, and of how many doctor calls they are made."""
+
+    count: int
+    total_n: int
+
+
+@dataclass(frozen=True)
+class Consolidated:
+    """The figures of some runs; ``claimed`` and ``coverage`` are None when no run claims any."""
+
+    spent: TokenTotals
+    claimed: Claimed | None
+    coverage: dict[EstimateSource, Coverage] | None
+
+
+def consolidated_tokens(source: Database | sa.Connection, *run_ids: str) -> Consolidated:
+    """What one run, or the runs of a campaign, spent and claim to have saved.
+
+    Only runs that had ``consolidated_metrics`` on claim anything. Raises NotFound for a run of
+    which neither a record nor a call is known.
+    """
+    with reading(source) as conn:
+        query = sa.select(runs.c.run_id, runs.c.features).where(_among(runs, run_ids))
+        features = {row.run_id: row.features for row in conn.execute(query)}
+        for run_id in run_ids:
+            if run_id not in features and not _has_usage(conn, run_id):
+                raise NotFound(f"there is no run {run_id!r}", field="run_id", hint="autopack runs")
+        claiming = [
+            run_id for run_id, on in features.items() if Feature.CONSOLIDATED_METRICS.value in on
+        ]
+        return Consolidated(
+            token_totals(conn, *run_ids),
+            _claimed(conn, claiming) if claiming else None,
+            _coverage(conn, claiming) if claiming else None,
+        )
+
+
+def _has_usage(conn: sa.Connection, run_id: str) -> bool:
+    query = sa.select(usage_by_run.c.run_id).where(usage_by_run.c.run_id == run_id).limit(1)
+    return conn.scalar(query) is not None
+
+
+def _claimed(conn: sa.Connection, run_ids: Sequence[str]) -> Claimed:
+    # Three queries, for a join would count the rows of one table once for each of another.
+    def total(table: sa.Table, column: str) -> int | None:
+        found = conn.scalar(sa.select(sa.func.sum(table.c[column])).where(_among(table, run_ids)))
+        return None if found is None else int(found)
+
+    return Claimed(
+        total(token_efficiency_metrics, "tokens_saved_artifacts"),
+        total(phase6_metrics, "doctor_tokens_avoided_estimate"),
+        total(consolidated_token_views, "ab_tokens_saved_measured"),
+    )
+
+
+def _coverage(conn: sa.Connection, run_ids: Sequence[str]) -> dict[EstimateSource, Coverage]:
+    return coverage(conn, _among(phase6_metrics, run_ids))
+
+
+def coverage(conn: sa.Connection, where: sa.ColumnElement[bool]) -> dict[EstimateSource, Coverage]:
+    """Where the estimates of the chosen rows of phase6_metrics come from."""
+    table = phase6_metrics
+    query = (
+        sa.select(
+            table.c.estimate_source,
+            sa.func.count(),
+            sa.func.coalesce(sa.func.sum(table.c.estimate_coverage_n), 0),
+        )
+        .where(where, table.c.estimate_source.is_not(None))
+        .group_by(table.c.estimate_source)
+    )
+    found = {name: Coverage(count, int(n)) for name, count, n in conn.execute(query)}
+    return {name: found.get(name, Coverage(0, 0)) for name in ESTIMATE_SOURCES}
+
+
+def _among(table: sa.Table, run_ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    return table.c.run_id.in_(run_ids)
+
+
+@dataclass(frozen=True)
+class UsageRow:
+    """What one model, role, category, day or run used in a period. ``cost`` as in TokenTotals."""
+
+    key: str
+    events: int
+    total: int
+    input: int
+    cache_read: int
+    cache_write: int
+    output: int
+    unsplit: int
+    cost: Decimal | None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """A page of a period's usage, by key; ``total`` is that of the period, not of the page."""
+
+    rows: tuple[UsageRow, ...]
+    total: UsageRow
+    next_cursor: str | None
+
+
+def usage(
+    source: Database | sa.Connection,
+    *,
+    by: By,
+    since: date | None = None,
+    until: date | None = None,
+    limit: int = DEFAULT_LIMIT,
+    after: str | None = None,
+) -> Usage:
+    """What was used on the UTC days from ``since`` to ``until``, both included.
+
+    Raises BadInput naming ``by``, ``limit`` or ``after``.
+    """
+    if by not in get_args(By):
+        raise BadInput(f"by is {by!r}", field="by", hint=f"use {', '.join(get_args(By))}")
+    if not 1 <= limit <= MAX_LIMIT:
+        raise BadInput(
+            f"limit is {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
+        )
+    table = usage_by_run if by == "run" else usage_by_day
+    key = table.c["run_id" if by == "run" else by]
+    period: list[sa.ColumnElement[bool]] = [sa.true()]
+    if since is not None:
+        period.append(table.c.day >= since)
+    if until is not None:
+        period.append(table.c.day <= until)
+    sums = [sa.func.sum(table.c[name]).label(name) for name in SUMS]
+    query = sa.select(key.label("key"), *sums).where(*period).group_by(key).order_by(key)
+    if by == "run" and len(period) > 1:
+        # Else SQLite reads the sums of every run that ever was, for they lie in the right order.
+        query = query.where(key.in_(sa.select(key).where(*period)))
+    if after is not None:
+        last = _decode(after)
+        query = query.where(key > (_day(last) if by == "day" else last))
+    with reading(source) as conn:
+        # One more than asked for tells whether there is a next page.
+        found = [_usage_row(row) for row in conn.execute(query.limit(limit + 1)).mappings()]
+        whole = conn.execute(sa.select(*sums).where(*period)).mappings().one()
+    rows = tuple(found[:limit])
+    cursor = _encode(rows[-1].key) if len(found) > limit else None
+    return Usage(rows, _usage_row({"key": "total", **whole}), cursor)
+
+
+def _usage_row(row: Any) -> UsageRow:
+    figures = {name: int(row[name] or 0) for name in SUMS}
+    key: date | str = row["key"]
+    return UsageRow(
+        key=key.isoformat() if isinstance(key, date) else key,
+        events=figures["events"],
+        total=figures["total_tokens"],
+        input=figures["input_tokens"],
+        cache_read=figures["cache_read_tokens"],
+        cache_write=figures["cache_write_tokens"],
+        output=figures["output_tokens"],
+        unsplit=figures["unsplit_tokens"],
+        cost=dollars(figures["cost_picodollars"], figures["unpriced_events"]),
+    )
+
+
+def _encode(key: str) -> str:
+    return base64.urlsafe_b64encode(key.encode()).decode()
+
+
+def _decode(cursor: str) -> str:
+    try:
+        return base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
+    except (ValueError, binascii.Error) as error:
+        raise _no_cursor(cursor) from error
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise _no_cursor(text) from error
+
+
+def _no_cursor(text: str) -> BadInput:
+    return BadInput(f"{text!r} is no cursor", field="after", hint="use that of the page before")

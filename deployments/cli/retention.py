@@ -1,0 +1,108 @@
+"""`autopack db identity` and `db retain`: which database this is, and what may leave it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from cyclopts import Parameter
+
+from autopack.errors import Refused
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.store.tables import metadata
+from autopack.telemetry.period import parse_age
+from autopack.telemetry.retention import Retained
+from autopack.telemetry.retention import retain as archive
+from deployments.cli.output import AsJson, out, plain_table, print_json
+
+
+def identity(*, as_json: AsJson = False) -> int:
+    """Show which database this is: engine, address, schema, and the rows of each table."""
+    db = Database.open(Settings.from_environment().database_url)
+    rows = _rows(db)
+    answer = {
+        "engine": db.dialect,
+        "url_masked": db.url_masked,
+        "identity": db.identity,
+        "schema": db.schema_version(),
+        "head": db.head_version(),
+        "rows": rows,
+    }
+    if as_json:
+        print_json(answer)
+        return 0
+    table = plain_table("table", "rows", right=("rows",))
+    for name, count in rows.items():
+        table.add_row(name, f"{count:,}")
+    out.print(f"{answer['url_masked']}  schema {answer['schema']}\n")
+    out.print(table)
+    return 0
+
+
+def retain(
+    *,
+    older_than: Annotated[str, Parameter(help="How long ago a run must have ended: 90d, 12w.")],
+    dry_run: Annotated[bool, Parameter(negative="", help="Only say what would be done.")] = False,
+    yes: Annotated[
+        bool, Parameter(negative="", help="Also on an empty or unexpected database.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Move the calls of runs that finished long ago from the ledger into its archive.
+
+    Sums, totals and costs stay as they are; single calls can no longer be listed.
+    """
+    settings = Settings.from_environment()
+    age = parse_age(older_than, "--older-than")
+    db = Database.open(settings.database_url)
+    planned = archive(db, age, dry_run=True)
+    if not dry_run:
+        if not yes:
+            _refuse_unexpected(db, settings, planned)
+        planned = archive(db, age)
+    answer: dict[str, Any] = {
+        "database": db.url_masked,
+        "dry_run": dry_run,
+        "cutoff": planned.cutoff.isoformat(),
+        "runs": list(planned.run_ids),
+        "events": planned.events,
+    }
+    if as_json:
+        print_json(answer)
+    else:
+        verb = "would be archived" if dry_run else "were archived"
+        out.print(
+            f"{db.url_masked}: {planned.events:,} calls of {len(planned.run_ids)} runs that ended"
+            f" before {planned.cutoff:%Y-%m-%d %H:%M} UTC {verb}"
+        )
+    return 0
+
+
+def _refuse_unexpected(db: Database, settings: Settings, planned: Retained) -> None:
+    """Raise Refused for a database that is empty, or that this home has never worked with."""
+    if not any(_rows(db).values()):
+        raise Refused(
+            f"the database {db.url_masked} is empty",
+            field="DATABASE_URL",
+            hint="name the right one in DATABASE_URL, or add --yes",
+        )
+    known = any(settings.run_folder(run_id).is_dir() for run_id in planned.run_ids)
+    if planned.run_ids and not known:
+        raise Refused(
+            f"the database {db.url_masked} is unexpected: none of the {len(planned.run_ids)} runs"
+            f" to archive was executed from {settings.home}",
+            field="DATABASE_URL",
+            hint="see `autopack db identity`; add --yes when it is the right one",
+        )
+
+
+def _rows(db: Database) -> dict[str, int]:
+    """How many rows each table has."""
+    hidden = {"retention_open", "schema_compatibility"}
+    with db.read() as conn:
+        return {
+            name: conn.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+            for name, table in sorted(metadata.tables.items())
+            if name not in hidden
+        }

@@ -1,0 +1,90 @@
+"""`autopack usage`: what a period used, by model, role, category, day or run."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from autopack.errors import BadInput
+from autopack.execution.view import money
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.telemetry.consolidated import UsageRow
+from autopack.telemetry.consolidated import usage as usage_of_period
+from autopack.telemetry.period import parse_moment
+from deployments.cli.output import After, AsJson, Limit, out, plain_table, print_json
+
+_FIGURES = ("events", "total", "input", "cache_read", "cache_write", "output", "unsplit", "cost")
+
+app = App(name="usage", help="Show what a period used.", help_format="plaintext")
+app.command(
+    "deployments.cli.builders:parse", name="parse", help="Read what an agent says it spent."
+)
+
+
+@app.default
+def usage(
+    *,
+    by: Annotated[
+        Literal["model", "role", "category", "day", "run"], Parameter(help="One row for each.")
+    ] = "model",
+    since: Annotated[
+        str | None, Parameter(help="From this UTC day on: 7d, 4w, 2026-01-31.")
+    ] = None,
+    until: Annotated[str | None, Parameter(help="Up to this UTC day, included.")] = None,
+    limit: Limit = 1000,
+    after: After = None,
+    as_csv: Annotated[
+        bool, Parameter(name="--csv", negative="", help="Print comma-separated values instead.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Show what all runs used in a period; without one, since the beginning."""
+    if as_csv and as_json:
+        raise BadInput("--csv and --json exclude each other", field="--csv", hint="drop one")
+    now = datetime.now(UTC)
+    first = None if since is None else parse_moment(since, now, "--since").date()
+    last = None if until is None else parse_moment(until, now, "--until").date()
+    db = Database.open(Settings.from_environment().database_url)
+    page = usage_of_period(db, by=by, since=first, until=last, limit=limit, after=after)
+    rows = [{by: row.key, **_figures(row)} for row in page.rows]
+    if as_json:
+        print_json(
+            {
+                "by": by,
+                "since": None if first is None else first.isoformat(),
+                "until": None if last is None else last.isoformat(),
+                "rows": rows,
+                "total": _figures(page.total),
+                "next_cursor": page.next_cursor,
+            }
+        )
+    elif as_csv:
+        writer = csv.DictWriter(sys.stdout, [by, *_FIGURES], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        _print(by, rows, _figures(page.total), page.next_cursor)
+    return 0
+
+
+def _figures(row: UsageRow) -> dict[str, Any]:
+    values = asdict(row)
+    return {name: money(row.cost) if name == "cost" else values[name] for name in _FIGURES}
+
+
+def _print(by: str, rows: list[dict[str, Any]], total: dict[str, Any], cursor: str | None) -> None:
+    headers = [name.replace("_", " ") for name in _FIGURES]
+    table = plain_table(by, *headers, right=tuple(headers))
+    for row in [*rows, {by: "total", **total}]:
+        figures = [f"{row[name]:,}" for name in _FIGURES[:-1]]
+        cost = "unknown" if row["cost"] is None else f"${row['cost']:,.4f}"
+        table.add_row(str(row[by]), *figures, cost)
+    out.print(table if rows else "nothing was used")
+    if cursor:
+        out.print(f"more: --after {cursor}")

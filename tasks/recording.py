@@ -1,0 +1,94 @@
+"""Tasks that record what features did in each attempt; a fault of theirs never fails a run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from prefect import get_run_logger, task
+from prefect.artifacts import acreate_image_artifact, acreate_table_artifact
+from prefect.cache_policies import NO_CACHE
+from sqlalchemy.exc import SQLAlchemyError
+
+from autopack.errors import AutopackError
+from autopack.execution.session import held
+from autopack.plan.features import Feature, kill_switches
+from autopack.store.engine import Database
+from autopack.telemetry import charts, metrics, stored_views
+from autopack.telemetry.consolidated import Consolidated
+from tasks.reporting import artifact_key
+
+
+@task(name="record phase-6 metrics", cache_policy=NO_CACHE, tags=["autopack"])
+async def record_phase6_metrics(run_id: str) -> None:
+    """Write what hardening, doctor and context did in attempts that ended."""
+    await asyncio.to_thread(metrics.record_phase6_metrics, held(run_id).db, run_id)
+
+
+@task(name="record token efficiency", cache_policy=NO_CACHE, tags=["autopack"])
+async def record_token_efficiency(run_id: str) -> None:
+    """Write what became of the context of attempts that ended."""
+    await asyncio.to_thread(metrics.record_token_efficiency, held(run_id).db, run_id)
+
+
+async def record_metrics(run_id: str) -> None:
+    """Record both when the run has phase6_metrics on; report a fault and go on."""
+    if kill_switches(os.environ)[Feature.PHASE6_METRICS]:
+        return
+    try:
+        if metrics.is_on(held(run_id).db, run_id):
+            await record_phase6_metrics(run_id)
+            await record_token_efficiency(run_id)
+    except (AutopackError, SQLAlchemyError) as error:
+        get_run_logger().warning("metrics of %s were not recorded: %s", run_id, error)
+
+
+@task(
+    name="persist consolidated view",
+    task_run_name="persist the token view of {run_id}",
+    cache_policy=NO_CACHE,
+    tags=["autopack"],
+)
+async def persist_consolidated_view(db: Database, run_id: str) -> None:
+    """Store the run's consolidated view, and publish it as a table and a stacked chart."""
+    view = await asyncio.to_thread(stored_views.store_view, db, run_id)
+    key = artifact_key("tokens", run_id)
+    await acreate_table_artifact(
+        consolidated_table(view), key=key, description=f"Tokens of {run_id}"
+    )
+    chart = await asyncio.to_thread(charts.spent_chart, run_id, view.spent)
+    await acreate_image_artifact(
+        f"data:image/svg+xml;base64,{b64encode(chart.encode()).decode()}",
+        key=f"{key}-chart",
+        description=f"Tokens that {run_id} spent, by purpose",
+    )
+
+
+async def persist_view(db: Database, run_id: str) -> None:
+    """Persist the view when the run has consolidated_metrics on; report a fault and go on."""
+    if kill_switches(os.environ)[Feature.CONSOLIDATED_METRICS]:
+        return
+    try:
+        if stored_views.is_on(db, run_id):
+            await persist_consolidated_view(db, run_id)
+    except (AutopackError, SQLAlchemyError) as error:
+        get_run_logger().warning("the token view of %s was not stored: %s", run_id, error)
+
+
+def consolidated_table(view: Consolidated) -> list[dict[str, str | int | None]]:
+    """The view as rows; spent and claimed are two sets, and nothing adds them up."""
+    claimed = asdict(view.claimed) if view.claimed else {}
+    sets: tuple[tuple[str, Mapping[str, int | None]], ...] = (
+        ("spent", {"total": view.spent.total}),
+        ("spent by purpose", {str(name): n for name, n in view.spent.by_category.items()}),
+        ("spent by role", {str(name): n for name, n in view.spent.by_role.items()}),
+        ("claimed", claimed),
+    )
+    return [
+        {"set": kind, "figure": name, "tokens": tokens}
+        for kind, figures in sets
+        for name, tokens in figures.items()
+    ]

@@ -1,0 +1,100 @@
+"""Usage from files: every row once, whatever is missing, and again changes nothing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from autopack.errors import BadInput
+from autopack.store import Database
+from autopack.store.check import check
+from autopack.telemetry.consolidated import consolidated_tokens
+from autopack.telemetry.importing import import_file
+from autopack.telemetry.metrics import phase6_summary
+
+CSV = """run_id,phase_id,provider,model,role,total_tokens,prompt_tokens,completion_tokens,created_at
+r,one,openai,m,builder,10,7,3,2024-05-01 10:00:00
+r,one,openai,m,builder,10,7,3,2024-05-01 10:00:00
+r,two,openai,m,doctor,5,,,2024-05-02T10:00:00+02:00
+r,two,openai,m,builder,9,7,3,2024-05-02
+"""
+
+
+def test_a_csv_counts_every_row_once(database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "usage.csv"
+    file.write_text(CSV)
+    done = import_file(database, file)
+    assert (done.events, done.new_events) == (4, 4)
+    assert "cache_read_tokens" in done.missing["events"]
+    spent = consolidated_tokens(database, "r").spent
+    # The last row's split does not add up, so that only its total counts.
+    assert (spent.total, spent.input, spent.output, spent.unsplit) == (34, 14, 6, 14)
+    assert spent.by_role["doctor"] == spent.by_category["second_opinion"] == 5
+    assert import_file(database, file).new_events == 0
+    assert consolidated_tokens(database, "r").spent == spent
+    assert check(database) == []
+
+
+def test_json_lines_keep_the_keys_they_bring(database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "usage.jsonl"
+    row = {"event_key": "k", "run_id": "r", "total_tokens": 3, "cost": "0.25"}
+    file.write_text(f"{json.dumps(row)}\n\n{json.dumps(row)}\n")
+    done = import_file(database, file)
+    assert (done.events, done.new_events) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.jsonl", "nonsense\n", "line 1"),
+        ("a.jsonl", "[1]\n", "line 1"),
+        ("a.jsonl", '{"total_tokens": 1}\n', "run_id is missing"),
+        ("a.jsonl", '{"run_id": "r"}\n', "total_tokens is missing"),
+        ("a.csv", "run_id,total_tokens\nr,-1\n", "row 2: total_tokens is '-1'"),
+        ("a.csv", "run_id,total_tokens,category\nr,1,fun\n", "row 2: category is 'fun'"),
+        ("a.csv", "run_id,total_tokens,created_at\nr,1,soon\n", "row 2: created_at is 'soon'"),
+        ("a.csv", "run_id,total_tokens\nr,1\xff\n", "row 2"),
+        ("missing.csv", None, "cannot be read"),
+    ],
+)
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_a_wrong_row_is_named(
+    database: Database, tmp_path: Path, name: str, text: str | None, words: str
+) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(BadInput, match=words):
+        import_file(database, tmp_path / name)
+
+
+def test_the_database_of_an_earlier_autopack(database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "earlier.db"
+    with closing(sqlite3.connect(file)) as earlier:
+        earlier.executescript(
+            """
+            CREATE TABLE llm_usage_events (id INTEGER PRIMARY KEY, provider, model, run_id,
+                phase_id, role, total_tokens, prompt_tokens, completion_tokens, is_doctor_call,
+                doctor_model, doctor_action, created_at);
+            INSERT INTO llm_usage_events VALUES
+                (1, 'p', 'm', 'r', 'one', 'builder', 12, 10, 2, 0, NULL, NULL, '2024-01-01'),
+                (2, 'p', 'm', 'r', 'one', 'doctor', 5, NULL, NULL, 1, 'cheap', 'replan', NULL);
+            CREATE TABLE phase6_metrics (id INTEGER PRIMARY KEY, run_id, phase_id,
+                failure_hardening_triggered, failure_pattern_detected, created_at);
+            INSERT INTO phase6_metrics VALUES
+                (1, 'r', 'one', 1, 'python_missing_dep', '2024-01-01'),
+                (2, 'r', 'one', 0, NULL, '2024-01-01');
+            """
+        )
+    done = import_file(database, file)
+    assert (done.new_events, done.new_metrics) == (2, 2)
+    assert done.missing["token_efficiency_metrics"] == ["the whole table"]
+    assert consolidated_tokens(database, "r").spent.total == 17
+    summary = phase6_summary(database, run_id="r")
+    assert (summary["phases"], summary["failure_hardening_triggered"]) == (1, 1)
+    assert summary["failure_patterns"] == {"python_missing_dep": 1}
+    again = import_file(database, file)
+    assert (again.new_events, again.new_metrics) == (0, 0)

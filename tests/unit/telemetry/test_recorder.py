@@ -1,0 +1,164 @@
+"""Recording never fails and never loses an event, whatever the database does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from autopack.store import Database
+from autopack.store.usage import UsageEvent, event_key, open_intent, token_totals
+from autopack.telemetry.recorder import Intent, Recorded, Recorder, ingest_all
+
+BASE = UsageEvent(
+    event_key="",
+    run_id="r",
+    phase_id="one",
+    attempt=1,
+    provider="p",
+    model="m",
+    role="builder",
+    category="base",
+    total_tokens=10,
+    cost=Decimal("0.25"),
+)
+UNSOUND = {"total_tokens": -1}
+
+
+def event(number: int, **changes: object) -> UsageEvent:
+    key = event_key("r", "one", 1, "p", None, number)
+    return replace(BASE, event_key=key, **changes)
+
+
+@pytest.fixture
+def recorder(database: Database, tmp_path: Path) -> Recorder:
+    return Recorder(database, tmp_path / "r")
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    return tmp_path / "r" / "spool" / "ledger.jsonl"
+
+
+def shut(db: Database, name: str = "llm_usage_events", to: str = "hidden") -> None:
+    """Make the ledger unwritable, and writable again with the names swapped."""
+    db.transact(lambda conn: conn.exec_driver_sql(f"ALTER TABLE {name} RENAME TO {to}"))
+
+
+def test_recording_twice_counts_once(recorder: Recorder, database: Database) -> None:
+    assert recorder.record([event(1), event(2)]) == Recorded(2, 0)
+    assert recorder.record([event(2), event(3)]) == Recorded(1, 0)
+    assert token_totals(database, "r").total == 30
+
+
+def test_the_intent_is_closed_with_the_events(recorder: Recorder, database: Database) -> None:
+    database.transact(lambda conn: open_intent(conn, "r", "one", 1, "builder"))
+    recorder.record([event(1)], closes=Intent("r", "one", 1))
+    assert token_totals(database, "r").unreconciled_calls == 0
+
+
+def test_what_cannot_be_written_waits_in_the_spool(
+    recorder: Recorder, database: Database, spool: Path
+) -> None:
+    database.transact(lambda conn: open_intent(conn, "r", "one", 1, "builder"))
+    shut(database)
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    kept = recorder.record([event(1), event(2, created_at=at)], closes=Intent("r", "one", 1))
+    assert kept == Recorded(0, 2)
+    shut(database, "hidden", "llm_usage_events")
+    assert token_totals(database, "r").unreconciled_calls == 1
+
+    assert recorder.ingest() == Recorded(2, 0)
+
+    totals = token_totals(database, "r")
+    assert (totals.total, totals.cost, totals.unreconciled_calls) == (20, Decimal("0.5"), 0)
+    assert not spool.exists()
+    assert recorder.ingest() == Recorded(0, 0)
+
+
+def test_one_unsound_event_holds_up_no_other_and_is_kept(
+    recorder: Recorder, database: Database, spool: Path
+) -> None:
+    database.transact(lambda conn: open_intent(conn, "r", "one", 1, "builder"))
+    events = [event(n) for n in range(9)] + [event(9, **UNSOUND)]
+    assert recorder.record(events, closes=Intent("r", "one", 1)) == Recorded(9, 1)
+    assert recorder.ingest() == Recorded(0, 1)
+    assert '"total_tokens": -1' in spool.with_name("ledger.refused.jsonl").read_text()
+    totals = token_totals(database, "r")
+    assert (totals.total, totals.unreconciled_calls) == (90, 1)
+
+
+def test_a_refused_event_leaves_the_callers_transaction_whole(
+    recorder: Recorder, database: Database
+) -> None:
+    def write(conn: sa.Connection) -> None:
+        recorder.record_in(conn, [event(1, **UNSOUND)])
+        open_intent(conn, "r", "one", 1, "builder")
+
+    database.transact(write)
+    assert token_totals(database, "r").unreconciled_calls == 1
+
+
+def test_a_transaction_that_fails_records_nothing(recorder: Recorder, database: Database) -> None:
+    def write(conn: sa.Connection) -> None:
+        recorder.record_in(conn, [event(1)])
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        database.transact(write)
+    assert token_totals(database, "r").events == 0
+
+
+def test_a_torn_line_costs_only_itself(recorder: Recorder, database: Database, spool: Path) -> None:
+    shut(database)
+    recorder.record([event(1)])
+    whole = spool.read_bytes()
+    spool.write_bytes(whole + whole[: len(whole) // 2])
+    recorder.record([event(2)])
+    shut(database, "hidden", "llm_usage_events")
+    assert recorder.ingest() == Recorded(2, 0)
+
+
+def test_what_a_dead_ingest_had_taken_is_taken_up_again(
+    recorder: Recorder, database: Database, spool: Path
+) -> None:
+    shut(database)
+    recorder.record([event(1)])
+    spool.rename(spool.with_name("ledger.jsonl.123-dead"))
+    shut(database, "hidden", "llm_usage_events")
+    assert recorder.ingest() == Recorded(1, 0)
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_ingests_and_writers_at_once_lose_nothing(
+    open_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    db = open_database()
+    recorder = Recorder(db, tmp_path / "r")
+    done = threading.Event()
+
+    def ingest() -> None:
+        while not done.is_set():
+            Recorder(db, tmp_path / "r").ingest()
+
+    def keep(start: int) -> None:
+        for number in range(start, start + 50):
+            recorder._keep([event(number)], None)
+
+    ingests = [threading.Thread(target=ingest) for _ in range(2)]
+    writers = [threading.Thread(target=keep, args=(50 * n,)) for n in range(4)]
+    for thread in [*ingests, *writers]:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    for thread in ingests:
+        thread.join()
+    ingest_all(db, tmp_path)
+    assert token_totals(db, "r").events == 200
