@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -43,7 +43,6 @@ app.command("deployments.cli.show:show", name="show", help="Show one run and its
 app.command("deployments.cli.show:tokens", name="tokens", help="Show what a run spent.")
 app.command("deployments.cli.metrics:metrics", name="metrics", help="Show what features did.")
 app.command("deployments.cli.importing:import_", name="import", help="Import usage from a file.")
-app.command("deployments.cli.usage:usage", name="usage", help="Show what a period used.")
 app.command("deployments.cli.look:toolchain", name="toolchain", help="Show how a project is built.")
 app.command("deployments.cli.health:health", name="health", help="Check this installation.")
 app.command("deployments.cli.up:up", name="up", help="Start a local Prefect with UI and worker.")
@@ -82,11 +81,45 @@ budget.command("deployments.cli.budget:set_", name="set", help="Give a campaign 
 budget.command("deployments.cli.budget:show", name="show", help="Show what a campaign spent.")
 app.command(budget)
 
-usage = App(name="usage", help="What was spent.")
+usage = App(name="usage", help="Show what all runs used in a period.")
 usage.command(
     "deployments.cli.builders:parse", name="parse", help="Read what an agent says it spent."
 )
 app.command(usage)
+
+
+@usage.default
+def usage_of_period(
+    *,
+    by: Annotated[
+        Literal["model", "role", "category", "day", "run"], Parameter(help="One row for each.")
+    ] = "model",
+    since: Annotated[
+        str | None, Parameter(help="From this UTC day on: 7d, 4w, 2026-01-31.")
+    ] = None,
+    until: Annotated[str | None, Parameter(help="Up to this UTC day, included.")] = None,
+    limit: Annotated[int, Parameter(help="How many rows at most, up to 10,000.")] = 1000,
+    after: Annotated[str | None, Parameter(help="The cursor of the page before.")] = None,
+    as_csv: Annotated[
+        bool, Parameter(name="--csv", negative="", help="Print comma-separated values instead.")
+    ] = False,
+    as_json: Annotated[
+        bool, Parameter(name="--json", negative="", help="Print one JSON object instead.")
+    ] = False,
+) -> int:
+    """Show what all runs used in a period; without one, since the beginning."""
+    from deployments.cli.usage import usage as show
+
+    return show(
+        by=by,
+        since=since,
+        until=until,
+        limit=limit,
+        after=after,
+        as_csv=as_csv,
+        as_json=as_json,
+    )
+
 
 ab = App(name="ab", help="Measure whether a change to the agent saves tokens or raises success.")
 ab.command(

@@ -6,39 +6,31 @@ import csv
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
-
-from cyclopts import Parameter
+from typing import Any
 
 from autopack.errors import BadInput
 from autopack.execution.view import money
 from autopack.settings import Settings
 from autopack.store.engine import Database
-from autopack.telemetry.consolidated import UsageRow
+from autopack.telemetry.consolidated import By, UsageRow
 from autopack.telemetry.consolidated import usage as usage_of_period
 from autopack.telemetry.period import parse_moment
-from deployments.cli.output import After, AsJson, Limit, out, plain_table, print_json
+from deployments.cli.output import out, plain_table, print_json
 
 _FIGURES = ("events", "total", "input", "cache_read", "cache_write", "output", "unsplit", "cost")
 
 
 def usage(
     *,
-    by: Annotated[
-        Literal["model", "role", "category", "day", "run"], Parameter(help="One row for each.")
-    ] = "model",
-    since: Annotated[
-        str | None, Parameter(help="From this UTC day on: 7d, 4w, 2026-01-31.")
-    ] = None,
-    until: Annotated[str | None, Parameter(help="Up to this UTC day, included.")] = None,
-    limit: Limit = 1000,
-    after: After = None,
-    as_csv: Annotated[
-        bool, Parameter(name="--csv", negative="", help="Print comma-separated values instead.")
-    ] = False,
-    as_json: AsJson = False,
+    by: By,
+    since: str | None,
+    until: str | None,
+    limit: int,
+    after: str | None,
+    as_csv: bool,
+    as_json: bool,
 ) -> int:
-    """Show what all runs used in a period; without one, since the beginning."""
+    """Show what all runs used from ``since`` to ``until``, one row for each ``by``."""
     if as_csv and as_json:
         raise BadInput("--csv and --json exclude each other", field="--csv", hint="drop one")
     now = datetime.now(UTC)
