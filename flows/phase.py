@@ -6,11 +6,15 @@ from prefect import flow, get_run_logger
 
 from autopack.execution.session import held
 from autopack.execution.view import Json, phase_view
-from autopack.recovery.policy import Decision, DecisionKind
+from autopack.plan.features import Feature
+from autopack.plan.model import DoctorMode
+from autopack.recovery.policy import Decision, DecisionKind, Prescription
 from autopack.store.states import AttemptState
 from tasks.attempting import (
     build_attempt,
     conclude_attempt,
+    consult_doctor,
+    mitigate_attempt,
     start_attempt,
     validate_attempt,
     wait_to_start,
@@ -43,7 +47,13 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
             if opened is not None:
                 emit("circuit.opened", run_id, phase_id=phase_id, circuit=opened)
         failure = await validate_attempt(run_id, phase_id, number)
-        decision = await conclude_attempt(run_id, phase_id, number, failure)
+        prescription: Prescription | None = None
+        if failure is not None and held(run_id).has(Feature.FAILURE_HARDENING):
+            failure = await mitigate_attempt(run_id, phase_id, number, failure)
+        if failure is not None and held(run_id).plan.policy.doctor is not DoctorMode.OFF:
+            outcome = await consult_doctor(run_id, phase_id, number, failure)
+            failure, prescription = outcome.failure, outcome.prescription
+        decision = await conclude_attempt(run_id, phase_id, number, failure, prescription)
         await record_metrics(run_id)
         log = get_run_logger()
         if failure is None:

@@ -18,7 +18,7 @@ from autopack.clock import SystemClock
 from autopack.errors import LeaseLost, WorkFailed
 from autopack.execution.approving import end_of_rejected
 from autopack.execution.prepare import RunRequest
-from autopack.execution.progress import next_phase
+from autopack.execution.progress import ending, next_phase
 from autopack.execution.session import RunSession, close_session
 from autopack.execution.stopping import RunStopped, StopReason
 from autopack.execution.view import percent_complete, run_view
@@ -170,18 +170,18 @@ async def _execute_phases(
         await prepare_environment(run_id)
     except WorkFailed as error:
         return RunState.DONE_FAILED_ENVIRONMENT, error.message
-    while (ending := get_ending(session.db, run_id)) is None:
+    while (stopped := get_ending(session.db, run_id)) is None:
         phase = next_phase(session.plan, get_phases(session.db, run_id))
         if phase is None:
             # Also of attempts whose process died before it could tell.
             await record_metrics(run_id)
-            return RunState.DONE_SUCCESS, None
+            return ending(get_phases(session.db, run_id))
         session.switch.check()
         if (question := await ask_before(run_id, phase)) is not None:
             return RunState.AWAITING_APPROVAL, question
         await execute_phase(run_id, phase.id)
         await progress.show(percent_complete(get_phases(session.db, run_id)))
-    state, reason = ending
+    state, reason = stopped
     if state is RunState.DONE_FAILED_BUDGET_EXHAUSTED:
         _announce(session, "budget.exhausted", reason=reason)
     return state, reason

@@ -1,4 +1,4 @@
-"""The four tasks of an attempt, in order."""
+"""The tasks of an attempt, in order."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from autopack.execution import attempt as steps
+from autopack.execution import hardening
+from autopack.execution.consulting import Outcome, consult
 from autopack.execution.session import held
 from autopack.recovery.causes import Failure
-from autopack.recovery.policy import Decision
+from autopack.recovery.policy import Decision, Prescription
 from autopack.store.rows import AttemptRow
 
 
@@ -62,13 +64,43 @@ async def validate_attempt(run_id: str, phase_id: str, attempt: int) -> Failure 
 
 
 @task(
+    name="mitigate",
+    task_run_name="meet the failure of attempt {attempt}",
+    cache_policy=NO_CACHE,
+    tags=["autopack"],
+)
+async def mitigate_attempt(
+    run_id: str, phase_id: str, attempt: int, failure: Failure
+) -> Failure | None:
+    """Meet a known failure without a model; return the failure that is left."""
+    return await hardening.mitigate(held(run_id), phase_id, attempt, failure)
+
+
+@task(
+    name="consult",
+    task_run_name="consult about attempt {attempt}",
+    cache_policy=NO_CACHE,
+    tags=["autopack"],
+)
+async def consult_doctor(run_id: str, phase_id: str, attempt: int, failure: Failure) -> Outcome:
+    """Ask a doctor about a failed attempt, when the rules say so."""
+    return await consult(held(run_id), phase_id, attempt, failure)
+
+
+@task(
     name="conclude",
     task_run_name="conclude attempt {attempt}",
     cache_policy=NO_CACHE,
     tags=["autopack"],
 )
 async def conclude_attempt(
-    run_id: str, phase_id: str, attempt: int, failure: Failure | None
+    run_id: str,
+    phase_id: str,
+    attempt: int,
+    failure: Failure | None,
+    prescription: Prescription | None = None,
 ) -> Decision:
     """Record the verdict and decide what follows."""
-    return await asyncio.to_thread(steps.conclude, held(run_id), phase_id, attempt, failure)
+    return await asyncio.to_thread(
+        steps.conclude, held(run_id), phase_id, attempt, failure, prescription
+    )

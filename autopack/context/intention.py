@@ -49,6 +49,17 @@ def intention(
     return Intention(text + criteria + avoided, omitted_criteria + omitted_non_goals)
 
 
+def for_builder(
+    goal: str, success_criteria: Sequence[str] = (), non_goals: Sequence[str] = ()
+) -> str | None:
+    """What a builder is told of the intention besides the goal, which it is always told.
+
+    Goal, success criteria and non-goals share one bound. None when there is nothing to add.
+    """
+    told = intention(goal, success_criteria, non_goals, limit=BUILDER_BYTES)
+    return told.text.partition("\n")[2] or None
+
+
 def _section(title: str, entries: Sequence[str], room: int) -> tuple[str, int]:
     """The section with as many entries as fit into ``room`` bytes, and how many do not."""
     lines = [f"\n- {' '.join(entry.split())}" for entry in entries]

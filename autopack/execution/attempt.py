@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
@@ -11,17 +13,29 @@ from autopack.budget import first_exhausted, reservation, room
 from autopack.builders.protocol import BuildLimits, BuildRequest, BuildResult, BuildStatus
 from autopack.builders.registry import circuit_name
 from autopack.execution.closing import close_built, close_interrupted, readable
+from autopack.execution.forgiving import forgive
+from autopack.execution.prescriptions import carry_out
 from autopack.execution.session import RunSession
 from autopack.execution.spending import Allowance, within
 from autopack.execution.spool import BuildEnd, spool_folder, write_end
+from autopack.execution.straying import builder_context, look
 from autopack.plan.model import PhaseSpec
 from autopack.recovery.causes import POLICIES, Failure, FailureCause
 from autopack.recovery.circuit_breaker import CircuitState
-from autopack.recovery.policy import Decision, DecisionKind, History, decide, stop_at_cap
+from autopack.recovery.classify import classify
+from autopack.recovery.policy import (
+    Decision,
+    DecisionKind,
+    History,
+    Prescription,
+    decide,
+    stop_at_cap,
+)
 from autopack.recovery.providers import provider_failure
 from autopack.redaction import Redactor
 from autopack.store import approvals, budgets
 from autopack.store.circuits import admit_call, report_call
+from autopack.store.recovery import count_replans, get_consultations, get_mitigations
 from autopack.store.runs import (
     AttemptRow,
     finish_attempt,
@@ -33,7 +47,7 @@ from autopack.store.runs import (
     start_attempt,
 )
 from autopack.store.states import AttemptState, PhaseState
-from autopack.validation.checks import run_checks
+from autopack.validation.checks import FailedCheck, run_checks
 from autopack.validation.detect import inferred_checks
 from autopack.validation.toolchains.base import Check
 from autopack.workspace.leftovers import marker_env
@@ -41,6 +55,7 @@ from autopack.workspace.mirror import Change
 from autopack.workspace.scope import check_scope, missing_deliverables
 
 HINT_BYTES = 6_000
+_DIFF_BYTES = 200_000
 _BUDGET_PAUSE_SECONDS = 5.0
 
 
@@ -52,21 +67,25 @@ class Start:
     hint: str | None
 
 
-def starting_point(attempts: list[AttemptRow], head: str) -> Start:
+def starting_point(attempts: list[AttemptRow], head: str, advice: Sequence[str] = ()) -> Start:
     """Where the next attempt of a phase begins, from its earlier ones.
 
     From the last attempt's tree when that was in scope and only its checks failed, else from
-    the branch head. Attempts that were cut off teach nothing.
+    the branch head. Attempts that were cut off teach nothing. ``advice`` is what recovery has to
+    say besides the failure.
     """
     failed = [attempt for attempt in attempts if attempt.state is AttemptState.FAILED]
+    listed = "What may help:\n" + "\n".join(f"- {each}" for each in advice) if advice else ""
     if not failed:
-        return Start(head, None)
+        return Start(head, listed or None)
     last = failed[-1]
     cause = FailureCause(last.failure_cause or FailureCause.VALIDATION_FAILED)
     output = (last.failure_output or "").encode()[-HINT_BYTES:].decode(errors="ignore")
     hint = f"Attempt {last.attempt} failed ({cause.value}): {last.failure_message}\n\n{output}"
     keeps = POLICIES[cause].keeps_work and last.commit is not None
-    return Start(last.commit if keeps and last.commit else head, hint.strip())
+    return Start(
+        last.commit if keeps and last.commit else head, f"{hint.strip()}\n\n{listed}".strip()
+    )
 
 
 def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
@@ -81,12 +100,16 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         return attempts[-1]
     last = attempts[-1].attempt if attempts else 0
     spec, run = session.phase(phase_id), session.run()
+    phase = next(p for p in get_phases(session.db, session.run_id) if p.phase_id == phase_id)
+    stray = look(session, spec, phase.revision)
+    if stray is not None:
+        return stray
     deferred = _ask_circuit(session)
     if deferred is not None:
         return deferred
-    start = starting_point(attempts, _head(session))
+    same = [attempt for attempt in attempts if attempt.revision == phase.revision]
+    start = starting_point(same, run_head(session), _advice(session, attempts))
     session.workspace.reset(start.commit)
-    phase = next(p for p in get_phases(session.db, session.run_id) if p.phase_id == phase_id)
 
     def write(conn: Connection) -> AttemptRow | Decision:
         budgets.lock_campaign(conn, session.run_id)
@@ -147,7 +170,7 @@ async def build(session: RunSession, phase_id: str, number: int) -> str | None:
     Whatever happens to the build, what it spent is recorded. Returns the name of the circuit that
     its failure opened.
     """
-    phase, attempt = session.phase(phase_id), _attempt(session, phase_id, number)
+    phase, attempt = session.phase(phase_id), get_attempt(session, phase_id, number)
     spool = spool_folder(session.folder, attempt.phase_id, attempt.attempt)
     spool.mkdir(parents=True, exist_ok=True, mode=0o700)
     allowance = Allowance(session, phase, number)
@@ -176,7 +199,7 @@ async def build(session: RunSession, phase_id: str, number: int) -> str | None:
     write_end(spool, result)
     snapshot = await asyncio.to_thread(
         session.workspace.snapshot,
-        parent=_head(session),
+        parent=run_head(session),
         message=f"{phase.id}: attempt {attempt.attempt}\n\n{phase.instructions}",
         ref=session.mirror.attempt_ref(session.run_id, phase.id, attempt.attempt),
     )
@@ -206,34 +229,57 @@ def _tell_circuit(session: RunSession, result: BuildResult) -> str | None:
 
 async def validate(session: RunSession, phase_id: str, number: int) -> Failure | None:
     """Judge the attempt's commit: its scope, its deliverables, then its checks."""
-    attempt = _attempt(session, phase_id, number)
+    attempt = get_attempt(session, phase_id, number)
     phase = session.phase(phase_id)
-    commit = _commit(attempt)
-    changes = session.mirror.changed_paths(_head(session), commit)
+    return await judge(session, phase, attempt, _commit(attempt), phase_checks(session, phase))
+
+
+async def judge(
+    session: RunSession,
+    phase: PhaseSpec,
+    attempt: AttemptRow,
+    commit: str,
+    checks: Sequence[Check],
+) -> Failure | None:
+    """What is wrong with ``commit``, whose files are in the workspace; None when it passes."""
+    changes = session.mirror.changed_paths(run_head(session), commit)
     if not changes:
         failure = _judge_provider(session, attempt) or _judge_empty(phase, attempt)
         if failure is not None:
             return _redacted(failure, session.redactor)
     failure = _judge_content(session, phase, commit, changes)
     if failure is None:
-        failure = await session.switch.guard(_judge_by_checks(session, phase, attempt))
-    session.redactor.folder(spool_folder(session.folder, phase_id, number))
+        failure = await session.switch.guard(
+            _judge_by_checks(session, phase, attempt, commit, checks)
+        )
+    session.redactor.folder(spool_folder(session.folder, phase.id, attempt.attempt))
     return failure and _redacted(failure, session.redactor)
 
 
-def conclude(session: RunSession, phase_id: str, number: int, failure: Failure | None) -> Decision:
+def conclude(
+    session: RunSession,
+    phase_id: str,
+    number: int,
+    failure: Failure | None,
+    prescription: Prescription | None = None,
+) -> Decision:
     """Record the verdict and what follows from it, in one transaction."""
-    attempt = _attempt(session, phase_id, number)
+    attempt = get_attempt(session, phase_id, number)
     phase = session.phase(phase_id)
     ended = [
         other
         for other in get_attempts(session.db, session.run_id, phase_id)
-        if other.built_at is not None
+        if other.built_at is not None and other.revision == attempt.revision
     ]
     decision = decide(
-        History(ended=len(ended), allowed=phase.budget.attempts),
+        History(
+            ended=len(ended),
+            allowed=phase.budget.attempts,
+            replans=count_replans(session.db, session.run_id, phase_id),
+        ),
         failure,
         exhausted := session.exhausted(phase),
+        prescription,
         ask_at_cap=session.run().at_cap == "ask",
     )
 
@@ -266,6 +312,8 @@ def conclude(session: RunSession, phase_id: str, number: int, failure: Failure |
             elif decision.kind is DecisionKind.WAIT:
                 move_phase(conn, lease, phase_id, PhaseState.QUEUED)
                 approvals.ask(conn, lease, phase_id, decision.reason, exhausted=exhausted)
+            elif prescription is not None:
+                carry_out(conn, session, attempt, failure, decision, prescription)
         _record(conn, session, phase_id, number, decision)
 
     session.db.transact(write)
@@ -286,6 +334,24 @@ def _record(
     )
 
 
+def _advice(session: RunSession, attempts: list[AttemptRow]) -> list[str]:
+    """What recovery has to say of the last attempt: a doctor's hint, and what patterns suggest."""
+    if not attempts:
+        return []
+    last = (attempts[-1].phase_id, attempts[-1].attempt)
+    hints = [
+        call.hint
+        for call in get_consultations(session.db, session.run_id)
+        if (call.phase_id, call.attempt) == last and call.hint and call.action != "replan"
+    ]
+    return hints[-1:] + [
+        suggestion
+        for row in get_mitigations(session.db, session.run_id)
+        if (row["phase_id"], row["attempt"]) == last and not row["fixed"]
+        for suggestion in row["suggestions"]
+    ]
+
+
 def _request(
     session: RunSession, phase: PhaseSpec, attempt: AttemptRow, allowance: Allowance
 ) -> BuildRequest:
@@ -299,20 +365,24 @@ def _request(
         worktree=session.workspace.path,
         spool=spool_folder(session.folder, phase.id, attempt.attempt),
         hint=attempt.hint,
+        context=builder_context(session),
         model=session.run().model,
         deliverables=phase.deliverables,
         scope_paths=phase.scope.paths,
         read_only=phase.scope.read_only,
-        checks=[check.argv for check in _checks(session, phase)],
+        checks=[check.argv for check in phase_checks(session, phase)],
         limits=BuildLimits(tokens=allowance.held.tokens, seconds=session.seconds_left(phase)),
         may_go_on=allowance.may_go_on,
-        environment=_environment(session, phase.id, attempt.attempt),
+        environment=child_variables(session, phase.id, attempt.attempt),
     )
 
 
 def _redacted(failure: Failure, redactor: Redactor) -> Failure:
     return replace(
-        failure, message=redactor.text(failure.message), output=redactor.text(failure.output)
+        failure,
+        message=redactor.text(failure.message),
+        output=redactor.text(failure.output),
+        log=redactor.text(failure.log),
     )
 
 
@@ -331,9 +401,11 @@ def _judge_empty(phase: PhaseSpec, attempt: AttemptRow) -> Failure | None:
     """What an attempt that changed nothing amounts to; None when only its checks can say."""
     said = attempt.summary or ""
     if attempt.build_status == BuildStatus.FAILED:
-        return Failure(FailureCause.BUILDER_ERROR, said or "the builder failed", said)
+        return Failure(_of_builder(attempt, said), said or "the builder failed", said)
     if attempt.build_status == BuildStatus.TIMED_OUT:
         return Failure(FailureCause.TIMEOUT, "the build ran out of time and changed nothing", said)
+    if attempt.exit_status and (cause := _of_builder(attempt, said)) in _PROVIDER:
+        return Failure(cause, said, said)
     if phase.deliverables:
         return Failure(
             FailureCause.EMPTY_CHANGE,
@@ -365,29 +437,73 @@ def _judge_content(
 
 
 async def _judge_by_checks(
-    session: RunSession, phase: PhaseSpec, attempt: AttemptRow
+    session: RunSession,
+    phase: PhaseSpec,
+    attempt: AttemptRow,
+    commit: str,
+    checks: Sequence[Check],
 ) -> Failure | None:
-    failed = await run_checks(
-        _checks(session, phase),
-        workspace=session.workspace.path,
-        environment=_environment(session, phase.id, attempt.attempt),
-        supervisor=session.supervisor,
-        spool=spool_folder(session.folder, phase.id, attempt.attempt) / "validation.log",
+    diff = session.mirror.diff(run_head(session), commit, _DIFF_BYTES)
+    variables = child_variables(session, phase.id, attempt.attempt)
+    spool = spool_folder(session.folder, phase.id, attempt.attempt)
+    forgiven = functools.partial(
+        forgive,
+        session,
+        phase_id=phase.id,
+        attempt=attempt.attempt,
+        commit=commit,
+        variables=variables,
+        spool=spool / "base.log",
         seconds=session.seconds_left(phase),
+    )
+    failed = await run_checks(
+        checks,
+        workspace=session.workspace.path,
+        environment=variables,
+        supervisor=session.supervisor,
+        spool=spool / "validation.log",
+        seconds=session.seconds_left(phase),
+        # What a plan names must succeed, and who changed nothing has earned no forgiveness.
+        forgive=forgiven if phase.checks is None and diff.strip() else None,
     )
     if failed is None:
         return None
-    cause = FailureCause.TIMEOUT if failed.timed_out else FailureCause.VALIDATION_FAILED
-    return Failure(cause, failed.message, failed.output)
+    return Failure(
+        _of_check(failed, diff),
+        failed.message,
+        failed.output,
+        check=failed.check,
+        exit_status=failed.status,
+        log=failed.log,
+    )
 
 
-def _checks(session: RunSession, phase: PhaseSpec) -> tuple[Check, ...]:
+_PROVIDER = (FailureCause.PROVIDER_ERROR, FailureCause.RATE_LIMIT)
+
+
+def _of_builder(attempt: AttemptRow, said: str) -> FailureCause:
+    """Why a builder could not work, as far as its last words tell."""
+    cause = classify(exit_status=attempt.exit_status, output=said).cause
+    return cause if cause in _PROVIDER else FailureCause.BUILDER_ERROR
+
+
+def _of_check(failed: FailedCheck, diff: str) -> FailureCause:
+    if failed.timed_out:
+        return FailureCause.TIMEOUT
+    cause = classify(exit_status=failed.status, output=failed.log, diff=diff).cause
+    # A program of the repository's own that is not there is the agent's to make.
+    own = "/" in failed.check.argv[0]
+    return FailureCause.RUNTIME_ERROR if own and cause is FailureCause.ENVIRONMENT else cause
+
+
+def phase_checks(session: RunSession, phase: PhaseSpec) -> tuple[Check, ...]:
+    """The commands that judge a phase: its own, else those of the project's toolchains."""
     if phase.checks is None:
         return inferred_checks(session.toolchains)
     return tuple(Check(".", argv) for argv in phase.checks)
 
 
-def _environment(session: RunSession, phase_id: str, attempt: int) -> dict[str, str]:
+def child_variables(session: RunSession, phase_id: str, attempt: int) -> dict[str, str]:
     """The whole environment of what an attempt starts: the run's tools and the marks."""
     return {
         **session.tools.variables,
@@ -396,12 +512,13 @@ def _environment(session: RunSession, phase_id: str, attempt: int) -> dict[str, 
     }
 
 
-def _attempt(session: RunSession, phase_id: str, number: int) -> AttemptRow:
+def get_attempt(session: RunSession, phase_id: str, number: int) -> AttemptRow:
+    """The attempt as it is stored now."""
     attempts = get_attempts(session.db, session.run_id, phase_id)
     return next(attempt for attempt in attempts if attempt.attempt == number)
 
 
-def _head(session: RunSession) -> str:
+def run_head(session: RunSession) -> str:
     """The commit that the run's branch is at: what completed phases made of the base."""
     run = session.run()
     return run.head_commit or run.base_commit

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from autopack.execution.acting import undo_unfinished
 from autopack.execution.session import RunSession
 from autopack.plan.values import Command
 from autopack.validation.environment import EnvironmentFailed, RunEnvironment, prepare
@@ -15,6 +16,7 @@ from autopack.workspace.process import Exit
 
 async def prepare_environment(session: RunSession) -> RunEnvironment:
     """Install what the project needs, or find it installed. Raises EnvironmentFailed."""
+    undo_unfinished(session)
     log = session.folder / "spool" / "setup.log"
 
     async def run_step(argv: Command, cwd: Path, env: Mapping[str, str], label: str) -> Exit:

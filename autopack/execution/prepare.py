@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,12 +15,15 @@ from autopack.builders.registry import DEFAULT_BUILDER, absolute_options, make_b
 from autopack.clock import Clock
 from autopack.errors import BadInput, NotFound, PlanError
 from autopack.ids import check_id, new_run_id
-from autopack.plan.features import resolve_features
-from autopack.plan.load import load_plan, parse_plan
-from autopack.plan.model import Plan
+from autopack.plan.features import Feature, resolve_features
+from autopack.plan.load import is_plain_text, parse_plan, read_plan_text
+from autopack.plan.model import DoctorMode, Plan
+from autopack.plan.normalise import Normalised, NotNormalised, accept, normalise
+from autopack.recovery.hardening.registry import enabled_patterns
 from autopack.settings import Settings
 from autopack.store.budgets import campaign_level
 from autopack.store.engine import Database
+from autopack.store.recovery import record_normalisation
 from autopack.store.runs import NewRun, RunRow, create_run, get_run
 from autopack.validation.detect import detect, inferred_checks
 from autopack.workspace.mirror import Mirror
@@ -58,6 +62,12 @@ def read_plan(source: str) -> Plan:
 
     Raises PlanError naming the field and, where there is one, the line.
     """
+    text, name = read_source(source)
+    return parse_plan(text, name=name)
+
+
+def read_source(source: str) -> tuple[str, str]:
+    """The text at a path or an http(s) URL, or the text itself, and what errors call it."""
     if source.startswith(("http://", "https://")):
         try:
             response = httpx.get(source, follow_redirects=True, timeout=30)
@@ -66,10 +76,11 @@ def read_plan(source: str) -> Plan:
             raise PlanError(
                 f"the plan at {source} cannot be read: {error}", field="plan"
             ) from error
-        return parse_plan(response.text, name=source)
+        return response.text, source
     if "\n" in source:
-        return parse_plan(source)
-    return load_plan(Path(source).expanduser())
+        return source, "plan"
+    path = Path(source).expanduser()
+    return read_plan_text(path), str(path)
 
 
 def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock: Clock) -> RunRow:
@@ -86,10 +97,16 @@ def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock:
         raise BadInput(f"at_cap is {request.at_cap!r}", field="at_cap", hint="choose fail or ask")
     if request.campaign is not None:
         campaign_level(db, request.campaign)
-    plan = read_plan(request.plan)
-    features = resolve_features(
-        plan=plan.features, enable=request.enable, disable=request.disable, environ=os.environ
-    )
+    plan, made = _plan_of(request, db=db, settings=settings, run_id=run_id)
+    features = _features(request, plan.features)
+    if made is not None:
+        features |= {Feature.PLAN_NORMALIZATION}
+    if Feature.FAILURE_HARDENING in features:
+        enabled_patterns(os.environ)
+    if plan.policy.doctor is DoctorMode.API:
+        from autopack.recovery.doctor.api import ApiDoctor  # only with its extra
+
+        ApiDoctor.of(plan.models)
     builder_name = request.builder or DEFAULT_BUILDER
     model = request.model or plan.models.builder
     make_builder(
@@ -100,7 +117,7 @@ def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock:
     base_commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
     if any(phase.checks is None for phase in plan.phases):
         _refuse_unchecked(plan, settings, source, base_commit, run_id)
-    return create_run(
+    run = create_run(
         db,
         NewRun(
             run_id=run_id,
@@ -123,6 +140,53 @@ def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock:
         ),
         phases=[(phase.id, phase.tier) for phase in plan.ordered()],
     )
+    if made is not None:
+        text, found = made
+        db.transact(lambda conn: record_normalisation(conn, run_id, text, found))
+    return run
+
+
+def _plan_of(
+    request: RunRequest, *, db: Database, settings: Settings, run_id: str
+) -> tuple[Plan, tuple[str, Normalised] | None]:
+    """The plan, and where it was made from plain text, that text and how far to trust it."""
+    text, name = read_source(request.plan)
+    on = Feature.PLAN_NORMALIZATION in _features(request, ())
+    if not (on and is_plain_text(text, name=name)):
+        return parse_plan(text, name=name), None
+    source = SourceRepository.open(request.repo)
+    commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
+    with _checkout(settings, source, commit, run_id) as root:
+        found = normalise(text, root=root, detected=detect(root))
+    try:
+        return accept(found), (text, found)
+    except NotNormalised as refused:
+        refused.hint = (
+            "be more specific, or look it over and run what "
+            "`autopack plan normalise FILE --accept-low-confidence` prints"
+        )
+        raise
+
+
+def _features(request: RunRequest, listed: Iterable[str]) -> frozenset[Feature]:
+    return resolve_features(
+        plan=listed, enable=request.enable, disable=request.disable, environ=os.environ
+    )
+
+
+@contextmanager
+def _checkout(
+    settings: Settings, source: SourceRepository, commit: str, run_id: str
+) -> Generator[Path]:
+    """The files of a commit in a folder of their own, while the block is open."""
+    mirror = Mirror.open(settings.home, source)
+    mirror.ensure(commit, run_id)
+    with tempfile.TemporaryDirectory(prefix="autopack-") as folder:
+        workspace = Workspace.create(mirror, Path(folder) / "tree", commit)
+        try:
+            yield workspace.path
+        finally:
+            workspace.remove()
 
 
 def _stored_commit(db: Database, run_id: str | None) -> str | None:
@@ -139,11 +203,8 @@ def _refuse_unchecked(
     plan: Plan, settings: Settings, source: SourceRepository, commit: str, run_id: str
 ) -> None:
     """Raise PlanError when a phase names no checks and the repository suggests none."""
-    mirror = Mirror.open(settings.home, source)
-    mirror.ensure(commit, run_id)
-    with tempfile.TemporaryDirectory(prefix="autopack-") as folder:
-        Workspace.create(mirror, Path(folder) / "tree", commit)
-        if inferred_checks(detect(Path(folder) / "tree")):
+    with _checkout(settings, source, commit, run_id) as root:
+        if inferred_checks(detect(root)):
             return
     index, phase = next((i, p) for i, p in enumerate(plan.phases) if p.checks is None)
     raise PlanError(

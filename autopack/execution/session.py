@@ -19,6 +19,7 @@ from autopack.errors import Refused
 from autopack.execution.keeper import LeaseKeeper
 from autopack.execution.recover import recover
 from autopack.execution.stopping import StopReason, StopSwitch
+from autopack.plan.features import Feature, kill_switches
 from autopack.plan.model import PhaseSpec, Plan
 from autopack.recovery.circuit_breaker import Admission
 from autopack.redaction import Redactor, environment_secrets
@@ -26,6 +27,7 @@ from autopack.settings import Settings
 from autopack.store import budgets
 from autopack.store.engine import Database
 from autopack.store.leases import Acquired, Holder, Lease, acquire, release
+from autopack.store.recovery import get_revised
 from autopack.store.runs import (
     RunRow,
     get_plan_body,
@@ -83,9 +85,15 @@ class RunSession:
         """The run as it is stored now."""
         return get_run(self.db, self.run_id)
 
+    def has(self, feature: Feature) -> bool:
+        """Whether the run has a feature on, and no kill switch has been thrown since."""
+        return feature.value in self.run().features and not kill_switches(os.environ)[feature]
+
     def phase(self, phase_id: str) -> PhaseSpec:
-        """What the plan says of a phase."""
-        return next(phase for phase in self.plan.phases if phase.id == phase_id)
+        """What the plan says of a phase, in the words of its last replan if there was one."""
+        spec = next(phase for phase in self.plan.phases if phase.id == phase_id)
+        revised = get_revised(self.db, self.run_id, phase_id)
+        return spec.model_copy(update={"instructions": revised}) if revised else spec
 
     def levels(self, source: Database | Connection, phase: PhaseSpec) -> list[Level]:
         """The budgets that a build of the phase counts against, outermost first."""

@@ -9,11 +9,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import RowMapping
+
 from autopack.budget import Amounts, Level, Limits, Scope
 from autopack.store.approvals import Approval, get_approvals
 from autopack.store.budgets import Node, attempt_nodes
 from autopack.store.budgets import levels as budget_levels
 from autopack.store.engine import Database
+from autopack.store.recovery import get_mitigations
 from autopack.store.runs import (
     AttemptRow,
     DecisionRow,
@@ -39,6 +42,7 @@ def run_view(db: Database, run_id: str) -> Json:
         phases = get_phases(conn, run_id)
         attempts = get_attempts(conn, run_id)
         decisions = get_decisions(conn, run_id)
+        mitigations = get_mitigations(conn, run_id)
         totals = token_totals(conn, run_id)
         tokens = phase_tokens(conn, run_id)
         nodes = attempt_nodes(conn, run_id)
@@ -67,6 +71,11 @@ def run_view(db: Database, run_id: str) -> Json:
         **_counts(phases),
         "phases": [
             _phase(row, by_phase[row.phase_id], decided[row.phase_id], tokens.get(row.phase_id, 0))
+            | {
+                "mitigations": [
+                    _mitigation(m) for m in mitigations if m["phase_id"] == row.phase_id
+                ]
+            }
             for row in phases
         ],
     }
@@ -253,3 +262,8 @@ def _phase(
             for decision in decisions
         ],
     }
+
+
+def _mitigation(row: RowMapping) -> Json:
+    names = ("attempt", "pattern_id", "success", "fixed", "actions_taken", "suggestions")
+    return {name: row[name] for name in (*names, "doctor_call_skipped")}

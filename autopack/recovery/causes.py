@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from autopack.store.states import RunState
+from autopack.validation.toolchains.base import Check
 
 
 class FailureCause(StrEnum):
@@ -77,8 +78,15 @@ POLICIES: Mapping[FailureCause, CausePolicy] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Failure:
-    """One attempt's failure: its cause, one line for people, and the real output behind it."""
+    """One attempt's failure: its cause, one line for people, and the real output behind it.
+
+    Where a check failed, ``check`` is that command, ``exit_status`` what it returned, and ``log``
+    the head and tail of what it printed; ``output`` is only the end.
+    """
 
     cause: FailureCause
     message: str
     output: str = ""
+    check: Check | None = None
+    exit_status: int | None = None
+    log: str = ""

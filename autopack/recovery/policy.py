@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from autopack.budget import Exhausted
 from autopack.recovery.causes import POLICIES, Failure
+from autopack.recovery.doctor.protocol import DoctorAction
 from autopack.store.states import RunState
 
 
@@ -15,6 +16,9 @@ class DecisionKind(StrEnum):
 
     COMPLETE = "complete"
     RETRY = "retry"
+    REPLAN = "replan"
+    ROLLBACK = "rollback"
+    SKIP = "skip"
     STOP = "stop"
     WAIT = "wait"
     """For a person: the run has a question."""
@@ -39,31 +43,64 @@ class Decision:
 
 @dataclass(frozen=True)
 class History:
-    """The attempts of a phase so far: builds that ended, and how many are allowed."""
+    """The attempts of a phase so far: builds that ended, and how many are allowed.
+
+    ``replans`` counts those of the phase and of the whole run.
+    """
 
     ended: int
     allowed: int
+    replans: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Prescription:
+    """What a doctor wants done; ``text`` is a hint or new instructions, ``commit`` a commit."""
+
+    action: DoctorAction
+    reason: str
+    text: str = ""
+    commit: str = ""
+
+
+REPLANS_A_PHASE = 1
+REPLANS_A_RUN = 5
 
 
 def decide(
     history: History,
     failure: Failure | None,
     exhausted: Exhausted | None,
+    prescription: Prescription | None = None,
     *,
     ask_at_cap: bool = False,
 ) -> Decision:
     """Decide after an attempt that ended; ``failure`` is None when it passed.
 
-    Order matters: a success is never turned down for a cap that it reached on the way, a cause
-    that no attempt can mend stops at once, and caps come before another try.
+    Order matters: a success is never turned down for a cap that it reached on the way, giving up
+    needs no cap, a cause that no attempt can mend stops at once, and caps come before another
+    try, whoever asks for it.
     """
     if failure is None:
         return Decision(DecisionKind.COMPLETE, "the commit is in scope and passes its checks")
     policy = POLICIES[failure.cause]
+    action = prescription.action if prescription else None
+    if prescription and action is DoctorAction.MARK_FATAL:
+        return Decision(
+            DecisionKind.STOP,
+            prescription.reason,
+            run_state=RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW,
+        )
+    if prescription and action is DoctorAction.SKIP_PHASE:
+        return Decision(DecisionKind.SKIP, prescription.reason)
     if not policy.retry:
         return Decision(DecisionKind.STOP, failure.message, run_state=policy.ends)
     if exhausted is not None:
         return stop_at_cap(exhausted, ask=ask_at_cap)
+    if prescription and action is DoctorAction.ROLLBACK_RUN:
+        return Decision(DecisionKind.ROLLBACK, prescription.reason)
+    if prescription and action is DoctorAction.REPLAN and _may_replan(history):
+        return Decision(DecisionKind.REPLAN, prescription.reason)
     if history.ended >= history.allowed:
         return Decision(
             DecisionKind.STOP,
@@ -76,6 +113,11 @@ def decide(
         f"{failure.cause.value}: attempt {history.ended} of {history.allowed}",
         keep_work=policy.keeps_work,
     )
+
+
+def _may_replan(history: History) -> bool:
+    phase, run = history.replans
+    return phase < REPLANS_A_PHASE and run < REPLANS_A_RUN
 
 
 def stop_at_cap(exhausted: Exhausted, *, ask: bool = False) -> Decision:

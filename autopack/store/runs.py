@@ -185,8 +185,8 @@ def move_run(
     conn.execute(sa.update(table).where(table.c.run_id == lease.run_id).values(values))
 
 
-def set_head(conn: sa.Connection, lease: Lease, commit: str) -> None:
-    """Record the commit that the run's branch points to."""
+def set_head(conn: sa.Connection, lease: Lease, commit: str | None) -> None:
+    """Record the commit that the run's branch points to; None while nothing is completed."""
     _set(conn, lease, head_commit=commit)
 
 

@@ -92,6 +92,13 @@ class SetupSteps:
         """A command of the plan's own setup, exactly as it is written."""
         await self._do(argv, shlex.join(argv), self.workspace)
 
+    async def carry_out(self, step: Check) -> None:
+        """An install command that nobody wrote. Raises EnvironmentFailed."""
+        uses_uv = step.argv[:3] == ("uv", "pip", "install")
+        if uses_uv and self._program("uv") is None:
+            step = Check(step.path, (*PIP, *step.argv[3:]))
+        await self._install(step)
+
     async def _install(self, step: Check) -> None:
         """An inferred command; pip's own by uv when it is there, which is much faster."""
         cwd = self.workspace / step.path

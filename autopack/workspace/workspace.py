@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,10 +87,29 @@ class Workspace:
             self._index.unlink(missing_ok=True)
             self._restore(commit)
 
-    def snapshot(self, *, parent: str, message: str, ref: str) -> Snapshot:
+    def restore(self, commit: str, paths: Sequence[str]) -> None:
+        """Have ``paths`` (files) as they are in ``commit``; one that is not there goes away."""
+        kept = set(self.mirror.paths(commit))
+        for path in paths:
+            if path not in kept:
+                remove_tree(self.path / path)
+                self._drop_empty(Path(path).parent)
+        there = [path for path in paths if path in kept]
+        if there:
+            listed = "".join(f"{path}\0" for path in there)
+            self._git.run(
+                "--literal-pathspecs", "checkout", "--quiet", "--force", commit,
+                "--pathspec-from-file=-", "--pathspec-file-nul",
+                input=listed,
+            )  # fmt: skip
+
+    def snapshot(
+        self, *, parent: str, message: str, ref: str, replacing: str | None = None
+    ) -> Snapshot:
         """Commit all files but ignored ones on top of ``parent`` and point ``ref`` at the commit.
 
-        There is a commit even when nothing changed. GitFailed when a file cannot be read.
+        There is a commit even when nothing changed. GitFailed when a file cannot be read, and
+        when ``ref`` is not at the commit that it is said to be ``replacing``.
         """
         self._make_folder()
         self._drop_stale_lock()
@@ -104,13 +123,24 @@ class Workspace:
             tree = git.run("write-tree").strip()
             changes = self.mirror.changed_paths(parent, tree)
         commit = git.run("commit-tree", tree, "-p", parent, "-F", "-", input=message).strip()
-        git.run("update-ref", ref, commit)
+        if replacing is None:
+            git.run("update-ref", ref, commit)
+        else:
+            self.mirror.set_ref(ref, commit, old=replacing)
         return Snapshot(commit, tree, changes)
 
     def remove(self) -> None:
         """Delete the folder and Autopack's notes about it; commits stay in the mirror."""
         remove_tree(self.path)
         remove_tree(self.private)
+
+    def _drop_empty(self, folder: Path) -> None:
+        """Remove the folders that a removed file leaves empty, which git would not have."""
+        for one in (folder, *folder.parents)[:-1]:
+            try:
+                (self.path / one).rmdir()
+            except OSError:
+                return
 
     @property
     def _git(self) -> Git:

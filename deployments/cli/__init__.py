@@ -52,7 +52,17 @@ app.command("deployments.cli.up:up", name="up", help="Start a local Prefect with
 
 plan = App(name="plan", help="Look at plan files.")
 plan.command("deployments.cli.look:check", name="check", help="Check a plan file.")
+plan.command(
+    "deployments.cli.normalise:normalise",
+    name=["normalise", "normalize"],
+    help="Turn plain text into a plan.",
+)
 app.command(plan)
+
+patterns = App(name="patterns", help="Look at the failures that are met without a model.")
+patterns.command("deployments.cli.patterns:list_patterns", name="list", help="List them.")
+patterns.command("deployments.cli.patterns:match", name="match", help="Say which one an error is.")
+app.command(patterns)
 
 budget = App(name="budget", help="Budgets that several runs share.")
 budget.command("deployments.cli.budget:set_", name="set", help="Give a campaign its caps.")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from autopack.errors import BadInput, NotFound
-from autopack.recovery.hardening import Evidence, matches
-from autopack.recovery.hardening import patterns as known_patterns
+from autopack.recovery.hardening import Evidence, FailurePattern, matches
+from autopack.recovery.hardening.registry import enabled_patterns
+from autopack.recovery.hardening.registry import patterns as known_patterns
 from autopack.validation.detect import detect
 from deployments.cli.output import AsJson, out, print_json
 
@@ -18,7 +20,7 @@ Off = Annotated[tuple[str, ...], Parameter(help="A pattern to leave out; may be 
 
 def list_patterns(*, off: Off = (), as_json: AsJson = False) -> int:
     """List the failures that are recognised and met without a model, best priority first."""
-    found = known_patterns(off=off)
+    found = _chosen(off)
     if as_json:
         rows = [
             {"pattern_id": each.pattern_id, "priority": each.priority, "summary": each.summary}
@@ -54,7 +56,7 @@ def match(
         scope=scope or None,
         detected=detect(repo) if repo else (),
     )
-    found = matches(evidence, known_patterns(off=off))
+    found = matches(evidence, _chosen(off))
     if as_json:
         print_json(
             {
@@ -76,6 +78,12 @@ def match(
     if not found:
         out.print("no known failure")
     return 0
+
+
+def _chosen(off: tuple[str, ...]) -> tuple[FailurePattern, ...]:
+    """The patterns that neither the environment nor ``off`` switches off."""
+    on = {pattern.pattern_id for pattern in enabled_patterns(os.environ)}
+    return tuple(pattern for pattern in known_patterns(off=off) if pattern.pattern_id in on)
 
 
 def _read(file: Path) -> str:

@@ -16,6 +16,7 @@ from autopack.execution.prepare import RunRequest, prepare_run
 from autopack.execution.view import run_view
 from autopack.settings import Settings
 from autopack.store.engine import Database
+from autopack.store.recovery import get_normalisation
 from autopack.store.runs import get_run
 from autopack.workspace.source import SourceRepository
 from deployments.cli.executing import INTERRUPTED, execute, exit_code
@@ -79,6 +80,11 @@ def run(
             f"the checkout has uncommitted changes; the run starts from commit "
             f"{stored.base_commit[:12]} without them"
         )
+    made = get_normalisation(db, stored.run_id)
+    if made is not None:
+        note(f"the plan was made from the text, with confidence {made.confidence:.2f}")
+        for warning in made.warnings:
+            note(f"warning: {warning}")
     return _execute(stored.run_id, db, settings, as_json)
 
 

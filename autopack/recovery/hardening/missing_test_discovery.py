@@ -126,7 +126,7 @@ def _pytest(argv: Command, base: Path, folder: str, pattern: str) -> Command:
         is_path = not value and not word.startswith("-")
         value = word in ("-k", "-m", "-o", "-p", "-c", "-n", "-W", "--rootdir", "--junitxml")
         (paths if is_path else kept).append(word)
-    there = [path for path in paths if (base / path.partition("::")[0]).exists()]
+    there = [path for path in paths if _holds_tests(base / path.partition("::")[0])]
     if pattern not in _PYTEST_FINDS:
         kept += ["-o", f"python_files={pattern}"]
     elif paths and there == paths:
@@ -134,6 +134,13 @@ def _pytest(argv: Command, base: Path, folder: str, pattern: str) -> Command:
     if folder != "." or pattern not in _PYTEST_FINDS or paths:
         kept.append(folder)
     return tuple(kept)
+
+
+def _holds_tests(place: Path) -> bool:
+    """Whether there is anything at ``place`` that a test runner could look into."""
+    if not place.is_dir():
+        return place.exists()
+    return any(True for name in _PYTHON_TESTS for _ in place.rglob(name))
 
 
 def _unittest(argv: Command, base: Path, folder: str, pattern: str) -> Command:

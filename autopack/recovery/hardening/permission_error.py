@@ -22,6 +22,8 @@ _FILE = re.compile(
     r"\[(?:Errno 1?[13]|WinError 5)\] [^\n:]{1,60}: b?['\"](?P<py>[^'\"\n]{1,500})['\"]"
     # a shell: sh: 1: ./run.sh: Permission denied
     r"|^[^\s:]{0,100}sh: (?:(?:line )?\d{1,6}: )?(?P<sh>[^\s:]{1,400}): Permission denied$"
+    # Autopack's own words for a check that may not be run
+    r"|^(?P<started>[^\s:]{1,400}): cannot be started: Permission denied$"
     # programs: cp: cannot create regular file 'x': Permission denied
     r"|^[\w.-]{1,40}: (?:cannot|can't|could not|unable to) [\w ]{1,60} "
     r"['\"`\u2018](?P<tool>[^'\"`\u2018\u2019\n]{1,400})['\"\u2019]: Permission denied$"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
 from autopack.errors import BadInput
@@ -16,6 +16,9 @@ from autopack.recovery.hardening.wrong_working_dir import WrongWorkingDir
 
 ENTRY_POINTS = "autopack.failure_patterns"
 """The entry-point group; each entry is a FailurePattern or a class of one without arguments."""
+
+DISABLED = "AUTOPACK_DISABLE_PATTERNS"
+"""The environment variable that switches patterns off: their ids, separated by commas."""
 
 BUILTIN: tuple[FailurePattern, ...] = (
     PythonMissingDep(),
@@ -54,6 +57,20 @@ def patterns(
             )
     on = [pattern for name, pattern in known.items() if name not in off]
     return tuple(sorted(on, key=lambda pattern: pattern.priority))
+
+
+def enabled_patterns(environ: Mapping[str, str]) -> tuple[FailurePattern, ...]:
+    """The patterns of this process: all but those that AUTOPACK_DISABLE_PATTERNS lists.
+
+    Raises BadInput naming the variable when it lists one that does not exist.
+    """
+    listed = (name.strip() for name in environ.get(DISABLED, "").split(","))
+    try:
+        return patterns(off=frozenset(name for name in listed if name))
+    except BadInput as error:
+        if error.field == "patterns":
+            error.field = DISABLED
+        raise
 
 
 def matches(evidence: Evidence, among: Sequence[FailurePattern]) -> tuple[Match, ...]:

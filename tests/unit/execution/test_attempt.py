@@ -190,7 +190,7 @@ JUDGED = [
     ({"deliverables": ["a"]}, [write(a="1")], None, ""),
     # nothing changed: the checks say whether anything had to
     ({}, [call(1)], None, ""),
-    ({"validate": ["false"]}, [call(1)], Cause.VALIDATION_FAILED, "`false` exited with 1"),
+    ({"validate": ["false"]}, [call(1)], Cause.EMPTY_CHANGE, "`false` exited with 1"),
     # nothing changed, and something was to be delivered
     ({"deliverables": ["README.md"]}, [call(1)], Cause.EMPTY_CHANGE, "README.md"),
     # scope
@@ -226,7 +226,18 @@ JUDGED = [
     ),
     # checks
     ({"validate": ["true", "false"]}, [write(a="1")], Cause.VALIDATION_FAILED, "`false`"),
-    ({"validate": ["no-such-program"]}, [write(a="1")], Cause.VALIDATION_FAILED, "127"),
+    ({"validate": ["no-such-program"]}, [write(a="1")], Cause.ENVIRONMENT, "127"),
+    # a missing program of the repository's own is not the machine's fault
+    ({"validate": ["./missing"]}, [write(a="1")], Cause.RUNTIME_ERROR, "127"),
+    # what the output says
+    (
+        {"validate": [["sh", "-c", "echo 'E   AssertionError: no'; echo FAILED t.py::a; exit 1"]]},
+        [write(a="1")],
+        Cause.ASSERTION_FAILURE,
+        "",
+    ),
+    ({"validate": ["python3 a.py"]}, [write(**{"a.py": "x ="})], Cause.SYNTAX_ERROR, ""),
+    ({"validate": ["false"]}, [write(a="<<<<<<< ours\n")], Cause.PATCH_CONFLICT, ""),
     (
         {"validate": ["sleep 60"], "budget": {"minutes": 0.002}},
         [write(a="1")],

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from autopack.execution.progress import next_phase
+from autopack.execution.progress import ending, next_phase
 from autopack.plan import Plan
 from autopack.store.rows import PhaseRow
-from autopack.store.states import PhaseState
+from autopack.store.states import PhaseState, RunState
 
 QUEUED, EXECUTING = PhaseState.QUEUED, PhaseState.EXECUTING
 COMPLETE, FAILED, SKIPPED = PhaseState.COMPLETE, PhaseState.FAILED, PhaseState.SKIPPED
@@ -72,3 +72,17 @@ def test_tiers_run_one_after_the_other() -> None:
     phase = next_phase(tiered, stored)
     assert phase is not None
     assert phase.id == "c"
+
+
+# states of the two phases, how the run ends
+@pytest.mark.parametrize(
+    ("last", "state", "reason"),
+    [
+        (COMPLETE, RunState.DONE_SUCCESS, None),
+        (SKIPPED, RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW, "skipped: last"),
+    ],
+)
+def test_a_run_that_left_something_out_is_for_a_person_to_judge(
+    last: PhaseState, state: RunState, reason: str | None
+) -> None:
+    assert ending(rows(first=COMPLETE, last=last)) == (state, reason)

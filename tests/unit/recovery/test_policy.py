@@ -7,10 +7,12 @@ import pytest
 from autopack.budget import Exhausted, Resource, Scope
 from autopack.recovery.causes import POLICIES, CausePolicy, Failure
 from autopack.recovery.causes import FailureCause as Cause
+from autopack.recovery.doctor import DoctorAction
 from autopack.recovery.policy import (
     Decision,
     DecisionKind,
     History,
+    Prescription,
     decide,
     stop_at_cap,
 )
@@ -157,3 +159,39 @@ def test_every_stop_says_where_the_run_ends() -> None:
             for cap in (None, CAP):
                 decision = decide(history, failed(cause), cap)
                 assert (decision.kind is DecisionKind.STOP) == (decision.run_state is not None)
+
+
+# what a doctor orders, replans of the phase and the run so far, what follows
+@pytest.mark.parametrize(
+    ("action", "history", "cap", "kind"),
+    [
+        (DoctorAction.RETRY_WITH_FIX, SOME_LEFT, None, DecisionKind.RETRY),
+        # a doctor cannot give attempts that the plan does not
+        (DoctorAction.RETRY_WITH_FIX, NONE_LEFT, None, DecisionKind.STOP),
+        (DoctorAction.REPLAN, SOME_LEFT, None, DecisionKind.REPLAN),
+        (DoctorAction.REPLAN, History(5, 5, (0, 4)), None, DecisionKind.REPLAN),
+        # once a phase, five times a run
+        (DoctorAction.REPLAN, History(1, 5, (1, 1)), None, DecisionKind.RETRY),
+        (DoctorAction.REPLAN, History(1, 5, (0, 5)), None, DecisionKind.RETRY),
+        (DoctorAction.REPLAN, History(5, 5, (1, 1)), None, DecisionKind.STOP),
+        (DoctorAction.ROLLBACK_RUN, SOME_LEFT, None, DecisionKind.ROLLBACK),
+        (DoctorAction.SKIP_PHASE, NONE_LEFT, None, DecisionKind.SKIP),
+        (DoctorAction.MARK_FATAL, SOME_LEFT, None, DecisionKind.STOP),
+        # more builds need room under the caps, giving up does not
+        (DoctorAction.REPLAN, SOME_LEFT, CAP, DecisionKind.STOP),
+        (DoctorAction.ROLLBACK_RUN, SOME_LEFT, CAP, DecisionKind.STOP),
+        (DoctorAction.SKIP_PHASE, SOME_LEFT, CAP, DecisionKind.SKIP),
+    ],
+)
+def test_what_a_doctor_orders(
+    action: DoctorAction, history: History, cap: Exhausted | None, kind: DecisionKind
+) -> None:
+    ordered = Prescription(action, "doctor: so it seems", "try this", "c" * 40)
+    decision = decide(history, failed(Cause.VALIDATION_FAILED), cap, ordered)
+    assert decision.kind is kind
+    assert (decision.kind is DecisionKind.STOP) == (decision.run_state is not None)
+
+
+def test_a_doctor_never_undoes_a_success() -> None:
+    ordered = Prescription(DoctorAction.MARK_FATAL, "hopeless")
+    assert decide(SOME_LEFT, None, None, ordered).kind is DecisionKind.COMPLETE

@@ -1,0 +1,214 @@
+"""Carrying out a proposal on an attempt, with everything it takes to undo it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from autopack.execution.attempt import get_attempt, phase_checks, run_head
+from autopack.execution.closing import readable
+from autopack.execution.savepoint import Savepoint
+from autopack.execution.session import RunSession
+from autopack.execution.stopping import StopReason
+from autopack.plan.model import PhaseSpec
+from autopack.plan.values import Command
+from autopack.recovery.causes import Failure
+from autopack.recovery.hardening import Evidence, Proposal
+from autopack.store.recovery import Mitigation, replace_commit
+from autopack.store.runs import AttemptRow
+from autopack.validation.setup_steps import SetupSteps
+from autopack.validation.toolchains.base import Check
+from autopack.workspace.leftovers import RUN
+from autopack.workspace.process import Exit
+from autopack.workspace.workspace import Snapshot
+
+_SAVEPOINT = "before-mitigation"
+
+
+@dataclass
+class Work:
+    """An attempt while its failures are met: its commit and checks change with what helps."""
+
+    session: RunSession
+    phase: PhaseSpec
+    attempt: AttemptRow
+    commit: str
+    checks: tuple[Check, ...]
+    done: list[Mitigation] = field(default_factory=list[Mitigation])
+
+    @classmethod
+    def on(cls, session: RunSession, phase_id: str, number: int) -> Work:
+        """A built attempt as it is stored.
+
+        A process that died here may have moved the attempt's ref; what is stored decides.
+        """
+        attempt, phase = get_attempt(session, phase_id, number), session.phase(phase_id)
+        if attempt.commit is None:
+            raise AssertionError(f"attempt {number} of {phase_id} was not built")
+        work = cls(session, phase, attempt, attempt.commit, phase_checks(session, phase))
+        session.mirror.set_ref(work.ref, work.commit, old=session.mirror.read_ref(work.ref))
+        return work
+
+    @property
+    def ref(self) -> str:
+        return self.session.mirror.attempt_ref(
+            self.session.run_id, self.phase.id, self.attempt.attempt
+        )
+
+    def changed(self) -> tuple[str, ...]:
+        head = run_head(self.session)
+        return tuple(change.path for change in self.session.mirror.changed_paths(head, self.commit))
+
+    def evidence(self, failure: Failure) -> Evidence:
+        return Evidence(
+            output=failure.log or failure.output,
+            exit_status=failure.exit_status,
+            failed=failure.check,
+            root=self.session.workspace.path,
+            changed=self.changed(),
+            scope=self.phase.scope.paths or None,
+            read_only=self.phase.scope.read_only,
+            detected=self.session.toolchains,
+        )
+
+
+class Acting:
+    """One proposal being carried out, with everything it takes to undo it."""
+
+    def __init__(self, work: Work, proposal: Proposal, *, keeps_changes: bool = False) -> None:
+        self._work, self._proposal = work, proposal
+        self._session = work.session
+        self._keeps_changes = keeps_changes
+        self.commit = work.commit
+        self.actions: list[str] = []
+        self._modes: dict[Path, int] = {}
+        self._savepoint: Savepoint | None = None
+
+    def change_files(self) -> None:
+        """Revert files and add permissions; what that changes is committed to the attempt."""
+        workspace, proposal = self._session.workspace, self._proposal
+        if proposal.revert:
+            # Checks may have left files behind, which are no part of the attempt.
+            workspace.reset(self.commit)
+            workspace.restore(run_head(self._session), proposal.revert)
+            self.actions.append(f"reverted {', '.join(map(readable, proposal.revert))}")
+        for wanted in proposal.add_modes:
+            place = workspace.path / wanted.path
+            before = stat.S_IMODE(place.stat().st_mode)
+            self._modes.setdefault(place, before)
+            place.chmod(before | wanted.bits)
+            self.actions.append(f"made {readable(wanted.path)} {_words(wanted.bits)}")
+        if proposal.revert or proposal.add_modes:
+            self.commit = self._snapshot().commit
+
+    async def run_commands(self) -> None:
+        """Install into the run's environment. Raises EnvironmentFailed; the files stay as is."""
+        if not self._proposal.run:
+            return
+        session = self._session
+        root = session.workspace.path
+        folders = {".", *(check.path for check in self._proposal.run)}
+        touched = [session.tools.root, *(root / path / "node_modules" for path in sorted(folders))]
+        self._savepoint = Savepoint.make(session.folder / _SAVEPOINT, touched)
+        steps = SetupSteps(session.folder, root, session.tools.venv, self._run_step, os.environ)
+        for check in self._proposal.run:
+            self.actions.append(f"ran {shown(check)}")
+            await session.switch.guard(steps.carry_out(check))
+        if self._keeps_changes:
+            self.commit = self._snapshot().commit
+            return
+        # Lock files and the like that the installer wrote are no part of the agent's change.
+        session.workspace.reset(self.commit)
+
+    def undo(self) -> None:
+        """Have files, permissions and environment as they were.
+
+        Not once another process has the run: that one finds the savepoint and goes back itself.
+        """
+        work, stopped = self._work, self._session.switch.stopped
+        if stopped is not None and stopped.reason is StopReason.LEASE_LOST:
+            return
+        if self._savepoint is not None:
+            self._savepoint.restore()
+        if self.commit != work.commit:
+            self._session.mirror.set_ref(work.ref, work.commit, old=self.commit)
+        self._session.workspace.reset(work.commit)
+        for place, mode in self._modes.items():
+            if place.exists():
+                place.chmod(mode)
+
+    def keep(self) -> None:
+        """Nothing is undone any more."""
+        if self._savepoint is not None:
+            self._savepoint.drop()
+
+    def report(self, *, success: bool, fixed: bool, more: str = "") -> Mitigation:
+        """What was done, as it is stored."""
+        return Mitigation(
+            pattern_id=self._proposal.pattern_id,
+            success=success,
+            fixed=fixed,
+            actions_taken=tuple(self.actions),
+            suggestions=(*self._proposal.suggestions, *([more] if more else [])),
+        )
+
+    def _snapshot(self) -> Snapshot:
+        work = self._work
+        return self._session.workspace.snapshot(
+            parent=run_head(self._session),
+            message=f"{work.phase.id}: attempt {work.attempt.attempt}\n\n"
+            f"{work.phase.instructions}\n\nMended by {self._proposal.pattern_id}",
+            ref=work.ref,
+            replacing=work.commit,
+        )
+
+    async def _run_step(self, argv: Command, cwd: Path, env: Mapping[str, str], label: str) -> Exit:
+        session = self._session
+        log = session.folder / "spool" / "mitigation.log"
+        done = await session.supervisor.run(
+            argv,
+            cwd=cwd,
+            env={**env, RUN: session.run_id},
+            timeout=session.seconds_left(self._work.phase),
+            spool=log,
+        )
+        # Credentials of package indexes are in its environment.
+        session.redactor.file(log)
+        return done
+
+
+def undo_unfinished(session: RunSession) -> None:
+    """Take back what a process installed and died before it knew whether that helped."""
+    savepoint = Savepoint.left_behind(session.folder / _SAVEPOINT)
+    if savepoint is not None:
+        savepoint.restore()
+
+
+def replace_commit_of(conn: Connection, work: Work) -> None:
+    """Store the commit that an attempt has now, where it changed."""
+    if work.commit != work.attempt.commit:
+        replace_commit(
+            conn,
+            work.session.lease,
+            work.phase.id,
+            work.attempt.attempt,
+            commit=work.commit,
+            changed_paths=[readable(path) for path in work.changed()],
+        )
+
+
+def shown(check: Check) -> str:
+    """A command as a person reads it."""
+    command = f"`{shlex.join(check.argv)}`"
+    return command if check.path == "." else f"{command} in {check.path}/"
+
+
+def _words(bits: int) -> str:
+    named = ((stat.S_IRUSR, "readable"), (stat.S_IWUSR, "writable"), (stat.S_IXUSR, "executable"))
+    return " and ".join(word for bit, word in named if bits & bit)

@@ -1,0 +1,244 @@
+"""Asking a doctor about a failed attempt: when the rules say so, bounded, paid for once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from autopack.context import DOCTOR_BYTES, intention
+from autopack.execution.attempt import get_attempt, run_head
+from autopack.execution.consultation import consultation
+from autopack.execution.hardening import execute_fix
+from autopack.execution.session import RunSession
+from autopack.plan.features import Feature
+from autopack.plan.model import DoctorMode
+from autopack.recovery.causes import POLICIES, Failure
+from autopack.recovery.doctor import Answer, Doctor, DoctorAction, DoctorFailed, Opinion
+from autopack.recovery.doctor.question import DIFF_BYTES, Case, question
+from autopack.recovery.doctor.redaction import redacted
+from autopack.recovery.policy import Prescription
+from autopack.recovery.routing import DoctorTier, Route, route
+from autopack.store import tables
+from autopack.store.recovery import ConsultationRow, get_consultations, record_consultation
+from autopack.store.runs import get_attempts, get_phases, record_decision
+from autopack.store.states import AttemptState, PhaseState
+from autopack.store.usage import close_intent, open_intent, record_events
+from autopack.telemetry.doctor_events import doctor_events
+
+RECORDING = "AUTOPACK_DOCTOR_RECORDING"
+"""The environment variable that names the folder of recorded answers, for any builder."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is left of a failure after a doctor was asked, and what it wants done about it."""
+
+    failure: Failure | None
+    prescription: Prescription | None = None
+
+
+async def consult(session: RunSession, phase_id: str, number: int, failure: Failure) -> Outcome:
+    """Ask a doctor if the rules say so, and run the fix if it orders one that is allowed."""
+    answer = await _opinion(session, phase_id, number, failure)
+    if answer is None:
+        return Outcome(failure)
+    reason = f"doctor: {answer.rationale}"
+    retry = Prescription(DoctorAction.RETRY_WITH_FIX, reason, answer.hint)
+    if answer.action is DoctorAction.EXECUTE_FIX:
+        refused = [argv for argv in answer.commands if argv not in session.plan.policy.execute_fix]
+        if refused or not answer.commands:
+            _note(session, phase_id, number, f"execute_fix refused: {refused or 'no command'}")
+            return Outcome(failure, retry)
+        left = await execute_fix(session, phase_id, number, failure, answer.commands)
+        return Outcome(left, retry if left is not None else None)
+    if answer.action is DoctorAction.ROLLBACK_RUN:
+        commit = _commit_named(session, answer.commit)
+        if commit is None:
+            _note(session, phase_id, number, f"rollback refused: no commit {answer.commit!r}")
+            return Outcome(failure, retry)
+        return Outcome(failure, Prescription(answer.action, reason, commit=commit))
+    if answer.action is DoctorAction.REPLAN and not answer.hint.strip():
+        _note(session, phase_id, number, "replan refused: no new instructions")
+        return Outcome(failure, retry)
+    return Outcome(failure, Prescription(answer.action, reason, answer.hint))
+
+
+def _doctor(session: RunSession) -> Doctor:
+    """The doctor that the plan names. Raises BadInput when it cannot be used."""
+    if session.plan.policy.doctor is DoctorMode.API:
+        from autopack.recovery.doctor.api import ApiDoctor
+
+        return ApiDoctor.of(session.plan.models)
+    from autopack.recovery.doctor.script import ScriptDoctor
+
+    recording = os.environ.get(RECORDING) or session.run().builder_options.get("recording", ".")
+    return ScriptDoctor(Path(recording).expanduser().absolute())
+
+
+async def _opinion(
+    session: RunSession, phase_id: str, number: int, failure: Failure
+) -> Answer | None:
+    """The answer to act on: the last one given, or None when nobody is to be asked."""
+    earlier = [
+        call
+        for call in get_consultations(session.db, session.run_id)
+        if (call.phase_id, call.attempt) == (phase_id, number)
+    ]
+    if earlier:
+        # Asked before a death: an answer is paid for once.
+        return _as_answer(earlier[-1])
+    answer: Answer | None = None
+    while session.exhausted(session.phase(phase_id)) is None:
+        confidence = answer.confidence if answer else None
+        chosen = route(consultation(session, phase_id, failure, cheap_confidence=confidence))
+        if chosen.tier is None:
+            break
+        asked = await _ask(session, phase_id, number, failure, chosen, chosen.tier)
+        if asked is None:
+            break
+        answer = asked
+        if chosen.tier is DoctorTier.STRONG:
+            break
+    return answer
+
+
+async def _ask(
+    session: RunSession,
+    phase_id: str,
+    number: int,
+    failure: Failure,
+    chosen: Route,
+    tier: DoctorTier,
+) -> Answer | None:
+    """One call: its intent first, then its cost and its answer in one transaction."""
+    calls = [c for c in get_consultations(session.db, session.run_id) if c.phase_id == phase_id]
+    call = len(calls) + 1
+    text = question(_case(session, phase_id, number, failure))
+    text = redacted(session.redactor.text(text), os.environ)
+    session.db.transact(
+        lambda conn: open_intent(conn, session.run_id, phase_id, number, "doctor", call)
+    )
+    opinion: Opinion | None = None
+    try:
+        opinion = await session.switch.guard(
+            _doctor(session).ask(text, tier=tier, phase_id=phase_id, call=call)
+        )
+        spent, problem = opinion.calls, ""
+    except DoctorFailed as error:
+        spent, problem = error.calls, error.message
+    answer = opinion.answer if opinion else None
+
+    def write(conn: sa.Connection) -> None:
+        record_events(
+            conn,
+            doctor_events(
+                spent,
+                run_id=session.run_id,
+                phase_id=phase_id,
+                attempt=number,
+                tier=tier.value,
+                action=answer.action.value if answer else None,
+                earlier=_calls_so_far(conn, session.run_id, phase_id, number),
+            ),
+        )
+        close_intent(conn, session.run_id, phase_id, number, "doctor", call)
+        if answer is None:
+            record_decision(
+                conn, session.lease, phase_id, number, "doctor", f"no answer: {problem}"
+            )
+            return
+        record_consultation(conn, session.lease, _as_row(phase_id, number, answer, chosen, failure))
+        said = f"{tier.value} ({chosen.reason}): {answer.action.value}, {answer.confidence:.2f}"
+        record_decision(
+            conn, session.lease, phase_id, number, "doctor", f"{said}: {answer.rationale}"
+        )
+
+    session.db.transact(write)
+    return answer
+
+
+def _case(session: RunSession, phase_id: str, number: int, failure: Failure) -> Case:
+    plan, run = session.plan, session.run()
+    attempt, head = get_attempt(session, phase_id, number), run_head(session)
+    goal = plan.goal
+    if session.has(Feature.INTENTION_CONTEXT):
+        goal = intention(plan.goal, plan.success_criteria, plan.non_goals, limit=DOCTOR_BYTES).text
+    commit = attempt.commit
+    return Case(
+        goal=goal,
+        instructions=session.phase(phase_id).instructions,
+        failure=failure,
+        diff=session.mirror.diff(head, commit, DIFF_BYTES) if commit else "",
+        history=[
+            f"attempt {one.attempt}: {one.failure_cause}: {one.failure_message}"
+            for one in get_attempts(session.db, session.run_id, phase_id)
+            if one.state is AttemptState.FAILED
+        ],
+        commits=[(run.base_commit, "before the run"), *_completed(session)],
+        allowed=plan.policy.execute_fix,
+    )
+
+
+def _completed(session: RunSession) -> list[tuple[str, str]]:
+    """The commits of the phases that are complete, in order."""
+    return [
+        (phase.commit, f"completed {phase.phase_id}")
+        for phase in get_phases(session.db, session.run_id)
+        if phase.state is PhaseState.COMPLETE and phase.commit
+    ]
+
+
+def _commit_named(session: RunSession, named: str) -> str | None:
+    """The commit of the run that ``named`` abbreviates; None when it is none, or not clearly."""
+    known = [session.run().base_commit, *(commit for commit, _ in _completed(session))]
+    found = [commit for commit in known if commit.startswith(named)]
+    return found[0] if len(found) == 1 and len(named) >= _SHORTEST_COMMIT else None
+
+
+_SHORTEST_COMMIT = 7
+
+
+def _calls_so_far(conn: sa.Connection, run_id: str, phase_id: str, attempt: int) -> int:
+    table = tables.llm_usage_events
+    counted = sa.select(sa.func.count()).where(
+        table.c.run_id == run_id, table.c.phase_id == phase_id, table.c.attempt == attempt
+    )
+    return conn.scalar(counted) or 0
+
+
+def _as_row(
+    phase_id: str, number: int, answer: Answer, chosen: Route, failure: Failure
+) -> ConsultationRow:
+    return ConsultationRow(
+        phase_id=phase_id,
+        attempt=number,
+        tier="strong" if chosen.tier is DoctorTier.STRONG else "cheap",
+        route=chosen.reason,
+        infrastructure=POLICIES[failure.cause].infrastructure,
+        action=answer.action.value,
+        confidence=answer.confidence,
+        rationale=answer.rationale,
+        hint=answer.hint,
+        commit=answer.commit,
+        commands=[list(argv) for argv in answer.commands],
+    )
+
+
+def _as_answer(row: ConsultationRow) -> Answer:
+    return Answer(
+        action=DoctorAction(row.action),
+        confidence=row.confidence,
+        rationale=row.rationale,
+        hint=row.hint,
+        commit=row.commit,
+        commands=tuple(tuple(argv) for argv in row.commands),
+    )
+
+
+def _note(session: RunSession, phase_id: str, number: int, reason: str) -> None:
+    session.db.transact(
+        lambda conn: record_decision(conn, session.lease, phase_id, number, "doctor", reason)
+    )
