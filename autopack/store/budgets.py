@@ -15,6 +15,8 @@ from autopack.store import tables
 from autopack.store.engine import Database, insert_new, now, reading
 from autopack.store.reading import Source, get_run
 from autopack.store.rows import RunRow
+from autopack.store.telemetry_tables import usage_by_run
+from autopack.store.usage import PICODOLLAR
 
 _HISTORY = 20
 
@@ -61,7 +63,7 @@ def campaign_level(source: Source, campaign_id: str) -> Level:
                 runs.c.campaign_id == campaign_id
             )
         )
-        tokens, cost = _spent(conn, tables.llm_usage_events.c.run_id.in_(of_campaign))
+        tokens, cost = _summed(conn, usage_by_run.c.run_id.in_(of_campaign))
         return Level(
             Scope.CAMPAIGN,
             campaign_id,
@@ -108,7 +110,7 @@ def levels(
 
 
 def _run_level(conn: sa.Connection, run: RunRow, minutes: float) -> Level:
-    tokens, cost = _spent(conn, tables.llm_usage_events.c.run_id == run.run_id)
+    tokens, cost = _summed(conn, usage_by_run.c.run_id == run.run_id)
     return Level(
         Scope.RUN,
         run.run_id,
@@ -119,8 +121,8 @@ def _run_level(conn: sa.Connection, run: RunRow, minutes: float) -> Level:
 
 
 def _phase_level(conn: sa.Connection, run_id: str, phase_id: str, cap: int | None) -> Level:
-    events, held = tables.llm_usage_events, tables.budget_reservations
-    tokens, cost = _spent(conn, events.c.run_id == run_id, events.c.phase_id == phase_id)
+    sums, held = usage_by_run, tables.budget_reservations
+    tokens, cost = _summed(conn, sums.c.run_id == run_id, sums.c.phase_id == phase_id)
     return Level(
         Scope.PHASE,
         phase_id,
@@ -269,6 +271,14 @@ def _spent(conn: sa.Connection, *where: sa.ColumnElement[bool]) -> tuple[int, De
         sa.select(events.c.cost).where(events.c.cost.is_not(None), *where)
     ).all()
     return int(tokens or 0), sum(costs, Decimal(0))
+
+
+def _summed(conn: sa.Connection, *where: sa.ColumnElement[bool]) -> tuple[int, Decimal]:
+    """The same from the sums of the ledger, which also know the calls that were archived."""
+    sums = usage_by_run
+    query = sa.select(sa.func.sum(sums.c.total_tokens), sa.func.sum(sums.c.cost_picodollars))
+    tokens, picodollars = conn.execute(query.where(*where)).one()
+    return int(tokens or 0), int(picodollars or 0) * PICODOLLAR
 
 
 def _reserved(conn: sa.Connection, *where: sa.ColumnElement[bool]) -> Amounts:

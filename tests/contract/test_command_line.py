@@ -128,7 +128,6 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["metrics", "failed"], 0),
     (["metrics", "--since", "7d"], 0),
     (["health"], 0),
-    (["builders", "check", "simulated"], 1),
     # bad input and refusals
     (["approve", "nobody"], 2),
     (["approve", "failed"], 2),

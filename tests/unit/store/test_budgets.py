@@ -1,0 +1,97 @@
+"""The tree of budgets on both engines: what is reserved, settled, raised and remembered."""
+
+from decimal import Decimal
+
+import pytest
+
+from autopack.budget import Exhausted, Limits, Reservation, Resource, Scope
+from autopack.errors import BadInput, NotFound, Refused
+from autopack.store import approvals, budgets, runs
+from autopack.store.approvals import Answer
+from autopack.store.states import PhaseState
+from autopack.store.usage import UsageEvent, event_key, record_events
+
+HELD = Reservation(500, Decimal("0.5"), 10.0)
+
+
+@pytest.fixture
+def started(held):
+    """An attempt of phase `one`, with what it may spend set aside."""
+    held.write(runs.move_phase, "one", PhaseState.EXECUTING)
+    attempt = held.write(runs.start_attempt, "one", base_commit="b", builder="script", hint=None)
+    held.db.transact(lambda conn: budgets.reserve(conn, "run-1", "one", attempt.attempt, HELD))
+    return held
+
+
+def spend(db, tokens, cost):
+    event = UsageEvent(
+        event_key=event_key("run-1", "one", 1, "p", None, 0),
+        run_id="run-1",
+        phase_id="one",
+        attempt=1,
+        provider="p",
+        model="m",
+        role="builder",
+        category="base",
+        total_tokens=tokens,
+        cost=cost,
+    )
+    db.transact(lambda conn: record_events(conn, [event]))
+
+
+def test_a_reservation_counts_until_it_is_settled(started):
+    run, phase = budgets.levels(started.db, "run-1", {"one": 900})
+    assert (run.reserved.tokens, phase.reserved.tokens, phase.limits.tokens) == (500, 500, 900)
+    spend(started.db, 120, Decimal("0.1"))
+    started.db.transact(lambda conn: budgets.settle(conn, "run-1", "one", 1))
+    run, phase = budgets.levels(started.db, "run-1", {"one": 900})
+    assert (run.reserved.tokens, run.spent.tokens) == (0, 120)
+    assert phase.spent.cost == Decimal("0.1")
+
+
+def test_a_campaign_is_locked_by_who_reserves_from_it(database, new_run):
+    budgets.set_campaign(database, "all", Limits(tokens=10))
+    budgets.set_campaign(database, "all", Limits(tokens=20))
+    runs.create_run(database, new_run(campaign_id="all"), [("one", "T1")])
+    database.transact(lambda conn: budgets.lock_campaign(conn, "run-1"))
+    campaign, *_ = budgets.levels(database, "run-1", {"one": None})
+    assert (campaign.scope, campaign.limits.tokens) == (Scope.CAMPAIGN, 20)
+    with pytest.raises(NotFound):
+        budgets.campaign_level(database, "none")
+
+
+def ask(held, scope, resource=Resource.TOKENS):
+    full = Exhausted(scope, "x", resource, "1", "2")
+    held.write(approvals.ask, "one", "more?", exhausted=full)
+
+
+@pytest.mark.parametrize(
+    ("scope", "resource", "cap"),
+    [
+        (Scope.RUN, Resource.TOKENS, 6_000_000),
+        (Scope.RUN, Resource.COST, Decimal("99.5")),
+        (Scope.RUN, Resource.MINUTES, 500.5),
+        (Scope.PHASE, Resource.TOKENS, 700),
+    ],
+)
+def test_an_answer_raises_the_cap_that_was_asked_about(held, scope, resource, cap):
+    ask(held, scope, resource)
+    given = Answer(approved=True, by="ann", new_cap=Decimal(str(cap)), resource=resource)
+    approvals.answer(held.db, "run-1", given)
+    levels = {level.scope: level for level in budgets.levels(held.db, "run-1", {"one": 5})}
+    assert getattr(levels[scope].limits, resource) == cap
+    assert approvals.pending(held.db, "run-1") is None
+
+
+def test_an_answer_that_raises_nothing_is_refused(held):
+    with pytest.raises(Refused):
+        approvals.answer(held.db, "run-1", Answer(approved=True, by="ann"))
+    ask(held, Scope.RUN)
+    for given in (
+        Answer(approved=True, by="ann"),
+        Answer(approved=True, by="ann", new_cap=Decimal(9), resource=Resource.COST),
+        Answer(approved=True, by="ann", new_cap=Decimal(9), resource=Resource.TOKENS),
+    ):
+        with pytest.raises(BadInput):
+            approvals.answer(held.db, "run-1", given)
+    assert approvals.pending(held.db, "run-1") is not None
