@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.npm import need_npm
 
 from autopack.builders.protocol import BuildLimits, BuildRequest
 
@@ -59,10 +60,7 @@ def _await_other(folder: Path, part: Path) -> None:
 
 
 def _npm_install(folder: Path) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.fail("npm is not installed; the system tests of agents need it", pytrace=False)
-    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", *PACKAGES]
+    command = [need_npm(), "install", "--prefix", str(folder), "--no-audit", "--no-fund", *PACKAGES]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     if done.returncode:
         pytest.fail(f"npm could not install the agents:\n{done.stderr[-3000:]}", pytrace=False)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.npm import need_npm
 
 from autopack.validation.detect import detect, inferred_checks
 from autopack.validation.environment import RunEnvironment, prepare
@@ -64,7 +65,7 @@ def source_distribution(tmp_path: Path, name: str, version: str) -> Path:
 
 def npm_package(tmp_path: Path, name: str, version: str) -> Path:
     """The archive of a package that has its tests in it, as few do."""
-    fetch = ["npm", "pack", "--silent", f"{name}@{version}"]
+    fetch = [need_npm(), "pack", "--silent", f"{name}@{version}"]
     if subprocess.run(fetch, cwd=tmp_path, capture_output=True, check=False).returncode != 0:
         pytest.skip(f"{name} cannot be downloaded here")
     return tmp_path / f"{name}-{version}.tgz"
@@ -126,7 +127,6 @@ async def test_humanize_whose_version_is_not_in_its_source(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
 async def test_an_npm_package(tmp_path: Path) -> None:
     archive = npm_package(tmp_path, "concat-map", "0.0.1")
     workspace = commit(unpack(archive.read_bytes(), tmp_path / "workspace"))
