@@ -57,7 +57,7 @@ async def persist_consolidated_view(db: Database, run_id: str) -> None:
     view = await asyncio.to_thread(stored_views.store_view, db, run_id)
     key = artifact_key("tokens", run_id)
     await acreate_table_artifact(
-        consolidated_table(view), key=key, description=f"Tokens of {run_id}"
+        consolidated_table(view), key=f"{key}-purposes", description=f"Tokens of {run_id}"
     )
     chart = await asyncio.to_thread(charts.spent_chart, run_id, view.spent)
     await acreate_image_artifact(

@@ -69,7 +69,7 @@ async def test_every_attempt_tells_and_every_failure_is_logged(
     assert (view["spent_total"], view["by_category"]["base"]) == (7, 7)
     async with get_client() as client:
         artifacts = {one.key: one for one in await client.read_artifacts()}
-    table = json.loads(artifacts["autopack-tokens-told"].data)
+    table = json.loads(artifacts["autopack-tokens-told-purposes"].data)
     assert {"set": "spent", "figure": "total", "tokens": 7} in table
     assert artifacts["autopack-tokens-told-chart"].data.startswith("data:image/svg+xml")
 
