@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from autopack.execution.attempt import get_attempt, phase_checks, run_head
 from autopack.execution.closing import readable
+from autopack.execution.judging import phase_checks
 from autopack.execution.savepoint import Savepoint
 from autopack.execution.session import RunSession
 from autopack.execution.stopping import StopReason
@@ -48,7 +48,7 @@ class Work:
 
         A process that died here may have moved the attempt's ref; what is stored decides.
         """
-        attempt, phase = get_attempt(session, phase_id, number), session.phase(phase_id)
+        attempt, phase = session.attempt(phase_id, number), session.phase(phase_id)
         if attempt.commit is None:
             raise AssertionError(f"attempt {number} of {phase_id} was not built")
         work = cls(session, phase, attempt, attempt.commit, phase_checks(session, phase))
@@ -62,7 +62,7 @@ class Work:
         )
 
     def changed(self) -> tuple[str, ...]:
-        head = run_head(self.session)
+        head = self.session.head()
         return tuple(change.path for change in self.session.mirror.changed_paths(head, self.commit))
 
     def evidence(self, failure: Failure) -> Evidence:
@@ -96,7 +96,7 @@ class Acting:
         if proposal.revert:
             # Checks may have left files behind, which are no part of the attempt.
             workspace.reset(self.commit)
-            workspace.restore(run_head(self._session), proposal.revert)
+            workspace.restore(self._session.head(), proposal.revert)
             self.actions.append(f"reverted {', '.join(map(readable, proposal.revert))}")
         for wanted in proposal.add_modes:
             place = workspace.path / wanted.path
@@ -161,7 +161,7 @@ class Acting:
     def _snapshot(self) -> Snapshot:
         work = self._work
         return self._session.workspace.snapshot(
-            parent=run_head(self._session),
+            parent=self._session.head(),
             message=f"{work.phase.id}: attempt {work.attempt.attempt}\n\n"
             f"{work.phase.instructions}\n\nMended by {self._proposal.pattern_id}",
             ref=work.ref,

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from autopack.budget import first_exhausted, reservation, room
-from autopack.builders.protocol import BuildLimits, BuildRequest, BuildResult, BuildStatus
+from autopack.builders.protocol import BuildLimits, BuildRequest, BuildResult
 from autopack.builders.registry import circuit_name
-from autopack.execution.closing import close_built, close_interrupted, readable
-from autopack.execution.forgiving import forgive
+from autopack.execution.closing import close_built, close_interrupted
+from autopack.execution.judging import judge, phase_checks
 from autopack.execution.prescriptions import carry_out
 from autopack.execution.session import RunSession
 from autopack.execution.spending import Allowance, within
@@ -22,7 +21,6 @@ from autopack.execution.straying import builder_context, look
 from autopack.plan.model import PhaseSpec
 from autopack.recovery.causes import POLICIES, Failure, FailureCause
 from autopack.recovery.circuit_breaker import CircuitState
-from autopack.recovery.classify import classify
 from autopack.recovery.policy import (
     Decision,
     DecisionKind,
@@ -32,7 +30,6 @@ from autopack.recovery.policy import (
     stop_at_cap,
 )
 from autopack.recovery.providers import provider_failure
-from autopack.redaction import Redactor
 from autopack.store import approvals, budgets
 from autopack.store.circuits import admit_call, report_call
 from autopack.store.recovery import count_replans, get_consultations, get_mitigations
@@ -47,12 +44,6 @@ from autopack.store.runs import (
     start_attempt,
 )
 from autopack.store.states import AttemptState, PhaseState
-from autopack.validation.checks import FailedCheck, run_checks
-from autopack.validation.detect import inferred_checks
-from autopack.validation.toolchains.base import Check
-from autopack.workspace.leftovers import marker_env
-from autopack.workspace.mirror import Change
-from autopack.workspace.scope import check_scope, missing_deliverables
 
 HINT_BYTES = 6_000
 _DIFF_BYTES = 200_000
@@ -108,7 +99,7 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
     if deferred is not None:
         return deferred
     same = [attempt for attempt in attempts if attempt.revision == phase.revision]
-    start = starting_point(same, run_head(session), _advice(session, attempts))
+    start = starting_point(same, session.head(), _advice(session, attempts))
     session.workspace.reset(start.commit)
 
     def write(conn: Connection) -> AttemptRow | Decision:
@@ -170,7 +161,7 @@ async def build(session: RunSession, phase_id: str, number: int) -> str | None:
     Whatever happens to the build, what it spent is recorded. Returns the name of the circuit that
     its failure opened.
     """
-    phase, attempt = session.phase(phase_id), get_attempt(session, phase_id, number)
+    phase, attempt = session.phase(phase_id), session.attempt(phase_id, number)
     spool = spool_folder(session.folder, attempt.phase_id, attempt.attempt)
     spool.mkdir(parents=True, exist_ok=True, mode=0o700)
     allowance = Allowance(session, phase, number)
@@ -199,7 +190,7 @@ async def build(session: RunSession, phase_id: str, number: int) -> str | None:
     write_end(spool, result)
     snapshot = await asyncio.to_thread(
         session.workspace.snapshot,
-        parent=run_head(session),
+        parent=session.head(),
         message=f"{phase.id}: attempt {attempt.attempt}\n\n{phase.instructions}",
         ref=session.mirror.attempt_ref(session.run_id, phase.id, attempt.attempt),
     )
@@ -229,31 +220,9 @@ def _tell_circuit(session: RunSession, result: BuildResult) -> str | None:
 
 async def validate(session: RunSession, phase_id: str, number: int) -> Failure | None:
     """Judge the attempt's commit: its scope, its deliverables, then its checks."""
-    attempt = get_attempt(session, phase_id, number)
+    attempt = session.attempt(phase_id, number)
     phase = session.phase(phase_id)
     return await judge(session, phase, attempt, _commit(attempt), phase_checks(session, phase))
-
-
-async def judge(
-    session: RunSession,
-    phase: PhaseSpec,
-    attempt: AttemptRow,
-    commit: str,
-    checks: Sequence[Check],
-) -> Failure | None:
-    """What is wrong with ``commit``, whose files are in the workspace; None when it passes."""
-    changes = session.mirror.changed_paths(run_head(session), commit)
-    if not changes:
-        failure = _judge_provider(session, attempt) or _judge_empty(phase, attempt)
-        if failure is not None:
-            return _redacted(failure, session.redactor)
-    failure = _judge_content(session, phase, commit, changes)
-    if failure is None:
-        failure = await session.switch.guard(
-            _judge_by_checks(session, phase, attempt, commit, checks)
-        )
-    session.redactor.folder(spool_folder(session.folder, phase.id, attempt.attempt))
-    return failure and _redacted(failure, session.redactor)
 
 
 def conclude(
@@ -264,7 +233,7 @@ def conclude(
     prescription: Prescription | None = None,
 ) -> Decision:
     """Record the verdict and what follows from it, in one transaction."""
-    attempt = get_attempt(session, phase_id, number)
+    attempt = session.attempt(phase_id, number)
     phase = session.phase(phase_id)
     ended = [
         other
@@ -373,155 +342,8 @@ def _request(
         checks=[check.argv for check in phase_checks(session, phase)],
         limits=BuildLimits(tokens=allowance.held.tokens, seconds=session.seconds_left(phase)),
         may_go_on=allowance.may_go_on,
-        environment=child_variables(session, phase.id, attempt.attempt),
+        environment=session.variables(phase.id, attempt.attempt),
     )
-
-
-def _redacted(failure: Failure, redactor: Redactor) -> Failure:
-    return replace(
-        failure,
-        message=redactor.text(failure.message),
-        output=redactor.text(failure.output),
-        log=redactor.text(failure.log),
-    )
-
-
-def _judge_provider(session: RunSession, attempt: AttemptRow) -> Failure | None:
-    """Whether the provider is to blame for an attempt that changed nothing."""
-    if circuit_name(session.builder, session.run().model) is None:
-        return None
-    spool = spool_folder(session.folder, attempt.phase_id, attempt.attempt)
-    said = attempt.summary or "the provider gave no answer"
-    calls = len(session.builder.calls(spool))
-    cause = provider_failure(attempt.build_status, attempt.summary, calls)
-    return None if cause is None else Failure(cause, said, said)
-
-
-def _judge_empty(phase: PhaseSpec, attempt: AttemptRow) -> Failure | None:
-    """What an attempt that changed nothing amounts to; None when only its checks can say."""
-    said = attempt.summary or ""
-    if attempt.build_status == BuildStatus.FAILED:
-        return Failure(_of_builder(attempt, said), said or "the builder failed", said)
-    if attempt.build_status == BuildStatus.TIMED_OUT:
-        return Failure(FailureCause.TIMEOUT, "the build ran out of time and changed nothing", said)
-    if attempt.exit_status and (cause := _of_builder(attempt, said)) in _PROVIDER:
-        return Failure(cause, said, said)
-    if phase.deliverables:
-        return Failure(
-            FailureCause.EMPTY_CHANGE,
-            f"nothing was changed, but {', '.join(phase.deliverables)} was to be delivered",
-            said,
-        )
-    return None
-
-
-def _judge_content(
-    session: RunSession, phase: PhaseSpec, commit: str, changes: tuple[Change, ...]
-) -> Failure | None:
-    violations = check_scope(
-        changes,
-        phase.scope.paths,
-        phase.scope.read_only,
-        read_link=lambda path: session.mirror.read_link(commit, path),
-    )
-    if violations:
-        lines = [readable(f"{violation.path}: {violation.reason}") for violation in violations]
-        return Failure(
-            FailureCause.OUT_OF_SCOPE, f"outside the scope: {lines[0]}", "\n".join(lines)
-        )
-    if phase.deliverables:
-        missing = missing_deliverables(session.mirror.paths(commit), phase.deliverables)
-        if missing:
-            return Failure(FailureCause.DELIVERABLE_MISSING, f"not delivered: {', '.join(missing)}")
-    return None
-
-
-async def _judge_by_checks(
-    session: RunSession,
-    phase: PhaseSpec,
-    attempt: AttemptRow,
-    commit: str,
-    checks: Sequence[Check],
-) -> Failure | None:
-    diff = session.mirror.diff(run_head(session), commit, _DIFF_BYTES)
-    variables = child_variables(session, phase.id, attempt.attempt)
-    spool = spool_folder(session.folder, phase.id, attempt.attempt)
-    forgiven = functools.partial(
-        forgive,
-        session,
-        phase_id=phase.id,
-        attempt=attempt.attempt,
-        commit=commit,
-        variables=variables,
-        spool=spool / "base.log",
-        seconds=session.seconds_left(phase),
-    )
-    failed = await run_checks(
-        checks,
-        workspace=session.workspace.path,
-        environment=variables,
-        supervisor=session.supervisor,
-        spool=spool / "validation.log",
-        seconds=session.seconds_left(phase),
-        # What a plan names must succeed, and who changed nothing has earned no forgiveness.
-        forgive=forgiven if phase.checks is None and diff.strip() else None,
-    )
-    if failed is None:
-        return None
-    return Failure(
-        _of_check(failed, diff),
-        failed.message,
-        failed.output,
-        check=failed.check,
-        exit_status=failed.status,
-        log=failed.log,
-    )
-
-
-_PROVIDER = (FailureCause.PROVIDER_ERROR, FailureCause.RATE_LIMIT)
-
-
-def _of_builder(attempt: AttemptRow, said: str) -> FailureCause:
-    """Why a builder could not work, as far as its last words tell."""
-    cause = classify(exit_status=attempt.exit_status, output=said).cause
-    return cause if cause in _PROVIDER else FailureCause.BUILDER_ERROR
-
-
-def _of_check(failed: FailedCheck, diff: str) -> FailureCause:
-    if failed.timed_out:
-        return FailureCause.TIMEOUT
-    cause = classify(exit_status=failed.status, output=failed.log, diff=diff).cause
-    # A program of the repository's own that is not there is the agent's to make.
-    own = "/" in failed.check.argv[0]
-    return FailureCause.RUNTIME_ERROR if own and cause is FailureCause.ENVIRONMENT else cause
-
-
-def phase_checks(session: RunSession, phase: PhaseSpec) -> tuple[Check, ...]:
-    """The commands that judge a phase: its own, else those of the project's toolchains."""
-    if phase.checks is None:
-        return inferred_checks(session.toolchains)
-    return tuple(Check(".", argv) for argv in phase.checks)
-
-
-def child_variables(session: RunSession, phase_id: str, attempt: int) -> dict[str, str]:
-    """The whole environment of what an attempt starts: the run's tools and the marks."""
-    return {
-        **session.tools.variables,
-        **session.workspace.environment,
-        **marker_env(session.run_id, phase_id, attempt),
-    }
-
-
-def get_attempt(session: RunSession, phase_id: str, number: int) -> AttemptRow:
-    """The attempt as it is stored now."""
-    attempts = get_attempts(session.db, session.run_id, phase_id)
-    return next(attempt for attempt in attempts if attempt.attempt == number)
-
-
-def run_head(session: RunSession) -> str:
-    """The commit that the run's branch is at: what completed phases made of the base."""
-    run = session.run()
-    return run.head_commit or run.base_commit
 
 
 def _commit(attempt: AttemptRow) -> str:

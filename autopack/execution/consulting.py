@@ -9,7 +9,6 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from autopack.context import DOCTOR_BYTES, intention
-from autopack.execution.attempt import get_attempt, run_head
 from autopack.execution.consultation import consultation
 from autopack.execution.hardening import execute_fix
 from autopack.execution.session import RunSession
@@ -162,7 +161,7 @@ async def _ask(
 
 def _case(session: RunSession, phase_id: str, number: int, failure: Failure) -> Case:
     plan, run = session.plan, session.run()
-    attempt, head = get_attempt(session, phase_id, number), run_head(session)
+    attempt, head = session.attempt(phase_id, number), session.head()
     goal = plan.goal
     if session.has(Feature.INTENTION_CONTEXT):
         goal = intention(plan.goal, plan.success_criteria, plan.non_goals, limit=DOCTOR_BYTES).text

@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 
 from autopack.errors import BadInput, GitFailed
 from autopack.execution.acting import Acting, Work, replace_commit_of, shown
-from autopack.execution.attempt import judge
 from autopack.execution.consultation import skipped_doctor
+from autopack.execution.judging import judge
 from autopack.execution.session import RunSession
 from autopack.plan.values import Command
 from autopack.recovery.causes import Failure, FailureCause

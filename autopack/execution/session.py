@@ -29,7 +29,9 @@ from autopack.store.engine import Database
 from autopack.store.leases import Acquired, Holder, Lease, acquire, release
 from autopack.store.recovery import get_revised
 from autopack.store.runs import (
+    AttemptRow,
     RunRow,
+    get_attempts,
     get_plan_body,
     get_run,
     move_run,
@@ -80,6 +82,24 @@ class RunSession:
     def folder(self) -> Path:
         """The run's folder under the home."""
         return self.settings.run_folder(self.run_id)
+
+    def head(self) -> str:
+        """The commit that the run's branch is at: what completed phases made of the base."""
+        run = self.run()
+        return run.head_commit or run.base_commit
+
+    def attempt(self, phase_id: str, number: int) -> AttemptRow:
+        """The attempt as it is stored now."""
+        attempts = get_attempts(self.db, self.run_id, phase_id)
+        return next(attempt for attempt in attempts if attempt.attempt == number)
+
+    def variables(self, phase_id: str, attempt: int) -> dict[str, str]:
+        """The whole environment of what an attempt starts: the run's tools and the marks."""
+        return {
+            **self.tools.variables,
+            **self.workspace.environment,
+            **leftovers.marker_env(self.run_id, phase_id, attempt),
+        }
 
     def run(self) -> RunRow:
         """The run as it is stored now."""
