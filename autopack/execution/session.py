@@ -19,6 +19,7 @@ from autopack.errors import Refused
 from autopack.execution.keeper import LeaseKeeper
 from autopack.execution.recover import recover
 from autopack.execution.stopping import StopReason, StopSwitch
+from autopack.ids import process_mark
 from autopack.plan.features import Feature, kill_switches
 from autopack.plan.model import PhaseSpec, Plan
 from autopack.recovery.circuit_breaker import Admission
@@ -299,7 +300,8 @@ def _end_leftovers(run_id: str, acquired: Acquired) -> None:
     """End what a dead holder left running on this machine, its Prefect server included."""
     found = leftovers.find(AUTOPACK_RUN=run_id)
     previous = acquired.previous
-    if previous is not None and previous.is_gone():
+    # Never by this process's own mark: everything that it has started lives under that.
+    if previous is not None and previous.is_gone() and previous.mark != process_mark():
         found += leftovers.find(AUTOPACK_HOLDER=previous.mark)
     leftovers.end(found)
 

@@ -30,10 +30,12 @@ def execute(
     # Prefect's own lines would run through the progress display; its server still has them.
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     choose_server(settings, ephemeral=ephemeral)
-    with _orderly_signals(), Progress(db, run_id, err):
+    with _orderly_signals():
+        # Before the progress thread starts: two threads must not load SQLAlchemy at once.
         from flows.run import execute_run
 
-        return _in_a_thread(lambda: asyncio.run(execute_run(run_id=run_id)))
+        with Progress(db, run_id, err):
+            return _in_a_thread(lambda: asyncio.run(execute_run(run_id=run_id)))
 
 
 def exit_code(run: dict[str, Any]) -> int:
