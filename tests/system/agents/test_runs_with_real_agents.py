@@ -146,13 +146,8 @@ def test_a_real_project_is_mended_and_every_token_counted(
         ("hang", "out of time"),
     ],
 )
-@pytest.mark.parametrize(
-    "name",
-    [
-        name if name == "claude-code" else pytest.param(name, marks=pytest.mark.full)
-        for name in NAMES
-    ],
-)
+@pytest.mark.full
+@pytest.mark.parametrize("name", NAMES)
 def test_a_provider_that_fails_ends_the_attempt_in_time(
     name: str,
     mode: str,
