@@ -133,6 +133,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
             async with get_client() as client:
                 await client.update_flow_run(UUID(flow_run_id), name=run_id)
         state, reason = await _execute_phases(session, progress)
+        await progress.show(percent_complete(get_phases(session.db, run_id)), last=True)
         if state is RunState.AWAITING_APPROVAL:
             await let_wait(run_id, reason or "")
             _announce(session, "run.waiting")

@@ -47,14 +47,18 @@ class RunProgress:
         self._run_id = run_id
         self._clock = clock
         self._artifact: UUID | None = None
-        self._shown_at = 0.0
+        self._shown: float | None = None
+        self._shown_at = float("-inf")
 
-    async def show(self, percent: float) -> None:
-        """Create the artifact, or move it to ``percent`` (0 to 100), at most once a second."""
+    async def show(self, percent: float, *, last: bool = False) -> None:
+        """Create the artifact, or move it to ``percent`` (0 to 100).
+
+        At most once a second; the ``last`` figure of a run always.
+        """
         now = self._clock.monotonic()
-        if self._artifact is not None and percent < 100 and now - self._shown_at < 1.0:
+        if percent == self._shown or (not last and now - self._shown_at < 1.0):
             return
-        self._shown_at = now
+        self._shown, self._shown_at = percent, now
         if self._artifact is None:
             self._artifact = await acreate_progress_artifact(
                 percent,

@@ -13,27 +13,26 @@ from typing import Any
 
 from autopack.execution.session import stop_all
 from autopack.execution.stopping import StopReason
-from autopack.settings import Settings
 from autopack.store.engine import Database
 from deployments.cli.output import err
 from deployments.cli.progress import Progress
-from flows.server import choose_server
 
 INTERRUPTED = 130
 _EXIT_CODES = {"DONE_SUCCESS": 0, "AWAITING_APPROVAL": 3, "PHASE_EXECUTION": INTERRUPTED}
 
 
-def execute(
-    run_id: str, *, db: Database, settings: Settings, ephemeral: bool = False
-) -> dict[str, Any]:
-    """Execute a stored run to its end, or until Ctrl-C; return its JSON."""
+def execute(run_id: str, *, db: Database, server_answers: Callable[[], None]) -> dict[str, Any]:
+    """Execute a stored run to its end, or until Ctrl-C; return its JSON.
+
+    ``server_answers`` returns when there is a Prefect server to talk to.
+    """
     # Prefect's own lines would run through the progress display; its server still has them.
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
-    choose_server(settings, ephemeral=ephemeral)
     with _orderly_signals():
         # Before the progress thread starts: two threads must not load SQLAlchemy at once.
         from flows.run import execute_run
 
+        server_answers()
         with Progress(db, run_id, err):
             return _in_a_thread(lambda: asyncio.run(execute_run(run_id=run_id)))
 
@@ -51,7 +50,7 @@ def _in_a_thread(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 @contextmanager
 def _orderly_signals() -> Generator[None]:
-    """Let a first SIGINT or SIGTERM stop the runs of this process, and a second one itself."""
+    """Let a first signal to end stop the runs of this process, and a second one itself."""
     asked = False
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -62,7 +61,9 @@ def _orderly_signals() -> Generator[None]:
         asked = True
         stop_all(StopReason.INTERRUPTED, "interrupted")
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP"):
+        numbers.append(signal.SIGHUP)
     before = [signal.signal(number, handle) for number in numbers]
     try:
         yield
