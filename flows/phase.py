@@ -21,6 +21,7 @@ from tasks.attempting import (
 )
 from tasks.recording import record_metrics
 from tasks.reporting import emit
+from tasks.slots import build_slot
 
 
 @flow(name="execute-phase", flow_run_name="{phase_id} ({run_id})", persist_result=False)
@@ -34,7 +35,12 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
         phase_id: The phase, as its plan names it.
     """
     while True:
-        started = await start_attempt(run_id, phase_id)
+        async with build_slot(run_id):
+            started = await start_attempt(run_id, phase_id)
+            if not isinstance(started, Decision) and started.state is AttemptState.STARTED:
+                opened = await build_attempt(run_id, phase_id, started.attempt)
+                if opened is not None:
+                    emit("circuit.opened", run_id, phase_id=phase_id, circuit=opened)
         if isinstance(started, Decision):
             if started.kind is not DecisionKind.DEFER:
                 break
@@ -42,10 +48,6 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
             await wait_to_start(run_id, phase_id, started.seconds)
             continue
         number = started.attempt
-        if started.state is AttemptState.STARTED:
-            opened = await build_attempt(run_id, phase_id, number)
-            if opened is not None:
-                emit("circuit.opened", run_id, phase_id=phase_id, circuit=opened)
         failure = await validate_attempt(run_id, phase_id, number)
         prescription: Prescription | None = None
         if failure is not None and held(run_id).has(Feature.FAILURE_HARDENING):
