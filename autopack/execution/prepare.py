@@ -38,8 +38,8 @@ class RunRequest:
     """What a user asks for. ``plan`` is a path, a URL, or the text of a plan file.
 
     ``commit`` is any revision, HEAD when None. ``token_cap`` overrides the plan's.
-    ``campaign`` names the budget that the run shares with others. ``builder_secrets``
-    are options of the builder that are used but never stored.
+    ``campaign`` names the budget that the run shares with others. ``prompt`` is what builders are
+    told beyond their tasks. ``builder_secrets`` are options of the builder that are used but never stored.
     """
 
     plan: str
@@ -54,6 +54,7 @@ class RunRequest:
     at_cap: str = "fail"
     run_id: str | None = None
     campaign: str | None = None
+    prompt: str | None = None
     builder_secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
@@ -137,6 +138,7 @@ def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock:
             minutes_cap=plan.budget.minutes,
             at_cap=request.at_cap,
             campaign_id=request.campaign,
+            prompt=request.prompt,
         ),
         phases=[(phase.id, phase.tier) for phase in plan.ordered()],
     )
