@@ -58,7 +58,7 @@ def take_fingerprint(
     now: datetime,
     environ: Mapping[str, str],
 ) -> Fingerprint:
-    """The fingerprint of ``run``, whose base commit ``mirror`` has and is built by ``toolchains``."""
+    """The fingerprint of ``run``; ``toolchains`` are those of its base commit."""
     models = model_mapping(run.models, run.model)
     return Fingerprint(
         commit_sha=run.base_commit,

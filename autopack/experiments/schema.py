@@ -69,10 +69,15 @@ class Success(_Shape):
 
 
 class PhaseFraction(_Shape):
-    """Phase completion, treatment minus control, with its one-sided 95 % lower limit."""
+    """Phase completion, treatment minus control, with its one-sided 95 % lower limits.
+
+    ``lower`` is a t limit over plans; ``score_lower`` is Tango's over single phases (whole runs
+    where success stands in), null where their outcomes are unknown.
+    """
 
     diff: Number
     lower: Number
+    score_lower: Number
 
 
 class Secondary(_Shape):
