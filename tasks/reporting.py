@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from prefect.artifacts import (
 from prefect.events import emit_event
 
 from autopack.clock import Clock
+from autopack.execution.fleet import FleetItem
 from autopack.execution.view import run_view
 from autopack.store.engine import Database
 
@@ -81,6 +83,15 @@ async def publish_summary(db: Database, run_id: str) -> None:
         token_table(run),
         key=artifact_key("tokens", run_id),
         description=f"What {run_id} spent",
+    )
+
+
+async def publish_fleet(name: str, items: Sequence[FleetItem]) -> None:
+    """Publish how each run of a fleet ended, and what it spent."""
+    await acreate_table_artifact(
+        [item.as_json() for item in items],
+        key=artifact_key("summary", name),
+        description=f"How the runs of {name} ended",
     )
 
 

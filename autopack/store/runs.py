@@ -117,6 +117,7 @@ def _columns(new: NewRun) -> dict[str, Any]:
         "minutes_cap": new.minutes_cap,
         "at_cap": new.at_cap,
         "campaign_id": new.campaign_id,
+        "prompt": new.prompt,
         "state": RunState.RUN_CREATED,
     }
 

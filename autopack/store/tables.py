@@ -134,6 +134,8 @@ runs = sa.Table(
     sa.Column("elapsed_seconds", sa.Double, nullable=False, server_default="0"),
     # Whose budget it shares; null for a run of its own.
     sa.Column("campaign_id", sa.String(64)),
+    # What its builders are told beyond their tasks.
+    sa.Column("prompt", FreeText),
     _one_of("at_cap", ("fail", "ask")),
     sa.Index(None, "created_at", "run_id"),
     sa.Index(None, "state", "created_at", "run_id"),
