@@ -19,6 +19,7 @@ from tasks.attempting import (
     validate_attempt,
     wait_to_start,
 )
+from tasks.pushing import push_if_asked
 from tasks.recording import record_metrics
 from tasks.reporting import emit
 from tasks.slots import build_slot
@@ -41,6 +42,7 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
                 opened = await build_attempt(run_id, phase_id, started.attempt)
                 if opened is not None:
                     emit("circuit.opened", run_id, phase_id=phase_id, circuit=opened)
+                await push_if_asked(run_id)
         if isinstance(started, Decision):
             if started.kind is not DecisionKind.DEFER:
                 break
@@ -56,6 +58,7 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
             outcome = await consult_doctor(run_id, phase_id, number, failure)
             failure, prescription = outcome.failure, outcome.prescription
         decision = await conclude_attempt(run_id, phase_id, number, failure, prescription)
+        await push_if_asked(run_id)
         await record_metrics(run_id)
         log = get_run_logger()
         if failure is None:
