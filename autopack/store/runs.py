@@ -118,6 +118,8 @@ def _columns(new: NewRun) -> dict[str, Any]:
         "at_cap": new.at_cap,
         "campaign_id": new.campaign_id,
         "prompt": new.prompt,
+        "replay_of": new.replay_of,
+        "lane": new.lane,
         "state": RunState.RUN_CREATED,
     }
 
