@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flows.fleet import execute_runs
     from flows.maintenance import maintain
     from flows.phase import execute_phase
+    from flows.replay import replay_campaign
     from flows.run import execute_run
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "execute_run",
     "execute_runs",
     "maintain",
+    "replay_campaign",
 ]
 
 _HOMES = {
@@ -33,6 +35,7 @@ _HOMES = {
     "execute_run": "flows.run",
     "execute_runs": "flows.fleet",
     "maintain": "flows.maintenance",
+    "replay_campaign": "flows.replay",
 }
 
 choose_server(Settings.from_environment())

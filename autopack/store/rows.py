@@ -38,6 +38,8 @@ class NewRun:
     campaign_id: str | None = None
     prompt: str | None = None
     push: str | None = None
+    replay_of: str | None = None
+    lane: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,8 @@ class RunRow:
     prompt: str | None = None
     push: str | None = None
     push_error: str | None = None
+    replay_of: str | None = None
+    lane: str | None = None
 
     @classmethod
     def of(cls, row: RowMapping) -> RunRow:

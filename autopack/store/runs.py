@@ -120,6 +120,8 @@ def _columns(new: NewRun) -> dict[str, Any]:
         "campaign_id": new.campaign_id,
         "push": new.push,
         "prompt": new.prompt,
+        "replay_of": new.replay_of,
+        "lane": new.lane,
         "state": RunState.RUN_CREATED,
     }
 

@@ -32,9 +32,10 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
             "--at-cap",
             "--enable",
             "--disable",
+            "--push",
         ),
     ),
-    ("resume", ("RUN-ID",), ()),
+    ("resume", ("RUN-ID",), ("--repo",)),
     ("cancel", ("RUN-ID",), ()),
     ("show", ("RUN-ID",), ()),
     ("tokens", ("RUN-ID",), ()),
@@ -58,6 +59,7 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("db retain", (), ("--older-than", "--dry-run", "--yes")),
     ("health", (), ()),
     ("up", (), ("--sqlite",)),
+    ("deploy", (), ()),
 ]
 
 
@@ -169,6 +171,7 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["plan", "check", "nowhere.yaml"], 2),
     (["toolchain", "nowhere"], 2),
     (["up", "--port", "many"], 2),
+    (["deploy"], 2),
 ]
 
 
