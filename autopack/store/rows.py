@@ -77,6 +77,7 @@ class RunRow:
     push_error: str | None = None
     replay_of: str | None = None
     lane: str | None = None
+    recoveries: int = 0
 
     @classmethod
     def of(cls, row: RowMapping) -> RunRow:
