@@ -16,7 +16,7 @@ from autopack.clock import Clock
 from autopack.errors import NotFound, Refused, RunHeld
 from autopack.execution.finish import end_abandoned
 from autopack.execution.returning import count_returned
-from autopack.execution.session import DATABASE_NOTE
+from autopack.execution.session import DATABASE_NOTE, is_here
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.leases import abandoned_runs, holder_of
@@ -55,11 +55,17 @@ class Cleaned:
 
 
 def sort_abandoned(db: Database, settings: Settings, clock: Clock) -> Abandoned:
-    """Find the runs whose lease expired; close those that were resumed often enough."""
+    """Find the runs whose lease expired; close those that were resumed often enough.
+
+    A run of a folder that this machine does not have is left to machines that do, and to
+    `autopack resume --repo`.
+    """
     to_resume: list[str] = []
     closed: list[str] = []
     for run_id in abandoned_runs(db):
         run = get_run(db, run_id)
+        if not is_here(run):
+            continue
         if run.recoveries < MOST_RECOVERIES:
             to_resume.append(run_id)
             continue

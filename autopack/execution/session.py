@@ -272,12 +272,17 @@ def open_session(
     return session
 
 
+def is_here(run: RunRow) -> bool:
+    """Whether the repository that the run was started from can be reached from this machine."""
+    return is_url(run.repo) or Path(run.repo).exists()
+
+
 def source_of(run: RunRow, repo: str | None = None) -> SourceRepository:
     """The user's repository on this machine: ``repo`` where it has another path here.
 
     Raises RepositoryError.
     """
-    if repo is None and not is_url(run.repo) and not Path(run.repo).exists():
+    if repo is None and not is_here(run):
         raise RepositoryError(
             f"run {run.run_id} was started from {run.repo}, which does not exist on this machine",
             field="repo",

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from support.projects import call
 
+from autopack.clock import SystemClock
 from autopack.errors import RepositoryError
+from autopack.execution.reconciling import sort_abandoned
 from autopack.execution.recover import recover
 from autopack.execution.returning import count_returned
 from autopack.execution.session import source_of
 from autopack.homes import home_id
 from autopack.redaction import Redactor
+from autopack.store import tables
 from autopack.store.runs import (
     AttemptRow,
     finish_build,
@@ -22,7 +27,7 @@ from autopack.store.runs import (
     move_phase,
     start_attempt,
 )
-from autopack.store.states import AttemptState, PhaseState
+from autopack.store.states import AttemptState, PhaseState, RunState
 from autopack.store.usage import token_totals
 
 
@@ -134,3 +139,16 @@ def test_a_repository_that_is_not_on_this_machine_is_asked_for(ground: Any, tmp_
         source_of(run)
     assert "--repo" in (refused.value.hint or "")
     assert source_of(run, str(tmp_path / "moved")).location == str(tmp_path / "moved")
+
+
+def test_reconciling_leaves_a_run_to_a_machine_that_has_its_repository(
+    ground: Any, tmp_path: Path
+) -> None:
+    def fall_silent(conn: Any) -> None:
+        conn.execute(sa.update(tables.runs).values(state=RunState.PHASE_EXECUTION))
+        conn.execute(sa.update(tables.leases).values(expires_at=datetime(2020, 1, 1, tzinfo=UTC)))
+
+    ground.db.transact(fall_silent)
+    assert sort_abandoned(ground.db, ground.settings, SystemClock()).to_resume == ("r",)
+    Path(ground.run.repo).rename(tmp_path / "moved")
+    assert sort_abandoned(ground.db, ground.settings, SystemClock()).to_resume == ()
