@@ -52,13 +52,10 @@ async def ab_experiment(
             at_once = max_concurrent_pairs or registered.declared.concurrency
             await _run_pairs(registered, db, at_once, executor)
         analysis = await conclude_experiment(registered, db, settings)
-        test = get_test(db, registered.test_id)
-        log.info("%s: %s", registered.test_id, analysis.sentence if analysis else "no pair yet")
-        return {
-            **(analysis.model_dump(mode="json") if analysis else {"test_id": registered.test_id}),
-            "finished": test.finished_at is not None,
-            "stop_reason": test.stop_reason,
-        }
+        if analysis is None:
+            return {"test_id": registered.test_id, "finished": False}
+        log.info("%s: %s", registered.test_id, analysis.sentence)
+        return analysis.model_dump(mode="json")
     finally:
         db.close()
 

@@ -215,6 +215,10 @@ class Analysis(_Shape):
     arm_order: dict[str, int]
     pairs: list[PairResult]
     metadata: Metadata | None = None
+    finished: bool | None = Field(
+        default=None, description="Whether a registered experiment takes no further pair."
+    )
+    stop_reason: str | None = None
 
 
 def json_schema() -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 from typing import Any
 
@@ -27,15 +27,35 @@ def execute(
     run_id: str, *, db: Database, settings: Settings, ephemeral: bool = False
 ) -> dict[str, Any]:
     """Execute a stored run to its end, or until Ctrl-C; return its JSON."""
+    return carry_out(
+        lambda flows: flows.execute_run(run_id=run_id),
+        settings=settings,
+        watching=lambda: Progress(db, run_id, err),
+        ephemeral=ephemeral,
+    )
+
+
+def carry_out(
+    work: Callable[[Any], Coroutine[Any, Any, dict[str, Any]]],
+    *,
+    settings: Settings,
+    watching: Callable[[], AbstractContextManager[Any]],
+    ephemeral: bool = False,
+) -> dict[str, Any]:
+    """Execute a flow (``work`` gets the package ``flows``) while something watches it.
+
+    A first Ctrl-C stops the runs of this process in order.
+    """
     # Prefect's own lines would run through the progress display; its server still has them.
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     choose_server(settings, ephemeral=ephemeral)
     with _orderly_signals():
         # Before the progress thread starts: two threads must not load SQLAlchemy at once.
-        from flows.run import execute_run
+        import flows
+        import flows.run
 
-        with Progress(db, run_id, err):
-            return _in_a_thread(lambda: asyncio.run(execute_run(run_id=run_id)))
+        with watching():
+            return _in_a_thread(lambda: asyncio.run(work(flows)))
 
 
 def exit_code(run: dict[str, Any]) -> int:
