@@ -30,6 +30,7 @@ from autopack.experiments.success import (
 )
 from autopack.experiments.totals import describe, ratio_of_totals, tokens_per_success_ratio
 from autopack.experiments.verdict import DESCRIPTIVE_BELOW, SuccessEvidence, decide
+from autopack.experiments.wording import count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def analyse(
         input_hash=digest,
         protocol_hash=protocol_hash or protocol.hash(),
         decision=verdict.decision,
-        reasons=list(verdict.reasons),
+        reasons=[*verdict.reasons, *_void_lines(table)],
         sentence=verdict.sentence,
         warnings=[*warnings, *_warnings(table, tokens)],
         seed=protocol.seed,
@@ -214,6 +215,12 @@ def _void_reasons(table: PairTable) -> dict[str, int]:
     """How often each reason was given; a pair may have several, separated by semicolons."""
     given = (part.strip() for cell in table.void["void"] for part in str(cell).split(";"))
     return dict(sorted(Counter(reason for reason in given if reason).items()))
+
+
+def _void_lines(table: PairTable) -> list[str]:
+    return [
+        f"{count(number, 'pair')} void: {reason}" for reason, number in _void_reasons(table).items()
+    ]
 
 
 def _arm_order(table: PairTable) -> dict[str, int]:

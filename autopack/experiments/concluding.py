@@ -140,16 +140,24 @@ def conclude_runs(
     control: Sequence[str],
     treatment: Sequence[str],
     *,
-    varies: Collection[Treatment],
+    varies: Collection[Treatment] | None,
     protocol: AnalysisProtocol,
 ) -> Analysis:
     """Analyse two lists of recorded runs, matched by plan and order, and keep what came of it.
 
+    ``varies`` is what the arms may differ in; None takes it from the runs, and says so.
     Raises NotFound for an unknown run and BadInput for one without a partner.
     """
-    judged = judge_pairs(db, match_runs(db, control, treatment, varies=varies))
-    test_id = f"runs-{input_hash(judged.table, protocol)[:12]}"
-    analysis = analysed(judged, protocol, test_id=test_id)
+    pairs = match_runs(db, control, treatment, varies=varies)
+    judged = judge_pairs(db, pairs)
+    differs = ", ".join(sorted(pairs[0].declared.differs)) or "nothing"
+    undeclared = f"the treatment was not declared: the arms differ in {differs}"
+    analysis = analysed(
+        judged,
+        protocol,
+        test_id=f"runs-{input_hash(judged.table, protocol)[:12]}",
+        warnings=[undeclared] if varies is None else [],
+    )
     keep(db, Concluded(analysis=analysis, judged=judged))
     return analysis
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from autopack.errors import BadInput
-from autopack.experiments.fingerprint import Fingerprint, Treatment
+from autopack.experiments.fingerprint import RULES, Fingerprint, Treatment
 from autopack.experiments.from_runs import RunFacts, RunPair, run_facts
 from autopack.experiments.validity import ArmSettings, Declaration
 from autopack.store.reading import Source, get_run
@@ -18,12 +17,13 @@ def match_runs(
     control: Sequence[str],
     treatment: Sequence[str],
     *,
-    varies: Collection[Treatment],
+    varies: Collection[Treatment] | None,
 ) -> list[RunPair]:
     """Pair the n-th control run of a plan with its n-th treatment run.
 
-    What the treatment is was declared nowhere but in ``varies``, so the first pair whose
-    fingerprints are known says how each arm is in that; every other pair has to be the same.
+    ``varies`` is what the arms may differ in; None takes it from the runs, but for the model,
+    which has to be declared. The first pair whose fingerprints are known says how each arm is in
+    that, and every other has to be the same; of options only the names have to be.
     Raises NotFound for an unknown run and BadInput for one without a partner.
     """
     facts = run_facts(source, [*control, *treatment])
@@ -38,7 +38,7 @@ def match_runs(
         found.append((run_id, partners.pop(0)))
     if left := [run_id for partners in by_plan.values() for run_id in partners]:
         raise _alone(left[0], "treatment_runs", "control_runs")
-    declared = _declaration(source, found, facts, frozenset(varies))
+    declared = _declaration(source, found, facts, varies)
     return [
         RunPair(
             pair_id=f"{number:04d}",
@@ -72,31 +72,56 @@ def _declaration(
     source: Source,
     pairs: Sequence[tuple[str, str]],
     facts: Mapping[str, RunFacts],
-    varies: frozenset[Treatment],
+    varies: Collection[Treatment] | None,
 ) -> Declaration:
+    known: list[tuple[str, str, Fingerprint, Fingerprint]] = []
     for one, other in pairs:
-        control, treatment = facts[one].arm.fingerprint, facts[other].arm.fingerprint
-        if control is not None and treatment is not None:
-            return Declaration(
-                differs=varies,
-                control=_settings(source, one, control, treatment),
-                treatment=_settings(source, other, treatment, control),
-            )
-    return Declaration(differs=varies)
-
-
-def _settings(source: Source, run_id: str, mine: Fingerprint, others: Fingerprint) -> ArmSettings:
-    return ArmSettings(
-        features=mine.features,
-        builder=mine.builder,
-        options=_differing(mine.builder_options, others.builder_options),
-        option_files=_differing(mine.option_files, others.option_files),
-        model=(mine.models or {}).get("builder"),
-        prompt=get_run(source, run_id).prompt,
-        token_cap=mine.token_cap,
+        mine, theirs = facts[one].arm.fingerprint, facts[other].arm.fingerprint
+        if mine is not None and theirs is not None:
+            known.append((one, other, mine, theirs))
+    differs = frozenset(
+        rule.declared_as
+        for name, rule in RULES.items()
+        if rule.declared_as is not None
+        and (
+            rule.declared_as is not Treatment.MODEL
+            and any(getattr(mine, name) != getattr(theirs, name) for _, _, mine, theirs in known)
+            if varies is None
+            else rule.declared_as in varies
+        )
+    )
+    if not known:
+        return Declaration(differs=differs)
+    one, other, mine, theirs = known[0]
+    return Declaration(
+        differs=differs,
+        control=_settings(source, one, mine),
+        treatment=_settings(source, other, theirs),
+        option_names=frozenset(
+            name for _, _, c, t in known for name in _differing(c, t) | _differing(t, c)
+        ),
     )
 
 
-def _differing(mine: Mapping[str, Any] | None, others: Mapping[str, Any] | None) -> dict[str, Any]:
-    known = others or {}
-    return {key: value for key, value in (mine or {}).items() if known.get(key) != value}
+def _settings(source: Source, run_id: str, found: Fingerprint) -> ArmSettings:
+    return ArmSettings(
+        features=found.features,
+        builder=found.builder,
+        model=(found.models or {}).get("builder"),
+        prompt=get_run(source, run_id).prompt,
+        token_cap=found.token_cap,
+    )
+
+
+def _differing(mine: Fingerprint, others: Fingerprint) -> set[str]:
+    """The options in which a run is not like another."""
+    parts = (
+        (mine.builder_options, others.builder_options),
+        (mine.option_files, others.option_files),
+    )
+    return {
+        name
+        for values, known in parts
+        for name, value in (values or {}).items()
+        if (known or {}).get(name) != value
+    }

@@ -311,9 +311,11 @@ def _check(experiment: Experiment, plans: dict[str, Plan], arms: dict[ArmName, A
                 model = spec.model or plan.models.builder
                 make_builder(name, spec.options_of(1), model=model).check(plan)
         except BadInput as error:
-            error.field = f"{arm}.{error.field}" if error.field else arm
-            error.message = f"{arm}: {error.message}"
-            raise
+            raise BadInput(
+                f"{arm}: {error.message}",
+                field=f"{arm}.{error.field}" if error.field else arm,
+                hint=error.hint,
+            ) from error
     cap = experiment.budget.tokens
     most = max(sum(_cap(arms[arm], plan) for arm in ARM_NAMES) for plan in plans.values())
     if cap is not None and most > cap:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 Varies = Literal["features", "builder", "options", "model", "prompt", "budget"]
 
 
-def _several(help: str) -> Parameter:
+def _several(text: str) -> Parameter:
     """An option that takes any number of words."""
-    return Parameter(negative="", consume_multiple=True, help=help)
+    return Parameter(negative="", consume_multiple=True, help=text)
 
 
 def analyse(
@@ -31,13 +31,16 @@ def analyse(
     csv: Annotated[
         Path | None, Parameter(help="Table of pairs, one a row, in the order they ran.")
     ] = None,
-    control_runs: Annotated[list[str] | None, _several(help="Finished runs of one arm.")] = None,
+    control_runs: Annotated[list[str] | None, _several("Finished runs of one arm.")] = None,
     treatment_runs: Annotated[
-        list[str] | None, _several(help="Those of the other, matched by plan and order.")
+        list[str] | None, _several("Those of the other, matched by plan and order.")
     ] = None,
     varies: Annotated[
         list[Varies] | None,
-        Parameter(negative="", help="What differs between the two lists; features if left out."),
+        Parameter(
+            negative="",
+            help="What may differ between the lists; anything but the model if left out.",
+        ),
     ] = None,
     monitored: Annotated[
         int | None,
@@ -90,7 +93,7 @@ def analyse(
         if csv is not None:
             analysis = _of_csv(csv, protocol)
         else:
-            analysis = _of_runs(control_runs, treatment_runs, varies or ["features"], protocol)
+            analysis = _of_runs(control_runs, treatment_runs, varies, protocol)
     if report is not None:
         for path in write_report(analysis, report):
             note(f"wrote {path}")
@@ -129,7 +132,7 @@ def _of_test(test_id: str) -> Analysis:
 def _of_runs(
     control: list[str] | None,
     treatment: list[str] | None,
-    varies: list[Varies],
+    varies: list[Varies] | None,
     protocol: AnalysisProtocol,
 ) -> Analysis:
     from autopack.experiments.concluding import conclude_runs
@@ -143,7 +146,7 @@ def _of_runs(
                 f"{name} are needed, too", field=name, hint="give the finished runs of both arms"
             )
     db = Database.open(Settings.from_environment().database_url)
-    kinds = [Treatment(name) for name in varies]
+    kinds = None if varies is None else [Treatment(name) for name in varies]
     return conclude_runs(db, control or [], treatment or [], varies=kinds, protocol=protocol)
 
 
