@@ -41,7 +41,9 @@ def run(
     from autopack.settings import Settings
     from autopack.store.engine import Database
     from deployments.cli.ab import print_analysis
-    from deployments.cli.executing import INTERRUPTED, carry_out
+    from deployments.cli.executing import execute_watched
+    from deployments.cli.serving import start_server
+    from flows.process import INTERRUPTED
 
     if max_concurrent_pairs is not None and max_concurrent_pairs < 1:
         raise BadInput(
@@ -50,16 +52,21 @@ def run(
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
     registered = register_experiment(spec, db=db)
+    answers = start_server(settings)
     planned = registered.declared.planned
     note(f"experiment {registered.test_id}: at most {planned} pairs on {registered.commit[:12]}")
     for caution in cautions(registered):
         note(f"warning: {caution}")
-    answer = carry_out(
-        lambda flows: flows.ab_experiment(
+
+    async def work() -> dict[str, Any]:
+        from flows.ab import ab_experiment
+
+        return await ab_experiment(
             spec=spec, max_concurrent_pairs=max_concurrent_pairs, executor=executor
-        ),
-        settings=settings,
-        watching=lambda: PairProgress(db, registered.test_id, planned),
+        )
+
+    answer = execute_watched(
+        work, watching=PairProgress(db, registered.test_id, planned), server_answers=answers
     )
     if as_json:
         print_json(answer)
