@@ -162,7 +162,7 @@ def register_experiment(source: str, *, db: Database) -> Registered:
     experiment = parse_experiment(text, name=name)
     base = Path.cwd() if name == "spec" or "://" in name else Path(name).absolute().parent
     plans = _plans(experiment, base)
-    arms = {arm: _resolved(experiment.arm(arm), base) for arm in ARM_NAMES}
+    arms: dict[ArmName, ArmSpec] = {arm: _resolved(experiment.arm(arm), base) for arm in ARM_NAMES}
     files = {arm: _files(arms[arm]) for arm in ARM_NAMES}
     _check(experiment, plans, arms)
     repository = SourceRepository.open(_located(experiment.repo, base))

@@ -57,6 +57,10 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("db identity", (), ()),
     ("db retain", (), ("--older-than", "--dry-run", "--yes")),
     ("health", (), ()),
+    ("ab run", ("SPEC",), ("--executor", "--max")),
+    ("ab analyse", ("TEST",), ("--csv", "--control-runs", "--treatment-runs", "--varies")),
+    ("ab analyze", ("TEST",), ("--csv", "--control-runs", "--treatment-runs")),
+    ("ab power", (), ("--sd", "--pilot", "--ratio", "--pairs")),
     ("up", (), ("--sqlite",)),
 ]
 
@@ -128,8 +132,15 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["metrics", "failed"], 0),
     (["metrics", "--since", "7d"], 0),
     (["health"], 0),
+    (["ab", "power", "--sd", "0.5"], 0),
     # bad input and refusals
     (["approve", "nobody"], 2),
+    (["ab", "run", "nowhere"], 2),
+    (["ab", "analyse"], 2),
+    (["ab", "analyse", "nobody"], 2),
+    (["ab", "analyse", "--csv", "nowhere", "--control-runs", "a"], 2),
+    (["ab", "analyse", "--control-runs", "failed"], 2),
+    (["ab", "analyse", "--control-runs", "nobody", "--treatment-runs", "failed"], 2),
     (["approve", "failed"], 2),
     (["builders", "check", "nobody"], 2),
     (["builders", "check", "codex", "--set", "api_key=x"], 2),

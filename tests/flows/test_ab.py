@@ -104,6 +104,16 @@ async def test_arms_may_run_side_by_side_and_pairs_at_once(
     assert [pair["runs"]["is_valid"] for pair in report["pairs"]] == [True, True]
 
 
+async def test_arms_may_run_in_processes_of_their_own(
+    one_engine: None, home: Path, db: Any, tmp_path: Path
+) -> None:
+    trial = make_trial(tmp_path, plans=1, control=agent(100), treatment=agent(100))
+    report = await experiment(trial.spec, executor="process")
+    assert [pair["runs"]["is_valid"] for pair in report["pairs"]] == [True]
+    [pair] = get_pairs(db, report["test_id"])
+    assert all((home / "runs" / run_id / "process.log").exists() for run_id in pair.runs)
+
+
 async def test_a_pair_that_the_budget_has_no_room_for_is_not_begun(
     one_engine: None, home: Path, db: Any, tmp_path: Path
 ) -> None:

@@ -56,9 +56,7 @@ def test_a_killed_experiment_goes_on(machine: Machine, trial: Trial) -> None:
         assert get_run(db, run_id).state is RunState.DONE_SUCCESS
         attempts = get_attempts(db, run_id)
         assert [one.state for one in attempts].count(AttemptState.PASSED) == 1
-        assert all(
-            one.state in (AttemptState.PASSED, AttemptState.INTERRUPTED) for one in attempts
-        )
+        assert all(one.state in (AttemptState.PASSED, AttemptState.INTERRUPTED) for one in attempts)
         assert token_totals(db, run_id).total > 0
     assert check(db) == []
     db.close()
