@@ -69,7 +69,6 @@ def analyse(
 
     The pairs are those of a TEST, of a CSV file, or of two lists of finished runs.
     """
-    from autopack.experiments.report import write_report
     from autopack.experiments.verdict import Decision
 
     runs = control_runs or treatment_runs
@@ -95,6 +94,8 @@ def analyse(
         else:
             analysis = _of_runs(control_runs, treatment_runs, varies, protocol)
     if report is not None:
+        from autopack.experiments.report import write_report
+
         for path in write_report(analysis, report):
             note(f"wrote {path}")
     if as_json:

@@ -39,6 +39,7 @@ async def test_pairs_are_run_judged_and_reported(home: Path, db: Any, tmp_path: 
         plans=2,
         control=agent(1000, sigma=0),
         treatment=agent(600, sigma=0),
+        features=["consolidated_metrics"],
         budget={"tokens": 1_000_000},
     )
 
@@ -156,17 +157,18 @@ async def test_what_cannot_be_run_is_refused_before_anything_is(
 async def test_a_true_saving_ends_early(
     one_engine: None, home: Path, db: Any, tmp_path: Path
 ) -> None:
-    # A wide margin, for a run of one phase shows as much of success as it can show at once.
+    # A wide margin, for a few runs of one phase can show no more of success than that. Nine pairs
+    # are the fewest after which any e-value reaches 50.
     trial = make_trial(
         tmp_path,
-        plans=9,
-        control=agent(1000, sigma=0.1),
-        treatment=agent(600, sigma=0.1),
+        plans=12,
+        control=agent(1000, sigma=0.02),
+        treatment=agent(600, sigma=0.02),
         ni_margin=0.30,
         seed=1,
     )
     report = await experiment(trial.spec)
     assert report["decision"] == "SAVES"
-    assert report["n_pairs"] == 7
-    assert report["stop_reason"] == "the evidence sufficed after 7 of 9 planned pairs"
+    assert report["n_pairs"] == report["stopped_at"] == 9
+    assert report["stop_reason"] == "the evidence sufficed after 9 of 12 planned pairs"
     assert report["ci"]["lo"] < 0.6 < report["ci"]["hi"] < 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ def make_trial(
     control: Mapping[str, Any],
     treatment: Mapping[str, Any],
     attempts: int = 3,
+    features: Sequence[str] = (),
     instead: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Trial:
@@ -52,7 +53,7 @@ def make_trial(
             {
                 "goal": f"Plan {number}",
                 "setup": [],
-                "features": ["consolidated_metrics"],
+                "features": list(features),
                 "budget": {"tokens": 100_000},
                 "phases": [
                     {
