@@ -135,6 +135,7 @@ def analyse(
         secondary=compare_metrics(table, protocol.metrics),
         power=_power(tokens.summary.sd),
         description=_description(control, treatment),
+        metric_descriptions={name: _description(*_known(table, name)) for name in table.metrics},
         arm_order=_arm_order(table),
         pairs=_pairs(table),
     )
@@ -211,6 +212,12 @@ def _description(control: Floats, treatment: Floats) -> schema.Description:
     )
 
 
+def _known(table: PairTable, metric: str) -> tuple[Floats, Floats]:
+    control, treatment = table.values(f"control_{metric}"), table.values(f"treatment_{metric}")
+    known = np.isfinite(control) & np.isfinite(treatment)
+    return control[known], treatment[known]
+
+
 def _void_reasons(table: PairTable) -> dict[str, int]:
     """How often each reason was given; a pair may have several, separated by semicolons."""
     given = (part.strip() for cell in table.void["void"] for part in str(cell).split(";"))
@@ -264,6 +271,8 @@ def _pairs(table: PairTable) -> list[schema.PairResult]:
             treatment_phase_fraction=row["treatment_phase_fraction"],
             first=row["first"] or None,
             void=row["void"] or None,
+            control_metrics={name: row[f"control_{name}"] for name in table.metrics},
+            treatment_metrics={name: row[f"treatment_{name}"] for name in table.metrics},
         )
         for row in table.frame.to_dict("records")
     ]
