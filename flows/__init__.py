@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from flows.fleet import execute_runs
     from flows.maintenance import maintain
     from flows.phase import execute_phase
+    from flows.reconcile import reconcile
+    from flows.replay import replay_campaign
     from flows.run import execute_run
 
 __all__ = [
@@ -24,6 +26,8 @@ __all__ = [
     "execute_run",
     "execute_runs",
     "maintain",
+    "reconcile",
+    "replay_campaign",
 ]
 
 _HOMES = {
@@ -33,6 +37,8 @@ _HOMES = {
     "execute_run": "flows.run",
     "execute_runs": "flows.fleet",
     "maintain": "flows.maintenance",
+    "reconcile": "flows.reconcile",
+    "replay_campaign": "flows.replay",
 }
 
 choose_server(Settings.from_environment())

@@ -37,6 +37,8 @@ class NewRun:
     at_cap: AtCap
     campaign_id: str | None = None
     prompt: str | None = None
+    replay_of: str | None = None
+    lane: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,9 @@ class RunRow:
     elapsed_seconds: float
     campaign_id: str | None
     prompt: str | None = None
+    replay_of: str | None = None
+    lane: str | None = None
+    recoveries: int = 0
 
     @classmethod
     def of(cls, row: RowMapping) -> RunRow:
