@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from prefect import flow, get_run_logger
 
+from autopack.errors import BadInput
 from autopack.execution.session import is_stopping
 from autopack.experiments.concluding import OUT_OF_BUDGET, enough
 from autopack.experiments.registration import ARM_NAMES, Registered, cautions
@@ -42,6 +43,10 @@ async def ab_experiment(
         executor: Where runs are executed: inline in this process, each in a process of its own,
             or by the deployment on a worker.
     """
+    if max_concurrent_pairs is not None and max_concurrent_pairs < 1:
+        raise BadInput(
+            f"max_concurrent_pairs is {max_concurrent_pairs}", field="max", hint="use 1 or more"
+        )
     await check_executor(executor)
     async with application(None) as (db, settings):
         registered = await register_experiment(spec, db)
