@@ -33,6 +33,7 @@ def db(home: Path) -> Any:
     opened.close()
 
 
+@pytest.mark.slow
 async def test_pairs_are_run_judged_and_reported(home: Path, db: Any, tmp_path: Path) -> None:
     trial = make_trial(
         tmp_path,
@@ -88,14 +89,14 @@ async def _artifact_tells(test_id: str, sentence: str) -> None:
     assert str(artifact.data).count("data:image/svg+xml;base64,") == 4
 
 
-@pytest.fixture
-def one_engine(engine_name: str) -> None:
-    if engine_name != "sqlite":
-        pytest.skip("what differs between the engines is shown by the tests above")
+# What differs between the engines is shown by the test above.
+ON_SQLITE = pytest.mark.parametrize("engine_name", ["sqlite"])
 
 
+@ON_SQLITE
+@pytest.mark.slow
 async def test_arms_may_run_side_by_side_and_pairs_at_once(
-    one_engine: None, home: Path, db: Any, tmp_path: Path
+    home: Path, db: Any, tmp_path: Path
 ) -> None:
     trial = make_trial(
         tmp_path, plans=2, control=agent(100), treatment=agent(100), arms="together", concurrency=2
@@ -105,9 +106,9 @@ async def test_arms_may_run_side_by_side_and_pairs_at_once(
     assert [pair["runs"]["is_valid"] for pair in report["pairs"]] == [True, True]
 
 
-async def test_arms_may_run_in_processes_of_their_own(
-    one_engine: None, home: Path, db: Any, tmp_path: Path
-) -> None:
+@ON_SQLITE
+@pytest.mark.slow
+async def test_arms_may_run_in_processes_of_their_own(home: Path, db: Any, tmp_path: Path) -> None:
     trial = make_trial(tmp_path, plans=1, control=agent(100), treatment=agent(100))
     report = await experiment(trial.spec, executor="process")
     assert [pair["runs"]["is_valid"] for pair in report["pairs"]] == [True]
@@ -115,8 +116,9 @@ async def test_arms_may_run_in_processes_of_their_own(
     assert all((home / "runs" / run_id / "process.log").exists() for run_id in pair.runs)
 
 
+@ON_SQLITE
 async def test_a_pair_that_the_budget_has_no_room_for_is_not_begun(
-    one_engine: None, home: Path, db: Any, tmp_path: Path
+    home: Path, db: Any, tmp_path: Path
 ) -> None:
     trial = make_trial(
         tmp_path,
@@ -132,8 +134,9 @@ async def test_a_pair_that_the_budget_has_no_room_for_is_not_begun(
     assert len(list_runs(db).rows) == 2
 
 
+@ON_SQLITE
 async def test_an_arm_that_infrastructure_ended_makes_its_pair_void(
-    one_engine: None, home: Path, tmp_path: Path
+    home: Path, tmp_path: Path
 ) -> None:
     broken = agent(100) | {"error": 1.0}
     trial = make_trial(tmp_path, plans=1, control=agent(100), treatment=broken, attempts=1)
@@ -142,8 +145,9 @@ async def test_an_arm_that_infrastructure_ended_makes_its_pair_void(
     assert report["void_reasons"] == {"infrastructure failure in treatment": 1}
 
 
+@ON_SQLITE
 async def test_what_cannot_be_run_is_refused_before_anything_is(
-    one_engine: None, home: Path, db: Any, tmp_path: Path
+    home: Path, db: Any, tmp_path: Path
 ) -> None:
     trial = make_trial(tmp_path, plans=1, control=agent(10), treatment=agent(10))
     trial.spec.write_text(trial.spec.read_text().replace("spec: treatment.yaml", "spec: none.yaml"))
@@ -153,10 +157,9 @@ async def test_what_cannot_be_run_is_refused_before_anything_is(
         assert conn.scalar(sa.text("SELECT count(*) FROM ab_tests")) == 0
 
 
+@ON_SQLITE
 @pytest.mark.slow
-async def test_a_true_saving_ends_early(
-    one_engine: None, home: Path, db: Any, tmp_path: Path
-) -> None:
+async def test_a_true_saving_ends_early(home: Path, db: Any, tmp_path: Path) -> None:
     # A wide margin, for a few runs of one phase can show no more of success than that. Nine pairs
     # are the fewest after which any e-value reaches 50.
     trial = make_trial(
