@@ -32,9 +32,10 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
             "--at-cap",
             "--enable",
             "--disable",
+            "--push",
         ),
     ),
-    ("resume", ("RUN-ID",), ()),
+    ("resume", ("RUN-ID",), ("--repo",)),
     ("fleet", (), ("--repo", "--max", "--executor", "--builder", "--set", "--run-id")),
     (
         "replay",
@@ -79,6 +80,7 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("ab analyze", ("TEST",), ("--csv", "--control-runs", "--treatment-runs")),
     ("ab power", (), ("--sd", "--pilot", "--ratio", "--pairs")),
     ("up", (), ("--sqlite",)),
+    ("deploy", (), ()),
 ]
 
 
@@ -198,6 +200,7 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["plan", "check", "nowhere.yaml"], 2),
     (["toolchain", "nowhere"], 2),
     (["up", "--port", "many"], 2),
+    (["deploy"], 2),
 ]
 
 
