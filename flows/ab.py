@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any, Literal
 
 from prefect import flow, get_run_logger
 
+from autopack.errors import BadInput
+from autopack.execution.session import is_stopping
 from autopack.experiments.concluding import OUT_OF_BUDGET, enough
-from autopack.experiments.registration import ARM_NAMES, ArmName, Registered, cautions
-from autopack.settings import Settings
+from autopack.experiments.registration import ARM_NAMES, Registered, cautions
 from autopack.store.engine import Database
 from autopack.store.experiments import (
     PairRow,
@@ -19,16 +21,16 @@ from autopack.store.experiments import (
     start_pair,
 )
 from autopack.store.runs import get_run
+from flows.executors import Executor, check_executor, execute_stored
+from flows.opening import application
 from tasks.experimenting import conclude_experiment, judge_pair, prepare_arm, register_experiment
-
-Executor = Literal["inline", "process", "deployment"]
 
 
 @flow(name="ab-experiment", persist_result=False)
 async def ab_experiment(
     spec: str,
     max_concurrent_pairs: int | None = None,
-    executor: Executor = "inline",
+    executor: Literal["inline", "process", "deployment"] = "inline",
 ) -> dict[str, Any]:
     """Run pairs of an experiment until the evidence suffices, and return its report.
 
@@ -41,9 +43,12 @@ async def ab_experiment(
         executor: Where runs are executed: inline in this process, each in a process of its own,
             or by the deployment on a worker.
     """
-    settings = Settings.from_environment()
-    db = await asyncio.to_thread(Database.open, settings.database_url)
-    try:
+    if max_concurrent_pairs is not None and max_concurrent_pairs < 1:
+        raise BadInput(
+            f"max_concurrent_pairs is {max_concurrent_pairs}", field="max", hint="use 1 or more"
+        )
+    await check_executor(executor)
+    async with application(None) as (db, settings):
         registered = await register_experiment(spec, db)
         log = get_run_logger()
         for caution in cautions(registered):
@@ -52,19 +57,16 @@ async def ab_experiment(
             at_once = max_concurrent_pairs or registered.declared.concurrency
             await _run_pairs(registered, db, at_once, executor)
         analysis = await conclude_experiment(registered, db, settings)
-        test = get_test(db, registered.test_id)
-        log.info("%s: %s", registered.test_id, analysis.sentence if analysis else "no pair yet")
-        return {
-            **(analysis.model_dump(mode="json") if analysis else {"test_id": registered.test_id}),
-            "finished": test.finished_at is not None,
-            "stop_reason": test.stop_reason,
-        }
-    finally:
-        db.close()
+        if analysis is None:
+            return {"test_id": registered.test_id, "finished": False}
+        log.info("%s: %s", registered.test_id, analysis.sentence)
+        return analysis.model_dump(mode="json")
 
 
 @flow(name="ab-pair", flow_run_name="pair {number} of {test_id}", persist_result=False)
-async def ab_pair(test_id: str, number: int, executor: Executor = "inline") -> dict[str, Any]:
+async def ab_pair(
+    test_id: str, number: int, executor: Literal["inline", "process", "deployment"] = "inline"
+) -> dict[str, Any]:
     """Run both arms of one pair of a registered experiment, and judge the pair.
 
     Arms that have run are not run again. Returns the pair; not yet judged when it was interrupted.
@@ -74,25 +76,24 @@ async def ab_pair(test_id: str, number: int, executor: Executor = "inline") -> d
         number: The pair, counted from 1 in planned order.
         executor: Where runs are executed: inline, process or deployment.
     """
-    settings = Settings.from_environment()
-    db = await asyncio.to_thread(Database.open, settings.database_url)
-    try:
+    async with application(None) as (db, settings):
         registered = Registered.of(get_test(db, test_id))
         pair = _pair(db, test_id, number)
-        order = _order(pair)
+        order = ARM_NAMES[::-1] if pair.first == "treatment" else ARM_NAMES
         runs = [await prepare_arm(registered, pair, arm, db, settings) for arm in order]
+        execute = partial(
+            execute_stored, executor=executor, db=db, settings=settings, tag=f"ab:{test_id}"
+        )
         if pair.first == "together":
-            await asyncio.gather(*(_execute(run, executor, db) for run in runs))
+            await asyncio.gather(*(execute(run) for run in runs))
         else:
             for run in runs:
-                await _execute(run, executor, db)
+                await execute(run)
                 if not get_run(db, run).state.is_final:
                     break
         if all(get_run(db, run).state.is_final for run in runs):
             await judge_pair(registered, pair, db)
         return _pair_view(_pair(db, test_id, number))
-    finally:
-        db.close()
 
 
 async def _run_pairs(
@@ -128,6 +129,7 @@ async def _run_pairs(
                 failures.append(error)
             elif task.result()["finished_at"] is None:
                 interrupted = True
+        interrupted |= is_stopping()
         if reason is None:
             reason = await asyncio.to_thread(enough, db, registered)
     if failures:
@@ -141,19 +143,6 @@ def _has_room(registered: Registered, pair: PairRow, db: Database) -> bool:
     return start_pair(
         db, pair, reserve=registered.reserve(pair), cap=registered.declared.budget.tokens
     )
-
-
-async def _execute(run_id: str, executor: Executor, db: Database) -> None:
-    """Execute the run to its end, unless it has ended."""
-    if get_run(db, run_id).state.is_final:
-        return
-    from flows.run import execute_run
-
-    await execute_run(run_id=run_id)
-
-
-def _order(pair: PairRow) -> tuple[ArmName, ...]:
-    return ARM_NAMES[::-1] if pair.first == "treatment" else ARM_NAMES
 
 
 def _pair(db: Database, test_id: str, number: int) -> PairRow:

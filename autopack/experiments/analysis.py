@@ -30,6 +30,7 @@ from autopack.experiments.success import (
 )
 from autopack.experiments.totals import describe, ratio_of_totals, tokens_per_success_ratio
 from autopack.experiments.verdict import DESCRIPTIVE_BELOW, SuccessEvidence, decide
+from autopack.experiments.wording import count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def analyse(
         input_hash=digest,
         protocol_hash=protocol_hash or protocol.hash(),
         decision=verdict.decision,
-        reasons=list(verdict.reasons),
+        reasons=[*verdict.reasons, *_void_lines(table)],
         sentence=verdict.sentence,
         warnings=[*warnings, *_warnings(table, tokens)],
         seed=protocol.seed,
@@ -134,6 +135,7 @@ def analyse(
         secondary=compare_metrics(table, protocol.metrics),
         power=_power(tokens.summary.sd),
         description=_description(control, treatment),
+        metric_descriptions={name: _description(*_known(table, name)) for name in table.metrics},
         arm_order=_arm_order(table),
         pairs=_pairs(table),
     )
@@ -210,10 +212,22 @@ def _description(control: Floats, treatment: Floats) -> schema.Description:
     )
 
 
+def _known(table: PairTable, metric: str) -> tuple[Floats, Floats]:
+    control, treatment = table.values(f"control_{metric}"), table.values(f"treatment_{metric}")
+    known = np.isfinite(control) & np.isfinite(treatment)
+    return control[known], treatment[known]
+
+
 def _void_reasons(table: PairTable) -> dict[str, int]:
     """How often each reason was given; a pair may have several, separated by semicolons."""
     given = (part.strip() for cell in table.void["void"] for part in str(cell).split(";"))
     return dict(sorted(Counter(reason for reason in given if reason).items()))
+
+
+def _void_lines(table: PairTable) -> list[str]:
+    return [
+        f"{count(number, 'pair')} void: {reason}" for reason, number in _void_reasons(table).items()
+    ]
 
 
 def _arm_order(table: PairTable) -> dict[str, int]:
@@ -257,6 +271,8 @@ def _pairs(table: PairTable) -> list[schema.PairResult]:
             treatment_phase_fraction=row["treatment_phase_fraction"],
             first=row["first"] or None,
             void=row["void"] or None,
+            control_metrics={name: row[f"control_{name}"] for name in table.metrics},
+            treatment_metrics={name: row[f"treatment_{name}"] for name in table.metrics},
         )
         for row in table.frame.to_dict("records")
     ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autopack.experiments.analysis import analyse
-from autopack.experiments.fingerprint import Fingerprint
+from autopack.experiments.analysis import analyse, input_hash
+from autopack.experiments.fingerprint import Fingerprint, Treatment
 from autopack.experiments.from_runs import JudgedPairs, RunPair, judge_pairs
+from autopack.experiments.matching import match_runs
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.registration import Registered
 from autopack.experiments.report import write_report
@@ -118,21 +119,47 @@ def conclude(db: Database, registered: Registered, *, settings: Settings) -> Con
     if not pairs:
         return None
     judged = judge(db, registered, pairs)
-    reason = get_test(db, registered.test_id).stop_reason
-    warnings = [reason] if reason is not None and reason.startswith(OUT_OF_BUDGET) else []
-    concluded = Concluded(
-        analysis=analysed(
-            judged,
-            registered.protocol,
-            test_id=registered.test_id,
-            protocol_hash=registered.protocol_hash,
-            warnings=warnings,
-        ),
-        judged=judged,
+    test = get_test(db, registered.test_id)
+    starved = test.stop_reason is not None and test.stop_reason.startswith(OUT_OF_BUDGET)
+    analysis = analysed(
+        judged,
+        registered.protocol,
+        test_id=registered.test_id,
+        protocol_hash=registered.protocol_hash,
+        warnings=[test.stop_reason or ""] if starved else [],
     )
+    ended = {"finished": test.finished_at is not None, "stop_reason": test.stop_reason}
+    concluded = Concluded(analysis=analysis.model_copy(update=ended), judged=judged)
     keep(db, concluded)
     write_report(concluded.analysis, report_folder(settings, registered.test_id))
     return concluded
+
+
+def conclude_runs(
+    db: Database,
+    control: Sequence[str],
+    treatment: Sequence[str],
+    *,
+    varies: Collection[Treatment] | None,
+    protocol: AnalysisProtocol,
+) -> Analysis:
+    """Analyse two lists of recorded runs, matched by plan and order, and keep what came of it.
+
+    ``varies`` is what the arms may differ in; None takes it from the runs, and says so.
+    Raises NotFound for an unknown run and BadInput for one without a partner.
+    """
+    pairs = match_runs(db, control, treatment, varies=varies)
+    judged = judge_pairs(db, pairs)
+    differs = ", ".join(sorted(pairs[0].declared.differs)) or "nothing"
+    undeclared = f"the treatment was not declared: the arms differ in {differs}"
+    analysis = analysed(
+        judged,
+        protocol,
+        test_id=f"runs-{input_hash(judged.table, protocol)[:12]}",
+        warnings=[undeclared] if varies is None else [],
+    )
+    keep(db, Concluded(analysis=analysis, judged=judged))
+    return analysis
 
 
 def analysed(

@@ -231,8 +231,8 @@ def _usage(conn: sa.Connection, run_ids: list[str]) -> defaultdict[str, dict[str
         if row.role == "doctor":
             figures["doctor_calls"] += int(row.events)
         cost = dollars(int(row.cost), int(row.unpriced))
-        known = cost is not None and figures["cost"] is not None
-        figures["cost"] = figures["cost"] + float(cost) if known and cost is not None else None
+        before: float | None = figures["cost"]
+        figures["cost"] = None if cost is None or before is None else before + float(cost)
     return found
 
 

@@ -181,12 +181,15 @@ def sequence(axes: Axes, analysis: Analysis) -> None:
     axes.axhline(1, color=INK, linewidth=1, linestyle=(0, (1, 2)))
     if analysis.stopped_at is not None:
         axes.axvline(analysis.stopped_at, color=MORE, linewidth=1.5, linestyle=(0, (4, 2)))
+        on_the_left = analysis.stopped_at > len(pairs) ** 0.7
         axes.annotate(
-            f" stopped at {analysis.stopped_at}",
-            (analysis.stopped_at, 0.97),
+            f"stopped at {analysis.stopped_at}",
+            (analysis.stopped_at, 0.04),
             xycoords=("data", "axes fraction"),
-            color=MORE,
-            ha="right" if analysis.stopped_at > len(pairs) ** 0.7 else "left",
+            xytext=(-6 if on_the_left else 6, 0),
+            textcoords="offset points",
+            color=INK,
+            ha="right" if on_the_left else "left",
         )
     log_axis(axes.yaxis, bottom, top)
     log_axis(axes.xaxis, 1, max(len(pairs), 2), whole=True)

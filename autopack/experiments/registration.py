@@ -162,7 +162,7 @@ def register_experiment(source: str, *, db: Database) -> Registered:
     experiment = parse_experiment(text, name=name)
     base = Path.cwd() if name == "spec" or "://" in name else Path(name).absolute().parent
     plans = _plans(experiment, base)
-    arms = {arm: _resolved(experiment.arm(arm), base) for arm in ARM_NAMES}
+    arms: dict[ArmName, ArmSpec] = {arm: _resolved(experiment.arm(arm), base) for arm in ARM_NAMES}
     files = {arm: _files(arms[arm]) for arm in ARM_NAMES}
     _check(experiment, plans, arms)
     repository = SourceRepository.open(_located(experiment.repo, base))
@@ -311,9 +311,11 @@ def _check(experiment: Experiment, plans: dict[str, Plan], arms: dict[ArmName, A
                 model = spec.model or plan.models.builder
                 make_builder(name, spec.options_of(1), model=model).check(plan)
         except BadInput as error:
-            error.field = f"{arm}.{error.field}" if error.field else arm
-            error.message = f"{arm}: {error.message}"
-            raise
+            raise BadInput(
+                f"{arm}: {error.message}",
+                field=f"{arm}.{error.field}" if error.field else arm,
+                hint=error.hint,
+            ) from error
     cap = experiment.budget.tokens
     most = max(sum(_cap(arms[arm], plan) for arm in ARM_NAMES) for plan in plans.values())
     if cap is not None and most > cap:

@@ -113,7 +113,19 @@ def _footer(analysis: Analysis) -> str:
     return (
         f"Test {analysis.test_id}, inputs {analysis.input_hash[:16]}, "
         f"protocol {analysis.protocol_hash[:16]}, seed {analysis.seed}, "
-        f"schema {analysis.schema_version}."
+        f"schema {analysis.schema_version}." + _origin(analysis)
+    )
+
+
+def _origin(analysis: Analysis) -> str:
+    """What the runs started from, where the pairs are of recorded runs."""
+    from_ = analysis.metadata
+    if from_ is None:
+        return ""
+    began = "" if from_.timestamp is None else f" on {from_.timestamp:%Y-%m-%d %H:%M} UTC"
+    return (
+        f" Commit {(from_.commit_sha or UNKNOWN)[:12]} of {from_.repo_url or UNKNOWN}, Autopack "
+        f"{from_.autopack_version or UNKNOWN}, started by {from_.operator or UNKNOWN}{began}."
     )
 
 

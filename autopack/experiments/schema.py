@@ -161,6 +161,8 @@ class PairResult(_Shape):
     treatment_phase_fraction: Number
     first: str | None
     void: str | None
+    control_metrics: dict[str, Number] = Field(default_factory=dict)
+    treatment_metrics: dict[str, Number] = Field(default_factory=dict)
     runs: PairRuns | None = None
 
 
@@ -212,9 +214,16 @@ class Analysis(_Shape):
     secondary: list[Secondary]
     power: PowerResult
     description: Description
+    metric_descriptions: dict[str, Description] = Field(
+        default_factory=dict, description="Of each further metric, over the pairs that have it."
+    )
     arm_order: dict[str, int]
     pairs: list[PairResult]
     metadata: Metadata | None = None
+    finished: bool | None = Field(
+        default=None, description="Whether a registered experiment takes no further pair."
+    )
+    stop_reason: str | None = None
 
 
 def json_schema() -> str:

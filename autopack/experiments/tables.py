@@ -24,7 +24,7 @@ def summary_tables(analysis: Analysis) -> list[Table]:
     tables = [_tokens(analysis), _success(analysis)]
     if analysis.secondary:
         tables.append(_secondary(analysis))
-    tables += [_description(analysis), _planning(analysis)]
+    tables += [_description(analysis), *_metrics(analysis), _planning(analysis)]
     if analysis.void_reasons:
         rows = tuple((reason, str(number)) for reason, number in analysis.void_reasons.items())
         tables.append(Table("Void pairs", ("reason", "pairs"), rows))
@@ -139,6 +139,20 @@ def _description(analysis: Analysis) -> Table:
     return Table(title, ("arm", "mean", "median", "SD", "total"), rows)
 
 
+def _metrics(analysis: Analysis) -> list[Table]:
+    """Every further metric as description; those that no pair has are left out."""
+    rows: list[tuple[str, ...]] = []
+    for name, of_metric in analysis.metric_descriptions.items():
+        change = of_metric.percent_change
+        for arm, values in (("control", of_metric.control), ("treatment", of_metric.treatment)):
+            if values.mean is not None:
+                told = "" if arm == "control" or change is None else f"{change:+.1f}%"
+                figures = (values.mean, values.median, values.sd, values.total)
+                rows.append((name.replace("_", " "), arm, *map(_figure, figures), told))
+    header = ("metric", "arm", "mean", "median", "SD", "total", "change")
+    return [Table("Metrics as description", header, tuple(rows))] if rows else []
+
+
 def _planning(analysis: Analysis) -> Table:
     sd = analysis.power.sd_used
     icc = f", {analysis.icc:.2f} of its variance between plans" if analysis.icc is not None else ""
@@ -164,6 +178,12 @@ def _range(lo: float | None, hi: float | None) -> str:
 
 def _points(value: float | None) -> str:
     return UNKNOWN if value is None else points(value)
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.3g}"
 
 
 def _tokens_text(value: float | None) -> str:

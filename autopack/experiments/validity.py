@@ -41,7 +41,7 @@ class ArmRun:
 
 @dataclass(frozen=True, kw_only=True)
 class ArmSettings:
-    """What an arm of one pair was declared to be; None is what was left to the plan.
+    """What an arm of one pair was declared to be; None is what was not said.
 
     ``options`` and ``option_files`` hold only what differs between the arms.
     """
@@ -57,11 +57,15 @@ class ArmSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """The treatment of a pair: what differs, and what each arm is to have there."""
+    """The treatment of a pair: what differs, and what each arm is to have there.
+
+    ``option_names`` are options that may differ whatever their values are.
+    """
 
     differs: frozenset[Treatment] = frozenset()
     control: ArmSettings = ArmSettings()
     treatment: ArmSettings = ArmSettings()
+    option_names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,10 +161,12 @@ def _drift(control: Fingerprint, treatment: Fingerprint, declared: Declaration) 
         ]
         if missing:
             errors += [f"{rule.label} of {arm} is missing" for arm in missing]
-        elif rule.declared_as is None or rule.declared_as not in declared.differs:
-            if values[0] != values[1]:
-                errors.append(f"{rule.label} differs: {_shown(values[0])}, {_shown(values[1])}")
-        else:
+            continue
+        named = rule.declared_as is not None and rule.declared_as in declared.differs
+        if not named and values[0] != values[1]:
+            errors.append(f"{rule.label} differs: {_shown(values[0])}, {_shown(values[1])}")
+        # Files that both arms use have to be what they were when they were declared, too.
+        elif named or name == "option_files":
             sides = (
                 ("control", control, declared.control),
                 ("treatment", treatment, declared.treatment),
@@ -204,12 +210,12 @@ def _rest_matches(
     """Whether the arms agree in what the declaration does not name."""
     match name:
         case "builder_options":
-            named = declared.control.options.keys() | declared.treatment.options.keys()
+            named = _named_options(declared)
             return _without(control.builder_options, named) == _without(
                 treatment.builder_options, named
             )
         case "option_files":
-            named = declared.control.options.keys() | declared.treatment.options.keys()
+            named = _named_options(declared)
             return _without(control.option_files, named) == _without(treatment.option_files, named)
         case "models":
             return _without(control.models, {"builder"}) == _without(treatment.models, {"builder"})
@@ -217,6 +223,13 @@ def _rest_matches(
             return control.at_cap == treatment.at_cap
         case _:
             return True
+
+
+def _named_options(declared: Declaration) -> frozenset[str]:
+    """The options that the declaration lets differ."""
+    return (
+        declared.option_names | declared.control.options.keys() | declared.treatment.options.keys()
+    )
 
 
 def _holds(found: Mapping[str, Any] | None, wanted: Mapping[str, str]) -> bool:

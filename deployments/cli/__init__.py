@@ -86,6 +86,11 @@ app.command(budget)
 
 ab = App(name="ab", help="Measure whether a change to the agent saves tokens or raises success.")
 ab.command(
+    "deployments.cli.ab_run:run",
+    name="run",
+    help="Run an experiment's pairs until the evidence suffices.",
+)
+ab.command(
     "deployments.cli.ab:analyse",
     name=("analyse", "analyze"),
     help="Analyse pairs, and give the verdict with its uncertainty.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from rich.markup import escape
@@ -17,17 +17,39 @@ if TYPE_CHECKING:
     from autopack.experiments.schema import Analysis
     from autopack.experiments.tables import Table
 
+Varies = Literal["features", "builder", "options", "model", "prompt", "budget"]
+
+
+def _several(text: str) -> Parameter:
+    """An option that takes any number of words."""
+    return Parameter(negative="", consume_multiple=True, help=text)
+
 
 def analyse(
+    test: Annotated[str | None, Parameter(help="An experiment that `ab run` registered.")] = None,
     *,
-    csv: Annotated[Path, Parameter(help="Table of pairs, one a row, in the order they ran.")],
+    csv: Annotated[
+        Path | None, Parameter(help="Table of pairs, one a row, in the order they ran.")
+    ] = None,
+    control_runs: Annotated[list[str] | None, _several("Finished runs of one arm.")] = None,
+    treatment_runs: Annotated[
+        list[str] | None, _several("Those of the other, matched by plan and order.")
+    ] = None,
+    varies: Annotated[
+        list[Varies] | None,
+        Parameter(
+            negative="",
+            help="What may differ between the lists; anything but the model if left out.",
+        ),
+    ] = None,
     monitored: Annotated[
         int | None,
         Parameter(help="Results were looked at while pairs ran, with at most this many planned."),
     ] = None,
     ni_margin: Annotated[
-        float, Parameter(help="How much lower phase completion may be, as a share.")
-    ] = 0.10,
+        float | None,
+        Parameter(help="How much lower phase completion may be, as a share; 0.10 if left out."),
+    ] = None,
     metric: Annotated[
         list[str] | None,
         Parameter(
@@ -35,28 +57,98 @@ def analyse(
             help="A secondary metric declared beforehand; all in the table when absent.",
         ),
     ] = None,
-    seed: Annotated[int, Parameter(help="Seed of permutations and bootstrap.")] = 0,
+    seed: Annotated[
+        int | None, Parameter(help="Seed of permutations and bootstrap; 0 if left out.")
+    ] = None,
     report: Annotated[
         Path | None, Parameter(help="Folder for the report as JSON, Markdown, HTML and SVG.")
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Say whether the treatment saves tokens and keeps success, and how sure that is."""
-    from autopack.experiments.analysis import analyse as analyse_table
-    from autopack.experiments.pairs_csv import read_pairs
-    from autopack.experiments.report import write_report
+    """Say whether the treatment saves tokens and keeps success, and how sure that is.
+
+    The pairs are those of a TEST, of a CSV file, or of two lists of finished runs.
+    """
     from autopack.experiments.verdict import Decision
 
-    protocol = _protocol(monitored, ni_margin, metric, seed)
-    analysis = analyse_table(read_pairs(csv), protocol)
+    runs = control_runs or treatment_runs
+    if sum(bool(source) for source in (test, csv, runs)) != 1:
+        raise BadInput(
+            "the pairs are needed once",
+            field="test",
+            hint="name a test, or give --csv, or --control-runs and --treatment-runs",
+        )
+    if test is not None:
+        declared = {"monitored": monitored, "ni_margin": ni_margin, "metric": metric, "seed": seed}
+        for name, given in declared.items():
+            if given is not None:
+                raise BadInput(
+                    f"{name} was declared when {test} was registered", field=name, hint="drop it"
+                )
+        analysis = _of_test(test)
+    else:
+        margin = 0.10 if ni_margin is None else ni_margin
+        protocol = _protocol(monitored, margin, metric, seed or 0)
+        if csv is not None:
+            analysis = _of_csv(csv, protocol)
+        else:
+            analysis = _of_runs(control_runs, treatment_runs, varies, protocol)
     if report is not None:
+        from autopack.experiments.report import write_report
+
         for path in write_report(analysis, report):
             note(f"wrote {path}")
     if as_json:
         print_json(analysis.model_dump(mode="json"))
     else:
-        _print_analysis(analysis)
+        print_analysis(analysis)
     return 1 if analysis.decision is Decision.INVALID else 0
+
+
+def _of_csv(csv: Path, protocol: AnalysisProtocol) -> Analysis:
+    from autopack.experiments.analysis import analyse as analyse_table
+    from autopack.experiments.pairs_csv import read_pairs
+
+    return analyse_table(read_pairs(csv), protocol)
+
+
+def _of_test(test_id: str) -> Analysis:
+    from autopack.errors import Refused
+    from autopack.experiments.concluding import conclude
+    from autopack.experiments.registration import Registered
+    from autopack.settings import Settings
+    from autopack.store.engine import Database
+    from autopack.store.experiments import get_test
+
+    settings = Settings.from_environment()
+    db = Database.open(settings.database_url)
+    concluded = conclude(db, Registered.of(get_test(db, test_id)), settings=settings)
+    if concluded is None:
+        raise Refused(
+            f"no pair of {test_id} has finished", field="test", hint="go on with autopack ab run"
+        )
+    return concluded.analysis
+
+
+def _of_runs(
+    control: list[str] | None,
+    treatment: list[str] | None,
+    varies: list[Varies] | None,
+    protocol: AnalysisProtocol,
+) -> Analysis:
+    from autopack.experiments.concluding import conclude_runs
+    from autopack.experiments.fingerprint import Treatment
+    from autopack.settings import Settings
+    from autopack.store.engine import Database
+
+    for name, given in (("control_runs", control), ("treatment_runs", treatment)):
+        if not given:
+            raise BadInput(
+                f"{name} are needed, too", field=name, hint="give the finished runs of both arms"
+            )
+    db = Database.open(Settings.from_environment().database_url)
+    kinds = None if varies is None else [Treatment(name) for name in varies]
+    return conclude_runs(db, control or [], treatment or [], varies=kinds, protocol=protocol)
 
 
 def power(
@@ -131,7 +223,8 @@ def _pilot_sd(path: Path) -> float:
     return summary.sd
 
 
-def _print_analysis(analysis: Analysis) -> None:
+def print_analysis(analysis: Analysis) -> None:
+    """The verdict first, then its reasons, then the numbers."""
     from autopack.experiments.tables import summary_tables
 
     out.print(f"[bold]{escape(analysis.sentence)}[/bold]")

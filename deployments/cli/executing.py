@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from autopack.store.engine import Database
@@ -46,10 +47,22 @@ def execute_many(
     server_answers: Callable[[], None],
 ) -> Result:
     """Run a flow that executes many runs, and show those that ``run_ids`` names by now."""
+    return execute_watched(
+        work, watching=ManyProgress(db, run_ids, err), server_answers=server_answers
+    )
+
+
+def execute_watched(
+    work: Callable[[], Coroutine[Any, Any, Result]],
+    *,
+    watching: AbstractContextManager[Any],
+    server_answers: Callable[[], None],
+) -> Result:
+    """Run a flow while ``watching`` shows how far it is."""
     _quiet()
     with orderly_signals():
         server_answers()
-        with ManyProgress(db, run_ids, err):
+        with watching:
             return run_in_order(work)
 
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from autopack.experiments.evidence import weigh_tokens
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.sequential import monitor
-from autopack.experiments.success import PairedOutcomes, mean_and_lower_limit
+from autopack.experiments.success import PairedOutcomes, mean_and_lower_limit, score_lower_limit
 from autopack.experiments.verdict import Decision, SuccessEvidence, decide
 
 Floats = NDArray[np.float64]
@@ -238,10 +238,17 @@ def claims_of_maintained_success(
 ) -> float:
     """Rate at which phase completion is called maintained within ten points."""
     random = np.random.default_rng([seed, phases, plans, round(100 * control_rate)])
-    control = random.binomial(phases, control_rate, (repetitions, plans)) / phases
-    treatment = random.binomial(phases, treatment_rate, (repetitions, plans)) / phases
-    limits = [mean_and_lower_limit(row)[1] for row in treatment - control]
-    return float(np.mean([limit is not None and limit > -MARGIN for limit in limits]))
+    claims = 0
+    for _ in range(repetitions):
+        control = random.random((plans, phases)) < control_rate
+        treatment = random.random((plans, phases)) < treatment_rate
+        outcomes = PairedOutcomes.count(control.ravel(), treatment.ravel())
+        mean, lower = mean_and_lower_limit(treatment.mean(axis=1) - control.mean(axis=1))
+        evidence = SuccessEvidence(
+            outcomes, None, None, mean, lower, score_lower=score_lower_limit(outcomes)
+        )
+        claims += evidence.not_inferior(MARGIN)
+    return claims / repetitions
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ FLOWS: dict[str, dict[str, Any]] = {
         "database": None,
     },
     "execute_phase": {"run_id": "required", "phase_id": "required"},
+    "ab_experiment": {"spec": "required", "max_concurrent_pairs": None, "executor": "inline"},
+    "ab_pair": {"test_id": "required", "number": "required", "executor": "inline"},
     "execute_runs": {
         "plans": None,
         "repo": None,
@@ -63,6 +65,7 @@ FLOWS: dict[str, dict[str, Any]] = {
 # deployment, its entrypoint
 DEPLOYMENTS = {
     "execute-run/run": "flows.run:execute_run",
+    "ab-experiment/ab": "flows.ab:ab_experiment",
     "execute-runs/fleet": "flows.fleet:execute_runs",
     "replay-campaign/replay": "flows.replay:replay_campaign",
     "reconcile/reconcile": "flows.reconcile:reconcile",
@@ -94,7 +97,7 @@ print(json.dumps({
     "secrets": {kind.get_block_type_slug(): kind.model_json_schema().get("secret_fields")
                 for kind in kinds},
     "builders": list(BUILDERS),
-    "keys": [artifact_key(kind, "Run.1_x".lower()) for kind in ("progress", "summary", "tokens")],
+    "keys": [artifact_key(kind, "run.1_x") for kind in ("progress", "summary", "tokens", "ab")],
 }))
 """
 
@@ -192,4 +195,5 @@ def test_artifacts_have_the_keys_that_are_promised(shown: Any) -> None:
         "autopack-progress-run-1-x",
         "autopack-summary-run-1-x",
         "autopack-tokens-run-1-x",
+        "autopack-ab-run-1-x",
     ]

@@ -50,3 +50,9 @@ def test_what_is_not_set_is_not_mentioned() -> None:
 
     assert prompt.count("\n# ") == 2  # the goal and the task
     assert "None" not in prompt
+
+
+def test_what_the_run_tells_every_build_comes_before_the_task() -> None:
+    prompt = render_prompt(_request(guidance="Be brief."))
+    assert prompt.index("# How to work\n\nBe brief.") < prompt.index("# Your task")
+    assert "How to work" not in render_prompt(_request())

@@ -10,18 +10,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from support.projects import make_repository, write_yaml
+from support.runs import carry_out
 
 from autopack.budget import Limits
 from autopack.clock import SystemClock
-from autopack.execution import attempt as steps
-from autopack.execution.environment import prepare_environment
 from autopack.execution.prepare import RunRequest, prepare_run
-from autopack.execution.progress import next_phase
-from autopack.execution.session import RunSession, close_session, open_session
+from autopack.execution.session import close_session, open_session
 from autopack.execution.view import run_view
-from autopack.recovery.policy import Decision, DecisionKind
 from autopack.store.budgets import campaign_level, set_campaign
-from autopack.store.runs import get_ending, get_phases
 from autopack.store.tables import llm_usage_events
 
 SPEC = {
@@ -32,24 +28,6 @@ SPEC = {
     "error": 0.05,
     "crash": 0.1,
 }
-
-
-async def carry_out(session: RunSession) -> None:
-    """What the flow does, without an engine."""
-    session.environment = await prepare_environment(session)
-    while get_ending(session.db, session.run_id) is None:
-        phase = next_phase(session.plan, get_phases(session.db, session.run_id))
-        if phase is None:
-            return
-        while True:
-            started = steps.begin(session, phase.id)
-            if isinstance(started, Decision):
-                break
-            await steps.build(session, phase.id, started.attempt)
-            failure = await steps.validate(session, phase.id, started.attempt)
-            decision = steps.conclude(session, phase.id, started.attempt, failure)
-            if decision.kind is not DecisionKind.RETRY:
-                break
 
 
 @pytest.fixture

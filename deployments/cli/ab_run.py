@@ -1,0 +1,133 @@
+"""``autopack ab run``: carrying an experiment out, with its progress on stderr."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from deployments.cli.output import AsJson, note, print_json
+
+if TYPE_CHECKING:
+    from autopack.store.engine import Database
+    from autopack.store.experiments import PairRow
+
+_POLL_SECONDS = 0.5
+
+
+def run(
+    spec: Annotated[str, Parameter(help="An experiment file or a URL.")],
+    *,
+    executor: Annotated[
+        Literal["inline", "process", "deployment"],
+        Parameter(help="Where runs are executed: here, in processes, or on a worker."),
+    ] = "inline",
+    max_concurrent_pairs: Annotated[
+        int | None,
+        Parameter(name="--max", help="How many pairs at once; as the file says when left out."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run pairs of an experiment until the evidence suffices, and print the verdict.
+
+    What was interrupted goes on when the same file is run again. A changed file is another
+    experiment.
+    """
+    from autopack.errors import BadInput
+    from autopack.experiments.registration import cautions, register_experiment
+    from autopack.experiments.schema import Analysis
+    from autopack.settings import Settings
+    from autopack.store.engine import Database
+    from deployments.cli.ab import print_analysis
+    from deployments.cli.executing import execute_watched
+    from deployments.cli.serving import start_server
+    from flows.process import INTERRUPTED
+
+    if max_concurrent_pairs is not None and max_concurrent_pairs < 1:
+        raise BadInput(f"--max is {max_concurrent_pairs}", field="max", hint="use 1 or more")
+    settings = Settings.from_environment()
+    db = Database.open(settings.database_url)
+    registered = register_experiment(spec, db=db)
+    answers = start_server(settings)
+    planned = registered.declared.planned
+    note(f"experiment {registered.test_id}: at most {planned} pairs on {registered.commit[:12]}")
+    for caution in cautions(registered):
+        note(f"warning: {caution}")
+
+    async def work() -> dict[str, Any]:
+        from flows.ab import ab_experiment
+
+        return await ab_experiment(
+            spec=spec, max_concurrent_pairs=max_concurrent_pairs, executor=executor
+        )
+
+    answer = execute_watched(
+        work, watching=PairProgress(db, registered.test_id, planned), server_answers=answers
+    )
+    if as_json:
+        print_json(answer)
+    elif "decision" in answer:
+        print_analysis(Analysis.model_validate(answer))
+        note(f"the report is in {settings.home / 'reports' / registered.test_id}")
+    if not answer["finished"]:
+        note(f"interrupted; go on with `autopack ab run {spec}`")
+        return INTERRUPTED
+    return 1 if answer["decision"] == "INVALID" else 0
+
+
+class PairProgress:
+    """Tells of every pair that ends while the block is open; reads only what was committed."""
+
+    def __init__(self, db: Database, test_id: str, planned: int) -> None:
+        self._db, self._test_id, self._planned = db, test_id, planned
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
+        self._told = {pair.number for pair in self._finished()}
+
+    def __enter__(self) -> PairProgress:
+        if self._told:
+            note(f"{len(self._told)} pairs have run before")
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        last = False
+        while not last:
+            last = self._ended.wait(_POLL_SECONDS)
+            for pair in self._finished():
+                if pair.number not in self._told:
+                    self._told.add(pair.number)
+                    note(self._line(pair))
+
+    def _finished(self) -> list[PairRow]:
+        from autopack.store.experiments import get_pairs
+
+        pairs = get_pairs(self._db, self._test_id)
+        return [pair for pair in pairs if pair.finished_at is not None]
+
+    def _line(self, pair: PairRow) -> str:
+        from autopack.store.usage import token_totals
+
+        control, treatment = (token_totals(self._db, run_id).total for run_id in pair.runs)
+        about: list[Any] = [
+            f"pair {pair.number} of {self._planned}",
+            pair.plan_name,
+            f"control {control:,}",
+            f"treatment {treatment:,} tokens",
+        ]
+        if control and treatment:
+            about.append(f"ratio {treatment / control:.3f}")
+        if not pair.is_valid:
+            about.append(f"void: {'; '.join(pair.errors or [])}")
+        return "  ".join(about)

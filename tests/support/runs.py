@@ -1,0 +1,28 @@
+"""Executing a run to its end without an engine."""
+
+from __future__ import annotations
+
+from autopack.execution import attempt as steps
+from autopack.execution.environment import prepare_environment
+from autopack.execution.progress import next_phase
+from autopack.execution.session import RunSession
+from autopack.recovery.policy import Decision, DecisionKind
+from autopack.store.runs import get_ending, get_phases
+
+
+async def carry_out(session: RunSession) -> None:
+    """What the flow does, without an engine."""
+    session.environment = await prepare_environment(session)
+    while get_ending(session.db, session.run_id) is None:
+        phase = next_phase(session.plan, get_phases(session.db, session.run_id))
+        if phase is None:
+            return
+        while True:
+            started = steps.begin(session, phase.id)
+            if isinstance(started, Decision):
+                break
+            await steps.build(session, phase.id, started.attempt)
+            failure = await steps.validate(session, phase.id, started.attempt)
+            decision = steps.conclude(session, phase.id, started.attempt, failure)
+            if decision.kind is not DecisionKind.RETRY:
+                break

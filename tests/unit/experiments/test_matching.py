@@ -1,0 +1,241 @@
+"""Lists of recorded runs: matched into pairs, judged and analysed, on each engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from support.projects import Project, call, make_project
+
+from autopack.clock import SystemClock
+from autopack.errors import BadInput, NotFound
+from autopack.execution.prepare import RunRequest, prepare_run
+from autopack.experiments.concluding import conclude_runs
+from autopack.experiments.fingerprint import digest, feature_hash, model_mapping
+from autopack.experiments.from_runs import run_facts
+from autopack.experiments.matching import match_runs
+from autopack.experiments.protocol import AnalysisProtocol
+from autopack.settings import Settings
+from autopack.store import tables
+from autopack.store.experiment_tables import run_fingerprints
+from autopack.store.experiments import get_results
+from autopack.store.runs import get_run
+from autopack.store.states import PhaseState, RunState
+from autopack.store.usage import UsageEvent, record_events
+from autopack.telemetry.consolidated import consolidated_tokens
+
+Ran = Callable[..., str]
+
+
+@pytest.fixture
+def projects(tmp_path: Path) -> list[Project]:
+    return [
+        make_project(
+            tmp_path / str(number),
+            {"one": [[call(1)]], "two": [[call(1)]]},
+            plan={"goal": f"Goal {number}", "features": ["consolidated_metrics"]},
+        )
+        for number in range(2)
+    ]
+
+
+@pytest.fixture
+def ran(database: Any, tmp_path: Path, projects: list[Project]) -> Ran:
+    """Records a run as if it had ended."""
+
+    def record(
+        run_id: str,
+        tokens: int,
+        *,
+        plan: int = 0,
+        state: RunState = RunState.DONE_SUCCESS,
+        model: str | None = None,
+        enable: tuple[str, ...] = (),
+        doctor: int = 0,
+        **changes: Any,
+    ) -> str:
+        project = projects[plan]
+        request = RunRequest(
+            plan=str(project.plan),
+            repo=str(projects[0].repository),
+            builder_options={"recording": str(project.recording)},
+            run_id=run_id,
+            model=model,
+            enable=enable,
+        )
+        settings = Settings(tmp_path / "home", "")
+        prepare_run(request, db=database, settings=settings, clock=SystemClock())
+        run = get_run(database, run_id)
+        start = run.created_at
+        phases, runs = tables.phases, tables.runs
+        models = model_mapping(run.models, run.model)
+        fingerprint: dict[str, Any] = {
+            "commit_sha": run.base_commit,
+            "tree_hash": "t",
+            "dirty": False,
+            "run_spec_hash": run.plan_hash,
+            "environment_hash": "e",
+            "platform": "p",
+            "settings": {},
+            "autopack_version": "1",
+            "repo_url": run.repo,
+            "builder": run.builder,
+            "builder_options": run.builder_options,
+            "option_files": {},
+            "models": models,
+            "model_mapping_hash": digest(models),
+            "features": list(run.features),
+            "feature_hash": feature_hash(run.features),
+            "token_cap": run.token_cap,
+            "at_cap": run.at_cap,
+            "timestamp": start,
+        } | changes
+        done = PhaseState.COMPLETE if state is RunState.DONE_SUCCESS else PhaseState.FAILED
+        calls = [("builder", tokens - doctor), ("doctor", doctor)]
+        events = [
+            UsageEvent(
+                event_key=f"{run_id}-{role}",
+                run_id=run_id,
+                phase_id="one",
+                attempt=1,
+                provider="p",
+                model="m",
+                role=role,
+                category="base",
+                total_tokens=amount,
+                is_doctor_call=role == "doctor",
+            )
+            for role, amount in calls
+            if amount
+        ]
+
+        def write(conn: sa.Connection) -> None:
+            conn.execute(
+                sa.update(runs)
+                .where(runs.c.run_id == run_id)
+                .values(state=state, started_at=start, finished_at=start + timedelta(seconds=9))
+            )
+            conn.execute(sa.update(phases).where(phases.c.run_id == run_id).values(state=done))
+            conn.execute(
+                sa.update(phases)
+                .where(phases.c.run_id == run_id, phases.c.phase_id == "one")
+                .values(state=PhaseState.COMPLETE)
+            )
+            conn.execute(sa.insert(run_fingerprints).values(run_id=run_id, **fingerprint))
+            record_events(conn, events)
+
+        database.transact(write)
+        return run_id
+
+    return record
+
+
+def test_a_run_counts_for_what_was_recorded_of_it(database: Any, ran: Ran) -> None:
+    ran("failed", 1000, state=RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW, doctor=300)
+    facts = run_facts(database, ["failed"])["failed"]
+    assert (facts.success, facts.fraction, facts.arm.tokens) == (False, 0.5, 1000)
+    assert facts.metrics == {
+        "builder_tokens": 700,
+        "doctor_tokens": 300,
+        "doctor_calls": 1,
+        "doctor_calls_skipped": 0,
+        "retries": 0,
+        "wall_seconds": 9.0,
+        "cost": None,
+    }
+
+
+def test_runs_are_matched_by_plan_and_order(database: Any, ran: Ran) -> None:
+    control = [ran("c1", 10, plan=1), ran("c2", 10), ran("c3", 10)]
+    treatment = [ran("t1", 5), ran("t2", 5), ran("t3", 5, plan=1)]
+    pairs = match_runs(database, control, treatment, varies=None)
+    assert [(pair.control, pair.treatment) for pair in pairs] == [
+        ("c1", "t3"),
+        ("c2", "t1"),
+        ("c3", "t2"),
+    ]
+    assert pairs[1].plan == pairs[2].plan != pairs[0].plan
+
+
+@pytest.fixture
+def engine_name(request: pytest.FixtureRequest) -> str:
+    """SQLite, but for what is stored."""
+    return getattr(request, "param", "sqlite")
+
+
+def test_a_run_without_a_partner_is_named(database: Any, ran: Ran) -> None:
+    ran("c1", 10), ran("t1", 10), ran("t2", 10, plan=1)
+    with pytest.raises(BadInput, match="run t2 has no partner"):
+        match_runs(database, ["c1"], ["t1", "t2"], varies=None)
+    with pytest.raises(BadInput, match="run c1 has no partner"):
+        match_runs(database, ["c1"], ["t2"], varies=None)
+    with pytest.raises(NotFound):
+        match_runs(database, ["c1"], ["nobody"], varies=None)
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite", "postgresql"], indirect=True)
+def test_what_lists_of_runs_show_is_kept(database: Any, ran: Ran) -> None:
+    on = ("failure_hardening",)
+    control = [ran(f"c{n}", 1000 + n, plan=n % 2) for n in range(4)]
+    treatment = [ran(f"t{n}", 700 - n, plan=n % 2, enable=on) for n in range(3)]
+    treatment.append(ran("t3", 700, plan=1, enable=on, commit_sha="another"))
+    analysis = conclude_runs(database, control, treatment, varies=None, protocol=AnalysisProtocol())
+    assert (analysis.n_pairs, analysis.n_void) == (3, 1)
+    assert analysis.void_reasons == {"commit differs": 1}
+    assert analysis.warnings[0] == "the treatment was not declared: the arms differ in features"
+    assert get_results(database, analysis.test_id) == [analysis.model_dump(mode="json")]
+    saved = [
+        claimed and claimed.ab_tokens_saved_measured
+        for claimed in (consolidated_tokens(database, run_id).claimed for run_id in treatment)
+    ]
+    assert saved == [300, 302, 304, None]
+    assert analysis.metric_descriptions["builder_tokens"].control.mean == 1001
+    assert analysis.pairs[0].control_metrics["wall_seconds"] == 9.0
+
+
+def test_a_run_in_two_pairs_makes_both_void(database: Any, ran: Ran) -> None:
+    ran("c1", 10), ran("c2", 10), ran("t1", 5)
+    analysis = conclude_runs(
+        database, ["c1", "c2"], ["t1", "t1"], varies=None, protocol=AnalysisProtocol()
+    )
+    assert analysis.void_reasons == {"run shared between pairs": 2}
+
+
+@pytest.mark.parametrize(
+    ("varies", "treatment", "void"),
+    [
+        # nothing was declared: what the first pair has is the treatment
+        (None, {"enable": ("failure_hardening",)}, {}),
+        (None, {"builder_options": {"seed": "2"}}, {}),
+        # but a model has to be declared
+        (None, {"model": "large"}, {"model mapping differs": 1, "models differs": 1}),
+        (["model"], {"model": "large"}, {}),
+        # and what is declared is all that may differ
+        (
+            ["model"],
+            {"enable": ("failure_hardening",)},
+            {"feature set differs": 1, "features differs": 1},
+        ),
+        (["features"], {"prompt_hash": "x"}, {"prompt differs": 1}),
+    ],
+)
+def test_the_treatment_of_lists_is_declared_or_found(
+    database: Any, ran: Ran, varies: Any, treatment: dict[str, Any], void: dict[str, int]
+) -> None:
+    ran("c", 10), ran("t", 5, **treatment)
+    analysis = conclude_runs(database, ["c"], ["t"], varies=varies, protocol=AnalysisProtocol())
+    assert analysis.void_reasons == void
+
+
+def test_every_pair_has_the_treatment_of_the_first(database: Any, ran: Ran) -> None:
+    ran("c1", 10), ran("c2", 10)
+    ran("t1", 5, enable=("failure_hardening",)), ran("t2", 5, enable=("intention_context",))
+    analysis = conclude_runs(
+        database, ["c1", "c2"], ["t1", "t2"], varies=None, protocol=AnalysisProtocol()
+    )
+    assert "features of treatment is not as declared" in analysis.void_reasons
+    assert analysis.n_void == 1
