@@ -9,6 +9,7 @@ from pathlib import Path
 from autopack.builders.agent import CommandLineAgent, Invocation
 from autopack.builders.options import one_of, whole_number
 from autopack.builders.protocol import BuildRequest
+from autopack.workspace.limits import MAX_FILES
 
 _SANDBOXES = ("workspace-write", "danger-full-access", "read-only")
 _OPENAI = "https://api.openai.com/v1"
@@ -32,6 +33,8 @@ class CodexBuilder(CommandLineAgent):
         executable: str | None = None,
         sandbox: str = "workspace-write",
         retries: str | int = 2,
+        stall: str | float | None = None,
+        max_files: str | int = MAX_FILES,
     ) -> None:
         super().__init__(
             model=model,
@@ -39,6 +42,8 @@ class CodexBuilder(CommandLineAgent):
             api_key=api_key,
             key_env=key_env,
             executable=executable,
+            stall=stall,
+            max_files=max_files,
         )
         self._sandbox = one_of("sandbox", sandbox, _SANDBOXES)
         self._retries = whole_number("retries", retries)

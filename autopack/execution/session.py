@@ -47,6 +47,7 @@ from autopack.validation.toolchains.base import Detected
 from autopack.workspace import leftovers
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.process import Supervisor
+from autopack.workspace.sandbox import Sandbox
 from autopack.workspace.source import SourceRepository
 from autopack.workspace.workspace import Workspace
 
@@ -94,11 +95,17 @@ class RunSession:
         attempts = get_attempts(self.db, self.run_id, phase_id)
         return next(attempt for attempt in attempts if attempt.attempt == number)
 
+    @property
+    def marks(self) -> dict[str, str]:
+        """What everything that is started for the run carries in its environment."""
+        return leftovers.run_marks(self.run_id, self.db.identity)
+
     def variables(self, phase_id: str, attempt: int) -> dict[str, str]:
         """The whole environment of what an attempt starts: the run's tools and the marks."""
         return {
             **self.tools.variables,
             **self.workspace.environment,
+            **self.marks,
             **leftovers.marker_env(self.run_id, phase_id, attempt),
         }
 
@@ -187,8 +194,14 @@ def open_session(
     builder.check(plan)
     redactor = _redactor(run, secrets)
     source = SourceRepository.open(run.repo)
+    sandbox = Sandbox.of(
+        os.environ,
+        home=settings.home,
+        writable=[settings.run_folder(run_id)],
+        readable=[Mirror.folder(settings.home, source)],
+    )
     acquired = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds)
-    switch, supervisor = StopSwitch(), Supervisor()
+    switch, supervisor = StopSwitch(), Supervisor(sandbox=sandbox)
     keeper = LeaseKeeper(
         db_url=settings.database_url,
         lease=acquired.lease,
@@ -200,7 +213,7 @@ def open_session(
     try:
         # Again, for until the lease was taken another holder may have worked on it.
         run = _unfinished(db, run_id)
-        _end_leftovers(run_id, acquired)
+        _end_leftovers(leftovers.run_marks(run_id, db.identity), acquired)
         mirror = Mirror.open(settings.home, source)
         mirror.ensure(run.base_commit, run_id)
         run_folder = settings.run_folder(run_id)
@@ -296,9 +309,9 @@ def remove_workspaces(session: RunSession) -> None:
         shutil.rmtree(session.folder / name, ignore_errors=True)
 
 
-def _end_leftovers(run_id: str, acquired: Acquired) -> None:
+def _end_leftovers(marks: Mapping[str, str], acquired: Acquired) -> None:
     """End what a dead holder left running on this machine, its Prefect server included."""
-    found = leftovers.find(AUTOPACK_RUN=run_id)
+    found = leftovers.find(**marks)
     previous = acquired.previous
     # Never by this process's own mark: everything that it has started lives under that.
     if previous is not None and previous.is_gone() and previous.mark != process_mark():

@@ -245,7 +245,7 @@ JUDGED = [
         "did not end in time",
     ),
     # the build itself
-    ({"budget": {"minutes": 0.002}}, [{"delay": 60}], Cause.TIMEOUT, "ran out of time"),
+    ({"budget": {"minutes": 0.002}}, [{"delay": 60}], Cause.TIMEOUT, "the build ran out of time"),
     (
         {"budget": {"minutes": 0.002}, "validate": ["true"]},
         [write(a="1"), {"delay": 60}],
