@@ -23,7 +23,7 @@ from autopack.ids import process_mark
 from autopack.plan.features import Feature, kill_switches
 from autopack.plan.model import PhaseSpec, Plan
 from autopack.recovery.circuit_breaker import Admission
-from autopack.redaction import Redactor, environment_secrets
+from autopack.redaction import Redactor, known_secrets
 from autopack.settings import Settings
 from autopack.store import budgets
 from autopack.store.engine import Database
@@ -192,7 +192,8 @@ def open_session(
     secrets = builder_secrets or {}
     builder = make_builder(run.builder, run.builder_options, model=run.model, secrets=secrets)
     builder.check(plan)
-    redactor = _redactor(run, secrets)
+    options = {name: str(value) for name, value in run.builder_options.items()}
+    redactor = Redactor(known_secrets(os.environ, options, secrets.values()))
     source = SourceRepository.open(run.repo)
     sandbox = Sandbox.of(
         os.environ,
@@ -252,13 +253,6 @@ def open_session(
     if _stopping:
         switch.stop(*_stopping[0])
     return session
-
-
-def _redactor(run: RunRow, secrets: Mapping[str, str]) -> Redactor:
-    """What must not be kept: secrets of the environment, of the block, and the builder's key."""
-    known = environment_secrets(os.environ) | set(secrets.values())
-    key = os.environ.get(str(run.builder_options.get("key_env", "")))
-    return Redactor(known | {key} if key else known)
 
 
 def _unfinished(db: Database, run_id: str) -> RunRow:

@@ -17,7 +17,7 @@ from autopack.builders.registry import BUILDERS, make_builder, parse_options
 from autopack.builders.trial import try_builder
 from autopack.builders.usage import parse as parse_usage
 from autopack.errors import BadInput
-from autopack.redaction import Redactor, environment_secrets
+from autopack.redaction import Redactor, known_secrets
 from autopack.validation.child_environment import child_environment
 from deployments.cli.output import AsJson, out, plain_table, print_json
 
@@ -63,7 +63,8 @@ def check(
 
     It asks the model for a file of one word, so it costs a few thousand tokens.
     """
-    builder = make_builder(name, parse_options(set_ or []), model=model)
+    options = parse_options(set_ or [])
+    builder = make_builder(name, options, model=model)
     with tempfile.TemporaryDirectory(prefix="autopack-check-") as folder:
         trial = asyncio.run(
             try_builder(
@@ -75,7 +76,8 @@ def check(
             )
         )
     answer: dict[str, Any] = {"builder": name, **trial.as_json()}
-    answer["summary"] = Redactor(environment_secrets(os.environ)).text(answer["summary"])
+    redactor = Redactor(known_secrets(os.environ, options))
+    answer["summary"] = redactor.text(answer["summary"])
     if as_json:
         print_json(answer)
     else:
