@@ -11,15 +11,17 @@ from autopack.settings import Settings
 from flows.server import choose_server
 
 if TYPE_CHECKING:
+    from flows.fleet import execute_runs
     from flows.maintenance import maintain
     from flows.phase import execute_phase
     from flows.run import execute_run
 
-__all__ = ["execute_phase", "execute_run", "maintain"]
+__all__ = ["execute_phase", "execute_run", "execute_runs", "maintain"]
 
 _HOMES = {
     "execute_phase": "flows.phase",
     "execute_run": "flows.run",
+    "execute_runs": "flows.fleet",
     "maintain": "flows.maintenance",
 }
 

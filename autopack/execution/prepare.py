@@ -89,6 +89,21 @@ def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock:
 
     Raises an AutopackError that names the field at fault; then nothing has been stored.
     """
+    new, phases, made = check_request(request, db=db, settings=settings, clock=clock)
+    run = create_run(db, new, phases=phases)
+    if made is not None:
+        text, found = made
+        db.transact(lambda conn: record_normalisation(conn, run.run_id, text, found))
+    return run
+
+
+def check_request(
+    request: RunRequest, *, db: Database, settings: Settings, clock: Clock
+) -> tuple[NewRun, list[tuple[str, str]], tuple[str, Normalised] | None]:
+    """The run that a request asks for, its phases with their tiers, and what text it came from.
+
+    Stores nothing. Raises an AutopackError that names the field at fault.
+    """
     run_id = check_id(request.run_id, "run_id") if request.run_id else new_run_id(clock.now())
     if request.token_cap is not None and request.token_cap < 1:
         raise BadInput(
@@ -119,33 +134,26 @@ def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock:
     base_commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
     if any(phase.checks is None for phase in plan.phases):
         _refuse_unchecked(plan, settings, source, base_commit, run_id)
-    run = create_run(
-        db,
-        NewRun(
-            run_id=run_id,
-            plan_hash=plan.plan_hash,
-            plan_body=plan.to_dict(),
-            goal=plan.goal,
-            repo=source.location,
-            base_commit=base_commit,
-            branch=f"autopack/{run_id}",
-            builder=builder_name,
-            builder_options=absolute_options(request.builder_options),
-            model=model,
-            models=plan.models.model_dump(mode="json"),
-            features=tuple(sorted(features)),
-            token_cap=request.token_cap or plan.budget.tokens,
-            cost_cap=plan.budget.cost,
-            minutes_cap=plan.budget.minutes,
-            at_cap=request.at_cap,
-            campaign_id=request.campaign,
-        ),
-        phases=[(phase.id, phase.tier) for phase in plan.ordered()],
+    new = NewRun(
+        run_id=run_id,
+        plan_hash=plan.plan_hash,
+        plan_body=plan.to_dict(),
+        goal=plan.goal,
+        repo=source.location,
+        base_commit=base_commit,
+        branch=f"autopack/{run_id}",
+        builder=builder_name,
+        builder_options=absolute_options(request.builder_options),
+        model=model,
+        models=plan.models.model_dump(mode="json"),
+        features=tuple(sorted(features)),
+        token_cap=request.token_cap or plan.budget.tokens,
+        cost_cap=plan.budget.cost,
+        minutes_cap=plan.budget.minutes,
+        at_cap=request.at_cap,
+        campaign_id=request.campaign,
     )
-    if made is not None:
-        text, found = made
-        db.transact(lambda conn: record_normalisation(conn, run_id, text, found))
-    return run
+    return new, [(phase.id, phase.tier) for phase in plan.ordered()], made
 
 
 def _plan_of(

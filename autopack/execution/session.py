@@ -172,6 +172,11 @@ def stop_all(reason: StopReason, message: str) -> None:
         session.switch.stop(reason, message)
 
 
+def is_stopping() -> bool:
+    """Whether this process was asked to stop, so that nothing new is begun."""
+    return bool(_stopping)
+
+
 def open_session(
     run_id: str,
     *,
