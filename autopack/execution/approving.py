@@ -8,8 +8,8 @@ import socket
 from sqlalchemy import Connection
 
 from autopack.clock import Clock
-from autopack.errors import RunHeld
-from autopack.execution.finish import finish
+from autopack.errors import BadInput, RunHeld
+from autopack.execution.finish import close_unopened, finish
 from autopack.execution.session import RunSession, close_session, open_session
 from autopack.plan.model import PhaseSpec
 from autopack.settings import Settings
@@ -49,8 +49,10 @@ def question_before(session: RunSession, phase: PhaseSpec) -> str | None:
 def end_of_rejected(session: RunSession) -> tuple[RunState, str] | None:
     """Where a run ends whose question was answered with no; None when none was."""
     rejected = rejection(session.db, session.run_id)
-    if rejected is None:
-        return None
+    return None if rejected is None else _ending(rejected)
+
+
+def _ending(rejected: Approval) -> tuple[RunState, str]:
     reason = f"{rejected.question}: rejected by {rejected.answered_by}"
     if rejected.note:
         reason += f": {rejected.note}"
@@ -82,14 +84,17 @@ def approve(
     answered = answer(db, run_id, given)
     if given.approved:
         return answered
+    ending = _ending(answered)
     try:
         session = open_session(run_id, db=db, settings=settings, clock=clock)
     except RunHeld:
         return answered  # its holder sees the answer and ends it
+    except BadInput:
+        # Whoever answers need not have the agent and its keys.
+        close_unopened(run_id, db, settings, *ending)
+        return answered
     try:
-        ending = end_of_rejected(session)
-        if ending is not None:
-            finish(session, *ending)
+        finish(session, *ending)
     finally:
         close_session(session)
     return answered

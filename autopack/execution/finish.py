@@ -90,7 +90,8 @@ def _take_and_cancel(run_id: str, db: Database, settings: Settings, clock: Clock
     try:
         session = open_session(run_id, db=db, settings=settings, clock=clock)
     except BadInput as unusable:
-        _close_unopened(run_id, db, settings, f"cancelled; {unusable.message}")
+        reason = f"cancelled; {unusable.message}"
+        close_unopened(run_id, db, settings, RunState.DONE_CANCELLED, reason)
         return
     try:
         finish(session, RunState.DONE_CANCELLED, "cancelled before it was finished")
@@ -98,8 +99,10 @@ def _take_and_cancel(run_id: str, db: Database, settings: Settings, clock: Clock
         close_session(session)
 
 
-def _close_unopened(run_id: str, db: Database, settings: Settings, reason: str) -> None:
-    """Cancel a run that cannot be opened any more; what its last build spent stays unreconciled."""
+def close_unopened(
+    run_id: str, db: Database, settings: Settings, state: RunState, reason: str
+) -> None:
+    """End a run that cannot be opened here; what its last build spent stays unreconciled."""
     lease = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds).lease
 
     def write(conn: Connection) -> None:
@@ -108,7 +111,7 @@ def _close_unopened(run_id: str, db: Database, settings: Settings, reason: str) 
                 interrupted = AttemptState.INTERRUPTED
                 finish_attempt(conn, lease, attempt.phase_id, attempt.attempt, state=interrupted)
                 settle(conn, run_id, attempt.phase_id, attempt.attempt)
-        _close(conn, lease, RunState.DONE_CANCELLED, reason)
+        _close(conn, lease, state, reason)
 
     try:
         db.transact(write)

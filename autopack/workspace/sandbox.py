@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autopack.errors import BadInput, Refused
+from autopack.errors import BadInput
 
 VARIABLE = "AUTOPACK_SANDBOX"
 READABLE = "AUTOPACK_SANDBOX_READABLE"
@@ -69,13 +69,13 @@ def obstacle(environ: Mapping[str, str]) -> str | None:
 def required(environ: Mapping[str, str]) -> str | None:
     """The program that ``environ`` asks to be confined by, None when it asks for none.
 
-    Raises BadInput for a value that means nothing and Refused where bubblewrap does not work.
+    Raises BadInput for a value that means nothing, and where bubblewrap does not work.
     """
     if not wanted(environ):
         return None
     problem = obstacle(environ)
     if problem is not None:
-        raise Refused(
+        raise BadInput(
             f"{VARIABLE} asks for confinement, and {problem}",
             field=VARIABLE,
             hint=f"install bubblewrap where it may make namespaces, or unset {VARIABLE}",

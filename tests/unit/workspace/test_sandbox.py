@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from autopack.errors import BadInput, Refused
+from autopack.errors import BadInput
 from autopack.workspace import sandbox
 from autopack.workspace.process import Exit, Supervisor
 from autopack.workspace.sandbox import READABLE, VARIABLE, Sandbox
@@ -213,7 +213,7 @@ def test_another_value_is_refused(tmp_path: Path) -> None:
 def test_where_it_is_not_installed_that_is_said(tmp_path: Path) -> None:
     asked = {VARIABLE: "bwrap", "PATH": str(tmp_path)}
     assert sandbox.said(asked) == "unavailable: bwrap is not installed"
-    with pytest.raises(Refused, match="bwrap is not installed"):
+    with pytest.raises(BadInput, match="bwrap is not installed"):
         Sandbox.of(asked, home=tmp_path, writable=[])
 
 
