@@ -42,14 +42,11 @@ def nowhere(machine: Machine, prefect_folder: Path, tmp_path: Path) -> Iterator[
             assert not [line for line in database.iterdump() if canary in line]
 
 
-def failing_project(folder: Path, **models: str) -> Project:
+def failing_project(folder: Path, *, attempts: int = 1, **plan: Any) -> Project:
     """One phase whose check fails and prints what the agent left."""
-    return make_project(
-        folder,
-        {"one": []},
-        plan={"models": models} if models else None,
-        phase={"validate": ["sh -c 'cat said* 2>/dev/null; exit 1'"], "budget": {"attempts": 1}},
-    )
+    check = "sh -c 'cat said* 2>/dev/null; exit 1'"
+    phase = {"validate": [check], "budget": {"attempts": attempts}}
+    return make_project(folder, {"one": []}, plan=plan, phase=phase)
 
 
 def run(machine: Machine, project: Project, builder: str, *more: str, **environ: str) -> Answer:
@@ -103,9 +100,12 @@ def saying(key: str) -> dict[str, Any]:
 def test_a_key_of_the_environment_and_the_doctors(
     machine: Machine, nowhere: list[Answer], tmp_path: Path
 ) -> None:
-    project = failing_project(tmp_path, doctor_cheap="openai-chat:doctor")
-    plan = project.plan.read_text(encoding="utf-8")
-    project.plan.write_text(f"policy: {{doctor: api}}\n{plan}", encoding="utf-8")
+    project = failing_project(
+        tmp_path,
+        attempts=3,
+        policy={"doctor": "api"},
+        models={"doctor_cheap": "openai-chat:doctor"},
+    )
     with ScriptedModelServer(saying(f"{CANARY} and {DOCTORS_CANARY}")) as server:
         nowhere.append(
             run(
@@ -121,6 +121,8 @@ def test_a_key_of_the_environment_and_the_doctors(
         )
     assert nowhere[0].code == 1, nowhere[0].stderr
     assert "[secret]" in spooled(machine)
+    nowhere.append(machine.run("tokens", nowhere[0].json["run_id"], "--json"))
+    assert nowhere[1].json["spent"]["by_role"]["doctor"] > 0
 
 
 BLOCK = """

@@ -3,6 +3,7 @@ and the ledger says what the server counted."""
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from support.projects import git, write_yaml
 from autopack.modelserver import ScriptedModelServer
 from autopack.store.engine import Database
 from autopack.store.runs import get_attempts
+from autopack.workspace import sandbox
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +24,7 @@ FAULT = Path(__file__).parent.parent.parent / "data" / "repos" / "inflection.mut
 KEY = "sk-canary-9876543210-zyxwvutsrqponmlkjihgfedcba"
 PROGRAMS = {"claude-code": "claude", "codex": "codex", "opencode": "opencode"}
 NAMES = [*PROGRAMS, "api"]
+OBSTACLE = sandbox.obstacle(os.environ)
 
 
 def mending(
@@ -35,7 +38,8 @@ def mending(
     old, new = difference(broken, mended)
     path = "inflection/__init__.py"
     edit: dict[str, Any] = {"path": path, "old": old, "new": new}
-    look: dict[str, Any] = {"actions": [{"read": path}]}
+    # It prints its environment, where its key is.
+    look: dict[str, Any] = {"actions": [{"read": path}, {"run": "env"}]}
     mend: dict[str, Any] = {"actions": [{"edit": edit}]}
     if name == "api":
         look = {"tools": [{"name": "read_file", "arguments": {"path": path}}]}
@@ -94,7 +98,12 @@ def plan_file(folder: Path, **phase: Any) -> Path:
 
 
 def run_with(
-    name: str, machine: Machine, server: ScriptedModelServer, programs: Path, *more: str
+    name: str,
+    machine: Machine,
+    server: ScriptedModelServer,
+    programs: Path,
+    *more: str,
+    **environ: str,
 ) -> Answer:
     url = server.url if name == "claude-code" else server.openai_url
     return machine.run(
@@ -114,12 +123,18 @@ def run_with(
         ANTHROPIC_API_KEY=KEY,
         OPENAI_API_KEY=KEY,
         AUTOPACK_BUILDER_KEY=KEY,
+        **environ,
     )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_real_project_is_mended_and_every_token_counted(
-    name: str, machine: Machine, repository: Path, programs: Path, tmp_path: Path
+    name: str,
+    machine: Machine,
+    repository: Path,
+    programs: Path,
+    tmp_path: Path,
+    prefect_folder: Path,
 ) -> None:
     plan = plan_file(tmp_path)
     with ScriptedModelServer(mending(repository, name)) as server:
@@ -139,7 +154,36 @@ def test_a_real_project_is_mended_and_every_token_counted(
     ]
     assert spent["unsplit"] == 0
     assert run["budget"]["reserved"]["tokens"] == 0
-    assert_nowhere(machine, answer)
+    assert_nowhere(answer, machine.home.parent, prefect_folder)
+
+
+@pytest.mark.skipif(
+    OBSTACLE is not None, reason=f"nothing was proved about confinement: {OBSTACLE}"
+)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name == "codex" else pytest.mark.full) for name in NAMES],
+)
+def test_confined_agents_work_too(
+    name: str, machine: Machine, repository: Path, programs: Path, tmp_path: Path
+) -> None:
+    plan = plan_file(tmp_path)
+    with ScriptedModelServer(mending(repository, name)) as server:
+        answer = run_with(
+            name,
+            machine,
+            server,
+            programs,
+            str(plan),
+            "--repo",
+            str(repository),
+            AUTOPACK_SANDBOX="bwrap",
+        )
+        counted = server.totals()
+
+    assert answer.code == 0, answer.stderr + answer.stdout
+    assert answer.json["tokens"]["total"] == counted.total > 0
+    assert marked_processes(answer.json["run_id"]) == []
 
 
 FAILURES = {"500": "500", "429": "429", "hang": "out of time"}
@@ -158,7 +202,13 @@ def failing(name: str, mode: str) -> Any:
     ("name", "mode"), [failing(name, mode) for name in NAMES for mode in FAILURES]
 )
 def test_a_provider_that_fails_for_ever_ends_the_attempt_in_time(
-    name: str, mode: str, machine: Machine, repository: Path, programs: Path, tmp_path: Path
+    name: str,
+    mode: str,
+    machine: Machine,
+    repository: Path,
+    programs: Path,
+    tmp_path: Path,
+    prefect_folder: Path,
 ) -> None:
     """After one good answer, whose tokens count."""
     limit = {"hang": 25.0 if name == "opencode" else 12.0}.get(mode, 120.0)
@@ -176,7 +226,7 @@ def test_a_provider_that_fails_for_ever_ends_the_attempt_in_time(
     assert counted.calls == 1
     assert answer.json["tokens"]["total"] == counted.total > 0
     assert marked_processes(answer.json["run_id"]) == []
-    assert_nowhere(machine, answer)
+    assert_nowhere(answer, machine.home.parent, prefect_folder)
 
 
 def seconds_of_build(machine: Machine, run_id: str) -> float:
@@ -187,8 +237,8 @@ def seconds_of_build(machine: Machine, run_id: str) -> float:
     return (attempt.built_at - attempt.started_at).total_seconds()
 
 
-def assert_nowhere(machine: Machine, answer: Answer) -> None:
-    """The key is in no file under the home, not in the database, and was not printed."""
+def assert_nowhere(answer: Answer, *folders: Path) -> None:
+    """The key was not printed, and is in no file: databases, spools, logs."""
     assert KEY not in answer.stdout + answer.stderr
-    files = [path for path in machine.home.parent.rglob("*") if path.is_file()]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []

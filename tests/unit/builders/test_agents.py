@@ -344,6 +344,27 @@ async def test_opencode_is_ended_when_its_provider_refuses_for_ever(
     assert "Too Many Requests" in result.summary
 
 
+@pytest.mark.parametrize(
+    ("options", "confined", "expected"),
+    [
+        ({}, "off", "workspace-write"),
+        ({}, "bwrap", "danger-full-access"),  # one sandbox does not start in another
+        ({"sandbox": "read-only"}, "bwrap", "read-only"),
+    ],
+)
+async def test_codex_confines_its_commands_where_autopack_does_not(
+    options: dict[str, str],
+    confined: str,
+    expected: str,
+    program: Any,
+    request_: BuildRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AUTOPACK_SANDBOX", confined)
+    argv = (await _noted(CodexBuilder, program, request_, **options))["argv"]
+    assert argv[argv.index("--sandbox") + 1] == expected
+
+
 async def test_an_agent_that_falls_silent_is_ended(program: Any, request_: BuildRequest) -> None:
     path, _ = program("print('begun', flush=True); __import__('time').sleep(60)")
 
