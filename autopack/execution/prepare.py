@@ -39,8 +39,9 @@ class RunRequest:
     """What a user asks for. ``plan`` is a path, a URL, or the text of a plan file.
 
     ``commit`` is any revision, HEAD when None. ``token_cap`` overrides the plan's.
-    ``campaign`` names the budget that the run shares with others. ``builder_secrets``
-    are options of the builder that are used but never stored.
+    ``campaign`` names the budget that the run shares with others. ``prompt`` is what builders are
+    told beyond their tasks. ``builder_secrets`` are options of the builder that are used but
+    never stored.
     """
 
     plan: str
@@ -55,6 +56,7 @@ class RunRequest:
     at_cap: str = "fail"
     run_id: str | None = None
     campaign: str | None = None
+    prompt: str | None = None
     builder_secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
@@ -67,21 +69,24 @@ def read_plan(source: str) -> Plan:
     return parse_plan(text, name=name)
 
 
-def read_source(source: str) -> tuple[str, str]:
-    """The text at a path or an http(s) URL, or the text itself, and what errors call it."""
+def read_source(source: str, *, what: str = "plan") -> tuple[str, str]:
+    """The text at a path or an http(s) URL, or the text itself, and what errors call it.
+
+    ``what`` names the kind of file. Raises NotFound or PlanError.
+    """
     if source.startswith(("http://", "https://")):
         try:
             response = httpx.get(source, follow_redirects=True, timeout=30)
             response.raise_for_status()
         except httpx.HTTPError as error:
             raise PlanError(
-                f"the plan at {source} cannot be read: {error}", field="plan"
+                f"the {what} at {source} cannot be read: {error}", field=what
             ) from error
         return response.text, source
     if "\n" in source:
-        return source, "plan"
+        return source, what
     path = Path(source).expanduser()
-    return read_plan_text(path), str(path)
+    return read_plan_text(path, what=what), str(path)
 
 
 def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock: Clock) -> RunRow:
@@ -152,6 +157,7 @@ def check_request(
         minutes_cap=plan.budget.minutes,
         at_cap=request.at_cap,
         campaign_id=request.campaign,
+        prompt=request.prompt,
     )
     return new, [(phase.id, phase.tier) for phase in plan.ordered()], made
 
