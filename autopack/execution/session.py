@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from autopack.budget import Exhausted, Level, first_exhausted
+from autopack.budget import Exhausted, Level, Limits, first_exhausted
 from autopack.builders.protocol import Builder
 from autopack.builders.registry import make_builder
 from autopack.clock import Clock
@@ -131,7 +131,7 @@ class RunSession:
         return budgets.levels(
             source,
             self.run_id,
-            {phase.id: phase.budget.tokens},
+            {phase.id: Limits(tokens=phase.budget.tokens, minutes=phase.budget.minutes)},
             uncounted_minutes=self.keeper.uncounted_seconds() / 60,
         )
 
