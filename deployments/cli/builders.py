@@ -18,7 +18,10 @@ from autopack.builders.trial import try_builder
 from autopack.builders.usage import parse as parse_usage
 from autopack.errors import BadInput
 from autopack.redaction import Redactor, known_secrets
+from autopack.settings import Settings
 from autopack.validation.child_environment import child_environment
+from autopack.workspace.process import Supervisor
+from autopack.workspace.sandbox import Sandbox
 from deployments.cli.output import AsJson, out, plain_table, print_json
 
 app = App(
@@ -65,7 +68,9 @@ def check(
     """
     options = parse_options(set_ or [])
     builder = make_builder(name, options, model=model)
+    home = Settings.from_environment().home
     with tempfile.TemporaryDirectory(prefix="autopack-check-") as folder:
+        sandbox = Sandbox.of(os.environ, home=home, writable=[Path(folder)])
         trial = asyncio.run(
             try_builder(
                 builder,
@@ -73,6 +78,7 @@ def check(
                 environment=child_environment(os.environ),
                 model=model,
                 seconds=seconds,
+                supervisor=Supervisor(sandbox=sandbox),
             )
         )
     answer: dict[str, Any] = {"builder": name, **trial.as_json()}
