@@ -143,17 +143,18 @@ class Sandbox:
     def command(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> list[str]:
         """``argv`` as bubblewrap runs it. Raises OSError like starting the program itself would."""
         program = _found(argv, cwd, env)
-        words = [self.program, *_BARE]
-        for path in (*self.hidden, *self.temporary):
-            words += ["--tmpfs", str(path)]
+        mounts = [(path, ["--tmpfs", str(path)]) for path in (*self.hidden, *self.temporary)]
         for path in self._shown(program, env):
-            words += ["--ro-bind-try", str(path), str(path)]
+            mounts.append((path, ["--ro-bind-try", str(path), str(path)]))
+        # Outer folders first: each covers what was mounted below it before.
+        mounts.sort(key=lambda mount: len(mount[0].parts))
+        words = [self.program, *_BARE, *(word for _, words in mounts for word in words)]
         for path in self.writable:
             words += ["--bind", str(path), str(path)]
         return [*words, "--chdir", str(cwd), "--", *argv]
 
-    def _shown(self, program: Path, env: Mapping[str, str]) -> list[Path]:
-        """What has to be bound again below the hidden folders, outer folders first."""
+    def _shown(self, program: Path, env: Mapping[str, str]) -> set[Path]:
+        """What has to be bound again below the hidden folders, which themselves never are."""
         folders = [Path(entry) for entry in env.get("PATH", os.defpath).split(os.pathsep) if entry]
         found = [*self.readable, *folders, program.parent, _installation(program.resolve())]
         for folder in folders:
@@ -161,9 +162,7 @@ class Sandbox:
                 found += [
                     _installation(one.resolve()) for one in folder.iterdir() if one.is_symlink()
                 ]
-        forbidden = {*self.hidden, *(parent for path in self.hidden for parent in path.parents)}
-        kept = {path for path in found if self._is_hidden(path) and path not in forbidden}
-        return sorted(kept, key=lambda path: len(path.parts))
+        return {path for path in found if self._is_hidden(path) and path not in self.hidden}
 
     def _is_hidden(self, path: Path) -> bool:
         return any(path.is_relative_to(folder) for folder in self.hidden)

@@ -113,6 +113,15 @@ async def test_what_the_user_names_can_be_read_and_not_written(run: Run, places:
 
 
 @needs_bwrap
+async def test_autopacks_home_stays_hidden_below_what_the_user_names(
+    run: Run, places: Path
+) -> None:
+    code = LOOK + "print((at / 'project').exists(), (at / 'autopack' / 'autopack.db').exists())"
+    ended = await run(code, **{READABLE: str(places)})
+    assert ended.tail == "True False\n"
+
+
+@needs_bwrap
 async def test_the_network_stays(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
