@@ -72,7 +72,14 @@ def cancel(run_id: str, *, db: Database, settings: Settings, clock: Clock) -> No
         if get_run(db, run_id).state.is_final:
             return
         try:
-            _take_and_cancel(run_id, db, settings, clock)
+            end_abandoned(
+                run_id,
+                RunState.DONE_CANCELLED,
+                "cancelled before it was finished",
+                db=db,
+                settings=settings,
+                clock=clock,
+            )
         except RunHeld:
             time.sleep(0.25)
         except Refused:
@@ -86,15 +93,26 @@ def cancel(run_id: str, *, db: Database, settings: Settings, clock: Clock) -> No
     )
 
 
-def _take_and_cancel(run_id: str, db: Database, settings: Settings, clock: Clock) -> None:
+def end_abandoned(
+    run_id: str,
+    state: RunState,
+    reason: str,
+    *,
+    db: Database,
+    settings: Settings,
+    clock: Clock,
+) -> None:
+    """Take a run that nobody holds, and end it; what its last holder spent is counted.
+
+    Also when its repository or recording is gone. Raises RunHeld, and Refused when it has ended.
+    """
     try:
         session = open_session(run_id, db=db, settings=settings, clock=clock)
     except BadInput as unusable:
-        reason = f"cancelled; {unusable.message}"
-        close_unopened(run_id, db, settings, RunState.DONE_CANCELLED, reason)
+        close_unopened(run_id, db, settings, state, f"{reason}; {unusable.message}")
         return
     try:
-        finish(session, RunState.DONE_CANCELLED, "cancelled before it was finished")
+        finish(session, state, reason)
     finally:
         close_session(session)
 

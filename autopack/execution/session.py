@@ -165,6 +165,9 @@ def held(run_id: str) -> RunSession:
     return _held[run_id]
 
 
+DATABASE_NOTE = "database"
+"""The file in a run's folder that names its database."""
+
 _stopping: list[tuple[StopReason, str]] = []
 
 
@@ -226,6 +229,7 @@ def open_session(
         mirror = Mirror.open(settings.home, source)
         mirror.ensure(run.base_commit, run_id)
         run_folder = settings.run_folder(run_id)
+        _mark_folder(run_folder, db)
         Recorder(db, run_folder).ingest()
         recover(
             db,
@@ -273,6 +277,12 @@ def open_session(
     if _stopping:
         switch.stop(*_stopping[0])
     return session
+
+
+def _mark_folder(folder: Path, db: Database) -> None:
+    """Say in the run's folder which database knows the run, for whoever cleans up."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / DATABASE_NOTE).write_text(db.url_masked, encoding="utf-8")
 
 
 def _unfinished(db: Database, run_id: str) -> RunRow:

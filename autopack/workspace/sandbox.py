@@ -23,7 +23,7 @@ READABLE = "AUTOPACK_SANDBOX_READABLE"
 BWRAP = "bwrap"
 
 _BARE = (
-    "--unshare-pid", "--unshare-ipc", "--cap-drop", "ALL",
+    "--unshare-pid", "--unshare-ipc", "--die-with-parent", "--cap-drop", "ALL",
     "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc",
     # Root could change the machine's settings there, whatever it may do otherwise.
     "--ro-bind", "/proc/sys", "/proc/sys",

@@ -41,6 +41,11 @@ app.command("deployments.cli.fleet:fleet", name="fleet", help="Run many plans, s
 app.command(
     "deployments.cli.replay:replay", name="replay", help="Run finished runs again, and compare."
 )
+app.command(
+    "deployments.cli.reconcile:reconcile",
+    name="reconcile",
+    help="Resume and clean up after processes that died.",
+)
 app.command("deployments.cli.show:runs", name="runs", help="List runs, newest first.")
 app.command("deployments.cli.show:show", name="show", help="Show one run and its phases.")
 app.command("deployments.cli.show:tokens", name="tokens", help="Show what a run spent.")
