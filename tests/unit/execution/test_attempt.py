@@ -240,7 +240,7 @@ JUDGED = [
     ({"validate": ["python3 a.py"]}, [write(**{"a.py": "x ="})], Cause.SYNTAX_ERROR, ""),
     ({"validate": ["false"]}, [write(a="<<<<<<< ours\n")], Cause.PATCH_CONFLICT, ""),
     (
-        {"validate": ["sleep 60"], "budget": {"minutes": 0.002}},
+        {"validate": ["sleep 60"], "budget": {"minutes": 0.02}},
         [write(a="1")],
         Cause.TIMEOUT,
         "did not end in time",
