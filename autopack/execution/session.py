@@ -296,13 +296,16 @@ def _unfinished(db: Database, run_id: str) -> RunRow:
     return run
 
 
-def close_session(session: RunSession) -> None:
-    """Give the run back; whatever state it is in, another process may go on from there."""
+def close_session(session: RunSession, *, give_back: bool = True) -> None:
+    """Let go of the run; whatever state it is in, another process may go on from there.
+
+    Without ``give_back`` its lease is left to expire, which asks for the run to be resumed.
+    """
     _held.pop(session.run_id, None)
     session.supervisor.end_all()
     session.keeper.close()
     stopped = session.switch.stopped
-    if stopped is None or stopped.reason is not StopReason.LEASE_LOST:
+    if give_back and (stopped is None or stopped.reason is not StopReason.LEASE_LOST):
         release(session.db, session.lease)
 
 

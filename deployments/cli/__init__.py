@@ -56,6 +56,9 @@ app.command(
     "deployments.cli.builders:app", name="builders", help="See which coding agents can build here."
 )
 app.command("deployments.cli.look:toolchain", name="toolchain", help="Show how a project is built.")
+app.command(
+    "deployments.cli.chaos:chaos", name="chaos", help="Kill things, and see whether any is lost."
+)
 app.command("deployments.cli.health:health", name="health", help="Check this installation.")
 app.command("deployments.cli.up:up", name="up", help="Start a local Prefect with UI and worker.")
 
