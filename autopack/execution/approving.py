@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import socket
 
 from sqlalchemy import Connection
 
 from autopack.clock import Clock
-from autopack.errors import BadInput, RunHeld
-from autopack.execution.finish import close_unopened, finish
-from autopack.execution.session import RunSession, close_session, open_session
+from autopack.errors import RunHeld
+from autopack.execution.finish import end_abandoned
+from autopack.execution.session import RunSession
 from autopack.plan.model import PhaseSpec
 from autopack.settings import Settings
 from autopack.store.approvals import (
@@ -84,19 +85,8 @@ def approve(
     answered = answer(db, run_id, given)
     if given.approved:
         return answered
-    ending = _ending(answered)
-    try:
-        session = open_session(run_id, db=db, settings=settings, clock=clock)
-    except RunHeld:
-        return answered  # its holder sees the answer and ends it
-    except BadInput:
-        # Whoever answers need not have the agent and its keys.
-        close_unopened(run_id, db, settings, *ending)
-        return answered
-    try:
-        finish(session, *ending)
-    finally:
-        close_session(session)
+    with contextlib.suppress(RunHeld):  # its holder sees the answer and ends it
+        end_abandoned(run_id, *_ending(answered), db=db, settings=settings, clock=clock)
     return answered
 
 

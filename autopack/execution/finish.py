@@ -109,7 +109,7 @@ def end_abandoned(
     try:
         session = open_session(run_id, db=db, settings=settings, clock=clock)
     except BadInput as unusable:
-        close_unopened(run_id, db, settings, state, f"{reason}; {unusable.message}")
+        _close_unopened(run_id, db, settings, state, f"{reason}; {unusable.message}")
         return
     try:
         finish(session, state, reason)
@@ -117,10 +117,10 @@ def end_abandoned(
         close_session(session)
 
 
-def close_unopened(
+def _close_unopened(
     run_id: str, db: Database, settings: Settings, state: RunState, reason: str
 ) -> None:
-    """End a run that cannot be opened here; what its last build spent stays unreconciled."""
+    """End a run that cannot be opened any more; what its last build spent stays unreconciled."""
     lease = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds).lease
 
     def write(conn: Connection) -> None:

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,15 @@ def run(places: Path) -> Run:
         )
 
     return start
+
+
+@pytest.fixture
+def outside() -> Iterator[subprocess.Popen[bytes]]:
+    """A program that is not confined."""
+    process = subprocess.Popen(["sleep", "65432"])
+    yield process
+    process.kill()
+    process.wait()
 
 
 LOOK = """
@@ -131,16 +140,15 @@ async def test_the_network_stays(run: Run) -> None:
 
 
 @needs_bwrap
-async def test_programs_outside_are_not_seen(run: Run) -> None:
+async def test_programs_outside_are_not_seen(run: Run, outside: subprocess.Popen[bytes]) -> None:
     code = (
         "import pathlib\n"
         "for one in pathlib.Path('/proc').glob('[0-9]*/cmdline'):\n"
         "    print(one.read_bytes())\n"
     )
-    with subprocess.Popen(["sleep", "65432"]) as outside:
-        ended = await run(code)
-        outside.kill()
+    ended = await run(code)
     assert "glob" in ended.tail
+    assert outside.poll() is None
     assert "65432" not in ended.tail
 
 
