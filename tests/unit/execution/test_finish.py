@@ -172,4 +172,4 @@ def test_a_run_whose_repository_is_gone_can_still_be_cancelled(
     cancel("r", db=database, settings=settings, clock=SystemClock())
     run = get_run(database, "r")
     assert run.state is RunState.DONE_CANCELLED
-    assert "cancelled; " in (run.failure_reason or "")
+    assert "cancelled before it was finished; " in (run.failure_reason or "")
