@@ -16,7 +16,7 @@ from typing import Any, Literal
 import yaml
 
 from autopack.clock import SystemClock
-from autopack.errors import WorkFailed
+from autopack.errors import AutopackError, WorkFailed
 from autopack.execution.prepare import RunRequest, prepare_run
 from autopack.execution.reconciling import clean
 from autopack.settings import Settings
@@ -26,7 +26,8 @@ from autopack.store.runs import get_run
 from autopack.workspace.git import Git
 from autopack.workspace.leftovers import HOLDER
 from deployments.chaos.findings import findings
-from deployments.chaos.parts import Postgres, PrefectServer, RunProcess, Sqlite
+from deployments.chaos.parts import Postgres, RunProcess, Sqlite
+from deployments.own_server import OwnServer
 
 PHASES = 3
 _SPEC = {"success": 1, "calls": 3, "seconds": {"uniform": [0.1, 0.4]}}
@@ -78,7 +79,7 @@ class Chaos:
         self._dice = random.Random(seed)  # noqa: S311
         self._at_once, self._say, self._kills = at_once, say, kills
         self._database = Sqlite(folder) if engine == "sqlite" else Postgres(folder)
-        self._prefect = PrefectServer(folder / "prefect-server")
+        self._prefect = _prefect_server(folder / "prefect-server")
         self._settings = Settings(folder / "home", self._database.url, lease_seconds=15)
         self._settings.home.mkdir()
         self._db = Database.open(self._settings.database_url, check_schema=False)
@@ -94,13 +95,15 @@ class Chaos:
         began = time.monotonic()
         self._prefect.wait()
         killed, next_at, progressed = 0, began + 2.0, time.monotonic()
-        left = len(self._run_ids)
+        left, kind = len(self._run_ids), None
         while unfinished := self._unfinished():
             self._keep_going(unfinished)
             self._note_recoveries()
             if killed < self._kills and time.monotonic() >= next_at:
-                killed += self._disturb()
-                next_at = time.monotonic() + self._dice.uniform(0.3, 3.0)
+                kind = kind or self._choose()
+                if (kills := self._disturb(kind)) is not None:
+                    killed, kind = killed + kills, None
+                    next_at = time.monotonic() + self._dice.uniform(0.3, 3.0)
             if len(unfinished) < left or killed < self._kills:
                 left, progressed = len(unfinished), time.monotonic()
             if time.monotonic() - progressed > _STUCK_SECONDS:
@@ -170,28 +173,35 @@ class Chaos:
             self._processes[run_id] = RunProcess(run_id, environ, folder / "process.log")
             working.append(run_id)
 
-    def _disturb(self) -> int:
-        """Do one thing; how many kills it was."""
-        kinds: dict[str, tuple[int, Callable[[], int]]] = {
-            "kill run": (14, self._kill_run),
-            "kill Prefect server": (1, self._kill_server),
-            "cut database": (1, self._cut_database),
-        }
+    def _choose(self) -> str:
+        """What to do next: mostly to kill a run, sometimes what all of them need."""
+        weights = {"kill run": 14, "kill Prefect server": 1, "cut database": 1}
         if isinstance(self._database, Postgres):
-            kinds["kill PostgreSQL"] = (1, self._database_killed)
-        names = list(kinds)
-        [name] = self._dice.choices(names, weights=[kinds[one][0] for one in names])
-        done = kinds[name][1]()
-        if done or name == "cut database":
-            self.report.did[name] = self.report.did.get(name, 0) + 1
-            self._say(f"{name} ({sum(self.report.did.values())})")
-        return done
+            weights["kill PostgreSQL"] = 1
+        [name] = self._dice.choices(list(weights), weights=list(weights.values()))
+        return name
 
-    def _kill_run(self) -> int:
+    def _disturb(self, kind: str) -> int | None:
+        """Do it; how many kills it was, or None when there is nothing to kill at the moment."""
+        match kind:
+            case "kill run":
+                kills = self._kill_run()
+            case "kill Prefect server":
+                kills = self._kill_server()
+            case "kill PostgreSQL":
+                kills = self._kill_database()
+            case _:
+                kills = self._cut_database()
+        if kills is not None:
+            self.report.did[kind] = self.report.did.get(kind, 0) + 1
+            self._say(f"{kind} ({sum(self.report.did.values())})")
+        return kills
+
+    def _kill_run(self) -> int | None:
         working = [process for process in self._processes.values() if not process.has_ended()]
         held = [process for process in working if self._holds(process)]
         if not held:
-            return 0
+            return None
         victim = self._dice.choice(held)
         victim.kill()
         self._killed.append(_Killed(victim.run_id, time.monotonic(), victim.pid))
@@ -204,7 +214,7 @@ class Chaos:
         self._prefect.wait()
         return 1
 
-    def _database_killed(self) -> int:
+    def _kill_database(self) -> int:
         if isinstance(self._database, Postgres):
             self._database.kill()
         return 1
@@ -227,8 +237,6 @@ class Chaos:
     @staticmethod
     def _patiently(look: Callable[[], Any]) -> Any:
         """The database may be away for some seconds: chaos took it."""
-        from autopack.errors import AutopackError
-
         for _ in range(100):
             try:
                 return look()
@@ -256,6 +264,20 @@ def chaos(
             yield system
         finally:
             system.close()
+
+
+def _prefect_server(folder: Path) -> OwnServer:
+    folder.mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return OwnServer(
+        folder,
+        kept
+        | {
+            "PREFECT_HOME": str(folder),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED": "false",
+        },
+    )
 
 
 def _make_repository(folder: Path) -> None:

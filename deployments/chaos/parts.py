@@ -1,10 +1,8 @@
-"""The parts of a system that chaos breaks: a Prefect server, a database, processes of runs."""
+"""The parts of a system that chaos breaks: its database, and processes of runs."""
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -14,12 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import httpx
 import psutil
-
-from autopack.errors import WorkFailed
-
-_START_SECONDS = 120.0
 
 
 def kill_tree(pid: int) -> None:
@@ -34,58 +27,6 @@ def kill_tree(pid: int) -> None:
             one.kill()
         except psutil.NoSuchProcess:
             continue
-
-
-class PrefectServer:
-    """A Prefect server on one port, that can be killed and comes back with its database."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
-        self._folder = folder
-        self.api_url = f"http://127.0.0.1:{self._port}/api"
-        self.start()
-
-    def start(self) -> None:
-        """Start it; it answers some seconds later."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
-        with (self._folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "uvicorn", "--factory"),
-                    "prefect.server.api.server:create_app",
-                    *("--host", "127.0.0.1", "--port", str(self._port), "--log-level", "error"),
-                ],
-                env=kept
-                | {
-                    "PREFECT_HOME": str(self._folder),
-                    "PREFECT_UI_ENABLED": "0",
-                    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-                    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED": "false",
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def wait(self) -> None:
-        """Return when it answers. Raises WorkFailed when it does not."""
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                if httpx.get(f"{self.api_url}/health", timeout=2).is_success:
-                    return
-            except httpx.HTTPError:
-                time.sleep(0.1)
-        raise WorkFailed("the Prefect server did not start", hint=str(self._folder / "server.log"))
-
-    def kill(self) -> None:
-        """SIGKILL it."""
-        kill_tree(self._process.pid)
-        self._process.wait()
 
 
 class ApplicationDatabase(Protocol):
@@ -134,7 +75,8 @@ class Postgres:
 
         import sqlalchemy as sa
 
-        self._server: Any = get_server(folder / "postgres", cleanup_mode="stop")
+        self._folder = folder / "postgres"
+        self._server: Any = get_server(self._folder, cleanup_mode="stop")
         url = sa.make_url(self._server.get_uri()).set(drivername="postgresql+psycopg")
         self.url = url.render_as_string(hide_password=False)
 
@@ -155,6 +97,9 @@ class Postgres:
             except psutil.NoSuchProcess:
                 continue
         time.sleep(0.5)
+        # Where nobody reaps it, the dead server still looks like one that runs.
+        for lock in ("postmaster.pid", ".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
+            (self._folder / lock).unlink(missing_ok=True)
         self._server.ensure_postgres_running()
 
     def close(self) -> None:
