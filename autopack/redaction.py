@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -85,6 +86,24 @@ def environment_secrets(environ: Mapping[str, str]) -> set[str]:
         elif _SECRET_NAMES.fullmatch(name.upper()) and not _is_path(value):
             found.add(value)
     return found
+
+
+def url_holds_secret(url: str) -> bool:
+    """Whether a URL carries a password, or a parameter whose name says that it is secret."""
+    parts = urlsplit(url)
+    names = [name.upper().replace("-", "_") for name, _ in parse_qsl(parts.query)]
+    return bool(parts.password) or any(
+        name == "KEY" or _SECRET_NAMES.fullmatch(name) for name in names
+    )
+
+
+def known_secrets(
+    environ: Mapping[str, str], options: Mapping[str, str], secrets: Iterable[str] = ()
+) -> set[str]:
+    """What a run must not keep: secrets of the environment, of a builder's block (``secrets``),
+    and the key that the builder's options name."""
+    key = environ.get(options.get("key_env", ""))
+    return environment_secrets(environ) | set(secrets) | ({key} if key else set())
 
 
 def _is_path(value: str) -> bool:

@@ -52,12 +52,18 @@ class _AgentBlock(BuilderBlock):
         default=None, description="Another endpoint than the provider's own."
     )
     model: str | None = Field(default=None, description="Used where run and plan name none.")
+    stall: float | None = Field(
+        default=None, description="Seconds of silence after which a build is ended."
+    )
 
 
 class _ProgramBlock(_AgentBlock):
     """An agent that is installed as a program."""
 
     executable: str | None = Field(default=None, description="The program, if not on PATH.")
+    max_files: int | None = Field(
+        default=None, description="The most new files a build may leave; 100,000 when empty."
+    )
 
 
 class ClaudeCodeBlock(_ProgramBlock):
@@ -124,6 +130,12 @@ class CommandBlock(BuilderBlock):
     model: str | None = Field(default=None, description="Used where run and plan name none.")
     key_env: str | None = Field(
         default=None, description="An environment variable of the worker to hand on."
+    )
+    stall: float | None = Field(
+        default=None, description="Seconds of silence after which a build is ended."
+    )
+    max_files: int | None = Field(
+        default=None, description="The most new files a build may leave; 100,000 when empty."
     )
 
 

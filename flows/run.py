@@ -83,6 +83,9 @@ async def execute_run(
         if earlier is not None:
             # A retried flow run goes on with the run it began.
             run_id = earlier.run_id
+            if earlier.state.is_final:
+                # While nobody worked on it: the question it waited for was answered with no.
+                return run_view(db, run_id)
         elif plan is not None or run_id is None:
             wanted = await request(
                 plan=plan,

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from autopack.builders.bounds import Bounds, ended_early
 from autopack.builders.isolation import isolated_environment
 from autopack.builders.prompt import render_prompt
 from autopack.builders.protocol import (
@@ -32,6 +33,7 @@ from autopack.builders.providers import provider_of
 from autopack.builders.usage import Usage, parse
 from autopack.builders.watching import Watch, watched
 from autopack.errors import BadInput
+from autopack.workspace.limits import MAX_FILES
 
 if TYPE_CHECKING:
     from autopack.plan.model import Plan
@@ -68,7 +70,8 @@ class CommandLineAgent(ABC):
     ``model``: used where the run names none. ``base_url``: another endpoint than the provider's
     own; no key is then needed. ``key_env``: the variable that holds the key, read when a build
     starts; ``api_key`` is the key itself, for configuration that can hold secrets.
-    ``executable``: the program, where it is not on PATH.
+    ``executable``: the program, where it is not on PATH. ``stall``: a build that prints nothing
+    for so many seconds is ended. ``max_files``: so is one that leaves more new files than that.
     """
 
     name: ClassVar[str]
@@ -85,12 +88,15 @@ class CommandLineAgent(ABC):
         api_key: str | None = None,
         key_env: str | None = None,
         executable: str | None = None,
+        stall: str | float | None = None,
+        max_files: str | int = MAX_FILES,
     ) -> None:
         self.model = model
         self.base_url = base_url.rstrip("/") if base_url else None
         self._api_key = api_key
         self._key_env = key_env
         self._executable = executable
+        self._bounds = Bounds.of(stall, max_files)
 
     def check(self, plan: Plan) -> None:
         """Raise BadInput when the program, its key or its model is missing."""
@@ -123,6 +129,8 @@ class CommandLineAgent(ABC):
             timeout=request.limits.seconds,
             spool=output,
             max_output=_MAX_OUTPUT,
+            silence=self._bounds.silence,
+            files=self._bounds.of_files(request),
             input=render_prompt(request),
         )
         try:
@@ -222,12 +230,10 @@ def _result(usage: Usage, end: Exit | None, ended_because: str | None) -> BuildR
     calls = usage.calls
     if end is None:
         return BuildResult(BuildStatus.FAILED, None, f"ended: {ended_because}", calls)
-    if end.timed_out:
-        seconds = f"ran out of time after {end.seconds:.0f} s"
-        return BuildResult(BuildStatus.TIMED_OUT, end.status, seconds, calls)
-    if end.truncated:
-        summary = f"ended: it printed more than {_MAX_OUTPUT} bytes"
-        return BuildResult(BuildStatus.FAILED, end.status, summary, calls)
+    early = ended_early(end)
+    if early is not None:
+        status, reason = early
+        return BuildResult(status, end.status, reason, calls)
     if usage.error:
         prefix = f"provider error {usage.http_status}: " if usage.http_status else ""
         words = (prefix + usage.error)[:_LONGEST_SUMMARY]

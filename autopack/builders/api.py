@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from autopack.builders.agent import Probe
 from autopack.builders.confined import ConfinedTools, ToolRefused
 from autopack.builders.endpoint import ENDPOINT_KEY_VARIABLE, key_variable
-from autopack.builders.options import whole_number
+from autopack.builders.options import seconds, whole_number
 from autopack.builders.prompt import render_prompt
 from autopack.builders.protocol import BuildRequest, BuildResult, BuildStatus, ModelCall
 from autopack.builders.providers import CUSTOM, provider_of
@@ -30,7 +30,8 @@ _TASK = "Use the tools to do the task. Answer with one sentence when it is done.
 class ApiBuilder:
     """``provider`` is one that pydantic-ai knows, guessed from the model's name when left out;
     with a ``base_url`` of your own it is the protocol spoken there (``openai-chat`` unless said).
-    ``max_turns`` ends a build after so many answers."""
+    ``max_turns`` ends a build after so many answers, ``stall`` one whose model leaves a call
+    without an answer for so many seconds."""
 
     name = "api"
     shows_spend = True
@@ -44,6 +45,7 @@ class ApiBuilder:
         api_key: str | None = None,
         key_env: str | None = None,
         max_turns: str | int = 100,
+        stall: str | float | None = None,
     ) -> None:
         self.model = model
         self.base_url = base_url
@@ -51,6 +53,7 @@ class ApiBuilder:
         self._api_key = api_key
         self._key_env = key_env
         self._max_turns = whole_number("max_turns", max_turns, least=1)
+        self._stall = None if stall is None else seconds("stall", stall)
 
     def provider(self, model: str | None) -> str:
         """Who is paid."""
@@ -92,7 +95,7 @@ class ApiBuilder:
         from pydantic_ai import Agent, UsageLimits
         from pydantic_ai.exceptions import AgentRunError, ModelHTTPError
 
-        from autopack.builders.api_model import BudgetSpent, RecordingModel, open_model
+        from autopack.builders.api_model import BudgetSpent, RecordingModel, Stalled, open_model
 
         full = self._model(request.model)
         provider = self.provider(full)
@@ -102,7 +105,12 @@ class ApiBuilder:
             try:
                 inner = open_model(protocol, own, key=self._key(full), base_url=self.base_url)
                 model = RecordingModel(
-                    inner, request=request, spool=spool, provider=provider, model=own
+                    inner,
+                    request=request,
+                    spool=spool,
+                    provider=provider,
+                    model=own,
+                    stall=self._stall,
                 )
                 agent = Agent(model, tools=_tools(request, supervisor), instructions=_TASK)
                 done = await agent.run(
@@ -111,6 +119,8 @@ class ApiBuilder:
                 )
             except BudgetSpent as error:
                 return BuildStatus.FAILED, f"ended: {error}"
+            except Stalled as error:
+                return BuildStatus.TIMED_OUT, str(error)
             except ModelHTTPError as error:
                 return BuildStatus.FAILED, f"provider error {error.status_code}: {error.message}"
             except AgentRunError as error:

@@ -19,14 +19,28 @@ class BudgetSpent(Exception):
     """The build may make no further call."""
 
 
+class Stalled(Exception):
+    """A call was left without an answer."""
+
+
 class RecordingModel(WrapperModel):
-    """Writes what each call used to the spool as soon as it has ended."""
+    """Writes what each call used to the spool as soon as it has ended.
+
+    One that is without an answer after ``stall`` seconds raises Stalled.
+    """
 
     def __init__(
-        self, wrapped: Model, *, request: BuildRequest, spool: TextIO, provider: str, model: str
+        self,
+        wrapped: Model,
+        *,
+        request: BuildRequest,
+        spool: TextIO,
+        provider: str,
+        model: str,
+        stall: float | None = None,
     ) -> None:
         super().__init__(wrapped)
-        self._request, self._spool = request, spool
+        self._request, self._spool, self._stall = request, spool, stall
         self._names = {"provider": provider, "model": model}
 
     async def request(
@@ -39,7 +53,14 @@ class RecordingModel(WrapperModel):
         reason = await asyncio.to_thread(self._request.may_go_on, made)
         if reason is not None:
             raise BudgetSpent(reason)
-        response = await super().request(messages, model_settings, model_request_parameters)
+        limit = asyncio.timeout(self._stall)
+        try:
+            async with limit:
+                response = await super().request(messages, model_settings, model_request_parameters)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise Stalled(f"was silent for {self._stall:g} s") from None
         usage = response.usage
         # Its input figure holds the cached tokens too.
         cached = usage.cache_read_tokens + usage.cache_write_tokens

@@ -7,6 +7,7 @@ from pathlib import Path
 from autopack.builders.agent import CommandLineAgent, Invocation
 from autopack.builders.options import whole_number
 from autopack.builders.protocol import BuildRequest
+from autopack.workspace.limits import MAX_FILES
 
 # Variables that the program itself takes a key from.
 _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
@@ -31,6 +32,8 @@ class ClaudeCodeBuilder(CommandLineAgent):
         max_turns: str | int = 100,
         allowed_tools: str = "Bash",
         retries: str | int = 2,
+        stall: str | float | None = None,
+        max_files: str | int = MAX_FILES,
     ) -> None:
         super().__init__(
             model=model,
@@ -38,6 +41,8 @@ class ClaudeCodeBuilder(CommandLineAgent):
             api_key=api_key,
             key_env=key_env,
             executable=executable,
+            stall=stall,
+            max_files=max_files,
         )
         self._max_turns = whole_number("max_turns", max_turns, least=1)
         self._allowed_tools = allowed_tools

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from autopack.builders.agent import CommandLineAgent, Invocation
 from autopack.builders.options import one_of, whole_number
 from autopack.builders.protocol import BuildRequest
+from autopack.workspace.limits import MAX_FILES
+from autopack.workspace.sandbox import wanted
 
 _SANDBOXES = ("workspace-write", "danger-full-access", "read-only")
 _OPENAI = "https://api.openai.com/v1"
@@ -16,7 +19,8 @@ _OPENAI = "https://api.openai.com/v1"
 
 class CodexBuilder(CommandLineAgent):
     """``base_url`` must speak the Responses API. ``sandbox`` confines the commands that codex
-    runs: with ``workspace-write`` they write only in the worktree and have no network."""
+    runs: with ``workspace-write`` they write only in the worktree and have no network. That is
+    the default but where Autopack confines codex itself: one sandbox does not start in another."""
 
     name = "codex"
     program = "codex"
@@ -30,8 +34,10 @@ class CodexBuilder(CommandLineAgent):
         api_key: str | None = None,
         key_env: str | None = None,
         executable: str | None = None,
-        sandbox: str = "workspace-write",
+        sandbox: str | None = None,
         retries: str | int = 2,
+        stall: str | float | None = None,
+        max_files: str | int = MAX_FILES,
     ) -> None:
         super().__init__(
             model=model,
@@ -39,8 +45,10 @@ class CodexBuilder(CommandLineAgent):
             api_key=api_key,
             key_env=key_env,
             executable=executable,
+            stall=stall,
+            max_files=max_files,
         )
-        self._sandbox = one_of("sandbox", sandbox, _SANDBOXES)
+        self._sandbox = None if sandbox is None else one_of("sandbox", sandbox, _SANDBOXES)
         self._retries = whole_number("retries", retries)
 
     def default_key_env(self, model: str | None) -> str:
@@ -53,10 +61,20 @@ class CodexBuilder(CommandLineAgent):
         folder = home / ".codex"
         folder.mkdir(exist_ok=True)
         (folder / "config.toml").write_text(self._config(model), encoding="utf-8")
-        arguments = ["exec", "--json", "--sandbox", self._sandbox, "--skip-git-repo-check"]
+        default = "danger-full-access" if wanted(os.environ) else "workspace-write"
+        sandbox = self._sandbox or default
+        # In a home below the temporary folder codex makes no helpers for its sandbox, and with
+        # some versions of bubblewrap on PATH no command runs without them.
+        temporary = home / "tmp"
+        temporary.mkdir(exist_ok=True)
+        arguments = ["exec", "--json", "--sandbox", sandbox, "--skip-git-repo-check"]
         if model:
             arguments += ["--model", model]
-        environment = {"CODEX_HOME": str(folder), self.key_env(model): self.key(model)}
+        environment = {
+            "CODEX_HOME": str(folder),
+            "TMPDIR": str(temporary),
+            self.key_env(model): self.key(model),
+        }
         return Invocation([*arguments, "-"], environment)
 
     def sessions(self, home: Path) -> Sequence[Path | bytes]:

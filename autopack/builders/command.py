@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autopack.builders.agent import OUTPUT, Probe
+from autopack.builders.bounds import Bounds, ended_early
 from autopack.builders.options import one_of
 from autopack.builders.prompt import render_prompt
 from autopack.builders.protocol import BuildRequest, BuildResult, BuildStatus, ModelCall
 from autopack.builders.providers import provider_of
 from autopack.builders.usage import FORMATS, parse
 from autopack.errors import BadInput
+from autopack.workspace.limits import MAX_FILES
 
 if TYPE_CHECKING:
     from autopack.plan.model import Plan
@@ -36,7 +38,7 @@ _NOT_RUN = (126, 127)
 class CommandBuilder:
     """``usage`` names the format in which the program reports tokens; without it none are known.
     ``key_env`` names a variable of Autopack's environment to hand on. The prompt is also on
-    stdin."""
+    stdin. ``stall`` and ``max_files`` as for the other agents."""
 
     name = "command"
 
@@ -47,11 +49,14 @@ class CommandBuilder:
         usage: str | None = None,
         model: str | None = None,
         key_env: str | None = None,
+        stall: str | float | None = None,
+        max_files: str | int = MAX_FILES,
     ) -> None:
         self._template = _split(template)
         self._usage = one_of("usage", usage, tuple(FORMATS)) if usage else None
         self._model = model
         self._key_env = key_env
+        self._bounds = Bounds.of(stall, max_files)
 
     @property
     def shows_spend(self) -> bool:
@@ -93,15 +98,12 @@ class CommandBuilder:
             env={**request.environment, **self._keys()},
             timeout=request.limits.seconds,
             spool=request.spool / OUTPUT,
+            silence=self._bounds.silence,
+            files=self._bounds.of_files(request),
             input=prompt,
         )
-        status, summary = BuildStatus.ENDED, end.tail[-2000:].strip()
-        if end.timed_out:
-            status, summary = BuildStatus.TIMED_OUT, f"ran out of time after {end.seconds:.0f} s"
-        elif end.truncated:
-            status, summary = BuildStatus.FAILED, "ended: it printed too much"
-        elif end.status in _NOT_RUN:
-            status = BuildStatus.FAILED
+        how = BuildStatus.FAILED if end.status in _NOT_RUN else BuildStatus.ENDED
+        status, summary = ended_early(end) or (how, end.tail[-2000:].strip())
         return BuildResult(status, end.status, summary, self.calls(request.spool))
 
     def calls(self, spool: Path) -> Sequence[ModelCall]:

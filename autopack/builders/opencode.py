@@ -19,6 +19,7 @@ from autopack.builders.endpoint import (
 from autopack.builders.options import one_of, whole_number
 from autopack.builders.protocol import BuildRequest
 from autopack.builders.watching import Watch
+from autopack.workspace.limits import MAX_FILES
 
 _PACKAGES = {
     "chat": "@ai-sdk/openai-compatible",
@@ -49,6 +50,8 @@ class OpencodeBuilder(CommandLineAgent):
         context: str | int = 128_000,
         max_tokens: str | int = 16_000,
         retries: str | int = 2,
+        stall: str | float | None = None,
+        max_files: str | int = MAX_FILES,
     ) -> None:
         super().__init__(
             model=model,
@@ -56,6 +59,8 @@ class OpencodeBuilder(CommandLineAgent):
             api_key=api_key,
             key_env=key_env,
             executable=executable,
+            stall=stall,
+            max_files=max_files,
         )
         self._package = _PACKAGES[one_of("api", api, tuple(_PACKAGES))]
         self._context = whole_number("context", context, least=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from autopack.errors import BadInput
@@ -16,6 +17,19 @@ def whole_number(name: str, value: str | int, *, least: int = 0) -> int:
     if number < least:
         raise BadInput(
             f"{name} is {value!r}", field=name, hint=f"use a whole number of at least {least}"
+        )
+    return number
+
+
+def seconds(name: str, value: str | float) -> float:
+    """``value`` as a time above zero; raises BadInput naming the option."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise BadInput(
+            f"{name} is {value!r}", field=name, hint="use a number of seconds above zero"
         )
     return number
 

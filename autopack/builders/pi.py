@@ -16,6 +16,7 @@ from autopack.builders.endpoint import (
 )
 from autopack.builders.options import one_of, whole_number
 from autopack.builders.protocol import BuildRequest
+from autopack.workspace.limits import MAX_FILES
 
 _APIS = {
     "chat": "openai-completions",
@@ -45,6 +46,8 @@ class PiBuilder(CommandLineAgent):
         context: str | int = 128_000,
         max_tokens: str | int = 16_000,
         retries: str | int = 2,
+        stall: str | float | None = None,
+        max_files: str | int = MAX_FILES,
     ) -> None:
         super().__init__(
             model=model,
@@ -52,6 +55,8 @@ class PiBuilder(CommandLineAgent):
             api_key=api_key,
             key_env=key_env,
             executable=executable,
+            stall=stall,
+            max_files=max_files,
         )
         self._api = _APIS[one_of("api", api, tuple(_APIS))]
         self._context = whole_number("context", context, least=1)

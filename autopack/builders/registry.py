@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from autopack.builders.protocol import Builder
 from autopack.errors import BadInput, NotFound
+from autopack.redaction import url_holds_secret
 
 BUILDERS: Mapping[str, str] = MappingProxyType(
     {
@@ -35,7 +36,8 @@ PATH_OPTIONS = frozenset({"recording", "spec"})
 SECRET_OPTIONS = frozenset({"api_key"})
 """Options that hold a secret: from a block or code only, for other options are stored."""
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Capitals alone, as is the custom: much that is pasted here by mistake is a key itself.
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 def make_builder(
@@ -108,9 +110,15 @@ def _check_options(name: str, options: Mapping[str, str], known: list[str]) -> N
     if not _VARIABLE.fullmatch(options.get("key_env", "NAME")):
         # Its value is not repeated: it may be the key itself.
         raise BadInput(
-            "key_env is not the name of an environment variable",
+            "key_env is not the name of an environment variable in capitals",
             field="key_env",
             hint="name the variable that holds the key, for example ANTHROPIC_API_KEY",
+        )
+    if url_holds_secret(options.get("base_url", "")):
+        raise BadInput(
+            "base_url holds a secret, and options are stored with the run",
+            field="base_url",
+            hint="take it out of the address: keys come from key_env or a block",
         )
 
 

@@ -72,6 +72,7 @@ async def try_builder(
     environment: Mapping[str, str],
     model: str | None = None,
     seconds: float = 300.0,
+    supervisor: Supervisor | None = None,
 ) -> Trial:
     """Build the trial plan in a repository below ``folder``. Raises BadInput like ``check``."""
     plan = trial_plan(model)
@@ -99,7 +100,7 @@ async def try_builder(
         environment={**environment, **marker_env(TRIAL, phase.id, 1)},
     )
     began = time.monotonic()
-    result = await builder.build(request, Supervisor())
+    result = await builder.build(request, supervisor or Supervisor())
     took = time.monotonic() - began
     changed = git.run("status", "--porcelain", "--untracked-files=all").split("\n")
     written = worktree / _FILE

@@ -24,7 +24,6 @@ from autopack.store.recovery import Mitigation, replace_commit
 from autopack.store.runs import AttemptRow
 from autopack.validation.setup_steps import SetupSteps
 from autopack.validation.toolchains.base import Check
-from autopack.workspace.leftovers import RUN
 from autopack.workspace.process import Exit
 from autopack.workspace.workspace import Snapshot
 
@@ -174,9 +173,10 @@ class Acting:
         done = await session.supervisor.run(
             argv,
             cwd=cwd,
-            env={**env, RUN: session.run_id},
+            env={**env, **session.marks},
             timeout=session.seconds_left(self._work.phase),
             spool=log,
+            confined=False,
         )
         # Credentials of package indexes are in its environment.
         session.redactor.file(log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import socket
 
@@ -9,8 +10,8 @@ from sqlalchemy import Connection
 
 from autopack.clock import Clock
 from autopack.errors import RunHeld
-from autopack.execution.finish import finish
-from autopack.execution.session import RunSession, close_session, open_session
+from autopack.execution.finish import end_abandoned
+from autopack.execution.session import RunSession
 from autopack.plan.model import PhaseSpec
 from autopack.settings import Settings
 from autopack.store.approvals import (
@@ -49,8 +50,10 @@ def question_before(session: RunSession, phase: PhaseSpec) -> str | None:
 def end_of_rejected(session: RunSession) -> tuple[RunState, str] | None:
     """Where a run ends whose question was answered with no; None when none was."""
     rejected = rejection(session.db, session.run_id)
-    if rejected is None:
-        return None
+    return None if rejected is None else _ending(rejected)
+
+
+def _ending(rejected: Approval) -> tuple[RunState, str]:
     reason = f"{rejected.question}: rejected by {rejected.answered_by}"
     if rejected.note:
         reason += f": {rejected.note}"
@@ -82,16 +85,8 @@ def approve(
     answered = answer(db, run_id, given)
     if given.approved:
         return answered
-    try:
-        session = open_session(run_id, db=db, settings=settings, clock=clock)
-    except RunHeld:
-        return answered  # its holder sees the answer and ends it
-    try:
-        ending = end_of_rejected(session)
-        if ending is not None:
-            finish(session, *ending)
-    finally:
-        close_session(session)
+    with contextlib.suppress(RunHeld):  # its holder sees the answer and ends it
+        end_abandoned(run_id, *_ending(answered), db=db, settings=settings, clock=clock)
     return answered
 
 

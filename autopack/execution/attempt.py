@@ -346,7 +346,10 @@ def _request(
         scope_paths=phase.scope.paths,
         read_only=phase.scope.read_only,
         checks=[check.argv for check in phase_checks(session, phase)],
-        limits=BuildLimits(tokens=allowance.held.tokens, seconds=session.seconds_left(phase)),
+        limits=BuildLimits(
+            tokens=allowance.held.tokens,
+            seconds=min(session.seconds_left(phase), allowance.held.minutes * 60),
+        ),
         may_go_on=allowance.may_go_on,
         environment=session.variables(phase.id, attempt.attempt),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from autopack.builders.protocol import Builder
+from autopack.builders.protocol import Builder, BuildStatus
 from autopack.execution.spool import BuildEnd, spool_folder
 from autopack.redaction import Redactor
 from autopack.store.budgets import settle
@@ -37,7 +37,11 @@ def close_built(
     commit: str,
     changed: Sequence[str],
 ) -> None:
-    """The build ended and its tree is in ``commit``: the attempt is BUILT."""
+    """The build ended and its tree is in ``commit``: the attempt is BUILT.
+
+    That it failed or came to a limit is recorded too: its work is judged like any other, and what
+    its checks say need not show it.
+    """
     recorder = Recorder(db, run_folder)
 
     def write(conn: Connection) -> None:
@@ -53,6 +57,15 @@ def close_built(
             summary=redactor.text(end.summary),
             changed_paths=[readable(path) for path in changed],
         )
+        if end.status is not BuildStatus.ENDED:
+            record_decision(
+                conn,
+                lease,
+                attempt.phase_id,
+                attempt.attempt,
+                f"build_{end.status.value}",
+                redactor.text(end.summary),
+            )
 
     db.transact(write)
     redactor.folder(spool_folder(run_folder, attempt.phase_id, attempt.attempt))

@@ -10,7 +10,6 @@ from autopack.execution.acting import undo_unfinished
 from autopack.execution.session import RunSession
 from autopack.plan.values import Command
 from autopack.validation.environment import EnvironmentFailed, RunEnvironment, prepare
-from autopack.workspace.leftovers import RUN
 from autopack.workspace.process import Exit
 
 
@@ -24,9 +23,11 @@ async def prepare_environment(session: RunSession) -> RunEnvironment:
         return await session.supervisor.run(
             argv,
             cwd=cwd,
-            env={**env, RUN: session.run_id},
+            env={**env, **session.marks},
             timeout=session.seconds_left(),
             spool=log,
+            # It installs what the plan names, and needs the user's caches and package indexes.
+            confined=False,
         )
 
     try:

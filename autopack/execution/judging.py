@@ -75,7 +75,8 @@ def _judge_empty(phase: PhaseSpec, attempt: AttemptRow) -> Failure | None:
     if attempt.build_status == BuildStatus.FAILED:
         return Failure(_of_builder(attempt, said), said or "the builder failed", said)
     if attempt.build_status == BuildStatus.TIMED_OUT:
-        return Failure(FailureCause.TIMEOUT, "the build ran out of time and changed nothing", said)
+        words = said or "ran out of time"
+        return Failure(FailureCause.TIMEOUT, f"the build {words} and changed nothing", said)
     if attempt.exit_status and (cause := _of_builder(attempt, said)) in _PROVIDER:
         return Failure(cause, said, said)
     if phase.deliverables:

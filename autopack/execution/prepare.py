@@ -26,6 +26,7 @@ from autopack.store.engine import Database
 from autopack.store.recovery import record_normalisation
 from autopack.store.runs import NewRun, RunRow, create_run, get_run
 from autopack.validation.detect import detect, inferred_checks
+from autopack.workspace import sandbox
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.remote import Remote
 from autopack.workspace.source import SourceRepository
@@ -135,6 +136,7 @@ def check_request(
     make_builder(
         builder_name, request.builder_options, model=model, secrets=request.builder_secrets
     ).check(plan)
+    sandbox.required(os.environ)
     source = SourceRepository.open(request.repo)
     source.check_publishable()
     base_commit = source.resolve(request.commit or _stored_commit(db, request.run_id))

@@ -106,6 +106,8 @@ def _end_orphans(db: Database, settings: Settings) -> int:
     prefect_home = str(settings.home / "prefect")
     orphans: list[psutil.Process] = []
     for process, environ in leftovers.marked(leftovers.RUN):
+        if environ.get(leftovers.STORE, db.identity) != db.identity:
+            continue
         run = _known(db, environ[leftovers.RUN])
         old = _age(process) > settings.lease_seconds
         if run is not None and old and not _is_worked_on(db, run):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from autopack.budget import Exhausted, Level, first_exhausted
+from autopack.budget import Exhausted, Level, Limits, first_exhausted
 from autopack.builders.protocol import Builder
 from autopack.builders.registry import make_builder
 from autopack.clock import Clock
@@ -28,7 +28,7 @@ from autopack.ids import process_mark
 from autopack.plan.features import Feature, kill_switches
 from autopack.plan.model import PhaseSpec, Plan
 from autopack.recovery.circuit_breaker import Admission
-from autopack.redaction import Redactor, environment_secrets
+from autopack.redaction import Redactor, known_secrets
 from autopack.settings import Settings
 from autopack.store import budgets
 from autopack.store.engine import Database
@@ -53,6 +53,7 @@ from autopack.validation.toolchains.base import Detected
 from autopack.workspace import leftovers
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.process import Supervisor
+from autopack.workspace.sandbox import Sandbox
 from autopack.workspace.source import SourceRepository, is_url
 from autopack.workspace.workspace import Workspace
 
@@ -100,11 +101,17 @@ class RunSession:
         attempts = get_attempts(self.db, self.run_id, phase_id)
         return next(attempt for attempt in attempts if attempt.attempt == number)
 
+    @property
+    def marks(self) -> dict[str, str]:
+        """What everything that is started for the run carries in its environment."""
+        return leftovers.run_marks(self.run_id, self.db.identity)
+
     def variables(self, phase_id: str, attempt: int) -> dict[str, str]:
         """The whole environment of what an attempt starts: the run's tools and the marks."""
         return {
             **self.tools.variables,
             **self.workspace.environment,
+            **self.marks,
             **leftovers.marker_env(self.run_id, phase_id, attempt),
         }
 
@@ -127,7 +134,7 @@ class RunSession:
         return budgets.levels(
             source,
             self.run_id,
-            {phase.id: phase.budget.tokens},
+            {phase.id: Limits(tokens=phase.budget.tokens, minutes=phase.budget.minutes)},
             uncounted_minutes=self.keeper.uncounted_seconds() / 60,
         )
 
@@ -201,10 +208,17 @@ def open_session(
     secrets = builder_secrets or {}
     builder = make_builder(run.builder, run.builder_options, model=run.model, secrets=secrets)
     builder.check(plan)
-    redactor = _redactor(run, secrets)
+    options = {name: str(value) for name, value in run.builder_options.items()}
+    redactor = Redactor(known_secrets(os.environ, options, secrets.values()))
     source = source_of(run, repo)
+    sandbox = Sandbox.of(
+        os.environ,
+        home=settings.home,
+        writable=[settings.run_folder(run_id)],
+        readable=[Mirror.folder(settings.home, source)],
+    )
     acquired = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds)
-    switch, supervisor = StopSwitch(), Supervisor()
+    switch, supervisor = StopSwitch(), Supervisor(sandbox=sandbox)
     keeper = LeaseKeeper(
         db_url=settings.database_url,
         lease=acquired.lease,
@@ -216,7 +230,7 @@ def open_session(
     try:
         # Again, for until the lease was taken another holder may have worked on it.
         run = _unfinished(db, run_id)
-        _end_leftovers(run_id, acquired)
+        _end_leftovers(leftovers.run_marks(run_id, db.identity), acquired)
         mirror = Mirror.open(settings.home, source)
         fetch_missing(mirror, source, run, get_attempts(db, run_id))
         run_folder = settings.run_folder(run_id)
@@ -297,13 +311,6 @@ def _mark_folder(folder: Path, db: Database) -> None:
     (folder / DATABASE_NOTE).write_text(db.url_masked, encoding="utf-8")
 
 
-def _redactor(run: RunRow, secrets: Mapping[str, str]) -> Redactor:
-    """What must not be kept: secrets of the environment, of the block, and the builder's key."""
-    known = environment_secrets(os.environ) | set(secrets.values())
-    key = os.environ.get(str(run.builder_options.get("key_env", "")))
-    return Redactor(known | {key} if key else known)
-
-
 def _unfinished(db: Database, run_id: str) -> RunRow:
     run = get_run(db, run_id)
     if run.state.is_final:
@@ -359,9 +366,9 @@ def remove_workspaces(session: RunSession) -> None:
         shutil.rmtree(session.folder / name, ignore_errors=True)
 
 
-def _end_leftovers(run_id: str, acquired: Acquired) -> None:
+def _end_leftovers(marks: Mapping[str, str], acquired: Acquired) -> None:
     """End what a dead holder left running on this machine, its Prefect server included."""
-    found = leftovers.find(AUTOPACK_RUN=run_id)
+    found = leftovers.find(**marks)
     previous = acquired.previous
     # Never by this process's own mark: everything that it has started lives under that.
     if previous is not None and previous.is_gone() and previous.mark != process_mark():

@@ -201,8 +201,12 @@ def level_view(level: Level) -> Json:
     }
 
 
-def _phase_caps(plan: Mapping[str, Any]) -> dict[str, int | None]:
-    return {phase["id"]: phase.get("budget", {}).get("tokens") for phase in plan.get("phases", ())}
+def _phase_caps(plan: Mapping[str, Any]) -> dict[str, Limits]:
+    budgets = {phase["id"]: phase.get("budget", {}) for phase in plan.get("phases", ())}
+    return {
+        phase_id: Limits(tokens=budget.get("tokens"), minutes=budget.get("minutes"))
+        for phase_id, budget in budgets.items()
+    }
 
 
 def _limits(limits: Limits) -> Json:

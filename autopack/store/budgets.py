@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
-from autopack.budget import Amounts, Level, Limits, Reservation, Scope
+from autopack.budget import Amounts, Level, Limits, Reservation, Resource, Scope
 from autopack.errors import NotFound
 from autopack.store import tables
 from autopack.store.engine import Database, insert_new, now, reading
@@ -89,13 +90,13 @@ def lock_campaign(conn: sa.Connection, run_id: str) -> None:
 def levels(
     source: Source,
     run_id: str,
-    phase_caps: Mapping[str, int | None],
+    phase_caps: Mapping[str, Limits],
     *,
     uncounted_minutes: float = 0.0,
 ) -> list[Level]:
     """A run's campaign, where it has one, the run, and the phases named: outermost first.
 
-    ``phase_caps`` are the token caps of the plan, ``uncounted_minutes`` the working time that the
+    ``phase_caps`` are the caps of the plan, ``uncounted_minutes`` the working time that the
     run's row does not have yet.
     """
     with reading(source) as conn:
@@ -120,34 +121,67 @@ def _run_level(conn: sa.Connection, run: RunRow, minutes: float) -> Level:
     )
 
 
-def _phase_level(conn: sa.Connection, run_id: str, phase_id: str, cap: int | None) -> Level:
+def _phase_level(conn: sa.Connection, run_id: str, phase_id: str, caps: Limits) -> Level:
     sums, held = usage_by_run, tables.budget_reservations
     tokens, cost = _summed(conn, sums.c.run_id == run_id, sums.c.phase_id == phase_id)
     return Level(
         Scope.PHASE,
         phase_id,
-        Limits(tokens=raised_phase_cap(conn, run_id, phase_id) or cap),
-        Amounts(tokens, cost),
+        _raised(conn, run_id, phase_id, caps),
+        Amounts(tokens, cost, _minutes_of_builds(conn, run_id, phase_id)),
         _reserved(conn, held.c.run_id == run_id, held.c.phase_id == phase_id),
     )
 
 
-def raised_phase_cap(source: Source, run_id: str, phase_id: str) -> int | None:
-    """The token cap that a person last gave a phase in place of its plan's."""
+def _raised(conn: sa.Connection, run_id: str, phase_id: str, caps: Limits) -> Limits:
+    """The caps of a phase with those that a person last gave it in place of its plan's."""
     table = tables.approvals
     query = (
-        sa.select(table.c.new_cap)
+        sa.select(table.c.resource, table.c.new_cap)
         .where(
             table.c.run_id == run_id,
             table.c.phase_id == phase_id,
             table.c.level == Scope.PHASE,
             table.c.approved.is_(True),
+            table.c.new_cap.is_not(None),
         )
-        .order_by(table.c.id.desc())
+        .order_by(table.c.id)
     )
-    with reading(source) as conn:
-        cap = conn.scalar(query.limit(1))
-    return None if cap is None else int(cap)
+    for resource, cap in conn.execute(query):
+        if resource == Resource.TOKENS:
+            caps = replace(caps, tokens=int(cap))
+        elif resource == Resource.MINUTES:
+            caps = replace(caps, minutes=float(cap))
+    return caps
+
+
+def _minutes_of_builds(conn: sa.Connection, run_id: str, phase_id: str) -> float:
+    """How long the builds of a phase took that ended, none longer than it was allowed to.
+
+    When one that was cut off died is not known, and one that ended in a process that died is
+    closed by the next: neither may use up a phase's time while nobody works on it.
+    """
+    attempts, held = tables.attempts, tables.budget_reservations
+    query = (
+        sa.select(attempts.c.started_at, attempts.c.built_at, held.c.minutes)
+        .join(
+            held,
+            sa.and_(
+                held.c.run_id == attempts.c.run_id,
+                held.c.phase_id == attempts.c.phase_id,
+                held.c.attempt == attempts.c.attempt,
+            ),
+        )
+        .where(
+            attempts.c.run_id == run_id,
+            attempts.c.phase_id == phase_id,
+            attempts.c.built_at.is_not(None),
+        )
+    )
+    return sum(
+        min((built - started) / timedelta(minutes=1), float(most))
+        for started, built, most in conn.execute(query)
+    )
 
 
 def reserve(

@@ -13,6 +13,7 @@ import psutil
 from autopack.ids import process_mark
 
 RUN = "AUTOPACK_RUN"
+STORE = "AUTOPACK_STORE"
 ATTEMPT = "AUTOPACK_ATTEMPT"
 HOLDER = "AUTOPACK_HOLDER"
 CHILD = "AUTOPACK_CHILD"
@@ -20,8 +21,17 @@ CHILD = "AUTOPACK_CHILD"
 _POLL_SECONDS = 0.01
 
 
+def run_marks(run_id: str, store: str) -> dict[str, str]:
+    """The marks that everything started for a run carries.
+
+    ``store`` is the identity of the database: another one on this machine may have a run of the
+    same name.
+    """
+    return {RUN: run_id, STORE: store}
+
+
 def marker_env(run_id: str, phase_id: str, attempt: int) -> dict[str, str]:
-    """The marks that everything started for an attempt carries.
+    """The marks that everything started for an attempt carries besides its run's.
 
     AUTOPACK_ATTEMPT is ``phase/attempt``, AUTOPACK_HOLDER the mark of the process that
     holds the run. AUTOPACK_CHILD, which tells one supervised process from another, is the

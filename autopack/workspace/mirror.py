@@ -35,11 +35,16 @@ class Mirror:
     @classmethod
     def open(cls, home: Path, source: SourceRepository) -> Mirror:
         """The mirror of ``source`` under ``home``, cloned on first use by whoever comes first."""
-        git_dir = home / "repositories" / f"{source.key}.git"
+        git_dir = cls.folder(home, source)
         if not git_dir.is_dir():
             git_dir.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _clone(source, git_dir)
         return cls(git_dir, source)
+
+    @staticmethod
+    def folder(home: Path, source: SourceRepository) -> Path:
+        """Where the mirror of ``source`` is or will be."""
+        return home / "repositories" / f"{source.key}.git"
 
     @property
     def git(self) -> Git:

@@ -11,20 +11,25 @@ import tempfile
 import threading
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from pathlib import Path
 
 import psutil
 
 from autopack.workspace import leftovers
+from autopack.workspace.limits import (
+    MAX_OUTPUT,
+    FileLimit,
+    Limit,
+    Limits,
+    count_files,
+    has_crowded,
+    watch,
+)
+from autopack.workspace.sandbox import Sandbox
 
-MAX_OUTPUT = 16 * 1024 * 1024
 TAIL_BYTES = 8192
 MISSING_PROGRAM = 127
 UNUSABLE_PROGRAM = 126
-
-# A program that writes as fast as it can fills about 40 MiB between two looks.
-_LOOK_SECONDS = 0.025
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,9 @@ class Exit:
     """How a supervised program ended.
 
     ``status`` is its exit status, negative for a signal, 127 when it could not be found, 126 when
-    it could not be started, None when Autopack ended it (``timed_out`` or ``truncated`` output).
-    ``tail`` is the end of its output, ``seconds`` the time it took.
+    it could not be started, None when Autopack ended it. ``tail`` is the end of its output,
+    ``seconds`` the time it took. ``limit`` is the one that it came to, be it with its last breath,
+    and ``reason`` says so in words: "ran out of time after 30 s".
     """
 
     status: int | None
@@ -41,19 +47,19 @@ class Exit:
     truncated: bool
     seconds: float
     tail: str
-
-
-class _Ended(Enum):
-    BY_ITSELF = auto()
-    TIMED_OUT = auto()
-    OVERFLOWED = auto()
+    limit: Limit | None = None
+    reason: str = ""
 
 
 class Supervisor:
-    """Runs programs and sees to it that none of their descendants outlives them."""
+    """Runs programs and sees to it that none of their descendants outlives them.
 
-    def __init__(self, *, grace: float = 5.0) -> None:
+    With a ``sandbox`` they are confined by it, but those that are run with ``confined=False``.
+    """
+
+    def __init__(self, *, grace: float = 5.0, sandbox: Sandbox | None = None) -> None:
         self._grace = grace
+        self._sandbox = sandbox
         self._lock = threading.Lock()
         self._running: dict[str, int | None] = {}
         self._sweeps = 0
@@ -67,9 +73,15 @@ class Supervisor:
         timeout: float | None,  # noqa: ASYNC109 - it ends processes, which asyncio.timeout cannot
         spool: Path,
         max_output: int = MAX_OUTPUT,
+        silence: float | None = None,
+        files: FileLimit | None = None,
         input: str | bytes | None = None,  # noqa: A002 - the name subprocess gives it
+        confined: bool = True,
     ) -> Exit:
-        """Run ``argv`` until it ends, ``timeout`` seconds pass or it has written ``max_output``.
+        """Run ``argv`` until it ends or comes to a limit.
+
+        ``timeout`` seconds in all, ``silence`` seconds without output, ``max_output`` bytes of
+        it, and the ``files`` that it may add; a count of files takes a few seconds to notice.
 
         The program writes stdout and stderr into ``spool`` (created 0600, appended to) itself, so
         they survive this process. Whatever ends the call, cancellation included, every descendant
@@ -78,12 +90,18 @@ class Supervisor:
         clock = asyncio.get_running_loop().time
         started = clock()
         mark = secrets.token_hex(8)
+        limits = Limits(timeout, max_output, silence, files)
+        before = 0 if files is None else await asyncio.to_thread(count_files, files.folders)
         with _Spool(spool) as output:
             with self._lock:
                 sweeps, self._running[mark] = self._sweeps, None
             try:
                 try:
-                    process = await _start(argv, cwd, {**env, leftovers.CHILD: mark}, output, input)
+                    words = argv
+                    if self._sandbox is not None and confined:
+                        words = self._sandbox.command(argv, cwd=cwd, env=env)
+                    marked = {**env, leftovers.CHILD: mark}
+                    process = await _start(words, cwd, marked, output, input)
                 except (OSError, ValueError) as error:
                     status, reason = _not_started(argv, cwd, error)
                     output.note(reason)
@@ -91,9 +109,9 @@ class Supervisor:
                 with self._lock:
                     self._running[mark] = process.pid
                     stopped = self._sweeps != sweeps
-                ended = _Ended.BY_ITSELF
+                limit = None
                 if not stopped:
-                    ended = await _watch(process, output, timeout, max_output)
+                    limit = await _watch(process, output, limits, before)
                 if process.returncode is not None:
                     with self._lock:
                         self._running[mark] = None  # its number may soon be another's
@@ -103,14 +121,22 @@ class Supervisor:
                 finally:
                     with self._lock:
                         del self._running[mark]
-            status = await _status(process)
-            truncated = output.cut(max_output) or ended is _Ended.OVERFLOWED
+            ended = await _status(process)
+            status = ended if limit is None else None
+            truncated = output.cut(max_output) or limit is Limit.OUTPUT
+            if limit is None and truncated:
+                limit = Limit.OUTPUT
+            elif limit is None and files is not None and await has_crowded(files, before):
+                limit = Limit.FILES
+            seconds = clock() - started
             return Exit(
-                status=status if ended is _Ended.BY_ITSELF else None,
-                timed_out=ended is _Ended.TIMED_OUT,
+                status=status,
+                timed_out=limit is Limit.TIME,
                 truncated=truncated,
-                seconds=clock() - started,
+                seconds=seconds,
                 tail=output.tail(),
+                limit=limit,
+                reason="" if limit is None else limits.told(limit, seconds),
             )
 
     def end_all(self) -> None:
@@ -241,23 +267,11 @@ def _not_started(argv: Sequence[str], cwd: Path, error: OSError | ValueError) ->
 
 
 async def _watch(
-    process: asyncio.subprocess.Process, output: _Spool, seconds: float | None, max_output: int
-) -> _Ended:
-    loop = asyncio.get_running_loop()
-    deadline = None if seconds is None else loop.time() + seconds
+    process: asyncio.subprocess.Process, output: _Spool, limits: Limits, files_before: int
+) -> Limit | None:
     waiter = asyncio.ensure_future(process.wait())
     try:
-        while True:
-            pause = _LOOK_SECONDS
-            if deadline is not None:
-                pause = min(pause, max(0.0, deadline - loop.time()))
-            done, _ = await asyncio.wait({waiter}, timeout=pause)
-            if done:
-                return _Ended.BY_ITSELF
-            if output.written() > max_output:
-                return _Ended.OVERFLOWED
-            if deadline is not None and loop.time() >= deadline:
-                return _Ended.TIMED_OUT
+        return await watch(waiter, output.written, limits, files_before=files_before)
     finally:
         waiter.cancel()
 

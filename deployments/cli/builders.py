@@ -17,8 +17,11 @@ from autopack.builders.registry import BUILDERS, make_builder, parse_options
 from autopack.builders.trial import try_builder
 from autopack.builders.usage import parse as parse_usage
 from autopack.errors import BadInput
-from autopack.redaction import Redactor, environment_secrets
+from autopack.redaction import Redactor, known_secrets
+from autopack.settings import Settings
 from autopack.validation.child_environment import child_environment
+from autopack.workspace.process import Supervisor
+from autopack.workspace.sandbox import Sandbox
 from deployments.cli.output import AsJson, out, plain_table, print_json
 
 app = App(
@@ -63,8 +66,11 @@ def check(
 
     It asks the model for a file of one word, so it costs a few thousand tokens.
     """
-    builder = make_builder(name, parse_options(set_ or []), model=model)
+    options = parse_options(set_ or [])
+    builder = make_builder(name, options, model=model)
+    home = Settings.from_environment().home
     with tempfile.TemporaryDirectory(prefix="autopack-check-") as folder:
+        sandbox = Sandbox.of(os.environ, home=home, writable=[Path(folder)])
         trial = asyncio.run(
             try_builder(
                 builder,
@@ -72,10 +78,12 @@ def check(
                 environment=child_environment(os.environ),
                 model=model,
                 seconds=seconds,
+                supervisor=Supervisor(sandbox=sandbox),
             )
         )
     answer: dict[str, Any] = {"builder": name, **trial.as_json()}
-    answer["summary"] = Redactor(environment_secrets(os.environ)).text(answer["summary"])
+    redactor = Redactor(known_secrets(os.environ, options))
+    answer["summary"] = redactor.text(answer["summary"])
     if as_json:
         print_json(answer)
     else:

@@ -15,6 +15,7 @@ from autopack.plan.features import kill_switches
 from autopack.settings import Settings
 from autopack.store.circuits import list_circuits
 from autopack.store.engine import Database
+from autopack.workspace import sandbox
 from deployments.cli.output import AsJson, out, print_json
 
 
@@ -25,7 +26,8 @@ def health(*, as_json: AsJson = False) -> int:
     status = "healthy"
     if prefect["reachable"] is False:
         status = "degraded"
-    if "error" in database:
+    sandboxed = sandbox.said(os.environ)
+    if "error" in database or sandboxed not in (None, sandbox.BWRAP):
         status = "unhealthy"
     answer: dict[str, Any] = {
         "status": status,
@@ -36,7 +38,7 @@ def health(*, as_json: AsJson = False) -> int:
             feature.value: forced for feature, forced in kill_switches(os.environ).items()
         },
         "circuits": _circuits(settings) if "error" not in database else [],
-        "sandbox": None,
+        "sandbox": sandboxed,
     }
     if as_json:
         print_json(answer)
@@ -114,5 +116,7 @@ def _print(answer: dict[str, Any]) -> None:
     for one in answer["circuits"]:
         refused = f", {one['refused']:,} calls refused" if one["refused"] else ""
         out.print(f"circuit   {escape(one['name'])}  {one['state']}{refused}")
+    if answer["sandbox"] is not None:
+        out.print(f"sandbox   {escape(answer['sandbox'])}")
     forced = [name for name, off in answer["kill_switches"].items() if off]
     out.print(f"switched off by environment: {', '.join(forced) or 'nothing'}")

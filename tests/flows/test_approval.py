@@ -103,6 +103,22 @@ async def test_a_phase_that_asks_is_built_only_after_a_yes(db: Database, tmp_pat
     assert ended["approvals"][0]["note"] == "go on"
 
 
+async def test_a_no_ends_the_run_also_where_its_recording_is_missing(
+    db: Database, tmp_path: Path
+) -> None:
+    phases = {"one": [[call(1), write(a="1")]]}
+    project = make_project(tmp_path, phases, phase={"approval": True})
+    await start(project)
+    project.recording.rename(tmp_path / "elsewhere")
+
+    say(NO, db)
+
+    run = run_view(db, "r")
+    assert run["state"] == "DONE_CANCELLED"
+    assert "rejected by ann@desk: too dear" in run["failure_reason"]
+    assert holder_of(db, "r") is None
+
+
 async def test_a_no_ends_the_run(db: Database, tmp_path: Path) -> None:
     phases = {"one": [[call(1), write(a="1")]]}
     await start(make_project(tmp_path, phases, phase={"approval": True}))

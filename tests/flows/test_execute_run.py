@@ -138,6 +138,14 @@ async def test_a_change_outside_the_scope_is_built_anew_from_the_branch_head(
             "DONE_FAILED_BUDGET_EXHAUSTED",
             "minutes",
         ),
+        # minutes of the phase: its builds together
+        (
+            [[{"delay": 1.0}, write(a=str(n))] for n in range(9)],
+            {"validate": ["false"], "budget": {"minutes": 0.025, "attempts": 9}},
+            {},
+            "DONE_FAILED_BUDGET_EXHAUSTED",
+            "phase one: 0.0 of 0.025 minutes",
+        ),
         # setup fails
         ([[write(a="1")]], {}, {"setup": ["false"]}, "DONE_FAILED_ENVIRONMENT", "false"),
         # a deliverable is missing

@@ -246,6 +246,77 @@ def test_cancel_ends_a_run_that_a_worker_executes(stack: Machine, tmp_path: Path
     wait_for("Cancelled", lambda: flow_state(stack, flow_run) == "CANCELLED")
 
 
+def processes_of(flow_run_id: str) -> list[psutil.Process]:
+    """The processes in which a worker executes a flow run."""
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        try:
+            environ = process.environ()
+        except psutil.Error:
+            continue
+        if flow_run_id in (environ.get("PREFECT__FLOW_RUN_ID"), environ.get("PREFECT_FLOW_RUN_ID")):
+            found.append(process)
+    return found
+
+
+def wait_until_suspended(machine: Machine, flow_run_id: str, run_id: str, asked: int) -> str:
+    """Wait for question number ``asked`` with nobody at work; return it."""
+
+    def question() -> str | None:
+        run = run_named(machine, run_id)
+        asks = run and len(run["approvals"]) == asked and run["state"] == "AWAITING_APPROVAL"
+        suspended = asks and flow_state(machine, flow_run_id) == "PAUSED"
+        return run["approvals"][-1]["question"] if run and suspended else None
+
+    found: str = wait_for(f"question {asked} of {run_id}", question, look=machine)
+    wait_for("the end of its process", lambda: not processes_of(flow_run_id), 60)
+    return found
+
+
+def test_a_run_waits_without_a_process_and_goes_on_with_either_answer(
+    stack: Machine, tmp_path: Path
+) -> None:
+    project = make_project(
+        tmp_path,
+        {"one": [[call(60), {"files": {"a": "1"}}]], "two": [[call(60), {"files": {"b": "2"}}]]},
+    )
+    plan = project.plan.read_text(encoding="utf-8")
+    project.plan.write_text(plan.replace("- id: one", "- id: one\n  approval: true"))
+    flow_run = trigger(stack, project, run_id="asks", token_cap=50, at_cap="ask")
+
+    assert wait_until_suspended(stack, flow_run, "asks", 1) == "phase one waits for approval"
+    form = {"approve": True, "answered_by": "Ann", "note": "go on"}
+    api(stack, f"/flow_runs/{flow_run}/resume", {"run_input": form})
+
+    assert "60 of 50 tokens" in wait_until_suspended(stack, flow_run, "asks", 2)
+    answer = stack.run("approve", "asks", "--token-cap", "500", "--note", "nearly", "--json")
+    assert answer.code == 0, answer.stderr
+
+    run = wait_for("the end", lambda: is_done(stack, "asks"), look=stack)
+    assert (run["state"], run["tokens"]["total"]) == ("DONE_SUCCESS", 120)
+    assert run["budget"]["limits"]["tokens"] == 500
+    said = [(one["answered_by"], one["note"], one["new_cap"]) for one in run["approvals"]]
+    assert said[0] == ("Ann", "go on", None)
+    assert said[1][1:] == ("nearly", 500.0)
+    wait_for("Completed", lambda: flow_state(stack, flow_run) == "COMPLETED")
+
+
+def test_a_suspended_run_that_is_rejected_ends(stack: Machine, tmp_path: Path) -> None:
+    project = make_project(
+        tmp_path, {"one": [[call(60), {"files": {"a": "1"}}]]}, phase={"approval": True}
+    )
+    flow_run = trigger(stack, project, run_id="rejected")
+    wait_until_suspended(stack, flow_run, "rejected", 1)
+
+    answer = stack.run("approve", "rejected", "--reject", "--note", "too dear", "--json")
+
+    assert answer.code == 0, answer.stderr
+    assert answer.json["state"] == "DONE_CANCELLED"
+    assert "too dear" in answer.json["failure_reason"]
+    assert answer.json["tokens"]["total"] == 0
+    wait_for("Cancelled", lambda: flow_state(stack, flow_run) == "CANCELLED", look=stack)
+
+
 def test_workers_execute_a_fleet(stack: Machine, tmp_path: Path) -> None:
     project = make_simulated(tmp_path, {"success": 1, "calls": 1})
     answer = stack.run(

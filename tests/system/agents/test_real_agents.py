@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import subprocess
 import sys
@@ -24,8 +25,8 @@ from autopack.workspace.process import Supervisor
 
 pytestmark = pytest.mark.slow
 
-WAIT_MARK = "7654321"
-"""How long a tool would sleep, which tells its process from all others."""
+WAIT_MARK = f"7{os.getpid():07d}"
+"""How long a tool would sleep, which tells its process from those of all other tests."""
 
 AGENTS: list[type[CommandLineAgent]] = [ClaudeCodeBuilder, CodexBuilder, OpencodeBuilder, PiBuilder]
 KEY = "sk-canary-0123456789-abcdefghijklmnopqrstuvwxyz"

@@ -313,6 +313,9 @@ def test_agents_for_any_provider_need_a_model(agent: type[CommandLineAgent], pro
         (ClaudeCodeBuilder, {"max_turns": "0"}, "max_turns"),
         (CodexBuilder, {"sandbox": "off"}, "sandbox"),
         (CodexBuilder, {"retries": "-1"}, "retries"),
+        (CodexBuilder, {"stall": "0"}, "stall"),
+        (OpencodeBuilder, {"stall": "nan"}, "stall"),
+        (OpencodeBuilder, {"max_files": "0"}, "max_files"),
         (PiBuilder, {"api": "soap"}, "api"),
     ],
 )
@@ -339,6 +342,46 @@ async def test_opencode_is_ended_when_its_provider_refuses_for_ever(
 
     assert result.status is BuildStatus.FAILED
     assert "Too Many Requests" in result.summary
+
+
+@pytest.mark.parametrize(
+    ("options", "confined", "expected"),
+    [
+        ({}, "off", "workspace-write"),
+        ({}, "bwrap", "danger-full-access"),  # one sandbox does not start in another
+        ({"sandbox": "read-only"}, "bwrap", "read-only"),
+    ],
+)
+async def test_codex_confines_its_commands_where_autopack_does_not(
+    options: dict[str, str],
+    confined: str,
+    expected: str,
+    program: Any,
+    request_: BuildRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AUTOPACK_SANDBOX", confined)
+    argv = (await _noted(CodexBuilder, program, request_, **options))["argv"]
+    assert argv[argv.index("--sandbox") + 1] == expected
+
+
+async def test_an_agent_that_falls_silent_is_ended(program: Any, request_: BuildRequest) -> None:
+    path, _ = program("print('begun', flush=True); __import__('time').sleep(60)")
+
+    builder = CodexBuilder(executable=str(path), base_url="http://x/v1", stall="1.5")
+    result = await builder.build(request_, Supervisor())
+
+    assert (result.status, result.summary) == (BuildStatus.TIMED_OUT, "was silent for 1.5 s")
+
+
+async def test_files_in_its_own_home_count_too(program: Any, request_: BuildRequest) -> None:
+    path, _ = program("[(home / str(n)).write_text('') for n in range(100)]")
+
+    builder = PiBuilder(executable=str(path), base_url="http://x", model="m", max_files="100")
+    result = await builder.build(request_, Supervisor())
+
+    assert (result.status, result.exit_status) == (BuildStatus.FAILED, 0)
+    assert result.summary == "ended: it left more than 100 files"
 
 
 def test_an_answer_between_refusals_starts_the_count_again() -> None:

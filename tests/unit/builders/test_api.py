@@ -103,6 +103,15 @@ async def test_a_provider_that_fails(
     assert words in result.summary
 
 
+async def test_a_model_that_falls_silent_ends_the_build(
+    request_for: Callable[..., BuildRequest],
+) -> None:
+    with ScriptedModelServer(REPAIR, mode="hang") as server:
+        builder = ApiBuilder(model="fake-model", base_url=server.openai_url, stall="1")
+        result = await builder.build(request_for(), Supervisor())
+    assert (result.status, result.summary) == (BuildStatus.TIMED_OUT, "was silent for 1 s")
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "words"),
     [

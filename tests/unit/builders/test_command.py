@@ -90,6 +90,17 @@ async def test_a_key_is_handed_on_by_name(
     assert (await builder.build(request_, Supervisor())).summary == "sk-"
 
 
+async def test_silence_and_files_are_limited_where_that_is_declared(
+    request_: BuildRequest,
+) -> None:
+    silent = CommandBuilder(template="sleep 60", stall="1")
+    littering = CommandBuilder(template="sh -c 'touch 1 2 3 4 5 6'", max_files="5")
+
+    assert (await silent.build(request_, Supervisor())).status is BuildStatus.TIMED_OUT
+    left = await littering.build(request_, Supervisor())
+    assert (left.status, left.summary) == (BuildStatus.FAILED, "ended: it left more than 5 files")
+
+
 @pytest.mark.parametrize(
     ("options", "field"),
     [
@@ -99,6 +110,7 @@ async def test_a_key_is_handed_on_by_name(
         ({"template": "agent {prompt}"}, "template"),  # no such field
         ({"template": "agent {model"}, "template"),
         ({"template": "agent", "usage": "yaml"}, "usage"),
+        ({"template": "agent", "stall": "soon"}, "stall"),
     ],
 )
 def test_a_wrong_option_is_refused(options: dict[str, str], field: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from support.projects import call, git, make_project
 
+from autopack.builders.command import CommandBuilder
 from autopack.errors import LeaseLost
 from autopack.execution import attempt as steps
 from autopack.execution.environment import prepare_environment
@@ -239,13 +240,13 @@ JUDGED = [
     ({"validate": ["python3 a.py"]}, [write(**{"a.py": "x ="})], Cause.SYNTAX_ERROR, ""),
     ({"validate": ["false"]}, [write(a="<<<<<<< ours\n")], Cause.PATCH_CONFLICT, ""),
     (
-        {"validate": ["sleep 60"], "budget": {"minutes": 0.002}},
+        {"validate": ["sleep 60"], "budget": {"minutes": 0.02}},
         [write(a="1")],
         Cause.TIMEOUT,
         "did not end in time",
     ),
     # the build itself
-    ({"budget": {"minutes": 0.002}}, [{"delay": 60}], Cause.TIMEOUT, "ran out of time"),
+    ({"budget": {"minutes": 0.002}}, [{"delay": 60}], Cause.TIMEOUT, "the build ran out of time"),
     (
         {"budget": {"minutes": 0.002}, "validate": ["true"]},
         [write(a="1"), {"delay": 60}],
@@ -279,6 +280,29 @@ async def test_a_name_that_is_not_text_is_kept_as_one_can_read_it(open_phase: An
     session = await open_phase([{"patch": WEIRD_NAME}])
     await build(session)
     assert get_attempts(session.db, "r")[0].changed_paths == ("\\xff",)
+
+
+async def test_that_a_build_came_to_a_limit_is_kept_whatever_becomes_of_its_work(
+    open_phase: Any,
+) -> None:
+    session = await open_phase([])
+    session.builder = CommandBuilder(template="touch 1 2 3 4 5 6 7 8 9", max_files="8")
+    number = await build(session)
+
+    assert await steps.validate(session, "one", number) is None
+    (decision,) = get_decisions(session.db, "r")
+    assert (decision.kind, decision.reason) == ("build_failed", "ended: it left more than 8 files")
+
+
+async def test_a_build_that_falls_silent_ran_out_of_time_and_says_how(open_phase: Any) -> None:
+    session = await open_phase([])
+    session.builder = CommandBuilder(template="sleep 60", stall="0.5")
+    number = await build(session)
+
+    failure = await steps.validate(session, "one", number)
+    assert failure is not None
+    assert failure.cause is Cause.TIMEOUT
+    assert failure.message == "the build was silent for 0.5 s and changed nothing"
 
 
 async def test_a_builder_that_could_not_work_is_to_blame_for_an_empty_change(

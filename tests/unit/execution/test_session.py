@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from support.processes import marked_processes
 from support.projects import Project, call, make_project
 
 from autopack.clock import SystemClock
@@ -32,6 +31,7 @@ from autopack.store import Database, tables
 from autopack.store.leases import Holder, acquire, holder_of
 from autopack.store.runs import get_attempts, get_run, move_run
 from autopack.store.states import AttemptState, RunState
+from autopack.workspace.leftovers import run_marks
 
 Opening = Callable[[str], RunSession]
 
@@ -151,24 +151,35 @@ def test_a_holder_that_only_fell_silent_keeps_its_checkout(
 
 
 @pytest.fixture
-def leftover() -> Iterator[subprocess.Popen[bytes]]:
-    """A process of run `r` that outlived whoever started it."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(600)"],
-        env={**os.environ, "AUTOPACK_RUN": "r"},
-        start_new_session=True,
-    )
-    yield process
-    process.kill()
-    process.wait()
+def leave() -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+    """Starts a process of run `r` of a database, which outlives whoever started it."""
+    left: list[subprocess.Popen[bytes]] = []
+
+    def leaving(store: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "import time; time.sleep(600)"],
+            env={**os.environ, **run_marks("r", store)},
+            start_new_session=True,
+        )
+        left.append(process)
+        return process
+
+    yield leaving
+    for process in left:
+        process.kill()
+        process.wait()
 
 
 def test_what_a_dead_holder_left_running_is_ended(
-    run_id: str, open_run: Opening, leftover: subprocess.Popen[bytes]
+    run_id: str,
+    open_run: Opening,
+    database: Database,
+    leave: Callable[[str], subprocess.Popen[bytes]],
 ) -> None:
+    ours, of_another_database = leave(database.identity), leave("elsewhere")
     open_run(run_id)
-    assert leftover.wait(10) != 0
-    assert marked_processes(run_id) == []
+    assert ours.wait(10) != 0
+    assert of_another_database.poll() is None
 
 
 async def test_a_built_attempt_is_found_again_and_an_open_one_is_not(

@@ -3,6 +3,7 @@ every level of the tree says what the ledger says."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,6 +22,8 @@ from autopack.store.budgets import campaign_level, set_campaign
 from autopack.store.tables import llm_usage_events
 
 SPEC = {
+    "provider": "anthropic",
+    "model": "claude-haiku-4-5",
     "calls": {"uniform": [1, 6]},
     "input": {"lognormal": {"median": 300, "sigma": 1.0}},
     "output": {"uniform": [0, 200]},
@@ -53,7 +56,8 @@ async def test_no_cap_is_passed_by_more_than_one_call(
             }
             for name in ("one", "two", "three")
         ]
-        plan = {"goal": "Spend", "setup": [], "phases": phases}
+        cost = round(random.uniform(0.002, 0.03), 4)
+        plan = {"goal": "Spend", "setup": [], "budget": {"cost": cost}, "phases": phases}
         request = RunRequest(
             plan=str(write_yaml(tmp_path / f"{number}.yaml", plan)),
             repo=str(repository),
@@ -72,37 +76,40 @@ async def test_no_cap_is_passed_by_more_than_one_call(
         stopped += agrees(run_view(database, f"r{number}"), calls_of(database, f"r{number}"))
     whole = campaign_level(database, "all")
     every = [call for number in range(runs) for call in calls_of(database, f"r{number}")]
-    assert whole.spent.tokens == sum(total for _, _, total in every)
-    assert whole.spent.tokens <= 3000 * runs + max(total for _, _, total in every)
+    tokens = [total for _, _, total, _ in every]
+    assert whole.spent.tokens == sum(tokens)
+    assert whole.spent.tokens <= 3000 * runs + max(tokens)
+    assert whole.spent.cost == sum(cost for *_, cost in every)
     assert whole.reserved.tokens == 0
     assert stopped > 0  # else nothing was shown
 
 
-def calls_of(database: Any, run_id: str) -> list[tuple[str, int, int]]:
-    """Phase, attempt and tokens of every call in the ledger."""
+def calls_of(database: Any, run_id: str) -> list[tuple[str, int, int, Decimal]]:
+    """Phase, attempt, tokens and price of every call in the ledger."""
     events = llm_usage_events.c
     with database.read() as conn:
         rows = conn.execute(
-            sa.select(events.phase_id, events.attempt, events.total_tokens).where(
+            sa.select(events.phase_id, events.attempt, events.total_tokens, events.cost).where(
                 events.run_id == run_id
             )
         )
         return [tuple(row) for row in rows]
 
 
-def agrees(run: dict[str, Any], calls: list[tuple[str, int, int]]) -> bool:
+def agrees(run: dict[str, Any], calls: list[tuple[str, int, int, Decimal]]) -> bool:
     """Compare each level with the ledger; whether a cap stopped the run."""
     for node in run["budget"]["tree"]:
         if node["level"] == "campaign":
             continue
         of_node = [
-            total
-            for phase, attempt, total in calls
+            (tokens, float(cost))
+            for phase, attempt, tokens, cost in calls
             if node["level"] == "run" or node["name"] in (phase, f"{phase}/{attempt}")
         ]
-        spent, limit = node["spent"]["tokens"], node["limits"]["tokens"]
-        assert spent == sum(of_node), node
-        assert node["reserved"]["tokens"] == 0
-        if limit is not None and spent > limit:
-            assert spent - limit < max(of_node), node
+        for resource, amounts in zip(("tokens", "cost"), zip(*of_node, strict=True), strict=False):
+            spent, limit = node["spent"][resource], node["limits"][resource]
+            assert spent == pytest.approx(sum(amounts)), node
+            assert node["reserved"][resource] == 0
+            if limit is not None and spent > limit:
+                assert spent - limit < max(amounts), node
     return any("are used up" in d["reason"] for p in run["phases"] for d in p["decisions"])

@@ -74,7 +74,7 @@ async def test_a_running_agent_is_ended_when_it_has_spent_its_cap(open_command: 
     assert 250 <= spent <= 250 + 2 * 100  # the call that passed it, one more under a slow look
     assert "no room for another call" in (attempt.summary or "")
     assert attempt.changed_paths == ("work",)
-    assert find(AUTOPACK_RUN="r") == []
+    assert find(**session.marks) == []
     assert run_view(session.db, "r")["budget"]["reserved"]["tokens"] == 0
 
 

@@ -1,12 +1,14 @@
 """The tree of budgets on both engines: what is reserved, settled, raised and remembered."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
 from autopack.budget import Exhausted, Limits, Reservation, Resource, Scope
 from autopack.errors import BadInput, NotFound, Refused
-from autopack.store import approvals, budgets, runs
+from autopack.store import approvals, budgets, runs, tables
 from autopack.store.approvals import Answer
 from autopack.store.states import PhaseState
 from autopack.store.usage import UsageEvent, event_key, record_events
@@ -40,13 +42,26 @@ def spend(db, tokens, cost):
 
 
 def test_a_reservation_counts_until_it_is_settled(started):
-    run, phase = budgets.levels(started.db, "run-1", {"one": 900})
+    run, phase = budgets.levels(started.db, "run-1", {"one": Limits(tokens=900)})
     assert (run.reserved.tokens, phase.reserved.tokens, phase.limits.tokens) == (500, 500, 900)
     spend(started.db, 120, Decimal("0.1"))
     started.db.transact(lambda conn: budgets.settle(conn, "run-1", "one", 1))
-    run, phase = budgets.levels(started.db, "run-1", {"one": 900})
+    run, phase = budgets.levels(started.db, "run-1", {"one": Limits(tokens=900)})
     assert (run.reserved.tokens, run.spent.tokens) == (0, 120)
     assert phase.spent.cost == Decimal("0.1")
+
+
+@pytest.mark.parametrize(("took", "counted"), [(3.0, 3.0), (600.0, 10.0)])
+def test_a_build_counts_for_as_long_as_it_took_and_was_allowed_to(started, took, counted):
+    def end(conn):
+        begun = conn.scalar(sa.select(tables.attempts.c.started_at))
+        built = begun + timedelta(minutes=took)
+        conn.execute(sa.update(tables.attempts).values(built_at=built))
+
+    assert budgets.levels(started.db, "run-1", {"one": Limits()})[1].spent.minutes == 0
+    started.db.transact(end)
+    phase = budgets.levels(started.db, "run-1", {"one": Limits(minutes=20)})[1]
+    assert (phase.spent.minutes, phase.limits.minutes) == (pytest.approx(counted), 20)
 
 
 def test_a_campaign_is_locked_by_who_reserves_from_it(database, new_run):
@@ -54,7 +69,7 @@ def test_a_campaign_is_locked_by_who_reserves_from_it(database, new_run):
     budgets.set_campaign(database, "all", Limits(tokens=20))
     runs.create_run(database, new_run(campaign_id="all"), [("one", "T1")])
     database.transact(lambda conn: budgets.lock_campaign(conn, "run-1"))
-    campaign, *_ = budgets.levels(database, "run-1", {"one": None})
+    campaign, *_ = budgets.levels(database, "run-1", {"one": Limits()})
     assert (campaign.scope, campaign.limits.tokens) == (Scope.CAMPAIGN, 20)
     with pytest.raises(NotFound):
         budgets.campaign_level(database, "none")
@@ -72,13 +87,15 @@ def ask(held, scope, resource=Resource.TOKENS):
         (Scope.RUN, Resource.COST, Decimal("99.5")),
         (Scope.RUN, Resource.MINUTES, 500.5),
         (Scope.PHASE, Resource.TOKENS, 700),
+        (Scope.PHASE, Resource.MINUTES, 12.5),
     ],
 )
 def test_an_answer_raises_the_cap_that_was_asked_about(held, scope, resource, cap):
     ask(held, scope, resource)
     given = Answer(approved=True, by="ann", new_cap=Decimal(str(cap)), resource=resource)
     approvals.answer(held.db, "run-1", given)
-    levels = {level.scope: level for level in budgets.levels(held.db, "run-1", {"one": 5})}
+    found = budgets.levels(held.db, "run-1", {"one": Limits(tokens=5, minutes=6.0)})
+    levels = {level.scope: level for level in found}
     assert getattr(levels[scope].limits, resource) == cap
     assert approvals.pending(held.db, "run-1") is None
 
