@@ -8,18 +8,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
 
 from autopack.store import tables
-from autopack.store.engine import Database, insert_new, now, reading
+from autopack.store.engine import Database, insert_new, now_in_sql, reading
+from autopack.store.ledger_insert import PICODOLLAR, insert_events
 from autopack.store.tables import CATEGORIES, ROLES, Category, DoctorModel, Role, Source
 from autopack.store.telemetry_tables import SUMS as _SUMS
 from autopack.store.telemetry_tables import usage_by_run
-
-# What sums of money are exact to; no price list goes below a millionth of a dollar a million.
-PICODOLLAR = Decimal("1e-12")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,24 +101,9 @@ def record_events(conn: sa.Connection, events: Iterable[UsageEvent]) -> int:
 
     Not fenced: money spent counts whoever holds the run.
     """
-    at = now(conn)
     # One order for all writers, for two that lock rows in different orders block each other.
-    ordered = sorted(events, key=lambda event: event.event_key)
-    if not ordered:
-        return 0
-    rows = [_row(event, at) for event in ordered]
-    table = tables.llm_usage_events
-    if conn.dialect.name == "sqlite":
-        # Three times as fast as one long statement; its count of new rows is right.
-        return conn.execute(insert_new(conn, table), rows).rowcount
-    # One statement, for its trigger adds to each sum once a statement.
-    inserted = conn.execute(insert_new(conn, table).returning(table.c.event_key), rows)
-    return len(inserted.all())
-
-
-def _row(event: UsageEvent, at: datetime) -> dict[str, Any]:
-    cost = None if event.cost is None else event.cost.quantize(PICODOLLAR)
-    return {**vars(event), "cost": cost, "created_at": event.created_at or at}
+    ordered = sorted(events, key=attrgetter("event_key"))
+    return insert_events(conn, ordered) if ordered else 0
 
 
 def open_intent(
@@ -133,7 +117,7 @@ def open_intent(
             phase_id=phase_id,
             attempt=attempt,
             role=role,
-            opened_at=now(conn),
+            opened_at=now_in_sql(conn),
         )
     )
 
@@ -154,7 +138,7 @@ def close_intent(
             table.c.intent_key == _digest(run_id, phase_id, attempt, role, call),
             table.c.closed_at.is_(None),
         )
-        .values(closed_at=now(conn))
+        .values(closed_at=now_in_sql(conn))
     )
 
 
