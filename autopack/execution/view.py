@@ -30,7 +30,7 @@ from autopack.store.runs import (
 )
 from autopack.store.states import PhaseState
 from autopack.store.usage import TokenTotals, phase_tokens, token_totals
-from autopack.telemetry.consolidated import consolidated_tokens
+from autopack.telemetry.consolidated import consolidated_tokens, count_of_campaign, is_known
 
 Json = dict[str, Any]
 
@@ -111,12 +111,22 @@ def run_line(run: RunRow) -> Json:
     }
 
 
-def tokens_view(db: Database, run_id: str) -> Json:
-    """What a run spent and claims to have saved: `autopack tokens`. Raises NotFound."""
-    figures = consolidated_tokens(db, run_id)
+def tokens_view(db: Database, name: str) -> Json:
+    """What a run, else a campaign, spent and claims to have saved: `autopack tokens`.
+
+    Of a campaign, ``run_id`` is None, and ``campaign_id`` and ``runs`` say which and of how many
+    runs. Raises NotFound.
+    """
+    with db.read() as conn:
+        runs_of_campaign = 0 if is_known(conn, name) else count_of_campaign(conn, name)
+        if runs_of_campaign:
+            which: Json = {"run_id": None, "campaign_id": name, "runs": runs_of_campaign}
+            figures = consolidated_tokens(conn, campaign=name)
+        else:
+            which, figures = {"run_id": name}, consolidated_tokens(conn, name)
     totals, claimed, coverage = figures.spent, figures.claimed, figures.coverage
     return {
-        "run_id": run_id,
+        **which,
         "spent": {
             **token_split(totals),
             "by_category": dict(totals.by_category),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -147,21 +147,29 @@ def token_totals(source: Database | sa.Connection, *run_ids: str) -> TokenTotals
 
     Read from the sums that triggers keep, so it costs the same however many calls there were.
     """
+    return token_totals_where(source, lambda table: table.c.run_id.in_(run_ids))
+
+
+def token_totals_where(
+    source: Database | sa.Connection, chosen: Callable[[sa.Table], sa.ColumnElement[bool]]
+) -> TokenTotals:
+    """The same of the runs that ``chosen`` picks by the ``run_id`` of the table it is given."""
     sums, intents = usage_by_run, tables.llm_call_intents
     grouped = (
         sa.select(
             sums.c.category, sums.c.role, *(sa.func.sum(sums.c[name]).label(name) for name in _SUMS)
         )
-        .where(sums.c.run_id.in_(run_ids))
+        .where(chosen(sums))
         .group_by(sums.c.category, sums.c.role)
+    )
+    open_calls = (
+        sa.select(sa.func.count())
+        .select_from(intents)
+        .where(chosen(intents), intents.c.closed_at.is_(None))
     )
     with reading(source) as conn:
         groups = conn.execute(grouped).mappings().all()
-        unreconciled = conn.scalar(
-            sa.select(sa.func.count())
-            .select_from(intents)
-            .where(intents.c.run_id.in_(run_ids), intents.c.closed_at.is_(None))
-        )
+        unreconciled = conn.scalar(open_calls)
     return totals_of(groups, unreconciled_calls=unreconciled or 0)
 
 

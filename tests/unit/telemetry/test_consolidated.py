@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +19,7 @@ from autopack.telemetry import frames
 from autopack.telemetry.charts import spent_chart
 from autopack.telemetry.consolidated import Claimed, Coverage, consolidated_tokens, usage
 from autopack.telemetry.stored_views import record_measured_saving, store_view
+from deployments.cli import run_command
 
 DAY = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -48,7 +50,13 @@ def record(db: Database, *events: UsageEvent) -> int:
     return db.transact(lambda conn: record_events(conn, events))
 
 
-def store_run(db: Database, run_id: str, *features: str, phases: int = 1) -> None:
+def store_run(
+    db: Database,
+    run_id: str,
+    *features: str,
+    phases: int = 1,
+    campaign_id: str | None = None,
+) -> None:
     new = NewRun(
         run_id=run_id,
         plan_hash="a" * 64,
@@ -66,6 +74,7 @@ def store_run(db: Database, run_id: str, *features: str, phases: int = 1) -> Non
         cost_cap=None,
         minutes_cap=1,
         at_cap="fail",
+        campaign_id=campaign_id,
     )
     create_run(db, new, [(f"p{n}", "T1") for n in range(phases)])
 
@@ -134,9 +143,47 @@ def test_the_view_in_sql_says_the_same(database: Database) -> None:
     assert (row["events"], row["unpriced_events"]) == (2, 1)
 
 
-def test_a_campaign_is_the_sum_of_its_runs(database: Database) -> None:
+def test_several_runs_are_the_sum_of_each(database: Database) -> None:
     record(database, event(1, run_id="a"), event(1, run_id="b"), event(1, run_id="c"))
     assert consolidated_tokens(database, "a", "b").spent.total == 200
+
+
+def test_a_campaign_is_the_sum_of_its_runs(database: Database) -> None:
+    """One run claims, one does not, and one belongs to another campaign."""
+    store_run(database, "a", "consolidated_metrics", campaign_id="c")
+    store_run(database, "b", campaign_id="c")
+    store_run(database, "x", "consolidated_metrics", campaign_id="other")
+    for run_id in ("a", "b", "x"):
+        record(database, event(1, run_id=run_id))
+        key = {"run_id": run_id, "phase_id": "p0", "attempt": 1, "created_at": DAY}
+        insert(
+            database,
+            telemetry_tables.token_efficiency_metrics,
+            {**key, "tokens_saved_artifacts": 5},
+        )
+    figures = consolidated_tokens(database, campaign="c")
+    assert (figures.spent.total, figures.spent.events) == (200, 2)
+    assert figures.claimed == Claimed(5, None, None)
+    with pytest.raises(NotFound):
+        consolidated_tokens(database, campaign="nobody's")
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_tokens_answers_for_a_campaign(
+    database: Database,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store_run(database, "a", campaign_id="c")
+    store_run(database, "b", campaign_id="c")
+    record(database, event(1, run_id="a"), event(1, run_id="b"))
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    assert run_command(["tokens", "c", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["run_id"], answer["campaign_id"], answer["runs"]) == (None, "c", 2)
+    assert answer["spent"]["total"] == 200
+    assert run_command(["tokens", "nothing", "--json"]) == 2
 
 
 def test_a_run_with_the_feature_off_claims_nothing(database: Database) -> None:
