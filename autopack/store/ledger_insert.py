@@ -1,4 +1,4 @@
-"""The statement that puts calls into the ledger, in the form that each driver takes fastest.
+"""Putting calls into the ledger, in the form that each driver takes fastest.
 
 SQLAlchemy's own inserts cost several times what the database needs for them. SQLite gets tuples,
 PostgreSQL all rows as one JSON text: one statement, so that its triggers fire once a batch.
@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from autopack.store.connecting import is_contention
 from autopack.store.engine import now
 from autopack.store.tables import llm_usage_events, storable
 
@@ -30,6 +30,13 @@ _COLUMNS = tuple(column.name for column in llm_usage_events.c)
 _CONVERTED = ("cost", "created_at")
 _AS_THEY_ARE = tuple(name for name in _COLUMNS if name not in _CONVERTED)
 _TEXTS = tuple(column.name for column in llm_usage_events.c if isinstance(column.type, sa.String))
+_INSERT_SQLITE = (
+    f"INSERT INTO llm_usage_events ({', '.join((*_AS_THEY_ARE, *_CONVERTED))})"  # noqa: S608
+    f" VALUES ({', '.join('?' * len(_COLUMNS))}) ON CONFLICT DO NOTHING"
+)
+# Functions of the database: they take a JSON array of objects, whose times are in UTC or null.
+_RECORD_POSTGRESQL = "SELECT autopack_record_usage(%s::json)"
+_TRY_RECORD_POSTGRESQL = "SELECT autopack_try_record_usage(%s::json)"
 _values_as_they_are = attrgetter(*_AS_THEY_ARE)
 _texts = attrgetter(*_TEXTS)
 
@@ -42,8 +49,28 @@ def insert_events(conn: sa.Connection, events: Sequence[UsageEvent]) -> int:
     if conn.dialect.name == "sqlite":
         at = now(conn)
         rows = [_tuple(_sound(event), at) for event in events]
-        return conn.exec_driver_sql(_insert_sqlite(), rows).rowcount
-    return conn.exec_driver_sql(_insert_postgresql(), (_json(events),)).rowcount
+        return conn.exec_driver_sql(_INSERT_SQLITE, rows).rowcount
+    return conn.exec_driver_sql(_RECORD_POSTGRESQL, (_json(events),)).scalar_one()
+
+
+def try_insert_events(conn: sa.Connection, events: Sequence[UsageEvent]) -> bool:
+    """The same in a transaction that goes on when the ledger refuses; then False.
+
+    Some of the events may be in all the same, and inserting them again adds nothing. What asks
+    for another try of the whole transaction is raised. No savepoint is used: on PostgreSQL each
+    answer waited for costs as much as the work, and on SQLite what a savepoint keeps goes to a
+    temporary file, while a statement that fails leaves its transaction whole.
+    """
+    if conn.dialect.name == "sqlite":
+        try:
+            insert_events(conn, events)
+        except (sa.exc.IntegrityError, sa.exc.OperationalError, OverflowError) as error:
+            if isinstance(error, sa.exc.DBAPIError) and is_contention(error.orig):
+                raise
+            return False
+        return True
+    new = conn.exec_driver_sql(_TRY_RECORD_POSTGRESQL, (_json(events),)).scalar_one()
+    return new is not None
 
 
 def _sound(event: UsageEvent) -> UsageEvent:
@@ -75,35 +102,3 @@ def _moment(at: datetime) -> str:
     if at.tzinfo is None:
         raise ValueError(f"{at!r} has no time zone")
     return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(" ", "microseconds")[:26]
-
-
-@cache
-def _insert_sqlite() -> str:
-    columns = (*_AS_THEY_ARE, *_CONVERTED)
-    marks = ", ".join("?" * len(columns))
-    return (
-        f"INSERT INTO llm_usage_events ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
-        " ON CONFLICT DO NOTHING"
-    )
-
-
-@cache
-def _insert_postgresql() -> str:
-    """Takes one parameter: a JSON array of objects whose times are in UTC, or null."""
-    from sqlalchemy.dialects import postgresql
-
-    dialect = postgresql.dialect()
-    typed = {name: column.type.compile(dialect) for name, column in llm_usage_events.c.items()}
-    typed["created_at"] = "timestamp without time zone"
-    selected = [
-        "COALESCE(event.created_at AT TIME ZONE 'UTC', statement_timestamp())"
-        if name == "created_at"
-        else f"event.{name}"
-        for name in _COLUMNS
-    ]
-    return (
-        f"INSERT INTO llm_usage_events ({', '.join(_COLUMNS)}) SELECT {', '.join(selected)}"  # noqa: S608
-        " FROM json_to_recordset(%s::json) AS event"
-        f"({', '.join(f'{name} {kind}' for name, kind in typed.items())})"
-        " ON CONFLICT DO NOTHING"
-    )

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from autopack.store import tables
 from autopack.store.engine import Database, insert_new, now_in_sql, reading
-from autopack.store.ledger_insert import PICODOLLAR, insert_events
+from autopack.store.ledger_insert import PICODOLLAR, insert_events, try_insert_events
 from autopack.store.tables import CATEGORIES, ROLES, Category, DoctorModel, Role, Source
 from autopack.store.telemetry_tables import SUMS as _SUMS
 from autopack.store.telemetry_tables import usage_by_run
@@ -101,9 +101,22 @@ def record_events(conn: sa.Connection, events: Iterable[UsageEvent]) -> int:
 
     Not fenced: money spent counts whoever holds the run.
     """
-    # One order for all writers, for two that lock rows in different orders block each other.
-    ordered = sorted(events, key=attrgetter("event_key"))
+    ordered = _ordered(events)
     return insert_events(conn, ordered) if ordered else 0
+
+
+def try_record_events(conn: sa.Connection, events: Iterable[UsageEvent]) -> bool:
+    """The same in a transaction that goes on when the ledger refuses a call; then False.
+
+    Some of the calls may be recorded all the same, and recording them again adds nothing.
+    """
+    ordered = _ordered(events)
+    return not ordered or try_insert_events(conn, ordered)
+
+
+def _ordered(events: Iterable[UsageEvent]) -> list[UsageEvent]:
+    # One order for all writers, for two that lock rows in different orders block each other.
+    return sorted(events, key=attrgetter("event_key"))
 
 
 def open_intent(

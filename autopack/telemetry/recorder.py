@@ -21,7 +21,7 @@ from autopack.ids import process_mark
 from autopack.store.connecting import is_contention
 from autopack.store.engine import Database
 from autopack.store.tables import Role
-from autopack.store.usage import UsageEvent, close_intent, record_events
+from autopack.store.usage import UsageEvent, close_intent, record_events, try_record_events
 
 _BATCH = 5_000
 # What says that an event itself is at fault, and not that the database is away or busy.
@@ -89,7 +89,8 @@ class Recorder:
         """
         listed = list(events)
         try:
-            refused = _record_inside(conn, listed)
+            whole = try_record_events(conn, listed)
+            refused = () if whole else _record_sound(conn, listed)[1]
         except exc.DBAPIError as error:
             if error.connection_invalidated or is_contention(error.orig):
                 raise
@@ -137,17 +138,6 @@ def ingest_all(db: Database, runs_folder: Path) -> Recorded:
         recorded = Recorder(db, folder).ingest()
         new, spooled = new + recorded.new, spooled + recorded.spooled
     return Recorded(new, spooled)
-
-
-def _record_inside(conn: Connection, events: Sequence[UsageEvent]) -> Sequence[UsageEvent]:
-    """Record what the ledger takes, and return the events that it refuses."""
-    if conn.dialect.name == "sqlite":
-        # A statement that fails leaves its transaction whole there, and a savepoint would cost as
-        # much as all the rest: what it keeps to go back to goes to a temporary file.
-        with suppress(*_REFUSED):
-            record_events(conn, events)
-            return ()
-    return _record_sound(conn, events)[1]
 
 
 def _record_sound(
