@@ -43,7 +43,10 @@ def record_phase6_metrics(db: Database, run_id: str) -> int:
 
 
 def record_token_efficiency(db: Database, run_id: str) -> int:
-    """Write the row of every attempt of the run that ended without one; return how many."""
+    """Write the row of every attempt of the run that ended without one; return how many.
+
+    What it says of artifacts, budget and files of the context is null: agents choose those.
+    """
 
     def write(conn: sa.Connection) -> int:
         missing = _without_row(conn, run_id, token_efficiency_metrics)
