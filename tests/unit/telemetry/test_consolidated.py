@@ -286,3 +286,20 @@ def test_frames_are_typed_and_say_the_same(three_days: Database) -> None:
     assert (len(events), str(events["input_tokens"].dtype)) == (2, "Int64")
     assert str(events["created_at"].dt.tz) == "UTC"
     assert len(frames.phase6_frame(three_days, "a")) == 0
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_a_narrow_terminal_cuts_no_figure(
+    database: Database,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    record(database, event(1, model="m" * 60))
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("COLUMNS", "40")
+    assert run_command(["usage", "--by", "model"]) == 0
+    _, row, total, *_ = capsys.readouterr().out.splitlines()
+    figures = ["1", "100", "10", "20", "30", "40", "0", "$0.0010"]
+    assert row.split() == ["m" * 60, *figures]
+    assert total.split() == ["total", *figures]
