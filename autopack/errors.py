@@ -3,6 +3,7 @@
 AutopackError
 ├── BadInput              a value the user gave is wrong (exit 2)
 │   ├── PlanError         in a plan file; names the field and the line
+│   │   └── SpecError     in an experiment file
 │   ├── RepositoryError   the repository cannot be used
 │   └── NotFound          no run, builder or file of that name
 ├── Refused               the request is sound, the moment is not (exit 2)
@@ -61,6 +62,12 @@ class PlanError(BadInput):
     ) -> None:
         super().__init__(message, field=field, hint=hint)
         self.line = line
+
+
+class SpecError(PlanError):
+    """An experiment file is wrong; ``line`` counts from 1."""
+
+    kind = "experiment"
 
 
 class RepositoryError(BadInput):

@@ -11,16 +11,31 @@ from autopack.settings import Settings
 from flows.server import choose_server
 
 if TYPE_CHECKING:
+    from flows.ab import ab_experiment, ab_pair
+    from flows.fleet import execute_runs
     from flows.maintenance import maintain
     from flows.phase import execute_phase
+    from flows.replay import replay_campaign
     from flows.run import execute_run
 
-__all__ = ["execute_phase", "execute_run", "maintain"]
+__all__ = [
+    "ab_experiment",
+    "ab_pair",
+    "execute_phase",
+    "execute_run",
+    "execute_runs",
+    "maintain",
+    "replay_campaign",
+]
 
 _HOMES = {
+    "ab_experiment": "flows.ab",
+    "ab_pair": "flows.ab",
     "execute_phase": "flows.phase",
     "execute_run": "flows.run",
+    "execute_runs": "flows.fleet",
     "maintain": "flows.maintenance",
+    "replay_campaign": "flows.replay",
 }
 
 choose_server(Settings.from_environment())

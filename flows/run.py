@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import replace
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,21 +11,18 @@ from prefect.flows import Flow
 from prefect.runtime import flow_run as current_flow_run
 from prefect.states import Cancelled, Completed, Crashed, Failed
 
-from autopack.builders.registry import parse_options
 from autopack.clock import SystemClock
 from autopack.errors import LeaseLost, WorkFailed
 from autopack.execution.approving import end_of_rejected
-from autopack.execution.prepare import RunRequest
 from autopack.execution.progress import ending, next_phase
 from autopack.execution.session import RunSession, close_session
 from autopack.execution.stopping import RunStopped, StopReason
 from autopack.execution.view import percent_complete, run_view
-from autopack.settings import Settings
-from autopack.store.engine import Database
 from autopack.store.runs import get_ending, get_phases, get_run, run_of_flow
 from autopack.store.states import RunState
 from blocks.configured import configured
 from flows.approval import still_waits
+from flows.opening import application, request
 from flows.phase import execute_phase
 from tasks.preparing import (
     ask_before,
@@ -78,50 +73,32 @@ async def execute_run(
         run_id: A name for the run, or the run to go on with.
         database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
     """
-    settings = Settings.from_environment()
-    if database is not None:
-        from blocks.database import AutopackDatabase
-
-        named = await AutopackDatabase.aload(database)
-        settings = replace(settings, database_url=named.url.get_secret_value())
     flow_run_id = current_flow_run.get_id()
-    db = await asyncio.to_thread(Database.open, settings.database_url)
-    try:
+    async with application(database) as (db, settings):
         earlier = run_of_flow(db, flow_run_id) if flow_run_id else None
         if earlier is not None:
             # A retried flow run goes on with the run it began.
             run_id = earlier.run_id
-            block = await configured(earlier.builder)
         elif plan is not None or repo is not None or run_id is None:
-            wanted = features or []
-            block = await configured(builder)
-            run_id = await prepare_run(
-                RunRequest(
-                    plan=plan or "",
-                    repo=repo or ".",
-                    commit=commit,
-                    builder=builder,
-                    builder_options=block.options | parse_options(builder_options.splitlines()),
-                    builder_secrets=block.secrets,
-                    model=model,
-                    enable=tuple(name for name in wanted if not name.startswith("-")),
-                    disable=tuple(name[1:] for name in wanted if name.startswith("-")),
-                    token_cap=token_cap,
-                    at_cap=at_cap,
-                    run_id=run_id,
-                ),
-                db,
-                settings,
+            wanted = await request(
+                plan=plan,
+                repo=repo,
+                commit=commit,
+                builder=builder,
+                builder_options=builder_options,
+                model=model,
+                features=features,
+                token_cap=token_cap,
+                at_cap=at_cap,
+                run_id=run_id,
             )
-        else:
-            block = await configured(get_run(db, run_id).builder)
+            run_id = await prepare_run(wanted, db, settings)
+        block = await configured(get_run(db, run_id).builder)
         if not await still_waits(db, run_id):
             session = await take_over_run(run_id, db, settings, flow_run_id, block.secrets)
             await _carry_on(session, flow_run_id)
             await still_waits(db, run_id)
         return run_view(db, run_id)
-    finally:
-        db.close()
 
 
 async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
@@ -133,6 +110,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
             async with get_client() as client:
                 await client.update_flow_run(UUID(flow_run_id), name=run_id)
         state, reason = await _execute_phases(session, progress)
+        await progress.show(percent_complete(get_phases(session.db, run_id)), last=True)
         if state is RunState.AWAITING_APPROVAL:
             await let_wait(run_id, reason or "")
             _announce(session, "run.waiting")

@@ -1,7 +1,7 @@
 """Which Prefect server this process talks to, decided before Prefect reads its settings.
 
 ``PREFECT_API_URL`` or the active profile, else the stack that `autopack up` left running, else
-an ephemeral server of this process with its database under the home.
+a server of this process's own with its database under the home.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from autopack.settings import Settings
 from autopack.stack import running_stack
 from autopack.workspace.leftovers import HOLDER
 
-_EPHEMERAL = {
+_OWN = {
     # Writing every task run makes each subflow wait two seconds on SQLite (503 and back-off).
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
@@ -28,19 +28,20 @@ _QUIET = {
 }
 
 
-def choose_server(settings: Settings, *, ephemeral: bool = False) -> None:
+def choose_server(settings: Settings, *, own: bool = False) -> None:
     """Point this process, and every child of it, at its Prefect server.
 
-    ``ephemeral`` asks for a server of its own whatever else is configured (the demo). Children
-    carry the mark of this process, so that whoever resumes the run after its death finds them.
+    ``own`` asks for a server of its own whatever else is configured (the demo); Prefect starts
+    one when a flow first needs it, unless the command line has. Children carry the mark of this
+    process, so that whoever resumes the run after its death finds them.
     """
     os.environ[HOLDER] = process_mark()
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    url = None if ephemeral else server_url(settings)
+    url = None if own else server_url(settings)
     if url is None:
         os.environ.pop("PREFECT_API_URL", None)
-        _use_ephemeral(settings.home)
+        _use_own_server(settings.home)
     else:
         os.environ["PREFECT_API_URL"] = url
     if "prefect" in sys.modules:
@@ -58,14 +59,20 @@ def server_url(settings: Settings) -> str | None:
     return stack.api_url if stack else None
 
 
-def _use_ephemeral(home: Path) -> None:
+def own_server_folder(home: Path) -> Path:
+    """Where a server of a process's own keeps its database and its log."""
     folder = home / "prefect"
     folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _use_own_server(home: Path) -> None:
+    folder = own_server_folder(home)
     # Its own home, so that no profile of the user's sends it elsewhere.
     os.environ["PREFECT_HOME"] = str(folder)
     os.environ["PREFECT_PROFILES_PATH"] = str(folder / "profiles.toml")
     os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "true"
-    for name, value in _EPHEMERAL.items():
+    for name, value in _OWN.items():
         os.environ.setdefault(name, value)
 
 

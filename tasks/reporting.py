@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from prefect.artifacts import (
 from prefect.events import emit_event
 
 from autopack.clock import Clock
+from autopack.execution.fleet import FleetItem
 from autopack.execution.view import run_view
 from autopack.store.engine import Database
 
@@ -47,14 +49,18 @@ class RunProgress:
         self._run_id = run_id
         self._clock = clock
         self._artifact: UUID | None = None
-        self._shown_at = 0.0
+        self._shown: float | None = None
+        self._shown_at = float("-inf")
 
-    async def show(self, percent: float) -> None:
-        """Create the artifact, or move it to ``percent`` (0 to 100), at most once a second."""
+    async def show(self, percent: float, *, last: bool = False) -> None:
+        """Create the artifact, or move it to ``percent`` (0 to 100).
+
+        At most once a second; the ``last`` figure of a run always.
+        """
         now = self._clock.monotonic()
-        if self._artifact is not None and percent < 100 and now - self._shown_at < 1.0:
+        if percent == self._shown or (not last and now - self._shown_at < 1.0):
             return
-        self._shown_at = now
+        self._shown, self._shown_at = percent, now
         if self._artifact is None:
             self._artifact = await acreate_progress_artifact(
                 percent,
@@ -77,6 +83,15 @@ async def publish_summary(db: Database, run_id: str) -> None:
         token_table(run),
         key=artifact_key("tokens", run_id),
         description=f"What {run_id} spent",
+    )
+
+
+async def publish_fleet(name: str, items: Sequence[FleetItem]) -> None:
+    """Publish how each run of a fleet ended, and what it spent."""
+    await acreate_table_artifact(
+        [item.as_json() for item in items],
+        key=artifact_key("summary", name),
+        description=f"How the runs of {name} ended",
     )
 
 

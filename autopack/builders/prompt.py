@@ -22,6 +22,8 @@ def _sections(request: BuildRequest) -> Iterator[str]:
     yield _titled("Goal of the whole run", request.goal)
     if request.context:
         yield _titled("Context", request.context)
+    if request.guidance:
+        yield _titled("How to work", request.guidance)
     yield _titled("Your task", request.instructions)
     if request.deliverables:
         yield _listed("These files must exist when you are done", request.deliverables)

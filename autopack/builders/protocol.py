@@ -66,7 +66,7 @@ class BuildRequest:
     what the builder prints and the usage it reports are found there after any death.
     ``environment`` is the complete environment for child processes. ``may_go_on`` is asked, with
     all calls so far, before every further call by builders that make calls themselves; what it
-    returns is why they must make none.
+    returns is why they must make none. ``guidance`` is what the run tells every build.
     """
 
     run_id: str
@@ -79,6 +79,7 @@ class BuildRequest:
     spool: Path
     hint: str | None = None
     context: str | None = None
+    guidance: str | None = None
     model: str | None = None
     deliverables: Sequence[str] = ()
     scope_paths: Sequence[str] = ()

@@ -28,8 +28,8 @@ BUILDERS: Mapping[str, str] = MappingProxyType(
 )
 DEFAULT_BUILDER = "script"
 
-# Options that name a file or folder.
-_PATHS = frozenset({"recording", "spec"})
+PATH_OPTIONS = frozenset({"recording", "spec"})
+"""Options that name a file or folder."""
 
 
 SECRET_OPTIONS = frozenset({"api_key"})
@@ -117,7 +117,7 @@ def _check_options(name: str, options: Mapping[str, str], known: list[str]) -> N
 def absolute_options(options: Mapping[str, str]) -> dict[str, str]:
     """The options as a process in another working folder understands them."""
     return {
-        name: str(Path(value).expanduser().absolute()) if name in _PATHS and value else value
+        name: str(Path(value).expanduser().absolute()) if name in PATH_OPTIONS and value else value
         for name, value in options.items()
     }
 

@@ -1,7 +1,7 @@
 """The ``simulated`` builder: a seeded agent that spends, edits and fails as a spec declares.
 
 For trials, benchmarks and experiments without a key. The same seed, phase and build always do the
-same, whatever the run is called.
+same, whatever the run is called; with ``seed=run`` every run has a seed of its own.
 """
 
 from __future__ import annotations
@@ -26,14 +26,17 @@ _FOR_EVER = 10 * 24 * 3600.0
 
 
 class SimulatedBuilder:
-    """``spec`` is a file as ``autopack.builders.simulation`` describes it; ``seed`` a number."""
+    """``spec`` is a file as ``autopack.builders.simulation`` describes it.
+
+    ``seed`` is a number, or ``run`` for another one in every run, derived from its id.
+    """
 
     name = "simulated"
     shows_spend = True
 
     def __init__(self, *, spec: str | None = None, seed: str | int = 0) -> None:
         self._spec = load_simulation(Path(spec).expanduser()) if spec else Simulation()
-        self._seed = whole_number("seed", seed)
+        self._seed = None if seed == "run" else whole_number("seed", seed)
 
     def check(self, plan: Plan) -> None:
         """Every plan can be simulated."""
@@ -46,7 +49,8 @@ class SimulatedBuilder:
     async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
         """Make the calls of one build, then write what it amounts to."""
         del supervisor
-        random = Random(f"{self._seed}/{request.phase_id}/{request.build}")  # noqa: S311
+        seed = request.run_id if self._seed is None else self._seed
+        random = Random(f"{seed}/{request.phase_id}/{request.build}")  # noqa: S311
         try:
             async with asyncio.timeout(request.limits.seconds):
                 return await self._build(request, random)
@@ -60,7 +64,9 @@ class SimulatedBuilder:
     async def _build(self, request: BuildRequest, random: Random) -> BuildResult:
         spec = self._spec
         fate = random.random()
-        succeeds = random.random() < spec.success
+        with_context = spec.success_with_context
+        chance = spec.success if request.context is None or with_context is None else with_context
+        succeeds = random.random() < chance
         count = max(spec.calls.count(random), 1)
         fails_at = count // 2 if fate < spec.error + spec.crash + spec.hang else count
         with (request.spool / SPOOL).open("a", encoding="utf-8") as spool:

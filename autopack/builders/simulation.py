@@ -10,6 +10,7 @@ A spec is a YAML file; every key may be left out::
     output: {lognormal: {median: 400, sigma: 0.5}}
     seconds: {exponential: 0.2}                     # time of one call
     success: 0.8                                    # chance that a build does what was asked
+    success_with_context: 0.8                       # the same when it is told the run's intention
     error: 0.0                                      # that the provider answers 500 half way
     crash: 0.0                                      # that the agent ends half way
     hang: 0.0                                       # that a call is never answered
@@ -92,6 +93,7 @@ class Simulation(_Value):
     output: Distribution = Distribution(lognormal=Lognormal(median=400, sigma=0.5))
     seconds: Distribution = Distribution(constant=0)
     success: Chance = 0.8
+    success_with_context: Chance | None = None
     error: Chance = 0.0
     crash: Chance = 0.0
     hang: Chance = 0.0

@@ -335,6 +335,7 @@ def _request(
         spool=spool_folder(session.folder, phase.id, attempt.attempt),
         hint=attempt.hint,
         context=builder_context(session),
+        guidance=session.run().prompt,
         model=session.run().model,
         deliverables=phase.deliverables,
         scope_paths=phase.scope.paths,

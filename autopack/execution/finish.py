@@ -46,9 +46,9 @@ def finish(session: RunSession, state: RunState, reason: str | None = None) -> N
             if state is RunState.DONE_SUCCESS:
                 state = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
                 reason = f"branch {run.branch} was not published: {error.message}"
-
-    session.db.transact(lambda conn: _close(conn, session.lease, state, reason))
+    # In this order, so that a death in between leaves a run to resume and not a stray checkout.
     remove_workspaces(session)
+    session.db.transact(lambda conn: _close(conn, session.lease, state, reason))
 
 
 def _close(conn: Connection, lease: Lease, state: RunState, reason: str | None) -> None:

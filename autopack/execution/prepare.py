@@ -38,8 +38,9 @@ class RunRequest:
     """What a user asks for. ``plan`` is a path, a URL, or the text of a plan file.
 
     ``commit`` is any revision, HEAD when None. ``token_cap`` overrides the plan's.
-    ``campaign`` names the budget that the run shares with others. ``builder_secrets``
-    are options of the builder that are used but never stored.
+    ``campaign`` names the budget that the run shares with others. ``prompt`` is what builders are
+    told beyond their tasks. ``builder_secrets`` are options of the builder that are used but
+    never stored.
     """
 
     plan: str
@@ -54,6 +55,7 @@ class RunRequest:
     at_cap: str = "fail"
     run_id: str | None = None
     campaign: str | None = None
+    prompt: str | None = None
     builder_secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
@@ -66,27 +68,45 @@ def read_plan(source: str) -> Plan:
     return parse_plan(text, name=name)
 
 
-def read_source(source: str) -> tuple[str, str]:
-    """The text at a path or an http(s) URL, or the text itself, and what errors call it."""
+def read_source(source: str, *, what: str = "plan") -> tuple[str, str]:
+    """The text at a path or an http(s) URL, or the text itself, and what errors call it.
+
+    ``what`` names the kind of file. Raises NotFound or PlanError.
+    """
     if source.startswith(("http://", "https://")):
         try:
             response = httpx.get(source, follow_redirects=True, timeout=30)
             response.raise_for_status()
         except httpx.HTTPError as error:
             raise PlanError(
-                f"the plan at {source} cannot be read: {error}", field="plan"
+                f"the {what} at {source} cannot be read: {error}", field=what
             ) from error
         return response.text, source
     if "\n" in source:
-        return source, "plan"
+        return source, what
     path = Path(source).expanduser()
-    return read_plan_text(path), str(path)
+    return read_plan_text(path, what=what), str(path)
 
 
 def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock: Clock) -> RunRow:
     """Check the request and store the run; the same request with the same id is stored once.
 
     Raises an AutopackError that names the field at fault; then nothing has been stored.
+    """
+    new, phases, made = check_request(request, db=db, settings=settings, clock=clock)
+    run = create_run(db, new, phases=phases)
+    if made is not None:
+        text, found = made
+        db.transact(lambda conn: record_normalisation(conn, run.run_id, text, found))
+    return run
+
+
+def check_request(
+    request: RunRequest, *, db: Database, settings: Settings, clock: Clock
+) -> tuple[NewRun, list[tuple[str, str]], tuple[str, Normalised] | None]:
+    """The run that a request asks for, its phases with their tiers, and what text it came from.
+
+    Stores nothing. Raises an AutopackError that names the field at fault.
     """
     run_id = check_id(request.run_id, "run_id") if request.run_id else new_run_id(clock.now())
     if request.token_cap is not None and request.token_cap < 1:
@@ -117,33 +137,27 @@ def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock:
     base_commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
     if any(phase.checks is None for phase in plan.phases):
         _refuse_unchecked(plan, settings, source, base_commit, run_id)
-    run = create_run(
-        db,
-        NewRun(
-            run_id=run_id,
-            plan_hash=plan.plan_hash,
-            plan_body=plan.to_dict(),
-            goal=plan.goal,
-            repo=source.location,
-            base_commit=base_commit,
-            branch=f"autopack/{run_id}",
-            builder=builder_name,
-            builder_options=absolute_options(request.builder_options),
-            model=model,
-            models=plan.models.model_dump(mode="json"),
-            features=tuple(sorted(features)),
-            token_cap=request.token_cap or plan.budget.tokens,
-            cost_cap=plan.budget.cost,
-            minutes_cap=plan.budget.minutes,
-            at_cap=request.at_cap,
-            campaign_id=request.campaign,
-        ),
-        phases=[(phase.id, phase.tier) for phase in plan.ordered()],
+    new = NewRun(
+        run_id=run_id,
+        plan_hash=plan.plan_hash,
+        plan_body=plan.to_dict(),
+        goal=plan.goal,
+        repo=source.location,
+        base_commit=base_commit,
+        branch=f"autopack/{run_id}",
+        builder=builder_name,
+        builder_options=absolute_options(request.builder_options),
+        model=model,
+        models=plan.models.model_dump(mode="json"),
+        features=tuple(sorted(features)),
+        token_cap=request.token_cap or plan.budget.tokens,
+        cost_cap=plan.budget.cost,
+        minutes_cap=plan.budget.minutes,
+        at_cap=request.at_cap,
+        campaign_id=request.campaign,
+        prompt=request.prompt,
     )
-    if made is not None:
-        text, found = made
-        db.transact(lambda conn: record_normalisation(conn, run_id, text, found))
-    return run
+    return new, [(phase.id, phase.tier) for phase in plan.ordered()], made
 
 
 def _plan_of(

@@ -16,9 +16,11 @@ from autopack.builders.protocol import Builder
 from autopack.builders.registry import make_builder
 from autopack.clock import Clock
 from autopack.errors import Refused
+from autopack.execution.fingerprinting import take_fingerprint
 from autopack.execution.keeper import LeaseKeeper
 from autopack.execution.recover import recover
 from autopack.execution.stopping import StopReason, StopSwitch
+from autopack.experiments.fingerprint import Fingerprint
 from autopack.ids import process_mark
 from autopack.plan.features import Feature, kill_switches
 from autopack.plan.model import PhaseSpec, Plan
@@ -27,6 +29,7 @@ from autopack.redaction import Redactor, environment_secrets
 from autopack.settings import Settings
 from autopack.store import budgets
 from autopack.store.engine import Database
+from autopack.store.fingerprints import has_fingerprint, record_fingerprint
 from autopack.store.leases import Acquired, Holder, Lease, acquire, release
 from autopack.store.recovery import get_revised
 from autopack.store.runs import (
@@ -165,6 +168,11 @@ def stop_all(reason: StopReason, message: str) -> None:
         session.switch.stop(reason, message)
 
 
+def is_stopping() -> bool:
+    """Whether this process was asked to stop, so that nothing new is begun."""
+    return bool(_stopping)
+
+
 def open_session(
     run_id: str,
     *,
@@ -230,7 +238,19 @@ def open_session(
             toolchains=_toolchains(mirror, workspace, run),
             redactor=redactor,
         )
-        db.transact(lambda conn: _enter(conn, session, flow_run_id))
+        fingerprint = (
+            None
+            if has_fingerprint(db, run_id)
+            else take_fingerprint(
+                run,
+                source=source,
+                mirror=mirror,
+                toolchains=session.toolchains,
+                now=clock.now(),
+                environ=os.environ,
+            )
+        )
+        db.transact(lambda conn: _enter(conn, session, flow_run_id, fingerprint))
     except BaseException:
         keeper.close()
         release(db, acquired.lease)
@@ -269,9 +289,13 @@ def close_session(session: RunSession) -> None:
         release(session.db, session.lease)
 
 
-def _enter(conn: Connection, session: RunSession, flow_run_id: str | None) -> None:
-    """Note that the run is under way, where, and with which tools."""
+def _enter(
+    conn: Connection, session: RunSession, flow_run_id: str | None, fingerprint: Fingerprint | None
+) -> None:
+    """Note that the run is under way, where, with which tools, and what it started from."""
     run = get_run(conn, session.run_id)
+    if fingerprint is not None:
+        record_fingerprint(conn, session.lease, fingerprint)
     if run.state is not RunState.PHASE_EXECUTION:
         move_run(conn, session.lease, RunState.PHASE_EXECUTION)
     if flow_run_id is not None and run.flow_run_id != flow_run_id:

@@ -14,6 +14,7 @@ import numpy as np
 from autopack.errors import BadInput
 from autopack.experiments import schema
 from autopack.experiments.evidence import OUTLIER_MADS, PlanGroups, TokenEvidence, weigh_tokens
+from autopack.experiments.pairs import PHASE_COUNTS
 from autopack.experiments.power import pairs_needed
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.ranks import hodges_lehmann, wilcoxon_p
@@ -24,6 +25,7 @@ from autopack.experiments.success import (
     PairedOutcomes,
     mcnemar_mid_p,
     mean_and_lower_limit,
+    score_lower_limit,
     tango_interval,
 )
 from autopack.experiments.totals import describe, ratio_of_totals, tokens_per_success_ratio
@@ -120,7 +122,9 @@ def analyse(
         stopped_at=tokens.stopped_at,
         max_pairs=protocol.max_pairs,
         success=_success(success),
-        phase_fraction=schema.PhaseFraction(diff=success.fraction_diff, lower=success.lower),
+        phase_fraction=schema.PhaseFraction(
+            diff=success.fraction_diff, lower=success.lower, score_lower=success.score_lower
+        ),
         ni_margin=protocol.ni_margin,
         ni_shown=success.not_inferior(protocol.ni_margin),
         equivalence=schema.Range(
@@ -166,7 +170,17 @@ def _weigh_success(table: PairTable, groups: PlanGroups) -> SuccessEvidence:
         fraction_diff=mean,
         lower=lower,
         stands_in=not table.has_phase_fractions,
+        score_lower=score_lower_limit(_phase_outcomes(table, outcomes)),
     )
+
+
+def _phase_outcomes(table: PairTable, runs: PairedOutcomes) -> PairedOutcomes | None:
+    """Every phase of every pair by outcome; whole runs where success stands in for them."""
+    if not table.has_phase_fractions:
+        return runs
+    if not table.has_phase_counts:
+        return None
+    return PairedOutcomes(*(int(table.values(name).sum()) for name in PHASE_COUNTS))
 
 
 def _success(success: SuccessEvidence) -> schema.Success:

@@ -30,6 +30,8 @@ REQUIRED = (
 )
 FRACTIONS = ("control_phase_fraction", "treatment_phase_fraction")
 OPTIONAL_TEXT = ("void", "first")
+# How many phases of a pair both arms completed, control only, treatment only, neither.
+PHASE_COUNTS = ("phases_n11", "phases_n10", "phases_n01", "phases_n00")
 ARM_ORDERS = ("control", "treatment", "together", "")
 
 # Totals of any table stay exact to the token, and every ratio stays a finite float.
@@ -56,6 +58,7 @@ class PairTable:
     control_phase_fraction, treatment_…     float  0 to 1; success where the source has none
     void                                    str    why the pair does not count, else ""
     first                                   str    control, treatment, together, else ""
+    phases_n11, phases_n10, …               float  phases by outcome, all four or none of them
     control_<metric>, treatment_<metric>    float  >= 0, NaN where missing
     ======================================  =====  =============================================
 
@@ -78,6 +81,11 @@ class PairTable:
     def void(self) -> pd.DataFrame:
         """The pairs that do not count, with their reasons."""
         return self.frame[self.frame["void"] != ""].reset_index(drop=True)
+
+    @property
+    def has_phase_counts(self) -> bool:
+        """Whether the outcomes of single phases are known."""
+        return set(PHASE_COUNTS) <= set(self.frame.columns)
 
     def values(self, column: str) -> NDArray[np.float64]:
         """One numeric column of the pairs that count."""
@@ -125,6 +133,9 @@ class PairTable:
                 if given
                 else [float(bool(success)) for success in data[f"{arm}_success"]]
             )
+        if any(name in columns for name in PHASE_COUNTS):
+            for name in PHASE_COUNTS:
+                data[name] = read(name, _number, or_void=(is_void, 0.0))
         data["void"] = void
         data["first"] = read("first", _order) if "first" in columns else [""] * len(places)
         for name in (f"{arm}_{metric}" for metric in metrics for arm in ARMS):
@@ -136,15 +147,16 @@ def _sort_columns(
     columns: Mapping[str, Sequence[str]], source: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The metrics of the table and its meaningless columns; raises when one is missing."""
-    known = {*REQUIRED, *FRACTIONS, *OPTIONAL_TEXT}
+    known = {*REQUIRED, *FRACTIONS, *PHASE_COUNTS, *OPTIONAL_TEXT}
     extra = [name for name in columns if name not in known]
     metrics = dict.fromkeys(
         name.removeprefix(f"{arm}_") for name in extra for arm in ARMS if name.startswith(f"{arm}_")
     )
     metrics.pop("", None)
     needed = [*REQUIRED, *(f"{arm}_{metric}" for metric in metrics for arm in ARMS)]
-    if any(name in columns for name in FRACTIONS):
-        needed += FRACTIONS
+    for together in (FRACTIONS, PHASE_COUNTS):
+        if any(name in columns for name in together):
+            needed += together
     missing = [name for name in needed if name not in columns]
     if missing:
         raise BadInput(

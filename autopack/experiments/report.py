@@ -23,16 +23,16 @@ def to_json(analysis: Analysis) -> str:
 
 def to_markdown(analysis: Analysis, plots: Sequence[Plot]) -> str:
     """The report as Markdown; its plots are the SVG files beside it."""
-    parts = [f"# {_escape_markdown(analysis.sentence)}"]
-    parts.append("\n".join(f"- {_escape_markdown(text)}" for text in analysis.reasons))
+    parts = [f"# {escape_markdown(analysis.sentence)}"]
+    parts.append("\n".join(f"- {escape_markdown(text)}" for text in analysis.reasons))
     if analysis.warnings:
         parts.append("## To keep in mind")
-        parts.append("\n".join(f"- {_escape_markdown(text)}" for text in analysis.warnings))
+        parts.append("\n".join(f"- {escape_markdown(text)}" for text in analysis.warnings))
     for plot in plots:
         parts += [f"## {plot.title}", f"![{plot.title}]({plot.name}.svg)", f"*{plot.caption}*"]
     for table in [*summary_tables(analysis), *_pair_tables(analysis)]:
-        parts += [f"## {table.title}", _markdown_table(table)]
-    parts.append(_escape_markdown(_footer(analysis)))
+        parts += [f"## {table.title}", markdown_table(table)]
+    parts.append(escape_markdown(_footer(analysis)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -47,13 +47,13 @@ def to_html(analysis: Analysis, plots: Sequence[Plot]) -> str:
         for plot in plots
     )
     tables = "".join(
-        _html_table(table) for table in [*summary_tables(analysis), *_pair_tables(analysis)]
+        html_table(table) for table in [*summary_tables(analysis), *_pair_tables(analysis)]
     )
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(analysis.decision)}: {escape(analysis.test_id)}</title>\n"
-        f"<style>{_CSS}</style>\n</head>\n<body>\n<main>\n"
+        f"<style>{PAGE_STYLE}</style>\n</head>\n<body>\n<main>\n"
         f"<h1>{escape(analysis.sentence)}</h1>\n"
         f"<ul>{reasons}</ul>\n"
         + (f"<h2>To keep in mind</h2>\n<ul>{warnings}</ul>\n" if warnings else "")
@@ -117,13 +117,13 @@ def _footer(analysis: Analysis) -> str:
     )
 
 
-def _markdown_table(table: Table) -> str:
-    lines = [" | ".join(_escape_markdown(cell) for cell in row) for row in table.rows]
+def markdown_table(table: Table) -> str:
+    lines = [" | ".join(escape_markdown(cell) for cell in row) for row in table.rows]
     header, rule = " | ".join(table.header), " | ".join("---" for _ in table.header)
     return "\n".join(f"| {line} |" for line in (header, rule, *lines))
 
 
-def _html_table(table: Table) -> str:
+def html_table(table: Table) -> str:
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in table.header)
     body = "".join(
         f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows
@@ -134,7 +134,7 @@ def _html_table(table: Table) -> str:
     )
 
 
-def _escape_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
     flat = " ".join(text.split())
     return "".join(f"\\{mark}" if mark in "\\`*_[]<>|#" else mark for mark in flat)
 
@@ -143,7 +143,7 @@ def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode("ascii")
 
 
-_CSS = """
+PAGE_STYLE = """
 :root { color-scheme: light; }
 body { margin: 0; background: #fff; color: #222; font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 62rem; margin: 0 auto; padding: 2rem 1.25rem; }

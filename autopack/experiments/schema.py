@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -69,10 +70,15 @@ class Success(_Shape):
 
 
 class PhaseFraction(_Shape):
-    """Phase completion, treatment minus control, with its one-sided 95 % lower limit."""
+    """Phase completion, treatment minus control, with its one-sided 95 % lower limits.
+
+    ``lower`` is a t limit over plans; ``score_lower`` is Tango's over single phases (whole runs
+    where success stands in), null where their outcomes are unknown.
+    """
 
     diff: Number
     lower: Number
+    score_lower: Number
 
 
 class Secondary(_Shape):
@@ -113,8 +119,35 @@ class Description(_Shape):
     percent_change: Number
 
 
+class PairRuns(_Shape):
+    """The runs of a pair and their judgement; ``errors`` say why it is void."""
+
+    control_run_id: str
+    treatment_run_id: str
+    is_valid: bool
+    warnings: list[str]
+    errors: list[str]
+
+
+class Metadata(_Shape):
+    """What the runs of an experiment started from."""
+
+    commit_sha: str | None
+    repo_url: str | None
+    branch: str | None
+    model_mapping_hash: dict[str, str | None]
+    feature_hash: dict[str, str | None]
+    environment_hash: str | None
+    autopack_version: str | None
+    operator: str | None
+    timestamp: datetime | None
+
+
 class PairResult(_Shape):
-    """One pair as it was given; ``void`` says why it does not count."""
+    """One pair as it was given; ``void`` says why it does not count.
+
+    ``runs`` is null where the pair is not of recorded runs.
+    """
 
     pair: str
     plan: str
@@ -128,6 +161,7 @@ class PairResult(_Shape):
     treatment_phase_fraction: Number
     first: str | None
     void: str | None
+    runs: PairRuns | None = None
 
 
 class Analysis(_Shape):
@@ -180,6 +214,7 @@ class Analysis(_Shape):
     description: Description
     arm_order: dict[str, int]
     pairs: list[PairResult]
+    metadata: Metadata | None = None
 
 
 def json_schema() -> str:

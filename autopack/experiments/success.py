@@ -85,6 +85,17 @@ def tango_interval(outcomes: PairedOutcomes, level: float = 0.95) -> tuple[float
     return limit(z, -1 + _EDGE), limit(-z, 1 - _EDGE)
 
 
+def score_lower_limit(outcomes: PairedOutcomes | None, level: float = 0.95) -> float | None:
+    """Tango's one-sided lower limit of the difference in success; None without pairs.
+
+    It holds where every outcome was alike, of which the t limit says that nothing is uncertain.
+    """
+    if outcomes is None:
+        return None
+    interval = tango_interval(outcomes, 2 * level - 1)
+    return None if interval is None else interval[0]
+
+
 def mean_and_lower_limit(
     differences: NDArray[np.float64], level: float = 0.95
 ) -> tuple[float | None, float | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autopack.experiments.schema import Analysis, ArmDescription
+from autopack.experiments.schema import Analysis, ArmDescription, PhaseFraction
 from autopack.experiments.wording import p_value, points
 
 UNKNOWN = "—"
@@ -81,7 +81,7 @@ def _success(analysis: Analysis) -> Table:
         (
             "phase completion",
             _points(phases.diff),
-            UNKNOWN if phases.lower is None else f"from {_points(phases.lower)}",
+            UNKNOWN if phases.lower is None else f"from {_points(_lowest(phases))}",
             f"one-sided 95% limit; {margin}",
         ),
         (
@@ -99,6 +99,11 @@ def _success(analysis: Analysis) -> Table:
     )
     header = ("measure", "points", "interval", "note")
     return Table("Success, treatment minus control", header, rows)
+
+
+def _lowest(phases: PhaseFraction) -> float | None:
+    limits = [limit for limit in (phases.lower, phases.score_lower) if limit is not None]
+    return min(limits, default=None)
 
 
 def _secondary(analysis: Analysis) -> Table:

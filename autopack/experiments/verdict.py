@@ -38,6 +38,8 @@ class SuccessEvidence:
     """What success says. ``lower`` is the one-sided 95 % limit of the phase-completion difference.
 
     ``stands_in`` is true where success of whole runs had to stand in for phase completion.
+    ``score_lower`` is a limit that also holds where all outcomes are alike (see ``success``);
+    None where it cannot be had.
     """
 
     outcomes: PairedOutcomes
@@ -46,10 +48,12 @@ class SuccessEvidence:
     fraction_diff: float | None
     lower: float | None
     stands_in: bool = False
+    score_lower: float | None = None
 
     def not_inferior(self, margin: float) -> bool:
-        """Whether phase completion is shown to be lower by less than ``margin``."""
-        return self.lower is not None and self.lower > -margin
+        """Whether phase completion is shown to be lower by less than ``margin``, by each limit."""
+        scored = self.score_lower is None or self.score_lower > -margin
+        return self.lower is not None and self.lower > -margin and scored
 
     @property
     def runs_direction(self) -> int:
@@ -238,9 +242,13 @@ def _numbers(tokens: TokenEvidence) -> str:
 def _limit(success: SuccessEvidence) -> str:
     if success.lower is None or success.fraction_diff is None:
         return "there is no limit yet"
+    limit, over = success.lower, ""
+    if success.score_lower is not None and success.score_lower < success.lower:
+        limit, over = success.score_lower, " by the outcomes of single "
+        over += "runs" if success.stands_in else "phases"
     return (
         f"it differs by {points(success.fraction_diff)} points, "
-        f"one-sided 95% limit {points(success.lower)}"
+        f"one-sided 95% limit {points(limit)}{over}"
     )
 
 

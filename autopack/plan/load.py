@@ -6,15 +6,13 @@ import math
 import re
 import stat
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path, PurePath
 from typing import cast
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from autopack.errors import NotFound, PlanError
-from autopack.plan.document import Document, Loc, Problem, read_document
+from autopack.plan.document import Document, read_document
 from autopack.plan.model import (
     Models,
     PhaseBudget,
@@ -24,7 +22,7 @@ from autopack.plan.model import (
     RunBudget,
     Scope,
 )
-from autopack.plan.values import shown
+from autopack.plan.problems import explained, first_problem
 
 MAX_BYTES = 1024 * 1024
 
@@ -53,18 +51,21 @@ def load_plan(path: Path) -> Plan:
     return parse_plan(read_plan_text(path), name=str(path))
 
 
-def read_plan_text(path: Path) -> str:
-    """The text of a plan file of any kind. Raises NotFound or PlanError."""
+def read_plan_text(path: Path, *, what: str = "plan") -> str:
+    """The text of a plan file of any kind, or of another that errors call ``what``.
+
+    Raises NotFound or PlanError.
+    """
     try:
         with path.open("rb") as file:
             status = path.stat()
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise NotFound(
-            f"{path}: no such file", field="plan", hint="give the path of a plan file"
+            f"{path}: no such file", field=what, hint=f"give the path of the {what} file"
         ) from error
     except IsADirectoryError as error:
-        raise PlanError(f"{path}: is a folder", hint="give the path of a plan file") from error
+        raise PlanError(f"{path}: is a folder", hint=f"give the path of the {what} file") from error
     except OSError as error:
         raise PlanError(f"{path}: cannot be read: {error.strerror}") from error
     if len(content) > MAX_BYTES:
@@ -93,7 +94,7 @@ def parse_plan(text: str, *, name: str = "plan") -> Plan:
     if _is_prose(document, text, name):
         raise _plain_text(name)
     if not document.readable:
-        raise _first(name, document.problems)
+        raise first_problem(name, document.problems)
     if document.data is None:
         raise PlanError(f"{name}: is empty", hint="write at least goal and phases")
     if not isinstance(document.data, dict):
@@ -106,10 +107,10 @@ def parse_plan(text: str, *, name: str = "plan") -> Plan:
         data = cast("dict[str, object]", document.data)
         plan = Plan.model_validate(data, by_alias=True, by_name=False)
     except ValidationError as error:
-        problems += [_explained(details, document) for details in error.errors()]
-        raise _first(name, problems) from error
+        problems += explained(error, document, MODELS)
+        raise first_problem(name, problems) from error
     if problems:
-        raise _first(name, problems)
+        raise first_problem(name, problems)
     return plan
 
 
@@ -152,87 +153,3 @@ def _too_large(name: str, size: int | None) -> PlanError:
     return PlanError(
         f"{name}: a plan may be at most 1 MiB; this one has {has}", hint="split the plan"
     )
-
-
-def _first(name: str, problems: list[Problem] | tuple[Problem, ...]) -> PlanError:
-    problem, *others = sorted(problems, key=lambda each: each.line)
-    field = _field(problem.loc)
-    more = f" (and {len(others)} more problem{'s' * (len(others) > 1)})" if others else ""
-    place = f"{name}:{problem.line}: " + (f"{field}: " if field else "")
-    return PlanError(
-        f"{place}{problem.message}{more}",
-        field=field or None,
-        line=problem.line,
-        hint=problem.hint,
-    )
-
-
-def _field(loc: Loc) -> str:
-    """``("phases", 1, "id")`` as people write it: ``phases[1].id``."""
-    text = ""
-    for step in loc:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        else:
-            name = step if step.isprintable() and 0 < len(step) <= 60 else shown(step)
-            text += f".{name}" if text else name
-    return text
-
-
-def _explained(details: ErrorDetails, document: Document) -> Problem:
-    loc = details["loc"]
-    message, hint = _message(details), None
-    if details["type"] == "extra_forbidden":
-        known = _keys(loc[:-1])
-        close = get_close_matches(str(loc[-1]).lower().replace("-", "_"), known, n=1)
-        message = "is not a known key" + (f"; did you mean {close[0]}?" if close else "")
-        hint = f"known here: {', '.join(known)}"
-    return Problem(document.line_of(loc), message, loc, hint)
-
-
-def _keys(parent: Loc) -> list[str]:
-    model = MODELS[tuple(step for step in parent if isinstance(step, str))]
-    return [str(field.serialization_alias or name) for name, field in model.model_fields.items()]
-
-
-def _message(details: ErrorDetails) -> str:
-    """What pydantic found, in words for whoever wrote the plan."""
-    kind, context, given = details["type"], details.get("ctx", {}), details["input"]
-    if kind == "missing":
-        return "is required"
-    if kind == "misfit":
-        return details["msg"]
-    if given is None:
-        return "is empty; give a value or leave the key out"
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "enum":
-        expected = str(context["expected"]).replace("'", "").replace(" or ", ", ")
-        close = get_close_matches(str(given), expected.split(", "), n=1)
-        suggestion = f"; did you mean {close[0]}?" if close else ""
-        return f"{shown(given)} is not one of {expected}{suggestion}"
-    if kind.endswith(("_parsing", "_type", "from_float", "finite_number")):
-        return _WANTED.get(kind.partition("_")[0], details["msg"])
-    if kind in _BOUNDS:
-        return _BOUNDS[kind].format(**context)
-    return details["msg"]
-
-
-_WANTED = {
-    "int": "must be a whole number",
-    "float": "must be a number",
-    "finite": "must be a number",
-    "decimal": "must be a number",
-    "bool": "must be true or false",
-    "string": "must be text",
-    "tuple": "must be a list",
-    "model": "must be a mapping",
-}
-_BOUNDS = {
-    "greater_than": "must be more than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le:,}",
-    "string_too_short": "must not be empty",
-    "string_too_long": "must have at most {max_length} characters",
-    "decimal_max_digits": "must have at most {max_digits} digits",
-}

@@ -9,6 +9,8 @@ Every write of a run's state carries the lease and fails when another process ha
 over. Usage is the exception: money spent is recorded whoever holds the run.
 """
 
+from autopack.store import campaign_tables as campaign_tables  # makes its tables known
+from autopack.store import experiment_tables as experiment_tables  # makes its tables known
 from autopack.store import telemetry_tables as telemetry_tables  # makes its tables known
 from autopack.store.engine import Database
 from autopack.store.leases import Holder, Lease

@@ -22,6 +22,7 @@ __all__ = [
     "holder_of",
     "release",
     "renew",
+    "token_of",
 ]
 
 
@@ -145,6 +146,13 @@ def holder_of(db: Database, run_id: str) -> Holder | None:
             )
         ).first()
     return None if row is None else Holder.from_json(row.holder)
+
+
+def token_of(db: Database, run_id: str) -> int:
+    """How many holders the run has had; 0 before the first."""
+    with db.read() as conn:
+        token = conn.scalar(sa.select(leases.c.token).where(leases.c.run_id == run_id))
+    return token or 0
 
 
 def _is_current(lease: Lease) -> sa.ColumnElement[bool]:

@@ -107,7 +107,7 @@ def list_runs(
     table = tables.runs
     query = sa.select(table).order_by(table.c.created_at.desc(), table.c.run_id.desc())
     if state is not None:
-        query = query.where(table.c.state.in_(_states_named(state)))
+        query = query.where(table.c.state.in_(states_named(state)))
     if after is not None:
         at, run_id = _decode(after)
         key = sa.tuple_(table.c.created_at, table.c.run_id)
@@ -122,7 +122,8 @@ def list_runs(
     return Page(page, _encode(page[-1]) if len(rows) > limit else None)
 
 
-def _states_named(name: str) -> list[RunState]:
+def states_named(name: str) -> list[RunState]:
+    """A run state, or every failed one for FAILED. Raises BadInput naming ``state``."""
     if name == "FAILED":
         return [state for state in RunState if state.is_failure]
     if name in RunState.__members__:

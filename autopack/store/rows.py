@@ -36,6 +36,9 @@ class NewRun:
     minutes_cap: float
     at_cap: AtCap
     campaign_id: str | None = None
+    prompt: str | None = None
+    replay_of: str | None = None
+    lane: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,9 @@ class RunRow:
     finished_at: datetime | None
     elapsed_seconds: float
     campaign_id: str | None
+    prompt: str | None = None
+    replay_of: str | None = None
+    lane: str | None = None
 
     @classmethod
     def of(cls, row: RowMapping) -> RunRow:

@@ -117,6 +117,9 @@ def _columns(new: NewRun) -> dict[str, Any]:
         "minutes_cap": new.minutes_cap,
         "at_cap": new.at_cap,
         "campaign_id": new.campaign_id,
+        "prompt": new.prompt,
+        "replay_of": new.replay_of,
+        "lane": new.lane,
         "state": RunState.RUN_CREATED,
     }
 

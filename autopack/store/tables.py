@@ -137,11 +137,18 @@ runs = sa.Table(
     sa.Column("elapsed_seconds", sa.Double, nullable=False, server_default="0"),
     # Whose budget it shares; null for a run of its own.
     sa.Column("campaign_id", sa.String(64)),
+    # What its builders are told beyond their tasks.
+    sa.Column("prompt", FreeText),
+    # The finished run that it replays in its campaign, and with which features.
+    sa.Column("replay_of", sa.String(64)),
+    sa.Column("lane", sa.String(16)),
     _one_of("at_cap", ("fail", "ask")),
     sa.Index(None, "created_at", "run_id"),
     sa.Index(None, "state", "created_at", "run_id"),
     sa.Index(None, "flow_run_id"),
     sa.Index(None, "campaign_id"),
+    # No run is replayed twice in one lane.
+    sa.Index("uq_runs_campaign_id_replay_of_lane", "campaign_id", "replay_of", "lane", unique=True),
 )
 
 phases = sa.Table(

@@ -37,6 +37,10 @@ app.command(f"{_RUNS}:cancel", name="cancel", help="End a run, wherever it is be
 app.command(
     "deployments.cli.approve:approve", name="approve", help="Answer a run that waits for a person."
 )
+app.command("deployments.cli.fleet:fleet", name="fleet", help="Run many plans, some at a time.")
+app.command(
+    "deployments.cli.replay:replay", name="replay", help="Run finished runs again, and compare."
+)
 app.command("deployments.cli.show:runs", name="runs", help="List runs, newest first.")
 app.command("deployments.cli.show:show", name="show", help="Show one run and its phases.")
 app.command("deployments.cli.show:tokens", name="tokens", help="Show what a run spent.")

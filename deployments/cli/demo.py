@@ -7,14 +7,9 @@ import tempfile
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from autopack.clock import SystemClock
-from autopack.execution.prepare import RunRequest, prepare_run
-from autopack.plan.features import Feature
 from autopack.settings import Settings
-from autopack.store.engine import Database
-from autopack.workspace.git import Git
-from deployments.cli.executing import execute, exit_code
 from deployments.cli.output import AsJson, note, out, print_json, print_run
+from deployments.cli.serving import start_server
 
 
 def demo(*, as_json: AsJson = False) -> int:
@@ -24,6 +19,14 @@ def demo(*, as_json: AsJson = False) -> int:
     real. One phase fails its tests at first and passes at the second attempt.
     """
     settings = Settings.from_environment()
+    server_answers = start_server(settings, own=True)
+    # Loaded while the server starts.
+    from autopack.clock import SystemClock
+    from autopack.execution.prepare import RunRequest, prepare_run
+    from autopack.plan.features import Feature
+    from autopack.store.engine import Database
+    from deployments.cli.executing import execute, exit_code
+
     db = Database.open(settings.database_url)
     folder = Path(tempfile.mkdtemp(prefix="autopack-demo-"))
     plan, repository = _unpack(folder)
@@ -39,7 +42,7 @@ def demo(*, as_json: AsJson = False) -> int:
         clock=SystemClock(),
     )
     note(f"sample repository: {repository}")
-    view = execute(run.run_id, db=db, settings=settings, ephemeral=True)
+    view = execute(run.run_id, db=db, server_answers=server_answers)
     if as_json:
         print_json(view)
     else:
@@ -54,6 +57,8 @@ def _unpack(folder: Path) -> tuple[Path, Path]:
         shutil.copytree(shipped, folder, dirs_exist_ok=True)
     repository = folder / "repository"
     (repository / "gitignore").rename(repository / ".gitignore")
+    from autopack.workspace.git import Git
+
     git = Git(folder=repository)
     git.run("init", "--quiet", "--initial-branch=main")
     git.run("add", "--all")

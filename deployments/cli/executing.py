@@ -1,71 +1,56 @@
-"""Executing a run in this process: Prefect quiet, progress on stderr, Ctrl-C orderly."""
+"""Executing flows for a command: Prefect quiet, progress on stderr, Ctrl-C orderly."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
-from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from types import FrameType
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
-from autopack.execution.session import stop_all
-from autopack.execution.stopping import StopReason
-from autopack.settings import Settings
 from autopack.store.engine import Database
 from deployments.cli.output import err
-from deployments.cli.progress import Progress
-from flows.server import choose_server
+from deployments.cli.progress import ManyProgress, Progress
+from flows.process import INTERRUPTED, orderly_signals, run_in_order
 
-INTERRUPTED = 130
+Result = TypeVar("Result")
+
 _EXIT_CODES = {"DONE_SUCCESS": 0, "AWAITING_APPROVAL": 3, "PHASE_EXECUTION": INTERRUPTED}
 
 
-def execute(
-    run_id: str, *, db: Database, settings: Settings, ephemeral: bool = False
-) -> dict[str, Any]:
-    """Execute a stored run to its end, or until Ctrl-C; return its JSON."""
-    # Prefect's own lines would run through the progress display; its server still has them.
-    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
-    choose_server(settings, ephemeral=ephemeral)
-    with _orderly_signals():
+def execute(run_id: str, *, db: Database, server_answers: Callable[[], None]) -> dict[str, Any]:
+    """Execute a stored run to its end, or until Ctrl-C; return its JSON.
+
+    ``server_answers`` returns when there is a Prefect server to talk to.
+    """
+    _quiet()
+    with orderly_signals():
         # Before the progress thread starts: two threads must not load SQLAlchemy at once.
         from flows.run import execute_run
 
+        server_answers()
         with Progress(db, run_id, err):
-            return _in_a_thread(lambda: asyncio.run(execute_run(run_id=run_id)))
+            return run_in_order(lambda: execute_run(run_id=run_id))
+
+
+def execute_many(
+    work: Callable[[], Coroutine[Any, Any, Result]],
+    *,
+    db: Database,
+    run_ids: Callable[[], Sequence[str]],
+    server_answers: Callable[[], None],
+) -> Result:
+    """Run a flow that executes many runs, and show those that ``run_ids`` names by now."""
+    _quiet()
+    with orderly_signals():
+        server_answers()
+        with ManyProgress(db, run_ids, err):
+            return run_in_order(work)
+
+
+def _quiet() -> None:
+    # Prefect's own lines would run through the progress display; its server still has them.
+    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 
 
 def exit_code(run: dict[str, Any]) -> int:
     """The exit code that a run's state stands for."""
     return _EXIT_CODES.get(run["state"], 1)
-
-
-def _in_a_thread(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Leave the main thread to the signals: Prefect replaces their handlers only there."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="flow") as pool:
-        return pool.submit(work).result()
-
-
-@contextmanager
-def _orderly_signals() -> Generator[None]:
-    """Let a first SIGINT or SIGTERM stop the runs of this process, and a second one itself."""
-    asked = False
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            # The lease is left behind: its holder is gone, and so the run can be taken over.
-            os._exit(INTERRUPTED)
-        asked = True
-        stop_all(StopReason.INTERRUPTED, "interrupted")
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, handle) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

@@ -21,6 +21,7 @@ from autopack.store.runs import get_run
 from autopack.workspace.source import SourceRepository
 from deployments.cli.executing import INTERRUPTED, execute, exit_code
 from deployments.cli.output import AsJson, note, print_json, print_run
+from deployments.cli.serving import start_server
 
 Many = Parameter(negative="", consume_multiple=False)
 
@@ -134,7 +135,7 @@ def _configured(builder: str | None, settings: Settings) -> tuple[dict[str, str]
 
 
 def _execute(run_id: str, db: Database, settings: Settings, as_json: bool) -> int:
-    view = execute(run_id, db=db, settings=settings)
+    view = execute(run_id, db=db, server_answers=start_server(settings))
     if as_json:
         print_json(view)
     else:

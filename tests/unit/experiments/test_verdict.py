@@ -31,6 +31,12 @@ def fractions(n: int, difference: float) -> dict[str, list[float]]:
     }
 
 
+def counts(n: int, phases: int) -> dict[str, list[int]]:
+    """Every phase of every pair was completed by both arms."""
+    nothing = {name: [0] * n for name in ("phases_n10", "phases_n01", "phases_n00")}
+    return {"phases_n11": [phases] * n, **nothing}
+
+
 @pytest.mark.parametrize(
     ("n", "ratio", "columns", "decision", "reason"),
     [
@@ -38,11 +44,18 @@ def fractions(n: int, difference: float) -> dict[str, list[float]]:
         (30, 0.5, {"void": ["drift"] * 7 + [""] * 23}, "INVALID", "7 of 30 pairs are void, 23%"),
         (30, 0.5, {"void": ["drift"] * 30}, "INVALID", "30 of 30 pairs are void"),
         # a fifth exactly is still valid
-        (30, 0.5, {"void": ["drift"] * 6 + [""] * 24}, "SAVES", "t interval"),
+        (35, 0.5, {"void": ["drift"] * 7 + [""] * 28}, "SAVES", "t interval"),
         # six plans cannot reach a one-sided p of 0.015; nor do many pairs of six plans
         (6, 0.5, {}, "INSUFFICIENT", "at least 7 plans, there are 6"),
         (60, 0.5, {"plan": [i % 6 for i in range(60)]}, "INSUFFICIENT", "there are 6"),
-        (7, 0.5, {}, "SAVES", "sign-flip p for less is 0.0078"),
+        (7, 0.5, fractions(7, 0.0), "SAVES", "sign-flip p for less is 0.0078"),
+        # seven successes of seven may be luck; so may twenty-four, but hardly twenty-five
+        (7, 0.5, {}, "SAVES_SUCCESS_UNPROVEN", "limit -27.9 by the outcomes of single runs"),
+        (24, 0.5, {}, "SAVES_SUCCESS_UNPROVEN", "may be lower by more than"),
+        (25, 0.5, {}, "SAVES", "maintained within the margin"),
+        # the same of phases: ten plans tell more when each has eight
+        (10, 0.5, fractions(10, 0.0) | counts(10, 2), "SAVES_SUCCESS_UNPROVEN", "single phases"),
+        (10, 0.5, fractions(10, 0.0) | counts(10, 8), "SAVES", "maintained within the margin"),
         # fewer tokens, success maintained
         (30, 0.6, {}, "SAVES", "maintained within the margin of 10 points"),
         (30, 0.6, fractions(30, -0.05), "SAVES", "it differs by -5.0 points"),
@@ -129,7 +142,7 @@ def watched(
 
 
 def test_monitoring_stops_early(make_table: MakeTable, noisy_arms: Arms) -> None:
-    analysis = watched(make_table, noisy_arms(40, 0.5), 20)
+    analysis = watched(make_table, noisy_arms(40, 0.5), 20, **fractions(20, 0.0))
     assert analysis.decision == Decision.SAVES
     assert analysis.stopped_at is not None
     assert analysis.stopped_at < 20

@@ -1,0 +1,1 @@
+"""Replay campaigns: choosing finished runs, cloning them into lanes, comparing the lanes."""

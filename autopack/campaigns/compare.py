@@ -1,0 +1,290 @@
+"""Compares the lanes of a campaign: run by run, as a whole, and with the uncertainty of pairs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import sqlalchemy as sa
+from pydantic import BaseModel
+
+from autopack.campaigns.lanes import Campaign, Lane, replays_of
+from autopack.experiments.analysis import analyse
+from autopack.experiments.fingerprint import Treatment
+from autopack.experiments.from_runs import RunPair, judge_pairs
+from autopack.experiments.protocol import AnalysisProtocol
+from autopack.experiments.schema import Analysis
+from autopack.experiments.validity import ArmSettings, Declaration
+from autopack.experiments.wording import count, points
+from autopack.store.engine import Database
+from autopack.store.overview import RunLine, run_lines
+from autopack.store.reading import get_run
+from autopack.store.rows import RunRow
+from autopack.store.states import RunState
+from autopack.store.tables import phases
+from autopack.store.telemetry_tables import error_logs
+
+NO_BASELINE = (
+    "Without a baseline lane this report cannot tell what the features did from what running "
+    "again did: of failed runs some succeed a second time whatever is changed."
+)
+
+
+class Replayed(BaseModel):
+    """One run of an item. ``tokens`` is its total; ``state`` is a run state."""
+
+    run_id: str
+    state: str
+    success: bool
+    tokens: int
+
+
+class Item(BaseModel):
+    """One original and its replays; ``baseline`` is null where there is no such lane."""
+
+    replay_of: str
+    plan: str
+    goal: str
+    original: Replayed
+    baseline: Replayed | None
+    candidate: Replayed
+
+
+class LaneSummary(BaseModel):
+    """``success_rate`` is a share of ``runs``; ``tokens`` the sum over them."""
+
+    runs: int
+    successes: int
+    success_rate: float
+    tokens: int
+
+
+class Effect(BaseModel):
+    """A difference of success rates, 1 = 100 points; the interval is null where there is none."""
+
+    diff: float
+    lo: float | None = None
+    hi: float | None = None
+    level: float = 0.95
+
+
+class StillFailing(BaseModel):
+    """Candidate replays that failed the same way; ``pattern_id`` is null where none caught it."""
+
+    pattern_id: str | None
+    cause: str
+    runs: list[str]
+
+
+class CampaignReport(BaseModel):
+    """What a finished campaign says.
+
+    ``effect`` is candidate minus baseline, from pairs of replays that count; ``naive`` candidate
+    minus original; ``regression_to_the_mean`` baseline minus original, which running again
+    brings without any change. ``analysis`` is that of ``autopack ab analyse`` over the pairs.
+    """
+
+    schema_version: Literal[1] = 1
+    campaign: str
+    sentence: str
+    enabled: list[str]
+    disabled: list[str]
+    lanes: dict[str, LaneSummary]
+    effect: Effect | None
+    naive: Effect
+    regression_to_the_mean: Effect | None
+    notes: list[str]
+    still_failing: list[StillFailing]
+    items: list[Item]
+    analysis: Analysis | None
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """The runs of a campaign by original and lane, and what each spent."""
+
+    originals: Mapping[str, RunRow]
+    replays: Mapping[tuple[str, Lane], RunRow]
+    lines: Mapping[str, RunLine]
+
+
+def unfinished(db: Database, campaign: Campaign) -> list[str]:
+    """The replays that have not ended, or were not even stored."""
+    stored = replays_of(db, campaign.campaign_id)
+    return [
+        campaign.replay_id(run_id, lane)
+        for run_id in campaign.run_ids
+        for lane in campaign.lanes
+        if (run := stored.get((run_id, lane))) is None or not run.state.is_final
+    ]
+
+
+def compare(db: Database, campaign: Campaign) -> CampaignReport:
+    """Compare the lanes of a campaign whose runs have all ended."""
+    lanes = _read(db, campaign)
+    items = [_item(run_id, lanes) for run_id in campaign.run_ids]
+    sums = {
+        lane.value: _summary([run for item in items if (run := _of(item, lane)) is not None])
+        for lane in (Lane.ORIGINAL, *campaign.lanes)
+    }
+    original, candidate = sums[Lane.ORIGINAL].success_rate, sums[Lane.CANDIDATE].success_rate
+    naive = Effect(diff=candidate - original)
+    analysis = _analysis(db, campaign, lanes) if campaign.has_baseline else None
+    effect = regression = None
+    notes: list[str] = []
+    if analysis is None:
+        notes.append(NO_BASELINE)
+    else:
+        regression = Effect(diff=sums[Lane.BASELINE].success_rate - original)
+        found = analysis.success
+        if found.diff is not None:
+            effect = Effect(diff=found.diff, lo=found.tango_lo, hi=found.tango_hi)
+        notes += analysis.warnings
+        if analysis.n_void:
+            notes.append(
+                f"{count(analysis.n_void, 'pair')} did not count: "
+                + ", ".join(f"{why} ({n})" for why, n in analysis.void_reasons.items())
+            )
+    return CampaignReport(
+        campaign=campaign.campaign_id,
+        sentence=_sentence(sums, effect, naive, regression),
+        enabled=list(campaign.enable),
+        disabled=list(campaign.disable),
+        lanes=sums,
+        effect=effect,
+        naive=naive,
+        regression_to_the_mean=regression,
+        notes=notes,
+        still_failing=_still_failing(db, [item.candidate for item in items]),
+        items=items,
+        analysis=analysis,
+    )
+
+
+def _read(db: Database, campaign: Campaign) -> Lanes:
+    originals = {run_id: get_run(db, run_id) for run_id in campaign.run_ids}
+    replays = replays_of(db, campaign.campaign_id)
+    wanted = [*originals, *(run.run_id for run in replays.values())]
+    lines = {line.run_id: line for line in run_lines(db, wanted)}
+    return Lanes(originals, replays, lines)
+
+
+def _item(run_id: str, lanes: Lanes) -> Item:
+    def replayed(run: RunRow) -> Replayed:
+        return Replayed(
+            run_id=run.run_id,
+            state=run.state.value,
+            success=run.state is RunState.DONE_SUCCESS,
+            tokens=lanes.lines[run.run_id].tokens,
+        )
+
+    original = lanes.originals[run_id]
+    baseline = lanes.replays.get((run_id, Lane.BASELINE))
+    return Item(
+        replay_of=run_id,
+        plan=original.plan_hash[:12],
+        goal=original.goal,
+        original=replayed(original),
+        baseline=None if baseline is None else replayed(baseline),
+        candidate=replayed(lanes.replays[run_id, Lane.CANDIDATE]),
+    )
+
+
+def _of(item: Item, lane: Lane) -> Replayed | None:
+    return {
+        Lane.ORIGINAL: item.original,
+        Lane.BASELINE: item.baseline,
+        Lane.CANDIDATE: item.candidate,
+    }[lane]
+
+
+def _summary(replayed: Sequence[Replayed]) -> LaneSummary:
+    successes = sum(run.success for run in replayed)
+    return LaneSummary(
+        runs=len(replayed),
+        successes=successes,
+        success_rate=successes / len(replayed),
+        tokens=sum(run.tokens for run in replayed),
+    )
+
+
+def _analysis(db: Database, campaign: Campaign, lanes: Lanes) -> Analysis:
+    pairs = [_pair(campaign, original, lanes) for original in lanes.originals.values()]
+    judged = judge_pairs(db, pairs)
+    return analyse(judged.table, AnalysisProtocol(), test_id=campaign.campaign_id)
+
+
+def _pair(campaign: Campaign, original: RunRow, lanes: Lanes) -> RunPair:
+    baseline = lanes.replays[original.run_id, Lane.BASELINE]
+    candidate = lanes.replays[original.run_id, Lane.CANDIDATE]
+    differs = baseline.features != candidate.features
+    return RunPair(
+        pair_id=original.run_id,
+        plan=original.plan_hash[:12],
+        control=baseline.run_id,
+        treatment=candidate.run_id,
+        declared=Declaration(
+            differs=frozenset({Treatment.FEATURES} if differs else ()),
+            control=ArmSettings(features=campaign.features(original, Lane.BASELINE)),
+            treatment=ArmSettings(features=campaign.features(original, Lane.CANDIDATE)),
+        ),
+    )
+
+
+def _still_failing(db: Database, candidates: Sequence[Replayed]) -> list[StillFailing]:
+    """By the pattern that caught the last error of each, and its cause; the most frequent first."""
+    failed = [run.run_id for run in candidates if not run.success]
+    patterns = (
+        sa.select(error_logs.c.run_id, error_logs.c.pattern_id)
+        .where(error_logs.c.run_id.in_(failed))
+        .order_by(error_logs.c.created_at, error_logs.c.attempt)
+    )
+    causes = sa.select(phases.c.run_id, phases.c.failure_cause).where(
+        phases.c.run_id.in_(failed), phases.c.failure_cause.is_not(None)
+    )
+    with db.read() as conn:
+        pattern: dict[str, str | None] = {
+            row.run_id: row.pattern_id for row in conn.execute(patterns)
+        }
+        cause: dict[str, str] = {row.run_id: row.failure_cause for row in conn.execute(causes)}
+    state = {run.run_id: run.state for run in candidates}
+    kinds = {run: (pattern.get(run), cause.get(run, state[run])) for run in failed}
+    return [
+        StillFailing(
+            pattern_id=pattern_id,
+            cause=why,
+            runs=[run for run in failed if kinds[run] == (pattern_id, why)],
+        )
+        for (pattern_id, why), _ in Counter(kinds.values()).most_common()
+    ]
+
+
+def _sentence(
+    lanes: Mapping[str, LaneSummary],
+    effect: Effect | None,
+    naive: Effect,
+    regression: Effect | None,
+) -> str:
+    original, candidate = lanes[Lane.ORIGINAL], lanes[Lane.CANDIDATE]
+    text = (
+        f"Of {count(candidate.runs, 'replayed run')}, {candidate.successes} succeeded with the "
+        f"candidate features ({candidate.success_rate:.0%})"
+    )
+    if regression is None:
+        return (
+            f"{text}, {points(naive.diff)} points against the originals, "
+            "which includes whatever running again would have brought anyway."
+        )
+    baseline = lanes[Lane.BASELINE]
+    text += f" and {baseline.successes} with the original ones ({baseline.success_rate:.0%})"
+    if effect is None or effect.lo is None or effect.hi is None:
+        return f"{text}; too few pairs count to say what the features did."
+    share = f"{100 * regression.diff / naive.diff:.0f} % of it" if naive.diff > 0 else "it"
+    return (
+        f"{text}: the features bring {points(effect.diff)} points of success "
+        f"(95 % interval {points(effect.lo)} to {points(effect.hi)}). Against the originals "
+        f"({original.success_rate:.0%}) it would look like {points(naive.diff)}, "
+        f"of which {points(regression.diff)} ({share}) is regression to the mean."
+    )

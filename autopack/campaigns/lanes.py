@@ -1,0 +1,186 @@
+"""A campaign in the database: what it replays, and its runs, each stored once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from autopack.budget import Limits
+from autopack.errors import BadInput
+from autopack.ids import check_id
+from autopack.plan.features import kill_switches, resolve_features
+from autopack.plan.model import Plan
+from autopack.store.budgets import set_campaign
+from autopack.store.campaign_tables import replay_campaigns
+from autopack.store.engine import Database, insert_new, now, reading
+from autopack.store.reading import Source, get_plan_body, get_run
+from autopack.store.rows import NewRun, RunRow
+from autopack.store.runs import create_run
+from autopack.store.tables import runs
+
+
+class Lane(StrEnum):
+    """``original`` is observed, the others are replayed: with its features, and with others."""
+
+    ORIGINAL = "original"
+    BASELINE = "baseline"
+    CANDIDATE = "candidate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Campaign:
+    """``run_ids`` are the originals. The candidate's features are theirs, changed by the two."""
+
+    campaign_id: str
+    run_ids: tuple[str, ...]
+    enable: tuple[str, ...]
+    disable: tuple[str, ...]
+    has_baseline: bool
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Those that are replayed."""
+        return (Lane.BASELINE, Lane.CANDIDATE) if self.has_baseline else (Lane.CANDIDATE,)
+
+    def replay_id(self, run_id: str, lane: Lane) -> str:
+        """What the replay of an original in a lane is called."""
+        return f"{self.campaign_id}-{self.run_ids.index(run_id) + 1}-{lane}"
+
+    def features(self, original: RunRow, lane: Lane) -> tuple[str, ...]:
+        """What a replay has on; a kill switch holds for replays too. Raises BadInput."""
+        changed = lane is Lane.CANDIDATE
+        # Today's defaults say nothing about a run of then; today's switches do.
+        wanted = resolve_features(
+            plan=original.features,
+            enable=self.enable if changed else (),
+            disable=self.disable if changed else (),
+            environ={},
+        )
+        off = {feature for feature, is_off in kill_switches(os.environ).items() if is_off}
+        return tuple(sorted(wanted - off))
+
+
+def check_campaign(campaign: Campaign, originals: Sequence[RunRow]) -> int:
+    """The most tokens that its replays may spend together, each within its original's cap.
+
+    Raises BadInput for an unusable name or an unknown feature, and when nothing would change.
+    """
+    check_id(campaign.campaign_id, "campaign")
+    check_id(campaign.replay_id(originals[-1].run_id, Lane.CANDIDATE), "campaign")
+    changed = [
+        original
+        for original in originals
+        if campaign.features(original, Lane.CANDIDATE) != campaign.features(original, Lane.BASELINE)
+    ]
+    if campaign.has_baseline and not changed:
+        raise BadInput(
+            "the candidate has the same features as the originals",
+            field="enable",
+            hint="name a feature that they had not, or use --no-baseline to only run them again",
+        )
+    return sum(original.token_cap for original in originals) * len(campaign.lanes)
+
+
+def register(db: Database, campaign: Campaign, *, token_cap: int) -> None:
+    """Store the campaign and the budget its runs share; asking for the same again is harmless.
+
+    Raises BadInput when another campaign has that name.
+    """
+    values = {
+        "campaign_id": campaign.campaign_id,
+        "run_ids": list(campaign.run_ids),
+        "enable": list(campaign.enable),
+        "disable": list(campaign.disable),
+        "has_baseline": campaign.has_baseline,
+    }
+
+    def write(conn: sa.Connection) -> Campaign | None:
+        conn.execute(insert_new(conn, replay_campaigns).values(**values, created_at=now(conn)))
+        return find_campaign(conn, campaign.campaign_id)
+
+    stored = db.transact(write)
+    if stored != campaign:
+        raise BadInput(
+            f"{campaign.campaign_id} is another campaign",
+            field="campaign",
+            hint="choose another name, or ask for the same runs and features to go on with it",
+        )
+    set_campaign(db, campaign.campaign_id, Limits(tokens=token_cap))
+
+
+def find_campaign(source: Source, campaign_id: str) -> Campaign | None:
+    """A stored campaign, or None when there is none of that name."""
+    table = replay_campaigns
+    with reading(source) as conn:
+        row = conn.execute(sa.select(table).where(table.c.campaign_id == campaign_id)).first()
+    if row is None:
+        return None
+    return Campaign(
+        campaign_id=row.campaign_id,
+        run_ids=tuple(row.run_ids),
+        enable=tuple(row.enable),
+        disable=tuple(row.disable),
+        has_baseline=row.has_baseline,
+    )
+
+
+def store_replays(db: Database, campaign: Campaign) -> list[str]:
+    """Store every replay that is not stored yet; the ids of all, in the order to run them.
+
+    The lanes of an original follow each other in random order, the same in every attempt, so
+    that neither lane always meets the warmer cache or the later hour.
+    """
+    dice = random.Random(campaign.campaign_id)  # noqa: S311
+    found: list[str] = []
+    for run_id in campaign.run_ids:
+        original = get_run(db, run_id)
+        lanes = dice.sample(campaign.lanes, len(campaign.lanes))
+        found += [_store(db, campaign, original, lane) for lane in lanes]
+    return found
+
+
+def _store(db: Database, campaign: Campaign, original: RunRow, lane: Lane) -> str:
+    run_id = campaign.replay_id(original.run_id, lane)
+    body = get_plan_body(db, original.plan_hash)
+    plan = Plan.from_json(json.dumps(body))
+    create_run(
+        db,
+        NewRun(
+            run_id=run_id,
+            plan_hash=original.plan_hash,
+            plan_body=body,
+            goal=original.goal,
+            repo=original.repo,
+            base_commit=original.base_commit,
+            branch=f"autopack/{run_id}",
+            builder=original.builder,
+            builder_options=original.builder_options,
+            model=original.model,
+            models=original.models,
+            features=campaign.features(original, lane),
+            token_cap=original.token_cap,
+            cost_cap=original.cost_cap,
+            minutes_cap=original.minutes_cap,
+            at_cap=original.at_cap,
+            campaign_id=campaign.campaign_id,
+            prompt=original.prompt,
+            replay_of=original.run_id,
+            lane=lane.value,
+        ),
+        phases=[(phase.id, phase.tier) for phase in plan.ordered()],
+    )
+    return run_id
+
+
+def replays_of(source: Source, campaign_id: str) -> dict[tuple[str, Lane], RunRow]:
+    """The campaign's runs by original and lane."""
+    query = sa.select(runs).where(runs.c.campaign_id == campaign_id, runs.c.lane.is_not(None))
+    with reading(source) as conn:
+        found = [RunRow.of(row) for row in conn.execute(query).mappings()]
+    return {(run.replay_of or "", Lane(run.lane or "")): run for run in found}

@@ -1,0 +1,115 @@
+"""Writes the report of a campaign as JSON, Markdown and one self-contained HTML page."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+from autopack.campaigns.compare import CampaignReport, Effect, Replayed
+from autopack.errors import BadInput
+from autopack.experiments.report import PAGE_STYLE, escape_markdown, html_table, markdown_table
+from autopack.experiments.tables import UNKNOWN, Table
+from autopack.experiments.wording import points
+
+# More items than this are in the JSON only, which keeps an artifact under a megabyte.
+MOST_ITEMS_SHOWN = 500
+
+
+def to_markdown(report: CampaignReport) -> str:
+    """The report as Markdown, its sentence first."""
+    parts = [f"# {escape_markdown(report.sentence)}"]
+    parts += [f"- {escape_markdown(note)}" for note in report.notes]
+    for table in report_tables(report):
+        parts += [f"## {table.title}", markdown_table(table)]
+    return "\n\n".join(parts) + "\n"
+
+
+def to_html(report: CampaignReport) -> str:
+    """The report as one page that needs nothing else, on screen or paper."""
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in report.notes)
+    tables = "".join(html_table(table) for table in report_tables(report))
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(report.campaign)}</title>\n<style>{PAGE_STYLE}</style>\n</head>\n"
+        f"<body>\n<main>\n<h1>{html.escape(report.sentence)}</h1>\n"
+        f"<ul>{notes}</ul>\n{tables}</main>\n</body>\n</html>\n"
+    )
+
+
+def write_report(report: CampaignReport, folder: Path) -> list[Path]:
+    """Write ``report.json``, ``report.md`` and ``report.html`` to ``folder``.
+
+    Raises BadInput when the folder cannot be written.
+    """
+    texts = {
+        "report.json": report.model_dump_json(indent=2) + "\n",
+        "report.md": to_markdown(report),
+        "report.html": to_html(report),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise BadInput(
+            f"{folder} cannot hold the report: {error.strerror}",
+            field="AUTOPACK_HOME",
+            hint="let Autopack write below its home",
+        ) from error
+    return [folder / name for name in texts]
+
+
+def report_tables(report: CampaignReport) -> list[Table]:
+    """Lanes, effects, what still fails, and every run."""
+    lanes = tuple(
+        (name, str(lane.runs), str(lane.successes), f"{lane.success_rate:.0%}", f"{lane.tokens:,}")
+        for name, lane in report.lanes.items()
+    )
+    effects = (
+        ("candidate minus baseline: what the features bring", *_effect(report.effect)),
+        ("candidate minus original: the naive comparison", *_effect(report.naive)),
+        (
+            "baseline minus original: regression to the mean",
+            *_effect(report.regression_to_the_mean),
+        ),
+    )
+    failing = tuple(
+        (one.pattern_id or UNKNOWN, one.cause, str(len(one.runs)), ", ".join(one.runs[:5]))
+        for one in report.still_failing
+    )
+    shown = report.items[:MOST_ITEMS_SHOWN]
+    hidden = len(report.items) - len(shown)
+    title = f"Runs (first {len(shown)}; all are in the JSON)" if hidden else "Runs"
+    runs = tuple(
+        (
+            item.replay_of,
+            item.goal,
+            _run(item.original),
+            UNKNOWN if item.baseline is None else _run(item.baseline),
+            _run(item.candidate),
+        )
+        for item in shown
+    )
+    return [
+        Table("Lanes", ("lane", "runs", "successes", "rate", "tokens"), lanes),
+        Table("Success", ("comparison", "points", "95 % interval"), effects),
+        *(
+            [Table("Still failing", ("pattern", "cause", "runs", "such as"), failing)]
+            if failing
+            else []
+        ),
+        Table(title, ("original", "goal", "original ended", "baseline", "candidate"), runs),
+    ]
+
+
+def _effect(effect: Effect | None) -> tuple[str, str]:
+    if effect is None:
+        return UNKNOWN, UNKNOWN
+    if effect.lo is None or effect.hi is None:
+        return points(effect.diff), UNKNOWN
+    return points(effect.diff), f"{points(effect.lo)} to {points(effect.hi)}"
+
+
+def _run(run: Replayed) -> str:
+    return f"{run.state} {run.tokens:,}"

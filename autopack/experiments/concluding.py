@@ -1,0 +1,218 @@
+"""Concludes experiments: judges the pairs that were run, analyses them, keeps what came of it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autopack.experiments.analysis import analyse
+from autopack.experiments.fingerprint import Fingerprint
+from autopack.experiments.from_runs import JudgedPairs, RunPair, judge_pairs
+from autopack.experiments.protocol import AnalysisProtocol
+from autopack.experiments.registration import Registered
+from autopack.experiments.report import write_report
+from autopack.experiments.schema import Analysis, Metadata, PairRuns
+from autopack.experiments.sequential import monitor
+from autopack.experiments.verdict import MAX_VOID_SHARE
+from autopack.plan.features import Feature, kill_switches
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.store.experiments import PairRow, get_pairs, get_test, record_result
+from autopack.telemetry.stored_views import is_on, record_measured_saving
+
+OUT_OF_BUDGET = "the budget of the experiment"
+
+# One-sided 95 %: what the score limit of phase outcomes is built on.
+_Z = 1.6448536269514722
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concluded:
+    """An analysis and the pairs it is of."""
+
+    analysis: Analysis
+    judged: JudgedPairs
+
+
+def weighed(pairs: Sequence[PairRow]) -> list[PairRow]:
+    """The pairs that count by now: finished, and every one planned before them finished, too.
+
+    So no look depends on which pairs happen to be quick.
+    """
+    found: list[PairRow] = []
+    for pair in pairs:
+        if pair.finished_at is None:
+            break
+        found.append(pair)
+    return found
+
+
+def judge(db: Database, registered: Registered, pairs: Sequence[PairRow]) -> JudgedPairs:
+    """Judge pairs of an experiment, from what was recorded of their runs."""
+    mine = {pair.number for pair in pairs}
+    others = [pair.runs for pair in get_pairs(db, registered.test_id) if pair.number not in mine]
+    return judge_pairs(
+        db,
+        [
+            RunPair(
+                pair_id=f"{pair.number:04d}",
+                plan=pair.plan_name,
+                control=pair.control_run_id,
+                treatment=pair.treatment_run_id,
+                declared=registered.declaration(pair),
+                first=pair.first,
+            )
+            for pair in pairs
+        ],
+        also_used=others,
+    )
+
+
+def enough(db: Database, registered: Registered) -> str | None:
+    """Why no further pair is needed; None while the evidence does not suffice.
+
+    Tokens alone decide when to stop, by the sequential rule. A saving is not acted upon before
+    so many phases have run as show maintained success when all of them complete: that number is
+    known beforehand, so waiting for it bends no error rate.
+    """
+    pairs = get_pairs(db, registered.test_id)
+    finished = weighed(pairs)
+    if len(finished) == len(pairs):
+        return f"all {len(pairs)} planned pairs were run"
+    if not finished:
+        return None
+    table = judge(db, registered, finished).table
+    if len(table.void) > MAX_VOID_SHARE * len(pairs):
+        return f"{len(table.void)} pairs are void, more than a fifth of all that are planned"
+    import numpy as np
+
+    control, treatment = table.values("control_tokens"), table.values("treatment_tokens")
+    seen = monitor(np.log(treatment / control), [str(plan) for plan in table.valid["plan"]])
+    if seen.stopped_at is None:
+        return None
+    valid = set(table.valid["pair"])
+    phases = sum(
+        len(registered.plans[pair.plan_name].phases)
+        for pair in finished
+        if f"{pair.number:04d}" in valid
+    )
+    if seen.direction < 0 and phases < phases_needed(registered.declared.ni_margin):
+        return None
+    return f"the evidence sufficed after {len(finished)} of {len(pairs)} planned pairs"
+
+
+def phases_needed(margin: float) -> int:
+    """How many phases must complete in both arms for success to count as maintained."""
+    return math.floor(_Z**2 * (1 / margin - 1)) + 1
+
+
+def conclude(db: Database, registered: Registered, *, settings: Settings) -> Concluded | None:
+    """Analyse the pairs that count by now; keep the result, the savings and the report.
+
+    None before the first pair has finished. Doing it again with the same pairs changes nothing.
+    """
+    pairs = weighed(get_pairs(db, registered.test_id))
+    if not pairs:
+        return None
+    judged = judge(db, registered, pairs)
+    reason = get_test(db, registered.test_id).stop_reason
+    warnings = [reason] if reason is not None and reason.startswith(OUT_OF_BUDGET) else []
+    concluded = Concluded(
+        analysis=analysed(
+            judged,
+            registered.protocol,
+            test_id=registered.test_id,
+            protocol_hash=registered.protocol_hash,
+            warnings=warnings,
+        ),
+        judged=judged,
+    )
+    keep(db, concluded)
+    write_report(concluded.analysis, report_folder(settings, registered.test_id))
+    return concluded
+
+
+def analysed(
+    judged: JudgedPairs,
+    protocol: AnalysisProtocol,
+    *,
+    test_id: str | None,
+    protocol_hash: str | None = None,
+    warnings: Sequence[str] = (),
+) -> Analysis:
+    """The analysis of judged pairs, with which runs they are and what these started from."""
+    analysis = analyse(
+        judged.table,
+        protocol,
+        test_id=test_id,
+        protocol_hash=protocol_hash,
+        warnings=[*warnings, *_warnings(judged)],
+    )
+    runs = {
+        one.pair_id: PairRuns(
+            control_run_id=one.control_run_id,
+            treatment_run_id=one.treatment_run_id,
+            is_valid=one.is_valid,
+            warnings=list(one.warnings),
+            errors=list(one.errors),
+        )
+        for one in judged.validity
+    }
+    pairs = [pair.model_copy(update={"runs": runs[pair.pair]}) for pair in analysis.pairs]
+    return analysis.model_copy(update={"pairs": pairs, "metadata": _metadata(judged)})
+
+
+def keep(db: Database, concluded: Concluded) -> None:
+    """Store the result, and what each valid pair measured with its treatment run."""
+    record_result(db, concluded.analysis.model_dump(mode="json"))
+    if kill_switches(os.environ)[Feature.CONSOLIDATED_METRICS]:
+        return
+    facts = concluded.judged.facts
+    for pair in concluded.judged.validity:
+        if pair.is_valid and is_on(db, pair.treatment_run_id):
+            saved = facts[pair.control_run_id].arm.tokens - facts[pair.treatment_run_id].arm.tokens
+            record_measured_saving(db, pair.treatment_run_id, saved)
+
+
+def report_folder(settings: Settings, test_id: str) -> Path:
+    """Where the reports of an experiment are."""
+    return settings.home / "reports" / test_id
+
+
+def _warnings(judged: JudgedPairs) -> list[str]:
+    return [
+        f"pair {one.pair_id}: {text}"
+        for one in judged.validity
+        if one.is_valid
+        for text in one.warnings
+    ]
+
+
+def _metadata(judged: JudgedPairs) -> Metadata | None:
+    """What the runs started from: of the first pair of which both fingerprints are known."""
+    for pair in judged.validity:
+        control = judged.facts[pair.control_run_id].arm.fingerprint
+        treatment = judged.facts[pair.treatment_run_id].arm.fingerprint
+        if control is not None and treatment is not None:
+            return _metadata_of(control, treatment)
+    return None
+
+
+def _metadata_of(control: Fingerprint, treatment: Fingerprint) -> Metadata:
+    return Metadata(
+        commit_sha=control.commit_sha,
+        repo_url=control.repo_url,
+        branch=control.branch,
+        model_mapping_hash={
+            "control": control.model_mapping_hash,
+            "treatment": treatment.model_mapping_hash,
+        },
+        feature_hash={"control": control.feature_hash, "treatment": treatment.feature_hash},
+        environment_hash=control.environment_hash,
+        autopack_version=control.autopack_version,
+        operator=control.operator,
+        timestamp=control.timestamp,
+    )

@@ -1,0 +1,265 @@
+"""Pairs of recorded runs: judged, and made into the table that is analysed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from autopack.errors import NotFound
+from autopack.experiments.pairs import PairTable
+from autopack.experiments.validity import (
+    ArmRun,
+    Declaration,
+    PairValidity,
+    judge_pair,
+    runs_used_twice,
+)
+from autopack.store import tables
+from autopack.store.engine import reading
+from autopack.store.fingerprints import get_fingerprints
+from autopack.store.reading import Source
+from autopack.store.states import PhaseState, RunState
+from autopack.store.telemetry_tables import usage_by_run
+from autopack.store.usage import dollars
+
+# Databases bound how many values one query may name.
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What a run counts for in an experiment; a metric that is unknown is None.
+
+    ``phases`` are all of its plan, ``complete`` those it completed.
+    """
+
+    arm: ArmRun
+    plan_hash: str
+    phases: tuple[str, ...] = ()
+    complete: frozenset[str] = frozenset()
+    metrics: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
+
+    @property
+    def success(self) -> bool:
+        """Whether the whole run succeeded."""
+        return self.arm.state is RunState.DONE_SUCCESS
+
+    @property
+    def fraction(self) -> float:
+        """The share of its phases that it completed."""
+        return len(self.complete) / len(self.phases) if self.phases else float(self.success)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPair:
+    """Two runs that are to be compared. ``plan`` groups replicates; ``first`` as in the table."""
+
+    pair_id: str
+    plan: str
+    control: str
+    treatment: str
+    declared: Declaration
+    first: str = ""
+
+
+@dataclass(frozen=True)
+class JudgedPairs:
+    """The table of some pairs, with the judgement of each in the same order."""
+
+    table: PairTable
+    validity: tuple[PairValidity, ...]
+    facts: Mapping[str, RunFacts]
+
+
+def judge_pairs(
+    source: Source, pairs: Sequence[RunPair], *, also_used: Iterable[tuple[str, str]] = ()
+) -> JudgedPairs:
+    """Judge pairs of recorded runs and tabulate them, in their order.
+
+    ``also_used`` are pairs of runs that are not judged but may share a run with these.
+    Raises NotFound for a run that is not recorded.
+    """
+    facts = run_facts(
+        source, [run_id for pair in pairs for run_id in (pair.control, pair.treatment)]
+    )
+    shared = runs_used_twice([*((pair.control, pair.treatment) for pair in pairs), *also_used])
+    judged = [
+        judge_pair(
+            pair.pair_id,
+            facts[pair.control].arm,
+            facts[pair.treatment].arm,
+            pair.declared,
+            shared=shared,
+        )
+        for pair in pairs
+    ]
+    records = [
+        _record(pair, facts[pair.control], facts[pair.treatment], validity)
+        for pair, validity in zip(pairs, judged, strict=True)
+    ]
+    return JudgedPairs(PairTable.from_records(records), tuple(judged), facts)
+
+
+def run_facts(source: Source, run_ids: Collection[str]) -> dict[str, RunFacts]:
+    """What each of the runs counts for. Raises NotFound for one that is not recorded."""
+    wanted = list(dict.fromkeys(run_ids))
+    found: dict[str, RunFacts] = {}
+    with reading(source) as conn:
+        for start in range(0, len(wanted), _AT_ONCE):
+            found |= _facts(conn, wanted[start : start + _AT_ONCE])
+    for run_id in wanted:
+        if run_id not in found:
+            raise NotFound(f"there is no run {run_id!r}", field="run_id", hint="autopack runs")
+    return found
+
+
+def _record(
+    pair: RunPair, control: RunFacts, treatment: RunFacts, validity: PairValidity
+) -> dict[str, object]:
+    phases = set(control.phases) & set(treatment.phases)
+    both = control.complete & treatment.complete
+    either = control.complete | treatment.complete
+    return {
+        "pair": pair.pair_id,
+        "plan": pair.plan,
+        "control_tokens": control.arm.tokens,
+        "treatment_tokens": treatment.arm.tokens,
+        "control_success": control.success,
+        "treatment_success": treatment.success,
+        "control_phase_fraction": control.fraction,
+        "treatment_phase_fraction": treatment.fraction,
+        "phases_n11": len(both & phases),
+        "phases_n10": len((control.complete - treatment.complete) & phases),
+        "phases_n01": len((treatment.complete - control.complete) & phases),
+        "phases_n00": len(phases - either),
+        "first": pair.first,
+        "void": validity.void,
+        **{
+            f"{name}_{metric}": facts.metrics[metric]
+            for name, facts in (("control", control), ("treatment", treatment))
+            for metric in facts.metrics
+        },
+    }
+
+
+def _facts(conn: sa.Connection, run_ids: list[str]) -> dict[str, RunFacts]:
+    runs = tables.runs
+    rows = conn.execute(sa.select(runs).where(runs.c.run_id.in_(run_ids))).mappings().all()
+    fingerprints = get_fingerprints(conn, run_ids)
+    phases = _grouped(conn, tables.phases, ("run_id", "phase_id", "state", "ordinal"), run_ids)
+    usage = _usage(conn, run_ids)
+    built = tables.attempts.c.built_at.is_not(None)
+    ended = _grouped(conn, tables.attempts, ("run_id", "phase_id"), run_ids, built)
+    skipped = _counts(conn, tables.mitigations, run_ids, tables.mitigations.c.doctor_call_skipped)
+    intents = tables.llm_call_intents
+    open_calls = _counts(conn, intents, run_ids, intents.c.closed_at.is_(None))
+    found: dict[str, RunFacts] = {}
+    for row in rows:
+        run_id: str = row["run_id"]
+        mine = sorted(phases[run_id], key=lambda phase: phase["ordinal"])
+        sums = usage[run_id]
+        builds = [attempt["phase_id"] for attempt in ended[run_id]]
+        found[run_id] = RunFacts(
+            arm=ArmRun(
+                run_id=run_id,
+                state=row["state"],
+                tokens=sums["total"],
+                fingerprint=fingerprints.get(run_id),
+                unreconciled=open_calls[run_id],
+                starved=_was_starved(row),
+            ),
+            plan_hash=row["plan_hash"],
+            phases=tuple(phase["phase_id"] for phase in mine),
+            complete=frozenset(
+                phase["phase_id"] for phase in mine if phase["state"] is PhaseState.COMPLETE
+            ),
+            metrics={
+                "builder_tokens": sums["builder"],
+                "doctor_tokens": sums["doctor"],
+                "doctor_calls": sums["doctor_calls"],
+                "doctor_calls_skipped": skipped[run_id],
+                "retries": len(builds) - len(set(builds)),
+                "wall_seconds": _wall_seconds(row),
+                "cost": sums["cost"],
+            },
+        )
+    return found
+
+
+def _was_starved(run: sa.RowMapping) -> bool:
+    """Whether the budget of its campaign ended the run."""
+    return (
+        run["state"] is RunState.DONE_FAILED_BUDGET_EXHAUSTED
+        and run["campaign_id"] is not None
+        and f"campaign {run['campaign_id']}:" in (run["failure_reason"] or "")
+    )
+
+
+def _wall_seconds(run: sa.RowMapping) -> float | None:
+    if run["started_at"] is None or run["finished_at"] is None:
+        return None
+    return (run["finished_at"] - run["started_at"]).total_seconds()
+
+
+def _usage(conn: sa.Connection, run_ids: list[str]) -> defaultdict[str, dict[str, Any]]:
+    """Tokens, doctor calls and dollars of each run; dollars are None when a price is unknown."""
+    sums = usage_by_run
+    query = (
+        sa.select(
+            sums.c.run_id,
+            sums.c.role,
+            sa.func.sum(sums.c.total_tokens).label("tokens"),
+            sa.func.sum(sums.c.events).label("events"),
+            sa.func.sum(sums.c.cost_picodollars).label("cost"),
+            sa.func.sum(sums.c.unpriced_events).label("unpriced"),
+        )
+        .where(sums.c.run_id.in_(run_ids))
+        .group_by(sums.c.run_id, sums.c.role)
+    )
+    found: defaultdict[str, dict[str, Any]] = defaultdict(
+        lambda: {"total": 0, "builder": 0, "doctor": 0, "doctor_calls": 0, "cost": 0.0}
+    )
+    for row in conn.execute(query):
+        figures = found[row.run_id]
+        figures["total"] += int(row.tokens)
+        if row.role in ("builder", "doctor"):
+            figures[row.role] += int(row.tokens)
+        if row.role == "doctor":
+            figures["doctor_calls"] += int(row.events)
+        cost = dollars(int(row.cost), int(row.unpriced))
+        known = cost is not None and figures["cost"] is not None
+        figures["cost"] = figures["cost"] + float(cost) if known and cost is not None else None
+    return found
+
+
+def _grouped(
+    conn: sa.Connection,
+    table: sa.Table,
+    columns: Sequence[str],
+    run_ids: list[str],
+    *where: sa.ColumnElement[bool],
+) -> defaultdict[str, list[sa.RowMapping]]:
+    query = sa.select(*(table.c[name] for name in columns)).where(
+        table.c.run_id.in_(run_ids), *where
+    )
+    found: defaultdict[str, list[sa.RowMapping]] = defaultdict(list)
+    for row in conn.execute(query).mappings():
+        found[row["run_id"]].append(row)
+    return found
+
+
+def _counts(
+    conn: sa.Connection, table: sa.Table, run_ids: list[str], *where: sa.ColumnElement[bool]
+) -> defaultdict[str, int]:
+    query = (
+        sa.select(table.c.run_id, sa.func.count())
+        .where(table.c.run_id.in_(run_ids), *where)
+        .group_by(table.c.run_id)
+    )
+    found: defaultdict[str, int] = defaultdict(int)
+    found |= {run_id: int(number) for run_id, number in conn.execute(query)}
+    return found

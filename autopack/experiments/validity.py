@@ -1,0 +1,249 @@
+"""Whether two runs make a pair: judged from their recorded fingerprints and ends alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from autopack.experiments.fingerprint import (
+    RULES,
+    Fingerprint,
+    Role,
+    Treatment,
+    feature_hash,
+    prompt_hash,
+)
+from autopack.store.states import RunState
+
+LONGEST_GAP = timedelta(hours=24)
+
+# Ends that say nothing about the agent: the provider, the machine or a person ended the run.
+_NOT_THE_AGENTS_END = frozenset({RunState.DONE_FAILED_ENVIRONMENT, RunState.DONE_CANCELLED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmRun:
+    """One run of a pair. ``tokens`` is its total; ``unreconciled`` counts calls without a figure.
+
+    ``starved``: the budget that it shared with other runs ended it, not its own.
+    """
+
+    run_id: str
+    state: RunState
+    tokens: int
+    fingerprint: Fingerprint | None
+    unreconciled: int = 0
+    starved: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmSettings:
+    """What an arm of one pair was declared to be; None is what was left to the plan.
+
+    ``options`` and ``option_files`` hold only what differs between the arms.
+    """
+
+    features: tuple[str, ...] | None = None
+    builder: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+    option_files: Mapping[str, str] = field(default_factory=dict[str, str])
+    model: str | None = None
+    prompt: str | None = None
+    token_cap: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """The treatment of a pair: what differs, and what each arm is to have there."""
+
+    differs: frozenset[Treatment] = frozenset()
+    control: ArmSettings = ArmSettings()
+    treatment: ArmSettings = ArmSettings()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairValidity:
+    """Whether a pair counts; ``errors`` say why it is void, each with the kind before a colon."""
+
+    pair_id: str
+    control_run_id: str
+    treatment_run_id: str
+    is_valid: bool
+    warnings: tuple[str, ...]
+    errors: tuple[str, ...]
+
+    @property
+    def void(self) -> str:
+        """The kinds of its errors, as the table of pairs has them; empty for a valid pair."""
+        return "; ".join(dict.fromkeys(error.partition(":")[0] for error in self.errors))
+
+
+def judge_pair(
+    pair_id: str,
+    control: ArmRun,
+    treatment: ArmRun,
+    declared: Declaration,
+    *,
+    shared: Iterable[str] = (),
+) -> PairValidity:
+    """Judge one pair; ``shared`` are runs that other pairs use, too."""
+    errors = [
+        *_shared(control, treatment, frozenset(shared)),
+        *_ends("control", control),
+        *_ends("treatment", treatment),
+    ]
+    warnings = [
+        f"{name} has {arm.unreconciled} calls whose tokens are unknown"
+        for name, arm in (("control", control), ("treatment", treatment))
+        if arm.unreconciled
+    ]
+    for name, arm in (("control", control), ("treatment", treatment)):
+        if arm.fingerprint is None:
+            errors.append(f"no fingerprint of {name}: run {arm.run_id} never started")
+    if control.fingerprint is not None and treatment.fingerprint is not None:
+        errors += _drift(control.fingerprint, treatment.fingerprint, declared)
+        warnings += _warnings(control.fingerprint, treatment.fingerprint)
+    return PairValidity(
+        pair_id=pair_id,
+        control_run_id=control.run_id,
+        treatment_run_id=treatment.run_id,
+        is_valid=not errors,
+        warnings=tuple(warnings),
+        errors=tuple(errors),
+    )
+
+
+def runs_used_twice(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """The runs that are in more than one place of these ``(control, treatment)`` pairs."""
+    counts = Counter(run_id for pair in pairs for run_id in pair)
+    return frozenset(run_id for run_id, times in counts.items() if times > 1)
+
+
+def _shared(control: ArmRun, treatment: ArmRun, shared: frozenset[str]) -> list[str]:
+    used = dict.fromkeys((control.run_id, treatment.run_id))
+    return [
+        f"run shared between pairs: {run_id}"
+        for run_id in used
+        if run_id in shared or len(used) == 1
+    ]
+
+
+def _ends(name: str, arm: ArmRun) -> list[str]:
+    if not arm.state.is_final:
+        return [f"{name} has not finished: run {arm.run_id} is {arm.state.value}"]
+    if arm.state in _NOT_THE_AGENTS_END:
+        return [f"infrastructure failure in {name}: run {arm.run_id} is {arm.state.value}"]
+    if arm.starved:
+        return [f"shared budget ended {name}: run {arm.run_id}"]
+    if arm.tokens == 0:
+        return [f"no tokens of {name}: run {arm.run_id} has no ratio"]
+    return []
+
+
+def _drift(control: Fingerprint, treatment: Fingerprint, declared: Declaration) -> list[str]:
+    """Every field that is missing, that drifted, or that is not as it was declared."""
+    errors: list[str] = []
+    for name, rule in RULES.items():
+        if rule.role is Role.IRRELEVANT:
+            continue
+        values = getattr(control, name), getattr(treatment, name)
+        missing = [
+            arm
+            for arm, value in zip(("control", "treatment"), values, strict=True)
+            if value is None and not rule.optional
+        ]
+        if missing:
+            errors += [f"{rule.label} of {arm} is missing" for arm in missing]
+        elif rule.declared_as is None or rule.declared_as not in declared.differs:
+            if values[0] != values[1]:
+                errors.append(f"{rule.label} differs: {_shown(values[0])}, {_shown(values[1])}")
+        else:
+            sides = (
+                ("control", control, declared.control),
+                ("treatment", treatment, declared.treatment),
+            )
+            errors += [
+                f"{rule.label} of {arm} is not as declared: {_shown(getattr(found, name))}"
+                for arm, found, wanted in sides
+                if not _as_declared(name, found, wanted)
+            ]
+            if not _rest_matches(name, control, treatment, declared):
+                errors.append(f"{rule.label} differs in more than what was declared")
+    return errors
+
+
+def _as_declared(name: str, found: Fingerprint, wanted: ArmSettings) -> bool:
+    """Whether one arm has what was declared for it in this field."""
+    match name:
+        case "builder":
+            return wanted.builder in (None, found.builder)
+        case "builder_options":
+            return _holds(found.builder_options, wanted.options)
+        case "option_files":
+            return _holds(found.option_files, wanted.option_files)
+        case "models":
+            return wanted.model is None or (found.models or {}).get("builder") == wanted.model
+        case "features":
+            return wanted.features is None or set(found.features or ()) == set(wanted.features)
+        case "feature_hash":
+            return wanted.features is None or found.feature_hash == feature_hash(wanted.features)
+        case "prompt_hash":
+            return found.prompt_hash == prompt_hash(wanted.prompt)
+        case "token_cap":
+            return wanted.token_cap in (None, found.token_cap)
+        case _:
+            return True
+
+
+def _rest_matches(
+    name: str, control: Fingerprint, treatment: Fingerprint, declared: Declaration
+) -> bool:
+    """Whether the arms agree in what the declaration does not name."""
+    match name:
+        case "builder_options":
+            named = declared.control.options.keys() | declared.treatment.options.keys()
+            return _without(control.builder_options, named) == _without(
+                treatment.builder_options, named
+            )
+        case "option_files":
+            named = declared.control.options.keys() | declared.treatment.options.keys()
+            return _without(control.option_files, named) == _without(treatment.option_files, named)
+        case "models":
+            return _without(control.models, {"builder"}) == _without(treatment.models, {"builder"})
+        case "at_cap":
+            return control.at_cap == treatment.at_cap
+        case _:
+            return True
+
+
+def _holds(found: Mapping[str, Any] | None, wanted: Mapping[str, str]) -> bool:
+    return all((found or {}).get(key) == value for key, value in wanted.items())
+
+
+def _without(values: Mapping[str, Any] | None, keys: Iterable[str]) -> dict[str, Any]:
+    dropped = set(keys)
+    return {key: value for key, value in (values or {}).items() if key not in dropped}
+
+
+def _warnings(control: Fingerprint, treatment: Fingerprint) -> list[str]:
+    found: list[str] = []
+    if control.timestamp is None or treatment.timestamp is None:
+        found.append("the start of a run is not recorded, so the gap between the arms is unknown")
+    else:
+        gap = abs(control.timestamp - treatment.timestamp)
+        if gap > LONGEST_GAP:
+            hours = gap.total_seconds() / 3600
+            found.append(f"the arms started {hours:.0f} hours apart; models and load may differ")
+    if control.dirty or treatment.dirty:
+        found.append("the checkout had uncommitted changes; the runs started without them")
+    return found
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    if len(text) in (40, 64) and text.isalnum():
+        text = text[:12]
+    return text if len(text) <= 60 else f"{text[:59]}…"

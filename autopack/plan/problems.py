@@ -1,0 +1,112 @@
+"""What is wrong with a file that people write, in their words: which field, on which line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from autopack.errors import PlanError
+from autopack.plan.document import Document, Loc, Problem
+from autopack.plan.values import shown
+
+Shapes = Mapping[tuple[str, ...], type[BaseModel]]
+"""Which value has which keys, by place, without the indices."""
+
+
+def explained(error: ValidationError, document: Document, shapes: Shapes) -> list[Problem]:
+    """What pydantic found in ``document``, with its lines; ``shapes`` tell which keys are known."""
+    return [_explained(details, document, shapes) for details in error.errors()]
+
+
+def first_problem(
+    name: str, problems: Sequence[Problem], error: type[PlanError] = PlanError
+) -> PlanError:
+    """The first of ``problems`` by line, and how many more there are, as ``error``."""
+    problem, *others = sorted(problems, key=lambda each: each.line)
+    field = _field(problem.loc)
+    more = f" (and {len(others)} more problem{'s' * (len(others) > 1)})" if others else ""
+    place = f"{name}:{problem.line}: " + (f"{field}: " if field else "")
+    return error(
+        f"{place}{problem.message}{more}",
+        field=field or None,
+        line=problem.line,
+        hint=problem.hint,
+    )
+
+
+def _field(loc: Loc) -> str:
+    """``("phases", 1, "id")`` as people write it: ``phases[1].id``."""
+    text = ""
+    for step in loc:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            name = step if step.isprintable() and 0 < len(step) <= 60 else shown(step)
+            text += f".{name}" if text else name
+    return text
+
+
+def _explained(details: ErrorDetails, document: Document, shapes: Shapes) -> Problem:
+    loc = details["loc"]
+    message, hint = _message(details), None
+    if details["type"] == "extra_forbidden":
+        known = _keys(loc[:-1], shapes)
+        close = get_close_matches(str(loc[-1]).lower().replace("-", "_"), known, n=1)
+        message = "is not a known key" + (f"; did you mean {close[0]}?" if close else "")
+        hint = f"known here: {', '.join(known)}"
+    return Problem(document.line_of(loc), message, loc, hint)
+
+
+def _keys(parent: Loc, shapes: Shapes) -> list[str]:
+    model = shapes[tuple(step for step in parent if isinstance(step, str))]
+    return [str(field.serialization_alias or name) for name, field in model.model_fields.items()]
+
+
+def _message(details: ErrorDetails) -> str:
+    """What pydantic found, in words for whoever wrote the plan."""
+    kind, context, given = details["type"], details.get("ctx", {}), details["input"]
+    if kind == "missing":
+        return "is required"
+    if kind == "misfit":
+        return details["msg"]
+    if given is None:
+        return "is empty; give a value or leave the key out"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "enum":
+        expected = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+        close = get_close_matches(str(given), expected.split(", "), n=1)
+        suggestion = f"; did you mean {close[0]}?" if close else ""
+        return f"{shown(given)} is not one of {expected}{suggestion}"
+    if kind.endswith(("_parsing", "_type", "from_float", "finite_number")):
+        return _WANTED.get(kind.partition("_")[0], details["msg"])
+    if kind == "literal_error":
+        return f"must be {str(context['expected']).replace(chr(39), '')}"
+    if kind in _BOUNDS:
+        return _BOUNDS[kind].format(**context)
+    return details["msg"]
+
+
+_WANTED = {
+    "int": "must be a whole number",
+    "float": "must be a number",
+    "finite": "must be a number",
+    "decimal": "must be a number",
+    "bool": "must be true or false",
+    "string": "must be text",
+    "tuple": "must be a list",
+    "model": "must be a mapping",
+    "dict": "must be a mapping",
+}
+_BOUNDS = {
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be at most {le:,}",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "decimal_max_digits": "must have at most {max_digits} digits",
+}

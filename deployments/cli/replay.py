@@ -1,0 +1,145 @@
+"""`autopack replay`: finished runs again, to see what other features bring."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.markup import escape
+
+from autopack.campaigns.lanes import replays_of
+from autopack.campaigns.planning import plan_campaign
+from autopack.clock import SystemClock
+from autopack.errors import BadInput
+from autopack.ids import new_run_id
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from deployments.cli.executing import execute_many
+from deployments.cli.fleet import ExecutorName, MaxRuns
+from deployments.cli.output import AsJson, note, out, plain_table, print_json, state_text
+from deployments.cli.serving import start_server
+from flows.process import INTERRUPTED
+
+
+def replay(
+    *,
+    state: Annotated[
+        str, Parameter(help="Runs that ended in this state; FAILED means any failed state.")
+    ] = "FAILED",
+    since: Annotated[
+        str | None, Parameter(help="Finished on this day (UTC) or later; or so long ago, like 7d.")
+    ] = None,
+    until: Annotated[str | None, Parameter(help="Finished on this day (UTC) or earlier.")] = None,
+    run_id: Annotated[
+        list[str] | None, Parameter(help="This run, whatever its state.", negative="")
+    ] = None,
+    campaign: Annotated[str | None, Parameter(help="Runs of this campaign.")] = None,
+    enable: Annotated[
+        list[str] | None, Parameter(help="A feature that the candidate has on.", negative="")
+    ] = None,
+    disable: Annotated[
+        list[str] | None, Parameter(help="A feature that it has off.", negative="")
+    ] = None,
+    max_: MaxRuns = 3,
+    no_baseline: Annotated[
+        bool, Parameter(help="Do not run the originals again as they were.", negative="")
+    ] = False,
+    dry_run: Annotated[
+        bool, Parameter(help="Only show what would be run, and what it may cost.", negative="")
+    ] = False,
+    executor: ExecutorName = "inline",
+    token_cap: Annotated[
+        int | None, Parameter(help="The most tokens of all replays together.")
+    ] = None,
+    name: Annotated[
+        str | None, Parameter(help="A name for the campaign; that of an interrupted one goes on.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run finished runs again and say what other features bring.
+
+    Each is run twice, as it was and with the features named: of failed runs some succeed a
+    second time whatever is changed, and the report tells the two apart.
+    """
+    if max_ < 1:
+        raise BadInput(f"--max is {max_}", field="max", hint="use 1 or more")
+    settings = Settings.from_environment()
+    db = Database.open(settings.database_url)
+    now = SystemClock().now()
+    called = name or new_run_id(now).replace("run-", "replay-")
+    planned = plan_campaign(
+        db,
+        called,
+        state=state,
+        since=since,
+        until=until,
+        run_ids=run_id or (),
+        campaign=campaign,
+        enable=enable or (),
+        disable=disable or (),
+        baseline=not no_baseline,
+        token_cap=token_cap,
+        now=now,
+    )
+    if dry_run:
+        view = planned.as_json()
+        print_json(view) if as_json else _print_selection(view)
+        return 0
+    answers = start_server(settings)
+
+    async def work() -> dict[str, Any]:
+        from flows.replay import replay_campaign
+
+        return await replay_campaign(
+            run_id=list(planned.campaign.run_ids),
+            enable=enable,
+            disable=disable,
+            max_concurrent_runs=max_,
+            no_baseline=no_baseline,
+            executor=executor,
+            token_cap=token_cap,
+            name=called,
+        )
+
+    result = execute_many(
+        work,
+        db=db,
+        run_ids=lambda: sorted(run.run_id for run in replays_of(db, called).values()),
+        server_answers=answers,
+    )
+    if as_json:
+        print_json(result)
+    elif result["finished"]:
+        _print_report(result)
+        note(f"the report is in {settings.home / 'reports' / called}")
+    if not result["finished"]:
+        note(f"{len(result['unfinished'])} runs have not ended; go on with --name {called}")
+        return INTERRUPTED
+    return 0
+
+
+def _print_selection(view: dict[str, Any]) -> None:
+    table = plain_table("run", "state", "goal", wraps=("goal",))
+    for run in view["runs"]:
+        table.add_row(run["run_id"], state_text(run["state"]), escape(run["goal"]))
+    out.print(table)
+    lanes = " and ".join(view["lanes"])
+    out.print(
+        f"{len(view['runs'])} runs would be replayed as {lanes}, "
+        f"with at most {view['reserved_tokens']:,} tokens; dates are days in UTC"
+    )
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    from autopack.campaigns.compare import CampaignReport
+    from autopack.campaigns.report import report_tables
+
+    out.print(escape(report["sentence"]))
+    for line in report["notes"]:
+        out.print(f"  {escape(line)}")
+    for found in report_tables(CampaignReport.model_validate(report)):
+        out.print(f"\n[bold]{found.title}[/bold]")
+        table = plain_table(*found.header, wraps=("goal", "comparison", "such as"))
+        for row in found.rows:
+            table.add_row(*(escape(cell) for cell in row))
+        out.print(table)

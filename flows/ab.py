@@ -1,0 +1,173 @@
+"""A/B experiments: pairs of runs, one after the other or several at once, until enough is known."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Literal
+
+from prefect import flow, get_run_logger
+
+from autopack.experiments.concluding import OUT_OF_BUDGET, enough
+from autopack.experiments.registration import ARM_NAMES, ArmName, Registered, cautions
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.store.experiments import (
+    PairRow,
+    finish_test,
+    get_pairs,
+    get_test,
+    start_pair,
+)
+from autopack.store.runs import get_run
+from tasks.experimenting import conclude_experiment, judge_pair, prepare_arm, register_experiment
+
+Executor = Literal["inline", "process", "deployment"]
+
+
+@flow(name="ab-experiment", persist_result=False)
+async def ab_experiment(
+    spec: str,
+    max_concurrent_pairs: int | None = None,
+    executor: Executor = "inline",
+) -> dict[str, Any]:
+    """Run pairs of an experiment until the evidence suffices, and return its report.
+
+    An experiment that was interrupted goes on: what has run is not run again. One that has
+    finished is only analysed again.
+
+    Args:
+        spec: The experiment file: a path, a URL, or its text.
+        max_concurrent_pairs: How many pairs run at once; as the file says when left out.
+        executor: Where runs are executed: inline in this process, each in a process of its own,
+            or by the deployment on a worker.
+    """
+    settings = Settings.from_environment()
+    db = await asyncio.to_thread(Database.open, settings.database_url)
+    try:
+        registered = await register_experiment(spec, db)
+        log = get_run_logger()
+        for caution in cautions(registered):
+            log.warning("%s", caution)
+        if not registered.finished:
+            at_once = max_concurrent_pairs or registered.declared.concurrency
+            await _run_pairs(registered, db, at_once, executor)
+        analysis = await conclude_experiment(registered, db, settings)
+        test = get_test(db, registered.test_id)
+        log.info("%s: %s", registered.test_id, analysis.sentence if analysis else "no pair yet")
+        return {
+            **(analysis.model_dump(mode="json") if analysis else {"test_id": registered.test_id}),
+            "finished": test.finished_at is not None,
+            "stop_reason": test.stop_reason,
+        }
+    finally:
+        db.close()
+
+
+@flow(name="ab-pair", flow_run_name="pair {number} of {test_id}", persist_result=False)
+async def ab_pair(test_id: str, number: int, executor: Executor = "inline") -> dict[str, Any]:
+    """Run both arms of one pair of a registered experiment, and judge the pair.
+
+    Arms that have run are not run again. Returns the pair; not yet judged when it was interrupted.
+
+    Args:
+        test_id: The experiment.
+        number: The pair, counted from 1 in planned order.
+        executor: Where runs are executed: inline, process or deployment.
+    """
+    settings = Settings.from_environment()
+    db = await asyncio.to_thread(Database.open, settings.database_url)
+    try:
+        registered = Registered.of(get_test(db, test_id))
+        pair = _pair(db, test_id, number)
+        order = _order(pair)
+        runs = [await prepare_arm(registered, pair, arm, db, settings) for arm in order]
+        if pair.first == "together":
+            await asyncio.gather(*(_execute(run, executor, db) for run in runs))
+        else:
+            for run in runs:
+                await _execute(run, executor, db)
+                if not get_run(db, run).state.is_final:
+                    break
+        if all(get_run(db, run).state.is_final for run in runs):
+            await judge_pair(registered, pair, db)
+        return _pair_view(_pair(db, test_id, number))
+    finally:
+        db.close()
+
+
+async def _run_pairs(
+    registered: Registered, db: Database, at_once: int, executor: Executor
+) -> None:
+    """Start pairs in planned order, ``at_once`` of them at a time, until there is a reason not to.
+
+    Pairs that were started are brought to their end: they were paid for and they count.
+    """
+    waiting = [p.number for p in get_pairs(db, registered.test_id) if p.finished_at is None]
+    running: set[asyncio.Task[dict[str, Any]]] = set()
+    reason = await asyncio.to_thread(enough, db, registered)
+    interrupted = False
+    failures: list[BaseException] = []
+    while True:
+        while waiting and len(running) < at_once and not (interrupted or failures):
+            pair = _pair(db, registered.test_id, waiting[0])
+            if pair.started_at is None:
+                if reason is not None:
+                    break
+                if not _has_room(registered, pair, db):
+                    if not running:
+                        reason = f"{OUT_OF_BUDGET} left no room for pair {pair.number}"
+                    break
+            waiting.pop(0)
+            running.add(asyncio.create_task(ab_pair(registered.test_id, pair.number, executor)))
+        if not running:
+            break
+        done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            error = task.exception()
+            if error is not None:
+                failures.append(error)
+            elif task.result()["finished_at"] is None:
+                interrupted = True
+        if reason is None:
+            reason = await asyncio.to_thread(enough, db, registered)
+    if failures:
+        raise failures[0]
+    if not interrupted and reason is not None:
+        finish_test(db, registered.test_id, reason)
+
+
+def _has_room(registered: Registered, pair: PairRow, db: Database) -> bool:
+    """Set aside what the pair may spend; False when the experiment's budget has not that much."""
+    return start_pair(
+        db, pair, reserve=registered.reserve(pair), cap=registered.declared.budget.tokens
+    )
+
+
+async def _execute(run_id: str, executor: Executor, db: Database) -> None:
+    """Execute the run to its end, unless it has ended."""
+    if get_run(db, run_id).state.is_final:
+        return
+    from flows.run import execute_run
+
+    await execute_run(run_id=run_id)
+
+
+def _order(pair: PairRow) -> tuple[ArmName, ...]:
+    return ARM_NAMES[::-1] if pair.first == "treatment" else ARM_NAMES
+
+
+def _pair(db: Database, test_id: str, number: int) -> PairRow:
+    return next(pair for pair in get_pairs(db, test_id) if pair.number == number)
+
+
+def _pair_view(pair: PairRow) -> dict[str, Any]:
+    return {
+        "pair_id": f"{pair.number:04d}",
+        "control_run_id": pair.control_run_id,
+        "treatment_run_id": pair.treatment_run_id,
+        "first": pair.first,
+        "finished_at": pair.finished_at.isoformat() if pair.finished_at else None,
+        "is_valid": pair.is_valid,
+        "warnings": pair.warnings or [],
+        "errors": pair.errors or [],
+    }

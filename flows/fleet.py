@@ -1,0 +1,168 @@
+"""Many runs: at most so many at once, each on its own, their results in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.flows import Flow
+from prefect.runtime import flow_run as current_flow_run
+
+from autopack.clock import SystemClock
+from autopack.errors import AutopackError, BadInput
+from autopack.execution.fleet import FleetItem, item_of, refused
+from autopack.execution.session import is_stopping
+from autopack.ids import check_id
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from flows.executors import Executor, check_executor, execute_stored
+from flows.opening import application, request
+from tasks.closing import cancel_runs
+from tasks.preparing import prepare_run
+from tasks.reporting import RunProgress, publish_fleet
+
+
+def fleet_name() -> str:
+    """What the fleet and its runs are called: as asked for, else after its flow run."""
+    asked: str | None = current_flow_run.get_parameters().get("run_id")
+    flow_run_id = current_flow_run.get_id()
+    return asked or f"fleet-{str(flow_run_id)[:8]}"
+
+
+@flow(name="execute-runs", flow_run_name=fleet_name, persist_result=False)
+async def execute_runs(
+    plans: list[str] | None = None,
+    repo: str | None = None,
+    max_concurrent_runs: int = 3,
+    executor: Literal["inline", "process", "deployment"] = "inline",
+    commit: str | None = None,
+    builder: str | None = None,
+    builder_options: str = "",
+    model: str | None = None,
+    features: list[str] | None = None,
+    token_cap: int | None = None,
+    at_cap: Literal["fail", "ask"] = "fail",
+    run_id: str | None = None,
+    database: str | None = None,
+    run_ids: list[str] | None = None,
+) -> list[dict[str, Any]]:
+    """Execute many plans, or go on with many runs; one that fails takes no other down.
+
+    Returns one result for each plan, then for each run id, in the order they were given:
+    run_id, success, state, error, started_at, finished_at, workspace_path and tokens. The same
+    fleet started again (by its name, or by a retry) goes on with what has not ended.
+
+    Args:
+        plans: The plans: paths, URLs, or their texts.
+        repo: The git repository of the plans: a path or a URL.
+        max_concurrent_runs: How many runs at most at the same time.
+        executor: inline in this process, each in an operating-system process of its own, or each
+            as a deployment on a work pool.
+        commit: The revision to start from; HEAD when left out.
+        builder: The coding agent that builds; `script` when left out.
+        builder_options: Its options, one KEY=VALUE a line.
+        model: The model it uses; the plan's when left out.
+        features: Features to turn on; one with a minus sign before it is turned off.
+        token_cap: The most tokens each run may spend; the plan's when left out.
+        at_cap: At a cap, fail the run or ask a person.
+        run_id: A name for the fleet; its runs are called NAME-1, NAME-2 and so on.
+        database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
+        run_ids: Stored runs to execute or to go on with.
+    """
+    if max_concurrent_runs < 1:
+        raise BadInput(
+            f"max_concurrent_runs is {max_concurrent_runs}", field="max", hint="use 1 or more"
+        )
+    name = check_id(fleet_name(), "run_id")
+    await check_executor(executor)
+    async with application(database) as (db, settings):
+        entries: list[str | FleetItem] = []
+        for number, plan in enumerate(plans or (), start=1):
+            try:
+                wanted = await request(
+                    plan=plan,
+                    repo=repo,
+                    commit=commit,
+                    builder=builder,
+                    builder_options=builder_options,
+                    model=model,
+                    features=features,
+                    token_cap=token_cap,
+                    at_cap=at_cap,
+                    run_id=f"{name}-{number}",
+                )
+                entries.append(await prepare_run(wanted, db, settings))
+            except AutopackError as error:
+                entries.append(refused(f"{name}-{number}", error))
+        entries += run_ids or ()
+        items = await execute_all(
+            entries,
+            name=name,
+            executor=executor,
+            at_once=max_concurrent_runs,
+            db=db,
+            settings=settings,
+            database=database,
+        )
+        await publish_fleet(name, items)
+    return [item.as_json() for item in items]
+
+
+async def execute_all(
+    entries: Sequence[str | FleetItem],
+    *,
+    name: str,
+    executor: Executor,
+    at_once: int,
+    db: Database,
+    settings: Settings,
+    database: str | None,
+) -> list[FleetItem]:
+    """Execute stored runs, given by their ids, ``at_once`` of them at most; results in order.
+
+    An entry that is a result already stays what it is. ``name`` tags the flow runs, and the
+    progress of all of them is shown under it.
+    """
+    slots = asyncio.Semaphore(at_once)
+    progress, shown = RunProgress(name, SystemClock()), asyncio.Lock()
+    done = 0
+
+    async def one(entry: str | FleetItem) -> FleetItem:
+        nonlocal done
+        item = entry if isinstance(entry, FleetItem) else await execute(entry)
+        done += 1
+        async with shown:  # two writes at once cost a Prefect server on SQLite two seconds
+            await progress.show(100 * done / len(entries), last=done == len(entries))
+        return item
+
+    async def execute(run_id: str) -> FleetItem:
+        async with slots:
+            try:
+                if not is_stopping():
+                    await execute_stored(
+                        run_id,
+                        executor,
+                        db=db,
+                        settings=settings,
+                        database=database,
+                        tag=f"fleet:{name}",
+                    )
+                return item_of(db, settings, run_id)
+            except Exception as error:
+                get_run_logger().warning("run %s: %s", run_id, error)
+                return item_of(db, settings, run_id, error)
+
+    return list(await asyncio.gather(*(one(entry) for entry in entries)))
+
+
+@execute_runs.on_cancellation
+async def _cancel_its_runs(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """A cancelled fleet cancels its runs, wherever they are executed."""
+    parameters = flow_run.parameters
+    name = parameters.get("run_id") or f"fleet-{str(flow_run.id)[:8]}"
+    named = [f"{name}-{number + 1}" for number in range(len(parameters.get("plans") or ()))]
+    async with application(parameters.get("database")) as (db, settings):
+        await cancel_runs([*named, *(parameters.get("run_ids") or ())], db, settings)

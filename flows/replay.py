@@ -1,0 +1,121 @@
+"""Replay campaigns: finished runs again, with their own features and with others, compared."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Literal
+
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.flows import Flow
+from prefect.runtime import flow_run as current_flow_run
+
+from autopack.campaigns.compare import unfinished
+from autopack.campaigns.lanes import replays_of
+from autopack.campaigns.planning import plan_campaign
+from autopack.clock import SystemClock
+from autopack.errors import BadInput
+from flows.executors import check_executor
+from flows.fleet import execute_all
+from flows.opening import application
+from tasks.closing import cancel_runs
+from tasks.replaying import report_on_replays, store_replays
+
+
+def _campaign_name() -> str:
+    asked: str | None = current_flow_run.get_parameters().get("name")
+    return asked or f"replay-{str(current_flow_run.get_id())[:8]}"
+
+
+@flow(name="replay-campaign", flow_run_name=_campaign_name, persist_result=False)
+async def replay_campaign(
+    state: str = "FAILED",
+    since: str | None = None,
+    until: str | None = None,
+    run_id: list[str] | None = None,
+    campaign: str | None = None,
+    enable: list[str] | None = None,
+    disable: list[str] | None = None,
+    max_concurrent_runs: int = 3,
+    no_baseline: bool = False,
+    dry_run: bool = False,
+    executor: Literal["inline", "process", "deployment"] = "inline",
+    token_cap: int | None = None,
+    name: str | None = None,
+    database: str | None = None,
+) -> dict[str, Any]:
+    """Run finished runs again and say what other features bring.
+
+    Each is run twice: as it was (the baseline) and with the features of the candidate, for of
+    failed runs some succeed a second time whatever is changed. Returns the report; while runs
+    have not ended ``campaign``, ``finished`` (false) and their ids; in a dry run the selection.
+
+    Args:
+        state: Runs that ended in this state; FAILED means any failed state.
+        since: Runs that finished on this day or later, UTC; also so long ago, like 7d.
+        until: Runs that finished on this day or earlier, UTC.
+        run_id: These runs, whatever their state.
+        campaign: Runs of this campaign.
+        enable: Features to turn on in the candidate.
+        disable: Features to turn off in the candidate.
+        max_concurrent_runs: How many runs at most at the same time.
+        no_baseline: Only run the candidate; the report then cannot tell its effect from chance.
+        dry_run: Only show what would be run and what it may cost.
+        executor: inline in this process, each in an operating-system process of its own, or each
+            as a deployment on a work pool.
+        token_cap: The most tokens of all replays together; the sum of their caps when left out.
+        name: A name for the campaign. The name of an interrupted one goes on with it.
+        database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
+    """
+    if max_concurrent_runs < 1:
+        raise BadInput(
+            f"max_concurrent_runs is {max_concurrent_runs}", field="max", hint="use 1 or more"
+        )
+    await check_executor(executor)
+    called = _campaign_name()
+    async with application(database) as (db, settings):
+        planned = await asyncio.to_thread(
+            plan_campaign,
+            db,
+            called,
+            state=state,
+            since=since,
+            until=until,
+            run_ids=run_id or (),
+            campaign=campaign,
+            enable=enable or (),
+            disable=disable or (),
+            baseline=not no_baseline,
+            token_cap=token_cap,
+            now=SystemClock().now(),
+        )
+        if dry_run:
+            return planned.as_json()
+        replays = await store_replays(db, planned.campaign, planned.token_cap)
+        items = await execute_all(
+            replays,
+            name=called,
+            executor=executor,
+            at_once=max_concurrent_runs,
+            db=db,
+            settings=settings,
+            database=database,
+        )
+        left = unfinished(db, planned.campaign)
+        if left:
+            for item in items:
+                if item.run_id in left and item.error:
+                    get_run_logger().warning("%s: %s", item.run_id, item.error)
+            return {"campaign": called, "finished": False, "unfinished": left}
+        report = await report_on_replays(db, planned.campaign, settings)
+        get_run_logger().info("%s", report.sentence)
+        return {"finished": True, **report.model_dump(mode="json")}
+
+
+@replay_campaign.on_cancellation
+async def _cancel_its_runs(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """A cancelled campaign cancels its runs, wherever they are executed."""
+    called = flow_run.parameters.get("name") or f"replay-{str(flow_run.id)[:8]}"
+    async with application(flow_run.parameters.get("database")) as (db, settings):
+        runs = replays_of(db, called).values()
+        await cancel_runs([run.run_id for run in runs], db, settings)

@@ -1,0 +1,97 @@
+"""Tasks of an experiment: registering it, preparing and judging its pairs, concluding it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from prefect import task
+from prefect.artifacts import acreate_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from autopack.clock import SystemClock
+from autopack.execution import prepare
+from autopack.experiments import concluding, registration
+from autopack.experiments.markdown import self_contained
+from autopack.experiments.registration import ArmName, Registered
+from autopack.experiments.schema import Analysis
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.store.experiments import PairRow, finish_pair
+from blocks.configured import configured
+from tasks.reporting import artifact_key
+
+
+@task(name="register experiment", cache_policy=NO_CACHE, tags=["autopack"])
+async def register_experiment(spec: str, db: Database) -> Registered:
+    """Check the experiment and register it; one that goes on is found again."""
+    return await asyncio.to_thread(registration.register_experiment, spec, db=db)
+
+
+@task(
+    name="prepare arm",
+    task_run_name="prepare {arm} of pair {pair.number}",
+    cache_policy=NO_CACHE,
+    tags=["autopack"],
+)
+async def prepare_arm(
+    registered: Registered, pair: PairRow, arm: ArmName, db: Database, settings: Settings
+) -> str:
+    """Store the run of one arm; one that is stored already stays. Returns its id."""
+    request = registered.request(pair, arm)
+    block = await configured(request.builder)
+    request = replace(
+        request,
+        builder_options=block.options | dict(request.builder_options),
+        builder_secrets=block.secrets,
+    )
+    run = await asyncio.to_thread(
+        prepare.prepare_run, request, db=db, settings=settings, clock=SystemClock()
+    )
+    return run.run_id
+
+
+@task(
+    name="judge pair",
+    task_run_name="judge pair {pair.number}",
+    cache_policy=NO_CACHE,
+    tags=["autopack"],
+)
+async def judge_pair(registered: Registered, pair: PairRow, db: Database) -> None:
+    """Judge a pair whose runs have ended by what was recorded of them, and keep that."""
+
+    def work() -> None:
+        [judged] = concluding.judge(db, registered, [pair]).validity
+        finish_pair(
+            db,
+            pair.test_id,
+            pair.number,
+            is_valid=judged.is_valid,
+            warnings=judged.warnings,
+            errors=judged.errors,
+        )
+
+    await asyncio.to_thread(work)
+
+
+@task(
+    name="conclude experiment",
+    task_run_name="conclude {registered.test_id}",
+    cache_policy=NO_CACHE,
+    tags=["autopack"],
+)
+async def conclude_experiment(
+    registered: Registered, db: Database, settings: Settings
+) -> Analysis | None:
+    """Analyse the pairs, keep the result, write the report and publish it."""
+    concluded = await asyncio.to_thread(concluding.conclude, db, registered, settings=settings)
+    if concluded is None:
+        return None
+    analysis = concluded.analysis
+    text = await asyncio.to_thread(self_contained, analysis)
+    await acreate_markdown_artifact(
+        text,
+        key=artifact_key("ab", registered.test_id),
+        description=analysis.sentence,
+    )
+    return analysis

@@ -1,0 +1,38 @@
+"""Tasks of a replay campaign: storing it with its runs, and reporting on it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from prefect import task
+from prefect.artifacts import acreate_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from autopack.campaigns import compare, lanes, report
+from autopack.campaigns.compare import CampaignReport
+from autopack.campaigns.lanes import Campaign
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from tasks.reporting import artifact_key
+
+
+@task(name="store replays", cache_policy=NO_CACHE, tags=["autopack"])
+async def store_replays(db: Database, campaign: Campaign, token_cap: int) -> list[str]:
+    """Register the campaign and store its runs, each once; their ids in the order to run them."""
+    await asyncio.to_thread(lanes.register, db, campaign, token_cap=token_cap)
+    return await asyncio.to_thread(lanes.store_replays, db, campaign)
+
+
+@task(name="report on replays", cache_policy=NO_CACHE, tags=["autopack"])
+async def report_on_replays(db: Database, campaign: Campaign, settings: Settings) -> CampaignReport:
+    """Compare the lanes, write the report below the home, and publish it."""
+    found = await asyncio.to_thread(compare.compare, db, campaign)
+    folder: Path = settings.home / "reports" / campaign.campaign_id
+    await asyncio.to_thread(report.write_report, found, folder)
+    await acreate_markdown_artifact(
+        report.to_markdown(found),
+        key=artifact_key("replay", campaign.campaign_id),
+        description=found.sentence,
+    )
+    return found
