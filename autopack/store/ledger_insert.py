@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from autopack.store.connecting import is_contention
 from autopack.store.engine import now
@@ -64,8 +65,10 @@ def try_insert_events(conn: sa.Connection, events: Sequence[UsageEvent]) -> bool
     if conn.dialect.name == "sqlite":
         try:
             insert_events(conn, events)
-        except (sa.exc.IntegrityError, sa.exc.OperationalError, OverflowError) as error:
-            if isinstance(error, sa.exc.DBAPIError) and is_contention(error.orig):
+        except OverflowError:
+            return False
+        except exc.DBAPIError as error:
+            if is_contention(error.orig):
                 raise
             return False
         return True
