@@ -111,19 +111,19 @@ def run_line(run: RunRow) -> Json:
     }
 
 
-def tokens_view(db: Database, name: str) -> Json:
-    """What a run, else a campaign, spent and claims to have saved: `autopack tokens`.
+def tokens_view(db: Database, run_id: str) -> Json:
+    """What a run spent and claims to have saved, else a campaign of that id: `autopack tokens`.
 
     Of a campaign, ``run_id`` is None, and ``campaign_id`` and ``runs`` say which and of how many
     runs. Raises NotFound.
     """
     with db.read() as conn:
-        runs_of_campaign = 0 if is_known(conn, name) else count_of_campaign(conn, name)
+        runs_of_campaign = 0 if is_known(conn, run_id) else count_of_campaign(conn, run_id)
         if runs_of_campaign:
-            which: Json = {"run_id": None, "campaign_id": name, "runs": runs_of_campaign}
-            figures = consolidated_tokens(conn, campaign=name)
+            which: Json = {"run_id": None, "campaign_id": run_id, "runs": runs_of_campaign}
+            figures = consolidated_tokens(conn, campaign=run_id)
         else:
-            which, figures = {"run_id": name}, consolidated_tokens(conn, name)
+            which, figures = {"run_id": run_id}, consolidated_tokens(conn, run_id)
     totals, claimed, coverage = figures.spent, figures.claimed, figures.coverage
     return {
         **which,

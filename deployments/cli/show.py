@@ -69,14 +69,14 @@ def show(run_id: RunIdArgument, *, as_json: AsJson = False) -> int:
 
 
 def tokens(
-    name: Annotated[str, Parameter(help="A run, or a campaign.")], *, as_json: AsJson = False
+    run_id: Annotated[str, Parameter(help="The run, or a campaign.")], *, as_json: AsJson = False
 ) -> int:
     """Show what a run spent, by purpose and by role, and what it claims to have saved.
 
     Of a campaign, the same of all its runs together.
     """
     refuse_if_off(Feature.CONSOLIDATED_METRICS, os.environ)
-    view = tokens_view(_database(), name)
+    view = tokens_view(_database(), run_id)
     if as_json:
         print_json(view)
         return 0

@@ -18,6 +18,7 @@ from autopack.store.usage import UsageEvent, event_key, record_events
 from autopack.telemetry import frames
 from autopack.telemetry.charts import spent_chart
 from autopack.telemetry.consolidated import Claimed, Coverage, consolidated_tokens, usage
+from autopack.telemetry.metrics import phase6_summary
 from autopack.telemetry.stored_views import record_measured_saving, store_view
 from deployments.cli import run_command
 
@@ -264,6 +265,23 @@ def test_a_stored_view_is_renewed_and_keeps_what_was_measured(database: Database
         (row,) = conn.execute(sa.select(telemetry_tables.consolidated_token_views)).mappings()
     assert (row["spent_total"], row["ab_tokens_saved_measured"]) == (200, -40)
     assert consolidated_tokens(database, "r").claimed == Claimed(None, None, -40)
+    record_measured_saving(database, "r", None)
+    assert consolidated_tokens(database, "r").claimed == Claimed(None, None, None)
+
+
+def test_metrics_tell_what_was_measured_of_the_runs_they_are_of(database: Database) -> None:
+    for run_id, saved in (("a", 30), ("b", -10), ("other", 500)):
+        store_run(database, run_id, "consolidated_metrics")
+        record_measured_saving(database, run_id, saved)
+    keys = [("a", 1), ("a", 2), ("b", 1)]
+    insert(
+        database,
+        telemetry_tables.phase6_metrics,
+        *({"run_id": r, "phase_id": "p0", "attempt": n, "created_at": DAY} for r, n in keys),
+    )
+    assert phase6_summary(database, run_id="a")["actual_tokens_saved"] == 30
+    assert phase6_summary(database, since=DAY)["actual_tokens_saved"] == 20
+    assert phase6_summary(database, run_id="other")["actual_tokens_saved"] is None
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])
