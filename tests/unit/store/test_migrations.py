@@ -16,26 +16,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from support.usage import usage_event
 
 from autopack.errors import DatabaseRefused
 from autopack.store import Database, schema
 from autopack.store.engine import insert_new
 from autopack.store.sums import ROLLUPS, unexplained
 from autopack.store.tables import llm_usage_events, metadata
-from autopack.store.usage import UsageEvent, token_totals
+from autopack.store.usage import token_totals
 
-CALL = UsageEvent(
-    event_key="1",
-    run_id="r",
-    phase_id="one",
-    attempt=1,
-    provider="p",
-    model="m",
-    role="builder",
-    category="base",
-    total_tokens=7,
-    cost=Decimal("0.25"),
-)
+CALL = usage_event(event_key="1", total_tokens=7, cost=Decimal("0.25"))
 
 
 @pytest.fixture

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
+from support.usage import SPLIT, record, usage_event
 
 from autopack.errors import BadInput, NotFound
 from autopack.store import Database, telemetry_tables
 from autopack.store.check import check
 from autopack.store.runs import NewRun, create_run
-from autopack.store.usage import UsageEvent, event_key, record_events
+from autopack.store.usage import UsageEvent
 from autopack.telemetry import frames
 from autopack.telemetry.charts import spent_chart
 from autopack.telemetry.consolidated import Claimed, Coverage, consolidated_tokens, usage
@@ -26,29 +26,8 @@ DAY = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def event(number: int, run_id: str = "r", **changes: object) -> UsageEvent:
-    base = UsageEvent(
-        event_key="",
-        run_id=run_id,
-        phase_id="p0",
-        attempt=1,
-        provider="p",
-        model="m",
-        role="builder",
-        category="base",
-        total_tokens=100,
-        input_tokens=10,
-        cache_read_tokens=20,
-        cache_write_tokens=30,
-        output_tokens=40,
-        cost=Decimal("0.001"),
-        created_at=DAY,
-    )
-    key = event_key(run_id, "p0", 1, "p", None, number)
-    return replace(base, event_key=key, **changes)
-
-
-def record(db: Database, *events: UsageEvent) -> int:
-    return db.transact(lambda conn: record_events(conn, events))
+    known = {"phase_id": "p0", **SPLIT, "cost": Decimal("0.001"), "created_at": DAY}
+    return usage_event(number, run_id=run_id, **known | changes)
 
 
 def store_run(

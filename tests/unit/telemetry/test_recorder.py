@@ -4,37 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from support.usage import usage_event
 
 from autopack.store import Database
 from autopack.store.tables import llm_usage_events
-from autopack.store.usage import UsageEvent, event_key, open_intent, token_totals
+from autopack.store.usage import UsageEvent, open_intent, token_totals
 from autopack.telemetry.recorder import Intent, Recorded, Recorder, ingest_all
 
-BASE = UsageEvent(
-    event_key="",
-    run_id="r",
-    phase_id="one",
-    attempt=1,
-    provider="p",
-    model="m",
-    role="builder",
-    category="base",
-    total_tokens=10,
-    cost=Decimal("0.25"),
-)
 UNSOUND = {"total_tokens": -1}
 
 
 def event(number: int, **changes: object) -> UsageEvent:
-    key = event_key("r", "one", 1, "p", None, number)
-    return replace(BASE, event_key=key, **changes)
+    return usage_event(number, **{"cost": Decimal("0.25")} | changes)
 
 
 @pytest.fixture
