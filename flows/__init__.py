@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flows.fleet import execute_runs
     from flows.maintenance import maintain
     from flows.phase import execute_phase
+    from flows.reconcile import reconcile
     from flows.replay import replay_campaign
     from flows.run import execute_run
 
@@ -25,6 +26,7 @@ __all__ = [
     "execute_run",
     "execute_runs",
     "maintain",
+    "reconcile",
     "replay_campaign",
 ]
 
@@ -35,6 +37,7 @@ _HOMES = {
     "execute_run": "flows.run",
     "execute_runs": "flows.fleet",
     "maintain": "flows.maintenance",
+    "reconcile": "flows.reconcile",
     "replay_campaign": "flows.replay",
 }
 

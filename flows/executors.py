@@ -12,7 +12,7 @@ from uuid import UUID
 
 import psutil
 from prefect import get_client, get_run_logger, tags
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 
@@ -91,7 +91,9 @@ async def _in_a_process(run_id: str, database: str | None, settings: Settings) -
     with log.open("ab") as out:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "flows.process", run_id, *([database] if database else [])),
-            env=os.environ | {"PREFECT_API_URL": api_url},
+            # Without our mark: it may outlive us, and is then nobody's leftover.
+            env={k: v for k, v in os.environ.items() if k != leftovers.HOLDER}
+            | {"PREFECT_API_URL": api_url},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=out,
             stderr=out,
@@ -117,15 +119,7 @@ async def _in_a_process(run_id: str, database: str | None, settings: Settings) -
 
 async def _at_a_worker(run_id: str, database: str | None, db: Database, tag: str | None) -> None:
     """Have a worker execute the run, and wait for it; giving up leaves the run alone."""
-    flow_run = await arun_deployment(
-        DEPLOYMENT,
-        parameters={"run_id": run_id, "database": database},
-        flow_run_name=run_id,
-        timeout=0,
-        # A new one only when an earlier one got hold of the run and lost it.
-        idempotency_key=f"{run_id}:{token_of(db, run_id)}",
-        tags=["autopack", tag] if tag else ["autopack"],
-    )
+    flow_run = await submit(run_id, db=db, database=database, tag=tag)
     clock = SystemClock()
     run = get_run(db, run_id)
     deadline = clock.monotonic() + max(_PATIENCE_SECONDS, run.minutes_cap * 60)
@@ -147,6 +141,21 @@ async def _at_a_worker(run_id: str, database: str | None, db: Database, tag: str
             return
         await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311
         pause = min(pause * 1.5, _LAST_POLL_SECONDS)
+
+
+async def submit(
+    run_id: str, *, db: Database, database: str | None = None, tag: str | None = None
+) -> FlowRun:
+    """Have a worker execute the run, without waiting; asking twice starts one flow run."""
+    return await arun_deployment(
+        DEPLOYMENT,
+        parameters={"run_id": run_id, "database": database},
+        flow_run_name=run_id,
+        timeout=0,
+        # A new one only when an earlier one got hold of the run and lost it.
+        idempotency_key=f"{run_id}:{token_of(db, run_id)}",
+        tags=["autopack", tag] if tag else ["autopack"],
+    )
 
 
 def _has_stopped(run: RunRow) -> bool:

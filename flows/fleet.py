@@ -129,6 +129,8 @@ async def execute_all(
     slots = asyncio.Semaphore(at_once)
     progress, shown = RunProgress(name, SystemClock()), asyncio.Lock()
     done = 0
+    if not entries:
+        return []
 
     async def one(entry: str | FleetItem) -> FleetItem:
         nonlocal done

@@ -105,6 +105,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     """Work on the run until it ends or is stopped; then give it back in any case."""
     run_id, progress = session.run_id, RunProgress(session.run_id, SystemClock())
     _announce(session, "run.started")
+    broken = True
     try:
         if flow_run_id is not None:
             async with get_client() as client:
@@ -116,13 +117,16 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
             _announce(session, "run.waiting")
         else:
             await finish_run(run_id, state, reason)
+        broken = False
     except RunStopped as stopped:
+        broken = False
         if stopped.reason is StopReason.LEASE_LOST:
             raise LeaseLost(stopped.message, hint=f"autopack show {run_id}") from stopped
         if stopped.reason is StopReason.CANCELLED:
             await finish_run(run_id, RunState.DONE_CANCELLED, stopped.message)
     finally:
-        close_session(session)
+        # A fault is no decision of anybody's: who reconciles resumes the run.
+        close_session(session, give_back=not broken)
     await persist_view(session.db, run_id)
     await publish_summary(session.db, run_id)
     if session.run().state.is_final:

@@ -72,7 +72,14 @@ def cancel(run_id: str, *, db: Database, settings: Settings, clock: Clock) -> No
         if get_run(db, run_id).state.is_final:
             return
         try:
-            _take_and_cancel(run_id, db, settings, clock)
+            end_abandoned(
+                run_id,
+                RunState.DONE_CANCELLED,
+                "cancelled before it was finished",
+                db=db,
+                settings=settings,
+                clock=clock,
+            )
         except RunHeld:
             time.sleep(0.25)
         except Refused:
@@ -86,20 +93,34 @@ def cancel(run_id: str, *, db: Database, settings: Settings, clock: Clock) -> No
     )
 
 
-def _take_and_cancel(run_id: str, db: Database, settings: Settings, clock: Clock) -> None:
+def end_abandoned(
+    run_id: str,
+    state: RunState,
+    reason: str,
+    *,
+    db: Database,
+    settings: Settings,
+    clock: Clock,
+) -> None:
+    """Take a run that nobody holds, and end it; what its last holder spent is counted.
+
+    Also when its repository or recording is gone. Raises RunHeld, and Refused when it has ended.
+    """
     try:
         session = open_session(run_id, db=db, settings=settings, clock=clock)
     except BadInput as unusable:
-        _close_unopened(run_id, db, settings, f"cancelled; {unusable.message}")
+        _close_unopened(run_id, db, settings, state, f"{reason}; {unusable.message}")
         return
     try:
-        finish(session, RunState.DONE_CANCELLED, "cancelled before it was finished")
+        finish(session, state, reason)
     finally:
         close_session(session)
 
 
-def _close_unopened(run_id: str, db: Database, settings: Settings, reason: str) -> None:
-    """Cancel a run that cannot be opened any more; what its last build spent stays unreconciled."""
+def _close_unopened(
+    run_id: str, db: Database, settings: Settings, state: RunState, reason: str
+) -> None:
+    """End a run that cannot be opened any more; what its last build spent stays unreconciled."""
     lease = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds).lease
 
     def write(conn: Connection) -> None:
@@ -108,7 +129,7 @@ def _close_unopened(run_id: str, db: Database, settings: Settings, reason: str) 
                 interrupted = AttemptState.INTERRUPTED
                 finish_attempt(conn, lease, attempt.phase_id, attempt.attempt, state=interrupted)
                 settle(conn, run_id, attempt.phase_id, attempt.attempt)
-        _close(conn, lease, RunState.DONE_CANCELLED, reason)
+        _close(conn, lease, state, reason)
 
     try:
         db.transact(write)

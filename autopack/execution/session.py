@@ -158,6 +158,9 @@ def held(run_id: str) -> RunSession:
     return _held[run_id]
 
 
+DATABASE_NOTE = "database"
+"""The file in a run's folder that names its database."""
+
 _stopping: list[tuple[StopReason, str]] = []
 
 
@@ -212,6 +215,7 @@ def open_session(
         mirror = Mirror.open(settings.home, source)
         mirror.ensure(run.base_commit, run_id)
         run_folder = settings.run_folder(run_id)
+        _mark_folder(run_folder, db)
         Recorder(db, run_folder).ingest()
         recover(
             db,
@@ -261,6 +265,12 @@ def open_session(
     return session
 
 
+def _mark_folder(folder: Path, db: Database) -> None:
+    """Say in the run's folder which database knows the run, for whoever cleans up."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / DATABASE_NOTE).write_text(db.url_masked, encoding="utf-8")
+
+
 def _redactor(run: RunRow, secrets: Mapping[str, str]) -> Redactor:
     """What must not be kept: secrets of the environment, of the block, and the builder's key."""
     known = environment_secrets(os.environ) | set(secrets.values())
@@ -279,13 +289,16 @@ def _unfinished(db: Database, run_id: str) -> RunRow:
     return run
 
 
-def close_session(session: RunSession) -> None:
-    """Give the run back; whatever state it is in, another process may go on from there."""
+def close_session(session: RunSession, *, give_back: bool = True) -> None:
+    """Let go of the run; whatever state it is in, another process may go on from there.
+
+    Without ``give_back`` its lease is left to expire, which asks for the run to be resumed.
+    """
     _held.pop(session.run_id, None)
     session.supervisor.end_all()
     session.keeper.close()
     stopped = session.switch.stopped
-    if stopped is None or stopped.reason is not StopReason.LEASE_LOST:
+    if give_back and (stopped is None or stopped.reason is not StopReason.LEASE_LOST):
         release(session.db, session.lease)
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from autopack.errors import LeaseLost, NotFound, RunHeld
 from autopack.store.engine import Database, insert_new, now
 from autopack.store.holders import Holder
+from autopack.store.states import RunState
 from autopack.store.tables import leases, runs
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Holder",
     "Lease",
     "Renewal",
+    "abandoned_runs",
     "acquire",
     "fence",
     "holder_of",
@@ -146,6 +148,18 @@ def holder_of(db: Database, run_id: str) -> Holder | None:
             )
         ).first()
     return None if row is None else Holder.from_json(row.holder)
+
+
+def abandoned_runs(db: Database) -> list[str]:
+    """Runs under way whose holder let the lease expire: it died or cannot reach the database."""
+    query = (
+        sa.select(runs.c.run_id)
+        .join(leases, leases.c.run_id == runs.c.run_id)
+        .where(runs.c.state == RunState.PHASE_EXECUTION)
+        .order_by(runs.c.created_at, runs.c.run_id)
+    )
+    with db.read() as conn:
+        return list(conn.scalars(query.where(leases.c.expires_at < now(conn))))
 
 
 def token_of(db: Database, run_id: str) -> int:

@@ -74,6 +74,7 @@ class RunRow:
     prompt: str | None = None
     replay_of: str | None = None
     lane: str | None = None
+    recoveries: int = 0
 
     @classmethod
     def of(cls, row: RowMapping) -> RunRow:

@@ -37,6 +37,7 @@ __all__ = [
     "PhaseRow",
     "RunRow",
     "add_elapsed",
+    "count_recovery",
     "create_run",
     "finish_attempt",
     "finish_build",
@@ -208,6 +209,18 @@ def set_toolchains(
 def add_elapsed(conn: sa.Connection, lease: Lease, seconds: float) -> None:
     """Add a session's working time."""
     _set(conn, lease, elapsed_seconds=tables.runs.c.elapsed_seconds + seconds)
+
+
+def count_recovery(db: Database, run_id: str) -> None:
+    """Count that the run is taken from a holder that fell silent."""
+    table = tables.runs
+    db.transact(
+        lambda conn: conn.execute(
+            sa.update(table)
+            .where(table.c.run_id == run_id)
+            .values(recoveries=table.c.recoveries + 1)
+        )
+    )
 
 
 def _set(conn: sa.Connection, lease: Lease, **values: Any) -> None:

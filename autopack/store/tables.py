@@ -121,6 +121,8 @@ runs = sa.Table(
     # The finished run that it replays in its campaign, and with which features.
     sa.Column("replay_of", sa.String(64)),
     sa.Column("lane", sa.String(16)),
+    # How often it was taken from a holder that had fallen silent, by nobody's order.
+    sa.Column("recoveries", sa.Integer, nullable=False, server_default="0"),
     one_of("at_cap", ("fail", "ask")),
     sa.Index(None, "created_at", "run_id"),
     sa.Index(None, "state", "created_at", "run_id"),

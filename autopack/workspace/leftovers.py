@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -42,6 +43,33 @@ def find(**marks: str) -> list[psutil.Process]:
     ]
     spared = _spared() if found else set[int]()
     return [process for process in found if process.pid not in spared]
+
+
+def marked(mark: str) -> list[tuple[psutil.Process, dict[str, str]]]:
+    """Every process that carries a mark, with its environment, but this one and its ancestors.
+
+    Those of another container are left out, for the pids in their marks mean others here.
+    """
+    found: list[tuple[psutil.Process, dict[str, str]]] = []
+    spared = _spared()
+    for pid in psutil.pids():
+        process = _process(pid) if _may_carry(pid, {mark: ""}) else None
+        if process is None or pid in spared or _namespace(pid) != _namespace(os.getpid()):
+            continue
+        try:
+            environ = process.environ()
+        except (psutil.Error, OSError):
+            continue
+        if environ.get(mark):
+            found.append((process, environ))
+    return found
+
+
+def _namespace(pid: int) -> str | None:
+    try:
+        return str(Path("/proc", str(pid), "ns", "pid").readlink())
+    except OSError:
+        return None
 
 
 def end(processes: Iterable[psutil.Process], *, grace: float = 5.0) -> None:

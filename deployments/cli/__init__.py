@@ -41,6 +41,11 @@ app.command("deployments.cli.fleet:fleet", name="fleet", help="Run many plans, s
 app.command(
     "deployments.cli.replay:replay", name="replay", help="Run finished runs again, and compare."
 )
+app.command(
+    "deployments.cli.reconcile:reconcile",
+    name="reconcile",
+    help="Resume and clean up after processes that died.",
+)
 app.command("deployments.cli.show:runs", name="runs", help="List runs, newest first.")
 app.command("deployments.cli.show:show", name="show", help="Show one run and its phases.")
 app.command("deployments.cli.show:tokens", name="tokens", help="Show what a run spent.")
@@ -51,6 +56,9 @@ app.command(
     "deployments.cli.builders:app", name="builders", help="See which coding agents can build here."
 )
 app.command("deployments.cli.look:toolchain", name="toolchain", help="Show how a project is built.")
+app.command(
+    "deployments.cli.chaos:chaos", name="chaos", help="Kill things, and see whether any is lost."
+)
 app.command("deployments.cli.health:health", name="health", help="Check this installation.")
 app.command("deployments.cli.up:up", name="up", help="Start a local Prefect with UI and worker.")
 

@@ -106,3 +106,37 @@ def fingerprint(repository: Path) -> dict[str, str]:
         if path.is_file() and not mine:
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
+
+
+def make_simulated(
+    folder: Path, spec: Mapping[str, Any], *, phases: int = 1, attempts: int = 1
+) -> Project:
+    """A project for the simulated builder; what is called its recording is the spec.
+
+    The phases depend on nothing and have checks that cost next to nothing.
+    """
+    repository = make_repository(folder / "repository", {"README.md": "hello\n"})
+    names = [f"phase-{number + 1}" for number in range(phases)]
+    plan = folder / "plan.yaml"
+    write_yaml(
+        plan,
+        {
+            "goal": "Write the files",
+            "success_criteria": ["every file says done"],
+            "policy": {"drift": "off"},
+            "setup": [],
+            "phases": [
+                {
+                    "id": name,
+                    "tier": "T1",
+                    "instructions": f"Write {name}.txt",
+                    "deliverables": [f"{name}.txt"],
+                    "validate": [f"grep -q done {name}.txt"],
+                    "budget": {"attempts": attempts},
+                }
+                for name in names
+            ],
+        },
+    )
+    write_yaml(folder / "spec.yaml", dict(spec))
+    return Project(repository, plan, folder / "spec.yaml")

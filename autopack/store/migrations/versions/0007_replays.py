@@ -1,4 +1,4 @@
-"""Replay campaigns: which runs were chosen, and which run replays which."""
+"""Replay campaigns: which run replays which. And how often a run was resumed for its holder."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,12 +7,13 @@ revision = "0007"
 down_revision = "0006"
 branch_labels = None
 depends_on = None
-oldest_code = "0001"  # only adds a table, and columns that may be null
+oldest_code = "0001"  # only adds a table, and columns that may be left out
 
 
 def upgrade() -> None:
     op.add_column("runs", sa.Column("replay_of", sa.String(64)))
     op.add_column("runs", sa.Column("lane", sa.String(16)))
+    op.add_column("runs", sa.Column("recoveries", sa.Integer(), nullable=False, server_default="0"))
     op.create_index(
         op.f("uq_runs_campaign_id_replay_of_lane"),
         "runs",

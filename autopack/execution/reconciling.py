@@ -1,0 +1,173 @@
+"""What dead processes left behind, on this machine and in the database, and its removal."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+
+from autopack.clock import Clock
+from autopack.errors import NotFound, Refused, RunHeld
+from autopack.execution.finish import end_abandoned
+from autopack.execution.session import DATABASE_NOTE
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.store.leases import abandoned_runs, holder_of
+from autopack.store.rows import RunRow
+from autopack.store.runs import get_run
+from autopack.store.states import RunState
+from autopack.telemetry.recorder import ingest_all
+from autopack.workspace import leftovers
+from autopack.workspace.git import Git
+
+MOST_RECOVERIES = 3
+"""How often a run is resumed for a holder that fell silent, before it is closed."""
+
+GRACE = timedelta(days=7)
+"""How long the folder of a run that the database no longer knows is kept."""
+
+_MARK = re.compile(r"(\d+)-[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class Abandoned:
+    """Runs whose holder fell silent: to be resumed, and closed because that did not help."""
+
+    to_resume: tuple[str, ...]
+    closed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """How much of each kind there was."""
+
+    ended_processes: int
+    removed_workspaces: int
+    removed_runs: int
+    ingested_events: int
+
+
+def sort_abandoned(db: Database, settings: Settings, clock: Clock) -> Abandoned:
+    """Find the runs whose lease expired; close those that were resumed often enough."""
+    to_resume: list[str] = []
+    closed: list[str] = []
+    for run_id in abandoned_runs(db):
+        run = get_run(db, run_id)
+        if run.recoveries < MOST_RECOVERIES:
+            to_resume.append(run_id)
+            continue
+        reason = f"its process died or fell silent {run.recoveries + 1} times"
+        try:
+            end_abandoned(
+                run_id,
+                RunState.DONE_FAILED_ENVIRONMENT,
+                reason,
+                db=db,
+                settings=settings,
+                clock=clock,
+            )
+        except (RunHeld, Refused):
+            continue  # somebody took it, or ended it, in this moment
+        closed.append(run_id)
+    return Abandoned(tuple(to_resume), tuple(closed))
+
+
+def clean(db: Database, settings: Settings, *, grace: timedelta = GRACE) -> Cleaned:
+    """End processes, remove checkouts and folders that belong to nobody, ingest what waits.
+
+    A run that somebody holds, or that can be resumed, keeps everything; what belongs to another
+    database is left alone.
+    """
+    ended = _end_orphans(db, settings)
+    workspaces = sum(_remove_workspace(db, folder) for folder in _run_folders(settings.home))
+    ingested = ingest_all(db, settings.home / "runs")
+    runs = sum(
+        _remove_run(db, settings.home, folder, grace) for folder in _run_folders(settings.home)
+    )
+    return Cleaned(ended, workspaces, runs, ingested.new)
+
+
+def _end_orphans(db: Database, settings: Settings) -> int:
+    """End what runs left that nobody works on any more, and servers whose process is gone."""
+    prefect_home = str(settings.home / "prefect")
+    orphans: list[psutil.Process] = []
+    for process, environ in leftovers.marked(leftovers.RUN):
+        run = _known(db, environ[leftovers.RUN])
+        old = _age(process) > settings.lease_seconds
+        if run is not None and old and not _is_worked_on(db, run):
+            orphans.append(process)
+    for process, environ in leftovers.marked(leftovers.HOLDER):
+        holder = _MARK.fullmatch(environ[leftovers.HOLDER])
+        is_own_server = environ.get("PREFECT_HOME") == prefect_home
+        if holder and is_own_server and not psutil.pid_exists(int(holder[1])):
+            orphans.append(process)
+    leftovers.end(orphans)
+    return len(set(orphans))
+
+
+def _remove_workspace(db: Database, folder: Path) -> bool:
+    """Remove the checkout and the environment of a run that has ended."""
+    run = _known(db, folder.name)
+    if run is None or not run.state.is_final or _is_worked_on(db, run):
+        return False
+    left = [path for name in ("work", "environment") if (path := folder / name).exists()]
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)
+    return bool(left)
+
+
+def _remove_run(db: Database, home: Path, folder: Path, grace: timedelta) -> bool:
+    """Remove what is left of a run that its database no longer knows: folder and refs."""
+    note = folder / DATABASE_NOTE
+    if _known(db, folder.name) is not None or not note.is_file():
+        return False
+    if note.read_text(encoding="utf-8") != db.url_masked:
+        return False
+    if time.time() - max(path.stat().st_mtime for path in (folder, note)) < grace.total_seconds():
+        return False
+    for git_dir in (home / "repositories").glob("*.git"):
+        _remove_refs(Git(git_dir=git_dir), folder.name)
+    shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
+def _remove_refs(git: Git, run_id: str) -> None:
+    names = git.run(
+        "for-each-ref",
+        "--format=delete %(refname)",
+        f"refs/autopack/{run_id}/",
+        f"refs/autopack-base/{run_id}",
+        f"refs/autopack-published/{run_id}",
+        f"refs/autopack-publishing/{run_id}",
+        f"refs/heads/autopack/{run_id}",
+    )
+    if names.strip():
+        git.run("update-ref", "--stdin", input=names)
+
+
+def _run_folders(home: Path) -> list[Path]:
+    return sorted(path for path in (home / "runs").glob("*") if path.is_dir())
+
+
+def _known(db: Database, run_id: str) -> RunRow | None:
+    try:
+        return get_run(db, run_id)
+    except NotFound:
+        return None
+
+
+def _is_worked_on(db: Database, run: RunRow) -> bool:
+    holder = holder_of(db, run.run_id)
+    return holder is not None and not holder.is_gone()
+
+
+def _age(process: psutil.Process) -> float:
+    try:
+        return time.time() - process.create_time()
+    except psutil.Error:
+        return 0.0

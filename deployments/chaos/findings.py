@@ -1,0 +1,67 @@
+"""What has to be true when the runs have ended, whatever happened on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from autopack.settings import Settings
+from autopack.store.check import check
+from autopack.store.engine import Database
+from autopack.store.leases import holder_of
+from autopack.store.runs import get_attempts, get_phases, get_run
+from autopack.store.states import AttemptState, PhaseState, RunState
+from autopack.store.usage import token_totals
+from autopack.workspace import leftovers
+
+
+def findings(db: Database, settings: Settings, run_ids: Sequence[str]) -> list[str]:
+    """Everything that is wrong, in words; empty when nothing is."""
+    found = [f"the database disagrees with itself: {row}" for row in check(db)]
+    for run_id in run_ids:
+        found += [f"{run_id}: {text}" for text in _of_run(db, settings, run_id)]
+    return found
+
+
+def _of_run(db: Database, settings: Settings, run_id: str) -> list[str]:
+    run = get_run(db, run_id)
+    if run.state is not RunState.DONE_SUCCESS:
+        return [f"ended as {run.state}: {run.failure_reason}"]
+    found: list[str] = []
+    attempts = get_attempts(db, run_id)
+    for phase in get_phases(db, run_id):
+        mine = [attempt for attempt in attempts if attempt.phase_id == phase.phase_id]
+        numbers = [attempt.attempt for attempt in mine]
+        built = [attempt for attempt in mine if attempt.built_at is not None]
+        passed = sum(attempt.state is AttemptState.PASSED for attempt in mine)
+        if phase.state is not PhaseState.COMPLETE or phase.revision:
+            found.append(f"phase {phase.phase_id} is {phase.state}, revision {phase.revision}")
+        if numbers != list(range(1, len(mine) + 1)):
+            found.append(f"attempts of {phase.phase_id} are numbered {numbers}")
+        if passed != 1 or len(built) != 1:
+            found.append(f"{phase.phase_id} was built {len(built)} times and passed {passed} times")
+    totals = token_totals(db, run_id)
+    served = tokens_served(settings.run_folder(run_id))
+    if totals.total != served:
+        found.append(f"the ledger has {totals.total:,} tokens, the provider served {served:,}")
+    if totals.unreconciled_calls:
+        found.append(f"{totals.unreconciled_calls} calls are unreconciled")
+    if holder_of(db, run_id) is not None:
+        found.append("its lease is still held")
+    if (settings.run_folder(run_id) / "work").exists():
+        found.append("its checkout is still there")
+    strays = leftovers.find(AUTOPACK_RUN=run_id)
+    if strays:
+        found.append(f"{len(strays)} processes are still there")
+    return found
+
+
+def tokens_served(run_folder: Path) -> int:
+    """What the simulated provider counted itself, call by call."""
+    total = 0
+    for path in (run_folder / "spool").glob("*/*/builder.out"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            spent = json.loads(line).get("call", {})
+            total += sum(int(spent.get(part, 0)) for part in ("input", "cache_read", "output"))
+    return total

@@ -1,0 +1,54 @@
+"""`autopack chaos`: does this machine lose anything when things die?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from rich.markup import escape
+
+from autopack.errors import BadInput
+from deployments.cli.output import AsJson, note, out, print_json
+
+
+def chaos(
+    *,
+    engine: Annotated[
+        Literal["sqlite", "postgresql"], Parameter(help="The application database.")
+    ] = "sqlite",
+    runs: Annotated[int, Parameter(help="How many simulated runs.")] = 6,
+    kills: Annotated[int, Parameter(help="How many kills at most, while runs go on.")] = 10,
+    max_: Annotated[int, Parameter(name="--max", help="How many runs at the same time.")] = 3,
+    seed: Annotated[int, Parameter(help="The same seed chooses the same kills.")] = 0,
+    as_json: AsJson = False,
+) -> int:
+    """Kill what simulated runs depend on, and check that nothing was lost or done twice.
+
+    Runs, the Prefect server and PostgreSQL are killed, and the database is cut off for seconds,
+    all of them started for this in a temporary folder. Ends with 1 when something was found.
+    """
+    for name, value in (("runs", runs), ("kills", kills + 1), ("max", max_)):
+        if value < 1:
+            raise BadInput(f"--{name} is too small", field=name, hint="use a larger number")
+    from deployments.chaos.driver import chaos as system_of
+
+    with system_of(
+        engine=engine, runs=runs, kills=kills, at_once=max_, seed=seed, say=note
+    ) as system:
+        report = system.run()
+    if as_json:
+        print_json(report.as_json())
+    else:
+        did = ", ".join(f"{name} {number}" for name, number in sorted(report.did.items()))
+        out.print(f"{report.runs} runs on {report.engine}, seed {seed}, {report.seconds:.0f} s")
+        out.print(f"did: {did or 'nothing'}")
+        if report.recovery_median is not None:
+            out.print(
+                f"taken over after {report.recovery_median:.1f} s (median), "
+                f"{report.recovery_p99:.1f} s (p99)"
+            )
+        for text in report.found:
+            out.print(f"[red]found[/red] {escape(text)}")
+        if not report.found:
+            out.print("nothing was lost, and nothing was done twice")
+    return 1 if report.found else 0

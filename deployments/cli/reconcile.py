@@ -1,0 +1,38 @@
+"""`autopack reconcile`: resuming and cleaning up after processes that died."""
+
+from __future__ import annotations
+
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.store.leases import abandoned_runs
+from deployments.cli.executing import execute_many
+from deployments.cli.output import AsJson, out, plain_table, print_json
+from deployments.cli.serving import start_server
+
+
+def reconcile(*, as_json: AsJson = False) -> int:
+    """Resume runs whose process died, close those that die again and again, and clean up.
+
+    What it removes is Autopack's own: stray processes, checkouts of runs that have ended, and
+    folders of runs that this database no longer knows.
+    """
+    settings = Settings.from_environment()
+    db = Database.open(settings.database_url)
+    answers = start_server(settings)
+    found = abandoned_runs(db)
+
+    async def work() -> dict[str, int]:
+        from flows.reconcile import reconcile
+
+        return await reconcile()
+
+    counts = execute_many(work, db=db, run_ids=lambda: found, server_answers=answers)
+    if as_json:
+        print_json(counts)
+        return 0
+    table = plain_table("what", "number", right=("number",))
+    for name, number in counts.items():
+        table.add_row(name.replace("_", " "), f"{number:,}")
+    out.print(f"{db.url_masked}\n")
+    out.print(table)
+    return 0

@@ -1,0 +1,59 @@
+"""Reconciliation: what died is resumed or closed, and what it left is cleaned up."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+
+from prefect import flow, get_run_logger
+
+from autopack.errors import BadInput
+from autopack.store.runs import count_recovery
+from flows.executors import check_executor, submit
+from flows.fleet import execute_all
+from flows.opening import application
+from tasks.reconciling import clean_up, mark_lost_flow_runs, sort_abandoned
+
+
+@flow(name="reconcile", persist_result=False)
+async def reconcile() -> dict[str, int]:
+    """Resume runs whose process died, at most three times each, and clean up after the dead.
+
+    Where runs have a deployment, workers resume them and this flow does not wait; else they go
+    on in this process. Returns how much of each kind of work there was.
+    """
+    async with application(None) as (db, settings):
+        marked = await mark_lost_flow_runs(db, settings)
+        abandoned = await sort_abandoned(db, settings)
+        for run_id in abandoned.to_resume:
+            await asyncio.to_thread(count_recovery, db, run_id)
+        if abandoned.to_resume and await _has_workers():
+            for run_id in abandoned.to_resume:
+                await submit(run_id, db=db, tag="reconcile")
+        else:
+            await execute_all(
+                abandoned.to_resume,
+                name="reconcile",
+                executor="inline",
+                at_once=3,
+                db=db,
+                settings=settings,
+                database=None,
+            )
+        cleaned = await clean_up(db, settings)
+    counts = {
+        "resumed_runs": len(abandoned.to_resume),
+        "closed_runs": len(abandoned.closed),
+        "crashed_flow_runs": marked,
+        **asdict(cleaned),
+    }
+    get_run_logger().info("%s", ", ".join(f"{name} {n}" for name, n in counts.items()))
+    return counts
+
+
+async def _has_workers() -> bool:
+    try:
+        await check_executor("deployment")
+    except BadInput:
+        return False
+    return True

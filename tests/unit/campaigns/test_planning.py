@@ -1,0 +1,225 @@
+"""Which runs a campaign replays, how each is stored once, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from autopack.campaigns.lanes import Lane, register, replays_of, store_replays
+from autopack.campaigns.planning import PlannedCampaign, plan_campaign
+from autopack.errors import AutopackError
+from autopack.store import Database
+from autopack.store.budgets import campaign_level
+from autopack.store.runs import NewRun, create_run
+from autopack.store.states import RunState
+from autopack.store.tables import runs
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+BODY = {
+    "goal": "g",
+    "phases": [{"id": "one", "tier": "T1", "instructions": "do", "validate": ["true"]}],
+}
+
+Ended = Callable[..., str]
+
+
+@pytest.fixture
+def ended(database: Database) -> Ended:
+    """Stores a run that ended in a state at a time."""
+
+    def store(
+        run_id: str,
+        state: RunState = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW,
+        at: datetime = NOON,
+        **more: Any,
+    ) -> str:
+        values: dict[str, Any] = {
+            "run_id": run_id,
+            "plan_hash": "a" * 64,
+            "plan_body": BODY,
+            "goal": "g",
+            "repo": "/repo",
+            "base_commit": "b" * 40,
+            "branch": f"autopack/{run_id}",
+            "builder": "script",
+            "builder_options": {"recording": "dir"},
+            "model": "m",
+            "models": {"builder": "m"},
+            "features": ("phase6_metrics",),
+            "token_cap": 1_000,
+            "cost_cap": None,
+            "minutes_cap": 60,
+            "at_cap": "fail",
+        }
+        create_run(database, NewRun(**values | more), [("one", "T1")])
+        database.transact(
+            lambda conn: conn.execute(
+                sa.update(runs)
+                .where(runs.c.run_id == run_id)
+                .values(state=state, finished_at=at if state.is_final else None)
+            )
+        )
+        return run_id
+
+    return store
+
+
+def plan(database: Database, name: str = "c", **more: Any) -> PlannedCampaign:
+    options: dict[str, Any] = {
+        "state": "FAILED",
+        "since": None,
+        "until": None,
+        "run_ids": (),
+        "campaign": None,
+        "enable": ("failure_hardening",),
+        "disable": (),
+        "baseline": True,
+        "token_cap": None,
+        "now": NOON,
+    }
+    return plan_campaign(database, name, **options | more)
+
+
+def chosen(database: Database, **more: Any) -> list[str]:
+    return [run.run_id for run in plan(database, **more).originals]
+
+
+def test_failed_means_any_failed_state(database: Database, ended: Ended) -> None:
+    ended("budget", RunState.DONE_FAILED_BUDGET_EXHAUSTED)
+    ended("cancelled", RunState.DONE_CANCELLED)
+    ended("environment", RunState.DONE_FAILED_ENVIRONMENT)
+    ended("good", RunState.DONE_SUCCESS)
+    ended("working", RunState.PHASE_EXECUTION)
+
+    assert chosen(database) == ["budget", "environment"]
+    assert chosen(database, state="DONE_CANCELLED") == ["cancelled"]
+    assert chosen(database, state="DONE_SUCCESS") == ["good"]
+
+
+def test_both_ends_of_a_time_are_included_as_days_in_utc(database: Database, ended: Ended) -> None:
+    day = timedelta(days=1)
+    midnight = NOON.replace(hour=0)
+    ended("before", at=midnight - timedelta(seconds=1))
+    ended("first", at=midnight)
+    ended("last", at=midnight + 2 * day - timedelta(seconds=1))
+    ended("after", at=midnight + 2 * day)
+
+    assert chosen(database, since="2026-03-10", until="2026-03-11") == ["first", "last"]
+    assert chosen(database, since="2026-03-12") == ["after"]
+    assert chosen(database, until="2026-03-09") == ["before"]
+    assert chosen(database, since="12h") == ["first", "last", "after"]
+
+
+def test_named_runs_are_taken_in_their_order_whatever_their_state(
+    database: Database, ended: Ended
+) -> None:
+    ended("b", RunState.DONE_SUCCESS)
+    ended("a")
+    assert chosen(database, run_ids=("b", "a", "b")) == ["b", "a"]
+
+
+def test_replays_are_chosen_only_by_their_campaign(database: Database, ended: Ended) -> None:
+    ended("original")
+    stored(database, plan(database, "first"))
+    database.transact(
+        lambda conn: conn.execute(
+            sa.update(runs).values(
+                state=RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW, finished_at=NOON
+            )
+        )
+    )
+    assert chosen(database, name="second") == ["original"]
+    again = chosen(database, name="third", campaign="first")
+    assert sorted(again) == ["first-1-baseline", "first-1-candidate"]
+
+
+def stored(database: Database, planned: PlannedCampaign) -> list[str]:
+    register(database, planned.campaign, token_cap=planned.token_cap)
+    return store_replays(database, planned.campaign)
+
+
+def test_every_lane_is_stored_once_however_often_it_is_asked_for(
+    database: Database, ended: Ended
+) -> None:
+    for number in range(5):
+        ended(f"run-{number}", at=NOON + timedelta(minutes=number))
+    first = stored(database, plan(database))
+    ended("later", at=NOON + timedelta(hours=1))
+    second = stored(database, plan(database))
+
+    assert first == second, "one that goes on keeps its runs, and their order"
+    assert len(set(first)) == 10
+    replays = replays_of(database, "c")
+    assert set(replays) == {
+        (f"run-{number}", lane) for number in range(5) for lane in (Lane.BASELINE, Lane.CANDIDATE)
+    }
+    for (original, lane), run in replays.items():
+        assert run.replay_of == original
+        assert run.campaign_id == "c"
+        assert (run.plan_hash, run.base_commit, run.model) == ("a" * 64, "b" * 40, "m")
+        expected = ["phase6_metrics"]
+        if lane is Lane.CANDIDATE:
+            expected = ["failure_hardening", *expected]
+        assert list(run.features) == expected
+    assert campaign_level(database, "c").limits.tokens == 10 * 1_000
+
+
+def test_a_kill_switch_of_today_holds_for_replays(
+    database: Database, ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended("original")
+    monkeypatch.setenv("AUTOPACK_ENABLE_PHASE6_METRICS", "false")
+    monkeypatch.setenv("AUTOPACK_ENABLE_INTENTION_CONTEXT", "true")
+    planned = plan(database)
+    [original] = planned.originals
+    assert planned.campaign.features(original, Lane.CANDIDATE) == ("failure_hardening",)
+
+
+# what is asked for, the field at fault
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"state": "QUEUED"}, "state"),
+    ({"state": "PHASE_EXECUTION"}, "state"),
+    ({"since": "yesterday"}, "since"),
+    ({"since": "2026-03-11", "until": "2026-03-10"}, "since"),
+    ({"since": "2027-01-01"}, "state"),
+    ({"run_ids": ("nobody",)}, "run_id"),
+    ({"run_ids": ("working",)}, "run_id"),
+    ({"enable": ("magic",)}, "--enable"),
+    # nothing would differ
+    ({"enable": ()}, "enable"),
+    ({"enable": ("phase6_metrics",)}, "enable"),
+    ({"token_cap": 0}, "token_cap"),
+    ({"name": "../up"}, "campaign"),
+    ({"name": "x" * 60}, "campaign"),
+]
+
+
+@pytest.mark.parametrize(("asked", "field"), REFUSED, ids=[str(row[0]) for row in REFUSED])
+def test_what_cannot_be_is_refused_before_anything_is_stored(
+    database: Database, ended: Ended, asked: dict[str, Any], field: str
+) -> None:
+    ended("original")
+    ended("working", RunState.PHASE_EXECUTION)
+    with pytest.raises(AutopackError) as refused:
+        plan(database, **asked)
+    assert refused.value.field == field
+    assert replays_of(database, "c") == {}
+
+
+def test_another_campaign_of_the_same_name_is_refused(database: Database, ended: Ended) -> None:
+    ended("original")
+    stored(database, plan(database))
+    with pytest.raises(AutopackError) as refused:
+        stored(database, plan(database, enable=("intention_context",)))
+    assert refused.value.field == "campaign"
+
+
+def test_without_a_baseline_the_same_features_are_no_mistake(
+    database: Database, ended: Ended
+) -> None:
+    ended("original")
+    assert stored(database, plan(database, enable=(), baseline=False)) == ["c-1-candidate"]
