@@ -30,11 +30,42 @@ FLOWS: dict[str, dict[str, Any]] = {
         "database": None,
     },
     "execute_phase": {"run_id": "required", "phase_id": "required"},
+    "execute_runs": {
+        "plans": None,
+        "repo": None,
+        "max_concurrent_runs": 3,
+        "executor": "inline",
+        "commit": None,
+        "builder": None,
+        "builder_options": "",
+        "model": None,
+        "features": None,
+        "token_cap": None,
+        "at_cap": "fail",
+        "run_id": None,
+        "database": None,
+    },
+    "replay_campaign": {
+        "state": "FAILED",
+        "since": None,
+        "until": None,
+        "run_id": None,
+        "campaign": None,
+        "enable": None,
+        "disable": None,
+        "max_concurrent_runs": 3,
+        "no_baseline": False,
+        "dry_run": False,
+    },
+    "reconcile": {},
     "maintain": {},
 }
 # deployment, its entrypoint
 DEPLOYMENTS = {
     "execute-run/run": "flows.run:execute_run",
+    "execute-runs/fleet": "flows.fleet:execute_runs",
+    "replay-campaign/replay": "flows.replay:replay_campaign",
+    "reconcile/reconcile": "flows.reconcile:reconcile",
     "maintain/maintain": "flows.maintenance:maintain",
 }
 
@@ -118,11 +149,11 @@ def test_a_deployment_starts_its_flow(full_name: str, shown: Any, deployments: A
     assert shown["flow_names"][entrypoint.partition(":")[2]] == flow_name
 
 
-def test_every_deployment_has_a_schedule_and_none_is_active(deployments: Any) -> None:
+def test_every_deployment_has_a_schedule_and_only_reconciling_is_active(deployments: Any) -> None:
     for name, deployment in deployments.items():
         assert deployment["schedules"], name
         for schedule in deployment["schedules"]:
-            assert schedule["active"] is False, name
+            assert schedule["active"] is (name == "reconcile"), name
             assert {"cron", "interval", "rrule"} & set(schedule), name
 
 

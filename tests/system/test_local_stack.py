@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 from support.processes import Answer, Machine, kill_tree, marked_processes
-from support.projects import Project, call, git, make_project
+from support.projects import Project, call, git, make_project, make_simulated
 
 from autopack.errors import NotFound
 from autopack.execution.view import run_view
@@ -232,3 +232,45 @@ def test_cancel_ends_a_run_that_a_worker_executes(stack: Machine, tmp_path: Path
     assert answer.json["state"] == "DONE_CANCELLED"
     assert answer.json["tokens"]["total"] == 5
     wait_for("Cancelled", lambda: flow_state(stack, flow_run) == "CANCELLED")
+
+
+def test_workers_execute_a_fleet(stack: Machine, tmp_path: Path) -> None:
+    project = make_simulated(tmp_path, {"success": 1, "calls": 1})
+    answer = stack.run(
+        "fleet",
+        *[str(project.plan)] * 2,
+        *("--repo", str(project.repository), "--builder", "simulated"),
+        *("--executor", "deployment", "--run-id", "at-work", "--json"),
+    )
+    assert answer.code == 0, answer.stdout + answer.stderr
+    assert [result["run_id"] for result in answer.json["results"]] == ["at-work-1", "at-work-2"]
+    tagged = {"flow_runs": {"tags": {"all_": ["fleet:at-work"]}}}
+    names = [run["name"] for run in api(stack, "/flow_runs/filter", tagged)]
+    assert sorted(names) == ["at-work-1", "at-work-2"]
+
+
+def test_a_cancelled_fleet_cancels_its_runs(stack: Machine, tmp_path: Path) -> None:
+    project = make_simulated(tmp_path, {"success": 1, "calls": 2, "seconds": 300})
+    fleet = api(stack, "/deployments/name/execute-runs/fleet")["id"]
+    parameters = {
+        "plans": [str(project.plan)] * 2,
+        "repo": str(project.repository),
+        "builder": "simulated",
+        "builder_options": f"spec={project.recording}",
+        "executor": "process",
+        "run_id": "unwanted",
+    }
+    flow_run = api(stack, f"/deployments/{fleet}/create_flow_run", {"parameters": parameters})["id"]
+
+    def both_are_building() -> bool:
+        runs = [run_named(stack, f"unwanted-{number}") for number in (1, 2)]
+        return all(run is not None and run["executing_phases"] == 1 for run in runs)
+
+    wait_for("the builds", both_are_building)
+    cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+    api(stack, f"/flow_runs/{flow_run}/set_state", cancelling)
+
+    for run_id in ("unwanted-1", "unwanted-2"):
+        ended = wait_for("the end", lambda run_id=run_id: is_done(stack, run_id))
+        assert ended["state"] == "DONE_CANCELLED"
+        assert marked_processes(run_id) == []
