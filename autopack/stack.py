@@ -10,6 +10,9 @@ import psutil
 
 _SAME_START_SECONDS = 2.0
 
+OWN_SERVER = "AUTOPACK_OWN_SERVER"
+"""Set for a process, and its children, that has a Prefect server of its own."""
+
 
 @dataclass(frozen=True)
 class Stack:

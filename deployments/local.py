@@ -15,8 +15,8 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
-from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -25,8 +25,8 @@ from autopack.errors import BadInput, Refused, WorkFailed
 from autopack.settings import Settings
 from autopack.stack import Stack, running_stack, stack_file, write_stack
 from autopack.workspace import leftovers
+from deployments.setting_up import POOL, set_up
 
-POOL = "autopack"
 DEFAULT_PORT = 4200
 _START_SECONDS = 120.0
 
@@ -64,8 +64,8 @@ def local_stack(
             "server", ["server", "start", "--host", "127.0.0.1", "--port", str(chosen)], environ
         )
         stack.wait_for_server()
-        say("registering the work pool, the blocks and the deployments")
-        set_up(environ)
+        say("setting up the work pool, the blocks, the deployments and the limits")
+        stack.created = set_up(environ)
         say("starting a worker")
         stack.start("worker", ["worker", "start", "--pool", POOL, "--type", "process"], environ)
         me = psutil.Process()
@@ -77,12 +77,16 @@ def local_stack(
 
 
 class LocalStack:
-    """The running parts. ``url`` is the UI, ``api_url`` the API."""
+    """The running parts.
+
+    ``url`` is the UI, ``api_url`` the API, ``created`` what `autopack deploy --json` would print.
+    """
 
     def __init__(self, logs: Path, url: str) -> None:
         self._logs = logs
         self.url = url
         self.api_url = f"{url}/api"
+        self.created: dict[str, Any] = {}
         self._parts: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, arguments: list[str], environ: Mapping[str, str]) -> None:
@@ -139,34 +143,6 @@ class LocalStack:
         )
 
 
-def set_up(environ: Mapping[str, str]) -> None:
-    """Create the work pool, register the blocks, apply prefect.yaml; harmless when done before."""
-    _prefect(["work-pool", "create", POOL, "--type", "process", "--overwrite"], environ)
-    _prefect(["block", "register", "--module", "blocks"], environ)
-    _prefect(["deploy", "--all", "--prefect-file", str(_prefect_file())], environ)
-
-
-def _prefect(arguments: list[str], environ: Mapping[str, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", *arguments],
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise WorkFailed(f"prefect {arguments[0]} failed: {said[-1] if said else 'no output'}")
-
-
-def _prefect_file() -> Path:
-    """prefect.yaml, which lies at the top of the project and beside this file in the wheel."""
-    shipped = Path(str(files("deployments") / "prefect.yaml"))
-    return shipped if shipped.exists() else Path(__file__).parent.parent / "prefect.yaml"
-
-
 def _environment(settings: Settings, api_url: str) -> dict[str, str]:
     """The environment of the server, the worker and so of every run it starts."""
     kept = {
@@ -186,7 +162,6 @@ def _environment(settings: Settings, api_url: str) -> dict[str, str]:
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         # A schedule that is switched on in the UI takes effect within this many seconds.
         "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "DO_NOT_TRACK": "1",
     }
 

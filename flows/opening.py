@@ -46,6 +46,7 @@ async def request(
     at_cap: str,
     run_id: str | None,
     campaign: str | None = None,
+    push: str | None = None,
 ) -> RunRequest:
     """A flow's parameters as a request, with what the builder's block adds to them."""
     block = await configured(builder)
@@ -64,4 +65,5 @@ async def request(
         at_cap=at_cap,
         run_id=run_id,
         campaign=campaign,
+        push=push,
     )

@@ -19,8 +19,10 @@ from tasks.attempting import (
     validate_attempt,
     wait_to_start,
 )
+from tasks.pushing import push_if_asked
 from tasks.recording import record_metrics
 from tasks.reporting import emit
+from tasks.slots import build_slot
 
 
 @flow(name="execute-phase", flow_run_name="{phase_id} ({run_id})", persist_result=False)
@@ -34,7 +36,13 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
         phase_id: The phase, as its plan names it.
     """
     while True:
-        started = await start_attempt(run_id, phase_id)
+        async with build_slot(run_id):
+            started = await start_attempt(run_id, phase_id)
+            if not isinstance(started, Decision) and started.state is AttemptState.STARTED:
+                opened = await build_attempt(run_id, phase_id, started.attempt)
+                if opened is not None:
+                    emit("circuit.opened", run_id, phase_id=phase_id, circuit=opened)
+                await push_if_asked(run_id)
         if isinstance(started, Decision):
             if started.kind is not DecisionKind.DEFER:
                 break
@@ -42,10 +50,6 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
             await wait_to_start(run_id, phase_id, started.seconds)
             continue
         number = started.attempt
-        if started.state is AttemptState.STARTED:
-            opened = await build_attempt(run_id, phase_id, number)
-            if opened is not None:
-                emit("circuit.opened", run_id, phase_id=phase_id, circuit=opened)
         failure = await validate_attempt(run_id, phase_id, number)
         prescription: Prescription | None = None
         if failure is not None and held(run_id).has(Feature.FAILURE_HARDENING):
@@ -54,6 +58,7 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
             outcome = await consult_doctor(run_id, phase_id, number, failure)
             failure, prescription = outcome.failure, outcome.prescription
         decision = await conclude_attempt(run_id, phase_id, number, failure, prescription)
+        await push_if_asked(run_id)
         await record_metrics(run_id)
         log = get_run_logger()
         if failure is None:

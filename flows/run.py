@@ -56,12 +56,14 @@ async def execute_run(
     at_cap: Literal["fail", "ask"] = "fail",
     run_id: str | None = None,
     database: str | None = None,
+    push: str | None = None,
 ) -> dict[str, Any]:
     """Run a plan on a git repository, or go on with a run that was interrupted.
 
     Args:
         plan: The plan: a path, a URL, or its text. Not needed to go on with a run.
-        repo: The git repository: a path or a URL. Not needed to go on with a run.
+        repo: The git repository: a path or a URL. To go on with a run, this machine's clone of it,
+            where that has another path here.
         commit: The revision to start from; HEAD when left out.
         builder: The coding agent that builds; `script` when left out. A name with a block, like
             `claude-code/work`, takes its keys and options from there.
@@ -72,6 +74,8 @@ async def execute_run(
         at_cap: At a cap, fail the run or ask a person.
         run_id: A name for the run, or the run to go on with.
         database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
+        push: A remote of the repository, a path or a URL: every attempt is pushed there, so that
+            another machine can go on with the run.
     """
     flow_run_id = current_flow_run.get_id()
     async with application(database) as (db, settings):
@@ -79,7 +83,7 @@ async def execute_run(
         if earlier is not None:
             # A retried flow run goes on with the run it began.
             run_id = earlier.run_id
-        elif plan is not None or repo is not None or run_id is None:
+        elif plan is not None or run_id is None:
             wanted = await request(
                 plan=plan,
                 repo=repo,
@@ -91,11 +95,13 @@ async def execute_run(
                 token_cap=token_cap,
                 at_cap=at_cap,
                 run_id=run_id,
+                push=push,
             )
             run_id = await prepare_run(wanted, db, settings)
         block = await configured(get_run(db, run_id).builder)
         if not await still_waits(db, run_id):
-            session = await take_over_run(run_id, db, settings, flow_run_id, block.secrets)
+            clone = repo if plan is None else None
+            session = await take_over_run(run_id, db, settings, flow_run_id, block.secrets, clone)
             await _carry_on(session, flow_run_id)
             await still_waits(db, run_id)
         return run_view(db, run_id)

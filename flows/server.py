@@ -13,7 +13,7 @@ from pathlib import Path
 
 from autopack.ids import process_mark
 from autopack.settings import Settings
-from autopack.stack import running_stack
+from autopack.stack import OWN_SERVER, running_stack
 from autopack.workspace.leftovers import HOLDER
 
 _OWN = {
@@ -68,6 +68,7 @@ def own_server_folder(home: Path) -> Path:
 
 def _use_own_server(home: Path) -> None:
     folder = own_server_folder(home)
+    os.environ[OWN_SERVER] = "1"
     # Its own home, so that no profile of the user's sends it elsewhere.
     os.environ["PREFECT_HOME"] = str(folder)
     os.environ["PREFECT_PROFILES_PATH"] = str(folder / "profiles.toml")

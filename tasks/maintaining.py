@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from dataclasses import replace
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from autopack.execution.returning import count_returned
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.telemetry import maintenance
@@ -15,4 +18,6 @@ from autopack.telemetry import maintenance
 @task(name="maintain database", cache_policy=NO_CACHE, tags=["autopack"])
 async def maintain_database(db: Database, settings: Settings) -> maintenance.Maintained:
     """Spools, leases, retention, then a look for rows that disagree."""
-    return await asyncio.to_thread(maintenance.maintain, db, settings)
+    returned = await asyncio.to_thread(count_returned, db, settings, environ=os.environ)
+    done = await asyncio.to_thread(maintenance.maintain, db, settings)
+    return replace(done, ingested_events=done.ingested_events + returned)

@@ -38,6 +38,7 @@ async def take_over_run(
     settings: Settings,
     flow_run_id: str | None,
     builder_secrets: Mapping[str, str],
+    repo: str | None = None,
 ) -> RunSession:
     """Take the lease, end and count what a dead holder left, open the workspace."""
     return await asyncio.to_thread(
@@ -48,6 +49,7 @@ async def take_over_run(
         clock=SystemClock(),
         flow_run_id=flow_run_id,
         builder_secrets=builder_secrets,
+        repo=repo,
     )
 
 

@@ -16,6 +16,9 @@ _BY_NAME = (
     (re.compile(r"mistral|codestral|devstral"), "mistral"),
 )
 
+PROVIDERS = tuple(name for _, name in _BY_NAME)
+"""The providers that the names of models tell."""
+
 
 def provider_of(model: str | None) -> str:
     """``openrouter`` for ``openrouter/x/y``, ``anthropic`` for ``claude-…``, else ``custom``."""

@@ -18,6 +18,7 @@ from autopack.execution.session import RunSession
 from autopack.execution.spending import Allowance, within
 from autopack.execution.spool import BuildEnd, spool_folder, write_end
 from autopack.execution.straying import builder_context, look
+from autopack.homes import home_id
 from autopack.plan.model import PhaseSpec
 from autopack.recovery.causes import POLICIES, Failure, FailureCause
 from autopack.recovery.circuit_breaker import CircuitState
@@ -100,6 +101,9 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         return deferred
     same = [attempt for attempt in attempts if attempt.revision == phase.revision]
     start = starting_point(same, session.head(), _advice(session, attempts))
+    if not session.mirror.has(start.commit):
+        # Made on another machine, and never pushed.
+        start = Start(session.head(), start.hint)
     session.workspace.reset(start.commit)
 
     def write(conn: Connection) -> AttemptRow | Decision:
@@ -128,6 +132,7 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
             base_commit=start.commit,
             builder=session.builder.name,
             hint=start.hint,
+            home=home_id(session.settings.home),
         )
         held = reservation(
             free,

@@ -66,12 +66,19 @@ def close_interrupted(
     builder: Builder,
     run_folder: Path,
     redactor: Redactor,
+    spool_is_elsewhere: bool = False,
 ) -> None:
-    """The build was cut off: the attempt is INTERRUPTED and its phase waits for the next one."""
+    """The build was cut off: the attempt is INTERRUPTED and its phase waits for the next one.
+
+    Where its spool lies in another home, what it spent stays unreconciled until that comes back.
+    """
     recorder = Recorder(db, run_folder)
 
     def write(conn: Connection) -> None:
-        _record_spend(recorder, conn, attempt, builder, run_folder)
+        if spool_is_elsewhere:
+            settle(conn, attempt.run_id, attempt.phase_id, attempt.attempt)
+        else:
+            _record_spend(recorder, conn, attempt, builder, run_folder)
         finish_attempt(
             conn, lease, attempt.phase_id, attempt.attempt, state=AttemptState.INTERRUPTED
         )

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from autopack.clock import Clock
 from autopack.errors import BadInput, GitFailed, Refused, RepositoryError, RunHeld
+from autopack.execution.pushing import push_at_the_end
 from autopack.execution.session import (
     RunSession,
     close_session,
@@ -30,13 +31,14 @@ from autopack.store.runs import (
 from autopack.store.states import AttemptState, PhaseState, RunState
 
 _CANCEL_SECONDS = 30.0
+_TRIES = 3
 
 
 def finish(session: RunSession, state: RunState, reason: str | None = None) -> None:
     """Publish what the run completed and close it.
 
-    Work that cannot be published is not lost (it stays in Autopack's own clone), but somebody
-    has to look: such a run does not end in success.
+    Work that cannot be published or pushed is not lost (it stays in Autopack's own clone), but
+    somebody has to look: such a run does not end in success.
     """
     run = session.run()
     if run.head_commit is not None:
@@ -46,6 +48,10 @@ def finish(session: RunSession, state: RunState, reason: str | None = None) -> N
             if state is RunState.DONE_SUCCESS:
                 state = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
                 reason = f"branch {run.branch} was not published: {error.message}"
+    error = push_at_the_end(session, tries=_TRIES if state is RunState.DONE_SUCCESS else 1)
+    if error is not None and state is RunState.DONE_SUCCESS:
+        state = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
+        reason = f"branch {run.branch} was not pushed to {run.push}: {error}"
     # In this order, so that a death in between leaves a run to resume and not a stray checkout.
     remove_workspaces(session)
     session.db.transact(lambda conn: _close(conn, session.lease, state, reason))

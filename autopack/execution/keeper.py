@@ -6,6 +6,8 @@ A thread with its own connection, since a blocking call would stop an asyncio he
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from autopack.clock import Clock
 from autopack.errors import DatabaseRefused, LeaseLost
@@ -47,6 +49,8 @@ class LeaseKeeper:
         self._switch = switch
         self._supervisor = supervisor
         self._counted_at = clock.monotonic()
+        self._idle_since: float | None = None
+        self._counting = threading.Lock()
         self._renewed_at = clock.monotonic()
         self._closing = threading.Event()
         self._thread = threading.Thread(
@@ -56,7 +60,19 @@ class LeaseKeeper:
 
     def uncounted_seconds(self) -> float:
         """Working time since it was last written to the run."""
-        return self._clock.monotonic() - self._counted_at
+        until = self._idle_since if self._idle_since is not None else self._clock.monotonic()
+        return until - self._counted_at
+
+    @contextmanager
+    def idle(self) -> Generator[None]:
+        """Time while the block is open is not working time."""
+        self._idle_since = self._clock.monotonic()
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._counted_at += self._clock.monotonic() - self._idle_since
+                self._idle_since = None
 
     def close(self) -> None:
         """Stop watching; the working time so far is written, the lease is left as it is."""
@@ -97,7 +113,8 @@ class LeaseKeeper:
     def _count(self) -> None:
         seconds = self.uncounted_seconds()
         self._db.transact(lambda conn: add_elapsed(conn, self.lease, seconds))
-        self._counted_at += seconds
+        with self._counting:
+            self._counted_at += seconds
 
     def _lose(self, message: str) -> None:
         self._supervisor.end_all()

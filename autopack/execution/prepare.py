@@ -27,6 +27,7 @@ from autopack.store.recovery import record_normalisation
 from autopack.store.runs import NewRun, RunRow, create_run, get_run
 from autopack.validation.detect import detect, inferred_checks
 from autopack.workspace.mirror import Mirror
+from autopack.workspace.remote import Remote
 from autopack.workspace.source import SourceRepository
 from autopack.workspace.workspace import Workspace
 
@@ -39,8 +40,9 @@ class RunRequest:
 
     ``commit`` is any revision, HEAD when None. ``token_cap`` overrides the plan's.
     ``campaign`` names the budget that the run shares with others. ``prompt`` is what builders are
-    told beyond their tasks. ``builder_secrets`` are options of the builder that are used but
-    never stored.
+    told beyond their tasks. ``push`` is the remote that the run is pushed to as it goes: its name
+    in the repository, a folder or a URL. ``builder_secrets`` are options of the builder that are
+    used but never stored.
     """
 
     plan: str
@@ -56,6 +58,7 @@ class RunRequest:
     run_id: str | None = None
     campaign: str | None = None
     prompt: str | None = None
+    push: str | None = None
     builder_secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
@@ -137,6 +140,9 @@ def check_request(
     base_commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
     if any(phase.checks is None for phase in plan.phases):
         _refuse_unchecked(plan, settings, source, base_commit, run_id)
+    push = None
+    if request.push is not None:
+        push = _checked_remote(request.push, settings, source, base_commit, run_id)
     new = NewRun(
         run_id=run_id,
         plan_hash=plan.plan_hash,
@@ -156,8 +162,20 @@ def check_request(
         at_cap=request.at_cap,
         campaign_id=request.campaign,
         prompt=request.prompt,
+        push=push,
     )
     return new, [(phase.id, phase.tier) for phase in plan.ordered()], made
+
+
+def _checked_remote(
+    name: str, settings: Settings, source: SourceRepository, commit: str, run_id: str
+) -> str:
+    """What the run stores of its remote, which takes pushes now. Raises BadInput."""
+    remote = Remote.named(name, source)
+    mirror = Mirror.open(settings.home, source)
+    mirror.ensure(commit, run_id)
+    remote.check(mirror, commit, run_id)
+    return remote.name
 
 
 def _plan_of(

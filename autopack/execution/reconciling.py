@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -14,7 +15,8 @@ import psutil
 from autopack.clock import Clock
 from autopack.errors import NotFound, Refused, RunHeld
 from autopack.execution.finish import end_abandoned
-from autopack.execution.session import DATABASE_NOTE
+from autopack.execution.returning import count_returned
+from autopack.execution.session import DATABASE_NOTE, is_here
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.leases import abandoned_runs, holder_of
@@ -53,11 +55,17 @@ class Cleaned:
 
 
 def sort_abandoned(db: Database, settings: Settings, clock: Clock) -> Abandoned:
-    """Find the runs whose lease expired; close those that were resumed often enough."""
+    """Find the runs whose lease expired; close those that were resumed often enough.
+
+    A run of a folder that this machine does not have is left to machines that do, and to
+    `autopack resume --repo`.
+    """
     to_resume: list[str] = []
     closed: list[str] = []
     for run_id in abandoned_runs(db):
         run = get_run(db, run_id)
+        if not is_here(run):
+            continue
         if run.recoveries < MOST_RECOVERIES:
             to_resume.append(run_id)
             continue
@@ -85,11 +93,12 @@ def clean(db: Database, settings: Settings, *, grace: timedelta = GRACE) -> Clea
     """
     ended = _end_orphans(db, settings)
     workspaces = sum(_remove_workspace(db, folder) for folder in _run_folders(settings.home))
+    returned = count_returned(db, settings, environ=os.environ)
     ingested = ingest_all(db, settings.home / "runs")
     runs = sum(
         _remove_run(db, settings.home, folder, grace) for folder in _run_folders(settings.home)
     )
-    return Cleaned(ended, workspaces, runs, ingested.new)
+    return Cleaned(ended, workspaces, runs, returned + ingested.new)
 
 
 def _end_orphans(db: Database, settings: Settings) -> int:

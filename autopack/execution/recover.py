@@ -9,10 +9,19 @@ from sqlalchemy import Connection
 from autopack.builders.protocol import Builder
 from autopack.execution.closing import close_built, close_interrupted
 from autopack.execution.spool import read_end, spool_folder
+from autopack.recovery.causes import FailureCause
 from autopack.redaction import Redactor
 from autopack.store.engine import Database
 from autopack.store.leases import Lease
-from autopack.store.runs import RunRow, get_attempts, get_phases, move_phase
+from autopack.store.runs import (
+    AttemptRow,
+    RunRow,
+    finish_attempt,
+    get_attempts,
+    get_phases,
+    move_phase,
+    record_decision,
+)
 from autopack.store.states import AttemptState, PhaseState
 from autopack.workspace.mirror import Mirror
 
@@ -26,14 +35,18 @@ def recover(
     mirror: Mirror,
     run_folder: Path,
     redactor: Redactor,
+    home: str,
 ) -> None:
     """Close every attempt that a dead holder left STARTED, and queue its phase again.
 
     A build that ended and whose tree was committed becomes BUILT: it is validated, not paid for
-    again. Any other is INTERRUPTED, with its spend in the ledger.
+    again. Any other is INTERRUPTED, with its spend in the ledger when it was started from this
+    ``home``. A BUILT one whose commit only another machine has is FAILED.
     """
     attempts = get_attempts(db, lease.run_id)
     for attempt in attempts:
+        if attempt.state is AttemptState.BUILT and not mirror.has(attempt.commit or ""):
+            _give_up(db, lease, attempt)
         if attempt.state is not AttemptState.STARTED:
             continue
         end = read_end(spool_folder(run_folder, attempt.phase_id, attempt.attempt))
@@ -55,9 +68,35 @@ def recover(
             )
         else:
             close_interrupted(
-                db, lease, attempt, builder=builder, run_folder=run_folder, redactor=redactor
+                db,
+                lease,
+                attempt,
+                builder=builder,
+                run_folder=run_folder,
+                redactor=redactor,
+                spool_is_elsewhere=attempt.home not in (None, home),
             )
     _queue_idle_phases(db, lease)
+
+
+def _give_up(db: Database, lease: Lease, attempt: AttemptRow) -> None:
+    message = f"commit {attempt.commit} was never pushed from the machine that made it"
+
+    def write(conn: Connection) -> None:
+        finish_attempt(
+            conn,
+            lease,
+            attempt.phase_id,
+            attempt.attempt,
+            state=AttemptState.FAILED,
+            failure_cause=FailureCause.BUILDER_ERROR.value,
+            failure_message=message,
+        )
+        record_decision(
+            conn, lease, attempt.phase_id, attempt.attempt, "interrupted", f"{message}; built again"
+        )
+
+    db.transact(write)
 
 
 def _queue_idle_phases(db: Database, lease: Lease) -> None:

@@ -15,12 +15,15 @@ from autopack.budget import Exhausted, Level, first_exhausted
 from autopack.builders.protocol import Builder
 from autopack.builders.registry import make_builder
 from autopack.clock import Clock
-from autopack.errors import Refused
+from autopack.errors import Refused, RepositoryError
+from autopack.execution.fetching import fetch_missing
 from autopack.execution.fingerprinting import take_fingerprint
 from autopack.execution.keeper import LeaseKeeper
 from autopack.execution.recover import recover
+from autopack.execution.returning import count_returned
 from autopack.execution.stopping import StopReason, StopSwitch
 from autopack.experiments.fingerprint import Fingerprint
+from autopack.homes import home_id
 from autopack.ids import process_mark
 from autopack.plan.features import Feature, kill_switches
 from autopack.plan.model import PhaseSpec, Plan
@@ -50,7 +53,7 @@ from autopack.validation.toolchains.base import Detected
 from autopack.workspace import leftovers
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.process import Supervisor
-from autopack.workspace.source import SourceRepository
+from autopack.workspace.source import SourceRepository, is_url
 from autopack.workspace.workspace import Workspace
 
 
@@ -184,10 +187,12 @@ def open_session(
     clock: Clock,
     flow_run_id: str | None = None,
     builder_secrets: Mapping[str, str] | None = None,
+    repo: str | None = None,
 ) -> RunSession:
     """Take the run over: lease, leftovers, unfinished attempts, workspace.
 
-    ``builder_secrets`` are the builder's options that are not stored with the run.
+    ``builder_secrets`` are the builder's options that are not stored with the run. ``repo`` is
+    this machine's clone of the run's repository, where that has another path here.
 
     Raises RunHeld when another process works on it, Refused when it is finished.
     """
@@ -197,7 +202,7 @@ def open_session(
     builder = make_builder(run.builder, run.builder_options, model=run.model, secrets=secrets)
     builder.check(plan)
     redactor = _redactor(run, secrets)
-    source = SourceRepository.open(run.repo)
+    source = source_of(run, repo)
     acquired = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds)
     switch, supervisor = StopSwitch(), Supervisor()
     keeper = LeaseKeeper(
@@ -213,10 +218,11 @@ def open_session(
         run = _unfinished(db, run_id)
         _end_leftovers(run_id, acquired)
         mirror = Mirror.open(settings.home, source)
-        mirror.ensure(run.base_commit, run_id)
+        fetch_missing(mirror, source, run, get_attempts(db, run_id))
         run_folder = settings.run_folder(run_id)
         _mark_folder(run_folder, db)
         Recorder(db, run_folder).ingest()
+        count_returned(db, settings, environ=os.environ, run_id=run_id)
         recover(
             db,
             acquired.lease,
@@ -225,6 +231,7 @@ def open_session(
             mirror=mirror,
             run_folder=run_folder,
             redactor=redactor,
+            home=home_id(settings.home),
         )
         workspace = _open_workspace(run_folder / "work", mirror, run, acquired)
         session = RunSession(
@@ -263,6 +270,25 @@ def open_session(
     if _stopping:
         switch.stop(*_stopping[0])
     return session
+
+
+def is_here(run: RunRow) -> bool:
+    """Whether the repository that the run was started from can be reached from this machine."""
+    return is_url(run.repo) or Path(run.repo).exists()
+
+
+def source_of(run: RunRow, repo: str | None = None) -> SourceRepository:
+    """The user's repository on this machine: ``repo`` where it has another path here.
+
+    Raises RepositoryError.
+    """
+    if repo is None and not is_here(run):
+        raise RepositoryError(
+            f"run {run.run_id} was started from {run.repo}, which does not exist on this machine",
+            field="repo",
+            hint=f"name this machine's clone of it: autopack resume {run.run_id} --repo DIR",
+        )
+    return SourceRepository.open(repo or run.repo)
 
 
 def _mark_folder(folder: Path, db: Database) -> None:

@@ -25,8 +25,11 @@ def start_attempt(
     base_commit: str,
     builder: str,
     hint: str | None,
+    home: str | None = None,
 ) -> AttemptRow:
     """Open the next attempt of an executing phase, and the intent of its builder's call.
+
+    ``home`` is the id of the home that will have its spool.
 
     Raises LeaseLost, NotFound, and IllegalTransition when the phase is not executing or has an
     attempt that is still open.
@@ -63,6 +66,7 @@ def start_attempt(
             builder=builder,
             recorded_build=sum(row.built_at is not None for row in earlier) + 1,
             hint=hint,
+            home=home,
             started_at=now(conn),
         )
         .returning(table)

@@ -179,16 +179,20 @@ def change(
     )
 
 
-def settle(conn: sa.Connection, run_id: str, phase_id: str, attempt: int) -> None:
+def settle(
+    conn: sa.Connection, run_id: str, phase_id: str, attempt: int, *, again: bool = False
+) -> None:
     """Close a reservation with what the ledger has; settling again changes nothing.
 
-    Belongs in the transaction that records the attempt's calls.
+    Belongs in the transaction that records the attempt's calls. ``again`` is for calls that came
+    to light later.
     """
     events, table = tables.llm_usage_events, tables.budget_reservations
     tokens, cost = _spent(conn, _attempt(events, run_id, phase_id, attempt))
+    still_open = sa.true() if again else table.c.settled_at.is_(None)
     conn.execute(
         sa.update(table)
-        .where(_attempt(table, run_id, phase_id, attempt), table.c.settled_at.is_(None))
+        .where(_attempt(table, run_id, phase_id, attempt), still_open)
         .values(spent_tokens=tokens, spent_cost=cost, settled_at=now(conn))
     )
 

@@ -13,7 +13,7 @@ from autopack.errors import BadInput, NotFound
 from autopack.store import tables
 from autopack.store.engine import Database, reading
 from autopack.store.rows import AttemptRow, DecisionRow, Page, PhaseRow, RunRow
-from autopack.store.states import RunState
+from autopack.store.states import AttemptState, RunState
 
 Source = Database | sa.Connection
 
@@ -47,6 +47,33 @@ def get_phases(source: Source, run_id: str) -> list[PhaseRow]:
     query = sa.select(table).where(table.c.run_id == run_id).order_by(table.c.ordinal)
     with reading(source) as conn:
         return [PhaseRow.of(row) for row in conn.execute(query).mappings()]
+
+
+def uncounted_attempts(source: Source, home: str, run_id: str | None = None) -> list[AttemptRow]:
+    """Interrupted attempts of a home, of one run or all, whose builder's spend nobody recorded."""
+    table, intents = tables.attempts, tables.llm_call_intents
+    query = (
+        sa.select(table)
+        .join(
+            intents,
+            sa.and_(
+                intents.c.run_id == table.c.run_id,
+                intents.c.phase_id == table.c.phase_id,
+                intents.c.attempt == table.c.attempt,
+            ),
+        )
+        .where(
+            intents.c.closed_at.is_(None),
+            intents.c.role == "builder",
+            table.c.state == AttemptState.INTERRUPTED,
+            table.c.home == home,
+        )
+        .order_by(table.c.started_at)
+    )
+    if run_id is not None:
+        query = query.where(table.c.run_id == run_id)
+    with reading(source) as conn:
+        return [AttemptRow.of(row) for row in conn.execute(query).mappings()]
 
 
 def get_attempts(source: Source, run_id: str, phase_id: str | None = None) -> list[AttemptRow]:

@@ -37,6 +37,7 @@ class NewRun:
     at_cap: AtCap
     campaign_id: str | None = None
     prompt: str | None = None
+    push: str | None = None
     replay_of: str | None = None
     lane: str | None = None
 
@@ -72,6 +73,8 @@ class RunRow:
     elapsed_seconds: float
     campaign_id: str | None
     prompt: str | None = None
+    push: str | None = None
+    push_error: str | None = None
     replay_of: str | None = None
     lane: str | None = None
     recoveries: int = 0
@@ -131,6 +134,7 @@ class AttemptRow:
     started_at: datetime
     built_at: datetime | None
     finished_at: datetime | None
+    home: str | None = None
 
     @classmethod
     def of(cls, row: RowMapping) -> AttemptRow:

@@ -55,6 +55,7 @@ __all__ = [
     "run_of_flow",
     "set_flow_run",
     "set_head",
+    "set_push_error",
     "set_toolchains",
     "start_attempt",
 ]
@@ -118,6 +119,7 @@ def _columns(new: NewRun) -> dict[str, Any]:
         "minutes_cap": new.minutes_cap,
         "at_cap": new.at_cap,
         "campaign_id": new.campaign_id,
+        "push": new.push,
         "prompt": new.prompt,
         "replay_of": new.replay_of,
         "lane": new.lane,
@@ -204,6 +206,11 @@ def set_toolchains(
 ) -> None:
     """Record what the project is built with."""
     _set(conn, lease, toolchains=[dict(found) for found in toolchains])
+
+
+def set_push_error(conn: sa.Connection, lease: Lease, error: str | None) -> None:
+    """Record why the last push failed; None once one went well."""
+    _set(conn, lease, push_error=error)
 
 
 def add_elapsed(conn: sa.Connection, lease: Lease, seconds: float) -> None:

@@ -116,6 +116,9 @@ runs = sa.Table(
     sa.Column("elapsed_seconds", sa.Double, nullable=False, server_default="0"),
     # Whose budget it shares; null for a run of its own.
     sa.Column("campaign_id", sa.String(64)),
+    # The remote that its branch and attempts are pushed to, and why the last push failed.
+    sa.Column("push", sa.Text),
+    sa.Column("push_error", FreeText),
     # What its builders are told beyond their tasks.
     sa.Column("prompt", FreeText),
     # The finished run that it replays in its campaign, and with which features.
@@ -159,6 +162,8 @@ attempts = sa.Table(
     sa.Column("base_commit", sa.String(64), nullable=False),
     sa.Column("commit", sa.String(64)),
     sa.Column("builder", sa.Text, nullable=False),
+    # Which home has its spool; null where that was not noted.
+    sa.Column("home", sa.String(32)),
     # Which ended build of its phase this one is, from 1: what a recording is looked up by.
     sa.Column("recorded_build", sa.Integer, nullable=False),
     sa.Column("hint", FreeText),

@@ -39,7 +39,7 @@ class SourceRepository:
         """
         if not location.strip() or location.startswith("-") or "\0" in location:
             raise _unusable(location, "is not the name of a repository")
-        if _is_url(location):
+        if is_url(location):
             return _open_url(location)
         return _open_folder(Path(location).expanduser())
 
@@ -191,11 +191,12 @@ def _no_commit(rev: str, location: str) -> RepositoryError:
     return RepositoryError(
         f"{rev!r} names no commit of {location}",
         field="commit",
-        hint="give a full commit id, a branch or a tag" if _is_url(location) else None,
+        hint="give a full commit id, a branch or a tag" if is_url(location) else None,
     )
 
 
-def _is_url(location: str) -> bool:
+def is_url(location: str) -> bool:
+    """Whether git would take ``location`` for a URL."""
     # host:path is a URL unless such a file exists; one letter before the colon is a drive.
     if "://" in location:
         return True

@@ -61,6 +61,9 @@ app.command(
 )
 app.command("deployments.cli.health:health", name="health", help="Check this installation.")
 app.command("deployments.cli.up:up", name="up", help="Start a local Prefect with UI and worker.")
+app.command(
+    "deployments.cli.deploy:deploy", name="deploy", help="Set up your Prefect server for runs."
+)
 
 plan = App(name="plan", help="Look at plan files.")
 plan.command("deployments.cli.look:check", name="check", help="Check a plan file.")

@@ -16,10 +16,17 @@ Result = TypeVar("Result")
 _EXIT_CODES = {"DONE_SUCCESS": 0, "AWAITING_APPROVAL": 3, "PHASE_EXECUTION": INTERRUPTED}
 
 
-def execute(run_id: str, *, db: Database, server_answers: Callable[[], None]) -> dict[str, Any]:
+def execute(
+    run_id: str,
+    *,
+    db: Database,
+    server_answers: Callable[[], None],
+    repo: str | None = None,
+) -> dict[str, Any]:
     """Execute a stored run to its end, or until Ctrl-C; return its JSON.
 
-    ``server_answers`` returns when there is a Prefect server to talk to.
+    ``server_answers`` returns when there is a Prefect server to talk to. ``repo`` is this
+    machine's clone of the run's repository, where that has another path here.
     """
     _quiet()
     with orderly_signals():
@@ -28,7 +35,7 @@ def execute(run_id: str, *, db: Database, server_answers: Callable[[], None]) ->
 
         server_answers()
         with Progress(db, run_id, err):
-            return run_in_order(lambda: execute_run(run_id=run_id))
+            return run_in_order(lambda: execute_run(run_id=run_id, repo=repo))
 
 
 def execute_many(

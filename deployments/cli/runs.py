@@ -13,6 +13,7 @@ from autopack.clock import SystemClock
 from autopack.errors import Refused
 from autopack.execution.finish import cancel as cancel_run
 from autopack.execution.prepare import RunRequest, prepare_run
+from autopack.execution.session import source_of
 from autopack.execution.view import run_view
 from autopack.settings import Settings
 from autopack.store.engine import Database
@@ -44,6 +45,10 @@ def run(
     campaign: Annotated[
         str | None, Parameter(help="The campaign whose budget it shares; see `budget`.")
     ] = None,
+    push: Annotated[
+        str | None,
+        Parameter(help="A remote, folder or URL that every attempt is pushed to."),
+    ] = None,
     enable: Annotated[list[str] | None, Parameter(help="Turn a feature on.", negative="")] = None,
     disable: Annotated[list[str] | None, Parameter(help="Turn a feature off.", negative="")] = None,
     as_json: AsJson = False,
@@ -71,6 +76,7 @@ def run(
             at_cap=at_cap,
             run_id=run_id,
             campaign=campaign,
+            push=push,
         ),
         db=db,
         settings=settings,
@@ -92,6 +98,10 @@ def run(
 def resume(
     run_id: Annotated[str, Parameter(help="The run, as `autopack runs` lists it.")],
     *,
+    repo: Annotated[
+        str | None,
+        Parameter(help="This machine's clone of its repository, when that lies elsewhere here."),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Go on with a run where it stopped: completed phases and paid builds are kept."""
@@ -104,7 +114,8 @@ def resume(
             field="run_id",
             hint=f"autopack show {run_id}",
         )
-    return _execute(run_id, db, settings, as_json)
+    source_of(stored, repo)
+    return _execute(run_id, db, settings, as_json, repo)
 
 
 def cancel(
@@ -134,12 +145,16 @@ def _configured(builder: str | None, settings: Settings) -> tuple[dict[str, str]
     return block.options, block.secrets
 
 
-def _execute(run_id: str, db: Database, settings: Settings, as_json: bool) -> int:
-    view = execute(run_id, db=db, server_answers=start_server(settings))
+def _execute(
+    run_id: str, db: Database, settings: Settings, as_json: bool, repo: str | None = None
+) -> int:
+    view = execute(run_id, db=db, server_answers=start_server(settings), repo=repo)
     if as_json:
         print_json(view)
     else:
         print_run(view)
+    if view["push"] is not None and view["push"]["error"]:
+        note(f"not pushed to {view['push']['remote']}: {view['push']['error']}")
     code = exit_code(view)
     if code == INTERRUPTED:
         note(f"interrupted; go on with `autopack resume {run_id}`")

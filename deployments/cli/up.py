@@ -38,7 +38,7 @@ def up(
         signal.signal(number, stop)
     with local_stack(settings, port=port, sqlite=sqlite, say=note) as stack:
         if as_json:
-            print_json({"ui_url": stack.url, "api_url": stack.api_url})
+            print_json({"ui_url": stack.url, "api_url": stack.api_url, "created": stack.created})
         else:
             out.print(f"Prefect UI   {stack.url}")
             out.print(f"deployment   {stack.url}/deployments  (execute-run/run)")

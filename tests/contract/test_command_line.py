@@ -32,9 +32,10 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
             "--at-cap",
             "--enable",
             "--disable",
+            "--push",
         ),
     ),
-    ("resume", ("RUN-ID",), ()),
+    ("resume", ("RUN-ID",), ("--repo",)),
     ("fleet", (), ("--repo", "--max", "--executor", "--builder", "--set", "--run-id")),
     (
         "replay",
@@ -75,6 +76,7 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("db retain", (), ("--older-than", "--dry-run", "--yes")),
     ("health", (), ()),
     ("up", (), ("--sqlite",)),
+    ("deploy", (), ()),
 ]
 
 
@@ -187,6 +189,7 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["plan", "check", "nowhere.yaml"], 2),
     (["toolchain", "nowhere"], 2),
     (["up", "--port", "many"], 2),
+    (["deploy"], 2),
 ]
 
 

@@ -258,3 +258,13 @@ class TestWhileTheDatabaseIsAway:
         until(lambda: kept.stopped_for is not None)
         kept.keeper.close()
         outage.end()
+
+
+def test_time_spent_waiting_is_not_working_time(kept: Kept) -> None:
+    kept.clock.advance(1)
+    with kept.keeper.idle():
+        kept.clock.advance(SECONDS)
+        assert kept.keeper.uncounted_seconds() <= 1
+    kept.clock.advance(2)
+    kept.keeper.close()
+    assert runs.get_run(kept.db, "r").elapsed_seconds == pytest.approx(3)

@@ -26,6 +26,7 @@ def recover_run(ground: Any, **changes: Any) -> None:
         mirror=ground.mirror,
         run_folder=ground.folder,
         redactor=Redactor(),
+        home="here",
     )
 
 

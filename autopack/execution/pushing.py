@@ -1,0 +1,50 @@
+"""Giving a run away to its remote as it goes."""
+
+from __future__ import annotations
+
+import stamina
+
+from autopack.errors import BadInput, GitFailed
+from autopack.execution.fetching import refs_of
+from autopack.execution.session import RunSession
+from autopack.store.runs import get_attempts, set_push_error
+from autopack.workspace.remote import Remote
+
+
+def push_run(session: RunSession) -> str | None:
+    """Push what the run has so far; return why that failed, after noting it with the run.
+
+    A failure loses nothing: everything that is missing there goes along with the next push.
+    """
+    run = session.run()
+    if run.push is None:
+        return None
+    error = None
+    try:
+        remote = Remote.named(run.push, session.mirror.source)
+        attempts = get_attempts(session.db, session.run_id)
+        remote.push(
+            session.mirror, session.run_id, run.base_commit, run.head_commit, refs_of(attempts)
+        )
+    except (BadInput, GitFailed) as failed:
+        error = session.redactor.text(failed.message)
+    if error != run.push_error:
+        session.db.transact(lambda conn: set_push_error(conn, session.lease, error))
+    return error
+
+
+def push_at_the_end(session: RunSession, *, tries: int) -> str | None:
+    """The last push of a run: nobody would repeat it later. Returns why it failed."""
+    for attempt in stamina.retry_context(
+        on=_NotPushed, attempts=tries, wait_initial=2.0, timeout=None
+    ):
+        with attempt:
+            error = push_run(session)
+            if error is not None and attempt.num < tries:
+                raise _NotPushed
+            return error
+    raise AssertionError("the last try returns")
+
+
+class _NotPushed(Exception):
+    pass

@@ -1,0 +1,54 @@
+"""Counting what attempts spent on this machine that another machine had to declare interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from autopack.builders.registry import make_builder
+from autopack.execution.spool import spool_folder
+from autopack.homes import home_id
+from autopack.redaction import Redactor, environment_secrets
+from autopack.settings import Settings
+from autopack.store.budgets import settle
+from autopack.store.engine import Database
+from autopack.store.reading import uncounted_attempts
+from autopack.store.runs import get_run
+from autopack.telemetry.events import builder_events
+from autopack.telemetry.recorder import Intent, Recorder
+from autopack.workspace import leftovers
+
+
+def count_returned(
+    db: Database, settings: Settings, *, environ: Mapping[str, str], run_id: str | None = None
+) -> int:
+    """Record the calls that only this home's spools tell of; return how many were new.
+
+    Those are of attempts that began here and that another machine closed while this one was
+    away. An attempt with a process that still lives is left for later.
+    """
+    new = 0
+    for attempt in uncounted_attempts(db, home_id(settings.home), run_id):
+        marks = {
+            leftovers.RUN: attempt.run_id,
+            leftovers.ATTEMPT: f"{attempt.phase_id}/{attempt.attempt}",
+        }
+        if leftovers.find(**marks):
+            continue
+        run, folder = get_run(db, attempt.run_id), settings.run_folder(attempt.run_id)
+        builder = make_builder(run.builder, run.builder_options, model=run.model)
+        spool = spool_folder(folder, attempt.phase_id, attempt.attempt)
+        events = builder_events(
+            builder.calls(spool),
+            run_id=attempt.run_id,
+            phase_id=attempt.phase_id,
+            attempt=attempt.attempt,
+        )
+        intent = Intent(attempt.run_id, attempt.phase_id, attempt.attempt)
+        new += Recorder(db, folder).record(events, closes=intent).new
+        db.transact(
+            lambda conn, one=attempt: settle(
+                conn, one.run_id, one.phase_id, one.attempt, again=True
+            )
+        )
+        Redactor(environment_secrets(environ)).folder(spool)
+    return new

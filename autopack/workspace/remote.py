@@ -1,0 +1,150 @@
+"""The repository that a run is pushed to, so that another machine can go on with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from autopack.errors import BadInput, GitFailed
+from autopack.workspace.git import Git
+from autopack.workspace.mirror import Mirror
+from autopack.workspace.source import SourceRepository, is_url
+
+_LOOK_SECONDS = 120.0
+_PUSH_SECONDS = 600.0
+_FETCH_SECONDS = 3600.0
+# A server that falls silent is given up after a minute.
+_IMPATIENT = ("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60")
+_CREDENTIALS = re.compile(r"://[^/@\s]+@")
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A repository that takes refs. ``name`` is what the user calls it, ``address`` git's."""
+
+    name: str
+    address: str
+
+    @classmethod
+    def named(cls, name: str, source: SourceRepository) -> Remote:
+        """The remote called ``name`` in ``source``, or the path or URL ``name``.
+
+        Raises BadInput naming the field ``push``.
+        """
+        if not name.strip() or name.startswith("-") or "\0" in name:
+            raise _unusable(name, "is not the name of a remote")
+        listed = [] if source.is_url else source.git.run("remote").split()
+        if name in listed:
+            address = source.git.run("remote", "get-url", "--push", name).splitlines()[0]
+            if not is_url(address):
+                address = str(Path(source.location, Path(address).expanduser()))
+            return cls(name, address)
+        if is_url(name):
+            if urlsplit(name).password is not None:
+                raise _unusable(
+                    without_credentials(name),
+                    "holds a password, which would be stored with the run",
+                    hint="leave it out and use a git credential helper or SSH",
+                )
+            return cls(name, name)
+        folder = Path(name).expanduser()
+        if not folder.is_dir():
+            known = f"; the remotes are {', '.join(listed)}" if listed else ""
+            raise _unusable(name, f"is neither a remote of {source.location} nor a folder{known}")
+        return cls(str(folder.resolve()), str(folder.resolve()))
+
+    def check(self, mirror: Mirror, commit: str, run_id: str) -> None:
+        """Raise BadInput when ``commit`` could not be pushed there; nothing is pushed."""
+        try:
+            self._git(mirror).run(
+                *_IMPATIENT, "push", "--dry-run", *_QUIETLY, "--", self.address,
+                f"+{commit}:{_base_ref(run_id)}",
+                timeout=_LOOK_SECONDS,
+            )  # fmt: skip
+        except GitFailed as error:
+            said = without_credentials(error.message)
+            raise _unusable(self.name, f"cannot be pushed to: {said}") from None
+
+    def push(
+        self, mirror: Mirror, run_id: str, base: str, head: str | None, ours: Mapping[str, str]
+    ) -> None:
+        """Give away the run's base, its attempts, and its branch at ``head`` where there is one.
+
+        ``ours`` are the attempts' refs with their commits. The branch is ours to move while it
+        stands at one of them or does not exist. Raises GitFailed without credentials in it.
+        """
+        branch = f"refs/heads/autopack/{run_id}"
+        given = [f"+{base}:{_base_ref(run_id)}"]
+        given += [f"+{commit}:{ref}" for ref, commit in ours.items() if mirror.has(commit)]
+        lease: list[str] = []
+        try:
+            moved_by_others = None
+            if head is not None:
+                standing = self._standing(mirror, branch)
+                if standing and standing != head and standing not in ours.values():
+                    moved_by_others = standing
+                else:
+                    lease = [f"--force-with-lease={branch}:{standing}"]
+                    given.append(f"{head}:{branch}")
+            self._git(mirror).run(
+                *_IMPATIENT, "push", *_QUIETLY, *lease, "--", self.address, *given,
+                timeout=_PUSH_SECONDS,
+            )  # fmt: skip
+        except GitFailed as error:
+            raise GitFailed(without_credentials(error.message)) from None
+        if moved_by_others:
+            raise GitFailed(
+                f"{branch.removeprefix('refs/heads/')} in {self.name} was moved to "
+                f"{moved_by_others} by somebody else: Autopack does not overwrite it"
+            )
+
+    def fetch(self, mirror: Mirror, run_id: str, refs: Mapping[str, str]) -> None:
+        """Bring the commits of ``refs``, as far as they are there, into the mirror."""
+        wanted = {_base_ref(run_id), *refs}
+        try:
+            listed = self._git(mirror).run(
+                *_IMPATIENT, "ls-remote", "--", self.address, f"refs/autopack/{run_id}/*",
+                _base_ref(run_id),
+                timeout=_LOOK_SECONDS,
+            )  # fmt: skip
+            there = {line.partition("\t")[2] for line in listed.splitlines()} & wanted
+            if there:
+                self._git(mirror).run(
+                    *_IMPATIENT, "fetch", "--no-write-fetch-head", "--no-auto-maintenance",
+                    "--no-tags", "--", self.address, *(f"+{ref}:{ref}" for ref in sorted(there)),
+                    timeout=_FETCH_SECONDS,
+                )  # fmt: skip
+        except GitFailed as error:
+            raise GitFailed(without_credentials(error.message)) from None
+
+    def _standing(self, mirror: Mirror, branch: str) -> str:
+        listed = self._git(mirror).run(
+            *_IMPATIENT, "ls-remote", "--", self.address, branch, timeout=_LOOK_SECONDS
+        )
+        return listed.partition("\t")[0]
+
+    def _git(self, mirror: Mirror) -> Git:
+        return Git(git_dir=mirror.git_dir, as_user=True)
+
+
+_QUIETLY = ("--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
+
+
+def without_credentials(text: str) -> str:
+    """``text`` with what a URL in it holds before its @ left out."""
+    return _CREDENTIALS.sub("://***@", text)
+
+
+def _base_ref(run_id: str) -> str:
+    return f"refs/autopack-base/{run_id}"
+
+
+def _unusable(name: str, reason: str, *, hint: str | None = None) -> BadInput:
+    return BadInput(
+        f"{name!r} {reason}",
+        field="push",
+        hint=hint or "name a remote of the repository, a folder or a URL",
+    )

@@ -1,0 +1,65 @@
+"""`autopack deploy`: the configured Prefect server gets what runs need."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import httpx
+
+from autopack.errors import BadInput, Refused
+from autopack.settings import Settings
+from deployments.cli.output import AsJson, note, out, print_json
+from deployments.setting_up import set_up
+from flows.server import server_url
+
+
+def deploy(*, as_json: AsJson = False) -> int:
+    """Create the work pool, deployments, blocks, limits and automations on your Prefect server.
+
+    The server is the one of PREFECT_API_URL, the active Prefect profile, or `autopack up`. Doing
+    it again is harmless: what you changed in the UI stays.
+    """
+    url = server_url(Settings.from_environment())
+    if url is None:
+        raise BadInput(
+            "no Prefect server is configured",
+            field="PREFECT_API_URL",
+            hint="set PREFECT_API_URL to its API, or start one with `autopack up`",
+        )
+    _check_reachable(url)
+    note(f"setting up {url}")
+    found = set_up(os.environ | {"PREFECT_API_URL": url})
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
+    return 0
+
+
+def _check_reachable(url: str) -> None:
+    """Raise Refused when nothing answers there as a Prefect server does."""
+    try:
+        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=10)
+        answer.raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Refused(
+            f"no Prefect server answers at {url}: {error}".splitlines()[0],
+            field="PREFECT_API_URL",
+            hint="PREFECT_API_URL ends in /api; `autopack up` starts a server",
+        ) from error
+
+
+def _print(found: dict[str, Any]) -> None:
+    pool = found["work_pool"]
+    out.print(f"server       {found['api_url']}")
+    out.print(f"work pool    {pool['name']} ({pool['type']})")
+    out.print(f"deployments  {', '.join(found['deployments'])}")
+    out.print(f"blocks       {', '.join(found['blocks'])}")
+    limits = ", ".join(f"{name} {limit}" for name, limit in found["limits"].items())
+    out.print(f"limits       {limits}")
+    automations = (
+        name if enabled else f"{name} (off)" for name, enabled in found["automations"].items()
+    )
+    out.print(f"automations  {', '.join(automations)}")
+    out.print(f"a worker     prefect worker start --pool {pool['name']} --type {pool['type']}")

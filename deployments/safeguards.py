@@ -1,0 +1,158 @@
+"""What a Prefect server needs besides deployments: a work pool, blocks, limits, an automation.
+
+Creates what is missing and leaves everything else as it is, since an operator may have changed
+it in the UI. Run as a program it prints, as JSON, what exists afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from datetime import timedelta
+from typing import Any
+
+from prefect import get_client
+from prefect.blocks.core import Block
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ActionTypesOrUnknown, ChangeFlowRunState
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+from prefect.exceptions import ObjectNotFound
+
+import blocks
+from autopack.builders.providers import PROVIDERS
+from autopack.builders.registry import BUILDERS
+from deployments.setting_up import POOL
+from tasks.slots import builder_limit, provider_limit
+
+ZOMBIES = "autopack-zombies"
+BUILDER_SLOTS = 10
+PROVIDER_SLOTS = 20
+# Three heartbeats of 30 s: one may be lost, and a busy server may be late with another.
+SILENCE = timedelta(seconds=90)
+
+# These call nobody, so that any number of them may build at once.
+_UNLIMITED = frozenset({"script", "simulated"})
+
+
+def default_limits() -> dict[str, int]:
+    """How many builds may go on at once, on all machines together, until an operator says."""
+    builders = {builder_limit(name): BUILDER_SLOTS for name in BUILDERS if name not in _UNLIMITED}
+    return builders | {provider_limit(name): PROVIDER_SLOTS for name in PROVIDERS}
+
+
+def zombie_automation() -> AutomationCore:
+    """Marks a flow run Crashed whose machine was lost: it was alive, and said nothing since."""
+    crash: list[ActionTypesOrUnknown] = [
+        ChangeFlowRunState(
+            name=None,
+            state=StateType.CRASHED,
+            message="no heartbeat: the process or its machine is gone",
+            force=True,
+        )
+    ]
+    return AutomationCore(
+        name=ZOMBIES,
+        description="Mark runs of Autopack whose process is gone as crashed.",
+        trigger=EventTrigger(
+            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+            match_related=ResourceSpecification(
+                {
+                    "prefect.resource.role": "tag",
+                    "prefect.resource.id": "prefect.tag.autopack",
+                }
+            ),
+            for_each={"prefect.resource.id"},
+            after={"prefect.flow-run.heartbeat"},
+            # Another heartbeat, or what says that there will be none for a good reason.
+            expect={
+                f"prefect.flow-run.{name}"
+                for name in (
+                    "heartbeat",
+                    "Completed",
+                    "Failed",
+                    "Cancelled",
+                    "Crashed",
+                    "Paused",
+                    "Suspended",
+                    "AwaitingApproval",
+                    "AwaitingRetry",
+                )
+            },
+            posture=Posture.Proactive,
+            threshold=1,
+            within=SILENCE,
+        ),
+        actions=crash,
+    )
+
+
+async def create_missing() -> None:
+    """Create the work pool, the limits and the automation that this server does not have."""
+    async with get_client() as client:
+        try:
+            await client.read_work_pool(POOL)
+        except ObjectNotFound:
+            await client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+        limits = {limit.name for limit in await _limits(client)}
+        for name, slots in default_limits().items():
+            if name not in limits:
+                await client.create_global_concurrency_limit(
+                    GlobalConcurrencyLimitCreate(name=name, limit=slots)
+                )
+        if not await client.read_automations_by_name(ZOMBIES):
+            await client.create_automation(zombie_automation())
+
+
+async def register_blocks() -> None:
+    """Make the kinds of blocks known, as `prefect block register -m blocks` does."""
+    for name in blocks.__all__:
+        kind: type[Block] = getattr(blocks, name)
+        await kind.aregister_type_and_schema()
+
+
+async def existing() -> dict[str, Any]:
+    """What this server has of Autopack's: the JSON of `autopack deploy`."""
+    async with get_client() as client:
+        pool = await client.read_work_pool(POOL)
+        limits = [one for one in await _limits(client) if one.name.startswith("autopack-")]
+        automations = [
+            one for one in await client.read_automations() if one.name.startswith("autopack-")
+        ]
+        deployments = {one.id: one for one in await client.read_deployments()}
+        flows = {one.id: one.name for one in await client.read_flows()}
+        kinds = await client.read_block_types()
+    return {
+        "api_url": str(client.api_url).rstrip("/"),
+        "work_pool": {"name": pool.name, "type": pool.type},
+        "deployments": sorted(
+            f"{flows[one.flow_id]}/{one.name}"
+            for one in deployments.values()
+            if one.work_pool_name == POOL and one.flow_id in flows
+        ),
+        "blocks": sorted(one.slug for one in kinds if one.slug.startswith("autopack-")),
+        "limits": {one.name: one.limit for one in limits if one.active},
+        "automations": {one.name: one.enabled for one in automations},
+    }
+
+
+async def _limits(client: PrefectClient) -> list[Any]:
+    found: list[Any] = []
+    while True:
+        page = await client.read_global_concurrency_limits(limit=200, offset=len(found))
+        found += page
+        if len(page) < 200:
+            return found
+
+
+async def _create_and_show() -> dict[str, Any]:
+    await create_missing()
+    await register_blocks()
+    return await existing()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(asyncio.run(_create_and_show())) + "\n")

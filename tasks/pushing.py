@@ -1,0 +1,26 @@
+"""The task that gives a run's commits to its remote."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from autopack.execution import pushing
+from autopack.execution.session import held
+
+
+async def push_if_asked(run_id: str) -> None:
+    """Push what the run has so far, when it has a remote; a failure is said and tried again."""
+    if held(run_id).run().push is not None:
+        await push_run(run_id)
+
+
+@task(name="push", task_run_name="push {run_id}", cache_policy=NO_CACHE, tags=["autopack"])
+async def push_run(run_id: str) -> None:
+    """Push the run's branch and attempts to its remote."""
+    session = held(run_id)
+    error = await session.switch.guard(asyncio.to_thread(pushing.push_run, session))
+    if error is not None:
+        get_run_logger().warning("not pushed, and tried again with the next attempt: %s", error)

@@ -1,0 +1,112 @@
+"""Slots of Prefect's global concurrency limits: how many builds go on at once, everywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
+
+from httpx import HTTPStatusError
+from prefect import get_client, get_run_logger
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError, concurrency
+from prefect.exceptions import ObjectNotFound
+
+from autopack.builders.registry import split_name
+from autopack.execution.session import RunSession, held
+from autopack.stack import OWN_SERVER
+
+LEASE_SECONDS = 60
+"""How long the slots of a process that died stay taken."""
+
+# Apart from each other, so that those who wait do not all ask at once.
+_PAUSE_SECONDS = (1.0, 3.0)
+
+# Which limits the server has, as this process found them when it first asked.
+_known: dict[str, bool] = {}
+
+
+def builder_limit(builder: str) -> str:
+    """The limit on builds by one builder, whichever block configures it."""
+    return f"autopack-builder-{split_name(builder)[0]}"
+
+
+def provider_limit(provider: str) -> str:
+    """The limit on builds that call one provider."""
+    return f"autopack-provider-{provider}"
+
+
+@asynccontextmanager
+async def build_slot(run_id: str) -> AsyncGenerator[None]:
+    """Hold a slot of every limit that the run's builds come under, while the block is open.
+
+    Waiting for one spends nothing of the run's minutes, and ends with RunStopped when the run is
+    stopped. Limits that do not exist or are switched off limit nothing.
+    """
+    session = held(run_id)
+    async with AsyncExitStack() as slots:
+        with session.keeper.idle():
+            await _acquire(session, slots)
+        yield
+
+
+async def _acquire(session: RunSession, slots: AsyncExitStack) -> None:
+    said = False
+    while names := await _existing(_wanted(session)):
+        session.switch.check()
+        try:
+            await slots.enter_async_context(
+                concurrency(
+                    names,
+                    lease_duration=LEASE_SECONDS,
+                    strict=True,
+                    # Prefect would wait for ever in a thread that outlives the run.
+                    max_retries=0,
+                    # A server that was away is no reason to throw a build away.
+                    raise_on_lease_renewal_failure=False,
+                )
+            )
+        except ConcurrencySlotAcquisitionError as error:
+            if not _is_taken(error):
+                # One of them was deleted or switched off meanwhile.
+                get_run_logger().warning("%s", error)
+                _known.clear()
+            elif not said:
+                get_run_logger().info("waiting for a slot of %s", ", ".join(names))
+                said = True
+            await session.switch.guard(asyncio.sleep(_pause()))
+        else:
+            return
+
+
+def _pause() -> float:
+    return random.uniform(*_PAUSE_SECONDS)  # noqa: S311 - nothing to guess
+
+
+def _is_taken(error: ConcurrencySlotAcquisitionError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, HTTPStatusError) and cause.response.status_code == HTTPStatus.LOCKED
+
+
+def _wanted(session: RunSession) -> list[str]:
+    provider = getattr(session.builder, "provider", None)
+    names = [builder_limit(session.builder.name)]
+    return names + ([provider_limit(provider(session.run().model))] if provider else [])
+
+
+async def _existing(names: list[str]) -> list[str]:
+    """Those that the server limits; none on a server of the process's own, which nobody shares."""
+    if os.environ.get(OWN_SERVER):
+        return []
+    unknown = [name for name in names if name not in _known]
+    if unknown:
+        async with get_client() as client:
+            for name in unknown:
+                try:
+                    limit = await client.read_global_concurrency_limit_by_name(name)
+                    _known[name] = limit.active
+                except ObjectNotFound:
+                    _known[name] = False
+    return [name for name in names if _known[name]]
