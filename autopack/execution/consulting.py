@@ -24,8 +24,9 @@ from autopack.store import tables
 from autopack.store.recovery import ConsultationRow, get_consultations, record_consultation
 from autopack.store.runs import get_attempts, get_phases, record_decision
 from autopack.store.states import AttemptState, PhaseState
-from autopack.store.usage import close_intent, open_intent, record_events
+from autopack.store.usage import open_intent
 from autopack.telemetry.doctor_events import doctor_events
+from autopack.telemetry.recorder import Intent, Recorder
 
 RECORDING = "AUTOPACK_DOCTOR_RECORDING"
 """The environment variable that names the folder of recorded answers, for any builder."""
@@ -129,9 +130,10 @@ async def _ask(
     except DoctorFailed as error:
         spent, problem = error.calls, error.message
     answer = opinion.answer if opinion else None
+    recorder = Recorder(session.db, session.folder)
 
     def write(conn: sa.Connection) -> None:
-        record_events(
+        recorder.record_in(
             conn,
             doctor_events(
                 spent,
@@ -142,8 +144,8 @@ async def _ask(
                 action=answer.action.value if answer else None,
                 earlier=_calls_so_far(conn, session.run_id, phase_id, number),
             ),
+            closes=Intent(session.run_id, phase_id, number, "doctor", call),
         )
-        close_intent(conn, session.run_id, phase_id, number, "doctor", call)
         if answer is None:
             record_decision(
                 conn, session.lease, phase_id, number, "doctor", f"no answer: {problem}"

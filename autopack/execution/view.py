@@ -30,7 +30,7 @@ from autopack.store.runs import (
 )
 from autopack.store.states import PhaseState
 from autopack.store.usage import TokenTotals, phase_tokens, token_totals
-from autopack.telemetry.consolidated import consolidated_tokens
+from autopack.telemetry.consolidated import consolidated_tokens, count_of_campaign, is_known
 
 Json = dict[str, Any]
 
@@ -113,11 +113,21 @@ def run_line(run: RunRow) -> Json:
 
 
 def tokens_view(db: Database, run_id: str) -> Json:
-    """What a run spent and claims to have saved: `autopack tokens`. Raises NotFound."""
-    figures = consolidated_tokens(db, run_id)
+    """What a run spent and claims to have saved, else a campaign of that id: `autopack tokens`.
+
+    Of a campaign, ``run_id`` is None, and ``campaign_id`` and ``runs`` say which and of how many
+    runs. Raises NotFound.
+    """
+    with db.read() as conn:
+        runs_of_campaign = 0 if is_known(conn, run_id) else count_of_campaign(conn, run_id)
+        if runs_of_campaign:
+            which: Json = {"run_id": None, "campaign_id": run_id, "runs": runs_of_campaign}
+            figures = consolidated_tokens(conn, campaign=run_id)
+        else:
+            which, figures = {"run_id": run_id}, consolidated_tokens(conn, run_id)
     totals, claimed, coverage = figures.spent, figures.claimed, figures.coverage
     return {
-        "run_id": run_id,
+        **which,
         "spent": {
             **token_split(totals),
             "by_category": dict(totals.by_category),

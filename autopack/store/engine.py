@@ -172,6 +172,13 @@ def now(conn: sa.Connection) -> datetime:
     return clock.now()
 
 
+def now_in_sql(conn: sa.Connection) -> datetime | sa.ColumnElement[datetime]:
+    """The same as a value for a statement, which spares a question to the server."""
+    if conn.dialect.name == "postgresql":
+        return sa.func.clock_timestamp(type_=UtcDateTime)
+    return now(conn)
+
+
 @contextmanager
 def reading(source: Database | sa.Connection) -> Generator[sa.Connection, None, None]:
     """A connection to read from: the one given, or a snapshot of the database given."""

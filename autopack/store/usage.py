@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
 
 from autopack.store import tables
-from autopack.store.engine import Database, insert_new, now, reading
+from autopack.store.engine import Database, insert_new, now_in_sql, reading
+from autopack.store.ledger_insert import PICODOLLAR, insert_events, try_insert_events
 from autopack.store.tables import CATEGORIES, ROLES, Category, DoctorModel, Role, Source
 from autopack.store.telemetry_tables import SUMS as _SUMS
 from autopack.store.telemetry_tables import usage_by_run
-
-# What sums of money are exact to; no price list goes below a millionth of a dollar a million.
-PICODOLLAR = Decimal("1e-12")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,24 +101,22 @@ def record_events(conn: sa.Connection, events: Iterable[UsageEvent]) -> int:
 
     Not fenced: money spent counts whoever holds the run.
     """
-    at = now(conn)
+    ordered = _ordered(events)
+    return insert_events(conn, ordered) if ordered else 0
+
+
+def try_record_events(conn: sa.Connection, events: Iterable[UsageEvent]) -> bool:
+    """The same in a transaction that goes on when the ledger refuses a call; then False.
+
+    Some of the calls may be recorded all the same, and recording them again adds nothing.
+    """
+    ordered = _ordered(events)
+    return not ordered or try_insert_events(conn, ordered)
+
+
+def _ordered(events: Iterable[UsageEvent]) -> list[UsageEvent]:
     # One order for all writers, for two that lock rows in different orders block each other.
-    ordered = sorted(events, key=lambda event: event.event_key)
-    if not ordered:
-        return 0
-    rows = [_row(event, at) for event in ordered]
-    table = tables.llm_usage_events
-    if conn.dialect.name == "sqlite":
-        # Three times as fast as one long statement; its count of new rows is right.
-        return conn.execute(insert_new(conn, table), rows).rowcount
-    # One statement, for its trigger adds to each sum once a statement.
-    inserted = conn.execute(insert_new(conn, table).returning(table.c.event_key), rows)
-    return len(inserted.all())
-
-
-def _row(event: UsageEvent, at: datetime) -> dict[str, Any]:
-    cost = None if event.cost is None else event.cost.quantize(PICODOLLAR)
-    return {**vars(event), "cost": cost, "created_at": event.created_at or at}
+    return sorted(events, key=attrgetter("event_key"))
 
 
 def open_intent(
@@ -133,7 +130,7 @@ def open_intent(
             phase_id=phase_id,
             attempt=attempt,
             role=role,
-            opened_at=now(conn),
+            opened_at=now_in_sql(conn),
         )
     )
 
@@ -154,7 +151,7 @@ def close_intent(
             table.c.intent_key == _digest(run_id, phase_id, attempt, role, call),
             table.c.closed_at.is_(None),
         )
-        .values(closed_at=now(conn))
+        .values(closed_at=now_in_sql(conn))
     )
 
 
@@ -163,21 +160,29 @@ def token_totals(source: Database | sa.Connection, *run_ids: str) -> TokenTotals
 
     Read from the sums that triggers keep, so it costs the same however many calls there were.
     """
+    return token_totals_where(source, lambda table: table.c.run_id.in_(run_ids))
+
+
+def token_totals_where(
+    source: Database | sa.Connection, chosen: Callable[[sa.Table], sa.ColumnElement[bool]]
+) -> TokenTotals:
+    """The same of the runs that ``chosen`` picks by the ``run_id`` of the table it is given."""
     sums, intents = usage_by_run, tables.llm_call_intents
     grouped = (
         sa.select(
             sums.c.category, sums.c.role, *(sa.func.sum(sums.c[name]).label(name) for name in _SUMS)
         )
-        .where(sums.c.run_id.in_(run_ids))
+        .where(chosen(sums))
         .group_by(sums.c.category, sums.c.role)
+    )
+    open_calls = (
+        sa.select(sa.func.count())
+        .select_from(intents)
+        .where(chosen(intents), intents.c.closed_at.is_(None))
     )
     with reading(source) as conn:
         groups = conn.execute(grouped).mappings().all()
-        unreconciled = conn.scalar(
-            sa.select(sa.func.count())
-            .select_from(intents)
-            .where(intents.c.run_id.in_(run_ids), intents.c.closed_at.is_(None))
-        )
+        unreconciled = conn.scalar(open_calls)
     return totals_of(groups, unreconciled_calls=unreconciled or 0)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -29,7 +29,7 @@ from autopack.store.telemetry_tables import (
     usage_by_day,
     usage_by_run,
 )
-from autopack.store.usage import TokenTotals, dollars, token_totals
+from autopack.store.usage import TokenTotals, dollars, token_totals_where
 
 By = Literal["model", "role", "category", "day", "run"]
 EstimateSource = Literal["run_local", "global", "fallback"]
@@ -62,37 +62,65 @@ class Consolidated:
     coverage: dict[EstimateSource, Coverage] | None
 
 
-def consolidated_tokens(source: Database | sa.Connection, *run_ids: str) -> Consolidated:
-    """What one run, or the runs of a campaign, spent and claim to have saved.
+def consolidated_tokens(
+    source: Database | sa.Connection, *run_ids: str, campaign: str | None = None
+) -> Consolidated:
+    """What one run, several, or the runs of ``campaign`` spent and claim to have saved.
 
     Only runs that had ``consolidated_metrics`` on claim anything. Raises NotFound for a run of
-    which neither a record nor a call is known.
+    which neither a record nor a call is known, and for a campaign that no run belongs to.
     """
+
+    def chosen(table: sa.Table) -> sa.ColumnElement[bool]:
+        if campaign is None:
+            return table.c.run_id.in_(run_ids)
+        return table.c.run_id.in_(sa.select(runs.c.run_id).where(runs.c.campaign_id == campaign))
+
+    def claiming(table: sa.Table) -> sa.ColumnElement[bool]:
+        return table.c.run_id.in_(sa.select(runs.c.run_id).where(chosen(runs), _IS_ON))
+
     with reading(source) as conn:
-        query = sa.select(runs.c.run_id, runs.c.features).where(_among(runs, run_ids))
-        features = {row.run_id: row.features for row in conn.execute(query)}
-        for run_id in run_ids:
-            if run_id not in features and not _has_usage(conn, run_id):
-                raise NotFound(f"there is no run {run_id!r}", field="run_id", hint="autopack runs")
-        claiming = [
-            run_id for run_id, on in features.items() if Feature.CONSOLIDATED_METRICS.value in on
-        ]
+        _check_known(conn, run_ids, campaign)
+        any_claims = conn.scalar(sa.select(sa.exists().where(chosen(runs), _IS_ON)))
         return Consolidated(
-            token_totals(conn, *run_ids),
-            _claimed(conn, claiming) if claiming else None,
-            _coverage(conn, claiming) if claiming else None,
+            token_totals_where(conn, chosen),
+            _claimed(conn, claiming) if any_claims else None,
+            coverage(conn, claiming(phase6_metrics)) if any_claims else None,
         )
 
 
-def _has_usage(conn: sa.Connection, run_id: str) -> bool:
-    query = sa.select(usage_by_run.c.run_id).where(usage_by_run.c.run_id == run_id).limit(1)
-    return conn.scalar(query) is not None
+# The text of a list of names; both engines keep it as it was written.
+_IS_ON = sa.cast(runs.c.features, sa.Text).contains(f'"{Feature.CONSOLIDATED_METRICS.value}"')
 
 
-def _claimed(conn: sa.Connection, run_ids: Sequence[str]) -> Claimed:
+def _check_known(conn: sa.Connection, run_ids: Sequence[str], campaign: str | None) -> None:
+    """Raise NotFound for what nothing is known of."""
+    if campaign is not None:
+        if not count_of_campaign(conn, campaign):
+            raise NotFound(f"no run belongs to a campaign {campaign!r}", field="campaign")
+        return
+    for run_id in run_ids:
+        if not is_known(conn, run_id):
+            raise NotFound(f"there is no run {run_id!r}", field="run_id", hint="autopack runs")
+
+
+def is_known(conn: sa.Connection, run_id: str) -> bool:
+    """Whether there is a run, or a call, of that id."""
+    tables = (runs, usage_by_run)
+    asked = (sa.exists().where(table.c.run_id == run_id) for table in tables)
+    return bool(conn.scalar(sa.select(sa.or_(*asked))))
+
+
+def count_of_campaign(conn: sa.Connection, campaign: str) -> int:
+    """How many runs belong to it."""
+    query = sa.select(sa.func.count()).where(runs.c.campaign_id == campaign)
+    return conn.scalar(query) or 0
+
+
+def _claimed(conn: sa.Connection, chosen: Callable[[sa.Table], sa.ColumnElement[bool]]) -> Claimed:
     # Three queries, for a join would count the rows of one table once for each of another.
     def total(table: sa.Table, column: str) -> int | None:
-        found = conn.scalar(sa.select(sa.func.sum(table.c[column])).where(_among(table, run_ids)))
+        found = conn.scalar(sa.select(sa.func.sum(table.c[column])).where(chosen(table)))
         return None if found is None else int(found)
 
     return Claimed(
@@ -100,10 +128,6 @@ def _claimed(conn: sa.Connection, run_ids: Sequence[str]) -> Claimed:
         total(phase6_metrics, "doctor_tokens_avoided_estimate"),
         total(consolidated_token_views, "ab_tokens_saved_measured"),
     )
-
-
-def _coverage(conn: sa.Connection, run_ids: Sequence[str]) -> dict[EstimateSource, Coverage]:
-    return coverage(conn, _among(phase6_metrics, run_ids))
 
 
 def coverage(conn: sa.Connection, where: sa.ColumnElement[bool]) -> dict[EstimateSource, Coverage]:
@@ -120,10 +144,6 @@ def coverage(conn: sa.Connection, where: sa.ColumnElement[bool]) -> dict[Estimat
     )
     found = {name: Coverage(count, int(n)) for name, count, n in conn.execute(query)}
     return {name: found.get(name, Coverage(0, 0)) for name in ESTIMATE_SOURCES}
-
-
-def _among(table: sa.Table, run_ids: Sequence[str]) -> sa.ColumnElement[bool]:
-    return table.c.run_id.in_(run_ids)
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,10 @@ def phase6_frame(source: Source, run_id: str) -> pd.DataFrame:
 
 
 def token_efficiency_frame(source: Source, run_id: str) -> pd.DataFrame:
-    """The token efficiency of a run, one row an attempt."""
+    """The token efficiency of a run, one row an attempt.
+
+    NA in the columns on artifacts, budget and context files: agents choose what they read.
+    """
     return _table(source, token_efficiency_metrics, run_id)
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,24 +18,18 @@ import sqlalchemy as sa
 
 from autopack.errors import BadInput
 from autopack.store.engine import Database, insert_new, now
-from autopack.store.tables import CATEGORIES, ROLES
 from autopack.store.telemetry_tables import (
     phase6_metrics,
     token_efficiency_metrics,
     usage_imports,
 )
 from autopack.store.usage import UsageEvent, record_events
+from autopack.telemetry.importing_metrics import metric_of
+from autopack.telemetry.importing_rows import EARLIER_NAMES, FIELDS, Keys, Row, values_of
 
 _BATCH = 5_000
 _SQLITE = b"SQLite format 3\x00"
 _METRICS = {table.name: table for table in (phase6_metrics, token_efficiency_metrics)}
-_EARLIER_NAMES = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
-_SPLIT = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
-_WHOLE = (*_SPLIT, "total_tokens", "reasoning_tokens", "attempt")
-
-_FIELDS = tuple(one.name for one in fields(UsageEvent))
-
-Row = Mapping[str, Any]
 
 
 @dataclass
@@ -65,7 +56,10 @@ def import_file(db: Database, path: Path) -> Imported:
         raise BadInput(f"{path} cannot be read: {error.strerror}", field="file") from error
     done = Imported()
     if is_sqlite:
-        _import_sqlite(db, path, done)
+        try:
+            _import_sqlite(db, path, done)
+        except sqlite3.Error as error:
+            raise BadInput(f"{path} cannot be read: {error}", field="file") from error
     else:
         with path.open(encoding="utf-8-sig", newline="") as file:
             try:
@@ -101,8 +95,8 @@ def _parsed(line: tuple[int, str]) -> Row:
 
 
 def _note_missing(done: Imported, name: str, columns: Any) -> None:
-    known = {_EARLIER_NAMES.get(column, column) for column in columns}
-    wanted = list(_FIELDS) if name == "events" else []
+    known = {EARLIER_NAMES.get(column, column) for column in columns}
+    wanted = list(FIELDS) if name == "events" else []
     if name in _METRICS:
         wanted = [column.name for column in _METRICS[name].c]
     missing = [column for column in wanted if column not in known]
@@ -140,11 +134,12 @@ def _import_sqlite(db: Database, path: Path, done: Imported) -> None:
 def _import_events(
     db: Database, rows: Iterator[tuple[int, Row]], path: Path, done: Imported
 ) -> None:
-    seen: Counter[str] = Counter()
-    events = (_event(number, row, seen) for number, row in rows)
-    while batch := list(islice(events, _BATCH)):
-        done.events += len(batch)
-        done.new_events += db.transact(partial(_write_events, events=batch, origin=path.name))
+    with Keys() as keys:
+        while batch := [values_of(number, row) for number, row in islice(rows, _BATCH)]:
+            keys.give(batch)
+            events = [UsageEvent(**values) for values in batch]
+            done.events += len(events)
+            done.new_events += db.transact(partial(_write_events, events=events, origin=path.name))
 
 
 def _write_events(conn: sa.Connection, events: list[UsageEvent], origin: str) -> int:
@@ -156,126 +151,13 @@ def _write_events(conn: sa.Connection, events: list[UsageEvent], origin: str) ->
     return record_events(conn, events)
 
 
-def _event(number: int, row: Row, seen: Counter[str]) -> UsageEvent:
-    """One row as an event. Raises BadInput naming the row."""
-    given = {_EARLIER_NAMES.get(name, name): _given(value) for name, value in row.items() if name}
-    values = {name: given[name] for name in _FIELDS if given.get(name) is not None}
-
-    def convert(name: str, how: Callable[[Any], Any]) -> None:
-        if name in values:
-            try:
-                values[name] = how(values[name])
-            except (ValueError, TypeError, InvalidOperation, OverflowError) as error:
-                raise BadInput(
-                    f"row {number}: {name} is {values[name]!r}", field=f"row {number}.{name}"
-                ) from error
-
-    for name in _WHOLE:
-        convert(name, _whole)
-    convert("cost", lambda text: Decimal(str(text)))
-    convert("created_at", _moment)
-    convert("is_doctor_call", lambda text: str(text).lower() in ("1", "true", "yes"))
-    for name in ("provider", "model", "phase_id"):
-        values[name] = str(values.get(name) or "unknown")
-    values.setdefault("attempt", 1)
-    values["role"] = _role(values)
-    values.setdefault("category", "second_opinion" if values["role"] == "doctor" else "base")
-    _complete_split(values)
-    for name in ("run_id", "total_tokens"):
-        if name not in values:
-            raise BadInput(f"row {number}: {name} is missing", field=f"row {number}.{name}")
-    _check(number, values)
-    if "event_key" not in values:
-        said = hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()
-        seen[said] += 1
-        values["event_key"] = hashlib.sha256(f"import {said} {seen[said]}".encode()).hexdigest()
-    return UsageEvent(**values)
-
-
-def _given(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-def _whole(value: Any) -> int:
-    number = int(str(value))
-    if not 0 <= number < 2**53:
-        raise ValueError(value)
-    return number
-
-
-def _moment(value: Any) -> datetime:
-    at = datetime.fromisoformat(str(value))
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
-def _role(values: dict[str, Any]) -> str:
-    if values.get("role") in ROLES:
-        return values["role"]
-    return "doctor" if values.get("is_doctor_call") else "builder"
-
-
-def _complete_split(values: dict[str, Any]) -> None:
-    """The earlier tables knew prompt and completion only; cached tokens were not told apart."""
-    if "input_tokens" in values and "output_tokens" in values:
-        for name in ("cache_read_tokens", "cache_write_tokens"):
-            values.setdefault(name, 0)
-        values.setdefault("total_tokens", sum(values[name] for name in _SPLIT))
-    if any(name not in values for name in _SPLIT) or values["total_tokens"] != sum(
-        values[name] for name in _SPLIT
-    ):
-        # A split that does not add up says nothing that can be trusted; its total counts.
-        for name in _SPLIT:
-            values.pop(name, None)
-
-
-def _check(number: int, values: dict[str, Any]) -> None:
-    for name, allowed in (
-        ("category", CATEGORIES),
-        ("source", ("provider", "estimated", "partial")),
-        ("doctor_model", ("cheap", "strong")),
-    ):
-        if name in values and values[name] not in allowed:
-            raise BadInput(
-                f"row {number}: {name} is {values[name]!r}",
-                field=f"row {number}.{name}",
-                hint=f"use {', '.join(allowed)}",
-            )
-    if values.get("reasoning_tokens", 0) > values.get("output_tokens", values["total_tokens"]):
-        raise BadInput(
-            f"row {number}: more reasoning than output", field=f"row {number}.reasoning_tokens"
-        )
-
-
 def _import_metrics(
     db: Database, table: sa.Table, rows: Iterator[tuple[int, Row]], done: Imported
 ) -> None:
     numbers: Counter[tuple[str, str]] = Counter()
-    while batch := [_metric(table, number, row, numbers) for number, row in islice(rows, _BATCH)]:
+    while batch := [metric_of(table, number, row, numbers) for number, row in islice(rows, _BATCH)]:
         done.metrics += len(batch)
         done.new_metrics += db.transact(partial(_write_metrics, table=table, rows=batch))
-
-
-def _metric(
-    table: sa.Table, number: int, row: Row, numbers: Counter[tuple[str, str]]
-) -> dict[str, Any]:
-    if not row.get("run_id") or not row.get("phase_id"):
-        raise BadInput(f"{table.name}, row {number}: run_id or phase_id is missing", field="file")
-    key = str(row["run_id"]), str(row["phase_id"])
-    # The earlier tables had rows in order instead of attempts.
-    numbers[key] += 1
-    values: dict[str, Any] = {}
-    for column in table.c:
-        value = row.get(column.name)
-        if value is not None and isinstance(column.type, sa.Boolean):
-            value = bool(value)
-        if isinstance(column.type, sa.JSON) and isinstance(value, str):
-            value = json.loads(value)
-        values[column.name] = value
-    at = row.get("created_at")
-    return values | {
-        "attempt": row.get("attempt") or numbers[key],
-        "created_at": None if at is None else _moment(at),
-    }
 
 
 def _write_metrics(conn: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:

@@ -14,7 +14,11 @@ from autopack.store.facts import facts_of_attempt
 from autopack.store.reading import get_plan_body
 from autopack.store.states import AttemptState
 from autopack.store.tables import attempts, runs
-from autopack.store.telemetry_tables import phase6_metrics, token_efficiency_metrics
+from autopack.store.telemetry_tables import (
+    consolidated_token_views,
+    phase6_metrics,
+    token_efficiency_metrics,
+)
 from autopack.telemetry.consolidated import coverage
 from autopack.telemetry.estimates import estimate_doctor_tokens
 
@@ -43,7 +47,10 @@ def record_phase6_metrics(db: Database, run_id: str) -> int:
 
 
 def record_token_efficiency(db: Database, run_id: str) -> int:
-    """Write the row of every attempt of the run that ended without one; return how many."""
+    """Write the row of every attempt of the run that ended without one; return how many.
+
+    What it says of artifacts, budget and files of the context is null: agents choose those.
+    """
 
     def write(conn: sa.Connection) -> int:
         missing = _without_row(conn, run_id, token_efficiency_metrics)
@@ -112,7 +119,10 @@ def phase6_summary(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Json:
-    """All rows of a run or a period: phases are counted once, tokens and characters summed."""
+    """All rows of a run or a period: phases are counted once, tokens and characters summed.
+
+    ``actual_tokens_saved`` is what valid A/B pairs measured of the runs that the rows belong to.
+    """
     table = phase6_metrics
     where = _chosen(table, run_id, since, until)
     phase = table.c.run_id + "/" + table.c.phase_id
@@ -127,7 +137,7 @@ def phase6_summary(
         phases(table.c.failure_hardening_mitigated.is_(True)).label("failure_hardening_mitigated"),
         phases(table.c.doctor_call_skipped.is_(True)).label("doctor_calls_skipped"),
         sa.func.sum(table.c.doctor_tokens_avoided_estimate).label("doctor_tokens_avoided_estimate"),
-        sa.func.sum(table.c.actual_tokens_saved).label("actual_tokens_saved"),
+        _measured(where).label("actual_tokens_saved"),
         phases(table.c.intention_context_injected.is_(True)).label("intention_context_injected"),
         sa.func.sum(table.c.intention_context_chars).label("intention_context_chars"),
         phases(table.c.plan_normalization_used.is_(True)).label("plan_normalization_used"),
@@ -144,6 +154,19 @@ def phase6_summary(
         by_pattern = {row[0]: row[1] for row in conn.execute(patterns)}
         stats = {name: asdict(part) for name, part in coverage(conn, where).items()}
     return {**found, "failure_patterns": by_pattern, "estimate_coverage_stats": stats}
+
+
+def _measured(where: sa.ColumnElement[bool]) -> sa.ColumnElement[Any]:
+    """What was measured of whole runs, and what imported attempts bring; None when nothing was."""
+    attempts_say = sa.func.sum(phase6_metrics.c.actual_tokens_saved)
+    views = consolidated_token_views
+    of_rows = sa.select(phase6_metrics.c.run_id).where(where).correlate(None)
+    runs_say = (
+        sa.select(sa.func.sum(views.c.ab_tokens_saved_measured))
+        .where(views.c.run_id.in_(of_rows))
+        .scalar_subquery()
+    )
+    return sa.func.coalesce(attempts_say + runs_say, attempts_say, runs_say)
 
 
 def token_efficiency_summary(

@@ -18,11 +18,14 @@ from sqlalchemy import Connection, exc
 from autopack.clock import Clock, SystemClock
 from autopack.errors import DatabaseRefused
 from autopack.ids import process_mark
+from autopack.store.connecting import is_contention
 from autopack.store.engine import Database
 from autopack.store.tables import Role
-from autopack.store.usage import UsageEvent, close_intent, record_events
+from autopack.store.usage import UsageEvent, close_intent, record_events, try_record_events
 
 _BATCH = 5_000
+# What says that an event itself is at fault, and not that the database is away or busy.
+_REFUSED = (exc.IntegrityError, exc.DataError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -59,27 +62,43 @@ class Recorder:
     def record(self, events: Iterable[UsageEvent], closes: Intent | None = None) -> Recorded:
         """Record ``events`` and close the intent of their call, in one transaction."""
         listed = list(events)
+
+        def write(conn: Connection) -> Recorded:
+            new = record_events(conn, listed)
+            if closes is not None:
+                _close(conn, closes)
+            return Recorded(new, 0)
+
         try:
-            return self._db.transact(lambda conn: self.record_in(conn, listed, closes))
+            with suppress(*_REFUSED):
+                return self._db.transact(write)
+            new, refused = self._db.transact(partial(_record_sound, events=listed))
         except (DatabaseRefused, exc.StatementError):
-            self._keep(listed, closes)
-            return Recorded(0, len(listed))
+            new, refused = 0, listed
+        self._keep(refused, closes)
+        return Recorded(new, len(refused))
 
     def record_in(
         self, conn: Connection, events: Iterable[UsageEvent], closes: Intent | None = None
-    ) -> Recorded:
+    ) -> None:
         """The same in a transaction of the caller's, which goes on whatever the ledger refuses.
 
         A call with an event that was refused stays unreconciled until the spool is ingested.
-        What asks for another try of the whole transaction (a deadlock) is raised.
+        What asks for another try of the whole transaction (a deadlock) is raised, and so is the
+        loss of the connection, for that transaction is lost.
         """
         listed = list(events)
-        new, refused = _record_sound(conn, listed)
+        try:
+            whole = try_record_events(conn, listed)
+            refused = () if whole else _record_sound(conn, listed)[1]
+        except exc.DBAPIError as error:
+            if error.connection_invalidated or is_contention(error.orig):
+                raise
+            refused = listed
         if refused:
             self._keep(refused, closes)
         elif closes is not None:
             _close(conn, closes)
-        return Recorded(new, len(refused))
 
     def _keep(self, events: Iterable[UsageEvent], closes: Intent | None) -> None:
         at = self._clock.now()
@@ -128,10 +147,8 @@ def _record_sound(
     try:
         with conn.begin_nested():
             return record_events(conn, events), ()
-    except exc.DBAPIError as error:
-        # Anything else says nothing about the events: the database is away, busy or another one.
-        if not isinstance(error, exc.IntegrityError | exc.DataError):
-            raise
+    except _REFUSED:
+        pass
     if len(events) == 1:
         return 0, events
     # One of them is at fault: halving finds it without trying each alone.

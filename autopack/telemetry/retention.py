@@ -41,16 +41,16 @@ def retain(db: Database, older_than: timedelta, *, dry_run: bool = False) -> Ret
     """
     with db.read() as conn:
         cutoff = db.now(conn) - older_than
-        candidates = _candidates(conn, cutoff)
-        events = {run_id: _count(conn, run_id) for run_id in candidates}
-    chosen = tuple(run_id for run_id in candidates if events[run_id])
+        found = conn.execute(_archivable(cutoff)).all()
+    chosen = tuple(row.run_id for row in found)
     if dry_run:
-        return Retained(cutoff, chosen, sum(events.values()))
+        return Retained(cutoff, chosen, sum(row.n for row in found))
     moved = sum(db.transact(partial(_archive, run_id=run_id)) for run_id in chosen)
     return Retained(cutoff, chosen, moved)
 
 
-def _candidates(conn: sa.Connection, cutoff: datetime) -> list[str]:
+def _archivable(cutoff: datetime) -> sa.Select[str, int]:
+    """The runs that ended before ``cutoff`` and have calls in the ledger, and how many."""
     finished = sa.select(runs.c.run_id).where(runs.c.state.in_(_FINAL), runs.c.finished_at < cutoff)
     known = sa.exists().where(runs.c.run_id == usage_by_run.c.run_id)
     imported = (
@@ -59,12 +59,13 @@ def _candidates(conn: sa.Connection, cutoff: datetime) -> list[str]:
         .group_by(usage_by_run.c.run_id)
         .having(sa.func.max(usage_by_run.c.day) < cutoff.date())
     )
-    return sorted([*conn.scalars(finished), *conn.scalars(imported)])
-
-
-def _count(conn: sa.Connection, run_id: str) -> int:
-    query = sa.select(sa.func.count()).where(llm_usage_events.c.run_id == run_id)
-    return conn.scalar(query) or 0
+    run_id = llm_usage_events.c.run_id
+    return (
+        sa.select(run_id, sa.func.count().label("n"))
+        .where(run_id.in_(sa.union_all(finished, imported)))
+        .group_by(run_id)
+        .order_by(run_id)
+    )
 
 
 def _archive(conn: sa.Connection, run_id: str) -> int:

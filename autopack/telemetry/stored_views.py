@@ -27,10 +27,11 @@ def store_view(db: Database, run_id: str) -> Consolidated:
     return db.transact(lambda conn: _store(conn, run_id))
 
 
-def record_measured_saving(db: Database, run_id: str, tokens: int) -> Consolidated:
+def record_measured_saving(db: Database, run_id: str, tokens: int | None) -> Consolidated:
     """Keep what the run's own valid A/B pair measured, with its sign, and renew the view.
 
-    Positive: the run used fewer tokens than its control. Raises NotFound.
+    Positive: the run used fewer tokens than its control. None takes back what a pair measured
+    that turned out to be void. Raises NotFound.
     """
 
     def write(conn: sa.Connection) -> Consolidated:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from autopack.errors import AutopackError
@@ -68,6 +69,12 @@ def plain_table(*headers: str, right: tuple[str, ...] = (), wraps: tuple[str, ..
             header, justify="right" if header in right else "left", no_wrap=header not in wraps
         )
     return table
+
+
+def print_uncut(table: Table) -> None:
+    """Print a table of figures at its full width: a number that is cut is a wrong number."""
+    needed = Measurement.get(out, out.options.update(width=10_000), table).maximum
+    Console(highlight=False, soft_wrap=True, width=max(out.width, needed)).print(table)
 
 
 def phase_table(run: dict[str, Any]) -> Table:

@@ -68,8 +68,13 @@ def show(run_id: RunIdArgument, *, as_json: AsJson = False) -> int:
     return 0
 
 
-def tokens(run_id: RunIdArgument, *, as_json: AsJson = False) -> int:
-    """Show what a run spent, by purpose and by role, and what it claims to have saved."""
+def tokens(
+    run_id: Annotated[str, Parameter(help="The run, or a campaign.")], *, as_json: AsJson = False
+) -> int:
+    """Show what a run spent, by purpose and by role, and what it claims to have saved.
+
+    Of a campaign, the same of all its runs together.
+    """
     refuse_if_off(Feature.CONSOLIDATED_METRICS, os.environ)
     view = tokens_view(_database(), run_id)
     if as_json:
@@ -87,7 +92,7 @@ def tokens(run_id: RunIdArgument, *, as_json: AsJson = False) -> int:
             table.add_row(name.replace("_", " "), "none" if figure is None else f"{figure:,}")
     out.print(table)
     if view["claimed"] is None:
-        out.print("no claimed figures: consolidated_metrics was off for this run")
+        out.print("no claimed figures: consolidated_metrics was off")
     cost = view["cost"]
     out.print("cost unknown" if cost is None else f"cost ${cost:,.4f}")
     if view["unreconciled_calls"]:

@@ -17,7 +17,7 @@ from autopack.store.engine import Database
 from autopack.telemetry.consolidated import UsageRow
 from autopack.telemetry.consolidated import usage as usage_of_period
 from autopack.telemetry.period import parse_moment
-from deployments.cli.output import After, AsJson, Limit, out, plain_table, print_json
+from deployments.cli.output import After, AsJson, Limit, out, plain_table, print_json, print_uncut
 
 _FIGURES = ("events", "total", "input", "cache_read", "cache_write", "output", "unsplit", "cost")
 
@@ -85,6 +85,9 @@ def _print(by: str, rows: list[dict[str, Any]], total: dict[str, Any], cursor: s
         figures = [f"{row[name]:,}" for name in _FIGURES[:-1]]
         cost = "unknown" if row["cost"] is None else f"${row['cost']:,.4f}"
         table.add_row(str(row[by]), *figures, cost)
-    out.print(table if rows else "nothing was used")
+    if rows:
+        print_uncut(table)
+    else:
+        out.print("nothing was used")
     if cursor:
         out.print(f"more: --after {cursor}")

@@ -14,18 +14,14 @@ from pathlib import Path
 from autopack.store import Database
 from autopack.store.usage import UsageEvent
 from autopack.telemetry.recorder import Recorder
+from support.usage import usage_event
 
 
 def event(number: int) -> UsageEvent:
-    return UsageEvent(
+    return usage_event(
         event_key=f"key-{number}",
         run_id=f"run-{number % 3}",
-        phase_id="one",
-        attempt=1,
-        provider="p",
         model=f"m{number % 2}",
-        role="builder",
-        category="base",
         total_tokens=number + 1,
         created_at=datetime(2026, 1, 1 + number % 2, tzinfo=UTC),
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 from support.processes import AUTOPACK, Answer, Machine
 from support.projects import git
 
@@ -67,6 +68,24 @@ def test_the_demo_as_json(demo: Any, machine: Machine) -> None:
     assert "Traceback" not in answer.stderr
     assert is_quiet(machine.home)
     assert machine.run("show", run["run_id"], "--json").json == run
+    _tokens_are_those_of_the_recording(machine.run("tokens", run["run_id"], "--json").json)
+
+
+def _tokens_are_those_of_the_recording(answer: dict[str, Any]) -> None:
+    recording = Path(__file__).parents[2] / "deployments" / "demo" / "recording"
+    recorded = [
+        step["call"]
+        for file in recording.glob("*.yaml")
+        for build in yaml.safe_load(file.read_text(encoding="utf-8"))["builds"]
+        for step in build["steps"]
+        if "call" in step
+    ]
+    spent = answer["spent"]
+    for part in ("input", "cache_read", "cache_write", "output"):
+        assert spent[part] == sum(call.get(part, 0) for call in recorded) > 0
+    assert answer["events"] == len(recorded)
+    assert sum(spent["by_category"].values()) == sum(spent["by_role"].values()) == spent["total"]
+    assert answer["unreconciled_calls"] == 0
 
 
 def test_the_demo_did_what_it_says_on_a_real_repository(demo: Any) -> None:

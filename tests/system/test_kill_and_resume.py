@@ -147,6 +147,9 @@ def _is_as_if_nothing_had_happened(machine: Machine, project: Project, run_id: s
         assert sum(attempt.state is AttemptState.PASSED for attempt in mine) == 1
     assert token_totals(db, run_id).total == _spooled_tokens(machine, run_id)
     assert token_totals(db, run_id).unreconciled_calls == 0
+    spent = machine.run("tokens", run_id, "--json").json["spent"]
+    assert spent["total"] == token_totals(db, run_id).total
+    assert sum(spent["by_category"].values()) == sum(spent["by_role"].values()) == spent["total"]
     assert check(db) == []
     holder = holder_of(db, run_id)
     assert holder is None or holder.is_gone()

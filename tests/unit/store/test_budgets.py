@@ -5,13 +5,13 @@ from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
+from support.usage import record, usage_event
 
 from autopack.budget import Exhausted, Limits, Reservation, Resource, Scope
 from autopack.errors import BadInput, NotFound, Refused
 from autopack.store import approvals, budgets, runs, tables
 from autopack.store.approvals import Answer
 from autopack.store.states import PhaseState
-from autopack.store.usage import UsageEvent, event_key, record_events
 
 HELD = Reservation(500, Decimal("0.5"), 10.0)
 
@@ -26,19 +26,7 @@ def started(held):
 
 
 def spend(db, tokens, cost):
-    event = UsageEvent(
-        event_key=event_key("run-1", "one", 1, "p", None, 0),
-        run_id="run-1",
-        phase_id="one",
-        attempt=1,
-        provider="p",
-        model="m",
-        role="builder",
-        category="base",
-        total_tokens=tokens,
-        cost=cost,
-    )
-    db.transact(lambda conn: record_events(conn, [event]))
+    record(db, usage_event(run_id="run-1", total_tokens=tokens, cost=cost))
 
 
 def test_a_reservation_counts_until_it_is_settled(started):

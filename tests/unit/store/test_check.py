@@ -2,8 +2,9 @@
 
 import pytest
 import sqlalchemy as sa
+from support.usage import record, usage_event
 
-from autopack.store import AttemptState, PhaseState, RunState, leases, runs, tables, usage
+from autopack.store import AttemptState, PhaseState, RunState, leases, runs, tables
 from autopack.store.check import check
 
 
@@ -44,18 +45,7 @@ def test_a_sound_run_has_no_drift(finished):
 
 
 def test_usage_of_no_known_phase_is_found(finished):
-    event = usage.UsageEvent(
-        event_key="k",
-        run_id="lost",
-        phase_id="one",
-        attempt=1,
-        provider="p",
-        model="m",
-        role="builder",
-        category="base",
-        total_tokens=1,
-    )
-    finished.transact(lambda conn: usage.record_events(conn, [event]))
+    record(finished, usage_event(run_id="lost"))
     assert found(finished) == [("orphaned_usage", "lost", "one")]
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,25 +16,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from support.usage import usage_event
 
 from autopack.errors import DatabaseRefused
 from autopack.store import Database, schema
+from autopack.store.engine import insert_new
 from autopack.store.sums import ROLLUPS, unexplained
-from autopack.store.tables import metadata
-from autopack.store.usage import UsageEvent, record_events, token_totals
+from autopack.store.tables import llm_usage_events, metadata
+from autopack.store.usage import token_totals
 
-CALL = UsageEvent(
-    event_key="1",
-    run_id="r",
-    phase_id="one",
-    attempt=1,
-    provider="p",
-    model="m",
-    role="builder",
-    category="base",
-    total_tokens=7,
-    cost=Decimal("0.25"),
-)
+CALL = usage_event(event_key="1", total_tokens=7, cost=Decimal("0.25"))
 
 
 @pytest.fixture
@@ -135,10 +127,16 @@ def upgrade_to(db, revision):
     db.transact(migrate)
 
 
+def record_as_before(db, *calls):
+    """What code wrote that knew neither of sums nor of functions."""
+    rows = [vars(call) | {"created_at": datetime(2026, 1, 1, tzinfo=UTC)} for call in calls]
+    db.transact(lambda conn: conn.execute(insert_new(conn, llm_usage_events).values(rows)))
+
+
 def test_calls_from_before_the_sums_are_in_the_sums(empty_database_url):
     db = Database.open(empty_database_url, check_schema=False)
     upgrade_to(db, "0001")
-    db.transact(lambda conn: record_events(conn, [CALL, replace(CALL, event_key="2", cost=None)]))
+    record_as_before(db, CALL, replace(CALL, event_key="2", cost=None))
     db.upgrade()
     totals = token_totals(db, "r")
     assert (totals.total, totals.events, totals.cost) == (14, 2, None)
@@ -160,7 +158,8 @@ def test_code_of_the_release_before_works_on_the_new_schema(upgraded, monkeypatc
     known = [version for version in schema.known_versions() if version <= oldest]
     monkeypatch.setattr(schema, "known_versions", lambda: known)
     older = Database.open(upgraded._url.render_as_string(hide_password=False))
-    older.transact(lambda conn: record_events(conn, [CALL]))
+    record_as_before(older, CALL)
+    record_as_before(older, CALL)
     older.upgrade()
     assert token_totals(older, "r").total == 7
     older.close()

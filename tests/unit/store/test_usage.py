@@ -2,41 +2,20 @@
 
 import random
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
+from support.usage import SPLIT, record, usage_event
 
 from autopack.store import usage
 from autopack.store.tables import llm_usage_events
 from autopack.store.usage import UsageEvent, event_key, record_events
 
-SPLIT = UsageEvent(
-    event_key="",
-    run_id="run-1",
-    phase_id="one",
-    attempt=1,
-    provider="anthropic",
-    model="m",
-    role="builder",
-    category="base",
-    total_tokens=100,
-    input_tokens=10,
-    cache_read_tokens=20,
-    cache_write_tokens=30,
-    output_tokens=40,
-    reasoning_tokens=5,
-    cost=Decimal("0.000012345678"),
-)
-
 
 def event(number, **changes):
-    changed = replace(SPLIT, **changes)
-    key = event_key(
-        changed.run_id, changed.phase_id, changed.attempt, changed.provider, None, number
-    )
-    return replace(changed, event_key=key)
+    known = {"run_id": "run-1", "reasoning_tokens": 5, "cost": Decimal("0.000012345678")}
+    return usage_event(number, **SPLIT | known | changes)
 
 
 UNSPLIT = {
@@ -46,10 +25,6 @@ UNSPLIT = {
     "output_tokens": None,
     "reasoning_tokens": None,
 }
-
-
-def record(db, *events):
-    return db.transact(lambda conn: record_events(conn, events))
 
 
 def test_recording_again_adds_nothing(database):

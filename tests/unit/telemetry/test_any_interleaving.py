@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.usage import usage_event
 
 from autopack.store import Database
 from autopack.store.check import check
@@ -38,12 +39,10 @@ steps = st.one_of(
 
 def event(number: int) -> UsageEvent:
     """Call ``number``; its tokens make every subset's sum its own."""
-    return UsageEvent(
+    return usage_event(
         event_key=f"key-{number}",
         run_id=f"run-{number % 2}",
         phase_id=f"phase-{number % 3}",
-        attempt=1,
-        provider="p",
         model=f"m{number % 2}",
         role="builder" if number % 4 else "doctor",
         category="base" if number % 4 else "second_opinion",

@@ -2,53 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
+from support.usage import SPLIT, record, usage_event
 
 from autopack.errors import BadInput, NotFound
 from autopack.store import Database, telemetry_tables
 from autopack.store.check import check
 from autopack.store.runs import NewRun, create_run
-from autopack.store.usage import UsageEvent, event_key, record_events
+from autopack.store.usage import UsageEvent
 from autopack.telemetry import frames
 from autopack.telemetry.charts import spent_chart
 from autopack.telemetry.consolidated import Claimed, Coverage, consolidated_tokens, usage
+from autopack.telemetry.metrics import phase6_summary
 from autopack.telemetry.stored_views import record_measured_saving, store_view
+from deployments.cli import run_command
 
 DAY = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def event(number: int, run_id: str = "r", **changes: object) -> UsageEvent:
-    base = UsageEvent(
-        event_key="",
-        run_id=run_id,
-        phase_id="p0",
-        attempt=1,
-        provider="p",
-        model="m",
-        role="builder",
-        category="base",
-        total_tokens=100,
-        input_tokens=10,
-        cache_read_tokens=20,
-        cache_write_tokens=30,
-        output_tokens=40,
-        cost=Decimal("0.001"),
-        created_at=DAY,
-    )
-    key = event_key(run_id, "p0", 1, "p", None, number)
-    return replace(base, event_key=key, **changes)
+    known = {"phase_id": "p0", **SPLIT, "cost": Decimal("0.001"), "created_at": DAY}
+    return usage_event(number, run_id=run_id, **known | changes)
 
 
-def record(db: Database, *events: UsageEvent) -> int:
-    return db.transact(lambda conn: record_events(conn, events))
-
-
-def store_run(db: Database, run_id: str, *features: str, phases: int = 1) -> None:
+def store_run(
+    db: Database,
+    run_id: str,
+    *features: str,
+    phases: int = 1,
+    campaign_id: str | None = None,
+) -> None:
     new = NewRun(
         run_id=run_id,
         plan_hash="a" * 64,
@@ -66,6 +54,7 @@ def store_run(db: Database, run_id: str, *features: str, phases: int = 1) -> Non
         cost_cap=None,
         minutes_cap=1,
         at_cap="fail",
+        campaign_id=campaign_id,
     )
     create_run(db, new, [(f"p{n}", "T1") for n in range(phases)])
 
@@ -134,9 +123,47 @@ def test_the_view_in_sql_says_the_same(database: Database) -> None:
     assert (row["events"], row["unpriced_events"]) == (2, 1)
 
 
-def test_a_campaign_is_the_sum_of_its_runs(database: Database) -> None:
+def test_several_runs_are_the_sum_of_each(database: Database) -> None:
     record(database, event(1, run_id="a"), event(1, run_id="b"), event(1, run_id="c"))
     assert consolidated_tokens(database, "a", "b").spent.total == 200
+
+
+def test_a_campaign_is_the_sum_of_its_runs(database: Database) -> None:
+    """One run claims, one does not, and one belongs to another campaign."""
+    store_run(database, "a", "consolidated_metrics", campaign_id="c")
+    store_run(database, "b", campaign_id="c")
+    store_run(database, "x", "consolidated_metrics", campaign_id="other")
+    for run_id in ("a", "b", "x"):
+        record(database, event(1, run_id=run_id))
+        key = {"run_id": run_id, "phase_id": "p0", "attempt": 1, "created_at": DAY}
+        insert(
+            database,
+            telemetry_tables.token_efficiency_metrics,
+            {**key, "tokens_saved_artifacts": 5},
+        )
+    figures = consolidated_tokens(database, campaign="c")
+    assert (figures.spent.total, figures.spent.events) == (200, 2)
+    assert figures.claimed == Claimed(5, None, None)
+    with pytest.raises(NotFound):
+        consolidated_tokens(database, campaign="nobody's")
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_tokens_answers_for_a_campaign(
+    database: Database,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store_run(database, "a", campaign_id="c")
+    store_run(database, "b", campaign_id="c")
+    record(database, event(1, run_id="a"), event(1, run_id="b"))
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    assert run_command(["tokens", "c", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["run_id"], answer["campaign_id"], answer["runs"]) == (None, "c", 2)
+    assert answer["spent"]["total"] == 200
+    assert run_command(["tokens", "nothing", "--json"]) == 2
 
 
 def test_a_run_with_the_feature_off_claims_nothing(database: Database) -> None:
@@ -217,6 +244,23 @@ def test_a_stored_view_is_renewed_and_keeps_what_was_measured(database: Database
         (row,) = conn.execute(sa.select(telemetry_tables.consolidated_token_views)).mappings()
     assert (row["spent_total"], row["ab_tokens_saved_measured"]) == (200, -40)
     assert consolidated_tokens(database, "r").claimed == Claimed(None, None, -40)
+    record_measured_saving(database, "r", None)
+    assert consolidated_tokens(database, "r").claimed == Claimed(None, None, None)
+
+
+def test_metrics_tell_what_was_measured_of_the_runs_they_are_of(database: Database) -> None:
+    for run_id, saved in (("a", 30), ("b", -10), ("other", 500)):
+        store_run(database, run_id, "consolidated_metrics")
+        record_measured_saving(database, run_id, saved)
+    keys = [("a", 1), ("a", 2), ("b", 1)]
+    insert(
+        database,
+        telemetry_tables.phase6_metrics,
+        *({"run_id": r, "phase_id": "p0", "attempt": n, "created_at": DAY} for r, n in keys),
+    )
+    assert phase6_summary(database, run_id="a")["actual_tokens_saved"] == 30
+    assert phase6_summary(database, since=DAY)["actual_tokens_saved"] == 20
+    assert phase6_summary(database, run_id="other")["actual_tokens_saved"] is None
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])
@@ -239,3 +283,20 @@ def test_frames_are_typed_and_say_the_same(three_days: Database) -> None:
     assert (len(events), str(events["input_tokens"].dtype)) == (2, "Int64")
     assert str(events["created_at"].dt.tz) == "UTC"
     assert len(frames.phase6_frame(three_days, "a")) == 0
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_a_narrow_terminal_cuts_no_figure(
+    database: Database,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    record(database, event(1, model="m" * 60))
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("COLUMNS", "40")
+    assert run_command(["usage", "--by", "model"]) == 0
+    _, row, total, *_ = capsys.readouterr().out.splitlines()
+    figures = ["1", "100", "10", "20", "30", "40", "0", "$0.0010"]
+    assert row.split() == ["m" * 60, *figures]
+    assert total.split() == ["total", *figures]

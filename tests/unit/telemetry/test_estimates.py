@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.usage import record, usage_event
 
 from autopack.store import Database
-from autopack.store.usage import UsageEvent, record_events
 from autopack.telemetry.estimates import Estimate, estimate_doctor_tokens
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -18,13 +18,9 @@ def doctor_calls(db: Database, run_id: str, tier: str | None, *totals: int) -> N
     with db.read() as conn:
         before = conn.exec_driver_sql("SELECT count(*) FROM llm_usage_events").scalar_one()
     events = [
-        UsageEvent(
-            event_key=f"{run_id}-{before + n}",
+        usage_event(
+            before + n,
             run_id=run_id,
-            phase_id="one",
-            attempt=1,
-            provider="p",
-            model="m",
             role="doctor",
             category="second_opinion",
             total_tokens=total,
@@ -34,7 +30,7 @@ def doctor_calls(db: Database, run_id: str, tier: str | None, *totals: int) -> N
         )
         for n, total in enumerate(totals)
     ]
-    db.transact(lambda conn: record_events(conn, events))
+    record(db, *events)
 
 
 # calls as (run, model tier, totals), the tier asked for, the estimate for run r

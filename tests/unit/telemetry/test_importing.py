@@ -8,10 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from autopack.errors import BadInput
 from autopack.store import Database
 from autopack.store.check import check
+from autopack.store.telemetry_tables import phase6_metrics
+from autopack.telemetry import importing
 from autopack.telemetry.consolidated import consolidated_tokens
 from autopack.telemetry.importing import import_file
 from autopack.telemetry.metrics import phase6_summary
@@ -58,6 +61,11 @@ def test_json_lines_keep_the_keys_they_bring(database: Database, tmp_path: Path)
         ("a.csv", "run_id,total_tokens,category\nr,1,fun\n", "row 2: category is 'fun'"),
         ("a.csv", "run_id,total_tokens,created_at\nr,1,soon\n", "row 2: created_at is 'soon'"),
         ("a.csv", "run_id,total_tokens\nr,1\xff\n", "row 2"),
+        ("a.csv", "run_id,total_tokens\nr,1.5\n", "row 2: total_tokens is '1.5'"),
+        ("a.csv", "run_id,total_tokens,attempt\nr,1,3000000000\n", "row 2: attempt is"),
+        ("a.csv", "run_id,total_tokens,cost\nr,1,1e30\n", "row 2: cost is '1e30'"),
+        ("a.csv", f"run_id,total_tokens\n{'r' * 65},1\n", "longer than 64"),
+        ("a.csv", "run_id,total_tokens,doctor_model\nr,1,huge\n", "use cheap, strong"),
         ("missing.csv", None, "cannot be read"),
     ],
 )
@@ -69,6 +77,63 @@ def test_a_wrong_row_is_named(
         (tmp_path / name).write_text(text)
     with pytest.raises(BadInput, match=words):
         import_file(database, tmp_path / name)
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_equal_rows_far_apart_are_told_apart(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "_BATCH", 3)
+    file = tmp_path / "usage.csv"
+    file.write_text("run_id,total_tokens\n" + "r,1\nr,2.0\n" * 5)
+    assert import_file(database, file).new_events == 10
+    assert consolidated_tokens(database, "r").spent.total == 15
+    assert import_file(database, file).new_events == 0
+
+
+def earlier_metrics(file: Path, columns: str, values: str) -> None:
+    with closing(sqlite3.connect(file)) as earlier:
+        earlier.executescript(
+            f"CREATE TABLE phase6_metrics (run_id, phase_id, {columns});"
+            f"INSERT INTO phase6_metrics VALUES ('r', 'one', {values});"
+        )
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+@pytest.mark.parametrize(
+    ("columns", "values"),
+    [
+        ("estimate_source", "'guess'"),
+        ("estimate_coverage_n", "'many'"),
+        ("estimate_coverage_n", "3000000000"),
+        ("plan_normalization_confidence", "'high'"),
+        ("created_at", "'soon'"),
+    ],
+)
+def test_wrong_metrics_are_named(
+    database: Database, tmp_path: Path, columns: str, values: str
+) -> None:
+    file = tmp_path / "earlier.db"
+    earlier_metrics(file, columns, values)
+    with pytest.raises(BadInput, match=f"phase6_metrics, row 1: {columns} is"):
+        import_file(database, file)
+
+
+def test_a_warning_in_plain_text_is_one_warning(database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "earlier.db"
+    earlier_metrics(file, "plan_normalization_warnings", "'no scope'")
+    assert import_file(database, file).new_metrics == 1
+    with database.read() as conn:
+        found = conn.scalar(sa.select(phase6_metrics.c.plan_normalization_warnings))
+    assert found == ["no scope"]
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_a_damaged_database_is_named(database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "earlier.db"
+    file.write_bytes(b"SQLite format 3\x00" + b"\xff" * 5000)
+    with pytest.raises(BadInput, match="cannot be read"):
+        import_file(database, file)
 
 
 def test_the_database_of_an_earlier_autopack(database: Database, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ QUESTIONS: dict[str, Callable[[sa.Connection], object]] = {
     "totals of a run": lambda conn: token_totals(conn, "r"),
     "tokens of each phase": lambda conn: phase_tokens(conn, "r"),
     "consolidated view of a run": lambda conn: consolidated_tokens(conn, "r"),
+    "consolidated view of a campaign": lambda conn: consolidated_tokens(conn, campaign="c"),
     "the same in SQL": lambda conn: conn.exec_driver_sql(
         "SELECT * FROM consolidated_tokens WHERE run_id = 'r'"
     ),
@@ -82,9 +83,9 @@ def known_run(database: Database) -> None:
             ),
             conn.exec_driver_sql(
                 "INSERT INTO runs (run_id, plan_hash, goal, repo, base_commit, branch, builder,"
-                " builder_options, models, features, token_cap, minutes_cap, at_cap, state,"
-                " created_at) VALUES ('r', 'h', 'g', '/r', 'c', 'b', 'script', '{}', '{}',"
-                " '[\"consolidated_metrics\"]', 1, 1, 'fail', 'RUN_CREATED',"
+                " builder_options, models, features, campaign_id, token_cap, minutes_cap, at_cap,"
+                " state, created_at) VALUES ('r', 'h', 'g', '/r', 'c', 'b', 'script', '{}', '{}',"
+                " '[\"consolidated_metrics\"]', 'c', 1, 1, 'fail', 'RUN_CREATED',"
                 " '2026-01-01 00:00:00')"
             ),
         )

@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from support.usage import usage_event
 
 from autopack.store import Database
-from autopack.store.usage import UsageEvent, event_key, open_intent, token_totals
+from autopack.store.tables import llm_usage_events
+from autopack.store.usage import UsageEvent, open_intent, token_totals
 from autopack.telemetry.recorder import Intent, Recorded, Recorder, ingest_all
 
-BASE = UsageEvent(
-    event_key="",
-    run_id="r",
-    phase_id="one",
-    attempt=1,
-    provider="p",
-    model="m",
-    role="builder",
-    category="base",
-    total_tokens=10,
-    cost=Decimal("0.25"),
-)
 UNSOUND = {"total_tokens": -1}
 
 
 def event(number: int, **changes: object) -> UsageEvent:
-    key = event_key("r", "one", 1, "p", None, number)
-    return replace(BASE, event_key=key, **changes)
+    return usage_event(number, **{"cost": Decimal("0.25")} | changes)
 
 
 @pytest.fixture
@@ -162,3 +150,73 @@ def test_ingests_and_writers_at_once_lose_nothing(
         thread.join()
     ingest_all(db, tmp_path)
     assert token_totals(db, "r").events == 200
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"total_tokens": 2**70},  # more than any engine counts to
+        {"total_tokens": 2**63},
+        {"role": "cook"},
+    ],
+)
+def test_an_event_that_no_engine_takes_waits_and_the_caller_goes_on(
+    recorder: Recorder, database: Database, spool: Path, changes: dict[str, object]
+) -> None:
+    def write(conn: sa.Connection) -> None:
+        recorder.record_in(conn, [event(1), event(2, **changes), event(3)])
+        open_intent(conn, "r", "one", 1, "builder")
+
+    database.transact(write)
+    totals = token_totals(database, "r")
+    assert (totals.total, totals.unreconciled_calls) == (20, 1)
+    assert len(spool.read_text().split("\n\n")) == 1
+    assert recorder.record([event(4, **changes)]) == Recorded(0, 1)
+
+
+def test_a_ledger_that_is_gone_leaves_the_callers_transaction_whole(
+    recorder: Recorder, database: Database
+) -> None:
+    def write(conn: sa.Connection) -> None:
+        recorder.record_in(conn, [event(1), event(2)], closes=Intent("r", "one", 1))
+        open_intent(conn, "r", "one", 1, "builder")
+
+    shut(database)
+    database.transact(write)
+    shut(database, "hidden", "llm_usage_events")
+    assert token_totals(database, "r").unreconciled_calls == 1
+    assert recorder.ingest() == Recorded(2, 0)
+
+
+def test_every_value_is_read_back_as_it_was_recorded(
+    recorder: Recorder, database: Database
+) -> None:
+    recorded = event(
+        1,
+        model="modèle \U0001f600",
+        total_tokens=100,
+        input_tokens=10,
+        cache_read_tokens=20,
+        cache_write_tokens=30,
+        output_tokens=40,
+        reasoning_tokens=7,
+        source="partial",
+        cost=Decimal("0.000012345678"),
+        price_version="1",
+        is_doctor_call=True,
+        doctor_model="cheap",
+        doctor_action="replan",
+        response_id='a"b\\c',
+        created_at=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+    )
+    assert recorder.record([recorded]) == Recorded(1, 0)
+    with database.read() as conn:
+        row = conn.execute(sa.select(llm_usage_events)).mappings().one()
+    assert dict(row) == vars(recorded)
+
+
+def test_text_that_no_engine_stores_is_replaced(recorder: Recorder, database: Database) -> None:
+    assert recorder.record([event(1, model="a\x00b\ud800c", response_id="\x00")]) == Recorded(1, 0)
+    with database.read() as conn:
+        row = conn.execute(sa.select(llm_usage_events)).mappings().one()
+    assert (row["model"], row["response_id"]) == ("a\ufffdb?c", "\ufffd")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from support.usage import record, usage_event
 
 from autopack.settings import Settings
 from autopack.store import Database, telemetry_tables
 from autopack.store.check import check
 from autopack.store.tables import llm_usage_events
-from autopack.store.usage import UsageEvent, record_events, token_totals
+from autopack.store.usage import UsageEvent, token_totals
 from autopack.telemetry.consolidated import usage
 from autopack.telemetry.maintenance import maintain
 from autopack.telemetry.recorder import Recorder
@@ -26,19 +26,8 @@ DAYS = timedelta(days=90)
 
 
 def event(number: int, **changes: object) -> UsageEvent:
-    base = UsageEvent(
-        event_key=f"key-{number}",
-        run_id="old",
-        phase_id="one",
-        attempt=1,
-        provider="p",
-        model=f"m{number % 2}",
-        role="builder",
-        category="base",
-        total_tokens=10,
-        created_at=OLD,
-    )
-    return replace(base, **changes)
+    known = {"event_key": f"key-{number}", "run_id": "old", "model": f"m{number % 2}"}
+    return usage_event(number, **known | {"created_at": OLD} | changes)
 
 
 @pytest.fixture
@@ -56,10 +45,6 @@ def filled(database: Database) -> Database:
         )
     )
     return database
-
-
-def record(db: Database, *events: UsageEvent) -> int:
-    return db.transact(lambda conn: record_events(conn, events))
 
 
 def kept(db: Database) -> int:

@@ -1,0 +1,106 @@
+"""The usage ledger: a row a model call, and a row a call that was announced."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import sqlalchemy as sa
+
+from autopack.store.columns import (
+    CATEGORIES,
+    ROLES,
+    DoctorModel,
+    ExactDecimal,
+    Source,
+    UtcDateTime,
+    metadata,
+    one_of,
+)
+
+# No foreign key to runs: money spent is recorded even where the run is gone.
+llm_usage_events = sa.Table(
+    "llm_usage_events",
+    metadata,
+    sa.Column("event_key", sa.String(64), primary_key=True),
+    sa.Column("run_id", sa.String(64), nullable=False),
+    sa.Column("phase_id", sa.String(64), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("category", sa.String(24), nullable=False),
+    sa.Column("total_tokens", sa.BigInteger, nullable=False),
+    sa.Column("input_tokens", sa.BigInteger),
+    sa.Column("cache_read_tokens", sa.BigInteger),
+    sa.Column("cache_write_tokens", sa.BigInteger),
+    sa.Column("output_tokens", sa.BigInteger),
+    sa.Column("reasoning_tokens", sa.BigInteger),
+    sa.Column("source", sa.String(16), nullable=False),
+    sa.Column("cost", ExactDecimal),
+    sa.Column("price_version", sa.Text),
+    sa.Column("is_doctor_call", sa.Boolean, nullable=False),
+    sa.Column("doctor_model", sa.String(16)),
+    sa.Column("doctor_action", sa.Text),
+    sa.Column("response_id", sa.Text),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    one_of("role", ROLES),
+    one_of("category", CATEGORIES),
+    one_of("source", get_args(Source)),
+    one_of("doctor_model", get_args(DoctorModel)),
+    sa.CheckConstraint(
+        "total_tokens >= 0 AND input_tokens >= 0 AND cache_read_tokens >= 0"
+        " AND cache_write_tokens >= 0 AND output_tokens >= 0 AND reasoning_tokens >= 0",
+        name="not_negative",
+    ),
+    sa.CheckConstraint(
+        "(input_tokens IS NULL AND cache_read_tokens IS NULL"
+        " AND cache_write_tokens IS NULL AND output_tokens IS NULL)"
+        " OR (input_tokens IS NOT NULL AND cache_read_tokens IS NOT NULL"
+        " AND cache_write_tokens IS NOT NULL AND output_tokens IS NOT NULL"
+        " AND total_tokens"
+        " = input_tokens + cache_read_tokens + cache_write_tokens + output_tokens)",
+        name="split",
+    ),
+    sa.CheckConstraint(
+        "reasoning_tokens <= COALESCE(output_tokens, total_tokens)", name="reasoning"
+    ),
+    sa.Index(None, "run_id", "phase_id", "attempt"),
+    # Doctor calls are few: these serve the estimate of what a call that was not made had cost.
+    sa.Index(
+        "ix_llm_usage_events_doctor_recent",
+        "created_at",
+        "event_key",
+        sqlite_where=sa.text("is_doctor_call IS 1"),
+        postgresql_where=sa.text("is_doctor_call IS true"),
+    ),
+    sa.Index(
+        "ix_llm_usage_events_doctor_tier",
+        "doctor_model",
+        "created_at",
+        "event_key",
+        sqlite_where=sa.text("is_doctor_call IS 1"),
+        postgresql_where=sa.text("is_doctor_call IS true"),
+    ),
+    sa.Index(
+        "ix_llm_usage_events_doctor_run",
+        "run_id",
+        "created_at",
+        "event_key",
+        sqlite_where=sa.text("is_doctor_call IS 1"),
+        postgresql_where=sa.text("is_doctor_call IS true"),
+    ),
+)
+
+llm_call_intents = sa.Table(
+    "llm_call_intents",
+    metadata,
+    sa.Column("intent_key", sa.String(64), primary_key=True),
+    sa.Column("run_id", sa.String(64), nullable=False),
+    sa.Column("phase_id", sa.String(64), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("opened_at", UtcDateTime, nullable=False),
+    sa.Column("closed_at", UtcDateTime),
+    one_of("role", ROLES),
+    sa.Index(None, "run_id", "phase_id", "attempt"),
+)

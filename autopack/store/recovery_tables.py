@@ -1,0 +1,108 @@
+"""The tables of what was done about failures, and of how far phases stray from the goal."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from autopack.store.columns import FreeText, Json, UtcDateTime, metadata
+
+# A plan that was made from plain text: the text, and how far the plan can be trusted.
+normalisations = sa.Table(
+    "normalisations",
+    metadata,
+    sa.Column("run_id", sa.String(64), sa.ForeignKey("runs.run_id"), primary_key=True),
+    sa.Column("text", FreeText, nullable=False),
+    sa.Column("category", sa.Text, nullable=False),
+    sa.Column("deliverables", Json, nullable=False),
+    sa.Column("scope", Json, nullable=False),
+    sa.Column("confidence", sa.Double, nullable=False),
+    sa.Column("confidence_parts", Json, nullable=False),
+    sa.Column("warnings", Json, nullable=False),
+)
+
+# A known failure that was met without a model.
+mitigations = sa.Table(
+    "mitigations",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("run_id", sa.String(64), nullable=False),
+    sa.Column("phase_id", sa.String(64), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("pattern_id", sa.Text, nullable=False),
+    # Every action was carried out.
+    sa.Column("success", sa.Boolean, nullable=False),
+    # The failure was gone afterwards; else every action was undone.
+    sa.Column("fixed", sa.Boolean, nullable=False),
+    sa.Column("actions_taken", Json, nullable=False),
+    sa.Column("suggestions", Json, nullable=False),
+    # The attempt passed, and without that a doctor would have been asked: which one.
+    sa.Column("doctor_call_skipped", sa.Boolean, nullable=False),
+    sa.Column("doctor_model", sa.String(16)),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.ForeignKeyConstraint(["run_id", "phase_id"], ["phases.run_id", "phases.phase_id"]),
+    sa.Index(None, "run_id", "phase_id", "attempt"),
+)
+
+# The tests that fail before a run changes anything, by commit, command and environment.
+base_failures = sa.Table(
+    "base_failures",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("commit", sa.String(64), nullable=False),
+    sa.Column("command", Json, nullable=False),
+    sa.Column("tests", Json, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+# The instructions that a replan gave a phase, by the revision from which they are in force.
+phase_revisions = sa.Table(
+    "phase_revisions",
+    metadata,
+    sa.Column("run_id", sa.String(64), primary_key=True),
+    sa.Column("phase_id", sa.String(64), primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("instructions", FreeText, nullable=False),
+    sa.Column("reason", FreeText, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.ForeignKeyConstraint(["run_id", "phase_id"], ["phases.run_id", "phases.phase_id"]),
+)
+
+# How far each revision of a phase strays from the goal of its run.
+drifts = sa.Table(
+    "drifts",
+    metadata,
+    sa.Column("run_id", sa.String(64), primary_key=True),
+    sa.Column("phase_id", sa.String(64), primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("similarity", sa.Double),  # null: a text has no word to compare
+    sa.Column("cosine", sa.Double, nullable=False),
+    sa.Column("embedder", sa.Text, nullable=False),
+    sa.Column("threshold", sa.Double, nullable=False),
+    sa.Column("drifted", sa.Boolean, nullable=False),
+    sa.Column("mode", sa.String(16), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.ForeignKeyConstraint(["run_id", "phase_id"], ["phases.run_id", "phases.phase_id"]),
+)
+
+# One call of a doctor, and what it answered.
+consultations = sa.Table(
+    "consultations",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("run_id", sa.String(64), nullable=False),
+    sa.Column("phase_id", sa.String(64), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("tier", sa.String(16), nullable=False),
+    # Why the routing rules asked this doctor.
+    sa.Column("route", sa.Text, nullable=False),
+    sa.Column("infrastructure", sa.Boolean, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("confidence", sa.Double, nullable=False),
+    sa.Column("rationale", FreeText, nullable=False),
+    sa.Column("hint", FreeText, nullable=False),
+    sa.Column("commit", sa.String(64), nullable=False),
+    sa.Column("commands", Json, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.ForeignKeyConstraint(["run_id", "phase_id"], ["phases.run_id", "phases.phase_id"]),
+    sa.Index(None, "run_id", "phase_id"),
+)
