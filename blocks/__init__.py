@@ -10,11 +10,13 @@ from blocks.builders import (
     SimulatedBlock,
 )
 from blocks.database import AutopackDatabase
+from blocks.doctor import AutopackDoctor
 from blocks.script_builder import ScriptBuilderBlock
 
 __all__ = [
     "ApiBlock",
     "AutopackDatabase",
+    "AutopackDoctor",
     "ClaudeCodeBlock",
     "CodexBlock",
     "CommandBlock",

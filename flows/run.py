@@ -15,12 +15,13 @@ from autopack.clock import SystemClock
 from autopack.errors import LeaseLost, WorkFailed
 from autopack.execution.approving import end_of_rejected
 from autopack.execution.progress import ending, next_phase
-from autopack.execution.session import RunSession, close_session
+from autopack.execution.session import RunSession, close_session, plan_of
 from autopack.execution.stopping import RunStopped, StopReason
 from autopack.execution.view import percent_complete, run_view
+from autopack.plan.model import DoctorMode
 from autopack.store.runs import get_ending, get_phases, get_run, run_of_flow
 from autopack.store.states import RunState
-from blocks.configured import configured
+from blocks.configured import configured, configured_doctor
 from flows.approval import still_waits
 from flows.opening import application, request
 from flows.phase import execute_phase
@@ -101,10 +102,15 @@ async def execute_run(
                 push=push,
             )
             run_id = await prepare_run(wanted, db, settings)
-        block = await configured(get_run(db, run_id).builder)
+        run = get_run(db, run_id)
+        block = await configured(run.builder)
         if not await still_waits(db, run_id):
             clone = repo if plan is None else None
-            session = await take_over_run(run_id, db, settings, flow_run_id, block.secrets, clone)
+            asks = plan_of(db, run).policy.doctor is DoctorMode.API
+            doctor = await configured_doctor() if asks else None
+            session = await take_over_run(
+                run_id, db, settings, flow_run_id, block.secrets, clone, doctor
+            )
             await _carry_on(session, flow_run_id)
             await still_waits(db, run_id)
         return run_view(db, run_id)

@@ -12,6 +12,7 @@ from autopack.clock import SystemClock
 from autopack.execution import approving, environment, finish, prepare
 from autopack.execution.session import RunSession, held, open_session
 from autopack.plan.model import PhaseSpec
+from autopack.recovery.doctor.endpoint import Endpoint
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.states import RunState
@@ -39,6 +40,7 @@ async def take_over_run(
     flow_run_id: str | None,
     builder_secrets: Mapping[str, str],
     repo: str | None = None,
+    doctor: Endpoint | None = None,
 ) -> RunSession:
     """Take the lease, end and count what a dead holder left, open the workspace."""
     return await asyncio.to_thread(
@@ -50,6 +52,7 @@ async def take_over_run(
         flow_run_id=flow_run_id,
         builder_secrets=builder_secrets,
         repo=repo,
+        doctor=doctor,
     )
 
 

@@ -71,7 +71,7 @@ def _doctor(session: RunSession) -> Doctor:
     if session.plan.policy.doctor is DoctorMode.API:
         from autopack.recovery.doctor.api import ApiDoctor
 
-        return ApiDoctor.of(session.plan.models)
+        return ApiDoctor.of(session.plan.models, session.doctor)
     from autopack.recovery.doctor.script import ScriptDoctor
 
     recording = os.environ.get(RECORDING) or session.run().builder_options.get("recording", ".")

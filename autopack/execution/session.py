@@ -28,6 +28,7 @@ from autopack.ids import process_mark
 from autopack.plan.features import Feature, kill_switches
 from autopack.plan.model import PhaseSpec, Plan
 from autopack.recovery.circuit_breaker import Admission
+from autopack.recovery.doctor.endpoint import Endpoint
 from autopack.redaction import Redactor, known_secrets
 from autopack.settings import Settings
 from autopack.store import budgets
@@ -76,6 +77,8 @@ class RunSession:
     toolchains: tuple[Detected, ...]
     redactor: Redactor
     environment: RunEnvironment | None = None
+    doctor: Endpoint | None = None
+    """Where the doctor is reached, if a block says so."""
     admission: Admission | None = None
     """The circuit's leave for the build that is about to start or under way."""
 
@@ -195,21 +198,24 @@ def open_session(
     flow_run_id: str | None = None,
     builder_secrets: Mapping[str, str] | None = None,
     repo: str | None = None,
+    doctor: Endpoint | None = None,
 ) -> RunSession:
     """Take the run over: lease, leftovers, unfinished attempts, workspace.
 
     ``builder_secrets`` are the builder's options that are not stored with the run. ``repo`` is
-    this machine's clone of the run's repository, where that has another path here.
+    this machine's clone of the run's repository, where that has another path here. ``doctor``
+    says where the doctor is reached, None leaves it to the environment.
 
     Raises RunHeld when another process works on it, Refused when it is finished.
     """
     run = _unfinished(db, run_id)
-    plan = Plan.from_json(json.dumps(get_plan_body(db, run.plan_hash)))
+    plan = plan_of(db, run)
     secrets = builder_secrets or {}
     builder = make_builder(run.builder, run.builder_options, model=run.model, secrets=secrets)
     builder.check(plan)
     options = {name: str(value) for name, value in run.builder_options.items()}
-    redactor = Redactor(known_secrets(os.environ, options, secrets.values()))
+    hidden = [*secrets.values(), *([doctor.api_key] if doctor else [])]
+    redactor = Redactor(known_secrets(os.environ, options, hidden))
     source = source_of(run, repo)
     sandbox = Sandbox.of(
         os.environ,
@@ -262,6 +268,7 @@ def open_session(
             workspace=workspace,
             toolchains=_toolchains(mirror, workspace, run),
             redactor=redactor,
+            doctor=doctor,
         )
         fingerprint = (
             None
@@ -284,6 +291,11 @@ def open_session(
     if _stopping:
         switch.stop(*_stopping[0])
     return session
+
+
+def plan_of(db: Database, run: RunRow) -> Plan:
+    """The run's plan, as it was stored."""
+    return Plan.from_json(json.dumps(get_plan_body(db, run.plan_hash)))
 
 
 def is_here(run: RunRow) -> bool:

@@ -174,13 +174,16 @@ def test_deployments_say_what_they_do_and_where_they_run(deployments: Any) -> No
 
 
 def test_there_is_a_block_for_the_database_and_for_every_builder(shown: Any) -> None:
-    promised = {"autopack-database"} | {f"autopack-builder-{name}" for name in shown["builders"]}
+    promised = {"autopack-database", "autopack-doctor"} | {
+        f"autopack-builder-{name}" for name in shown["builders"]
+    }
     assert promised <= set(shown["blocks"])
     assert all(shown["blocks"].values())
 
 
 def test_the_database_block_hides_its_url(shown: Any) -> None:
     assert shown["secrets"]["autopack-database"] == ["url"]
+    assert shown["secrets"]["autopack-doctor"] == ["api_key"]
 
 
 def test_blocks_and_worker_find_the_project() -> None:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from autopack.builders.protocol import ModelCall
 from autopack.errors import BadInput
 from autopack.plan.model import Models
+from autopack.recovery.doctor.endpoint import Endpoint
 from autopack.recovery.doctor.protocol import Answer, DoctorFailed, Opinion
 from autopack.recovery.routing import DoctorTier
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
+    from pydantic_ai.models import Model
 
 INSTRUCTIONS = """\
 You are consulted about one phase of an unattended coding run whose attempts fail. Read the
@@ -30,7 +32,7 @@ _SECONDS = 120.0
 class ApiDoctor:
     """Asks a model of the plan, the cheap or the strong one."""
 
-    def __init__(self, models: Mapping[DoctorTier, str]) -> None:
+    def __init__(self, models: Mapping[DoctorTier, str], endpoint: Endpoint | None = None) -> None:
         try:
             import pydantic_ai  # noqa: F401  # pyright: ignore[reportUnusedImport]
         except ImportError as error:
@@ -39,11 +41,14 @@ class ApiDoctor:
                 field="policy.doctor",
                 hint="install autopack[api], or set policy.doctor to off",
             ) from error
-        self._models = models
+        self._models, self._endpoint = models, endpoint
 
     @classmethod
-    def of(cls, models: Models) -> ApiDoctor:
-        """With the models that a plan names; one stands in for the other."""
+    def of(cls, models: Models, endpoint: Endpoint | None = None) -> ApiDoctor:
+        """With the models that a plan names; one stands in for the other.
+
+        The provider's usual variables say how it is reached without ``endpoint``.
+        """
         cheap = models.doctor_cheap or models.doctor_strong
         if cheap is None:
             raise BadInput(
@@ -51,7 +56,8 @@ class ApiDoctor:
                 field="models.doctor_cheap",
                 hint="name models.doctor_cheap and models.doctor_strong in the plan",
             )
-        return cls({DoctorTier.CHEAP: cheap, DoctorTier.STRONG: models.doctor_strong or cheap})
+        strong = models.doctor_strong or cheap
+        return cls({DoctorTier.CHEAP: cheap, DoctorTier.STRONG: strong}, endpoint)
 
     async def ask(self, question: str, *, tier: DoctorTier, phase_id: str, call: int) -> Opinion:
         """The model's answer to ``question``."""
@@ -61,7 +67,7 @@ class ApiDoctor:
         with capture_run_messages() as messages:
             try:
                 agent = Agent(
-                    provider_and_model(self._models[tier]),
+                    self._model(tier),
                     output_type=Answer,
                     instructions=INSTRUCTIONS,
                     retries=1,
@@ -71,6 +77,16 @@ class ApiDoctor:
             except (AgentRunError, UserError) as error:
                 raise DoctorFailed(str(error), _calls(messages)) from error
         return Opinion(done.output, _calls(messages))
+
+    def _model(self, tier: DoctorTier) -> Model | str:
+        name = provider_and_model(self._models[tier])
+        if self._endpoint is None:
+            return name
+        from autopack.builders.api_model import open_model
+
+        provider, _, model = name.partition(":")
+        key, base_url = self._endpoint.api_key, self._endpoint.base_url
+        return open_model(provider, model, key=key, base_url=base_url)
 
 
 def provider_and_model(name: str) -> str:
