@@ -11,7 +11,8 @@ from support.projects import Project, make_simulated, write_yaml
 
 from autopack.errors import BadInput
 
-pytestmark = pytest.mark.slow
+# What differs between the engines is tested with the store.
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("engine_name", ["sqlite"])]
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ async def test_none_at_once_is_refused(home: Path, project: Project) -> None:
     assert refused.value.field == "max"
 
 
-def test_counting_what_runs_at_once() -> None:
+def test_counting_what_runs_at_once(engine_name: str) -> None:
     times = [("00:00", "00:02"), ("00:01", "00:03"), ("00:02", "00:04")]
     day = "2026-01-01T"
     results = [{"started_at": f"{day}{a}", "finished_at": f"{day}{b}"} for a, b in times]

@@ -55,7 +55,12 @@ def is_quiet(home: Path) -> bool:
     return processes_of(home) == []
 
 
-def test_the_demo_as_json(demo: Any, machine: Machine) -> None:
+def test_the_demo_as_json(
+    demo: Any, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
     answer = demo("--json")
 
     assert answer.code == 0, answer.stderr
@@ -69,6 +74,8 @@ def test_the_demo_as_json(demo: Any, machine: Machine) -> None:
     assert is_quiet(machine.home)
     assert machine.run("show", run["run_id"], "--json").json == run
     _tokens_are_those_of_the_recording(machine.run("tokens", run["run_id"], "--json").json)
+    _it_did_what_it_says_on_a_real_repository(run)
+    assert list(elsewhere.iterdir()) == [], "the folder it is called in is left alone"
 
 
 def _tokens_are_those_of_the_recording(answer: dict[str, Any]) -> None:
@@ -88,8 +95,7 @@ def _tokens_are_those_of_the_recording(answer: dict[str, Any]) -> None:
     assert answer["unreconciled_calls"] == 0
 
 
-def test_the_demo_did_what_it_says_on_a_real_repository(demo: Any) -> None:
-    run = demo("--json").json
+def _it_did_what_it_says_on_a_real_repository(run: dict[str, Any]) -> None:
     repository = Path(run["repo"])
 
     commits = git(repository, "log", "--format=%s", f"main..{run['branch']}").splitlines()
@@ -138,13 +144,3 @@ def _the_next_commands_work(lines: list[str], machine: Machine) -> None:
             check=False,
         )
         assert done.returncode == 0, (command, done.stderr)
-
-
-def test_the_demo_leaves_the_folder_it_is_called_in_alone(
-    demo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.chdir(elsewhere)
-    assert demo("--json").code == 0
-    assert list(elsewhere.iterdir()) == []

@@ -170,7 +170,7 @@ def is_building(machine: Machine, run_id: str) -> bool:
     return answer.code == 0 and answer.json["executing_phases"] == 1
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_flow_run_whose_machine_was_lost_ends_crashed(deployed: Machine, tmp_path: Path) -> None:
     trigger = automation(deployed)
     # One heartbeat is late after 30 s; an operator may be less patient than the default.

@@ -18,7 +18,7 @@ from autopack.store.tables import runs
 
 pytestmark = pytest.mark.slow
 
-SHORT_LEASE = {"AUTOPACK_LEASE_SECONDS": "2"}
+SHORT_LEASE = {"AUTOPACK_LEASE_SECONDS": "6"}
 
 
 @pytest.fixture
@@ -75,12 +75,11 @@ def test_a_run_that_dies_again_and_again_is_closed(machine: Machine, project: Pr
 def test_what_the_database_no_longer_knows_is_removed_after_a_while(
     machine: Machine, project: Project
 ) -> None:
-    for run_id in ("kept", "forgotten", "recent", "foreign"):
-        assert machine.run("run", *project.run_args, "--run-id", run_id).code == 0
+    assert machine.run("run", *project.run_args, "--run-id", "kept").code == 0
     folders = machine.home / "runs"
     for run_id in ("forgotten", "recent", "foreign"):
         # As a run of a database that was restored from before it.
-        shutil.move(folders / run_id, folders / f"{run_id}-gone")
+        shutil.copytree(folders / "kept", folders / f"{run_id}-gone")
     (folders / "foreign-gone" / "database").write_text("sqlite:///elsewhere.db", encoding="utf-8")
     long_ago = time.time() - 8 * 24 * 3600
     for run_id in ("forgotten-gone", "foreign-gone"):

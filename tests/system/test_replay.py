@@ -15,7 +15,7 @@ from autopack.store.engine import Database
 pytestmark = pytest.mark.slow
 
 # How many runs, and how many of them succeed by chance and by the features under these names.
-FEW, MANY = (8, 1, 3), (20, 4, 10)
+FEW, MANY = (5, 1, 2), (20, 4, 10)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def steps() -> list[tuple[str, str]]:
     return [(name, rest) for name, rest in lines]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_install_steps_give_a_worker_that_starts(tmp_path: Path) -> None:
     system, project = tmp_path / "system", tmp_path / "project"
     subprocess.run([sys.executable, "-m", "venv", str(system)], check=True)

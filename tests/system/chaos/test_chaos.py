@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 def size(request: pytest.FixtureRequest) -> dict[str, int]:
     """Two hundred kills in all with --full."""
     full = request.config.getoption("--full")
-    return {"runs": 40, "kills": 100} if full else {"runs": 2, "kills": 3}
+    return {"runs": 40, "kills": 100} if full else {"runs": 2, "kills": 2}
 
 
 def test_nothing_is_lost_and_nothing_is_done_twice(
