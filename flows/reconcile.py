@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 
-from prefect import flow, get_run_logger
+from prefect import flow, get_client, get_run_logger
+from prefect.client.schemas.objects import WorkPoolStatus
+from prefect.exceptions import ObjectNotFound
 
-from autopack.errors import BadInput
 from autopack.store.runs import count_recovery
-from flows.executors import check_executor, submit
+from flows.executors import DEPLOYMENT, submit
 from flows.fleet import execute_all
 from flows.opening import application
 from tasks.reconciling import clean_up, mark_lost_flow_runs, sort_abandoned
@@ -19,7 +20,7 @@ from tasks.reconciling import clean_up, mark_lost_flow_runs, sort_abandoned
 async def reconcile() -> dict[str, int]:
     """Resume runs whose process died, at most three times each, and clean up after the dead.
 
-    Where runs have a deployment, workers resume them and this flow does not wait; else they go
+    Where there are workers, they resume them and this flow does not wait; else they go
     on in this process. Returns how much of each kind of work there was.
     """
     async with application(None) as (db, settings):
@@ -52,8 +53,13 @@ async def reconcile() -> dict[str, int]:
 
 
 async def _has_workers() -> bool:
+    """Whether somebody is there to take a flow run of the deployment."""
     try:
-        await check_executor("deployment")
-    except BadInput:
+        async with get_client() as client:
+            deployment = await client.read_deployment_by_name(DEPLOYMENT)
+            if deployment.work_pool_name is None:
+                return False
+            pool = await client.read_work_pool(deployment.work_pool_name)
+    except ObjectNotFound:
         return False
-    return True
+    return pool.status is WorkPoolStatus.READY

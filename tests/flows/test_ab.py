@@ -107,7 +107,7 @@ async def test_arms_may_run_side_by_side_and_pairs_at_once(
 
 
 @ON_SQLITE
-@pytest.mark.slow
+@pytest.mark.full
 async def test_arms_may_run_in_processes_of_their_own(home: Path, db: Any, tmp_path: Path) -> None:
     trial = make_trial(tmp_path, plans=1, control=agent(100), treatment=agent(100))
     report = await experiment(trial.spec, executor="process")

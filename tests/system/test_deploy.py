@@ -48,7 +48,7 @@ def wait_for(what: str, holds: Callable[[], Any], seconds: float = 60) -> Any:
     pytest.fail(f"{what} did not happen within {seconds:.0f} s")
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_what_an_operator_changed_stays_when_it_is_deployed_again(deployed: Machine) -> None:
     limit = "/v2/concurrency_limits/autopack-provider-openai"
     api(deployed, "PATCH", limit, {"limit": 3})
