@@ -191,6 +191,8 @@ def _postgres(folder: Path) -> Generator[str]:
 
 def _port(wanted: int | None) -> int:
     """``wanted`` when it is free, else BadInput; 4200 or any free port when None."""
+    if wanted is not None and not 1 <= wanted <= 65_535:
+        raise BadInput(f"port {wanted} is no port", field="port", hint="use 1 to 65535")
     for candidate in (wanted,) if wanted is not None else (DEFAULT_PORT, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -167,6 +167,7 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["usage", "parse", "nonsense", "PLAN"], 2),
     (["usage", "parse", "codex", "nowhere"], 2),
     (["budget", "show", "nobody"], 2),
+    (["up", "--port", "99999999"], 2),
     (["budget", "set", "all", "--tokens", "0"], 2),
     ([], 2),
     (["plan"], 2),
