@@ -6,8 +6,13 @@ import html
 from pathlib import Path
 
 from autopack.campaigns.compare import CampaignReport, Effect, Replayed
-from autopack.errors import BadInput
-from autopack.experiments.report import PAGE_STYLE, escape_markdown, html_table, markdown_table
+from autopack.experiments.report import (
+    PAGE_STYLE,
+    escape_markdown,
+    html_table,
+    markdown_table,
+    write_texts,
+)
 from autopack.experiments.tables import UNKNOWN, Table
 from autopack.experiments.wording import points
 
@@ -47,17 +52,7 @@ def write_report(report: CampaignReport, folder: Path) -> list[Path]:
         "report.md": to_markdown(report),
         "report.html": to_html(report),
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise BadInput(
-            f"{folder} cannot hold the report: {error.strerror}",
-            field="AUTOPACK_HOME",
-            hint="let Autopack write below its home",
-        ) from error
-    return [folder / name for name in texts]
+    return write_texts(texts, folder)
 
 
 def report_tables(report: CampaignReport) -> list[Table]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autopack.errors import BadInput
@@ -74,6 +74,11 @@ def write_report(analysis: Analysis, folder: Path) -> list[Path]:
         "report.html": to_html(analysis, plots),
         **{f"{plot.name}.svg": plot.svg for plot in plots},
     }
+    return write_texts(texts, folder)
+
+
+def write_texts(texts: Mapping[str, str], folder: Path) -> list[Path]:
+    """Write the files of a report. Raises BadInput when the folder cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
