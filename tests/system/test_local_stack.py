@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from support.experiments import agent, make_trial
 from support.processes import Answer, Machine, kill_tree, marked_processes
 from support.projects import Project, call, git, make_project, make_simulated
 
@@ -330,6 +331,30 @@ def test_workers_execute_a_fleet(stack: Machine, tmp_path: Path) -> None:
     tagged = {"flow_runs": {"tags": {"all_": ["fleet:at-work"]}}}
     names = [run["name"] for run in api(stack, "/flow_runs/filter", tagged)]
     assert sorted(names) == ["at-work-1", "at-work-2"]
+
+
+def test_workers_execute_an_experiment(stack: Machine, tmp_path: Path) -> None:
+    same = agent(1000)
+    trial = make_trial(tmp_path, plans=1, control=same, treatment=same, seed=1, attempts=1)
+    experiment = api(stack, "/deployments/name/ab-experiment/ab")["id"]
+    parameters = {"spec": str(trial.spec), "executor": "deployment"}
+    created = api(
+        stack, f"/deployments/{experiment}/create_flow_run", {"parameters": parameters}
+    )["id"]
+
+    wait_for("the verdict", lambda: flow_state(stack, created) == "COMPLETED", look=stack)
+
+    answer = stack.run("ab", "run", str(trial.spec), "--json")
+    assert answer.code == 0, answer.stderr
+    report = answer.json
+    assert (report["n_pairs"], report["n_void"], report["finished"]) == (1, 0, True)
+    tagged = {"flow_runs": {"tags": {"all_": [f"ab:{report['test_id']}"]}}}
+    arms = [run["name"] for run in api(stack, "/flow_runs/filter", tagged)]
+    runs = report["pairs"][0]["runs"]
+    assert sorted(arms) == sorted((runs["control_run_id"], runs["treatment_run_id"]))
+    key = f"autopack-ab-{report['test_id']}"
+    artifact = api(stack, f"/artifacts/{key}/latest")
+    assert report["sentence"] in artifact["data"]
 
 
 def test_a_cancelled_fleet_cancels_its_runs(stack: Machine, tmp_path: Path) -> None:
