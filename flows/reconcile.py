@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 
 from prefect import flow, get_client, get_run_logger
 from prefect.client.schemas.objects import WorkPoolStatus
 from prefect.exceptions import ObjectNotFound
 
-from autopack.store.runs import count_recovery
 from flows.executors import DEPLOYMENT, submit
 from flows.fleet import execute_all
 from flows.opening import application
-from tasks.reconciling import clean_up, mark_lost_flow_runs, sort_abandoned
+from tasks.reconciling import clean_up, find_asked_for, mark_lost_flow_runs, sort_abandoned
 
 
 @flow(name="reconcile", persist_result=False)
@@ -25,9 +23,8 @@ async def reconcile() -> dict[str, int]:
     """
     async with application(None) as (db, settings):
         marked = await mark_lost_flow_runs(db, settings)
-        abandoned = await sort_abandoned(db, settings)
-        for run_id in abandoned.to_resume:
-            await asyncio.to_thread(count_recovery, db, run_id)
+        asked_for = await find_asked_for(db)
+        abandoned = await sort_abandoned(db, settings, asked_for)
         if abandoned.to_resume and await _has_workers():
             for run_id in abandoned.to_resume:
                 await submit(run_id, db=db, tag="reconcile")

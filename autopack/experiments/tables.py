@@ -68,7 +68,12 @@ def _tokens(analysis: Analysis) -> Table:
             UNKNOWN,
             "descriptive",
         ),
-        ("e-value", _number(analysis.e_value), UNKNOWN, f"{STOPPING_E:.3g} stops a monitored experiment"),
+        (
+            "e-value",
+            _number(analysis.e_value),
+            UNKNOWN,
+            f"{STOPPING_E:.3g} stops a monitored experiment",
+        ),
         ("betting e-value", _number(analysis.e_bet), UNKNOWN, "for less, without assumptions"),
     )
     return Table("Tokens, treatment / control", ("measure", "value", "interval", "note"), rows)
