@@ -13,13 +13,15 @@ from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
     FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterExpectedStartTime,
     FlowRunFilterName,
     FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.states import Crashed
+from prefect.states import AwaitingRetry, Crashed
 
 from autopack.clock import SystemClock
 from autopack.errors import NotFound
@@ -31,8 +33,13 @@ from autopack.store.rows import RunRow
 from autopack.store.runs import get_run, run_of_flow
 
 _OF_RUNS = FlowFilter(name=FlowFilterName(any_=["execute-run"]))
+_OF_CAMPAIGNS = FlowFilter(
+    name=FlowFilterName(any_=["execute-runs", "ab-experiment", "replay-campaign"])
+)
+_RECENT = timedelta(days=2)
+"""Of what began longer ago, a person decides."""
 
-_PENDING_LEASES = 20
+_PENDING_LEASES = 10
 """For how many lengths of a lease a flow run may start up, as where its image has to be fetched."""
 
 
@@ -83,6 +90,29 @@ async def mark_lost_flow_runs(db: Database, settings: Settings) -> int:
             await _crash(client, flow_run)
             marked += 1
     return marked
+
+
+@task(name="resume campaigns", cache_policy=NO_CACHE, tags=["autopack"])
+async def resume_campaigns() -> int:
+    """Have workers go on with fleets, experiments and replay campaigns whose process died.
+
+    A flow run that is retried goes on with what it began; one that crashes again and again does
+    not.
+    """
+    resumed = 0
+    crashed = FlowRunFilter(
+        state=_in_states(StateType.CRASHED),
+        deployment_id=FlowRunFilterDeploymentId(is_null_=False),
+        expected_start_time=FlowRunFilterExpectedStartTime(after_=SystemClock().now() - _RECENT),
+    )
+    async with get_client() as client:
+        for flow_run in await client.read_flow_runs(
+            flow_filter=_OF_CAMPAIGNS, flow_run_filter=crashed
+        ):
+            if flow_run.run_count <= reconciling.MOST_RECOVERIES:
+                await client.set_flow_run_state(flow_run.id, AwaitingRetry(), force=True)
+                resumed += 1
+    return resumed
 
 
 def _is_lost(db: Database, flow_run: FlowRun, lease_seconds: float) -> bool:

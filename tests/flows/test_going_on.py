@@ -185,6 +185,36 @@ async def test_reconciling_leaves_a_run_that_waits_for_a_worker(
     assert await look() == (run_id,)
 
 
+async def test_a_campaign_whose_process_died_goes_on_a_few_times(home: Path) -> None:
+    from prefect import flow, get_client
+    from prefect.states import Cancelled, Crashed, Running
+
+    from flows import execute_runs
+    from tasks.reconciling import resume_campaigns
+
+    @flow
+    async def look() -> int:
+        return await resume_campaigns()
+
+    async with get_client() as client:
+        deployment = await client.create_deployment(
+            await client.create_flow(execute_runs), name="fleet"
+        )
+        died, unwanted = [
+            (await client.create_flow_run_from_deployment(deployment)).id for _ in range(2)
+        ]
+        await client.set_flow_run_state(unwanted, Cancelled(), force=True)
+        for _ in range(MOST_RECOVERIES):
+            await client.set_flow_run_state(died, Running(), force=True)
+            await client.set_flow_run_state(died, Crashed(), force=True)
+            assert await look() == 1
+            assert await state_of(died) == "AwaitingRetry"
+        await client.set_flow_run_state(died, Running(), force=True)
+        await client.set_flow_run_state(died, Crashed(), force=True)
+        assert await look() == 0
+        assert await state_of(unwanted) == "Cancelled"
+
+
 @pytest.mark.slow
 async def test_a_run_whose_process_is_killed_goes_on_in_another(
     db: Database, settings: Settings, run_id: str

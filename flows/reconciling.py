@@ -11,7 +11,13 @@ from prefect.exceptions import ObjectNotFound
 from flows.executors import DEPLOYMENT, submit
 from flows.fleet import execute_all
 from flows.opening import application
-from tasks.reconciling import clean_up, find_asked_for, mark_lost_flow_runs, sort_abandoned
+from tasks.reconciling import (
+    clean_up,
+    find_asked_for,
+    mark_lost_flow_runs,
+    resume_campaigns,
+    sort_abandoned,
+)
 
 
 @flow(name="reconcile", persist_result=False)
@@ -38,11 +44,13 @@ async def reconcile() -> dict[str, int]:
                 settings=settings,
                 database=None,
             )
+        campaigns = await resume_campaigns()
         cleaned = await clean_up(db, settings)
     counts = {
         "resumed_runs": len(abandoned.to_resume),
         "closed_runs": len(abandoned.closed),
         "crashed_flow_runs": marked,
+        "resumed_campaigns": campaigns,
         **asdict(cleaned),
     }
     get_run_logger().info("%s", ", ".join(f"{name} {n}" for name, n in counts.items()))
