@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from deployments.cli.options import Push
 from deployments.cli.output import AsJson, note, print_json
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def run(
         int | None,
         Parameter(name="--max", help="How many pairs at once; as the file says when left out."),
     ] = None,
+    push: Push = None,
     as_json: AsJson = False,
 ) -> int:
     """Run pairs of an experiment until the evidence suffices, and print the verdict.
@@ -49,7 +51,7 @@ def run(
         raise BadInput(f"--max is {max_concurrent_pairs}", field="max", hint="use 1 or more")
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
-    registered = register_experiment(spec, db=db)
+    registered = register_experiment(spec, db=db, home=settings.home, push=push)
     answers = start_server(settings)
     planned = registered.declared.planned
     note(f"experiment {registered.test_id}: at most {planned} pairs on {registered.commit[:12]}")
@@ -60,7 +62,7 @@ def run(
         from flows.ab import ab_experiment
 
         return await ab_experiment(
-            spec=spec, max_concurrent_pairs=max_concurrent_pairs, executor=executor
+            spec=spec, max_concurrent_pairs=max_concurrent_pairs, executor=executor, push=push
         )
 
     answer = execute_watched(
@@ -72,7 +74,8 @@ def run(
         print_analysis(Analysis.model_validate(answer))
         note(f"the report is in {settings.home / 'reports' / registered.test_id}")
     if not answer["finished"]:
-        note(f"interrupted; go on with `autopack ab run {spec}`")
+        more = f" --push {push}" if push else ""
+        note(f"interrupted; go on with `autopack ab run {spec}{more}`")
         return INTERRUPTED
     return 1 if answer["decision"] == "INVALID" else 0
 

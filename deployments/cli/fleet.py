@@ -19,15 +19,10 @@ from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.states import RunState
 from deployments.cli.executing import execute_many
+from deployments.cli.options import ExecutorName, MaxRuns, Push
 from deployments.cli.output import AsJson, note, out, plain_table, print_json, state_text
 from deployments.cli.serving import start_server
 from flows.process import INTERRUPTED
-
-MaxRuns = Annotated[int, Parameter(name="--max", help="How many runs at the same time.")]
-ExecutorName = Annotated[
-    Literal["inline", "process", "deployment"],
-    Parameter(help="In this process, each in one of its own, or each by a worker."),
-]
 
 
 def fleet(
@@ -52,6 +47,7 @@ def fleet(
     at_cap: Annotated[
         Literal["fail", "ask"], Parameter(help="At a cap: fail, or wait for a person.")
     ] = "fail",
+    push: Push = None,
     enable: Annotated[list[str] | None, Parameter(help="Turn a feature on.", negative="")] = None,
     disable: Annotated[list[str] | None, Parameter(help="Turn a feature off.", negative="")] = None,
     as_json: AsJson = False,
@@ -77,6 +73,7 @@ def fleet(
             disable=tuple(disable or ()),
             token_cap=token_cap,
             at_cap=at_cap,
+            push=push,
         ),
         [(f"{name}-{number}", plan) for number, plan in enumerate(plans, start=1)],
         db,
@@ -100,6 +97,7 @@ def fleet(
             token_cap=token_cap,
             at_cap=at_cap,
             run_id=name,
+            push=push,
         )
 
     ids = [f"{name}-{number + 1}" for number in range(len(plans))]
@@ -138,7 +136,9 @@ def _check(
     if "/" in (common.builder or ""):
         return  # what its block adds is known to the flow only
     for run_id, plan in plans:
-        wanted = replace(common, run_id=run_id, plan=plan)
+        # All have one remote, and asking it takes a while.
+        push = common.push if (run_id, plan) == plans[0] else None
+        wanted = replace(common, run_id=run_id, plan=plan, push=push)
         check_request(wanted, db=db, settings=settings, clock=SystemClock())
 
 

@@ -21,10 +21,9 @@ from autopack.store.recovery import get_normalisation
 from autopack.store.runs import get_run
 from autopack.workspace.source import SourceRepository
 from deployments.cli.executing import INTERRUPTED, execute, exit_code
+from deployments.cli.options import Push
 from deployments.cli.output import AsJson, note, print_json, print_run
 from deployments.cli.serving import start_server
-
-Many = Parameter(negative="", consume_multiple=False)
 
 
 def run(
@@ -45,10 +44,7 @@ def run(
     campaign: Annotated[
         str | None, Parameter(help="The campaign whose budget it shares; see `budget`.")
     ] = None,
-    push: Annotated[
-        str | None,
-        Parameter(help="A remote, folder or URL that every attempt is pushed to."),
-    ] = None,
+    push: Push = None,
     enable: Annotated[list[str] | None, Parameter(help="Turn a feature on.", negative="")] = None,
     disable: Annotated[list[str] | None, Parameter(help="Turn a feature off.", negative="")] = None,
     as_json: AsJson = False,
