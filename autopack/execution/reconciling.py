@@ -16,7 +16,8 @@ from autopack.clock import Clock
 from autopack.errors import NotFound, Refused, RunHeld
 from autopack.execution.finish import end_abandoned
 from autopack.execution.returning import count_returned
-from autopack.execution.session import DATABASE_NOTE, is_here
+from autopack.execution.run_folder import DATABASE_NOTE
+from autopack.execution.stored import is_here
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.leases import abandoned_runs, holder_of
