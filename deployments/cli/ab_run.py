@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import threading
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from cyclopts import Parameter
 
-from deployments.cli.options import Push
+from deployments.cli.options import ExecutorName, Push
 from deployments.cli.output import AsJson, note, print_json
+from deployments.cli.watching import Watch
 
 if TYPE_CHECKING:
     from autopack.store.engine import Database
     from autopack.store.experiments import PairRow
 
-_POLL_SECONDS = 0.5
-
 
 def run(
     spec: Annotated[str, Parameter(help="An experiment file or a URL.")],
     *,
-    executor: Annotated[
-        Literal["inline", "process", "deployment"],
-        Parameter(help="Where runs are executed: here, in processes, or on a worker."),
-    ] = "inline",
+    executor: ExecutorName = "inline",
     max_concurrent_pairs: Annotated[
         int | None,
         Parameter(name="--max", help="How many pairs at once; as the file says when left out."),
@@ -80,38 +74,26 @@ def run(
     return 1 if answer["decision"] == "INVALID" else 0
 
 
-class PairProgress:
+class PairProgress(Watch):
     """Tells of every pair that ends while the block is open; reads only what was committed."""
 
+    seconds = 0.5
+
     def __init__(self, db: Database, test_id: str, planned: int) -> None:
+        super().__init__()
         self._db, self._test_id, self._planned = db, test_id, planned
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
         self._told = {pair.number for pair in self._finished()}
 
-    def __enter__(self) -> PairProgress:
+    def __enter__(self) -> Self:
         if self._told:
             note(f"{len(self._told)} pairs have run before")
-        self._thread.start()
-        return self
+        return super().__enter__()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        last = False
-        while not last:
-            last = self._ended.wait(_POLL_SECONDS)
-            for pair in self._finished():
-                if pair.number not in self._told:
-                    self._told.add(pair.number)
-                    note(self._line(pair))
+    def look(self) -> None:
+        for pair in self._finished():
+            if pair.number not in self._told:
+                self._told.add(pair.number)
+                note(self._line(pair))
 
     def _finished(self) -> list[PairRow]:
         from autopack.store.experiments import get_pairs
