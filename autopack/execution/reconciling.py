@@ -27,6 +27,7 @@ from autopack.store.states import RunState
 from autopack.telemetry.recorder import ingest_all
 from autopack.workspace import leftovers
 from autopack.workspace.git import Git
+from autopack.workspace.scratch import Scratch
 
 MOST_RECOVERIES = 3
 """How often a run is resumed for a holder that fell silent, before it is closed."""
@@ -130,6 +131,8 @@ def _remove_workspace(db: Database, folder: Path) -> bool:
     left = [path for name in ("work", "environment") if (path := folder / name).exists()]
     for path in left:
         shutil.rmtree(path, ignore_errors=True)
+    if left:
+        Scratch.of(folder).sweep()
     return bool(left)
 
 
@@ -144,6 +147,7 @@ def _remove_run(db: Database, home: Path, folder: Path, grace: timedelta) -> boo
         return False
     for git_dir in (home / "repositories").glob("*.git"):
         _remove_refs(Git(git_dir=git_dir), folder.name)
+    Scratch.of(folder).sweep()
     shutil.rmtree(folder, ignore_errors=True)
     return True
 

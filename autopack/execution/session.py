@@ -54,6 +54,7 @@ from autopack.workspace import leftovers
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.process import Supervisor
 from autopack.workspace.sandbox import Sandbox
+from autopack.workspace.scratch import Scratch
 from autopack.workspace.workspace import Workspace
 
 
@@ -219,7 +220,8 @@ def open_session(
         readable=[Mirror.folder(settings.home, source)],
     )
     acquired = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds)
-    switch, supervisor = StopSwitch(), Supervisor(sandbox=sandbox)
+    scratch = Scratch.of(settings.run_folder(run_id))
+    switch, supervisor = StopSwitch(), Supervisor(sandbox=sandbox, scratch=scratch)
     keeper = LeaseKeeper(
         db_url=settings.database_url,
         lease=acquired.lease,
@@ -232,6 +234,7 @@ def open_session(
         # Again, for until the lease was taken another holder may have worked on it.
         run = unfinished(db, run_id)
         _end_leftovers(leftovers.run_marks(run_id, db.identity), acquired)
+        scratch.sweep()
         mirror = Mirror.open(settings.home, source)
         fetch_missing(mirror, source, run, get_attempts(db, run_id))
         run_folder = settings.run_folder(run_id)
