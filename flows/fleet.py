@@ -84,14 +84,14 @@ async def execute_runs(
     await check_executor(executor)
     async with application(database) as (db, settings):
         remote = None
-        if push is not None and plans:
-            # Once, and before anything is stored: a bad one is no fault of any of the plans.
+        if push is not None:
+            # Before anything is stored: a bad one is no fault of any of the plans.
             remote = await asyncio.to_thread(
                 check_remote,
                 push,
                 repo=repo or ".",
                 commit=commit,
-                run_id=f"{name}-1",
+                run_ids=[f"{name}-{number + 1}" for number in range(len(plans or ()))],
                 db=db,
                 settings=settings,
             )

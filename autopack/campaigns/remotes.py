@@ -23,7 +23,8 @@ def check_remotes(
     """The remote of each repository that is replayed, by its location; empty for none.
 
     ``push`` is a remote's name in each of them, a folder or a URL, and takes pushes now. Replays
-    that are stored keep what they have. Raises BadInput naming ``push``, and RepositoryError.
+    that are stored keep what they have, and go on also while it does not answer. Raises BadInput
+    naming ``push``, and RepositoryError.
     """
     stored = {run.repo: run.push for run in replays_of(db, campaign.campaign_id).values()}
     if push is None:
@@ -33,20 +34,23 @@ def check_remotes(
         if original.repo in found:
             continue
         source = SourceRepository.open(original.repo)
-        wanted = Remote.named(push, source).name
-        kept = stored.get(original.repo, wanted)
-        if kept != wanted:
-            where = "nowhere" if kept is None else f"to {kept}"
-            raise BadInput(
-                f"the replays of {campaign.campaign_id} were stored to be pushed {where}",
-                field="push",
-                hint="go on without it, or choose another name for the campaign",
-            )
-        found[original.repo] = Remote.checked(
-            push,
-            source,
-            original.base_commit,
-            home=home,
-            run_id=campaign.replay_id(original.run_id, campaign.lanes[0]),
-        ).name
+        if original.repo in stored:
+            remote = _kept(stored[original.repo], Remote.named(push, source), campaign)
+        else:
+            run_id = campaign.replay_id(original.run_id, campaign.lanes[0])
+            commit = original.base_commit
+            remote = Remote.checked(push, source, commit, home=home, run_id=run_id)
+        found[original.repo] = remote.name
     return found
+
+
+def _kept(kept: str | None, wanted: Remote, campaign: Campaign) -> Remote:
+    """The remote of replays that are stored already, which is not changed."""
+    if wanted.name != kept:
+        where = "nowhere" if kept is None else f"to {kept}"
+        raise BadInput(
+            f"the replays of {campaign.campaign_id} were stored to be pushed {where}",
+            field="push",
+            hint="go on without it, or choose another name for the campaign",
+        )
+    return wanted

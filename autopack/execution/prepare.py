@@ -170,15 +170,24 @@ def check_request(
 
 
 def check_remote(
-    name: str, *, repo: str, commit: str | None, run_id: str, db: Database, settings: Settings
-) -> Remote:
-    """The remote of runs of ``repo`` that are yet to be stored, ``run_id`` the first of them.
+    name: str,
+    *,
+    repo: str,
+    commit: str | None,
+    run_ids: Iterable[str],
+    db: Database,
+    settings: Settings,
+) -> Remote | None:
+    """The remote of those of the runs that are yet to be stored, looked at once for all of them.
 
-    Raises BadInput naming the field ``push``, and RepositoryError.
+    None when there is no such run: the others keep the remote that they have, and go on also
+    while it does not answer. Raises BadInput naming the field ``push``, and RepositoryError.
     """
+    new = next((run_id for run_id in run_ids if _stored_commit(db, run_id) is None), None)
+    if new is None:
+        return None
     source = SourceRepository.open(repo)
-    base_commit = source.resolve(commit or _stored_commit(db, run_id))
-    return Remote.checked(name, source, base_commit, home=settings.home, run_id=run_id)
+    return Remote.checked(name, source, source.resolve(commit), home=settings.home, run_id=new)
 
 
 def _plan_of(

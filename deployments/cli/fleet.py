@@ -12,7 +12,7 @@ from rich.markup import escape
 from autopack.builders.registry import parse_options
 from autopack.clock import SystemClock
 from autopack.errors import BadInput
-from autopack.execution.prepare import RunRequest, check_request
+from autopack.execution.prepare import RunRequest, check_remote, check_request
 from autopack.execution.session import is_stopping
 from autopack.ids import check_id, new_run_id
 from autopack.settings import Settings
@@ -73,9 +73,9 @@ def fleet(
             disable=tuple(disable or ()),
             token_cap=token_cap,
             at_cap=at_cap,
-            push=push,
         ),
         [(f"{name}-{number}", plan) for number, plan in enumerate(plans, start=1)],
+        push,
         db,
         settings,
     )
@@ -130,16 +130,23 @@ def print_results(results: list[dict[str, Any]]) -> None:
 
 
 def _check(
-    common: RunRequest, plans: list[tuple[str, str]], db: Database, settings: Settings
+    common: RunRequest,
+    plans: list[tuple[str, str]],
+    push: str | None,
+    db: Database,
+    settings: Settings,
 ) -> None:
-    """Raise what is wrong with any of the plans before one of them is started."""
+    """Raise what is wrong with any of the plans or the remote before one of them is started."""
     if "/" in (common.builder or ""):
         return  # what its block adds is known to the flow only
     for run_id, plan in plans:
-        # All have one remote, and asking it takes a while.
-        push = common.push if (run_id, plan) == plans[0] else None
-        wanted = replace(common, run_id=run_id, plan=plan, push=push)
+        wanted = replace(common, run_id=run_id, plan=plan)
         check_request(wanted, db=db, settings=settings, clock=SystemClock())
+    if push is not None:
+        ids = [run_id for run_id, _ in plans]
+        check_remote(
+            push, repo=common.repo, commit=common.commit, run_ids=ids, db=db, settings=settings
+        )
 
 
 def exit_code(results: list[dict[str, Any]]) -> int:

@@ -260,8 +260,10 @@ def test_a_campaign_that_goes_on_keeps_its_remote(
 ) -> None:
     home = tmp_path / "home"
     stored(database, plan(database, push="central", home=home))
+    away = pushed.rename(pushed.with_name("away.git"))
     for same in (None, "central"):
         assert set(plan(database, push=same, home=home).remotes.values()) == {"central"}
+    away.rename(pushed)
     stored(database, plan(database, "quiet"))
     for name, push in (("c", str(pushed)), ("quiet", "central")):
         with pytest.raises(AutopackError) as refused:
