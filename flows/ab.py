@@ -31,6 +31,7 @@ async def ab_experiment(
     spec: str,
     max_concurrent_pairs: int | None = None,
     executor: Literal["inline", "process", "deployment"] = "inline",
+    push: str | None = None,
 ) -> dict[str, Any]:
     """Run pairs of an experiment until the evidence suffices, and return its report.
 
@@ -42,6 +43,8 @@ async def ab_experiment(
         max_concurrent_pairs: How many pairs run at once; as the file says when left out.
         executor: Where runs are executed: inline in this process, each in a process of its own,
             or by the deployment on a worker.
+        push: A remote of the repository, a path or a URL: every attempt of both arms is pushed
+            there. It is no part of the experiment, and may change when that goes on.
     """
     if max_concurrent_pairs is not None and max_concurrent_pairs < 1:
         raise BadInput(
@@ -49,7 +52,7 @@ async def ab_experiment(
         )
     await check_executor(executor)
     async with application(None) as (db, settings):
-        registered = await register_experiment(spec, db)
+        registered = await register_experiment(spec, db, settings, push)
         log = get_run_logger()
         for caution in cautions(registered):
             log.warning("%s", caution)
@@ -65,7 +68,10 @@ async def ab_experiment(
 
 @flow(name="ab-pair", flow_run_name="pair {number} of {test_id}", persist_result=False)
 async def ab_pair(
-    test_id: str, number: int, executor: Literal["inline", "process", "deployment"] = "inline"
+    test_id: str,
+    number: int,
+    executor: Literal["inline", "process", "deployment"] = "inline",
+    push: str | None = None,
 ) -> dict[str, Any]:
     """Run both arms of one pair of a registered experiment, and judge the pair.
 
@@ -75,9 +81,10 @@ async def ab_pair(
         test_id: The experiment.
         number: The pair, counted from 1 in planned order.
         executor: Where runs are executed: inline, process or deployment.
+        push: A remote of the repository, a path or a URL that runs not stored yet are pushed to.
     """
     async with application(None) as (db, settings):
-        registered = Registered.of(get_test(db, test_id))
+        registered = Registered.of(get_test(db, test_id)).pushed_to(push)
         pair = _pair(db, test_id, number)
         order = ARM_NAMES[::-1] if pair.first == "treatment" else ARM_NAMES
         runs = [await prepare_arm(registered, pair, arm, db, settings) for arm in order]
@@ -119,7 +126,9 @@ async def _run_pairs(
                         reason = f"{OUT_OF_BUDGET} left no room for pair {pair.number}"
                     break
             waiting.pop(0)
-            running.add(asyncio.create_task(ab_pair(registered.test_id, pair.number, executor)))
+            push = registered.remote.name if registered.remote else None
+            flow_run = ab_pair(registered.test_id, pair.number, executor, push)
+            running.add(asyncio.create_task(flow_run))
         if not running:
             break
         done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)

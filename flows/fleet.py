@@ -14,6 +14,7 @@ from prefect.runtime import flow_run as current_flow_run
 from autopack.clock import SystemClock
 from autopack.errors import AutopackError, BadInput
 from autopack.execution.fleet import FleetItem, item_of, refused
+from autopack.execution.prepare import check_remote
 from autopack.execution.session import is_stopping
 from autopack.ids import check_id
 from autopack.settings import Settings
@@ -48,6 +49,7 @@ async def execute_runs(
     run_id: str | None = None,
     database: str | None = None,
     run_ids: list[str] | None = None,
+    push: str | None = None,
 ) -> list[dict[str, Any]]:
     """Execute many plans, or go on with many runs; one that fails takes no other down.
 
@@ -71,6 +73,8 @@ async def execute_runs(
         run_id: A name for the fleet; its runs are called NAME-1, NAME-2 and so on.
         database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
         run_ids: Stored runs to execute or to go on with.
+        push: A remote of the repository, a path or a URL: every attempt at the plans is pushed
+            there, so that another machine can go on with their runs.
     """
     if max_concurrent_runs < 1:
         raise BadInput(
@@ -79,6 +83,18 @@ async def execute_runs(
     name = check_id(fleet_name(), "run_id")
     await check_executor(executor)
     async with application(database) as (db, settings):
+        remote = None
+        if push is not None:
+            # Before anything is stored: a bad one is no fault of any of the plans.
+            remote = await asyncio.to_thread(
+                check_remote,
+                push,
+                repo=repo or ".",
+                commit=commit,
+                run_ids=[f"{name}-{number + 1}" for number in range(len(plans or ()))],
+                db=db,
+                settings=settings,
+            )
         entries: list[str | FleetItem] = []
         for number, plan in enumerate(plans or (), start=1):
             try:
@@ -93,6 +109,7 @@ async def execute_runs(
                     token_cap=token_cap,
                     at_cap=at_cap,
                     run_id=f"{name}-{number}",
+                    push=remote,
                 )
                 entries.append(await prepare_run(wanted, db, settings))
             except AutopackError as error:

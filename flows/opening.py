@@ -11,6 +11,7 @@ from autopack.builders.registry import parse_options
 from autopack.execution.prepare import RunRequest
 from autopack.settings import Settings
 from autopack.store.engine import Database
+from autopack.workspace.remote import Remote
 from blocks.configured import configured
 
 
@@ -46,7 +47,7 @@ async def request(
     at_cap: str,
     run_id: str | None,
     campaign: str | None = None,
-    push: str | None = None,
+    push: str | Remote | None = None,
 ) -> RunRequest:
     """A flow's parameters as a request, with what the builder's block adds to them."""
     block = await configured(builder)

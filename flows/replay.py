@@ -43,6 +43,7 @@ async def replay_campaign(
     token_cap: int | None = None,
     name: str | None = None,
     database: str | None = None,
+    push: str | None = None,
 ) -> dict[str, Any]:
     """Run finished runs again and say what other features bring.
 
@@ -66,6 +67,8 @@ async def replay_campaign(
         token_cap: The most tokens of all replays together; the sum of their caps when left out.
         name: A name for the campaign. The name of an interrupted one goes on with it.
         database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
+        push: A remote of the repository, a path or a URL: every attempt is pushed there. Replays
+            are pushed nowhere when left out, also those of runs that were.
     """
     if max_concurrent_runs < 1:
         raise BadInput(
@@ -87,11 +90,13 @@ async def replay_campaign(
             disable=disable or (),
             baseline=not no_baseline,
             token_cap=token_cap,
+            push=push,
             now=SystemClock().now(),
+            home=settings.home,
         )
         if dry_run:
             return planned.as_json()
-        replays = await store_replays(db, planned.campaign, planned.token_cap)
+        replays = await store_replays(db, planned)
         items = await execute_all(
             replays,
             name=called,

@@ -15,8 +15,9 @@ from autopack.clock import SystemClock
 from autopack.errors import LeaseLost, WorkFailed
 from autopack.execution.approving import end_of_rejected
 from autopack.execution.progress import ending, next_phase
-from autopack.execution.session import RunSession, close_session, plan_of
+from autopack.execution.session import RunSession, close_session
 from autopack.execution.stopping import RunStopped, StopReason
+from autopack.execution.stored import plan_of
 from autopack.execution.view import percent_complete, run_view
 from autopack.plan.model import DoctorMode
 from autopack.store.runs import get_ending, get_phases, get_run, run_of_flow

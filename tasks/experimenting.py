@@ -23,9 +23,13 @@ from tasks.reporting import artifact_key
 
 
 @task(name="register experiment", cache_policy=NO_CACHE, tags=["autopack"])
-async def register_experiment(spec: str, db: Database) -> Registered:
-    """Check the experiment and register it; one that goes on is found again."""
-    return await asyncio.to_thread(registration.register_experiment, spec, db=db)
+async def register_experiment(
+    spec: str, db: Database, settings: Settings, push: str | None
+) -> Registered:
+    """Check the experiment and its remote, and register it; one that goes on is found again."""
+    return await asyncio.to_thread(
+        registration.register_experiment, spec, db=db, home=settings.home, push=push
+    )
 
 
 @task(

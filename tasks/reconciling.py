@@ -103,7 +103,9 @@ async def resume_campaigns() -> int:
     crashed = FlowRunFilter(
         state=_in_states(StateType.CRASHED),
         deployment_id=FlowRunFilterDeploymentId(is_null_=False),
-        expected_start_time=FlowRunFilterExpectedStartTime(after_=SystemClock().now() - _RECENT),
+        expected_start_time=FlowRunFilterExpectedStartTime.model_validate(
+            {"after_": SystemClock().now() - _RECENT}
+        ),
     )
     async with get_client() as client:
         for flow_run in await client.read_flow_runs(

@@ -12,16 +12,18 @@ from prefect.cache_policies import NO_CACHE
 from autopack.campaigns import compare, lanes, report
 from autopack.campaigns.compare import CampaignReport
 from autopack.campaigns.lanes import Campaign
+from autopack.campaigns.planning import PlannedCampaign
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from tasks.reporting import artifact_key
 
 
 @task(name="store replays", cache_policy=NO_CACHE, tags=["autopack"])
-async def store_replays(db: Database, campaign: Campaign, token_cap: int) -> list[str]:
+async def store_replays(db: Database, planned: PlannedCampaign) -> list[str]:
     """Register the campaign and store its runs, each once; their ids in the order to run them."""
-    await asyncio.to_thread(lanes.register, db, campaign, token_cap=token_cap)
-    return await asyncio.to_thread(lanes.store_replays, db, campaign)
+    campaign = planned.campaign
+    await asyncio.to_thread(lanes.register, db, campaign, token_cap=planned.token_cap)
+    return await asyncio.to_thread(lanes.store_replays, db, campaign, planned.remotes)
 
 
 @task(name="report on replays", cache_policy=NO_CACHE, tags=["autopack"])

@@ -34,6 +34,7 @@ from autopack.builders.usage import Usage, parse
 from autopack.builders.watching import Watch, watched
 from autopack.errors import BadInput
 from autopack.workspace.limits import MAX_FILES
+from autopack.workspace.scratch import Scratch
 
 if TYPE_CHECKING:
     from autopack.plan.model import Plan
@@ -247,10 +248,11 @@ def _result(usage: Usage, end: Exit | None, ended_because: str | None) -> BuildR
 
 def _version(program: str) -> str | None:
     with tempfile.TemporaryDirectory(prefix="autopack-probe-") as home:
+        own = {"HOME": home, "USERPROFILE": home, **Scratch.variables(Path(home))}
         try:
             done = subprocess.run(
                 [program, "--version"],
-                env={**os.environ, "HOME": home, "USERPROFILE": home},
+                env={**os.environ, **own},
                 capture_output=True,
                 stdin=subprocess.DEVNULL,
                 timeout=30,

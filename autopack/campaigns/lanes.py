@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -130,8 +130,10 @@ def find_campaign(source: Source, campaign_id: str) -> Campaign | None:
     )
 
 
-def store_replays(db: Database, campaign: Campaign) -> list[str]:
+def store_replays(db: Database, campaign: Campaign, remotes: Mapping[str, str]) -> list[str]:
     """Store every replay that is not stored yet; the ids of all, in the order to run them.
+
+    ``remotes`` says by repository where its replays are pushed to.
 
     The lanes of an original follow each other in random order, the same in every attempt, so
     that neither lane always meets the warmer cache or the later hour.
@@ -141,11 +143,12 @@ def store_replays(db: Database, campaign: Campaign) -> list[str]:
     for run_id in campaign.run_ids:
         original = get_run(db, run_id)
         lanes = dice.sample(campaign.lanes, len(campaign.lanes))
-        found += [_store(db, campaign, original, lane) for lane in lanes]
+        push = remotes.get(original.repo)
+        found += [_store(db, campaign, original, lane, push) for lane in lanes]
     return found
 
 
-def _store(db: Database, campaign: Campaign, original: RunRow, lane: Lane) -> str:
+def _store(db: Database, campaign: Campaign, original: RunRow, lane: Lane, push: str | None) -> str:
     run_id = campaign.replay_id(original.run_id, lane)
     body = get_plan_body(db, original.plan_hash)
     plan = Plan.from_json(json.dumps(body))
@@ -170,6 +173,7 @@ def _store(db: Database, campaign: Campaign, original: RunRow, lane: Lane) -> st
             at_cap=original.at_cap,
             campaign_id=campaign.campaign_id,
             prompt=original.prompt,
+            push=push,
             replay_of=original.run_id,
             lane=lane.value,
         ),

@@ -9,12 +9,8 @@ from sqlalchemy import Connection
 from autopack.clock import Clock
 from autopack.errors import BadInput, GitFailed, Refused, RepositoryError, RunHeld
 from autopack.execution.pushing import push_at_the_end
-from autopack.execution.session import (
-    RunSession,
-    close_session,
-    open_session,
-    remove_workspaces,
-)
+from autopack.execution.run_folder import remove_workspaces
+from autopack.execution.session import RunSession, close_session, open_session
 from autopack.settings import Settings
 from autopack.store.budgets import settle
 from autopack.store.engine import Database
@@ -53,7 +49,7 @@ def finish(session: RunSession, state: RunState, reason: str | None = None) -> N
         state = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
         reason = f"branch {run.branch} was not pushed to {run.push}: {error}"
     # In this order, so that a death in between leaves a run to resume and not a stray checkout.
-    remove_workspaces(session)
+    remove_workspaces(session.folder, session.mirror)
     session.db.transact(lambda conn: _close(conn, session.lease, state, reason))
 
 

@@ -42,8 +42,8 @@ class RunRequest:
     ``commit`` is any revision, HEAD when None. ``token_cap`` overrides the plan's.
     ``campaign`` names the budget that the run shares with others. ``prompt`` is what builders are
     told beyond their tasks. ``push`` is the remote that the run is pushed to as it goes: its name
-    in the repository, a folder or a URL. ``builder_secrets`` are options of the builder that are
-    used but never stored.
+    in the repository, a folder or a URL, which is checked, or a Remote, which has been.
+    ``builder_secrets`` are options of the builder that are used but never stored.
     """
 
     plan: str
@@ -59,7 +59,7 @@ class RunRequest:
     run_id: str | None = None
     campaign: str | None = None
     prompt: str | None = None
-    push: str | None = None
+    push: str | Remote | None = None
     builder_secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
@@ -142,9 +142,9 @@ def check_request(
     base_commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
     if any(phase.checks is None for phase in plan.phases):
         _refuse_unchecked(plan, settings, source, base_commit, run_id)
-    push = None
-    if request.push is not None:
-        push = _checked_remote(request.push, settings, source, base_commit, run_id)
+    push = request.push
+    if isinstance(push, str):
+        push = Remote.checked(push, source, base_commit, home=settings.home, run_id=run_id)
     new = NewRun(
         run_id=run_id,
         plan_hash=plan.plan_hash,
@@ -164,20 +164,30 @@ def check_request(
         at_cap=request.at_cap,
         campaign_id=request.campaign,
         prompt=request.prompt,
-        push=push,
+        push=None if push is None else push.name,
     )
     return new, [(phase.id, phase.tier) for phase in plan.ordered()], made
 
 
-def _checked_remote(
-    name: str, settings: Settings, source: SourceRepository, commit: str, run_id: str
-) -> str:
-    """What the run stores of its remote, which takes pushes now. Raises BadInput."""
-    remote = Remote.named(name, source)
-    mirror = Mirror.open(settings.home, source)
-    mirror.ensure(commit, run_id)
-    remote.check(mirror, commit, run_id)
-    return remote.name
+def check_remote(
+    name: str,
+    *,
+    repo: str,
+    commit: str | None,
+    run_ids: Iterable[str],
+    db: Database,
+    settings: Settings,
+) -> Remote | None:
+    """The remote of those of the runs that are yet to be stored, looked at once for all of them.
+
+    None when there is no such run: the others keep the remote that they have, and go on also
+    while it does not answer. Raises BadInput naming the field ``push``, and RepositoryError.
+    """
+    new = next((run_id for run_id in run_ids if _stored_commit(db, run_id) is None), None)
+    if new is None:
+        return None
+    source = SourceRepository.open(repo)
+    return Remote.checked(name, source, source.resolve(commit), home=settings.home, run_id=new)
 
 
 def _plan_of(

@@ -17,7 +17,8 @@ from autopack.clock import Clock
 from autopack.errors import NotFound, Refused, RunHeld
 from autopack.execution.finish import end_abandoned
 from autopack.execution.returning import count_returned
-from autopack.execution.session import DATABASE_NOTE, is_here
+from autopack.execution.run_folder import DATABASE_NOTE
+from autopack.execution.stored import is_here
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.leases import abandoned_runs, holder_of
@@ -27,6 +28,7 @@ from autopack.store.states import RunState
 from autopack.telemetry.recorder import ingest_all
 from autopack.workspace import leftovers
 from autopack.workspace.git import Git
+from autopack.workspace.scratch import Scratch
 
 MOST_RECOVERIES = 3
 """How often a run is resumed for a holder that fell silent, before it is closed."""
@@ -147,6 +149,8 @@ def _remove_workspace(db: Database, folder: Path) -> bool:
     left = [path for name in ("work", "environment") if (path := folder / name).exists()]
     for path in left:
         shutil.rmtree(path, ignore_errors=True)
+    if left:
+        Scratch.of(folder).sweep()
     return bool(left)
 
 
@@ -161,6 +165,7 @@ def _remove_run(db: Database, home: Path, folder: Path, grace: timedelta) -> boo
         return False
     for git_dir in (home / "repositories").glob("*.git"):
         _remove_refs(Git(git_dir=git_dir), folder.name)
+    Scratch.of(folder).sweep()
     shutil.rmtree(folder, ignore_errors=True)
     return True
 

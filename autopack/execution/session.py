@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,13 +13,15 @@ from autopack.budget import Exhausted, Level, Limits, first_exhausted
 from autopack.builders.protocol import Builder
 from autopack.builders.registry import make_builder
 from autopack.clock import Clock
-from autopack.errors import Refused, RepositoryError
+from autopack.errors import Refused
 from autopack.execution.fetching import fetch_missing
 from autopack.execution.fingerprinting import take_fingerprint
 from autopack.execution.keeper import LeaseKeeper
 from autopack.execution.recover import recover
 from autopack.execution.returning import count_returned
+from autopack.execution.run_folder import mark_folder, open_workspace
 from autopack.execution.stopping import StopReason, StopSwitch
+from autopack.execution.stored import plan_of, source_of, unfinished
 from autopack.experiments.fingerprint import Fingerprint
 from autopack.homes import home_id
 from autopack.ids import process_mark
@@ -40,7 +40,6 @@ from autopack.store.runs import (
     AttemptRow,
     RunRow,
     get_attempts,
-    get_plan_body,
     get_run,
     move_run,
     set_flow_run,
@@ -55,7 +54,7 @@ from autopack.workspace import leftovers
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.process import Supervisor
 from autopack.workspace.sandbox import Sandbox
-from autopack.workspace.source import SourceRepository, is_url
+from autopack.workspace.scratch import Scratch
 from autopack.workspace.workspace import Workspace
 
 
@@ -171,9 +170,6 @@ def held(run_id: str) -> RunSession:
     return _held[run_id]
 
 
-DATABASE_NOTE = "database"
-"""The file in a run's folder that names its database."""
-
 _stopping: list[tuple[StopReason, str]] = []
 
 
@@ -208,7 +204,7 @@ def open_session(
 
     Raises RunHeld when another process works on it, Refused when it is finished.
     """
-    run = _unfinished(db, run_id)
+    run = unfinished(db, run_id)
     plan = plan_of(db, run)
     secrets = builder_secrets or {}
     builder = make_builder(run.builder, run.builder_options, model=run.model, secrets=secrets)
@@ -224,7 +220,8 @@ def open_session(
         readable=[Mirror.folder(settings.home, source)],
     )
     acquired = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds)
-    switch, supervisor = StopSwitch(), Supervisor(sandbox=sandbox)
+    scratch = Scratch.of(settings.run_folder(run_id))
+    switch, supervisor = StopSwitch(), Supervisor(sandbox=sandbox, scratch=scratch)
     keeper = LeaseKeeper(
         db_url=settings.database_url,
         lease=acquired.lease,
@@ -235,12 +232,13 @@ def open_session(
     )
     try:
         # Again, for until the lease was taken another holder may have worked on it.
-        run = _unfinished(db, run_id)
+        run = unfinished(db, run_id)
         _end_leftovers(leftovers.run_marks(run_id, db.identity), acquired)
+        scratch.sweep()
         mirror = Mirror.open(settings.home, source)
         fetch_missing(mirror, source, run, get_attempts(db, run_id))
         run_folder = settings.run_folder(run_id)
-        _mark_folder(run_folder, db)
+        mark_folder(run_folder, db)
         Recorder(db, run_folder).ingest()
         count_returned(db, settings, environ=os.environ, run_id=run_id)
         recover(
@@ -253,7 +251,7 @@ def open_session(
             redactor=redactor,
             home=home_id(settings.home),
         )
-        workspace = _open_workspace(run_folder / "work", mirror, run, acquired)
+        workspace = open_workspace(run_folder, mirror, run, acquired)
         session = RunSession(
             run_id=run_id,
             plan=plan,
@@ -293,47 +291,6 @@ def open_session(
     return session
 
 
-def plan_of(db: Database, run: RunRow) -> Plan:
-    """The run's plan, as it was stored."""
-    return Plan.from_json(json.dumps(get_plan_body(db, run.plan_hash)))
-
-
-def is_here(run: RunRow) -> bool:
-    """Whether the repository that the run was started from can be reached from this machine."""
-    return is_url(run.repo) or Path(run.repo).exists()
-
-
-def source_of(run: RunRow, repo: str | None = None) -> SourceRepository:
-    """The user's repository on this machine: ``repo`` where it has another path here.
-
-    Raises RepositoryError.
-    """
-    if repo is None and not is_here(run):
-        raise RepositoryError(
-            f"run {run.run_id} was started from {run.repo}, which does not exist on this machine",
-            field="repo",
-            hint=f"name this machine's clone of it: autopack resume {run.run_id} --repo DIR",
-        )
-    return SourceRepository.open(repo or run.repo)
-
-
-def _mark_folder(folder: Path, db: Database) -> None:
-    """Say in the run's folder which database knows the run, for whoever cleans up."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (folder / DATABASE_NOTE).write_text(db.url_masked, encoding="utf-8")
-
-
-def _unfinished(db: Database, run_id: str) -> RunRow:
-    run = get_run(db, run_id)
-    if run.state.is_final:
-        raise Refused(
-            f"run {run_id} is finished: {run.state.value}",
-            field="run_id",
-            hint=f"autopack show {run_id}",
-        )
-    return run
-
-
 def close_session(session: RunSession, *, give_back: bool = True) -> None:
     """Let go of the run; whatever state it is in, another process may go on from there.
 
@@ -370,14 +327,6 @@ def _toolchains(mirror: Mirror, workspace: Workspace, run: RunRow) -> tuple[Dete
     return detect(workspace.path)
 
 
-def remove_workspaces(session: RunSession) -> None:
-    """Delete the run's checkouts and environment; its spools and its commits stay."""
-    for path in (session.folder / "work").iterdir():
-        Workspace.adopt(session.mirror, path).remove()
-    for name in ("work", "environment"):
-        shutil.rmtree(session.folder / name, ignore_errors=True)
-
-
 def _end_leftovers(marks: Mapping[str, str], acquired: Acquired) -> None:
     """End what a dead holder left running on this machine, its Prefect server included."""
     found = leftovers.find(**marks)
@@ -386,18 +335,3 @@ def _end_leftovers(marks: Mapping[str, str], acquired: Acquired) -> None:
     if previous is not None and previous.is_gone() and previous.mark != process_mark():
         found += leftovers.find(AUTOPACK_HOLDER=previous.mark)
     leftovers.end(found)
-
-
-def _open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired) -> Workspace:
-    """The checkout of this lease.
-
-    A dead holder's is taken over, so that what was installed into it is found again; one whose
-    holder may still be alive (it only fell silent) is left to it, and a new one is made.
-    """
-    safe = acquired.previous is None or acquired.was_released or acquired.previous.is_gone()
-    existing = sorted(folder.iterdir()) if safe and folder.is_dir() else []
-    if existing:
-        return Workspace.adopt(mirror, existing[-1])
-    return Workspace.create(
-        mirror, folder / f"{acquired.lease.token:06d}", run.head_commit or run.base_commit
-    )

@@ -161,6 +161,9 @@ def _facts(conn: sa.Connection, run_ids: list[str]) -> dict[str, RunFacts]:
     for row in rows:
         run_id: str = row["run_id"]
         mine = sorted(phases[run_id], key=lambda phase: phase["ordinal"])
+        complete = frozenset(
+            phase["phase_id"] for phase in mine if phase["state"] is PhaseState.COMPLETE
+        )
         sums = usage[run_id]
         builds = [attempt["phase_id"] for attempt in ended[run_id]]
         found[run_id] = RunFacts(
@@ -171,12 +174,11 @@ def _facts(conn: sa.Connection, run_ids: list[str]) -> dict[str, RunFacts]:
                 fingerprint=fingerprints.get(run_id),
                 unreconciled=open_calls[run_id],
                 starved=_was_starved(row),
+                unpushed=_was_unpushed(row) and len(complete) == len(mine),
             ),
             plan_hash=row["plan_hash"],
             phases=tuple(phase["phase_id"] for phase in mine),
-            complete=frozenset(
-                phase["phase_id"] for phase in mine if phase["state"] is PhaseState.COMPLETE
-            ),
+            complete=complete,
             metrics={
                 "builder_tokens": sums["builder"],
                 "doctor_tokens": sums["doctor"],
@@ -188,6 +190,12 @@ def _facts(conn: sa.Connection, run_ids: list[str]) -> dict[str, RunFacts]:
             },
         )
     return found
+
+
+def _was_unpushed(run: sa.RowMapping) -> bool:
+    """Whether a person has to look at the run, and its last push failed."""
+    needs_review = run["state"] is RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
+    return needs_review and run["push_error"] is not None
 
 
 def _was_starved(run: sa.RowMapping) -> bool:

@@ -34,6 +34,7 @@ from autopack.store.experiments import (
     register,
     unfinished_test,
 )
+from autopack.workspace.remote import Remote
 from autopack.workspace.source import SourceRepository
 
 ArmName = Literal["control", "treatment"]
@@ -54,6 +55,8 @@ class Registered:
     files: dict[ArmName, dict[str, str]]
     finished: bool
     stop_reason: str | None
+    remote: Remote | None = None
+    """Where its runs are pushed to: said whenever it is carried out, and no part of what it is."""
 
     @classmethod
     def of(cls, row: ExperimentRow) -> Registered:
@@ -75,6 +78,15 @@ class Registered:
             finished=row.finished_at is not None,
             stop_reason=row.stop_reason,
         )
+
+    def pushed_to(self, name: str | None) -> Registered:
+        """The same, its runs pushed to that remote, which was looked at when it was registered.
+
+        Raises BadInput naming the field ``push``, and RepositoryError.
+        """
+        if name is None:
+            return self
+        return replace(self, remote=Remote.named(name, SourceRepository.open(self.repo)))
 
     @property
     def differs(self) -> frozenset[Treatment]:
@@ -112,6 +124,7 @@ class Registered:
             run_id=pair.control_run_id if arm == "control" else pair.treatment_run_id,
             campaign=self.campaign,
             prompt=spec.prompt,
+            push=self.remote,
         )
 
     def declaration(self, pair: PairRow) -> Declaration:
@@ -152,10 +165,13 @@ def protocol_of(experiment: Experiment) -> AnalysisProtocol:
     )
 
 
-def register_experiment(source: str, *, db: Database) -> Registered:
+def register_experiment(
+    source: str, *, db: Database, home: Path, push: str | None = None
+) -> Registered:
     """Register the experiment at a path, a URL or in a text; it may be registered already.
 
-    One of the same declaration that is not finished goes on from the commit it began at.
+    One of the same declaration that is not finished goes on from the commit it began at. Its
+    repository is looked at from ``home`` to see that ``push`` takes its runs.
     Raises SpecError naming field and line, or another AutopackError naming what it speaks of.
     """
     text, name = read_source(source, what="spec")
@@ -178,10 +194,14 @@ def register_experiment(source: str, *, db: Database) -> Registered:
     }
     spec_hash = digest(said)
     row = unfinished_test(db, spec_hash)
+    commit = repository.resolve(experiment.commit) if row is None else row.commit_sha
+    protocol_hash = digest([spec_hash, commit])
+    test_id = f"{experiment.name or 'ab'}-{protocol_hash[:8]}"
+    remote = None
+    if push is not None:
+        first, _ = _arm_ids(test_id, 1)
+        remote = Remote.checked(push, repository, commit, home=home, run_id=first)
     if row is None:
-        commit = repository.resolve(experiment.commit)
-        protocol_hash = digest([spec_hash, commit])
-        test_id = f"{experiment.name or 'ab'}-{protocol_hash[:8]}"
         new = NewExperiment(
             test_id=test_id,
             spec_hash=spec_hash,
@@ -202,7 +222,7 @@ def register_experiment(source: str, *, db: Database) -> Registered:
         budget = experiment.budget
         set_campaign(db, row.test_id, Limits(budget.tokens, budget.cost, budget.minutes))
     # How many pairs run at once is not part of what was registered.
-    return replace(Registered.of(row), declared=experiment)
+    return replace(Registered.of(row), declared=experiment, remote=remote)
 
 
 def lay_out(experiment: Experiment, plans: dict[str, str], test_id: str) -> list[PairRow]:
@@ -220,6 +240,7 @@ def lay_out(experiment: Experiment, plans: dict[str, str], test_id: str) -> list
     pairs: list[PairRow] = []
     for number, (name, replicate) in enumerate(planned[: experiment.planned], start=1):
         first = dice.choice(ARM_NAMES)
+        control, treatment = _arm_ids(test_id, number)
         pairs.append(
             PairRow(
                 test_id=test_id,
@@ -228,11 +249,16 @@ def lay_out(experiment: Experiment, plans: dict[str, str], test_id: str) -> list
                 plan_hash=plans[name],
                 replicate=replicate,
                 first="together" if experiment.arms == "together" else first,
-                control_run_id=f"{test_id}-{number:04d}-control",
-                treatment_run_id=f"{test_id}-{number:04d}-treatment",
+                control_run_id=control,
+                treatment_run_id=treatment,
             )
         )
     return pairs
+
+
+def _arm_ids(test_id: str, number: int) -> tuple[str, str]:
+    """What the runs of a pair are called."""
+    return f"{test_id}-{number:04d}-control", f"{test_id}-{number:04d}-treatment"
 
 
 def cautions(registered: Registered) -> list[str]:

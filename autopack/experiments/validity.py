@@ -28,7 +28,8 @@ _NOT_THE_AGENTS_END = frozenset({RunState.DONE_FAILED_ENVIRONMENT, RunState.DONE
 class ArmRun:
     """One run of a pair. ``tokens`` is its total; ``unreconciled`` counts calls without a figure.
 
-    ``starved``: the budget that it shared with other runs ended it, not its own.
+    ``starved``: the budget that it shared with other runs ended it, not its own. ``unpushed``: all
+    its work was done, but its remote did not take it.
     """
 
     run_id: str
@@ -37,6 +38,7 @@ class ArmRun:
     fingerprint: Fingerprint | None
     unreconciled: int = 0
     starved: bool = False
+    unpushed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +142,8 @@ def _ends(name: str, arm: ArmRun) -> list[str]:
         return [f"{name} has not finished: run {arm.run_id} is {arm.state.value}"]
     if arm.state in _NOT_THE_AGENTS_END:
         return [f"infrastructure failure in {name}: run {arm.run_id} is {arm.state.value}"]
+    if arm.unpushed:
+        return [f"infrastructure failure in {name}: run {arm.run_id} was not pushed"]
     if arm.starved:
         return [f"shared budget ended {name}: run {arm.run_id}"]
     if arm.tokens == 0:

@@ -226,7 +226,10 @@ def failure(args: tuple[str, ...], finished: Finished) -> GitFailed:
     lines = [line.strip() for line in finished.errors.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))]
     said = "; ".join(errors[:3] or lines[-3:]) or f"exit status {finished.status}"
-    return GitFailed(f"git {args[0]}: {said[:600]}")
+    command = args
+    while command[0] == "-c":
+        command = command[2:]
+    return GitFailed(f"git {command[0]}: {said[:600]}")
 
 
 def _named(place: Path | None, name: str) -> Path:

@@ -26,6 +26,7 @@ from autopack.workspace.limits import (
     watch,
 )
 from autopack.workspace.sandbox import Sandbox
+from autopack.workspace.scratch import Scratch
 
 TAIL_BYTES = 8192
 MISSING_PROGRAM = 127
@@ -55,11 +56,19 @@ class Supervisor:
     """Runs programs and sees to it that none of their descendants outlives them.
 
     With a ``sandbox`` they are confined by it, but those that are run with ``confined=False``.
+    Every other program has a temporary folder of its own from ``scratch``, as the confined have.
     """
 
-    def __init__(self, *, grace: float = 5.0, sandbox: Sandbox | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        grace: float = 5.0,
+        sandbox: Sandbox | None = None,
+        scratch: Scratch | None = None,
+    ) -> None:
         self._grace = grace
         self._sandbox = sandbox
+        self._scratch = scratch or Scratch()
         self._lock = threading.Lock()
         self._running: dict[str, int | None] = {}
         self._sweeps = 0
@@ -85,13 +94,14 @@ class Supervisor:
 
         The program writes stdout and stderr into ``spool`` (created 0600, appended to) itself, so
         they survive this process. Whatever ends the call, cancellation included, every descendant
-        is ended before it returns.
+        is ended before it returns, and what they left in their temporary folder is gone.
         """
         clock = asyncio.get_running_loop().time
         started = clock()
         mark = secrets.token_hex(8)
         limits = Limits(timeout, max_output, silence, files)
         before = 0 if files is None else await asyncio.to_thread(count_files, files.folders)
+        folder = None
         with _Spool(spool) as output:
             with self._lock:
                 sweeps, self._running[mark] = self._sweeps, None
@@ -100,7 +110,9 @@ class Supervisor:
                     words = argv
                     if self._sandbox is not None and confined:
                         words = self._sandbox.command(argv, cwd=cwd, env=env)
-                    marked = {**env, leftovers.CHILD: mark}
+                    else:
+                        folder = self._scratch.make(env)
+                    marked = {**env, **Scratch.variables(folder), leftovers.CHILD: mark}
                     process = await _start(words, cwd, marked, output, input)
                 except (OSError, ValueError) as error:
                     status, reason = _not_started(argv, cwd, error)
@@ -117,7 +129,7 @@ class Supervisor:
                         self._running[mark] = None  # its number may soon be another's
             finally:
                 try:
-                    await _uninterrupted(asyncio.to_thread(self._end, mark))
+                    await _uninterrupted(asyncio.to_thread(self._clear, mark, folder))
                 finally:
                     with self._lock:
                         del self._running[mark]
@@ -145,6 +157,12 @@ class Supervisor:
             self._sweeps += 1
             marks = list(self._running)
         self._end(*marks)
+
+    def _clear(self, mark: str, folder: Path | None) -> None:
+        """End what a program started, then remove its temporary folder."""
+        self._end(mark)
+        if folder is not None:
+            Scratch.remove(folder)
 
     def _end(self, *marks: str) -> None:
         """End what carries the marks, and what still hangs below it with another environment."""

@@ -56,6 +56,20 @@ class Remote:
             raise _unusable(name, f"is neither a remote of {source.location} nor a folder{known}")
         return cls(str(folder.resolve()), str(folder.resolve()))
 
+    @classmethod
+    def checked(
+        cls, name: str, source: SourceRepository, commit: str, *, home: Path, run_id: str
+    ) -> Remote:
+        """As ``named``, and it takes ``commit`` from a run of that id now; nothing is pushed.
+
+        Raises BadInput naming the field ``push``, RepositoryError where there is no such commit.
+        """
+        remote = cls.named(name, source)
+        mirror = Mirror.open(home, source)
+        mirror.ensure(commit, run_id)
+        remote.check(mirror, commit, run_id)
+        return remote
+
     def check(self, mirror: Mirror, commit: str, run_id: str) -> None:
         """Raise BadInput when ``commit`` could not be pushed there; nothing is pushed."""
         try:

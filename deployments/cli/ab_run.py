@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import threading
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from cyclopts import Parameter
 
+from deployments.cli.options import ExecutorName, Push
 from deployments.cli.output import AsJson, note, print_json
+from deployments.cli.watching import Watch
 
 if TYPE_CHECKING:
     from autopack.store.engine import Database
     from autopack.store.experiments import PairRow
 
-_POLL_SECONDS = 0.5
-
 
 def run(
     spec: Annotated[str, Parameter(help="An experiment file or a URL.")],
     *,
-    executor: Annotated[
-        Literal["inline", "process", "deployment"],
-        Parameter(help="Where runs are executed: here, in processes, or on a worker."),
-    ] = "inline",
+    executor: ExecutorName = "inline",
     max_concurrent_pairs: Annotated[
         int | None,
         Parameter(name="--max", help="How many pairs at once; as the file says when left out."),
     ] = None,
+    push: Push = None,
     as_json: AsJson = False,
 ) -> int:
     """Run pairs of an experiment until the evidence suffices, and print the verdict.
@@ -49,7 +45,7 @@ def run(
         raise BadInput(f"--max is {max_concurrent_pairs}", field="max", hint="use 1 or more")
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
-    registered = register_experiment(spec, db=db)
+    registered = register_experiment(spec, db=db, home=settings.home, push=push)
     answers = start_server(settings)
     planned = registered.declared.planned
     note(f"experiment {registered.test_id}: at most {planned} pairs on {registered.commit[:12]}")
@@ -60,7 +56,7 @@ def run(
         from flows.ab import ab_experiment
 
         return await ab_experiment(
-            spec=spec, max_concurrent_pairs=max_concurrent_pairs, executor=executor
+            spec=spec, max_concurrent_pairs=max_concurrent_pairs, executor=executor, push=push
         )
 
     answer = execute_watched(
@@ -72,43 +68,32 @@ def run(
         print_analysis(Analysis.model_validate(answer))
         note(f"the report is in {settings.home / 'reports' / registered.test_id}")
     if not answer["finished"]:
-        note(f"interrupted; go on with `autopack ab run {spec}`")
+        more = f" --push {push}" if push else ""
+        note(f"interrupted; go on with `autopack ab run {spec}{more}`")
         return INTERRUPTED
     return 1 if answer["decision"] == "INVALID" else 0
 
 
-class PairProgress:
+class PairProgress(Watch):
     """Tells of every pair that ends while the block is open; reads only what was committed."""
 
+    seconds = 0.5
+
     def __init__(self, db: Database, test_id: str, planned: int) -> None:
+        super().__init__()
         self._db, self._test_id, self._planned = db, test_id, planned
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
         self._told = {pair.number for pair in self._finished()}
 
-    def __enter__(self) -> PairProgress:
+    def __enter__(self) -> Self:
         if self._told:
             note(f"{len(self._told)} pairs have run before")
-        self._thread.start()
-        return self
+        return super().__enter__()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        last = False
-        while not last:
-            last = self._ended.wait(_POLL_SECONDS)
-            for pair in self._finished():
-                if pair.number not in self._told:
-                    self._told.add(pair.number)
-                    note(self._line(pair))
+    def look(self) -> None:
+        for pair in self._finished():
+            if pair.number not in self._told:
+                self._told.add(pair.number)
+                note(self._line(pair))
 
     def _finished(self) -> list[PairRow]:
         from autopack.store.experiments import get_pairs

@@ -12,22 +12,17 @@ from rich.markup import escape
 from autopack.builders.registry import parse_options
 from autopack.clock import SystemClock
 from autopack.errors import BadInput
-from autopack.execution.prepare import RunRequest, check_request
+from autopack.execution.prepare import RunRequest, check_remote, check_request
 from autopack.execution.session import is_stopping
 from autopack.ids import check_id, new_run_id
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.states import RunState
 from deployments.cli.executing import execute_many
+from deployments.cli.options import ExecutorName, MaxRuns, Push
 from deployments.cli.output import AsJson, note, out, plain_table, print_json, state_text
 from deployments.cli.serving import start_server
 from flows.process import INTERRUPTED
-
-MaxRuns = Annotated[int, Parameter(name="--max", help="How many runs at the same time.")]
-ExecutorName = Annotated[
-    Literal["inline", "process", "deployment"],
-    Parameter(help="In this process, each in one of its own, or each by a worker."),
-]
 
 
 def fleet(
@@ -52,6 +47,7 @@ def fleet(
     at_cap: Annotated[
         Literal["fail", "ask"], Parameter(help="At a cap: fail, or wait for a person.")
     ] = "fail",
+    push: Push = None,
     enable: Annotated[list[str] | None, Parameter(help="Turn a feature on.", negative="")] = None,
     disable: Annotated[list[str] | None, Parameter(help="Turn a feature off.", negative="")] = None,
     as_json: AsJson = False,
@@ -79,6 +75,7 @@ def fleet(
             at_cap=at_cap,
         ),
         [(f"{name}-{number}", plan) for number, plan in enumerate(plans, start=1)],
+        push,
         db,
         settings,
     )
@@ -100,6 +97,7 @@ def fleet(
             token_cap=token_cap,
             at_cap=at_cap,
             run_id=name,
+            push=push,
         )
 
     ids = [f"{name}-{number + 1}" for number in range(len(plans))]
@@ -132,14 +130,23 @@ def print_results(results: list[dict[str, Any]]) -> None:
 
 
 def _check(
-    common: RunRequest, plans: list[tuple[str, str]], db: Database, settings: Settings
+    common: RunRequest,
+    plans: list[tuple[str, str]],
+    push: str | None,
+    db: Database,
+    settings: Settings,
 ) -> None:
-    """Raise what is wrong with any of the plans before one of them is started."""
+    """Raise what is wrong with any of the plans or the remote before one of them is started."""
     if "/" in (common.builder or ""):
         return  # what its block adds is known to the flow only
     for run_id, plan in plans:
         wanted = replace(common, run_id=run_id, plan=plan)
         check_request(wanted, db=db, settings=settings, clock=SystemClock())
+    if push is not None:
+        ids = [run_id for run_id, _ in plans]
+        check_remote(
+            push, repo=common.repo, commit=common.commit, run_ids=ids, db=db, settings=settings
+        )
 
 
 def exit_code(results: list[dict[str, Any]]) -> int:

@@ -2,67 +2,45 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from autopack.errors import AutopackError
 from autopack.execution.view import run_view
 from autopack.store.engine import Database
 from autopack.store.overview import run_lines
 from deployments.cli.output import phase_table, plain_table, state_text
+from deployments.cli.watching import Watch
 
 
-class _Watch(ABC):
-    """Looks at the database now and then while the block is open, and shows what it saw."""
-
-    seconds = 0.25
+class _Display(Watch):
+    """Draws what it saw on a terminal."""
 
     def __init__(self, console: Console) -> None:
+        super().__init__()
         self._console = console
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
+        self._live: Live | None = None
         self._began = time.monotonic()
 
     @abstractmethod
-    def look(self) -> RenderableType:
+    def picture(self) -> RenderableType:
         """Read how things stand, and picture them; plain lines are printed from here."""
 
-    def __enter__(self) -> _Watch:
-        self._thread.start()
-        return self
+    def look(self) -> None:
+        picture = self.picture()
+        if self._live is not None:
+            self._live.update(picture)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        if self._console.is_terminal:
-            with Live(console=self._console, transient=True, refresh_per_second=8) as live:
-                self._each(live.update)
-        else:
-            self._each(lambda _: None)
-
-    def _each(self, show: Callable[[RenderableType], None]) -> None:
-        last = False
-        while not last:
-            last = self._ended.wait(self.seconds)
-            try:
-                show(self.look())
-            except AutopackError:
-                # The display is no reason to stop; the run itself says what is wrong.
-                continue
+    def watch(self) -> None:
+        if not self._console.is_terminal:
+            super().watch()
+            return
+        with Live(console=self._console, transient=True, refresh_per_second=8) as self._live:
+            super().watch()
 
     def say(self, text: str) -> None:
         """A plain line, where there is no terminal to draw on."""
@@ -75,7 +53,7 @@ class _Watch(ABC):
         return f"{minutes:02d}:{seconds:02d}"
 
 
-class Progress(_Watch):
+class Progress(_Display):
     """Shows the phases of one run."""
 
     def __init__(self, db: Database, run_id: str, console: Console) -> None:
@@ -83,7 +61,7 @@ class Progress(_Watch):
         self._db, self._run_id = db, run_id
         self._said: dict[str, tuple[str, int]] = {}
 
-    def look(self) -> RenderableType:
+    def picture(self) -> RenderableType:
         run = run_view(self._db, self._run_id)
         for phase in run["phases"]:
             now = (phase["state"], phase["attempts"])
@@ -99,7 +77,7 @@ class Progress(_Watch):
         return Group(Text(line), phase_table(run))
 
 
-class ManyProgress(_Watch):
+class ManyProgress(_Display):
     """Shows many runs, one a line."""
 
     seconds = 1.0
@@ -111,7 +89,7 @@ class ManyProgress(_Watch):
         self._db, self._run_ids = db, run_ids
         self._said: dict[str, str] = {}
 
-    def look(self) -> RenderableType:
+    def picture(self) -> RenderableType:
         table = plain_table("run", "state", "phases", "tokens", right=("phases", "tokens"))
         for line in run_lines(self._db, self._run_ids()):
             phases, tokens = f"{line.completed}/{line.phases}", f"{line.tokens:,}"

@@ -15,7 +15,7 @@ from autopack.ids import new_run_id
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from deployments.cli.executing import execute_many
-from deployments.cli.fleet import ExecutorName, MaxRuns
+from deployments.cli.options import ExecutorName, MaxRuns, Push
 from deployments.cli.output import AsJson, note, out, plain_table, print_json, state_text
 from deployments.cli.serving import start_server
 from flows.process import INTERRUPTED
@@ -54,6 +54,7 @@ def replay(
     name: Annotated[
         str | None, Parameter(help="A name for the campaign; that of an interrupted one goes on.")
     ] = None,
+    push: Push = None,
     as_json: AsJson = False,
 ) -> int:
     """Run finished runs again and say what other features bring.
@@ -79,7 +80,9 @@ def replay(
         disable=disable or (),
         baseline=not no_baseline,
         token_cap=token_cap,
+        push=push,
         now=now,
+        home=settings.home,
     )
     if dry_run:
         view = planned.as_json()
@@ -99,6 +102,7 @@ def replay(
             executor=executor,
             token_cap=token_cap,
             name=called,
+            push=push,
         )
 
     result = execute_many(
@@ -128,6 +132,8 @@ def _print_selection(view: dict[str, Any]) -> None:
         f"{len(view['runs'])} runs would be replayed as {lanes}, "
         f"with at most {view['reserved_tokens']:,} tokens; dates are days in UTC"
     )
+    if view["push"]:
+        out.print(f"every attempt would be pushed to {escape(', '.join(view['push']))}")
 
 
 def _print_report(report: dict[str, Any]) -> None:

@@ -10,21 +10,18 @@ from cyclopts import Parameter
 
 from autopack.builders.registry import parse_options
 from autopack.clock import SystemClock
-from autopack.errors import Refused
 from autopack.execution.finish import cancel as cancel_run
 from autopack.execution.prepare import RunRequest, prepare_run
-from autopack.execution.session import source_of
+from autopack.execution.stored import source_of, unfinished
 from autopack.execution.view import run_view
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.recovery import get_normalisation
-from autopack.store.runs import get_run
 from autopack.workspace.source import SourceRepository
 from deployments.cli.executing import INTERRUPTED, execute, exit_code
+from deployments.cli.options import Push
 from deployments.cli.output import AsJson, note, print_json, print_run
 from deployments.cli.serving import start_server
-
-Many = Parameter(negative="", consume_multiple=False)
 
 
 def run(
@@ -45,10 +42,7 @@ def run(
     campaign: Annotated[
         str | None, Parameter(help="The campaign whose budget it shares; see `budget`.")
     ] = None,
-    push: Annotated[
-        str | None,
-        Parameter(help="A remote, folder or URL that every attempt is pushed to."),
-    ] = None,
+    push: Push = None,
     enable: Annotated[list[str] | None, Parameter(help="Turn a feature on.", negative="")] = None,
     disable: Annotated[list[str] | None, Parameter(help="Turn a feature off.", negative="")] = None,
     as_json: AsJson = False,
@@ -107,14 +101,7 @@ def resume(
     """Go on with a run where it stopped: completed phases and paid builds are kept."""
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
-    stored = get_run(db, run_id)
-    if stored.state.is_final:
-        raise Refused(
-            f"run {run_id} is finished: {stored.state.value}",
-            field="run_id",
-            hint=f"autopack show {run_id}",
-        )
-    source_of(stored, repo)
+    source_of(unfinished(db, run_id), repo)
     return _execute(run_id, db, settings, as_json, repo)
 
 

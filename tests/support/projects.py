@@ -36,6 +36,20 @@ def make_repository(folder: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
+def make_remote(repository: Path, name: str = "central") -> Path:
+    """A bare clone beside a repository, which has it as the remote ``name``."""
+    bare = repository.with_name(f"{repository.name}.git")
+    git(repository, "clone", "-q", "--bare", str(repository), str(bare))
+    git(repository, "remote", "add", name, str(bare))
+    return bare
+
+
+def refs_in(repository: Path, *patterns: str) -> dict[str, str]:
+    """The commits of the refs that begin with one of ``patterns``, of all by default."""
+    listed = git(repository, "for-each-ref", "--format=%(refname) %(objectname)", *patterns)
+    return dict(line.split(" ") for line in listed.splitlines())
+
+
 @dataclass(frozen=True)
 class Project:
     """A repository with a plan for it and the recording that the script builder replays."""

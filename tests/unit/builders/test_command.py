@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,15 @@ async def test_the_prompt_is_on_stdin_too(request_: BuildRequest) -> None:
     builder = CommandBuilder(template=_python("import sys; print(sys.stdin.read())"))
 
     assert "Do it." in (await builder.build(request_, Supervisor())).summary
+
+
+def test_its_temporary_files_go_when_it_has_ended(request_: BuildRequest) -> None:
+    builder = CommandBuilder(template=_python("import tempfile; print(tempfile.mkstemp()[1])"))
+
+    result = asyncio.run(builder.build(request_, Supervisor()))
+
+    assert result.summary.startswith(tempfile.gettempdir())
+    assert not Path(result.summary).exists()
 
 
 async def test_usage_is_read_in_the_named_format(request_: BuildRequest) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from support.projects import git, make_remote, make_repository
 
 from autopack.campaigns.lanes import Lane, register, replays_of, store_replays
 from autopack.campaigns.planning import PlannedCampaign, plan_campaign
@@ -79,7 +81,9 @@ def plan(database: Database, name: str = "c", **more: Any) -> PlannedCampaign:
         "disable": (),
         "baseline": True,
         "token_cap": None,
+        "push": None,
         "now": NOON,
+        "home": Path("nowhere"),
     }
     return plan_campaign(database, name, **options | more)
 
@@ -139,7 +143,7 @@ def test_replays_are_chosen_only_by_their_campaign(database: Database, ended: En
 
 def stored(database: Database, planned: PlannedCampaign) -> list[str]:
     register(database, planned.campaign, token_cap=planned.token_cap)
-    return store_replays(database, planned.campaign)
+    return store_replays(database, planned.campaign, planned.remotes)
 
 
 def test_every_lane_is_stored_once_however_often_it_is_asked_for(
@@ -223,3 +227,69 @@ def test_without_a_baseline_the_same_features_are_no_mistake(
 ) -> None:
     ended("original")
     assert stored(database, plan(database, enable=(), baseline=False)) == ["c-1-candidate"]
+
+
+@pytest.fixture
+def pushed(ended: Ended, tmp_path: Path) -> Path:
+    """A run that was pushed from a repository to its remote ``central``, which is returned."""
+    repository = make_repository(tmp_path / "repository", {"README.md": "hello\n"})
+    bare = make_remote(repository)
+    base = git(repository, "rev-parse", "HEAD").strip()
+    ended("original", repo=str(repository), base_commit=base, push="central")
+    return bare
+
+
+def remotes(database: Database, campaign: str = "c") -> set[str | None]:
+    return {run.push for run in replays_of(database, campaign).values()}
+
+
+def test_replays_are_pushed_where_it_is_asked_for_and_nowhere_else(
+    database: Database, pushed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pushed.parent)
+    stored(database, plan(database))
+    stored(database, plan(database, "by-name", push="central", home=tmp_path / "home"))
+    stored(database, plan(database, "by-path", push=pushed.name, home=tmp_path / "home"))
+    assert remotes(database) == {None}
+    assert remotes(database, "by-name") == {"central"}
+    assert remotes(database, "by-path") == {str(pushed)}
+
+
+def test_a_campaign_that_goes_on_keeps_its_remote(
+    database: Database, pushed: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    stored(database, plan(database, push="central", home=home))
+    away = pushed.rename(pushed.with_name("away.git"))
+    for same in (None, "central"):
+        assert set(plan(database, push=same, home=home).remotes.values()) == {"central"}
+    away.rename(pushed)
+    stored(database, plan(database, "quiet"))
+    for name, push in (("c", str(pushed)), ("quiet", "central")):
+        with pytest.raises(AutopackError) as refused:
+            plan(database, name, push=push, home=home)
+        assert refused.value.field == "push"
+
+
+@pytest.mark.parametrize("push", ["nowhere", "-x", "central"])
+def test_a_remote_that_takes_nothing_is_refused(
+    database: Database, pushed: Path, tmp_path: Path, push: str
+) -> None:
+    pushed.rename(tmp_path / "away.git")
+    with pytest.raises(AutopackError) as refused:
+        plan(database, push=push, home=tmp_path / "home")
+    assert refused.value.field == "push"
+
+
+def test_a_name_stands_for_the_remote_of_each_repository(
+    database: Database, ended: Ended, pushed: Path, tmp_path: Path
+) -> None:
+    other = make_repository(tmp_path / "other", {"README.md": "other\n"})
+    base = git(other, "rev-parse", "HEAD").strip()
+    ended("other", repo=str(other), base_commit=base)
+    with pytest.raises(AutopackError) as refused:
+        plan(database, push="central", home=tmp_path / "home")
+    assert str(other) in refused.value.message
+    make_remote(other, "central")
+    found = plan(database, push="central", home=tmp_path / "home").remotes
+    assert found == {str(other): "central", str(pushed.with_name("repository")): "central"}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.experiments import agent, make_trial
 from support.projects import Project, call, fingerprint, git, make_project
 
 from autopack.clock import SystemClock
@@ -115,6 +116,21 @@ def _finished_run(case: Case) -> list[str]:
     return ["resume", "finished"]
 
 
+def _remote_of_a_fleet(case: Case) -> list[str]:
+    return ["fleet", *case.project.run_args, "--push", "nowhere"]
+
+
+def _remote_of_replays(case: Case) -> list[str]:
+    _finished_run(case)
+    return ["replay", "--run-id", "finished", "--no-baseline", "--push", "nowhere"]
+
+
+def _remote_of_an_experiment(case: Case) -> list[str]:
+    agents = {"control": agent(1), "treatment": agent(1)}
+    trial = make_trial(case.folder / "trial", plans=1, **agents)
+    return ["ab", "run", str(trial.spec), "--push", "nowhere"]
+
+
 # what is spoiled, how, and words that the answer must contain
 CASES: list[tuple[str, Spoil, tuple[str, ...]]] = [
     ("missing plan", lambda c: c.project.plan.unlink(), ("plan.yaml",)),
@@ -155,6 +171,9 @@ CASES: list[tuple[str, Spoil, tuple[str, ...]]] = [
         lambda c: ["run", *c.project.run_args, "--run-id", "../x"],
         ("run_id",),
     ),
+    ("a fleet to no remote", _remote_of_a_fleet, ("nowhere", "remote")),
+    ("replays to no remote", _remote_of_replays, ("nowhere", "remote")),
+    ("an experiment to no remote", _remote_of_an_experiment, ("nowhere", "remote")),
     ("no recording", lambda c: ["run", *c.project.run_args[:3]], ("--set recording=DIR",)),
 ]
 

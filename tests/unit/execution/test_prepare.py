@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.projects import Project, call, git, make_project
+from support.projects import Project, call, git, make_project, make_remote
 
 from autopack.clock import ManualClock
 from autopack.errors import AutopackError, BadInput, NotFound, PlanError, RepositoryError
-from autopack.execution.prepare import RunRequest, prepare_run, read_plan
+from autopack.execution.prepare import RunRequest, check_remote, prepare_run, read_plan
 from autopack.execution.session import RunSession
 from autopack.settings import Settings
 from autopack.store import Database
 from autopack.store.runs import get_phases, get_run, list_runs
+from autopack.workspace.remote import Remote
 
 
 @pytest.fixture
@@ -72,6 +73,30 @@ def test_asking_again_after_head_has_moved_finds_the_run(prepare: Any, project: 
     run = prepare()
     git(project.repository, "commit", "-q", "--allow-empty", "-m", "later")
     assert prepare() == run
+
+
+def test_only_runs_that_are_new_need_a_remote_that_answers(
+    prepare: Any, project: Project, database: Database, settings: Settings
+) -> None:
+    def checked(*run_ids: str) -> Any:
+        return check_remote(
+            "central",
+            repo=str(project.repository),
+            commit=None,
+            run_ids=run_ids,
+            db=database,
+            settings=settings,
+        )
+
+    bare = make_remote(project.repository)
+    remote = checked("r", "s")
+    assert remote == Remote("central", str(bare))
+    bare.rename(bare.with_name("away.git"))
+    assert prepare(push=remote).push == "central", "it was looked at already"
+    assert checked("r") is None
+    with pytest.raises(BadInput) as refused:
+        checked("r", "s")
+    assert refused.value.field == "push"
 
 
 def test_what_is_asked_for_beats_the_plan(prepare: Any, project: Project) -> None:

@@ -19,12 +19,12 @@ from autopack.clock import SystemClock
 from autopack.errors import BadInput, NotFound, Refused, RunHeld
 from autopack.execution import attempt as steps
 from autopack.execution.environment import prepare_environment
+from autopack.execution.run_folder import remove_workspaces
 from autopack.execution.session import (
     RunSession,
     close_session,
     held,
     open_session,
-    remove_workspaces,
 )
 from autopack.settings import Settings
 from autopack.store import Database, tables
@@ -32,6 +32,7 @@ from autopack.store.leases import Holder, acquire, holder_of
 from autopack.store.runs import get_attempts, get_run, move_run
 from autopack.store.states import AttemptState, RunState
 from autopack.workspace.leftovers import run_marks
+from autopack.workspace.scratch import Scratch
 
 Opening = Callable[[str], RunSession]
 
@@ -268,7 +269,17 @@ def test_removing_the_checkouts_keeps_what_was_printed_and_committed(
 ) -> None:
     session = open_run(run_id)
     (session.folder / "spool").mkdir()
-    remove_workspaces(session)
+    remove_workspaces(session.folder, session.mirror)
     assert (session.folder / "spool").is_dir()
     assert not (session.folder / "work").exists()
     assert session.mirror.has(session.run().base_commit)
+
+
+def test_temporary_files_of_a_dead_holders_programs_are_swept_away(
+    run_id: str, open_run: Opening, settings: Settings
+) -> None:
+    left = Scratch.of(settings.run_folder(run_id)).make({})
+    assert left is not None
+    (left / "library.so").touch()
+    open_run(run_id)
+    assert not left.exists()

@@ -35,7 +35,7 @@ async def execute(run_id: str, db: Database, settings: Settings) -> None:
 
 async def experiment(trial: Trial, db: Database, settings: Settings) -> Analysis:
     """What the flow does."""
-    registered = register_experiment(str(trial.spec), db=db)
+    registered = register_experiment(str(trial.spec), db=db, home=settings.home)
     for pair in get_pairs(db, registered.test_id):
         if enough(db, registered) is not None:
             break

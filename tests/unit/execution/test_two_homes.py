@@ -16,7 +16,7 @@ from autopack.errors import RepositoryError
 from autopack.execution.reconciling import sort_abandoned
 from autopack.execution.recover import recover
 from autopack.execution.returning import count_returned
-from autopack.execution.session import source_of
+from autopack.execution.stored import source_of
 from autopack.homes import home_id
 from autopack.redaction import Redactor
 from autopack.store import tables

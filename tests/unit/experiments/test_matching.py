@@ -134,6 +134,21 @@ def ran(database: Any, tmp_path: Path, projects: list[Project]) -> Ran:
     return record
 
 
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_run_whose_work_was_done_but_not_pushed_is_told_from_one_that_failed(
+    database: Any, ran: Ran, complete: bool
+) -> None:
+    ran("r", 10, state=RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW)
+    done = PhaseState.COMPLETE if complete else PhaseState.FAILED
+
+    def write(conn: sa.Connection) -> None:
+        conn.execute(sa.update(tables.runs).values(push="central", push_error="gone"))
+        conn.execute(sa.update(tables.phases).values(state=done))
+
+    database.transact(write)
+    assert run_facts(database, ["r"])["r"].arm.unpushed is complete
+
+
 def test_a_run_counts_for_what_was_recorded_of_it(database: Any, ran: Ran) -> None:
     ran("failed", 1000, state=RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW, doctor=300)
     facts = run_facts(database, ["failed"])["failed"]

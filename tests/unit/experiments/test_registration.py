@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from support.experiments import Trial, agent, make_trial
-from support.projects import git
+from support.projects import git, make_remote
 
 from autopack.budget import Limits
 from autopack.errors import AutopackError, BadInput, NotFound
 from autopack.experiments.definition import Experiment, parse_experiment
 from autopack.experiments.registration import (
+    ARM_NAMES,
     Registered,
     cautions,
     lay_out,
@@ -32,6 +33,7 @@ from autopack.store.experiments import (
     record_result,
     start_pair,
 )
+from autopack.workspace.remote import Remote
 
 BUDGET = {"tokens": 500_000, "minutes": 30}
 
@@ -40,10 +42,15 @@ def trial(folder: Path, **more: Any) -> Trial:
     return make_trial(folder, plans=3, control=agent(1), treatment=agent(1), **more)
 
 
+def register(found: Trial, db: Any, **more: Any) -> Registered:
+    home = found.spec.with_name("home")
+    return register_experiment(str(found.spec), db=db, home=home, **more)
+
+
 def test_an_experiment_is_registered_once(database: Any, tmp_path: Path) -> None:
     found = trial(tmp_path, budget=BUDGET, replicates=2)
-    first = register_experiment(str(found.spec), db=database)
-    assert register_experiment(str(found.spec), db=database) == first
+    first = register(found, database)
+    assert register(found, database) == first
     assert first.commit == git(found.repository, "rev-parse", "HEAD").strip()
     assert len(get_pairs(database, first.test_id)) == 6
     assert campaign_level(database, first.test_id).limits == Limits(tokens=500_000, minutes=30.0)
@@ -53,11 +60,11 @@ def test_one_that_is_under_way_keeps_its_commit_and_one_that_ended_does_not(
     database: Any, tmp_path: Path
 ) -> None:
     found = trial(tmp_path)
-    first = register_experiment(str(found.spec), db=database)
+    first = register(found, database)
     git(found.repository, "commit", "-qm", "more", "--allow-empty")
-    assert register_experiment(str(found.spec), db=database).commit == first.commit
+    assert register(found, database).commit == first.commit
     finish_test(database, first.test_id, "enough")
-    later = register_experiment(str(found.spec), db=database)
+    later = register(found, database)
     assert later.commit != first.commit
     assert later.test_id != first.test_id
 
@@ -81,25 +88,51 @@ def test_what_was_declared_decides_which_experiment_it_is(
     database: Any, tmp_path: Path, change: tuple[str, str], same: bool
 ) -> None:
     found = trial(tmp_path, seed=5, concurrency=1)
-    first = register_experiment(str(found.spec), db=database)
+    first = register(found, database)
     text = found.spec.read_text()
     assert change[0] in text
     found.spec.write_text(text.replace(*change))
-    assert (register_experiment(str(found.spec), db=database).test_id == first.test_id) is same
+    assert (register(found, database).test_id == first.test_id) is same
+
+
+def test_where_its_runs_are_pushed_is_no_part_of_it(database: Any, tmp_path: Path) -> None:
+    found = trial(tmp_path)
+    bare = make_remote(found.repository)
+    first = register(found, database)
+    [pair, *_] = get_pairs(database, first.test_id)
+    assert first.request(pair, "control").push is None
+    for push in ("central", str(bare)):
+        again = register(found, database, push=push)
+        assert again.test_id == first.test_id
+        assert {again.request(pair, arm).push for arm in ARM_NAMES} == {Remote(push, str(bare))}
+
+
+@pytest.mark.parametrize("push", ["nowhere", "central"])
+def test_a_remote_that_takes_nothing_is_refused_before_it_is_registered(
+    database: Any, tmp_path: Path, push: str
+) -> None:
+    found = trial(tmp_path, budget=BUDGET)
+    make_remote(found.repository).rename(tmp_path / "away.git")
+    with pytest.raises(BadInput) as refused:
+        register(found, database, push=push)
+    assert refused.value.field == "push"
+    with database.read() as conn:
+        for table in ("ab_tests", "budget_campaigns"):
+            assert conn.scalar(sa.text(f"SELECT count(*) FROM {table}")) == 0
 
 
 @pytest.mark.parametrize("which", ["plan-1.yaml", "treatment.yaml"])
 def test_what_the_file_names_is_part_of_it(database: Any, tmp_path: Path, which: str) -> None:
     found = trial(tmp_path)
-    first = register_experiment(str(found.spec), db=database)
+    first = register(found, database)
     path = tmp_path / which
     path.write_text(path.read_text().replace("Plan 1", "Another").replace("1.0", "0.9"))
-    assert register_experiment(str(found.spec), db=database).test_id != first.test_id
+    assert register(found, database).test_id != first.test_id
 
 
 def test_a_registered_experiment_needs_no_file_any_more(database: Any, tmp_path: Path) -> None:
     found = trial(tmp_path)
-    first = register_experiment(str(found.spec), db=database)
+    first = register(found, database)
     for path in found.plans:
         path.unlink()
     assert Registered.of(get_test(database, first.test_id)) == first
@@ -122,7 +155,7 @@ def test_what_cannot_be_carried_out_is_refused_before_it_is_registered(
 ) -> None:
     found = trial(tmp_path, instead=change)
     with pytest.raises(AutopackError) as caught:
-        register_experiment(str(found.spec), db=database)
+        register(found, database)
     assert isinstance(caught.value, BadInput)
     assert caught.value.field == field
     with database.read() as conn:
@@ -142,18 +175,18 @@ def test_a_plan_that_waits_for_a_person_is_refused(
     found = trial(tmp_path)
     found.plans[2].write_text(found.plans[2].read_text().replace(*change))
     with pytest.raises(BadInput, match="may wait for a person"):
-        register_experiment(str(found.spec), db=database)
+        register(found, database)
 
 
 def test_too_few_plans_and_arms_alike_are_said_before_anything_is_spent(
     database: Any, tmp_path: Path
 ) -> None:
     found = trial(tmp_path)
-    few = cautions(register_experiment(str(found.spec), db=database))
+    few = cautions(register(found, database))
     assert "it can only end INSUFFICIENT" in few[0]
     text = found.spec.read_text()
     found.spec.write_text(text.replace("treatment.yaml", "control.yaml").replace("2{p", "1{p"))
-    alike = cautions(register_experiment(str(found.spec), db=database))
+    alike = cautions(register(found, database))
     assert "do not differ" in alike[1]
 
 
@@ -196,7 +229,7 @@ def test_the_runs_of_a_pair_are_what_was_declared(database: Any, tmp_path: Path)
         "seed: 2{pair}", "seed: 2{pair}\n  features: [phase6_metrics]"
     )
     found.spec.write_text(text)
-    registered = register_experiment(str(found.spec), db=database)
+    registered = register(found, database)
     pair = get_pairs(database, registered.test_id)[1]
     control, treatment = registered.request(pair, "control"), registered.request(pair, "treatment")
     assert (control.builder, control.prompt, control.token_cap) == ("simulated", "Be brief.", 9000)
@@ -215,7 +248,7 @@ ON_BOTH = pytest.mark.parametrize("engine_name", ["sqlite", "postgresql"], indir
 
 @ON_BOTH
 def test_pairs_hold_their_budget_until_they_end(database: Any, tmp_path: Path) -> None:
-    registered = register_experiment(str(trial(tmp_path).spec), db=database)
+    registered = register(trial(tmp_path), database)
     first, second, third = get_pairs(database, registered.test_id)
     assert start_pair(database, first, reserve=60, cap=100)
     assert start_pair(database, first, reserve=60, cap=100)  # it holds that already
@@ -230,7 +263,7 @@ def test_pairs_hold_their_budget_until_they_end(database: Any, tmp_path: Path) -
 
 @ON_BOTH
 def test_an_experiment_ends_once(database: Any, tmp_path: Path) -> None:
-    registered = register_experiment(str(trial(tmp_path).spec), db=database)
+    registered = register(trial(tmp_path), database)
     finish_test(database, registered.test_id, "first")
     finish_test(database, registered.test_id, "second")
     assert get_test(database, registered.test_id).stop_reason == "first"
@@ -262,6 +295,6 @@ def test_a_text_is_read_as_from_the_working_folder(
 ) -> None:
     found = trial(tmp_path)
     monkeypatch.chdir(tmp_path)
-    inline = register_experiment(found.spec.read_text(), db=database)
-    assert inline == register_experiment(str(found.spec), db=database)
+    inline = register_experiment(found.spec.read_text(), db=database, home=tmp_path)
+    assert inline == register(found, database)
     assert parse_experiment(found.spec.read_text()).name == "trial"

@@ -146,6 +146,7 @@ def test_drift_makes_a_pair_void(changes: dict[str, Any], void: str) -> None:
         ({"state": RunState.DONE_CANCELLED}, "infrastructure failure in treatment"),
         ({"state": RunState.PHASE_EXECUTION}, "treatment has not finished"),
         ({"starved": True}, "shared budget ended treatment"),
+        ({"unpushed": True}, "infrastructure failure in treatment"),
         ({"tokens": 0}, "no tokens of treatment"),
         ({"fingerprint": None}, "no fingerprint of treatment"),
     ],

@@ -1,22 +1,14 @@
 """Which projects a repository has: managers, members, traps."""
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from support.manifests import CRATE, LOCK, PACKAGE, POM, PROJECT, TEST
 
-from autopack.validation.detect import USED_FROM, detect, inferred_checks, inferred_setup
+from autopack.validation.detect import USED_FROM, detect
 from autopack.validation.toolchains import Detected
-from autopack.validation.toolchains.tree import MAX_FILE_BYTES
-
-PROJECT = '[project]\nname = "shop"\nversion = "1"\n'
-TEST = "def test_it():\n    assert True\n"
-PACKAGE = '{"name": "shop", "dependencies": {"left": "1"}, "scripts": {"test": "mocha"}}'
-LOCK = '{"lockfileVersion": 3}'
-CRATE = '[package]\nname = "shop"\nversion = "0.1.0"\n'
-POM = '<project xmlns="http://maven.apache.org/POM/4.0.0"><artifactId>shop</artifactId>{}</project>'
 
 # files, then the "manager path" pairs a run would use, best first
 USED = [
@@ -297,146 +289,6 @@ def test_confidences_are_probabilities_best_first(lay) -> None:
 
     assert confidences == sorted(confidences, reverse=True)
     assert all(0 < one <= 1 for one in confidences)
-
-
-def test_links_are_not_followed(lay, tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "go.mod").write_text("module outside\n", encoding="utf-8")
-    root = lay({"readme.md": ""})
-    try:
-        (root / "linked").symlink_to(outside)
-        (root / "go.mod").symlink_to(outside / "go.mod")
-        (root / "circle").symlink_to(root)
-    except OSError:
-        pytest.skip("links need a privilege here")
-
-    assert detect(root) == ()
-
-
-def test_a_huge_manifest_is_not_read(lay) -> None:
-    root = lay({"package.json": '{"name": "' + "x" * MAX_FILE_BYTES + '"}'})
-
-    (one,) = detect(root)
-
-    assert one.evidence[0] == "package.json: cannot be parsed (larger than 2048 kB)"
-
-
-def test_a_manifest_in_another_encoding_is_a_problem_not_an_error(lay) -> None:
-    root = lay({})
-    (root / "Cargo.toml").write_bytes('[package]\nname = "é"'.encode("latin-1"))
-
-    assert "not UTF-8" in detect(root)[0].evidence[0]
-
-
-def test_a_byte_order_mark_is_no_problem(lay) -> None:
-    assert detect(lay({"package.json": "\ufeff" + PACKAGE}))[0].confidence > USED_FROM
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
-def test_a_named_pipe_is_not_opened(lay) -> None:
-    root = lay({})
-    os.mkfifo(root / "package.json")
-
-    assert detect(root) == ()
-
-
-def test_a_repository_of_many_folders_is_looked_at_up_to_a_bound(
-    lay, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("autopack.validation.toolchains.tree.MAX_FOLDERS", 3)
-    root = lay({"a/x": "", "b/x": "", "c/go.mod": "module c\n", "go.mod": "module root\n"})
-
-    assert [one.path for one in detect(root)] == ["."]
-
-
-def test_every_tool_of_a_polyglot_repository_has_its_commands(lay) -> None:
-    root = lay({"go.mod": "module a\n", "web/package.json": PACKAGE})
-
-    assert [(c.path, c.argv) for c in inferred_setup(detect(root))] == [
-        (".", ("go", "mod", "download")),
-        ("web", ("npm", "install", "--no-package-lock")),
-    ]
-    assert [(c.path, c.argv) for c in inferred_checks(detect(root))] == [
-        (".", ("go", "test", "./...")),
-        ("web", ("npm", "test")),
-    ]
-
-
-def test_what_compiles_is_judged_by_building_when_it_has_no_tests() -> None:
-    built = (("npm", "run", "build"),)
-    site = Detected("node", "npm", ".", 0.9, (), build=built)
-    package = Detected("python", "pip", ".", 0.9, (), build=(("python", "-m", "build"),))
-
-    assert [check.argv for check in inferred_checks([site, package])] == list(built)
-
-
-def test_doubtful_projects_give_no_commands() -> None:
-    doubtful = Detected("go", "go", ".", 0.3, (), (("go", "get"),), (), (("go", "test"),))
-
-    assert inferred_setup([doubtful]) == ()
-    assert inferred_checks([doubtful]) == ()
-
-
-# files, and whose change makes what was installed stale
-MANIFESTS = [
-    (
-        {"requirements.txt": "-r lists/all.txt\n", "lists/all.txt": "-c ../limits.txt\n"},
-        {"requirements.txt", "lists/all.txt"},
-    ),
-    ({"package.json": PACKAGE, "yarn.lock": ""}, {"package.json", "yarn.lock"}),
-    (
-        {"Cargo.toml": "[workspace]\n", "a/Cargo.toml": CRATE, "a/src/lib.rs": ""},
-        {"Cargo.toml", "a/Cargo.toml"},
-    ),
-    ({"api/go.mod": "module a\n", "api/go.sum": ""}, {"api/go.mod", "api/go.sum"}),
-]
-
-
-@pytest.mark.parametrize(("files", "manifests"), MANIFESTS)
-def test_manifests_are_those_of_the_project_and_its_members(
-    lay, files: dict[str, str], manifests: set[str]
-) -> None:
-    assert set(detect(lay(files))[0].manifests) == manifests
-
-
-# manifests that parse, with values of the wrong type everywhere
-WRONG_TYPES = [
-    ("pyproject.toml", "project = 1\ntool = 2\nbuild-system = []\ndependency-groups = 'a'\n"),
-    ("pyproject.toml", "[project]\nname = 1\ndependencies = 'a'\noptional-dependencies = []\n"),
-    ("pyproject.toml", "[tool]\npoetry = []\nuv = 1\npytest = 2\n"),
-    ("pyproject.toml", "[tool.uv.workspace]\nmembers = 'libs/*'\nexclude = [1]\n"),
-    ("pyproject.toml", "[tool.poetry.dependencies]\na = 1\nb = [{version = 2}]\nc = '^x'\n"),
-    (
-        "pyproject.toml",
-        "[dependency-groups]\ndev = [{include-group = 'dev'}, {include-group = 1}]\n",
-    ),
-    ("pyproject.toml", "[build-system]\nbuild-backend = 1\n"),
-    ("setup.py", "setup(extras_require={None: ['a'], 1: [2], **x}, install_requires=f())\n"),
-    ("setup.py", "a = " + "+".join(["[1]"] * 900) + "\n"),
-    ("setup.py", "a = " + "[" * 5000 + "\n"),
-    ("setup.py", "\0"),
-    ("Pipfile", "packages = 1\n"),
-    ("uv.lock", "]"),
-    ("package.json", '{"scripts": [], "workspaces": 5, "dependencies": [], "packageManager": 7}'),
-    ("package.json", '{"workspaces": {"packages": {"a": 1}}, "devEngines": []}'),
-    ("pnpm-workspace.yaml", "a: [*b"),
-    ("pnpm-workspace.yaml", "packages: !!int ''\n? [a]\n: !!python/object:os.system x\n"),
-    ("Cargo.toml", "package = 1\nworkspace = []\n"),
-    ("Cargo.toml", "[workspace]\nmembers = 1\nexclude = {a = 1}\n"),
-    ("go.work", "use\nuse (\n"),
-    ("pom.xml", "<project><modules/><modules><module/><other/></modules></project>"),
-    ("requirements.txt", "-r\n-r /etc/passwd\n-r ../../x\n\\\n#\n@\n"),
-    ("tox.ini", "no section\n"),
-    ("setup.cfg", "[a\n"),
-]
-
-
-@pytest.mark.parametrize(("name", "content"), WRONG_TYPES)
-def test_no_manifest_raises(lay, name: str, content: str) -> None:
-    root = lay({"package.json": PACKAGE, "test_it.py": TEST, name: content})
-
-    assert all(one.evidence for one in detect(root))
 
 
 def test_what_was_detected_survives_json(lay) -> None:

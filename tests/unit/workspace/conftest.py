@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,3 +148,29 @@ def in_folder():
 @pytest.fixture(scope="session")
 def as_repository():
     return UserRepository
+
+
+# Root may do everything, so permissions are tested in a process that gave that up.
+WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+WORKER = """
+import sys
+from pathlib import Path
+from autopack.workspace import Mirror, SourceRepository, Workspace
+mirror = Mirror.open(Path(sys.argv[1]), SourceRepository.open(sys.argv[2]))
+workspace = Workspace.adopt(mirror, Path(sys.argv[3]))
+"""
+
+
+@pytest.fixture
+def unprivileged(workspace, user):
+    if not hasattr(os, "geteuid") or (os.geteuid() == 0 and shutil.which("setpriv") is None):
+        pytest.skip("needs POSIX permissions, and setpriv for root")
+
+    def run(action: str) -> str:
+        prefix = WITHOUT_PRIVILEGES if os.geteuid() == 0 else []
+        home = workspace.mirror.git_dir.parent.parent
+        argv = [sys.executable, "-c", WORKER + action, home, user.path, workspace.path]
+        done = subprocess.run([*prefix, *argv], capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    return run

@@ -73,6 +73,7 @@ def test_what_git_says_is_told_without_credentials(user, mirror, base):
     with pytest.raises(BadInput) as refused:
         remote.check(mirror, base, "run-1")
     assert "hunter2" not in refused.value.message
+    assert "git push: " in refused.value.message
 
 
 def test_base_attempts_and_branch_are_pushed_and_hooks_do_not_run(

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,17 @@ async def test_a_program_installed_in_the_hidden_home_can_be_run(places: Path) -
         spool=places / "out.log",
     )
     assert ended.tail == "said by another package\n"
+
+
+def exists(path: str) -> bool:
+    return Path(path).exists()
+
+
+@needs_bwrap
+async def test_temporary_files_stay_inside(run: Run) -> None:
+    ended = await run("import tempfile; print(tempfile.mkstemp()[1])")
+    assert ended.tail.startswith(tempfile.gettempdir())
+    assert not exists(ended.tail.strip())
 
 
 @needs_bwrap

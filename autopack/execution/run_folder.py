@@ -1,0 +1,47 @@
+"""What is in a run's folder under the home: its checkouts, its environment, its database's name."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from autopack.store.engine import Database
+from autopack.store.leases import Acquired
+from autopack.store.runs import RunRow
+from autopack.workspace.mirror import Mirror
+from autopack.workspace.workspace import Workspace
+
+DATABASE_NOTE = "database"
+"""The file in a run's folder that names its database."""
+
+_CHECKOUTS = "work"
+
+
+def mark_folder(folder: Path, db: Database) -> None:
+    """Make the folder, and say in it which database knows the run, for whoever cleans up."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / DATABASE_NOTE).write_text(db.url_masked, encoding="utf-8")
+
+
+def open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired) -> Workspace:
+    """The checkout of this lease.
+
+    A dead holder's is taken over, so that what was installed into it is found again; one whose
+    holder may still be alive (it only fell silent) is left to it, and a new one is made.
+    """
+    checkouts = folder / _CHECKOUTS
+    safe = acquired.previous is None or acquired.was_released or acquired.previous.is_gone()
+    existing = sorted(checkouts.iterdir()) if safe and checkouts.is_dir() else []
+    if existing:
+        return Workspace.adopt(mirror, existing[-1])
+    return Workspace.create(
+        mirror, checkouts / f"{acquired.lease.token:06d}", run.head_commit or run.base_commit
+    )
+
+
+def remove_workspaces(folder: Path, mirror: Mirror) -> None:
+    """Delete the run's checkouts and environment; its spools and its commits stay."""
+    for path in (folder / _CHECKOUTS).iterdir():
+        Workspace.adopt(mirror, path).remove()
+    for name in (_CHECKOUTS, "environment"):
+        shutil.rmtree(folder / name, ignore_errors=True)

@@ -1,0 +1,48 @@
+"""What a stored run is about: its plan, and its repository on this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from autopack.errors import Refused, RepositoryError
+from autopack.plan.model import Plan
+from autopack.store.engine import Database
+from autopack.store.runs import RunRow, get_plan_body, get_run
+from autopack.workspace.source import SourceRepository, is_url
+
+
+def plan_of(db: Database, run: RunRow) -> Plan:
+    """The run's plan, as it was stored."""
+    return Plan.from_json(json.dumps(get_plan_body(db, run.plan_hash)))
+
+
+def unfinished(db: Database, run_id: str) -> RunRow:
+    """The run. Raises Refused when it has ended, NotFound when there is none."""
+    run = get_run(db, run_id)
+    if run.state.is_final:
+        raise Refused(
+            f"run {run_id} is finished: {run.state.value}",
+            field="run_id",
+            hint=f"autopack show {run_id}",
+        )
+    return run
+
+
+def is_here(run: RunRow) -> bool:
+    """Whether the repository that the run was started from can be reached from this machine."""
+    return is_url(run.repo) or Path(run.repo).exists()
+
+
+def source_of(run: RunRow, repo: str | None = None) -> SourceRepository:
+    """The user's repository on this machine: ``repo`` where it has another path here.
+
+    Raises RepositoryError.
+    """
+    if repo is None and not is_here(run):
+        raise RepositoryError(
+            f"run {run.run_id} was started from {run.repo}, which does not exist on this machine",
+            field="repo",
+            hint=f"name this machine's clone of it: autopack resume {run.run_id} --repo DIR",
+        )
+    return SourceRepository.open(repo or run.repo)

@@ -1,0 +1,48 @@
+"""Looking at the database now and then, in a thread, while a command works."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+from autopack.errors import AutopackError
+
+
+class Watch(ABC):
+    """Looks every ``seconds`` while the block is open, and a last time when it ends."""
+
+    seconds = 0.25
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self.watch, name="progress", daemon=True)
+
+    @abstractmethod
+    def look(self) -> None:
+        """Read how things stand, and show it."""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def watch(self) -> None:
+        """What the thread does."""
+        last = False
+        while not last:
+            last = self._ended.wait(self.seconds)
+            try:
+                self.look()
+            except AutopackError:
+                # The display is no reason to stop; the work itself says what is wrong.
+                continue

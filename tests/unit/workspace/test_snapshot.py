@@ -1,0 +1,93 @@
+"""What an attempt left becomes a commit: all of it, whatever became of the agent's own git."""
+
+import shutil
+
+from support.workspaces import FIRST, snapshot
+
+from autopack.workspace import Workspace
+
+
+def test_a_snapshot_is_what_is_in_the_folder(workspace, base, mirror):
+    (workspace.path / "readme.txt").write_text("changed\n", encoding="utf-8")
+    (workspace.path / "src/code.py").unlink()
+    (workspace.path / "neu ü.txt").write_text("new\n", encoding="utf-8")
+    (workspace.path / "run.sh").write_text("#!/bin/sh\n", encoding="utf-8")
+    (workspace.path / "run.sh").chmod(0o755)
+    (workspace.path / "ignored").mkdir()
+    (workspace.path / "ignored/x").write_text("x", encoding="utf-8")
+    taken = snapshot(workspace, base)
+    assert {(c.path, c.status, c.mode) for c in taken.changes} == {
+        ("readme.txt", "M", "100644"),
+        ("src/code.py", "D", "100644"),
+        ("neu ü.txt", "A", "100644"),
+        ("run.sh", "A", "100755"),
+    }
+    assert mirror.file_at(taken.commit, "readme.txt") == b"changed\n"
+    assert mirror.read_ref("refs/autopack/run-1/p/1") == taken.commit
+    assert mirror.tree_of(taken.commit) == taken.tree
+
+
+def test_an_unchanged_workspace_makes_a_commit_all_the_same(workspace, base, mirror):
+    taken = snapshot(workspace, base)
+    assert taken.commit != base
+    assert taken.changes == ()
+    assert mirror.git.run("show", "--no-patch", "--format=%an <%ae> %P %s", taken.commit) == (
+        f"Autopack <autopack@localhost> {base} attempt 1\n"
+    )
+
+
+def test_work_the_agent_committed_is_recorded(workspace, base, in_folder):
+    (workspace.path / "readme.txt").write_text("changed\n", encoding="utf-8")
+    in_folder(workspace.path, "commit", "-qam", "mine")
+    assert [c.path for c in snapshot(workspace, base).changes] == ["readme.txt"]
+
+
+def test_a_snapshot_after_the_agents_git_is_gone_is_complete(workspace, base):
+    (workspace.path / "new.txt").write_text("x", encoding="utf-8")
+    shutil.rmtree(workspace.path / ".git")
+    assert [c.path for c in snapshot(workspace, base).changes] == ["new.txt"]
+
+
+def test_a_workspace_that_is_gone_is_everything_deleted(workspace, base):
+    shutil.rmtree(workspace.path)
+    changes = {(c.path, c.status) for c in snapshot(workspace, base).changes}
+    assert changes == {(path, "D") for path in FIRST}
+
+
+def test_an_attempt_can_continue_from_the_last_ones_tree(workspace, base, in_folder):
+    (workspace.path / "new.txt").write_text("x", encoding="utf-8")
+    taken = snapshot(workspace, base)
+    workspace.reset(base)
+    assert not (workspace.path / "new.txt").exists()
+    workspace.reset(taken.commit)
+    assert (workspace.path / "new.txt").exists()
+    assert in_folder(workspace.path, "log", "--format=%s").splitlines() == ["attempt 1", "first"]
+
+
+def test_line_ends_survive_whatever_the_user_configured(user, own_home, open_mirror, tmp_path):
+    settings = "[core]\n\tautocrlf = true\n\tfsmonitor = true\n"
+    (own_home / ".gitconfig").write_text(settings, encoding="utf-8")
+    user.git("config", "core.autocrlf", "true")
+    (user.path / "mixed.txt").write_bytes(b"a\r\nb\n")
+    user.git("-c", "core.autocrlf=false", "add", "mixed.txt")
+    user.write(".gitattributes", "readme.txt filter=broken\n")
+    user.git("-c", "core.autocrlf=false", "add", ".gitattributes")
+    user.git("commit", "-qm", "mixed")
+    for setting, value in (("clean", "false"), ("smudge", "false"), ("required", "true")):
+        user.git("config", f"filter.broken.{setting}", value)
+    head = user.git("rev-parse", "HEAD")
+    workspace = Workspace.create(open_mirror(user), tmp_path / "w", head)
+    assert (workspace.path / "mixed.txt").read_bytes() == b"a\r\nb\n"
+    (workspace.path / "unix.txt").write_bytes(b"a\nb\n")
+    taken = snapshot(workspace, head)
+    assert [c.path for c in taken.changes] == ["unix.txt"]
+    assert workspace.mirror.file_at(taken.commit, "unix.txt") == b"a\nb\n"
+
+
+def test_a_file_that_cannot_be_read_is_named(workspace, base, unprivileged):
+    (workspace.path / "secret.txt").write_text("x", encoding="utf-8")
+    (workspace.path / "secret.txt").chmod(0)
+    output = unprivileged(f"workspace.snapshot(parent={base!r}, message='x', ref='refs/x')")
+    assert "GitFailed: git add" in output
+    assert "secret.txt" in output
+    assert "Permission denied" in output
