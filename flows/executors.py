@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -19,6 +18,7 @@ from autopack.clock import SystemClock
 from autopack.errors import BadInput, WorkFailed
 from autopack.execution.reconciling import claim_recovery
 from autopack.execution.session import is_stopping
+from autopack.python import module_command
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.leases import token_of
@@ -106,7 +106,7 @@ async def _in_a_process(run_id: str, database: str | None, settings: Settings) -
     log = folder / "process.log"
     with log.open("ab") as out:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "flows.process", run_id, *([database] if database else [])),
+            *module_command("flows.process", run_id, *([database] if database else [])),
             # Without our mark: it may outlive us, and is then nobody's leftover.
             env={k: v for k, v in os.environ.items() if k != leftovers.HOLDER}
             | {"PREFECT_API_URL": api_url},

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from autopack.python import module_command
 from deployments.setting_up import POOL
 
 FLEET = "chaos-fleet"
@@ -22,7 +23,7 @@ class Part:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *words],
+                module_command(module, *words),
                 env=dict(environ),
                 cwd=log.parent,
                 stdin=subprocess.DEVNULL,
