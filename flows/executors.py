@@ -16,7 +16,7 @@ from prefect.exceptions import ObjectNotFound
 
 from autopack.clock import SystemClock
 from autopack.errors import BadInput, WorkFailed
-from autopack.execution.reconciling import claim_recovery
+from autopack.execution.reconciling import claim_recovery, give_up
 from autopack.execution.session import is_stopping
 from autopack.python import module_command
 from autopack.settings import Settings
@@ -74,7 +74,7 @@ async def execute_stored(
             case "process":
                 await _in_processes(run_id, database, db, settings)
             case "deployment":
-                await _at_workers(run_id, database, db, tag)
+                await _at_workers(run_id, database, db, settings, tag)
     run = get_run(db, run_id)
     if run.state is RunState.PHASE_EXECUTION and not is_stopping():
         raise WorkFailed(f"run {run_id} was interrupted", hint=f"autopack resume {run_id}")
@@ -89,7 +89,10 @@ async def _in_processes(
         seen = get_run(db, run_id).recoveries
         status, log = await _in_a_process(run_id, database, settings)
         killed = status < 0 and not is_stopping() and not has_stopped(get_run(db, run_id))
-        if status > 0 or (killed and not claim_recovery(db, run_id, seen=seen)):
+        too_often = killed and not claim_recovery(db, run_id, seen=seen)
+        if too_often:
+            give_up(db, run_id, settings=settings, clock=SystemClock())
+        if status > 0 or too_often:
             raise WorkFailed(
                 f"the process of run {run_id} ended with status {status}", hint=f"see {log}"
             )
@@ -130,7 +133,9 @@ async def _in_a_process(run_id: str, database: str | None, settings: Settings) -
     return process.returncode or 0, log
 
 
-async def _at_workers(run_id: str, database: str | None, db: Database, tag: str | None) -> None:
+async def _at_workers(
+    run_id: str, database: str | None, db: Database, settings: Settings, tag: str | None
+) -> None:
     """Have a worker execute the run, and wait for it; giving up leaves the run alone.
 
     When its flow run dies, another worker goes on.
@@ -142,7 +147,7 @@ async def _at_workers(run_id: str, database: str | None, db: Database, tag: str 
         if ended is None:
             return
         said = f"the flow run of {run_id} ended as {ended.name}: {ended.message or 'no reason'}"
-        if not await may_go_on(run_id, ended, seen=seen, db=db):
+        if not await may_go_on(run_id, ended, seen=seen, db=db, settings=settings):
             raise WorkFailed(said, hint=f"autopack resume {run_id}")
         get_run_logger().warning("%s; the run goes on in another", said)
 

@@ -10,10 +10,11 @@ from uuid import UUID
 from prefect import get_client, get_run_logger
 from prefect.client.schemas.objects import State
 
-from autopack.clock import Clock
+from autopack.clock import Clock, SystemClock
 from autopack.errors import DatabaseRefused, WorkFailed
-from autopack.execution.reconciling import claim_recovery
+from autopack.execution.reconciling import claim_recovery, give_up
 from autopack.execution.session import is_stopping
+from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.leases import abandoned_runs, holder_of
 from autopack.store.rows import RunRow
@@ -66,12 +67,14 @@ async def wait_for_end(
     return None
 
 
-async def may_go_on(run_id: str, ended: State, *, seen: int, db: Database) -> bool:
+async def may_go_on(
+    run_id: str, ended: State, *, seen: int, db: Database, settings: Settings
+) -> bool:
     """Whether the run is to go on in another flow run, now that one has ``ended`` without it.
 
     First waits until nobody holds it. So it is after a crash and after a fault, as often as
-    reconciling would have it; ``seen`` is how often that had been when the flow run was started.
-    Whoever gave the run back meant it to rest.
+    reconciling would have it, and then the run is closed; ``seen`` is how often that had been when
+    the flow run was started. Whoever gave the run back meant it to rest.
     """
     held = True
     while held and not is_stopping():
@@ -83,7 +86,10 @@ async def may_go_on(run_id: str, ended: State, *, seen: int, db: Database) -> bo
             get_run_logger().warning("no answer about run %s: %s", run_id, error.message)
     if not (ended.is_crashed() or run_id in abandoned_runs(db)):
         return False
-    return claim_recovery(db, run_id, seen=seen)
+    if claim_recovery(db, run_id, seen=seen):
+        return True
+    await asyncio.to_thread(give_up, db, run_id, settings=settings, clock=SystemClock())
+    return False
 
 
 def _glance(db: Database, last: RunRow) -> RunRow:

@@ -39,7 +39,7 @@ _OF_CAMPAIGNS = FlowFilter(
 _RECENT = timedelta(days=2)
 """Of what began longer ago, a person decides."""
 
-_PENDING_LEASES = 10
+_STARTING_LEASES = 10
 """For how many lengths of a lease a flow run may start up, as where its image has to be fetched."""
 
 
@@ -121,15 +121,15 @@ def _is_lost(db: Database, flow_run: FlowRun, lease_seconds: float) -> bool:
     """Whether its run is not in its hands, though it had the time to take it."""
     if flow_run.state is None:
         return False
-    leases = _PENDING_LEASES if flow_run.state.is_pending() else 2
-    settled = timedelta(seconds=leases * lease_seconds)
+    own = run_of_flow(db, str(flow_run.id))
+    settled = timedelta(seconds=(2 if own else _STARTING_LEASES) * lease_seconds)
     if SystemClock().now() - flow_run.state.timestamp < settled:
         return False
-    run = run_of_flow(db, str(flow_run.id)) or _stored_run_of(db, flow_run)
-    if run is None:
-        return False
-    holder = holder_of(db, run.run_id)
-    return holder is None or holder.is_gone() or run.flow_run_id != str(flow_run.id)
+    if own is None:
+        # Of a run that waits for it still, or that another flow run took meanwhile.
+        return _stored_run_of(db, flow_run) is not None
+    holder = holder_of(db, own.run_id)
+    return holder is None or holder.is_gone()
 
 
 def _stored_run_of(db: Database, flow_run: FlowRun) -> RunRow | None:

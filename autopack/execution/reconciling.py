@@ -74,19 +74,8 @@ def sort_abandoned(
         if claim_recovery(db, run_id, seen=run.recoveries):
             to_resume.append(run_id)
             continue
-        reason = f"its process died or fell silent {run.recoveries + 1} times"
-        try:
-            end_abandoned(
-                run_id,
-                RunState.DONE_FAILED_ENVIRONMENT,
-                reason,
-                db=db,
-                settings=settings,
-                clock=clock,
-            )
-        except (RunHeld, Refused):
-            continue  # somebody took it, or ended it, in this moment
-        closed.append(run_id)
+        if give_up(db, run_id, settings=settings, clock=clock):
+            closed.append(run_id)
     return Abandoned(tuple(to_resume), tuple(closed))
 
 
@@ -102,6 +91,19 @@ def claim_recovery(db: Database, run_id: str, *, seen: int) -> bool:
     if run.recoveries >= MOST_RECOVERIES:
         return False
     count_recovery(db, run_id, seen=seen)
+    return True
+
+
+def give_up(db: Database, run_id: str, *, settings: Settings, clock: Clock) -> bool:
+    """Close a run that died as often as a run may; False when somebody took it, or ended it, in
+    this moment.
+    """
+    reason = f"its process died or fell silent {get_run(db, run_id).recoveries + 1} times"
+    state = RunState.DONE_FAILED_ENVIRONMENT
+    try:
+        end_abandoned(run_id, state, reason, db=db, settings=settings, clock=clock)
+    except (RunHeld, Refused):
+        return False
     return True
 
 

@@ -105,35 +105,47 @@ async def test_a_waiter_is_told_of_a_flow_run_that_ended_without_its_run(
     assert (ended.name, ended.message) == ("Crashed", "killed")
 
 
-async def test_of_several_who_find_it_dead_one_counts(db: Database, run_id: str) -> None:
+async def test_of_several_who_find_it_dead_one_counts(
+    db: Database, settings: Settings, run_id: str
+) -> None:
     from prefect.states import Crashed
 
     from flows.waiting import may_go_on
 
     for _ in range(2):
-        assert await may_go_on(run_id, Crashed(), seen=0, db=db)
+        assert await may_go_on(run_id, Crashed(), seen=0, db=db, settings=settings)
     assert get_run(db, run_id).recoveries == 1
 
 
-async def test_a_run_that_dies_again_and_again_does_not_go_on(db: Database, run_id: str) -> None:
+async def test_a_run_that_dies_again_and_again_is_closed(
+    db: Database, settings: Settings, run_id: str
+) -> None:
     from prefect.states import Crashed
 
     from flows.waiting import may_go_on
 
     going_on = [
-        await may_go_on(run_id, Crashed(), seen=seen, db=db) for seen in range(MOST_RECOVERIES + 1)
+        await may_go_on(run_id, Crashed(), seen=seen, db=db, settings=settings)
+        for seen in range(MOST_RECOVERIES + 1)
     ]
     assert going_on == [True] * MOST_RECOVERIES + [False]
+    run = get_run(db, run_id)
+    assert run.state is RunState.DONE_FAILED_ENVIRONMENT
+    assert "4 times" in (run.failure_reason or "")
 
 
-async def test_after_a_fault_goes_on_what_was_left_under_way(db: Database, run_id: str) -> None:
+async def test_after_a_fault_goes_on_what_was_left_under_way(
+    db: Database, settings: Settings, run_id: str
+) -> None:
     from prefect.states import Failed
 
     from flows.waiting import may_go_on
 
-    assert not await may_go_on(run_id, Failed(), seen=0, db=db), "it was refused before it began"
+    assert not await may_go_on(run_id, Failed(), seen=0, db=db, settings=settings), (
+        "it was refused before it began"
+    )
     fall_silent(db, run_id)
-    assert await may_go_on(run_id, Failed(), seen=0, db=db)
+    assert await may_go_on(run_id, Failed(), seen=0, db=db, settings=settings)
 
 
 async def test_a_flow_run_that_died_before_it_took_its_run_is_marked(
