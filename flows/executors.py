@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import sys
 from contextlib import suppress
 from typing import Literal
-from uuid import UUID
 
 import psutil
-from prefect import get_client, get_run_logger, tags
-from prefect.client.schemas.objects import FlowRun, State
+from prefect import get_client, tags
+from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 
@@ -22,18 +20,16 @@ from autopack.execution.session import is_stopping
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.leases import token_of
-from autopack.store.rows import RunRow
 from autopack.store.runs import get_run
 from autopack.store.states import RunState
 from autopack.workspace import leftovers
 from flows.run import execute_run
+from flows.waiting import wait_for_end
 
 Executor = Literal["inline", "process", "deployment"]
 DEPLOYMENT = "execute-run/run"
 
 _LOOK_SECONDS = 0.25
-_FIRST_POLL_SECONDS, _LAST_POLL_SECONDS = 2.0, 30.0
-_PATIENCE_SECONDS = 3600.0
 
 
 async def check_executor(executor: Executor) -> None:
@@ -120,27 +116,7 @@ async def _in_a_process(run_id: str, database: str | None, settings: Settings) -
 async def _at_a_worker(run_id: str, database: str | None, db: Database, tag: str | None) -> None:
     """Have a worker execute the run, and wait for it; giving up leaves the run alone."""
     flow_run = await submit(run_id, db=db, database=database, tag=tag)
-    clock = SystemClock()
-    run = get_run(db, run_id)
-    deadline = clock.monotonic() + max(_PATIENCE_SECONDS, run.minutes_cap * 60)
-    pause = _FIRST_POLL_SECONDS
-    while not _has_stopped(run := get_run(db, run_id)):
-        state = await _state_of(flow_run.id)
-        if state is not None and state.is_final() and not _has_stopped(get_run(db, run_id)):
-            raise WorkFailed(
-                f"the flow run of {run_id} ended as {state.name}: {state.message or 'no reason'}",
-                hint=f"autopack resume {run_id}, or leave it to `autopack reconcile`",
-            )
-        if clock.monotonic() > deadline:
-            raise WorkFailed(
-                f"run {run_id} takes longer than its cap of {run.minutes_cap:g} minutes; "
-                "it goes on by itself",
-                hint=f"autopack show {run_id}",
-            )
-        if is_stopping():
-            return
-        await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311
-        pause = min(pause * 1.5, _LAST_POLL_SECONDS)
+    await wait_for_end(run_id, flow_run.id, db=db, clock=SystemClock())
 
 
 async def submit(
@@ -156,17 +132,3 @@ async def submit(
         idempotency_key=f"{run_id}:{token_of(db, run_id)}",
         tags=["autopack", tag] if tag else ["autopack"],
     )
-
-
-def _has_stopped(run: RunRow) -> bool:
-    return run.state.is_final or run.state is RunState.AWAITING_APPROVAL
-
-
-async def _state_of(flow_run_id: UUID) -> State | None:
-    """The flow run's state; None when the server does not answer, which the next poll may mend."""
-    try:
-        async with get_client() as client:
-            return (await client.read_flow_run(flow_run_id)).state
-    except Exception as error:
-        get_run_logger().warning("no answer about flow run %s: %s", flow_run_id, error)
-        return None

@@ -1,0 +1,86 @@
+"""Waiting for a run that a worker executes: its own row often, its flow run seldom."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
+from prefect import get_client, get_run_logger
+from prefect.client.schemas.objects import State
+
+from autopack.clock import Clock
+from autopack.errors import DatabaseRefused, WorkFailed
+from autopack.execution.session import is_stopping
+from autopack.store.engine import Database
+from autopack.store.rows import RunRow
+from autopack.store.runs import get_run
+from autopack.store.states import RunState
+
+GLANCE_SECONDS = 1.0
+"""How often the run's row is read: an indexed read, and the slot of a run that ended is wanted."""
+
+PATIENCE_SECONDS = 3600.0
+_FIRST_POLL_SECONDS, _LAST_POLL_SECONDS, _JITTER = 2.0, 30.0, 0.2
+
+
+def poll_pauses(uniform: Callable[[float, float], float] = random.uniform) -> Iterator[float]:
+    """Seconds between questions about a flow run: from 2 up to 30, each with ±20 % jitter."""
+    pause = _FIRST_POLL_SECONDS
+    while True:
+        yield pause * uniform(1 - _JITTER, 1 + _JITTER)
+        pause = min(pause * 1.5, _LAST_POLL_SECONDS)
+
+
+async def wait_for_end(run_id: str, flow_run_id: UUID, *, db: Database, clock: Clock) -> None:
+    """Return when the run has ended or waits for a person, or this process is to stop.
+
+    Raises WorkFailed when its flow run ended without it, and when it took longer than an hour and
+    than its own cap on minutes; the run is left alone.
+    """
+    run = get_run(db, run_id)
+    deadline = clock.monotonic() + max(PATIENCE_SECONDS, run.minutes_cap * 60)
+    pauses = poll_pauses()
+    poll_at = clock.monotonic() + next(pauses)
+    while not _has_stopped(run) and not is_stopping():
+        if clock.monotonic() >= poll_at:
+            state = await _state_of(flow_run_id)
+            if state is not None and state.is_final() and not _has_stopped(get_run(db, run_id)):
+                raise WorkFailed(
+                    f"the flow run of {run_id} ended as {state.name}: "
+                    f"{state.message or 'no reason'}",
+                    hint=f"autopack resume {run_id}, or leave it to `autopack reconcile`",
+                )
+            poll_at = clock.monotonic() + next(pauses)
+        if clock.monotonic() > deadline:
+            raise WorkFailed(
+                f"run {run_id} takes longer than its cap of {run.minutes_cap:g} minutes; "
+                "it goes on by itself",
+                hint=f"autopack show {run_id}",
+            )
+        await asyncio.sleep(GLANCE_SECONDS)
+        run = _glance(db, run)
+
+
+def _glance(db: Database, last: RunRow) -> RunRow:
+    """The run as it is now; as it was when the database is away, which the next look may mend."""
+    try:
+        return get_run(db, last.run_id)
+    except DatabaseRefused as error:
+        get_run_logger().warning("no answer about run %s: %s", last.run_id, error.message)
+        return last
+
+
+def _has_stopped(run: RunRow) -> bool:
+    return run.state.is_final or run.state is RunState.AWAITING_APPROVAL
+
+
+async def _state_of(flow_run_id: UUID) -> State | None:
+    """The flow run's state; None when the server does not answer, which the next poll may mend."""
+    try:
+        async with get_client() as client:
+            return (await client.read_flow_run(flow_run_id)).state
+    except Exception as error:
+        get_run_logger().warning("no answer about flow run %s: %s", flow_run_id, error)
+        return None
