@@ -7,6 +7,7 @@ the process that started it.
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -65,7 +66,7 @@ def local_stack(
         )
         stack.wait_for_server()
         say("setting up the work pool, the blocks, the deployments and the limits")
-        stack.created = set_up(environ)
+        stack.created = set_up(environ, command=_engine())
         say("starting a worker")
         stack.start("worker", ["worker", "start", "--pool", POOL, "--type", "process"], environ)
         me = psutil.Process()
@@ -143,6 +144,15 @@ class LocalStack:
         )
 
 
+def _engine() -> str:
+    """What the workers of this machine start for a flow run.
+
+    Left to themselves they start another Python first, to fetch the flow's code, which is here.
+    """
+    words = [sys.executable, "-m", "prefect.engine"]
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
 def _environment(settings: Settings, api_url: str) -> dict[str, str]:
     """The environment of the server, the worker and so of every run it starts."""
     kept = {
@@ -159,7 +169,7 @@ def _environment(settings: Settings, api_url: str) -> dict[str, str]:
         "PREFECT_API_URL": api_url,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
-        "PREFECT_WORKER_QUERY_SECONDS": "2",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
         # A schedule that is switched on in the UI takes effect within this many seconds.
         "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
         "DO_NOT_TRACK": "1",

@@ -23,14 +23,15 @@ POOL = "autopack"
 """The work pool of every deployment."""
 
 
-def set_up(environ: Mapping[str, str]) -> dict[str, Any]:
+def set_up(environ: Mapping[str, str], *, command: str | None = None) -> dict[str, Any]:
     """Create the work pool, limits and automations, register the blocks, apply prefect.yaml.
 
-    ``environ`` names the server. Returns what the server has afterwards, as `deploy --json`
-    prints it. Raises WorkFailed when a step fails.
+    ``environ`` names the server. ``command`` is what workers start for a flow run, where every
+    worker has it; None leaves that to them. Returns what the server has afterwards, as
+    `deploy --json` prints it. Raises WorkFailed when a step fails.
     """
     found: dict[str, Any] = json.loads(_python(["deployments.safeguards"], environ))
-    content, names = _to_apply(set(found["deployments"]))
+    content, names = _to_apply(set(found["deployments"]), command)
     with tempfile.TemporaryDirectory(prefix="autopack-") as folder:
         path = Path(folder) / "prefect.yaml"
         path.write_text(content, encoding="utf-8")
@@ -38,7 +39,7 @@ def set_up(environ: Mapping[str, str]) -> dict[str, Any]:
     return found | {"deployments": sorted({*found["deployments"], *names})}
 
 
-def _to_apply(existing: set[str]) -> tuple[str, list[str]]:
+def _to_apply(existing: set[str], command: str | None) -> tuple[str, list[str]]:
     """prefect.yaml and the full names of its deployments; those that exist keep their schedules.
 
     Prefect would switch off what an operator switched on, and delete what was added in the UI.
@@ -48,6 +49,8 @@ def _to_apply(existing: set[str]) -> tuple[str, list[str]]:
     for deployment in content["deployments"]:
         flow = deployment["entrypoint"].rpartition(":")[2].replace("_", "-")
         names.append(f"{flow}/{deployment['name']}")
+        if command is not None:
+            deployment["work_pool"]["job_variables"]["command"] = command
         if names[-1] in existing:
             deployment["schedules"] = None
     return yaml.safe_dump(content, sort_keys=False), names
