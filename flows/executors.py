@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from contextlib import suppress
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 from prefect import get_client, tags
@@ -23,6 +23,7 @@ from autopack.store.leases import token_of
 from autopack.store.runs import get_run
 from autopack.store.states import RunState
 from autopack.workspace import leftovers
+from flows.line import Place
 from flows.run import execute_run
 from flows.waiting import wait_for_end
 
@@ -55,12 +56,14 @@ async def execute_stored(
     settings: Settings,
     database: str | None = None,
     tag: str | None = None,
+    place: Place | None = None,
 ) -> None:
     """Bring a stored run to its end, or to where it waits for a person or was interrupted.
 
-    How it ended is in the database. ``tag`` marks its flow run. A run that has ended is left
-    alone. Raises what execute_run raises, and WorkFailed when the process or the flow run ended
-    without ending the run, or it took longer than is worth waiting for (the run then goes on).
+    How it ended is in the database. ``tag`` marks its flow run; ``place`` says which runs go
+    first at the workers. A run that has ended is left alone. Raises what execute_run raises, and
+    WorkFailed when the process or the flow run ended without ending the run, or it took longer
+    than is worth waiting for (the run then goes on).
     """
     if get_run(db, run_id).state.is_final:
         return
@@ -71,7 +74,7 @@ async def execute_stored(
             case "process":
                 await _in_a_process(run_id, database, settings)
             case "deployment":
-                await _at_a_worker(run_id, database, db, tag)
+                await _at_a_worker(run_id, database, db, tag, place)
     run = get_run(db, run_id)
     if run.state is RunState.PHASE_EXECUTION and not is_stopping():
         raise WorkFailed(f"run {run_id} was interrupted", hint=f"autopack resume {run_id}")
@@ -113,19 +116,29 @@ async def _in_a_process(run_id: str, database: str | None, settings: Settings) -
         )
 
 
-async def _at_a_worker(run_id: str, database: str | None, db: Database, tag: str | None) -> None:
+async def _at_a_worker(
+    run_id: str, database: str | None, db: Database, tag: str | None, place: Place | None
+) -> None:
     """Have a worker execute the run, and wait for it; giving up leaves the run alone."""
-    flow_run = await submit(run_id, db=db, database=database, tag=tag)
-    await wait_for_end(run_id, flow_run.id, db=db, clock=SystemClock())
+    flow_run = await submit(run_id, db=db, database=database, tag=tag, place=place)
+    await wait_for_end(run_id, flow_run.id, db=db, clock=SystemClock(), place=place)
 
 
 async def submit(
-    run_id: str, *, db: Database, database: str | None = None, tag: str | None = None
+    run_id: str,
+    *,
+    db: Database,
+    database: str | None = None,
+    tag: str | None = None,
+    place: Place | None = None,
 ) -> FlowRun:
     """Have a worker execute the run, without waiting; asking twice starts one flow run."""
+    parameters: dict[str, Any] = {"run_id": run_id, "database": database}
+    if place is not None and len(place.behind) >= place.at_once:
+        parameters |= {"behind": place.behind, "at_once": place.at_once}
     return await arun_deployment(
         DEPLOYMENT,
-        parameters={"run_id": run_id, "database": database},
+        parameters=parameters,
         flow_run_name=run_id,
         timeout=0,
         # A new one only when an earlier one got hold of the run and lost it.

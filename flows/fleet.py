@@ -12,13 +12,16 @@ from prefect.flows import Flow
 from prefect.runtime import flow_run as current_flow_run
 
 from autopack.clock import SystemClock
-from autopack.errors import AutopackError, BadInput
+from autopack.errors import AutopackError, BadInput, NotFound
 from autopack.execution.fleet import FleetItem, item_of, refused
 from autopack.execution.session import is_stopping
 from autopack.ids import check_id
 from autopack.settings import Settings
 from autopack.store.engine import Database
+from autopack.store.runs import get_run
+from autopack.store.states import RunState
 from flows.executors import Executor, check_executor, execute_stored
+from flows.line import Line, Place
 from flows.opening import application, request
 from tasks.closing import cancel_runs
 from tasks.preparing import prepare_run
@@ -126,7 +129,7 @@ async def execute_all(
     An entry that is a result already stays what it is. ``name`` tags the flow runs, and the
     progress of all of them is shown under it.
     """
-    slots = asyncio.Semaphore(at_once)
+    slots, line = asyncio.Semaphore(at_once), Line(at_once)
     progress, shown = RunProgress(name, SystemClock()), asyncio.Lock()
     done = 0
     if not entries:
@@ -141,23 +144,38 @@ async def execute_all(
         return item
 
     async def execute(run_id: str) -> FleetItem:
+        if executor == "deployment":
+            async with line.place(run_id, fresh=_is_fresh(db, run_id)) as place:
+                return await execute_at(run_id, place)
         async with slots:
-            try:
-                if not is_stopping():
-                    await execute_stored(
-                        run_id,
-                        executor,
-                        db=db,
-                        settings=settings,
-                        database=database,
-                        tag=f"fleet:{name}",
-                    )
-                return item_of(db, settings, run_id)
-            except Exception as error:
-                get_run_logger().warning("run %s: %s", run_id, error)
-                return item_of(db, settings, run_id, error)
+            return await execute_at(run_id, None)
+
+    async def execute_at(run_id: str, place: Place | None) -> FleetItem:
+        try:
+            if not is_stopping():
+                await execute_stored(
+                    run_id,
+                    executor,
+                    db=db,
+                    settings=settings,
+                    database=database,
+                    tag=f"fleet:{name}",
+                    place=place,
+                )
+            return item_of(db, settings, run_id)
+        except Exception as error:
+            get_run_logger().warning("run %s: %s", run_id, error)
+            return item_of(db, settings, run_id, error)
 
     return list(await asyncio.gather(*(one(entry) for entry in entries)))
+
+
+def _is_fresh(db: Database, run_id: str) -> bool:
+    """Whether nobody has worked on the run yet."""
+    try:
+        return get_run(db, run_id).state is RunState.RUN_CREATED
+    except NotFound:
+        return False
 
 
 @execute_runs.on_cancellation

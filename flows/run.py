@@ -23,6 +23,7 @@ from autopack.store.runs import get_ending, get_phases, get_run, run_of_flow
 from autopack.store.states import RunState
 from blocks.configured import configured, configured_doctor
 from flows.approval import still_waits
+from flows.line import wait_for_turn
 from flows.opening import application, request
 from flows.phase import execute_phase
 from tasks.preparing import (
@@ -58,6 +59,8 @@ async def execute_run(
     run_id: str | None = None,
     database: str | None = None,
     push: str | None = None,
+    behind: list[str] | None = None,
+    at_once: int = 1,
 ) -> dict[str, Any]:
     """Run a plan on a git repository, or go on with a run that was interrupted.
 
@@ -77,6 +80,8 @@ async def execute_run(
         database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
         push: A remote of the repository, a path or a URL: every attempt is pushed there, so that
             another machine can go on with the run.
+        behind: Runs that go first: this one begins when fewer than at_once of them are left.
+        at_once: How many runs at most are under way at the same time, those and this one.
     """
     flow_run_id = current_flow_run.get_id()
     async with application(database) as (db, settings):
@@ -102,7 +107,11 @@ async def execute_run(
                 push=push,
             )
             run_id = await prepare_run(wanted, db, settings)
+        if behind:
+            await wait_for_turn(db, run_id, behind, at_once, flow_run_id)
         run = get_run(db, run_id)
+        if behind and run.state.is_final:
+            return run_view(db, run_id)
         block = await configured(run.builder)
         if not await still_waits(db, run_id):
             clone = repo if plan is None else None

@@ -14,9 +14,11 @@ from autopack.clock import Clock
 from autopack.errors import DatabaseRefused, WorkFailed
 from autopack.execution.session import is_stopping
 from autopack.store.engine import Database
+from autopack.store.leases import holder_of
 from autopack.store.rows import RunRow
 from autopack.store.runs import get_run
 from autopack.store.states import RunState
+from flows.line import Place
 
 GLANCE_SECONDS = 1.0
 """How often the run's row is read: an indexed read, and the slot of a run that ended is wanted."""
@@ -33,14 +35,18 @@ def poll_pauses(uniform: Callable[[float, float], float] = random.uniform) -> It
         pause = min(pause * 1.5, _LAST_POLL_SECONDS)
 
 
-async def wait_for_end(run_id: str, flow_run_id: UUID, *, db: Database, clock: Clock) -> None:
+async def wait_for_end(
+    run_id: str, flow_run_id: UUID, *, db: Database, clock: Clock, place: Place | None = None
+) -> None:
     """Return when the run has ended or waits for a person, or this process is to stop.
 
-    Raises WorkFailed when its flow run ended without it, and when it took longer than an hour and
-    than its own cap on minutes; the run is left alone.
+    ``place`` is told when the run is under way. Raises WorkFailed when its flow run ended without
+    it, and when from its turn on it took longer than an hour and than its own cap on minutes; the
+    run is left alone.
     """
     run = get_run(db, run_id)
-    deadline = clock.monotonic() + max(PATIENCE_SECONDS, run.minutes_cap * 60)
+    patience = max(PATIENCE_SECONDS, run.minutes_cap * 60)
+    deadline = clock.monotonic() + patience
     pauses = poll_pauses()
     poll_at = clock.monotonic() + next(pauses)
     while not _has_stopped(run) and not is_stopping():
@@ -53,6 +59,11 @@ async def wait_for_end(run_id: str, flow_run_id: UUID, *, db: Database, clock: C
                     hint=f"autopack resume {run_id}, or leave it to `autopack reconcile`",
                 )
             poll_at = clock.monotonic() + next(pauses)
+        if place is not None:
+            if not place.begun and _is_held(db, run):
+                await place.has_begun()
+            if not place.its_turn():
+                deadline = clock.monotonic() + patience
         if clock.monotonic() > deadline:
             raise WorkFailed(
                 f"run {run_id} takes longer than its cap of {run.minutes_cap:g} minutes; "
@@ -70,6 +81,14 @@ def _glance(db: Database, last: RunRow) -> RunRow:
     except DatabaseRefused as error:
         get_run_logger().warning("no answer about run %s: %s", last.run_id, error.message)
         return last
+
+
+def _is_held(db: Database, run: RunRow) -> bool:
+    """Whether somebody works on the run; no when the database is away."""
+    try:
+        return run.state is RunState.PHASE_EXECUTION and holder_of(db, run.run_id) is not None
+    except DatabaseRefused:
+        return False
 
 
 def _has_stopped(run: RunRow) -> bool:

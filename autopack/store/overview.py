@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from autopack.store.engine import reading
+from autopack.store.engine import now, reading
 from autopack.store.reading import Source
-from autopack.store.states import PhaseState
-from autopack.store.tables import phases, runs
+from autopack.store.states import PhaseState, RunState
+from autopack.store.tables import leases, phases, runs
 from autopack.store.telemetry_tables import usage_by_run
 
 
@@ -46,3 +46,19 @@ def run_lines(source: Source, run_ids: Sequence[str]) -> list[RunLine]:
             for run_id, state, count, done in conn.execute(query)
         }
     return [found[run_id] for run_id in run_ids if run_id in found]
+
+
+def count_under_way(source: Source, run_ids: Sequence[str]) -> int:
+    """How many of the runs have yet to begin, or are held by a process that still says so.
+
+    One that waits for a person is not under way, nor one whose holder fell silent.
+    """
+    query = (
+        sa.select(sa.func.count())
+        .select_from(runs.outerjoin(leases, leases.c.run_id == runs.c.run_id))
+        .where(runs.c.run_id.in_(run_ids))
+    )
+    with reading(source) as conn:
+        held = sa.and_(runs.c.state == RunState.PHASE_EXECUTION, leases.c.expires_at > now(conn))
+        left = query.where(sa.or_(runs.c.state == RunState.RUN_CREATED, held))
+        return conn.scalar(left) or 0
