@@ -141,6 +141,8 @@ async def submit(
         parameters=parameters,
         flow_run_name=run_id,
         timeout=0,
+        # A subflow cannot be suspended, and so could not ask a person.
+        as_subflow=False,
         # A new one only when an earlier one got hold of the run and lost it.
         idempotency_key=f"{run_id}:{token_of(db, run_id)}",
         tags=["autopack", tag] if tag else ["autopack"],

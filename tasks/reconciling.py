@@ -61,12 +61,15 @@ async def mark_lost_flow_runs(db: Database, settings: Settings) -> int:
                 marked += 1
             await _crash(client, flow_run)
             marked += 1
+        for child in await _orphans(client, settled):
+            await _crash(client, child)
+            marked += 1
     return marked
 
 
 def _is_lost(db: Database, flow_run: FlowRun, settled: timedelta) -> bool:
     """Whether its run is in nobody's hands, and has been since before it may just be starting."""
-    if flow_run.state is None or SystemClock().now() - flow_run.state.timestamp < settled:
+    if not _has_settled(flow_run, settled):
         return False
     run = run_of_flow(db, str(flow_run.id))
     if run is None:
@@ -80,6 +83,31 @@ async def _running_children(client: PrefectClient, flow_run: FlowRun) -> list[Fl
     return await client.read_flow_runs(
         flow_run_filter=FlowRunFilter(parent_flow_run_id=of_parent, state=_RUNNING.state)
     )
+
+
+async def _orphans(client: PrefectClient, settled: timedelta) -> list[FlowRun]:
+    """Phases that Prefect believes to be running though the flow run that they belong to ended:
+    whoever noticed its death (the worker, the automation) marked that one alone.
+    """
+    running = await client.read_flow_runs(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=["execute-phase"])),
+        flow_run_filter=_RUNNING,
+    )
+    found: list[FlowRun] = []
+    for phase in running:
+        if phase.parent_task_run_id is None or not _has_settled(phase, settled):
+            continue
+        task_run = await client.read_task_run(phase.parent_task_run_id)
+        if task_run.flow_run_id is not None:
+            parent = await client.read_flow_run(task_run.flow_run_id)
+            if parent.state is not None and parent.state.is_final():
+                found.append(phase)
+    return found
+
+
+def _has_settled(flow_run: FlowRun, settled: timedelta) -> bool:
+    state = flow_run.state
+    return state is not None and SystemClock().now() - state.timestamp >= settled
 
 
 async def _crash(client: PrefectClient, flow_run: FlowRun) -> None:

@@ -36,7 +36,7 @@ def execute(
 
         server_answers()
         with Progress(db, run_id, err):
-            return run_in_order(lambda: execute_run(run_id=run_id, repo=repo))
+            return run_in_order(_tagged(lambda: execute_run(run_id=run_id, repo=repo)))
 
 
 def execute_many(
@@ -63,7 +63,21 @@ def execute_watched(
     with orderly_signals():
         server_answers()
         with watching:
-            return run_in_order(work)
+            return run_in_order(_tagged(work))
+
+
+def _tagged(
+    work: Callable[[], Coroutine[Any, Any, Result]],
+) -> Callable[[], Coroutine[Any, Any, Result]]:
+    """The work, its flow runs tagged as those of the deployments are."""
+
+    async def tagged() -> Result:
+        from prefect import tags
+
+        with tags("autopack"):
+            return await work()
+
+    return tagged
 
 
 def _quiet() -> None:
