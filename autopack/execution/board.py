@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -10,6 +11,9 @@ from enum import StrEnum
 
 from autopack.store.standing import Standing
 from autopack.store.states import RunState
+
+# What fits beside the figures on the page of an artifact.
+_WIDTH = 90
 
 
 class Kind(StrEnum):
@@ -42,10 +46,10 @@ def headline(runs: Sequence[Standing]) -> str:
 
 
 def line(run: Standing) -> str:
-    """One run in a line: state, what goes on or what it waits for, phases, tokens, cost."""
+    """One run in a line: state, what it spent, phases, what goes on or what it waits for."""
     about = run.failure_reason if kind_of(run) is Kind.FAILED else _about(run)
-    parts = [run.state.value, *([about] if about else [])]
-    return " · ".join([*parts, f"{run.completed} of {run.phases} phases", _spent([run])])
+    parts = [run.state.value, _spent([run]), f"{run.completed} of {run.phases} phases"]
+    return " · ".join([*parts, *([about] if about else [])])
 
 
 def board(runs: Sequence[Standing], link: Callable[[str], str | None]) -> str:
@@ -57,19 +61,19 @@ def board(runs: Sequence[Standing], link: Callable[[str], str | None]) -> str:
     rows = [
         f"**{headline(runs)}**",
         "",
-        "| run | is | what | since (UTC) | phases | tokens | cost |",
-        "|---|---|---|---|---:|---:|---:|",
+        "| run | is | since (UTC) | phases | tokens | cost | what |",
+        "|---|---|---|---:|---:|---:|---|",
     ]
     for run in sorted(runs, key=lambda one: order.index(kind_of(one))):
         address = link(run.flow_run_id) if run.flow_run_id else None
         cells = [
             f"[{run.run_id}]({address})" if address else run.run_id,
             kind_of(run).value,
-            _about(run),
             _clock(run.silent_since or run.since),
             f"{run.completed}/{run.phases}",
             f"{run.tokens:,}",
             money_text(run.cost),
+            textwrap.shorten(_about(run), _WIDTH, placeholder="…"),
         ]
         rows.append("| " + " | ".join(_cell(text) for text in cells) + " |")
     return "\n".join(rows) + "\n"
@@ -90,7 +94,7 @@ def _about(run: Standing) -> str:
         case Kind.WAITS:
             return run.question or "for an answer"
         case Kind.WORKS:
-            return run.phase or "between phases"
+            return run.phase or ""
         case Kind.FAILED:
             reason = f": {run.failure_reason}" if run.failure_reason else ""
             return f"{run.state.value}{reason}"
@@ -109,4 +113,4 @@ def _clock(at: datetime | None) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())[:300]
+    return " ".join(text.replace("|", "\\|").split())

@@ -75,22 +75,22 @@ def test_runs_that_need_somebody_come_first() -> None:
 @pytest.mark.parametrize(
     ("run", "row"),
     [
-        (WORKS, "| [n-1](/f1) | at work | slugify | 01-02 03:04:05 | 1/4 | 9,878 | $0.05 |"),
-        (TO_COME, "| n-2 | to come |  |  | 0/4 | 0 | $0.00 |"),
+        (WORKS, "| [n-1](/f1) | at work | 01-02 03:04:05 | 1/4 | 9,878 | $0.05 | slugify |"),
+        (TO_COME, "| n-2 | to come |  | 0/4 | 0 | $0.00 |  |"),
         (
             FAILED,
-            "| [n-4](/f1) | failed | DONE_FAILED_ENVIRONMENT: no \\| pip here | 01-02 03:04:05"
-            " | 4/4 | 9,878 | $0.05 |",
+            "| [n-4](/f1) | failed | 01-02 03:04:05 | 4/4 | 9,878 | $0.05"
+            " | DONE_FAILED_ENVIRONMENT: no \\| pip here |",
         ),
         (
             WAITS,
-            "| [n-5](/f1) | waiting for a person | 60 of 50 tokens | 01-02 03:04:05"
-            " | 1/4 | 9,878 | $0.05 |",
+            "| [n-5](/f1) | waiting for a person | 01-02 03:04:05 | 1/4 | 9,878 | $0.05"
+            " | 60 of 50 tokens |",
         ),
         (
             GIVEN_BACK,
-            "| [n-7](/f1) | stuck | interrupted: autopack resume n-7 | 01-02 03:04:05"
-            " | 1/4 | 9,878 | $0.05 |",
+            "| [n-7](/f1) | stuck | 01-02 03:04:05 | 1/4 | 9,878 | $0.05"
+            " | interrupted: autopack resume n-7 |",
         ),
     ],
 )
@@ -99,6 +99,13 @@ def test_a_row_says_what_goes_on(run: Standing, row: str) -> None:
 
 
 def test_one_run_in_a_line() -> None:
-    assert line(WORKS) == "PHASE_EXECUTION · slugify · 1 of 4 phases · 9,878 tokens · $0.05"
-    assert line(DONE) == "DONE_SUCCESS · 4 of 4 phases · 9,878 tokens · $0.05"
-    assert line(FAILED).startswith("DONE_FAILED_ENVIRONMENT · no | pip\nhere · 4 of 4")
+    assert line(WORKS) == "PHASE_EXECUTION · 9,878 tokens · $0.05 · 1 of 4 phases · slugify"
+    assert line(DONE) == "DONE_SUCCESS · 9,878 tokens · $0.05 · 4 of 4 phases"
+    assert line(FAILED).endswith(" · 4 of 4 phases · no | pip\nhere")
+
+
+def test_a_long_reason_leaves_room_for_the_figures() -> None:
+    long = replace(FAILED, failure_reason="word " * 100)
+    row = board([long], lambda _: None).splitlines()[-1]
+    assert row.endswith("word… |")
+    assert len(row) < 200
