@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,16 +14,19 @@ from autopack.errors import BadInput
 
 @dataclass(frozen=True)
 class Settings:
-    """The home folder, the database and the lease length of this process.
+    """The home folder, the database, the lease length and the least free space of this process.
 
     ``home``: AUTOPACK_HOME, else ``~/.autopack``.
     ``database_url``: an SQLAlchemy URL, from DATABASE_URL, else SQLite in ``home``.
     ``lease_seconds``: how long a run stays held after its holder falls silent.
+    ``min_free_bytes``: below so much room on the disk of the run no build starts, from
+    AUTOPACK_MIN_FREE_MB (10^6 bytes).
     """
 
     home: Path
     database_url: str
     lease_seconds: float = 45.0
+    min_free_bytes: int = 100_000_000
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -38,7 +42,13 @@ class Settings:
                 hint="set AUTOPACK_HOME to a folder that you may write to",
             ) from error
         url = env.get("DATABASE_URL") or _sqlite_url(home / "autopack.db")
-        return cls(home=home, database_url=url, lease_seconds=_lease_seconds(env))
+        lease = _number(
+            env, "AUTOPACK_LEASE_SECONDS", cls.lease_seconds, least=1, most=3600, of="seconds"
+        )
+        free = _number(
+            env, "AUTOPACK_MIN_FREE_MB", cls.min_free_bytes / 1e6, least=0, most=1e9, of="megabytes"
+        )
+        return cls(home, url, lease_seconds=lease, min_free_bytes=round(free * 1e6))
 
     def run_folder(self, run_id: str) -> Path:
         """The folder of one run: its spools, environment and workspaces."""
@@ -50,16 +60,20 @@ def _sqlite_url(path: Path) -> str:
     return f"sqlite:///{quote(str(path), safe=' /:')}"
 
 
-def _lease_seconds(env: Mapping[str, str]) -> float:
-    text = env.get("AUTOPACK_LEASE_SECONDS") or "45"
+def _number(
+    env: Mapping[str, str], name: str, default: float, *, least: float, most: float, of: str
+) -> float:
+    text = env.get(name)
+    if not text:
+        return default
     try:
-        seconds = float(text)
+        number = float(text)
     except ValueError:
-        seconds = 0.0
-    if not 1 <= seconds <= 3600:
+        number = math.nan
+    if not least <= number <= most:
         raise BadInput(
-            f"AUTOPACK_LEASE_SECONDS is {text!r}",
-            field="AUTOPACK_LEASE_SECONDS",
-            hint="use a number of seconds from 1 to 3600",
+            f"{name} is {text!r}",
+            field=name,
+            hint=f"use a number of {of} from {least:.0f} to {most:.0f}",
         )
-    return seconds
+    return number

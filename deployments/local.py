@@ -10,7 +10,6 @@ import os
 import shlex
 import socket
 import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -23,6 +22,7 @@ import httpx
 import psutil
 
 from autopack.errors import BadInput, Refused, WorkFailed
+from autopack.python import module_command
 from autopack.settings import Settings
 from autopack.stack import Stack, running_stack, stack_file, write_stack
 from autopack.workspace import leftovers
@@ -94,7 +94,7 @@ class LocalStack:
         """Start ``prefect ARGUMENTS`` in the background; it prints into ``<name>.log``."""
         with (self._logs / f"{name}.log").open("ab") as log:
             self._parts[name] = subprocess.Popen(
-                [sys.executable, "-m", "prefect", *arguments],
+                module_command("prefect", *arguments),
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -149,7 +149,7 @@ def _engine() -> str:
 
     Left to themselves they start another Python first, to fetch the flow's code, which is here.
     """
-    words = [sys.executable, "-m", "prefect.engine"]
+    words = module_command("prefect.engine")
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from autopack.errors import WorkFailed
+from autopack.python import module_command
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 5.0
@@ -36,7 +36,7 @@ class OwnServer:
             # terminal has to leave it to the run that ends in order.
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "uvicorn", "--factory"),
+                    *module_command("uvicorn", "--app-dir", str(self._folder), "--factory"),
                     "prefect.server.api.server:create_app",
                     *("--host", "127.0.0.1", "--port", str(self._port)),
                     *("--log-level", "error", "--lifespan", "on"),

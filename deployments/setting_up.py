@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from importlib.resources import files
@@ -18,6 +17,7 @@ from typing import Any
 import yaml
 
 from autopack.errors import WorkFailed
+from autopack.python import module_command
 
 POOL = "autopack"
 """The work pool of every deployment."""
@@ -65,7 +65,7 @@ def _prefect_file() -> Path:
 def _python(arguments: list[str], environ: Mapping[str, str]) -> str:
     """Run ``python -m ARGUMENTS`` and return what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", *arguments],
+        module_command(*arguments),
         env=environ,
         stdin=subprocess.DEVNULL,
         capture_output=True,

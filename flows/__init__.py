@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flows.fleet import execute_runs
     from flows.maintenance import maintain
     from flows.phase import execute_phase
-    from flows.reconcile import reconcile
+    from flows.reconciling import reconcile
     from flows.replay import replay_campaign
     from flows.run import execute_run
 
@@ -37,7 +37,7 @@ _HOMES = {
     "execute_run": "flows.run",
     "execute_runs": "flows.fleet",
     "maintain": "flows.maintenance",
-    "reconcile": "flows.reconcile",
+    "reconcile": "flows.reconciling",
     "replay_campaign": "flows.replay",
 }
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Literal
 
 import psutil
-from prefect import get_client, tags
+from prefect import get_client, get_run_logger, tags
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 
 from autopack.clock import SystemClock
 from autopack.errors import BadInput, WorkFailed
+from autopack.execution.reconciling import claim_recovery
 from autopack.execution.session import is_stopping
+from autopack.python import module_command
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.leases import token_of
@@ -25,7 +27,7 @@ from autopack.store.states import RunState
 from autopack.workspace import leftovers
 from flows.line import Place
 from flows.run import execute_run
-from flows.waiting import wait_for_end
+from flows.waiting import has_stopped, may_go_on, wait_for_end
 
 Executor = Literal["inline", "process", "deployment"]
 DEPLOYMENT = "execute-run/run"
@@ -61,7 +63,8 @@ async def execute_stored(
     """Bring a stored run to its end, or to where it waits for a person or was interrupted.
 
     How it ended is in the database. ``tag`` marks its flow run; ``place`` says which runs go
-    first at the workers. A run that has ended is left alone. Raises what execute_run raises, and
+    first at the workers. A run that has ended is left alone; one whose process or flow run dies
+    goes on in another, as often as reconciling would do that. Raises what execute_run raises, and
     WorkFailed when the process or the flow run ended without ending the run, or it took longer
     than is worth waiting for (the run then goes on).
     """
@@ -72,16 +75,33 @@ async def execute_stored(
             case "inline":
                 await execute_run(run_id=run_id, database=database)
             case "process":
-                await _in_a_process(run_id, database, settings)
+                await _in_processes(run_id, database, db, settings)
             case "deployment":
-                await _at_a_worker(run_id, database, db, tag, place)
+                await _at_workers(run_id, database, db, tag, place)
     run = get_run(db, run_id)
     if run.state is RunState.PHASE_EXECUTION and not is_stopping():
         raise WorkFailed(f"run {run_id} was interrupted", hint=f"autopack resume {run_id}")
 
 
-async def _in_a_process(run_id: str, database: str | None, settings: Settings) -> None:
-    """Execute the run in an operating-system process; what that prints goes to the run's folder."""
+async def _in_processes(
+    run_id: str, database: str | None, db: Database, settings: Settings
+) -> None:
+    """Execute the run in a process, and in another when that one is killed."""
+    killed = True
+    while killed:
+        seen = get_run(db, run_id).recoveries
+        status, log = await _in_a_process(run_id, database, settings)
+        killed = status < 0 and not is_stopping() and not has_stopped(get_run(db, run_id))
+        if status > 0 or (killed and not claim_recovery(db, run_id, seen=seen)):
+            raise WorkFailed(
+                f"the process of run {run_id} ended with status {status}", hint=f"see {log}"
+            )
+
+
+async def _in_a_process(run_id: str, database: str | None, settings: Settings) -> tuple[int, Path]:
+    """Execute the run in an operating-system process; return its status, negative when a signal
+    killed it, and the file in the run's folder that it printed to.
+    """
     async with get_client() as client:
         api_url = str(client.api_url)
     folder = settings.run_folder(run_id)
@@ -89,7 +109,7 @@ async def _in_a_process(run_id: str, database: str | None, settings: Settings) -
     log = folder / "process.log"
     with log.open("ab") as out:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "flows.process", run_id, *([database] if database else [])),
+            *module_command("flows.process", run_id, *([database] if database else [])),
             # Without our mark: it may outlive us, and is then nobody's leftover.
             env={k: v for k, v in os.environ.items() if k != leftovers.HOLDER}
             | {"PREFECT_API_URL": api_url},
@@ -103,25 +123,35 @@ async def _in_a_process(run_id: str, database: str | None, settings: Settings) -
             if is_stopping():
                 process.terminate()
                 await process.wait()
-                return
+                break
             with suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), _LOOK_SECONDS)
     except asyncio.CancelledError:
         # The fleet was cancelled: whoever did that closes the run.
         leftovers.end([psutil.Process(process.pid)])
         raise
-    if process.returncode != 0:
-        raise WorkFailed(
-            f"the process of run {run_id} ended with status {process.returncode}", hint=f"see {log}"
-        )
+    return process.returncode or 0, log
 
 
-async def _at_a_worker(
+async def _at_workers(
     run_id: str, database: str | None, db: Database, tag: str | None, place: Place | None
 ) -> None:
-    """Have a worker execute the run, and wait for it; giving up leaves the run alone."""
-    flow_run = await submit(run_id, db=db, database=database, tag=tag, place=place)
-    await wait_for_end(run_id, flow_run.id, db=db, clock=SystemClock(), place=place)
+    """Have a worker execute the run, and wait for it; giving up leaves the run alone.
+
+    When its flow run dies, another worker goes on.
+    """
+    while True:
+        seen = get_run(db, run_id).recoveries
+        flow_run = await submit(run_id, db=db, database=database, tag=tag, place=place)
+        ended = await wait_for_end(run_id, flow_run.id, db=db, clock=SystemClock(), place=place)
+        if ended is None:
+            return
+        said = f"the flow run of {run_id} ended as {ended.name}: {ended.message or 'no reason'}"
+        if not await may_go_on(run_id, ended, seen=seen, db=db):
+            raise WorkFailed(said, hint=f"autopack resume {run_id}")
+        get_run_logger().warning("%s; the run goes on in another", said)
+        if place is not None and get_run(db, run_id).state is RunState.PHASE_EXECUTION:
+            await place.go_last()
 
 
 async def submit(
@@ -143,7 +173,7 @@ async def submit(
         timeout=0,
         # A subflow cannot be suspended, and so could not ask a person.
         as_subflow=False,
-        # A new one only when an earlier one got hold of the run and lost it.
-        idempotency_key=f"{run_id}:{token_of(db, run_id)}",
+        # A new one only when an earlier one got hold of the run and lost it, or was found dead.
+        idempotency_key=f"{run_id}:{token_of(db, run_id)}:{get_run(db, run_id).recoveries}",
         tags=["autopack", tag] if tag else ["autopack"],
     )

@@ -19,6 +19,7 @@ from autopack.execution.session import is_stopping
 from autopack.store.engine import Database
 from autopack.store.overview import count_under_way
 from autopack.store.runs import get_run
+from tasks.reconciling import WAITING
 
 MOST_AHEAD = 3
 """How many runs are made ready; each is a process with Prefect loaded, about 150 MB."""
@@ -29,11 +30,12 @@ _LOOK_SECONDS = 0.5
 class Place:
     """One run's place in the line; ``behind`` are the runs that go first."""
 
-    def __init__(self, line: Line, run_id: str, behind: Sequence[str]) -> None:
+    def __init__(self, line: Line, run_id: str, behind: Sequence[str], *, fresh: bool) -> None:
         self._line = line
         self.run_id = run_id
         self.behind = list(behind)
         self.begun = False
+        self.fresh = fresh
 
     @property
     def at_once(self) -> int:
@@ -49,6 +51,12 @@ class Place:
         if not self.begun:
             self.begun = True
             await self._line.look_again()
+
+    async def go_last(self) -> None:
+        """Note that the run was under way and has to be submitted again, behind all others."""
+        self.begun = self.fresh = False
+        self.behind = self._line.others(self)
+        await self._line.look_again()
 
 
 class Line:
@@ -69,12 +77,13 @@ class Line:
     async def place(self, run_id: str, *, fresh: bool) -> AsyncGenerator[Place]:
         """A place, once it is time to submit the run; given back at the end of the block.
 
-        One that is not ``fresh`` (it was under way before) is not made ready, since those behind
-        it could not tell it from one that somebody abandoned.
+        One that is not ``fresh`` (it was under way before) is not made ready, and until it is
+        under way again none is: those behind it could not tell it from one that was abandoned.
         """
         async with self._changed:
             await self._changed.wait_for(lambda: self._has_room(ahead=self._ahead if fresh else 0))
-            place = Place(self, run_id, [one.run_id for one in self._places])
+            behind = [one.run_id for one in self._places]
+            place = Place(self, run_id, behind, fresh=fresh)
             self._places.append(place)
         try:
             yield place
@@ -84,7 +93,11 @@ class Line:
 
     def before(self, place: Place) -> int:
         """How many runs before it have not ended."""
-        return self._places.index(place)
+        return sum(one.run_id in place.behind for one in self._places if one is not place)
+
+    def others(self, place: Place) -> list[str]:
+        """Every run but this one that has a place."""
+        return [one.run_id for one in self._places if one is not place]
 
     async def look_again(self) -> None:
         """Let those who wait for a place see what has changed."""
@@ -92,9 +105,10 @@ class Line:
             self._changed.notify_all()
 
     def _has_room(self, ahead: int) -> bool:
-        taken = len(self._places)
         at_work = sum(place.begun for place in self._places)
-        return taken < self.at_once + (ahead if at_work >= self.at_once else 0)
+        returning = any(not (place.begun or place.fresh) for place in self._places)
+        may_be_ready = at_work >= self.at_once and not returning
+        return len(self._places) < self.at_once + (ahead if may_be_ready else 0)
 
 
 async def wait_for_turn(
@@ -110,7 +124,7 @@ async def wait_for_turn(
         and not is_stopping()
     ):
         if not shown:
-            await _show(flow_run_id, "WaitingForTurn", f"behind {', '.join(behind)}")
+            await _show(flow_run_id, WAITING, f"behind {', '.join(behind)}")
             shown = True
         await asyncio.sleep(_LOOK_SECONDS)
     if shown:

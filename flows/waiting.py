@@ -12,9 +12,10 @@ from prefect.client.schemas.objects import State
 
 from autopack.clock import Clock
 from autopack.errors import DatabaseRefused, WorkFailed
+from autopack.execution.reconciling import claim_recovery
 from autopack.execution.session import is_stopping
 from autopack.store.engine import Database
-from autopack.store.leases import holder_of
+from autopack.store.leases import abandoned_runs, holder_of
 from autopack.store.rows import RunRow
 from autopack.store.runs import get_run
 from autopack.store.states import RunState
@@ -37,27 +38,25 @@ def poll_pauses(uniform: Callable[[float, float], float] = random.uniform) -> It
 
 async def wait_for_end(
     run_id: str, flow_run_id: UUID, *, db: Database, clock: Clock, place: Place | None = None
-) -> None:
+) -> State | None:
     """Return when the run has ended or waits for a person, or this process is to stop.
 
-    ``place`` is told when the run is under way. Raises WorkFailed when its flow run ended without
-    it, and when from its turn on it took longer than an hour and than its own cap on minutes; the
-    run is left alone.
+    ``place`` is told when the run is under way. When its flow run ended without it, that one's
+    state is returned. Raises WorkFailed when from its turn on it took longer than an hour and
+    than its own cap on minutes; the run is left alone.
     """
     run = get_run(db, run_id)
     patience = max(PATIENCE_SECONDS, run.minutes_cap * 60)
     deadline = clock.monotonic() + patience
     pauses = poll_pauses()
     poll_at = clock.monotonic() + next(pauses)
-    while not _has_stopped(run) and not is_stopping():
+    while not has_stopped(run) and not is_stopping():
         if clock.monotonic() >= poll_at:
             state = await _state_of(flow_run_id)
-            if state is not None and state.is_final() and not _has_stopped(get_run(db, run_id)):
-                raise WorkFailed(
-                    f"the flow run of {run_id} ended as {state.name}: "
-                    f"{state.message or 'no reason'}",
-                    hint=f"autopack resume {run_id}, or leave it to `autopack reconcile`",
-                )
+            if state is not None and state.is_final():
+                # It ends after its run, which may just have ended.
+                run = _glance(db, run)
+                return None if has_stopped(run) else state
             poll_at = clock.monotonic() + next(pauses)
         if place is not None:
             if not place.begun and _is_held(db, run):
@@ -72,6 +71,27 @@ async def wait_for_end(
             )
         await asyncio.sleep(GLANCE_SECONDS)
         run = _glance(db, run)
+    return None
+
+
+async def may_go_on(run_id: str, ended: State, *, seen: int, db: Database) -> bool:
+    """Whether the run is to go on in another flow run, now that one has ``ended`` without it.
+
+    First waits until nobody holds it. So it is after a crash and after a fault, as often as
+    reconciling would have it; ``seen`` is how often that had been when the flow run was started.
+    Whoever gave the run back meant it to rest.
+    """
+    held = True
+    while held and not is_stopping():
+        await asyncio.sleep(GLANCE_SECONDS)
+        try:
+            holder = holder_of(db, run_id)
+            held = holder is not None and not holder.is_gone()
+        except DatabaseRefused as error:
+            get_run_logger().warning("no answer about run %s: %s", run_id, error.message)
+    if not (ended.is_crashed() or run_id in abandoned_runs(db)):
+        return False
+    return claim_recovery(db, run_id, seen=seen)
 
 
 def _glance(db: Database, last: RunRow) -> RunRow:
@@ -91,7 +111,8 @@ def _is_held(db: Database, run: RunRow) -> bool:
         return False
 
 
-def _has_stopped(run: RunRow) -> bool:
+def has_stopped(run: RunRow) -> bool:
+    """Whether nobody needs to work on the run: it has ended, or waits for a person."""
     return run.state.is_final or run.state is RunState.AWAITING_APPROVAL
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from datetime import timedelta
 
 from prefect import get_client, task
@@ -12,29 +13,62 @@ from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
     FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterName,
     FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.states import Crashed
+from prefect.states import AwaitingRetry, Crashed
 
 from autopack.clock import SystemClock
+from autopack.errors import NotFound
 from autopack.execution import reconciling
 from autopack.settings import Settings
 from autopack.store.engine import Database
-from autopack.store.leases import holder_of
-from autopack.store.runs import run_of_flow
+from autopack.store.leases import abandoned_runs, holder_of
+from autopack.store.rows import RunRow
+from autopack.store.runs import get_run, run_of_flow
 
-_RUNNING = FlowRunFilter(
-    state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING]))
+_OF_RUNS = FlowFilter(name=FlowFilterName(any_=["execute-run"]))
+_OF_CAMPAIGNS = FlowFilter(
+    name=FlowFilterName(any_=["execute-runs", "ab-experiment", "replay-campaign"])
 )
+WAITING = "WaitingForTurn"
+"""The name of the state of a flow run that is ready and lets others go first."""
+
+_RECENT = timedelta(days=2)
+"""Of what began longer ago, a person decides."""
+
+_PENDING_LEASES = 10
+"""For how many lengths of a lease a flow run may start up, as where its image has to be fetched."""
 
 
 @task(name="sort abandoned runs", cache_policy=NO_CACHE, tags=["autopack"])
-async def sort_abandoned(db: Database, settings: Settings) -> reconciling.Abandoned:
+async def sort_abandoned(
+    db: Database, settings: Settings, asked_for: Collection[str]
+) -> reconciling.Abandoned:
     """Find runs whose holder fell silent; close those that were resumed often enough."""
-    return await asyncio.to_thread(reconciling.sort_abandoned, db, settings, SystemClock())
+    return await asyncio.to_thread(
+        reconciling.sort_abandoned, db, settings, SystemClock(), asked_for=asked_for
+    )
+
+
+@task(name="find runs that wait for a worker", cache_policy=NO_CACHE, tags=["autopack"])
+async def find_asked_for(db: Database) -> frozenset[str]:
+    """The abandoned runs that a flow run is there for already, waiting or starting up."""
+    abandoned = await asyncio.to_thread(abandoned_runs, db)
+    if not abandoned:
+        return frozenset()
+    named = FlowRunFilter(
+        name=FlowRunFilterName(any_=abandoned),
+        state=_in_states(StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING),
+    )
+    async with get_client() as client:
+        found = await client.read_flow_runs(flow_filter=_OF_RUNS, flow_run_filter=named)
+    return frozenset(flow_run.name for flow_run in found)
 
 
 @task(name="clean up", cache_policy=NO_CACHE, tags=["autopack"])
@@ -45,44 +79,85 @@ async def clean_up(db: Database, settings: Settings) -> reconciling.Cleaned:
 
 @task(name="mark lost flow runs", cache_policy=NO_CACHE, tags=["autopack"])
 async def mark_lost_flow_runs(db: Database, settings: Settings) -> int:
-    """Mark crashed what Prefect believes to be running though nobody holds its run."""
-    settled = timedelta(seconds=2 * settings.lease_seconds)
+    """Mark crashed what Prefect believes to be at work though nobody of it holds its run."""
     marked = 0
+    under_way = FlowRunFilter(state=_in_states(StateType.PENDING, StateType.RUNNING))
     async with get_client() as client:
-        running = await client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=["execute-run"])),
-            flow_run_filter=_RUNNING,
-        )
-        for flow_run in running:
-            if not await asyncio.to_thread(_is_lost, db, flow_run, settled):
+        found = await client.read_flow_runs(flow_filter=_OF_RUNS, flow_run_filter=under_way)
+        for flow_run in found:
+            if not await asyncio.to_thread(_is_lost, db, flow_run, settings.lease_seconds):
                 continue
             for child in await _running_children(client, flow_run):
                 await _crash(client, child)
                 marked += 1
             await _crash(client, flow_run)
             marked += 1
-        for child in await _orphans(client, settled):
+        for child in await _orphans(client, timedelta(seconds=2 * settings.lease_seconds)):
             await _crash(client, child)
             marked += 1
     return marked
 
 
-def _is_lost(db: Database, flow_run: FlowRun, settled: timedelta) -> bool:
-    """Whether its run is in nobody's hands, and has been since before it may just be starting."""
-    if not _has_settled(flow_run, settled):
+@task(name="resume campaigns", cache_policy=NO_CACHE, tags=["autopack"])
+async def resume_campaigns() -> int:
+    """Have workers go on with fleets, experiments and replay campaigns whose process died.
+
+    A flow run that is retried goes on with what it began; one that crashes again and again does
+    not.
+    """
+    resumed = 0
+    crashed = FlowRunFilter(
+        state=_in_states(StateType.CRASHED),
+        deployment_id=FlowRunFilterDeploymentId(is_null_=False),
+        expected_start_time=FlowRunFilterExpectedStartTime(after_=SystemClock().now() - _RECENT),
+    )
+    async with get_client() as client:
+        for flow_run in await client.read_flow_runs(
+            flow_filter=_OF_CAMPAIGNS, flow_run_filter=crashed
+        ):
+            if flow_run.run_count <= reconciling.MOST_RECOVERIES:
+                await client.set_flow_run_state(flow_run.id, AwaitingRetry(), force=True)
+                resumed += 1
+    return resumed
+
+
+def _is_lost(db: Database, flow_run: FlowRun, lease_seconds: float) -> bool:
+    """Whether its run is not in its hands, though it had the time to take it."""
+    if flow_run.state is None or flow_run.state.name == WAITING:
         return False
-    run = run_of_flow(db, str(flow_run.id))
+    leases = _PENDING_LEASES if flow_run.state.is_pending() else 2
+    settled = timedelta(seconds=leases * lease_seconds)
+    if SystemClock().now() - flow_run.state.timestamp < settled:
+        return False
+    run = run_of_flow(db, str(flow_run.id)) or _stored_run_of(db, flow_run)
     if run is None:
         return False
     holder = holder_of(db, run.run_id)
-    return holder is None or holder.is_gone()
+    return holder is None or holder.is_gone() or run.flow_run_id != str(flow_run.id)
+
+
+def _stored_run_of(db: Database, flow_run: FlowRun) -> RunRow | None:
+    """The run that it was to go on with; None for one that it has to prepare, which takes time."""
+    run_id = flow_run.parameters.get("run_id")
+    if run_id is None or flow_run.parameters.get("plan") is not None:
+        return None
+    try:
+        return get_run(db, run_id)
+    except NotFound:
+        return None
 
 
 async def _running_children(client: PrefectClient, flow_run: FlowRun) -> list[FlowRun]:
     of_parent = FlowRunFilterParentFlowRunId(any_=[flow_run.id])
     return await client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(parent_flow_run_id=of_parent, state=_RUNNING.state)
+        flow_run_filter=FlowRunFilter(
+            parent_flow_run_id=of_parent, state=_in_states(StateType.RUNNING)
+        )
     )
+
+
+def _in_states(*states: StateType) -> FlowRunFilterState:
+    return FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
 
 
 async def _orphans(client: PrefectClient, settled: timedelta) -> list[FlowRun]:
@@ -91,11 +166,13 @@ async def _orphans(client: PrefectClient, settled: timedelta) -> list[FlowRun]:
     """
     running = await client.read_flow_runs(
         flow_filter=FlowFilter(name=FlowFilterName(any_=["execute-phase"])),
-        flow_run_filter=_RUNNING,
+        flow_run_filter=FlowRunFilter(state=_in_states(StateType.RUNNING)),
     )
     found: list[FlowRun] = []
     for phase in running:
-        if phase.parent_task_run_id is None or not _has_settled(phase, settled):
+        if phase.parent_task_run_id is None or phase.state is None:
+            continue
+        if SystemClock().now() - phase.state.timestamp < settled:
             continue
         task_run = await client.read_task_run(phase.parent_task_run_id)
         if task_run.flow_run_id is not None:
@@ -103,11 +180,6 @@ async def _orphans(client: PrefectClient, settled: timedelta) -> list[FlowRun]:
             if parent.state is not None and parent.state.is_final():
                 found.append(phase)
     return found
-
-
-def _has_settled(flow_run: FlowRun, settled: timedelta) -> bool:
-    state = flow_run.state
-    return state is not None and SystemClock().now() - state.timestamp >= settled
 
 
 async def _crash(client: PrefectClient, flow_run: FlowRun) -> None:

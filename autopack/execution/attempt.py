@@ -12,6 +12,7 @@ from autopack.budget import first_exhausted, reservation, room
 from autopack.builders.protocol import BuildLimits, BuildRequest, BuildResult
 from autopack.builders.registry import circuit_name
 from autopack.execution.closing import close_built, close_interrupted
+from autopack.execution.disk import wait_for_room
 from autopack.execution.judging import judge, phase_checks
 from autopack.execution.prescriptions import carry_out
 from autopack.execution.session import RunSession
@@ -96,7 +97,7 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
     stray = look(session, spec, phase.revision)
     if stray is not None:
         return stray
-    deferred = _ask_circuit(session)
+    deferred = wait_for_room(session) or _ask_circuit(session)
     if deferred is not None:
         return deferred
     same = [attempt for attempt in attempts if attempt.revision == phase.revision]

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.leases import abandoned_runs, holder_of
 from autopack.store.rows import RunRow
-from autopack.store.runs import get_run
+from autopack.store.runs import count_recovery, get_run
 from autopack.store.states import RunState
 from autopack.telemetry.recorder import ingest_all
 from autopack.workspace import leftovers
@@ -54,19 +55,21 @@ class Cleaned:
     ingested_events: int
 
 
-def sort_abandoned(db: Database, settings: Settings, clock: Clock) -> Abandoned:
+def sort_abandoned(
+    db: Database, settings: Settings, clock: Clock, *, asked_for: Collection[str] = ()
+) -> Abandoned:
     """Find the runs whose lease expired; close those that were resumed often enough.
 
-    A run of a folder that this machine does not have is left to machines that do, and to
-    `autopack resume --repo`.
+    Those ``asked_for`` are about to go on. A run of a folder that this machine does not have is
+    left to machines that do, and to `autopack resume --repo`.
     """
     to_resume: list[str] = []
     closed: list[str] = []
     for run_id in abandoned_runs(db):
         run = get_run(db, run_id)
-        if not is_here(run):
+        if run_id in asked_for or not is_here(run):
             continue
-        if run.recoveries < MOST_RECOVERIES:
+        if claim_recovery(db, run_id, seen=run.recoveries):
             to_resume.append(run_id)
             continue
         reason = f"its process died or fell silent {run.recoveries + 1} times"
@@ -83,6 +86,21 @@ def sort_abandoned(db: Database, settings: Settings, clock: Clock) -> Abandoned:
             continue  # somebody took it, or ended it, in this moment
         closed.append(run_id)
     return Abandoned(tuple(to_resume), tuple(closed))
+
+
+def claim_recovery(db: Database, run_id: str, *, seen: int) -> bool:
+    """Whether a run whose holder died may go on, now counted; False when it did often enough.
+
+    ``seen`` is how many recoveries had been counted when that holder was set to work: of several
+    who find it dead, one counts.
+    """
+    run = get_run(db, run_id)
+    if run.recoveries > seen:
+        return True
+    if run.recoveries >= MOST_RECOVERIES:
+        return False
+    count_recovery(db, run_id, seen=seen)
+    return True
 
 
 def clean(db: Database, settings: Settings, *, grace: timedelta = GRACE) -> Cleaned:

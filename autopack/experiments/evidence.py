@@ -125,8 +125,8 @@ def _reported(
 ) -> Interval:
     """The 95 % interval of the ratio.
 
-    Unmonitored, the t interval. Monitored, the 98 % confidence sequence, and at the last look
-    its intersection with the 97 % t interval: by the union bound both hold with 95 %.
+    Unmonitored, the t interval. Monitored, the 97 % confidence sequence, and at the last look
+    its intersection with the 98 % t interval: by the union bound both hold with 95 %.
     """
     if not protocol.monitored:
         return summary.interval(level)

@@ -16,7 +16,7 @@ import numpy as np
 
 from autopack.experiments.axes import log_axis, short_number
 from autopack.experiments.schema import Analysis, PairResult
-from autopack.experiments.sequential import monitor
+from autopack.experiments.sequential import MONITORING_ALPHA, monitor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -175,7 +175,7 @@ def sequence(axes: Axes, analysis: Analysis) -> None:
         color=BAND,
         alpha=0.3,
         linewidth=0,
-        label="98% confidence sequence",
+        label=f"{1 - MONITORING_ALPHA:.0%} confidence sequence",
     )
     axes.plot(number[keep], ratio[keep], color=FEWER, linewidth=2, label="geometric mean ratio")
     axes.axhline(1, color=INK, linewidth=1, linestyle=(0, (1, 2)))

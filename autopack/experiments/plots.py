@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from autopack.experiments import panels
 from autopack.experiments.panels import INK, MUTED
 from autopack.experiments.schema import Analysis
+from autopack.experiments.sequential import MONITORING_ALPHA
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,8 +82,8 @@ def draw_plots(analysis: Analysis) -> list[Plot]:
         (
             "sequence",
             "What was known after each pair",
-            "Geometric mean ratio after each pair with the 98% confidence sequence, which may "
-            "be looked at any time.",
+            "Geometric mean ratio after each pair with the "
+            f"{1 - MONITORING_ALPHA:.0%} confidence sequence, which may be looked at any time.",
             3.8,
             panels.sequence,
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from autopack.experiments.schema import Analysis, ArmDescription, PhaseFraction
+from autopack.experiments.sequential import STOPPING_E
 from autopack.experiments.wording import p_value, points
 
 UNKNOWN = "—"
@@ -67,7 +68,12 @@ def _tokens(analysis: Analysis) -> Table:
             UNKNOWN,
             "descriptive",
         ),
-        ("e-value", _number(analysis.e_value), UNKNOWN, "50 stops a monitored experiment"),
+        (
+            "e-value",
+            _number(analysis.e_value),
+            UNKNOWN,
+            f"{STOPPING_E:.3g} stops a monitored experiment",
+        ),
         ("betting e-value", _number(analysis.e_bet), UNKNOWN, "for less, without assumptions"),
     )
     return Table("Tokens, treatment / control", ("measure", "value", "interval", "note"), rows)

@@ -120,7 +120,7 @@ def _about_tokens(tokens: TokenEvidence, protocol: AnalysisProtocol) -> _Finding
     if tokens.stopped_at is not None:
         reason = (
             f"monitoring stopped after {tokens.stopped_at} of {protocol.max_pairs} planned pairs: "
-            f"the e-value reached {STOPPING_E:.0f}"
+            f"the e-value reached {STOPPING_E:.3g}"
         )
         if mean * tokens.stopped_direction > 0:
             found = Decision.SAVES if mean < 0 else Decision.COSTS_MORE
@@ -132,7 +132,7 @@ def _about_tokens(tokens: TokenEvidence, protocol: AnalysisProtocol) -> _Finding
             Decision.INCONCLUSIVE,
             (
                 f"{len(tokens.monitoring.mean)} valid pairs of {protocol.max_pairs} planned: the "
-                f"e-value is {e:.3g} and monitoring stops at {STOPPING_E:.0f}",
+                f"e-value is {e:.3g} and monitoring stops at {STOPPING_E:.3g}",
             ),
         )
     return _last_look(tokens)

@@ -151,15 +151,23 @@ def holder_of(db: Database, run_id: str) -> Holder | None:
 
 
 def abandoned_runs(db: Database) -> list[str]:
-    """Runs under way whose holder let the lease expire: it died or cannot reach the database."""
+    """Runs under way whose holder is provably gone, or let the lease expire: it died or cannot
+    reach the database.
+    """
     query = (
-        sa.select(runs.c.run_id)
+        sa.select(runs.c.run_id, leases.c.holder, leases.c.expires_at)
         .join(leases, leases.c.run_id == runs.c.run_id)
-        .where(runs.c.state == RunState.PHASE_EXECUTION)
+        .where(runs.c.state == RunState.PHASE_EXECUTION, leases.c.expires_at.is_not(None))
         .order_by(runs.c.created_at, runs.c.run_id)
     )
     with db.read() as conn:
-        return list(conn.scalars(query.where(leases.c.expires_at < now(conn))))
+        at = now(conn)
+        held = conn.execute(query).all()
+    return [
+        run_id
+        for run_id, holder, expires_at in held
+        if expires_at < at or Holder.from_json(holder).is_gone()
+    ]
 
 
 def token_of(db: Database, run_id: str) -> int:

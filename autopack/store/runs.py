@@ -218,14 +218,16 @@ def add_elapsed(conn: sa.Connection, lease: Lease, seconds: float) -> None:
     _set(conn, lease, elapsed_seconds=tables.runs.c.elapsed_seconds + seconds)
 
 
-def count_recovery(db: Database, run_id: str) -> None:
-    """Count that the run is taken from a holder that fell silent."""
+def count_recovery(db: Database, run_id: str, *, seen: int) -> None:
+    """Count that the run is taken from a holder that died, unless that was done since ``seen``
+    recoveries were counted.
+    """
     table = tables.runs
     db.transact(
         lambda conn: conn.execute(
             sa.update(table)
-            .where(table.c.run_id == run_id)
-            .values(recoveries=table.c.recoveries + 1)
+            .where(table.c.run_id == run_id, table.c.recoveries == seen)
+            .values(recoveries=seen + 1)
         )
     )
 

@@ -1,42 +1,38 @@
-"""Keeps simulated runs going while a seeded choice of parts is killed, and says what was found."""
+"""Keeps simulated runs going while it disturbs what a seed chooses, and says what it found."""
 
 from __future__ import annotations
 
-import os
 import random
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import yaml
+import psutil
 
-from autopack.clock import SystemClock
-from autopack.errors import AutopackError, WorkFailed
-from autopack.execution.prepare import RunRequest, prepare_run
-from autopack.execution.reconciling import clean
-from autopack.settings import Settings
-from autopack.store.engine import Database
-from autopack.store.leases import holder_of
+from autopack.errors import WorkFailed
+from autopack.execution.reconciling import MOST_RECOVERIES, clean
 from autopack.store.runs import get_run
-from autopack.workspace.git import Git
-from autopack.workspace.leftovers import HOLDER
+from autopack.store.states import RunState
+from deployments.chaos.databases import Postgres
 from deployments.chaos.findings import findings
-from deployments.chaos.parts import Postgres, RunProcess, Sqlite
-from deployments.own_server import OwnServer
+from deployments.chaos.system import Engine, System
 
-PHASES = 3
-_SPEC = {"success": 1, "calls": 3, "seconds": {"uniform": [0.1, 0.4]}}
 _STUCK_SECONDS = 600.0
+_CLOCK_STEPS = (-3600, -600, -90, -20, 0, 0, 20, 90, 600, 3600)
 
 
 @dataclass
 class ChaosReport:
-    """``did`` counts each kind of disturbance; times are seconds from a kill to the next holder."""
+    """``did`` counts each kind of disturbance; times are seconds from a kill to the next holder.
+
+    ``cannot`` are the kinds that this machine does not allow; ``given_up`` are runs that were
+    closed because they had died as often as a run may.
+    """
 
     seed: int
     engine: str
@@ -44,8 +40,10 @@ class ChaosReport:
     kills: int
     seconds: float = 0.0
     did: dict[str, int] = field(default_factory=dict[str, int])
+    cannot: list[str] = field(default_factory=list[str])
     recovery_median: float | None = None
     recovery_p99: float | None = None
+    given_up: list[str] = field(default_factory=list[str])
     found: list[str] = field(default_factory=list[str])
 
     def as_json(self) -> dict[str, Any]:
@@ -55,7 +53,7 @@ class ChaosReport:
 
 @dataclass
 class _Killed:
-    """A run whose process was killed, when, and how many holders it had had by then."""
+    """A run whose process was killed, and when."""
 
     run_id: str
     at: float
@@ -66,242 +64,174 @@ class Chaos:
     """One experiment; everything random comes from ``seed``."""
 
     def __init__(
-        self,
-        folder: Path,
-        *,
-        engine: Literal["sqlite", "postgresql"],
-        runs: int,
-        kills: int,
-        at_once: int,
-        seed: int,
-        say: Callable[[str], None],
+        self, system: System, *, engine: Engine, kills: int, seed: int, say: Callable[[str], None]
     ) -> None:
+        self._system, self._wanted, self._say = system, kills, say
         self._dice = random.Random(seed)  # noqa: S311
-        self._at_once, self._say, self._kills = at_once, say, kills
-        self._database = Sqlite(folder) if engine == "sqlite" else Postgres(folder)
-        self._prefect = _prefect_server(folder / "prefect-server")
-        self._settings = Settings(folder / "home", self._database.url, lease_seconds=15)
-        self._settings.home.mkdir()
-        self._db = Database.open(self._settings.database_url, check_schema=False)
-        self._db.upgrade()
-        self._run_ids = [self._prepare(folder, number) for number in range(1, runs + 1)]
-        self._processes: dict[str, RunProcess] = {}
         self._killed: list[_Killed] = []
         self._recovered: list[float] = []
-        self.report = ChaosReport(seed, engine, runs, kills)
+        self._kinds = self._what_can_be_done()
+        self.report = ChaosReport(seed, engine, len(system.run_ids), kills)
+        if system.disk is None:
+            self.report.cannot.append("fill disk")
+        if system.clock is None:
+            self.report.cannot.append("move clock")
 
     def run(self) -> ChaosReport:
         """Disturb until the kills are spent, let every run reach its end, and look."""
-        began = time.monotonic()
-        self._prefect.wait()
-        killed, next_at, progressed = 0, began + 2.0, time.monotonic()
-        left, kind = len(self._run_ids), None
-        while unfinished := self._unfinished():
-            self._keep_going(unfinished)
+        system, report = self._system, self.report
+        system.start()
+        began = progressed = time.monotonic()
+        killed, next_at, kind = 0, began + 2.0, self._choose()
+        left = len(system.run_ids)
+        while unfinished := system.unfinished():
+            system.keep_going(unfinished)
             self._note_recoveries()
-            if killed < self._kills and time.monotonic() >= next_at:
-                kind = kind or self._choose()
-                if (kills := self._disturb(kind)) is not None:
-                    killed, kind = killed + kills, None
+            if killed < self._wanted and time.monotonic() >= next_at:
+                kills = self._kinds[kind][1]()
+                if kills is not None:
+                    report.did[kind] = report.did.get(kind, 0) + 1
+                    self._say(f"{kind} ({sum(report.did.values())})")
+                    killed += kills
+                    kind = self._choose()
                     next_at = time.monotonic() + self._dice.uniform(0.3, 3.0)
-            if len(unfinished) < left or killed < self._kills:
+            if len(unfinished) < left or killed < self._wanted:
                 left, progressed = len(unfinished), time.monotonic()
             if time.monotonic() - progressed > _STUCK_SECONDS:
                 raise WorkFailed(f"{len(unfinished)} runs are stuck: {', '.join(unfinished[:5])}")
             time.sleep(0.05)
-        for process in self._processes.values():
-            while not process.has_ended():
-                time.sleep(0.05)
-        clean(self._db, self._settings)
-        self.report.found = findings(self._db, self._settings, self._run_ids)
-        self.report.kills, self.report.seconds = killed, round(time.monotonic() - began, 1)
+        system.wait_for_the_rest()
+        clean(system.db, system.settings)
+        report.given_up = [run_id for run_id in system.run_ids if self._was_given_up(run_id)]
+        whole = [run_id for run_id in system.run_ids if run_id not in report.given_up]
+        report.found = findings(system.db, system.settings, whole)
+        report.kills, report.seconds = killed, round(time.monotonic() - began, 1)
         if self._recovered:
             ordered = sorted(self._recovered)
-            self.report.recovery_median = round(statistics.median(ordered), 2)
-            self.report.recovery_p99 = round(ordered[int(0.99 * (len(ordered) - 1))], 2)
-        return self.report
+            report.recovery_median = round(statistics.median(ordered), 2)
+            report.recovery_p99 = round(ordered[int(0.99 * (len(ordered) - 1))], 2)
+        return report
 
-    def close(self) -> None:
-        """End every part."""
-        for process in self._processes.values():
-            if not process.has_ended():
-                process.kill()
-        self._prefect.kill()
-        self._db.close()
-        self._database.close()
+    def _what_can_be_done(self) -> dict[str, tuple[int, Callable[[], int | None]]]:
+        """Weight and action of each kind: mostly a run is killed, sometimes what all need.
 
-    def _prepare(self, folder: Path, number: int) -> str:
-        repository = folder / "repository"
-        if not repository.exists():
-            _make_repository(repository)
-            (folder / "plan.yaml").write_text(yaml.safe_dump(_plan()), encoding="utf-8")
-            (folder / "spec.yaml").write_text(yaml.safe_dump(_SPEC), encoding="utf-8")
-        request = RunRequest(
-            plan=str(folder / "plan.yaml"),
-            repo=str(repository),
-            builder="simulated",
-            builder_options={"spec": str(folder / "spec.yaml"), "seed": "run"},
-            run_id=f"chaos-{number}",
-        )
-        clock = SystemClock()
-        return prepare_run(request, db=self._db, settings=self._settings, clock=clock).run_id
-
-    def _unfinished(self) -> list[str]:
-        return [
-            run_id
-            for run_id in self._run_ids
-            if not self._patiently(lambda one=run_id: get_run(self._db, one)).state.is_final
-        ]
-
-    def _keep_going(self, unfinished: list[str]) -> None:
-        """Have so many processes at work; a run whose process is gone gets another one."""
-        working = [run for run, process in self._processes.items() if not process.has_ended()]
-        for run_id in unfinished:
-            if len(working) >= self._at_once:
-                return
-            if run_id in working:
-                continue
-            folder = self._settings.run_folder(run_id)
-            folder.mkdir(parents=True, exist_ok=True)
-            environ = {k: v for k, v in os.environ.items() if k != HOLDER} | {
-                "AUTOPACK_HOME": str(self._settings.home),
-                "DATABASE_URL": self._settings.database_url,
-                "AUTOPACK_LEASE_SECONDS": f"{self._settings.lease_seconds:g}",
-                "PREFECT_API_URL": self._prefect.api_url,
-                "PREFECT_HOME": str(self._settings.home / "prefect"),
-            }
-            self._processes[run_id] = RunProcess(run_id, environ, folder / "process.log")
-            working.append(run_id)
+        An action returns how many kills it was, or None when there is nothing to do it to yet.
+        """
+        system = self._system
+        kinds: dict[str, tuple[int, Callable[[], int | None]]] = {
+            "kill run": (14, self._kill_run),
+            "kill Prefect server": (1, self._kill_server),
+            "cut database": (1, self._cut_database),
+        }
+        if isinstance(system.database, Postgres):
+            kinds["kill PostgreSQL"] = (1, self._kill_database)
+        if system.has_workers:
+            kinds["kill worker"] = (2, self._kill_worker)
+        if system.disk is not None:
+            kinds["fill disk"] = (1, self._fill_disk)
+        if system.clock is not None:
+            kinds["move clock"] = (1, self._move_clock)
+        return kinds
 
     def _choose(self) -> str:
-        """What to do next: mostly to kill a run, sometimes what all of them need."""
-        weights = {"kill run": 14, "kill Prefect server": 1, "cut database": 1}
-        if isinstance(self._database, Postgres):
-            weights["kill PostgreSQL"] = 1
-        [name] = self._dice.choices(list(weights), weights=list(weights.values()))
-        return name
-
-    def _disturb(self, kind: str) -> int | None:
-        """Do it; how many kills it was, or None when there is nothing to kill at the moment."""
-        match kind:
-            case "kill run":
-                kills = self._kill_run()
-            case "kill Prefect server":
-                kills = self._kill_server()
-            case "kill PostgreSQL":
-                kills = self._kill_database()
-            case _:
-                kills = self._cut_database()
-        if kills is not None:
-            self.report.did[kind] = self.report.did.get(kind, 0) + 1
-            self._say(f"{kind} ({sum(self.report.did.values())})")
-        return kills
+        weights = [weight for weight, _ in self._kinds.values()]
+        return self._dice.choices(list(self._kinds), weights=weights)[0]
 
     def _kill_run(self) -> int | None:
-        working = [process for process in self._processes.values() if not process.has_ended()]
-        held = [process for process in working if self._holds(process)]
-        if not held:
+        at_work = self._system.at_work()
+        mortal = sorted(run_id for run_id in at_work if not self._has_died_enough(run_id))
+        if not mortal:
             return None
-        victim = self._dice.choice(held)
-        victim.kill()
-        self._killed.append(_Killed(victim.run_id, time.monotonic(), victim.pid))
+        self._kill(self._dice.choice(mortal), at_work)
+        return 1
+
+    def _kill_worker(self) -> int | None:
+        """Kill a worker with what it executes, or alone."""
+        part = self._dice.choice(self._system.workers)
+        below = {one.pid for one in part.tree()[1:]}
+        at_work = self._system.at_work()
+        executed = [run_id for run_id, process in at_work.items() if process.pid in below]
+        if any(self._has_died_enough(run_id) for run_id in executed):
+            return None
+        if self._dice.random() < 0.5:
+            with suppress(psutil.NoSuchProcess):
+                psutil.Process(part.pid).kill()
+            return 1
+        for run_id in executed:
+            self._note_killed(run_id, at_work[run_id])
+        part.kill()
         return 1
 
     def _kill_server(self) -> int:
-        self._prefect.kill()
+        self._system.prefect.kill()
         time.sleep(self._dice.uniform(0.0, 1.0))
-        self._prefect.start()
-        self._prefect.wait()
+        self._system.prefect.start()
+        self._system.prefect.wait()
         return 1
 
     def _kill_database(self) -> int:
-        if isinstance(self._database, Postgres):
-            self._database.kill()
+        if isinstance(self._system.database, Postgres):
+            self._system.database.kill()
         return 1
 
     def _cut_database(self) -> int:
-        self._database.cut(self._dice.uniform(1.0, 4.0))
+        self._system.database.cut(self._dice.uniform(1.0, 4.0))
         return 0
 
-    def _holds(self, process: RunProcess) -> bool:
-        holder = self._patiently(lambda: holder_of(self._db, process.run_id))
-        return holder is not None and holder.pid == process.pid
+    def _fill_disk(self) -> int:
+        if self._system.disk is not None:
+            self._system.disk.fill(self._dice.uniform(1.0, 4.0))
+        return 0
+
+    def _move_clock(self) -> int:
+        if self._system.clock is not None:
+            self._system.clock.move(self._dice.choice(_CLOCK_STEPS))
+        return 0
+
+    def _kill(self, run_id: str, at_work: dict[str, psutil.Process]) -> None:
+        """Kill the run's process with everything below it."""
+        process = at_work[run_id]
+        self._note_killed(run_id, process)
+        with suppress(psutil.NoSuchProcess):
+            for one in (process, *process.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
+
+    def _note_killed(self, run_id: str, process: psutil.Process) -> None:
+        self._killed.append(_Killed(run_id, time.monotonic(), process.pid))
 
     def _note_recoveries(self) -> None:
         for killed in list(self._killed):
-            holder = self._patiently(lambda one=killed: holder_of(self._db, one.run_id))
+            holder = self._system.holder(killed.run_id)
             if holder is not None and holder.pid != killed.pid:
                 self._recovered.append(time.monotonic() - killed.at)
                 self._killed.remove(killed)
 
-    @staticmethod
-    def _patiently(look: Callable[[], Any]) -> Any:
-        """The database may be away for some seconds: chaos took it."""
-        for _ in range(100):
-            try:
-                return look()
-            except AutopackError:
-                time.sleep(0.2)
-        return look()
+    def _was_given_up(self, run_id: str) -> bool:
+        state = get_run(self._system.db, run_id).state
+        return state is RunState.DONE_FAILED_ENVIRONMENT and self._has_died_enough(run_id)
+
+    def _has_died_enough(self, run_id: str) -> bool:
+        """Whether the run would be closed the next time it dies."""
+        look = self._system.patiently
+        return look(lambda: get_run(self._system.db, run_id)).recoveries >= MOST_RECOVERIES
 
 
 @contextmanager
 def chaos(
     *,
-    engine: Literal["sqlite", "postgresql"],
+    engine: Engine,
     runs: int,
     kills: int,
     at_once: int,
+    workers: int,
     seed: int,
     say: Callable[[str], None],
 ) -> Generator[Chaos]:
     """A system to disturb, in a temporary folder; everything of it is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="autopack-chaos-", ignore_cleanup_errors=True) as name:
-        system = Chaos(
-            Path(name), engine=engine, runs=runs, kills=kills, at_once=at_once, seed=seed, say=say
-        )
+        system = System(Path(name), engine=engine, runs=runs, at_once=at_once, workers=workers)
         try:
-            yield system
+            yield Chaos(system, engine=engine, kills=kills, seed=seed, say=say)
         finally:
             system.close()
-
-
-def _prefect_server(folder: Path) -> OwnServer:
-    folder.mkdir()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    return OwnServer(
-        folder,
-        kept
-        | {
-            "PREFECT_HOME": str(folder),
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED": "false",
-        },
-    )
-
-
-def _make_repository(folder: Path) -> None:
-    folder.mkdir()
-    (folder / "README.md").write_text("chaos\n", encoding="utf-8")
-    git = Git(folder=folder)
-    git.run("init", "--quiet", "--initial-branch=main")
-    git.run("add", "--all")
-    git.run("commit", "--quiet", "--message", "base")
-
-
-def _plan() -> dict[str, Any]:
-    return {
-        "goal": "Write every file",
-        "policy": {"drift": "off"},
-        "setup": [],
-        "phases": [
-            {
-                "id": f"phase-{number}",
-                "tier": "T1",
-                "instructions": f"Write file {number}",
-                "deliverables": [f"file-{number}.txt"],
-                "validate": [f"grep -q done file-{number}.txt"],
-            }
-            for number in range(1, PHASES + 1)
-        ],
-    }

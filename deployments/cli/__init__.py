@@ -8,6 +8,7 @@ Exit codes: 0 done, 1 the work failed, 2 bad input or a refusal, 3 waiting for a
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from autopack import __version__
-from autopack.errors import AutopackError
+from autopack.errors import AutopackError, WorkFailed
 
 _RUNS = "deployments.cli.runs"
 
@@ -137,10 +138,10 @@ def run_command(argv: Sequence[str]) -> int:
         # The reader of a pipe went away, for which rich leaves; nothing is left to tell it.
         if not isinstance(ending.__context__ or ending, BrokenPipeError):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         return 0
     except Exception as error:
-        return _fail(_unexpected(error), as_json)
+        return _fail(_full_disk(error) or _unexpected(error), as_json)
     return code if isinstance(code, int) else 0
 
 
@@ -172,11 +173,28 @@ def _fail(error: AutopackError, as_json: bool) -> int:
     error.message = redactor.text(error.message)
     error.hint = redactor.optional(error.hint)
 
-    if as_json:
-        print_json({"error": error.as_json()})
-    else:
-        print_error(error)
+    try:
+        if as_json:
+            print_json({"error": error.as_json()})
+            return error.exit_code
+    except OSError:  # not even this can be written there
+        _discard_stdout()
+    print_error(error)
     return error.exit_code
+
+
+def _discard_stdout() -> None:
+    """Let nothing that is still to be written fail at the end of the process."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _full_disk(error: Exception) -> WorkFailed | None:
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    return WorkFailed(
+        "no room is left on the disk" + (f" of {error.filename}" if error.filename else ""),
+        hint="make room, then go on with `autopack resume`; `autopack runs` names what was stopped",
+    )
 
 
 def _unexpected(error: Exception) -> Unexpected:

@@ -19,21 +19,37 @@ def chaos(
     runs: Annotated[int, Parameter(help="How many simulated runs.")] = 6,
     kills: Annotated[int, Parameter(help="How many kills at most, while runs go on.")] = 10,
     max_: Annotated[int, Parameter(name="--max", help="How many runs at the same time.")] = 3,
+    workers: Annotated[
+        int, Parameter(help="How many Prefect workers execute a third of the runs; may be 0.")
+    ] = 1,
     seed: Annotated[int, Parameter(help="The same seed chooses the same kills.")] = 0,
     as_json: AsJson = False,
 ) -> int:
     """Kill what simulated runs depend on, and check that nothing was lost or done twice.
 
-    Runs, the Prefect server and PostgreSQL are killed, and the database is cut off for seconds,
-    all of them started for this in a temporary folder. Ends with 1 when something was found.
+    Runs, workers, the Prefect server and PostgreSQL are killed, the database is cut off for
+    seconds, the disk filled up and the clock set, all of them made for this in a temporary folder.
+    A disk needs root on Linux, a clock the package libfaketime. Ends with 1 when something was
+    found.
     """
-    for name, value in (("runs", runs), ("kills", kills + 1), ("max", max_)):
+    least = (("runs", runs), ("kills", kills + 1), ("max", max_), ("workers", workers + 1))
+    for name, value in least:
         if value < 1:
             raise BadInput(f"--{name} is too small", field=name, hint="use a larger number")
+    import signal
+
     from deployments.chaos.driver import chaos as system_of
 
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # nothing of it is to stay behind
     with system_of(
-        engine=engine, runs=runs, kills=kills, at_once=max_, seed=seed, say=note
+        engine=engine,
+        runs=runs,
+        kills=kills,
+        at_once=max_,
+        workers=workers,
+        seed=seed,
+        say=note,
     ) as system:
         report = system.run()
     if as_json:
@@ -42,6 +58,10 @@ def chaos(
         did = ", ".join(f"{name} {number}" for name, number in sorted(report.did.items()))
         out.print(f"{report.runs} runs on {report.engine}, seed {seed}, {report.seconds:.0f} s")
         out.print(f"did: {did or 'nothing'}")
+        if report.cannot:
+            out.print(f"not possible here: {', '.join(report.cannot)}")
+        if report.given_up:
+            out.print(f"closed after dying too often: {', '.join(report.given_up)}")
         if report.recovery_median is not None:
             out.print(
                 f"taken over after {report.recovery_median:.1f} s (median), "

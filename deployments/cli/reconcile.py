@@ -22,7 +22,7 @@ def reconcile(*, as_json: AsJson = False) -> int:
     found = abandoned_runs(db)
 
     async def work() -> dict[str, int]:
-        from flows.reconcile import reconcile
+        from flows.reconciling import reconcile
 
         return await reconcile()
 

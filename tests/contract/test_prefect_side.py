@@ -68,7 +68,7 @@ DEPLOYMENTS = {
     "ab-experiment/ab": "flows.ab:ab_experiment",
     "execute-runs/fleet": "flows.fleet:execute_runs",
     "replay-campaign/replay": "flows.replay:replay_campaign",
-    "reconcile/reconcile": "flows.reconcile:reconcile",
+    "reconcile/reconcile": "flows.reconciling:reconcile",
     "maintain/maintain": "flows.maintenance:maintain",
 }
 
@@ -200,3 +200,12 @@ def test_artifacts_have_the_keys_that_are_promised(shown: Any) -> None:
         "autopack-tokens-run-1-x",
         "autopack-ab-run-1-x",
     ]
+
+
+@pytest.mark.parametrize("name", sorted(FLOWS))
+def test_every_flow_is_imported_by_its_name(name: str) -> None:
+    from prefect import Flow
+
+    import flows
+
+    assert isinstance(getattr(flows, name), Flow)

@@ -160,8 +160,8 @@ async def test_what_cannot_be_run_is_refused_before_anything_is(
 @ON_SQLITE
 @pytest.mark.slow
 async def test_a_true_saving_ends_early(home: Path, db: Any, tmp_path: Path) -> None:
-    # A wide margin, for a few runs of one phase can show no more of success than that. Nine pairs
-    # are the fewest after which any e-value reaches 50.
+    # A wide margin, for a few runs of one phase can show no more of success than that. Eight
+    # pairs are the fewest after which any e-value reaches 33.3.
     trial = make_trial(
         tmp_path,
         plans=12,
@@ -172,6 +172,6 @@ async def test_a_true_saving_ends_early(home: Path, db: Any, tmp_path: Path) -> 
     )
     report = await experiment(trial.spec)
     assert report["decision"] == "SAVES"
-    assert report["n_pairs"] == report["stopped_at"] == 9
-    assert report["stop_reason"] == "the evidence sufficed after 9 of 12 planned pairs"
+    assert report["n_pairs"] == report["stopped_at"] == 8
+    assert report["stop_reason"] == "the evidence sufficed after 8 of 12 planned pairs"
     assert report["ci"]["lo"] < 0.6 < report["ci"]["hi"] < 1

@@ -86,6 +86,21 @@ async def test_what_was_under_way_before_is_not_made_ready() -> None:
     assert await fleet.end("a") == ["old"]
 
 
+async def test_a_run_that_died_goes_last_and_none_is_made_ready_meanwhile() -> None:
+    fleet = Fleet(at_once=2)
+    await fleet.add(*"abcdef")
+    await fleet.begin("a", "b")
+    assert await fleet.submitted() == ["a", "b", "c", "d"]
+    await fleet.places["a"].go_last()
+    assert fleet.places["a"].behind == ["b", "c", "d"]
+    assert not fleet.places["a"].its_turn()
+    await fleet.begin("c")
+    assert await fleet.end("b") == ["a", "c", "d"], "one more could not tell that a comes back"
+    await fleet.end("c")
+    assert fleet.places["a"].its_turn()
+    assert await fleet.begin("a", "d") == ["a", "d", "e", "f"]
+
+
 async def test_no_more_than_three_are_made_ready() -> None:
     fleet = Fleet(at_once=5)
     await fleet.add(*"abcdefghijk")

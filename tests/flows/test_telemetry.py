@@ -51,6 +51,7 @@ async def test_every_attempt_tells_and_every_failure_is_logged(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefect import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
     await run_twice_failing(tmp_path, features=["phase6_metrics", "consolidated_metrics"])
 
@@ -67,8 +68,10 @@ async def test_every_attempt_tells_and_every_failure_is_logged(
 
     (view,) = rows(tables.consolidated_token_views)
     assert (view["spent_total"], view["by_category"]["base"]) == (7, 7)
+    of_run = ArtifactFilter(key=ArtifactFilterKey(like_="autopack-tokens-told"))
     async with get_client() as client:
-        artifacts = {one.key: one for one in await client.read_artifacts()}
+        found = await client.read_artifacts(artifact_filter=of_run)
+    artifacts = {one.key: one for one in found}
     table = json.loads(artifacts["autopack-tokens-told-purposes"].data)
     assert {"set": "spent", "figure": "total", "tokens": 7} in table
     assert artifacts["autopack-tokens-told-chart"].data.startswith("data:image/svg+xml")

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from support.experiments import agent, make_trial
 from support.processes import Answer, Machine, kill_tree, marked_processes
 from support.projects import Project, call, git, make_project, make_simulated
 
@@ -317,19 +318,59 @@ def test_a_suspended_run_that_is_rejected_ends(stack: Machine, tmp_path: Path) -
     wait_for("Cancelled", lambda: flow_state(stack, flow_run) == "CANCELLED", look=stack)
 
 
-def test_workers_execute_a_fleet(stack: Machine, tmp_path: Path) -> None:
-    project = make_simulated(tmp_path, {"success": 1, "calls": 1})
-    answer = stack.run(
+def test_workers_execute_a_fleet_and_go_on_with_what_is_killed(
+    stack: Machine, tmp_path: Path
+) -> None:
+    project = make_simulated(tmp_path, {"success": 1, "calls": 1, "seconds": 4})
+    fleet = stack.start(
         "fleet",
         *[str(project.plan)] * 2,
         *("--repo", str(project.repository), "--builder", "simulated"),
         *("--executor", "deployment", "--run-id", "at-work", "--json"),
     )
-    assert answer.code == 0, answer.stdout + answer.stderr
-    assert [result["run_id"] for result in answer.json["results"]] == ["at-work-1", "at-work-2"]
+
+    def is_building() -> bool:
+        run = run_named(stack, "at-work-1")
+        return run is not None and run["executing_phases"] == 1
+
+    wait_for("the build", is_building, look=stack)
+    kill_tree(holder_pid(stack, "at-work-1"))
+    stdout, stderr = fleet.communicate(timeout=180)
+
+    assert fleet.returncode == 0, stdout + stderr
+    results = json.loads(stdout)["results"]
+    assert [result["run_id"] for result in results] == ["at-work-1", "at-work-2"]
     tagged = {"flow_runs": {"tags": {"all_": ["fleet:at-work"]}}}
-    names = [run["name"] for run in api(stack, "/flow_runs/filter", tagged)]
-    assert sorted(names) == ["at-work-1", "at-work-2"]
+    ended = [(run["name"], run["state_type"]) for run in api(stack, "/flow_runs/filter", tagged)]
+    assert sorted(ended) == [
+        ("at-work-1", "COMPLETED"),
+        ("at-work-1", "CRASHED"),
+        ("at-work-2", "COMPLETED"),
+    ]
+
+
+def test_workers_execute_an_experiment(stack: Machine, tmp_path: Path) -> None:
+    same = agent(1000)
+    trial = make_trial(tmp_path, plans=1, control=same, treatment=same, seed=1, attempts=1)
+    experiment = api(stack, "/deployments/name/ab-experiment/ab")["id"]
+    parameters = {"spec": str(trial.spec), "executor": "deployment"}
+    created = api(stack, f"/deployments/{experiment}/create_flow_run", {"parameters": parameters})[
+        "id"
+    ]
+
+    wait_for("the verdict", lambda: flow_state(stack, created) == "COMPLETED", look=stack)
+
+    answer = stack.run("ab", "run", str(trial.spec), "--json")
+    assert answer.code == 0, answer.stderr
+    report = answer.json
+    assert (report["n_pairs"], report["n_void"], report["finished"]) == (1, 0, True)
+    tagged = {"flow_runs": {"tags": {"all_": [f"ab:{report['test_id']}"]}}}
+    arms = [run["name"] for run in api(stack, "/flow_runs/filter", tagged)]
+    runs = report["pairs"][0]["runs"]
+    assert sorted(arms) == sorted((runs["control_run_id"], runs["treatment_run_id"]))
+    key = f"autopack-ab-{report['test_id']}"
+    artifact = api(stack, f"/artifacts/{key}/latest")
+    assert report["sentence"] in artifact["data"]
 
 
 def test_a_run_of_a_fleet_at_a_worker_asks_in_the_ui(stack: Machine, tmp_path: Path) -> None:

@@ -79,6 +79,19 @@ def test_a_wrong_length_of_leases_names_the_variable(text: str, tmp_path: Path) 
     assert refused.value.hint == "use a number of seconds from 1 to 3600"
 
 
+@pytest.mark.parametrize(("text", "free"), [("", 100_000_000), ("0", 0), ("2.5", 2_500_000)])
+def test_the_room_that_a_build_needs(text: str, free: int, tmp_path: Path) -> None:
+    environ = {"AUTOPACK_HOME": str(tmp_path), "AUTOPACK_MIN_FREE_MB": text}
+    assert Settings.from_environment(environ).min_free_bytes == free
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "plenty"])
+def test_a_wrong_room_names_the_variable(text: str, tmp_path: Path) -> None:
+    environ = {"AUTOPACK_HOME": str(tmp_path), "AUTOPACK_MIN_FREE_MB": text}
+    with pytest.raises(BadInput, match="AUTOPACK_MIN_FREE_MB"):
+        Settings.from_environment(environ)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
 def test_a_home_that_exists_keeps_its_permissions(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir(mode=0o755)

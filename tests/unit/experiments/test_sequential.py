@@ -57,9 +57,9 @@ def test_evidence_for_more_tokens_points_up() -> None:
 @pytest.mark.parametrize(
     ("d", "stopped_at"),
     [
-        ([-0.5] * 20, 9),  # no variation at all: the prior alone asks for nine plans
+        ([-0.5] * 20, 8),  # no variation at all: the prior alone asks for eight plans
         ([0.0] * 200, None),  # no difference at all
-        ([-0.5] * 8, None),  # too few
+        ([-0.5] * 7, None),  # too few
         ([], None),
     ],
 )

@@ -35,10 +35,13 @@ def test_no_effect_is_seldom_called_a_saving(simulation: ModuleType, generator: 
     assert cell.coverage >= 0.935
 
 
-def test_a_large_saving_is_found_early(simulation: ModuleType) -> None:
-    cell = simulation.simulate(simulation.lognormal, pairs=111, ratio=0.6, repetitions=100, seed=11)
-    assert cell.saves >= 0.98
-    assert cell.median_stop <= 0.4 * 111
+@pytest.mark.parametrize("generator", ["lognormal", "loops", "tails", "skewed"])
+def test_a_large_saving_is_found_early(simulation: ModuleType, generator: str) -> None:
+    cell = simulation.simulate(
+        simulation.GENERATORS[generator], pairs=111, ratio=0.6, repetitions=100, seed=11
+    )
+    assert cell.saves >= 0.90
+    assert cell.median_stop <= 0.45 * 111
 
 
 def test_replicates_do_not_make_savings_up(simulation: ModuleType) -> None:

@@ -173,7 +173,7 @@ def test_the_last_look_uses_what_alpha_is_left(make_table: MakeTable, noisy_arms
     assert analysis.stopped_at is None
     assert analysis.decision == Decision.SAVES
     assert analysis.ci.kind == "fixed"
-    assert "97% t interval" in analysis.reasons[0]
+    assert "98% t interval" in analysis.reasons[0]
 
 
 def test_a_p_between_the_two_levels_saves_only_unmonitored(
@@ -197,7 +197,7 @@ def test_pairs_after_the_stop_that_turn_around_leave_it_open(make_table: MakeTab
     ratios = np.concatenate([np.full(12, 0.5), np.full(28, 2.0)])
     control = np.linspace(1000, 9000, 40).round()
     analysis = watched(make_table, (control.tolist(), (control * ratios).tolist()), 40)
-    assert analysis.stopped_at == 9
+    assert analysis.stopped_at == 8
     assert analysis.decision == Decision.INCONCLUSIVE
     assert "point the other way" in analysis.reasons[1]
 

@@ -1,32 +1,15 @@
-"""The parts of a system that chaos breaks: its database, and processes of runs."""
+"""The application databases that chaos breaks."""
 
 from __future__ import annotations
 
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
-
-
-def kill_tree(pid: int) -> None:
-    """SIGKILL a process and everything below it, without warning."""
-    try:
-        process = psutil.Process(pid)
-        tree = [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
-    for one in tree:
-        try:
-            one.kill()
-        except psutil.NoSuchProcess:
-            continue
 
 
 class ApplicationDatabase(Protocol):
@@ -109,32 +92,3 @@ class Postgres:
     def _family(self) -> list[psutil.Process]:
         postmaster = psutil.Process(self._server.get_pid())
         return [postmaster, *postmaster.children(recursive=True)]
-
-
-class RunProcess:
-    """A process that executes one stored run."""
-
-    def __init__(self, run_id: str, environ: Mapping[str, str], log: Path) -> None:
-        self.run_id = run_id
-        with log.open("ab") as out:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "flows.process", run_id],
-                env=dict(environ),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def has_ended(self) -> bool:
-        """Whether it is gone, of its own or not."""
-        return self._process.poll() is not None
-
-    def kill(self) -> None:
-        """SIGKILL it with everything below it."""
-        kill_tree(self._process.pid)
-        self._process.wait()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 
 from prefect import flow, get_client, get_run_logger
@@ -10,12 +9,17 @@ from prefect.client.schemas.objects import WorkPoolStatus
 from prefect.exceptions import ObjectNotFound
 
 from autopack.clock import SystemClock
-from autopack.store.runs import count_recovery
 from flows.executors import DEPLOYMENT, submit
 from flows.fleet import execute_all
 from flows.naming import rename
 from flows.opening import application
-from tasks.reconciling import clean_up, mark_lost_flow_runs, sort_abandoned
+from tasks.reconciling import (
+    clean_up,
+    find_asked_for,
+    mark_lost_flow_runs,
+    resume_campaigns,
+    sort_abandoned,
+)
 
 
 def _name_of_reconcile() -> str:
@@ -32,9 +36,8 @@ async def reconcile() -> dict[str, int]:
     """
     async with application(None) as (db, settings):
         marked = await mark_lost_flow_runs(db, settings)
-        abandoned = await sort_abandoned(db, settings)
-        for run_id in abandoned.to_resume:
-            await asyncio.to_thread(count_recovery, db, run_id)
+        asked_for = await find_asked_for(db)
+        abandoned = await sort_abandoned(db, settings, asked_for)
         if abandoned.to_resume and await _has_workers():
             for run_id in abandoned.to_resume:
                 await submit(run_id, db=db, tag="reconcile")
@@ -48,11 +51,13 @@ async def reconcile() -> dict[str, int]:
                 settings=settings,
                 database=None,
             )
+        campaigns = await resume_campaigns()
         cleaned = await clean_up(db, settings)
     counts = {
         "resumed_runs": len(abandoned.to_resume),
         "closed_runs": len(abandoned.closed),
         "crashed_flow_runs": marked,
+        "resumed_campaigns": campaigns,
         **asdict(cleaned),
     }
     get_run_logger().info("%s", ", ".join(f"{name} {n}" for name, n in counts.items()))

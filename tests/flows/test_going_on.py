@@ -1,0 +1,234 @@
+"""A run whose flow run or process dies goes on in another, as often as that may help."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import sqlalchemy as sa
+from support.projects import Project, make_simulated
+
+from autopack.clock import SystemClock
+from autopack.execution.prepare import RunRequest, prepare_run
+from autopack.execution.reconciling import MOST_RECOVERIES
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.store.leases import Holder, acquire, holder_of
+from autopack.store.runs import get_run
+from autopack.store.states import RunState
+from autopack.store.tables import leases, runs
+
+pytestmark = pytest.mark.parametrize("engine_name", ["sqlite"])
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make_simulated(tmp_path, {"success": 1, "calls": 2, "seconds": 2})
+
+
+@pytest.fixture
+def settings(home: Path) -> Settings:
+    return Settings.from_environment()
+
+
+@pytest.fixture
+def db(settings: Settings) -> Iterator[Database]:
+    database = Database.open(settings.database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def run_id(project: Project, settings: Settings, db: Database) -> str:
+    """A stored run that nobody has worked on."""
+    request = RunRequest(
+        plan=str(project.plan),
+        repo=str(project.repository),
+        builder="simulated",
+        builder_options={"spec": str(project.recording)},
+        run_id="stored",
+    )
+    return prepare_run(request, db=db, settings=settings, clock=SystemClock()).run_id
+
+
+def fall_silent(db: Database, run_id: str) -> None:
+    """Leave the run as a holder that died long ago leaves it."""
+    acquire(db, run_id, Holder("another-host", "its-boot", 1, 1.0, "1-0"), 45)
+
+    def write(conn: sa.Connection) -> None:
+        long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+        conn.execute(sa.update(leases).values(expires_at=long_ago))
+        conn.execute(sa.update(runs).values(state=RunState.PHASE_EXECUTION))
+
+    db.transact(write)
+
+
+async def flow_run_in(state: Any, run_id: str, **parameters: Any) -> Any:
+    """A flow run of `execute_run` in that state."""
+    from prefect import get_client
+
+    from flows import execute_run
+
+    async with get_client() as client:
+        created = await client.create_flow_run(
+            execute_run, name=run_id, parameters={"run_id": run_id} | parameters
+        )
+        await client.set_flow_run_state(created.id, state, force=True)
+    return created.id
+
+
+async def state_of(flow_run_id: Any) -> str:
+    from prefect import get_client
+
+    async with get_client() as client:
+        state = (await client.read_flow_run(flow_run_id)).state
+    assert state is not None
+    return state.name or ""
+
+
+async def test_a_waiter_is_told_of_a_flow_run_that_ended_without_its_run(
+    db: Database, run_id: str
+) -> None:
+    from prefect.states import Crashed
+
+    from flows.waiting import wait_for_end
+
+    crashed = await flow_run_in(Crashed(message="killed"), run_id)
+    ended = await wait_for_end(run_id, crashed, db=db, clock=SystemClock())
+    assert ended is not None
+    assert (ended.name, ended.message) == ("Crashed", "killed")
+
+
+async def test_of_several_who_find_it_dead_one_counts(db: Database, run_id: str) -> None:
+    from prefect.states import Crashed
+
+    from flows.waiting import may_go_on
+
+    for _ in range(2):
+        assert await may_go_on(run_id, Crashed(), seen=0, db=db)
+    assert get_run(db, run_id).recoveries == 1
+
+
+async def test_a_run_that_dies_again_and_again_does_not_go_on(db: Database, run_id: str) -> None:
+    from prefect.states import Crashed
+
+    from flows.waiting import may_go_on
+
+    going_on = [
+        await may_go_on(run_id, Crashed(), seen=seen, db=db) for seen in range(MOST_RECOVERIES + 1)
+    ]
+    assert going_on == [True] * MOST_RECOVERIES + [False]
+
+
+async def test_after_a_fault_goes_on_what_was_left_under_way(db: Database, run_id: str) -> None:
+    from prefect.states import Failed
+
+    from flows.waiting import may_go_on
+
+    assert not await may_go_on(run_id, Failed(), seen=0, db=db), "it was refused before it began"
+    fall_silent(db, run_id)
+    assert await may_go_on(run_id, Failed(), seen=0, db=db)
+
+
+async def test_a_flow_run_that_died_before_it_took_its_run_is_marked(
+    db: Database, settings: Settings, run_id: str
+) -> None:
+    from prefect import flow
+    from prefect.states import Pending, Running
+
+    from tasks.reconciling import mark_lost_flow_runs
+
+    pending = await flow_run_in(Pending(), run_id)
+    running = await flow_run_in(Running(), run_id)
+    preparing = await flow_run_in(Running(), "not-stored-yet", plan="plan.yaml")
+    patient = Settings(settings.home, settings.database_url, lease_seconds=1000)
+    hasty = Settings(settings.home, settings.database_url, lease_seconds=0.001)
+
+    @flow
+    async def look(with_settings: Settings) -> int:
+        return await mark_lost_flow_runs(db, with_settings)
+
+    assert await look(patient) == 0, "they may just be starting"
+    assert await look(hasty) == 2
+    assert [await state_of(one) for one in (pending, running, preparing)] == [
+        "Crashed",
+        "Crashed",
+        "Running",
+    ]
+
+
+async def test_reconciling_leaves_a_run_that_waits_for_a_worker(
+    db: Database, settings: Settings, run_id: str
+) -> None:
+    from prefect import flow, get_client
+    from prefect.states import Cancelled, Scheduled
+
+    from tasks.reconciling import find_asked_for, sort_abandoned
+
+    @flow
+    async def look() -> tuple[str, ...]:
+        return (await sort_abandoned(db, settings, await find_asked_for(db))).to_resume
+
+    fall_silent(db, run_id)
+    await flow_run_in(Cancelled(), run_id)
+    waiting = await flow_run_in(Scheduled(), run_id)
+    assert await look() == ()
+    assert get_run(db, run_id).recoveries == 0
+    async with get_client() as client:
+        await client.set_flow_run_state(waiting, Cancelled(), force=True)
+    assert await look() == (run_id,)
+
+
+async def test_a_campaign_whose_process_died_goes_on_a_few_times(home: Path) -> None:
+    from prefect import flow, get_client
+    from prefect.states import Cancelled, Crashed, Running
+
+    from flows import execute_runs
+    from tasks.reconciling import resume_campaigns
+
+    @flow
+    async def look() -> int:
+        return await resume_campaigns()
+
+    async with get_client() as client:
+        deployment = await client.create_deployment(
+            await client.create_flow(execute_runs), name="fleet"
+        )
+        died, unwanted = [
+            (await client.create_flow_run_from_deployment(deployment)).id for _ in range(2)
+        ]
+        await client.set_flow_run_state(unwanted, Cancelled(), force=True)
+        for _ in range(MOST_RECOVERIES):
+            await client.set_flow_run_state(died, Running(), force=True)
+            await client.set_flow_run_state(died, Crashed(), force=True)
+            assert await look() == 1
+            assert await state_of(died) == "AwaitingRetry"
+        await client.set_flow_run_state(died, Running(), force=True)
+        await client.set_flow_run_state(died, Crashed(), force=True)
+        assert await look() == 0
+        assert await state_of(unwanted) == "Cancelled"
+
+
+@pytest.mark.slow
+async def test_a_run_whose_process_is_killed_goes_on_in_another(
+    db: Database, settings: Settings, run_id: str
+) -> None:
+    from flows.executors import execute_stored
+
+    def kill_its_first_process() -> None:
+        while (holder := holder_of(db, run_id)) is None:
+            time.sleep(0.1)
+        time.sleep(0.5)
+        psutil.Process(holder.pid).kill()
+
+    killing = asyncio.create_task(asyncio.to_thread(kill_its_first_process))
+    await execute_stored(run_id, "process", db=db, settings=settings)
+    await killing
+    run = get_run(db, run_id)
+    assert (run.state, run.recoveries) == (RunState.DONE_SUCCESS, 1)
