@@ -31,6 +31,7 @@ from autopack.store.engine import Database
 from autopack.store.leases import abandoned_runs, holder_of
 from autopack.store.rows import RunRow
 from autopack.store.runs import get_run, run_of_flow
+from autopack.store.states import RunState
 
 _OF_RUNS = FlowFilter(name=FlowFilterName(any_=["execute-run"]))
 _OF_CAMPAIGNS = FlowFilter(
@@ -125,12 +126,13 @@ def _is_lost(db: Database, flow_run: FlowRun, lease_seconds: float) -> bool:
     """Whether its run is not in its hands, though it had the time to take it."""
     if flow_run.state is None or flow_run.state.name == WAITING:
         return False
-    leases = _PENDING_LEASES if flow_run.state.is_pending() else 2
-    settled = timedelta(seconds=leases * lease_seconds)
-    if SystemClock().now() - flow_run.state.timestamp < settled:
-        return False
     run = run_of_flow(db, str(flow_run.id)) or _stored_run_of(db, flow_run)
-    if run is None:
+    if run is None or run.state is RunState.AWAITING_APPROVAL:
+        return False  # preparing it, or about to be suspended
+    leases = _PENDING_LEASES if flow_run.state.is_pending() else 2
+    # It still has to say how its run ended.
+    since = max(flow_run.state.timestamp, run.finished_at or flow_run.state.timestamp)
+    if SystemClock().now() - since < timedelta(seconds=leases * lease_seconds):
         return False
     holder = holder_of(db, run.run_id)
     return holder is None or holder.is_gone() or run.flow_run_id != str(flow_run.id)
