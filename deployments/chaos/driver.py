@@ -128,9 +128,9 @@ class Chaos:
         if system.has_workers:
             kinds["kill worker"] = (2, self._kill_worker)
         if system.disk is not None:
-            kinds["fill disk"] = (1, self._fill_disk)
+            kinds["fill disk"] = (2, self._fill_disk)
         if system.clock is not None:
-            kinds["move clock"] = (1, self._move_clock)
+            kinds["move clock"] = (2, self._move_clock)
         return kinds
 
     def _choose(self) -> str:
