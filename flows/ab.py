@@ -22,6 +22,7 @@ from autopack.store.experiments import (
 )
 from autopack.store.runs import get_run
 from flows.executors import Executor, check_executor, execute_stored
+from flows.naming import rename
 from flows.opening import application
 from tasks.experimenting import conclude_experiment, judge_pair, prepare_arm, register_experiment
 
@@ -53,6 +54,7 @@ async def ab_experiment(
     await check_executor(executor)
     async with application(None) as (db, settings):
         registered = await register_experiment(spec, db, settings, push)
+        await rename(registered.test_id)
         log = get_run_logger()
         for caution in cautions(registered):
             log.warning("%s", caution)

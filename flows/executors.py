@@ -161,6 +161,8 @@ async def submit(
         parameters={"run_id": run_id, "database": database},
         flow_run_name=run_id,
         timeout=0,
+        # A subflow cannot be suspended, and so could not ask a person.
+        as_subflow=False,
         # A new one only when an earlier one got hold of the run and lost it, or was found dead.
         idempotency_key=f"{run_id}:{token_of(db, run_id)}:{get_run(db, run_id).recoveries}",
         tags=["autopack", tag] if tag else ["autopack"],

@@ -23,7 +23,7 @@ from flows.executors import Executor, check_executor, execute_stored
 from flows.opening import application, request
 from tasks.closing import cancel_runs
 from tasks.preparing import prepare_run
-from tasks.reporting import RunProgress, publish_fleet
+from tasks.watching import FleetBoard, publish_fleet
 
 
 def fleet_name() -> str:
@@ -124,7 +124,7 @@ async def execute_runs(
             settings=settings,
             database=database,
         )
-        await publish_fleet(name, items)
+        await publish_fleet(name, items, db)
     return [item.as_json() for item in items]
 
 
@@ -140,22 +140,16 @@ async def execute_all(
 ) -> list[FleetItem]:
     """Execute stored runs, given by their ids, ``at_once`` of them at most; results in order.
 
-    An entry that is a result already stays what it is. ``name`` tags the flow runs, and the
-    progress of all of them is shown under it.
+    An entry that is a result already stays what it is. ``name`` tags the flow runs, and how all
+    of them stand is shown under it.
     """
     slots = asyncio.Semaphore(at_once)
-    progress, shown = RunProgress(name, SystemClock()), asyncio.Lock()
-    done = 0
     if not entries:
         return []
+    board = FleetBoard(name, entries, db, SystemClock())
 
     async def one(entry: str | FleetItem) -> FleetItem:
-        nonlocal done
-        item = entry if isinstance(entry, FleetItem) else await execute(entry)
-        done += 1
-        async with shown:  # two writes at once cost a Prefect server on SQLite two seconds
-            await progress.show(100 * done / len(entries), last=done == len(entries))
-        return item
+        return entry if isinstance(entry, FleetItem) else await execute(entry)
 
     async def execute(run_id: str) -> FleetItem:
         async with slots:
@@ -174,7 +168,8 @@ async def execute_all(
                 get_run_logger().warning("run %s: %s", run_id, error)
                 return item_of(db, settings, run_id, error)
 
-    return list(await asyncio.gather(*(one(entry) for entry in entries)))
+    async with board.kept():
+        return list(await asyncio.gather(*(one(entry) for entry in entries)))
 
 
 @execute_runs.on_cancellation

@@ -8,8 +8,10 @@ from prefect import flow, get_client, get_run_logger
 from prefect.client.schemas.objects import WorkPoolStatus
 from prefect.exceptions import ObjectNotFound
 
+from autopack.clock import SystemClock
 from flows.executors import DEPLOYMENT, submit
 from flows.fleet import execute_all
+from flows.naming import rename
 from flows.opening import application
 from tasks.reconciling import (
     clean_up,
@@ -20,7 +22,12 @@ from tasks.reconciling import (
 )
 
 
-@flow(name="reconcile", persist_result=False)
+def _name_of_reconcile() -> str:
+    """One a minute is told apart by the minute."""
+    return f"reconcile {SystemClock().now():%H:%M}"
+
+
+@flow(name="reconcile", flow_run_name=_name_of_reconcile, persist_result=False)
 async def reconcile() -> dict[str, int]:
     """Resume runs whose process died, at most three times each, and clean up after the dead.
 
@@ -54,6 +61,10 @@ async def reconcile() -> dict[str, int]:
         **asdict(cleaned),
     }
     get_run_logger().info("%s", ", ".join(f"{name} {n}" for name, n in counts.items()))
+    did = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in counts.items() if n)
+    if did:
+        # So that the list of flow runs tells these from those that found all well.
+        await rename(f"{_name_of_reconcile()}: {did}")
     return counts
 
 

@@ -35,7 +35,7 @@ from tasks.preparing import (
     take_over_run,
 )
 from tasks.recording import persist_view, record_metrics
-from tasks.reporting import RunProgress, emit, publish_summary
+from tasks.reporting import RunProgress, emit, publish_summary, standing_line
 
 
 def _name_of_run() -> str:
@@ -127,12 +127,12 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
             async with get_client() as client:
                 await client.update_flow_run(UUID(flow_run_id), name=run_id)
         state, reason = await _execute_phases(session, progress)
-        await progress.show(percent_complete(get_phases(session.db, run_id)), last=True)
         if state is RunState.AWAITING_APPROVAL:
             await let_wait(run_id, reason or "")
             _announce(session, "run.waiting")
         else:
             await finish_run(run_id, state, reason)
+        await _show(session, progress, last=True)
         broken = False
     except RunStopped as stopped:
         broken = False
@@ -149,6 +149,11 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
         _announce(session, "run.finished")
 
 
+async def _show(session: RunSession, progress: RunProgress, *, last: bool = False) -> None:
+    percent = percent_complete(get_phases(session.db, session.run_id))
+    await progress.show(percent, standing_line(session.db, session.run_id), last=last)
+
+
 def _announce(session: RunSession, event: str, **more: Any) -> None:
     """Emit an event about the run with its state, what it spent and why it failed."""
     run = run_view(session.db, session.run_id)
@@ -163,7 +168,7 @@ async def _execute_phases(
     run_id = session.run_id
     if (rejected := end_of_rejected(session)) is not None:
         return rejected
-    await progress.show(percent_complete(get_phases(session.db, run_id)))
+    await _show(session, progress)
     try:
         await prepare_environment(run_id)
     except WorkFailed as error:
@@ -178,7 +183,7 @@ async def _execute_phases(
         if (question := await ask_before(run_id, phase)) is not None:
             return RunState.AWAITING_APPROVAL, question
         await execute_phase(run_id, phase.id)
-        await progress.show(percent_complete(get_phases(session.db, run_id)))
+        await _show(session, progress)
     state, reason = stopped
     if state is RunState.DONE_FAILED_BUDGET_EXHAUSTED:
         _announce(session, "budget.exhausted", reason=reason)

@@ -31,6 +31,7 @@ from autopack.store.engine import Database
 from autopack.store.leases import abandoned_runs, holder_of
 from autopack.store.rows import RunRow
 from autopack.store.runs import get_run, run_of_flow
+from autopack.store.states import RunState
 
 _OF_RUNS = FlowFilter(name=FlowFilterName(any_=["execute-run"]))
 _OF_CAMPAIGNS = FlowFilter(
@@ -89,6 +90,9 @@ async def mark_lost_flow_runs(db: Database, settings: Settings) -> int:
                 marked += 1
             await _crash(client, flow_run)
             marked += 1
+        for child in await _orphans(client, timedelta(seconds=2 * settings.lease_seconds)):
+            await _crash(client, child)
+            marked += 1
     return marked
 
 
@@ -122,14 +126,16 @@ def _is_lost(db: Database, flow_run: FlowRun, lease_seconds: float) -> bool:
     if flow_run.state is None:
         return False
     own = run_of_flow(db, str(flow_run.id))
-    settled = timedelta(seconds=(2 if own else _STARTING_LEASES) * lease_seconds)
-    if SystemClock().now() - flow_run.state.timestamp < settled:
+    run = own or _stored_run_of(db, flow_run)
+    if run is None or run.state is RunState.AWAITING_APPROVAL:
+        return False  # preparing it, or about to be suspended
+    # It still has to say how its run ended.
+    since = max(flow_run.state.timestamp, run.finished_at or flow_run.state.timestamp)
+    leases = 2 if own else _STARTING_LEASES
+    if SystemClock().now() - since < timedelta(seconds=leases * lease_seconds):
         return False
-    if own is None:
-        # Of a run that waits for it still, or that another flow run took meanwhile.
-        return _stored_run_of(db, flow_run) is not None
-    holder = holder_of(db, own.run_id)
-    return holder is None or holder.is_gone()
+    holder = holder_of(db, run.run_id)
+    return own is None or holder is None or holder.is_gone()
 
 
 def _stored_run_of(db: Database, flow_run: FlowRun) -> RunRow | None:
@@ -154,6 +160,28 @@ async def _running_children(client: PrefectClient, flow_run: FlowRun) -> list[Fl
 
 def _in_states(*states: StateType) -> FlowRunFilterState:
     return FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
+
+
+async def _orphans(client: PrefectClient, settled: timedelta) -> list[FlowRun]:
+    """Phases that Prefect believes to be running though the flow run that they belong to ended:
+    whoever noticed its death (the worker, the automation) marked that one alone.
+    """
+    running = await client.read_flow_runs(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=["execute-phase"])),
+        flow_run_filter=FlowRunFilter(state=_in_states(StateType.RUNNING)),
+    )
+    found: list[FlowRun] = []
+    for phase in running:
+        if phase.parent_task_run_id is None or phase.state is None:
+            continue
+        if SystemClock().now() - phase.state.timestamp < settled:
+            continue
+        task_run = await client.read_task_run(phase.parent_task_run_id)
+        if task_run.flow_run_id is not None:
+            parent = await client.read_flow_run(task_run.flow_run_id)
+            if parent.state is not None and parent.state.is_final():
+                found.append(phase)
+    return found
 
 
 async def _crash(client: PrefectClient, flow_run: FlowRun) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +15,10 @@ from prefect.artifacts import (
 from prefect.events import emit_event
 
 from autopack.clock import Clock
-from autopack.execution.fleet import FleetItem
+from autopack.execution.board import line
 from autopack.execution.view import run_view
 from autopack.store.engine import Database
+from autopack.store.standing import standings
 
 
 def artifact_key(kind: str, run_id: str) -> str:
@@ -39,7 +39,7 @@ def emit(event: str, run_id: str, **payload: Any) -> None:
 
 
 class RunProgress:
-    """The progress artifact of one run.
+    """The progress artifact of one run, or of many.
 
     Written in step with the run, never beside it: two writes at once make a Prefect server on
     SQLite refuse one of them, and its client then waits two seconds.
@@ -49,49 +49,43 @@ class RunProgress:
         self._run_id = run_id
         self._clock = clock
         self._artifact: UUID | None = None
-        self._shown: float | None = None
+        self._shown: tuple[float, str] | None = None
         self._shown_at = float("-inf")
 
-    async def show(self, percent: float, *, last: bool = False) -> None:
-        """Create the artifact, or move it to ``percent`` (0 to 100).
+    async def show(self, percent: float, text: str, *, last: bool = False) -> None:
+        """Create the artifact, or move it to ``percent`` (0 to 100); ``text`` describes it.
 
         At most once a second; the ``last`` figure of a run always.
         """
         now = self._clock.monotonic()
-        if percent == self._shown or (not last and now - self._shown_at < 1.0):
+        if (percent, text) == self._shown or (not last and now - self._shown_at < 1.0):
             return
-        self._shown, self._shown_at = percent, now
+        self._shown, self._shown_at = (percent, text), now
         if self._artifact is None:
             self._artifact = await acreate_progress_artifact(
-                percent,
-                key=artifact_key("progress", self._run_id),
-                description=f"Phases of {self._run_id} that are complete",
+                percent, key=artifact_key("progress", self._run_id), description=text
             )
         else:
-            await aupdate_progress_artifact(self._artifact, progress=percent)
+            await aupdate_progress_artifact(self._artifact, progress=percent, description=text)
+
+
+def standing_line(db: Database, run_id: str) -> str:
+    """How the run stands, in one line: what lists of artifacts show."""
+    return line(standings(db, [run_id])[0])
 
 
 async def publish_summary(db: Database, run_id: str) -> None:
     """Publish the run's summary, and as a table of its own what each phase spent."""
-    run = run_view(db, run_id)
+    run, text = run_view(db, run_id), standing_line(db, run_id)
     await acreate_markdown_artifact(
         summary_markdown(run),
         key=artifact_key("summary", run_id),
-        description=f"How {run_id} ended",
+        description=text,
     )
     await acreate_table_artifact(
         token_table(run),
         key=artifact_key("tokens", run_id),
-        description=f"What {run_id} spent",
-    )
-
-
-async def publish_fleet(name: str, items: Sequence[FleetItem]) -> None:
-    """Publish how each run of a fleet ended, and what it spent."""
-    await acreate_table_artifact(
-        [item.as_json() for item in items],
-        key=artifact_key("summary", name),
-        description=f"How the runs of {name} ended",
+        description=text,
     )
 
 

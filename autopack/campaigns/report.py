@@ -79,10 +79,10 @@ def report_tables(report: CampaignReport) -> list[Table]:
     runs = tuple(
         (
             item.replay_of,
-            item.goal,
             _run(item.original),
             UNKNOWN if item.baseline is None else _run(item.baseline),
             _run(item.candidate),
+            item.goal,
         )
         for item in shown
     )
@@ -94,7 +94,7 @@ def report_tables(report: CampaignReport) -> list[Table]:
             if failing
             else []
         ),
-        Table(title, ("original", "goal", "original ended", "baseline", "candidate"), runs),
+        Table(title, ("run", "original", "baseline", "candidate", "goal"), runs),
     ]
 
 

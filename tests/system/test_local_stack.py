@@ -373,6 +373,28 @@ def test_workers_execute_an_experiment(stack: Machine, tmp_path: Path) -> None:
     assert report["sentence"] in artifact["data"]
 
 
+def test_a_run_of_a_fleet_at_a_worker_asks_in_the_ui(stack: Machine, tmp_path: Path) -> None:
+    project = make_simulated(tmp_path, {"success": 1, "calls": 1})
+    plan = project.plan.read_text(encoding="utf-8")
+    project.plan.write_text(plan.replace("tier: T1", "tier: T1\n  approval: true"))
+    answer = stack.run(
+        "fleet",
+        *(str(project.plan), "--repo", str(project.repository), "--builder", "simulated"),
+        *("--executor", "deployment", "--run-id", "asking", "--json"),
+    )
+    assert answer.code == 3, answer.stdout + answer.stderr
+    tagged = {"flow_runs": {"tags": {"all_": ["fleet:asking"]}}}
+    [flow_run] = [run["id"] for run in api(stack, "/flow_runs/filter", tagged)]
+
+    assert "phase-1 waits" in wait_until_suspended(stack, flow_run, "asking-1", 1)
+    form = {"approve": True, "answered_by": "Ann"}
+    api(stack, f"/flow_runs/{flow_run}/resume", {"run_input": form})
+
+    ended = wait_for("the end", lambda: is_done(stack, "asking-1"), look=stack)
+    assert ended["state"] == "DONE_SUCCESS"
+    wait_for("Completed", lambda: flow_state(stack, flow_run) == "COMPLETED")
+
+
 def test_a_cancelled_fleet_cancels_its_runs(stack: Machine, tmp_path: Path) -> None:
     project = make_simulated(tmp_path, {"success": 1, "calls": 2, "seconds": 300})
     fleet = api(stack, "/deployments/name/execute-runs/fleet")["id"]

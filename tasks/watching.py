@@ -1,0 +1,103 @@
+"""What a fleet shows while it goes on and when it has ended: one table of all its runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from uuid import UUID
+
+from prefect import get_client, get_run_logger
+from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.utilities.urls import url_for
+
+from autopack.clock import Clock
+from autopack.execution.board import Kind, board, headline, kind_of
+from autopack.execution.fleet import FleetItem
+from autopack.store.engine import Database
+from autopack.store.standing import Standing, standings
+from tasks.reporting import RunProgress, artifact_key
+
+SECONDS = 10.0
+"""How old the table may be; it is written only when it has changed."""
+
+_ENDED = (Kind.DONE, Kind.FAILED, Kind.WAITS)
+
+
+class FleetBoard:
+    """The artifacts ``autopack-fleet-<name>`` and ``autopack-progress-<name>``.
+
+    Written one after the other: two writes at once cost a Prefect server on SQLite two seconds.
+    """
+
+    def __init__(
+        self, name: str, entries: Sequence[str | FleetItem], db: Database, clock: Clock
+    ) -> None:
+        self._name, self._db = name, db
+        self._run_ids = [entry for entry in entries if isinstance(entry, str)]
+        self._refused = [entry for entry in entries if isinstance(entry, FleetItem)]
+        self._progress = RunProgress(name, clock)
+        self._artifact: UUID | None = None
+        self._shown = ""
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncGenerator[None]:
+        """Keep both up to date while the block is open, and leave them as things are then."""
+        ended = asyncio.Event()
+        keeping = asyncio.create_task(self._keep(ended))
+        try:
+            yield
+        finally:
+            ended.set()
+            await keeping
+
+    async def _keep(self, ended: asyncio.Event) -> None:
+        last = False
+        while not last:
+            last = ended.is_set()
+            try:
+                await self._show(last=last)
+            except Exception as error:
+                # Of no consequence to the runs: the server or the database may be back by then.
+                get_run_logger().warning("the table of %s is not up to date: %s", self._name, error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), SECONDS)
+
+    async def _show(self, *, last: bool) -> None:
+        runs = await asyncio.to_thread(standings, self._db, self._run_ids)
+        said = headline(runs)
+        total = len(runs) + len(self._refused)
+        ended = sum(kind_of(run) in _ENDED for run in runs) + len(self._refused)
+        await self._progress.show(100 * ended / total, said, last=last)
+        refused = "".join(f"\n**{one.run_id}** refused: {one.error}\n" for one in self._refused)
+        await self._write(board(runs, _page) + refused, said)
+
+    async def _write(self, text: str, said: str) -> None:
+        if text == self._shown:
+            return
+        if self._artifact is None:
+            created = await acreate_markdown_artifact(
+                text, key=artifact_key("fleet", self._name), description=said
+            )
+            self._artifact = UUID(str(created))
+        else:
+            async with get_client() as client:
+                update = ArtifactUpdate(data=text, description=said)
+                await client.update_artifact(self._artifact, update)
+        self._shown = text
+
+
+async def publish_fleet(name: str, items: Sequence[FleetItem], db: Database) -> None:
+    """Publish how each run of a fleet ended, and what it spent."""
+    runs: list[Standing] = standings(db, [item.run_id for item in items])
+    await acreate_table_artifact(
+        [item.as_json() for item in items],
+        key=artifact_key("summary", name),
+        description=headline(runs),
+    )
+
+
+def _page(flow_run_id: str) -> str | None:
+    """Where the UI shows a flow run."""
+    return url_for("flow-run", obj_id=flow_run_id)
