@@ -66,7 +66,13 @@ async def find_asked_for(db: Database) -> frozenset[str]:
     )
     async with get_client() as client:
         found = await client.read_flow_runs(flow_filter=_OF_RUNS, flow_run_filter=named)
-    return frozenset(flow_run.name for flow_run in found)
+    return frozenset(flow_run.name for flow_run in found if not _lost_it(db, flow_run))
+
+
+def _lost_it(db: Database, flow_run: FlowRun) -> bool:
+    """Whether the flow run is the one that held its abandoned run, and only seems to go on."""
+    running = flow_run.state is not None and flow_run.state.is_running()
+    return running and get_run(db, flow_run.name).flow_run_id == str(flow_run.id)
 
 
 @task(name="clean up", cache_policy=NO_CACHE, tags=["autopack"])
