@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,7 +68,7 @@ def at_work(tmp_path: Path, database_url: str) -> Iterator[Machine]:
 
 
 @contextmanager
-def _worker(machine: Machine, log: Path) -> Iterator[None]:
+def _worker(machine: Machine, log: Path) -> Generator[None]:
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "autopack"]
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -87,7 +87,7 @@ def _worker(machine: Machine, log: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _ended(process: subprocess.Popen[str], by: signal.Signals) -> Iterator[subprocess.Popen[str]]:
+def _ended(process: subprocess.Popen[str], by: signal.Signals) -> Generator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
