@@ -67,7 +67,7 @@ class FleetBoard:
     async def _show(self, *, last: bool) -> None:
         runs = await asyncio.to_thread(standings, self._db, self._run_ids)
         said = headline(runs)
-        total = len(runs) + len(self._refused)
+        total = len(self._run_ids) + len(self._refused)
         ended = sum(kind_of(run) in _ENDED for run in runs) + len(self._refused)
         await self._progress.show(100 * ended / total, said, last=last)
         refused = "".join(f"\n**{one.run_id}** refused: {one.error}\n" for one in self._refused)
