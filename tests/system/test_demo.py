@@ -108,6 +108,7 @@ def _it_did_what_it_says_on_a_real_repository(run: dict[str, Any]) -> None:
     assert git(repository, "branch", "--show-current").strip() == "main"
 
 
+@pytest.mark.full
 def test_the_demo_for_people(demo: Any, machine: Machine) -> None:
     answer = demo()
 

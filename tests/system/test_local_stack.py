@@ -349,6 +349,7 @@ def test_workers_execute_a_fleet_and_go_on_with_what_is_killed(
     ]
 
 
+@pytest.mark.full
 def test_workers_execute_an_experiment(stack: Machine, tmp_path: Path) -> None:
     same = agent(1000)
     trial = make_trial(tmp_path, plans=1, control=same, treatment=same, seed=1, attempts=1)

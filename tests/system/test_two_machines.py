@@ -88,6 +88,9 @@ def kill_in_the_second_attempt(world: World) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "engine_name", ["postgresql", pytest.param("sqlite", marks=pytest.mark.full)]
+)
 def test_a_run_that_was_killed_on_one_machine_goes_on_on_another(world: World) -> None:
     kill_in_the_second_attempt(world)
     before = fingerprint(world.second.clone)

@@ -67,6 +67,9 @@ def _waiting(agent: type[CommandLineAgent]) -> dict[str, object]:
 
 
 MakeRequest = Callable[..., BuildRequest]
+FULL = pytest.mark.full
+ONE_OF_THEM = [AGENTS[0], *(pytest.param(agent, marks=FULL) for agent in AGENTS[1:])]
+"""One agent in every run, all of them with --full."""
 
 
 @pytest.fixture(params=AGENTS, ids=lambda agent: agent.name)
@@ -137,7 +140,10 @@ async def test_the_calls_of_its_own_helpers_are_counted(
         assert sum(call.total for call in result.calls) == server.totals().total
 
 
-@pytest.mark.parametrize("mode", ["400", "401", "429", "500"])
+# What may pass is asked for again and again, for up to a minute.
+@pytest.mark.parametrize(
+    "mode", ["400", "401", *(pytest.param(m, marks=FULL) for m in ("429", "500"))]
+)
 async def test_a_provider_that_refuses_ends_the_build_with_its_cause(
     agent: type[CommandLineAgent],
     programs: Path,
@@ -157,6 +163,7 @@ async def test_a_provider_that_refuses_ends_the_build_with_its_cause(
         assert time.monotonic() - began < 100  # by itself, before its limit of 120 s
 
 
+@pytest.mark.parametrize("agent", ONE_OF_THEM, indirect=True)
 async def test_a_provider_that_hangs_ends_the_build_at_its_limit(
     agent: type[CommandLineAgent], programs: Path, make_request: MakeRequest
 ) -> None:
@@ -190,6 +197,7 @@ async def test_ended_while_a_tool_runs_nothing_is_left_and_the_spend_is_known(
         assert sum(call.total for call in result.calls) in (sum(served[:-1]), sum(served))
 
 
+@pytest.mark.parametrize("agent", ONE_OF_THEM, indirect=True)
 async def test_a_kill_leaves_a_spool_that_tells_what_was_spent(
     agent: type[CommandLineAgent], programs: Path, make_request: MakeRequest, tmp_path: Path
 ) -> None:

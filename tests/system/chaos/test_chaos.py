@@ -12,6 +12,9 @@ from deployments.chaos.driver import Chaos
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.parametrize(
+    "engine_name", ["postgresql", pytest.param("sqlite", marks=pytest.mark.full)]
+)
 def test_nothing_is_lost_and_nothing_is_done_twice(
     system: Callable[..., Chaos],
     engine_name: str,
@@ -20,8 +23,8 @@ def test_nothing_is_lost_and_nothing_is_done_twice(
 ) -> None:
     if request.config.getoption("--full"):  # two hundred kills in all
         size = {"runs": 40, "kills": 100, "workers": 2}
-    else:  # a worker on one of the engines, since that takes a minute
-        size = {"runs": 3, "kills": 2, "workers": int(engine_name == "postgresql")}
+    else:
+        size = {"runs": 3, "kills": 2, "workers": 1}
     report = system(engine=engine_name, **size).run()
     with capsys.disabled():
         print(json.dumps(report.as_json()))
