@@ -104,8 +104,9 @@ class LeaseKeeper:
 
     def _look(self) -> None:
         if self._clock.monotonic() - self._renewed_at >= self._seconds / 3:
+            at = self._clock.monotonic()  # the lease counts from before it was written
             renew(self._db, self.lease, self._seconds)
-            self._renewed_at = self._clock.monotonic()
+            self._renewed_at = at
             self._count()
         if get_run(self._db, self.lease.run_id).cancel_requested_at is not None:
             self._switch.stop(StopReason.CANCELLED, "the run was cancelled")

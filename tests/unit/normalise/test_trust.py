@@ -167,5 +167,7 @@ def test_huge_text_is_read_in_linear_time(seed: str) -> None:
             normalise_text(text, root=None, detected=PYTHON)
         return time.process_time() - start
 
-    quarter, whole = seconds(25_000), seconds(100_000)
-    assert whole < 10 * quarter + 0.1, "quadratic would be sixteen times"
+    quarter = seconds(25_000)
+    # Again where the machine was busy with something else.
+    linear = any(seconds(100_000) < 10 * quarter + 0.1 for _ in range(3))
+    assert linear, "quadratic would be sixteen times"
