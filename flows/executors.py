@@ -91,7 +91,7 @@ async def _in_processes(
         killed = status < 0 and not is_stopping() and not has_stopped(get_run(db, run_id))
         too_often = killed and not claim_recovery(db, run_id, seen=seen)
         if too_often:
-            give_up(db, run_id, settings=settings, clock=SystemClock())
+            await asyncio.to_thread(give_up, db, run_id, settings=settings, clock=SystemClock())
         if status > 0 or too_often:
             raise WorkFailed(
                 f"the process of run {run_id} ended with status {status}", hint=f"see {log}"

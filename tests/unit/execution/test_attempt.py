@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -52,19 +51,6 @@ async def open_phase(
         return session
 
     return opening
-
-
-async def test_without_room_on_the_disk_nothing_starts(open_phase: Any) -> None:
-    session = await open_phase([call(5), write(a="1")])
-    roomy = session.settings
-    session.settings = replace(roomy, min_free_bytes=10**18)
-    deferred = steps.begin(session, "one")
-    assert isinstance(deferred, Decision)
-    assert deferred.kind is DecisionKind.DEFER
-    assert "AUTOPACK_MIN_FREE_MB" in deferred.reason
-    assert state_of(session) == ([], PhaseState.QUEUED)
-    session.settings = roomy
-    assert await build(session) == 1
 
 
 def state_of(session: RunSession) -> tuple[list[AttemptState], PhaseState]:
