@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,17 +51,23 @@ class System:
         self, folder: Path, *, engine: Engine, runs: int, at_once: int, workers: int
     ) -> None:
         self._folder, self._at_once, self._workers_wanted = folder, at_once, workers
-        self.database = Sqlite(folder) if engine == "sqlite" else Postgres(folder)
-        self.prefect = _prefect_server(folder / "prefect-server")
-        self.settings = Settings(folder / "home", self.database.url, lease_seconds=_LEASE_SECONDS)
-        self.settings.home.mkdir()
-        self.disk = SmallDisk.mount(self.settings.home / "runs")
-        self.clock = MovedClock.where_possible(folder)
-        self.db = Database.open(
-            self.settings.database_url, check_schema=False, clock=self.clock or SystemClock()
-        )
-        self.db.upgrade()
-        self.run_ids = prepare_runs(folder, runs, db=self.db, settings=self.settings)
+        with ExitStack() as made:  # what was made goes again where the rest fails
+            self.database = Sqlite(folder) if engine == "sqlite" else Postgres(folder)
+            made.callback(self.database.close)
+            self.prefect = _prefect_server(folder / "prefect-server")
+            made.callback(self.prefect.kill)
+            url = self.database.url
+            self.settings = Settings(folder / "home", url, lease_seconds=_LEASE_SECONDS)
+            self.settings.home.mkdir()
+            self.disk = SmallDisk.mount(self.settings.home / "runs")
+            if self.disk is not None:
+                made.callback(self.disk.close)
+            self.clock = MovedClock.where_possible(folder)
+            self.db = Database.open(url, check_schema=False, clock=self.clock or SystemClock())
+            made.callback(self.db.close)
+            self.db.upgrade()
+            self.run_ids = prepare_runs(folder, runs, db=self.db, settings=self.settings)
+            self._made = made.pop_all()
         at_workers = round(runs * _WORKER_SHARE) if workers else 0
         self._at_workers = self.run_ids[runs - at_workers :]
         self._processes: dict[str, Part] = {}
@@ -145,11 +152,7 @@ class System:
         for part in (*self._processes.values(), *self.workers, self._fleet, self._reconciling):
             if part is not None and not part.has_ended():
                 part.kill()
-        self.prefect.kill()
-        self.db.close()
-        self.database.close()
-        if self.disk is not None:
-            self.disk.close()
+        self._made.close()
 
     @staticmethod
     def patiently(look: Callable[[], Any]) -> Any:

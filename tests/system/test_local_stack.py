@@ -7,22 +7,27 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
 import pytest
 from support.experiments import agent, make_trial
 from support.processes import Answer, Machine, kill_tree, marked_processes
-from support.projects import Project, call, git, make_project, make_simulated
-
-from autopack.errors import NotFound
-from autopack.execution.view import run_view
-from autopack.store.engine import Database
-from autopack.store.leases import holder_of
+from support.projects import call, git, make_project, make_simulated
+from support.stack import (
+    api,
+    deployment_id,
+    flow_state,
+    holder_pid,
+    is_done,
+    run_named,
+    trigger,
+    wait_for,
+    wait_until_suspended,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -71,70 +76,6 @@ def prefect(machine: Machine, *args: str) -> Answer:
         check=False,
     )
     return Answer(done.returncode, done.stdout, done.stderr)
-
-
-def api(machine: Machine, path: str, body: dict[str, Any] | None = None) -> Any:
-    url = f"{machine.prefect_api}{path}"
-    answer = httpx.get(url) if body is None else httpx.post(url, json=body)
-    answer.raise_for_status()
-    return answer.json()
-
-
-def deployment_id(machine: Machine) -> str:
-    return api(machine, "/deployments/name/execute-run/run")["id"]
-
-
-def trigger(machine: Machine, project: Project, **more: Any) -> str:
-    parameters = {
-        "plan": str(project.plan),
-        "repo": str(project.repository),
-        "builder_options": f"recording={project.recording}",
-    } | more
-    body = {"parameters": parameters}
-    return api(machine, f"/deployments/{deployment_id(machine)}/create_flow_run", body)["id"]
-
-
-def wait_for(
-    what: str, holds: Callable[[], Any], seconds: float = 120, look: Machine | None = None
-) -> Any:
-    """Return what ``holds`` answers once that is true; fail with the flow runs of ``look``."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = holds()
-        if found:
-            return found
-        time.sleep(0.3)
-    runs = api(look, "/flow_runs/filter", {"limit": 5}) if look else []
-    states = [(run["name"], run["state"]["name"], run["state"]["message"]) for run in runs]
-    pytest.fail(f"{what} did not happen within {seconds:.0f} s: {states}")
-
-
-def flow_state(machine: Machine, flow_run_id: str) -> str:
-    return api(machine, f"/flow_runs/{flow_run_id}")["state_type"]
-
-
-def run_named(machine: Machine, run_id: str) -> dict[str, Any] | None:
-    """The JSON of `show`, read without a process of its own."""
-    db = Database.open(machine.database_url)
-    try:
-        return run_view(db, run_id)
-    except NotFound:
-        return None
-    finally:
-        db.close()
-
-
-def is_done(machine: Machine, run_id: str) -> dict[str, Any] | None:
-    run = run_named(machine, run_id)
-    return run if run and run["state"].startswith("DONE") else None
-
-
-def holder_pid(machine: Machine, run_id: str) -> int:
-    db = Database.open(machine.database_url)
-    holder = holder_of(db, run_id)
-    db.close()
-    assert holder is not None
-    return holder.pid
 
 
 def test_a_triggered_run_that_is_killed_goes_on_when_its_flow_run_is_retried(
@@ -245,33 +186,6 @@ def test_cancel_ends_a_run_that_a_worker_executes(stack: Machine, tmp_path: Path
     assert answer.json["state"] == "DONE_CANCELLED"
     assert answer.json["tokens"]["total"] == 5
     wait_for("Cancelled", lambda: flow_state(stack, flow_run) == "CANCELLED")
-
-
-def processes_of(flow_run_id: str) -> list[psutil.Process]:
-    """The processes in which a worker executes a flow run."""
-    found: list[psutil.Process] = []
-    for process in psutil.process_iter():
-        try:
-            environ = process.environ()
-        except psutil.Error:
-            continue
-        if flow_run_id in (environ.get("PREFECT__FLOW_RUN_ID"), environ.get("PREFECT_FLOW_RUN_ID")):
-            found.append(process)
-    return found
-
-
-def wait_until_suspended(machine: Machine, flow_run_id: str, run_id: str, asked: int) -> str:
-    """Wait for question number ``asked`` with nobody at work; return it."""
-
-    def question() -> str | None:
-        run = run_named(machine, run_id)
-        asks = run and len(run["approvals"]) == asked and run["state"] == "AWAITING_APPROVAL"
-        suspended = asks and flow_state(machine, flow_run_id) == "PAUSED"
-        return run["approvals"][-1]["question"] if run and suspended else None
-
-    found: str = wait_for(f"question {asked} of {run_id}", question, look=machine)
-    wait_for("the end of its process", lambda: not processes_of(flow_run_id), 60)
-    return found
 
 
 def test_a_run_waits_without_a_process_and_goes_on_with_either_answer(

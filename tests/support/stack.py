@@ -1,0 +1,109 @@
+"""Asking a running local stack, and waiting for what it does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from autopack.errors import NotFound
+from autopack.execution.view import run_view
+from autopack.store.engine import Database
+from autopack.store.leases import holder_of
+from support.processes import Machine
+from support.projects import Project
+
+
+def api(machine: Machine, path: str, body: dict[str, Any] | None = None) -> Any:
+    url = f"{machine.prefect_api}{path}"
+    answer = httpx.get(url) if body is None else httpx.post(url, json=body)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def deployment_id(machine: Machine) -> str:
+    return api(machine, "/deployments/name/execute-run/run")["id"]
+
+
+def trigger(machine: Machine, project: Project, **more: Any) -> str:
+    parameters = {
+        "plan": str(project.plan),
+        "repo": str(project.repository),
+        "builder_options": f"recording={project.recording}",
+    } | more
+    body = {"parameters": parameters}
+    return api(machine, f"/deployments/{deployment_id(machine)}/create_flow_run", body)["id"]
+
+
+def wait_for(
+    what: str, holds: Callable[[], Any], seconds: float = 120, look: Machine | None = None
+) -> Any:
+    """Return what ``holds`` answers once that is true; fail with the flow runs of ``look``."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = holds()
+        if found:
+            return found
+        time.sleep(0.3)
+    runs = api(look, "/flow_runs/filter", {"limit": 5}) if look else []
+    states = [(run["name"], run["state"]["name"], run["state"]["message"]) for run in runs]
+    pytest.fail(f"{what} did not happen within {seconds:.0f} s: {states}")
+
+
+def flow_state(machine: Machine, flow_run_id: str) -> str:
+    return api(machine, f"/flow_runs/{flow_run_id}")["state_type"]
+
+
+def run_named(machine: Machine, run_id: str) -> dict[str, Any] | None:
+    """The JSON of `show`, read without a process of its own."""
+    db = Database.open(machine.database_url)
+    try:
+        return run_view(db, run_id)
+    except NotFound:
+        return None
+    finally:
+        db.close()
+
+
+def is_done(machine: Machine, run_id: str) -> dict[str, Any] | None:
+    run = run_named(machine, run_id)
+    return run if run and run["state"].startswith("DONE") else None
+
+
+def holder_pid(machine: Machine, run_id: str) -> int:
+    db = Database.open(machine.database_url)
+    holder = holder_of(db, run_id)
+    db.close()
+    assert holder is not None
+    return holder.pid
+
+
+def processes_of(flow_run_id: str) -> list[psutil.Process]:
+    """The processes in which a worker executes a flow run."""
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        try:
+            environ = process.environ()
+        except psutil.Error:
+            continue
+        if flow_run_id in (environ.get("PREFECT__FLOW_RUN_ID"), environ.get("PREFECT_FLOW_RUN_ID")):
+            found.append(process)
+    return found
+
+
+def wait_until_suspended(machine: Machine, flow_run_id: str, run_id: str, asked: int) -> str:
+    """Wait for question number ``asked`` with nobody at work; return it."""
+
+    def question() -> str | None:
+        run = run_named(machine, run_id)
+        asks = run and len(run["approvals"]) == asked and run["state"] == "AWAITING_APPROVAL"
+        suspended = asks and flow_state(machine, flow_run_id) == "PAUSED"
+        return run["approvals"][-1]["question"] if run and suspended else None
+
+    found: str = wait_for(f"question {asked} of {run_id}", question, look=machine)
+    wait_for("the end of its process", lambda: not processes_of(flow_run_id), 60)
+    return found
