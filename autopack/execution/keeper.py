@@ -60,8 +60,9 @@ class LeaseKeeper:
 
     def uncounted_seconds(self) -> float:
         """Working time since it was last written to the run."""
-        until = self._idle_since if self._idle_since is not None else self._clock.monotonic()
-        return until - self._counted_at
+        with self._counting:  # the end of an idle time moves both
+            until = self._idle_since if self._idle_since is not None else self._clock.monotonic()
+            return until - self._counted_at
 
     @contextmanager
     def idle(self) -> Generator[None]:
