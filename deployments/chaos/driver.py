@@ -103,8 +103,9 @@ class Chaos:
         system.wait_for_the_rest()
         clean(system.db, system.settings)
         report.given_up = [run_id for run_id in system.run_ids if self._was_given_up(run_id)]
-        whole = [run_id for run_id in system.run_ids if run_id not in report.given_up]
-        report.found = findings(system.db, system.settings, whole)
+        report.found = findings(
+            system.db, system.settings, system.run_ids, given_up=report.given_up
+        )
         report.kills, report.seconds = killed, round(time.monotonic() - began, 1)
         if self._recovered:
             ordered = sorted(self._recovered)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from autopack.settings import Settings
@@ -16,15 +16,23 @@ from autopack.store.usage import token_totals
 from autopack.workspace import leftovers
 
 
-def findings(db: Database, settings: Settings, run_ids: Sequence[str]) -> list[str]:
-    """Everything that is wrong, in words; empty when nothing is."""
+def findings(
+    db: Database, settings: Settings, run_ids: Sequence[str], *, given_up: Collection[str] = ()
+) -> list[str]:
+    """Everything that is wrong, in words; empty when nothing is.
+
+    All runs have to have succeeded but those ``given_up``.
+    """
     found = [f"the database disagrees with itself: {row}" for row in check(db)]
     for run_id in run_ids:
-        found += [f"{run_id}: {text}" for text in _of_run(db, settings, run_id)]
+        wrong = [] if run_id in given_up else _of_work(db, run_id)
+        wrong += _of_what_is_left(db, settings, run_id)
+        found += [f"{run_id}: {text}" for text in wrong]
     return found
 
 
-def _of_run(db: Database, settings: Settings, run_id: str) -> list[str]:
+def _of_work(db: Database, run_id: str) -> list[str]:
+    """Whether every phase was built and passed once."""
     run = get_run(db, run_id)
     if run.state is not RunState.DONE_SUCCESS:
         return [f"ended as {run.state}: {run.failure_reason}"]
@@ -41,6 +49,12 @@ def _of_run(db: Database, settings: Settings, run_id: str) -> list[str]:
             found.append(f"attempts of {phase.phase_id} are numbered {numbers}")
         if passed != 1 or len(built) != 1:
             found.append(f"{phase.phase_id} was built {len(built)} times and passed {passed} times")
+    return found
+
+
+def _of_what_is_left(db: Database, settings: Settings, run_id: str) -> list[str]:
+    """Whether all that was spent is known, and nothing goes on or lies about."""
+    found: list[str] = []
     totals = token_totals(db, run_id)
     served = tokens_served(settings.run_folder(run_id))
     if totals.total != served:
@@ -53,7 +67,7 @@ def _of_run(db: Database, settings: Settings, run_id: str) -> list[str]:
         found.append("its checkout is still there")
     strays = leftovers.find(AUTOPACK_RUN=run_id)
     if strays:
-        found.append(f"{len(strays)} processes are still there")
+        found.append(f"processes still there: {len(strays)}")
     return found
 
 

@@ -25,8 +25,14 @@ def api(machine: Machine, path: str, body: dict[str, Any] | None = None) -> Any:
     return answer.json()
 
 
-def deployment_id(machine: Machine) -> str:
-    return api(machine, "/deployments/name/execute-run/run")["id"]
+def deployment_id(machine: Machine, name: str = "execute-run/run") -> str:
+    return api(machine, f"/deployments/name/{name}")["id"]
+
+
+def start(machine: Machine, deployment: str, **parameters: Any) -> str:
+    """Ask for a flow run of a deployment; return its id."""
+    path = f"/deployments/{deployment_id(machine, deployment)}/create_flow_run"
+    return api(machine, path, {"parameters": parameters})["id"]
 
 
 def trigger(machine: Machine, project: Project, **more: Any) -> str:
@@ -35,8 +41,7 @@ def trigger(machine: Machine, project: Project, **more: Any) -> str:
         "repo": str(project.repository),
         "builder_options": f"recording={project.recording}",
     } | more
-    body = {"parameters": parameters}
-    return api(machine, f"/deployments/{deployment_id(machine)}/create_flow_run", body)["id"]
+    return start(machine, "execute-run/run", **parameters)
 
 
 def wait_for(
@@ -58,6 +63,12 @@ def flow_state(machine: Machine, flow_run_id: str) -> str:
     return api(machine, f"/flow_runs/{flow_run_id}")["state_type"]
 
 
+def flow_runs_of(machine: Machine, tag: str) -> list[tuple[str, str]]:
+    """Names and states of the flow runs with that tag, sorted."""
+    found = api(machine, "/flow_runs/filter", {"flow_runs": {"tags": {"all_": [tag]}}})
+    return sorted((run["name"], run["state_type"]) for run in found)
+
+
 def run_named(machine: Machine, run_id: str) -> dict[str, Any] | None:
     """The JSON of `show`, read without a process of its own."""
     db = Database.open(machine.database_url)
@@ -67,6 +78,11 @@ def run_named(machine: Machine, run_id: str) -> dict[str, Any] | None:
         return None
     finally:
         db.close()
+
+
+def is_building(machine: Machine, run_id: str) -> bool:
+    run = run_named(machine, run_id)
+    return run is not None and run["executing_phases"] == 1
 
 
 def is_done(machine: Machine, run_id: str) -> dict[str, Any] | None:

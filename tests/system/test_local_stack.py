@@ -16,14 +16,18 @@ import psutil
 import pytest
 from support.experiments import agent, make_trial
 from support.processes import Answer, Machine, kill_tree, marked_processes
-from support.projects import call, git, make_project, make_simulated
+from support.projects import Project, call, git, make_project, make_simulated
 from support.stack import (
     api,
     deployment_id,
+    flow_runs_of,
     flow_state,
     holder_pid,
+    is_building,
     is_done,
+    processes_of,
     run_named,
+    start,
     trigger,
     wait_for,
     wait_until_suspended,
@@ -243,20 +247,14 @@ def test_workers_execute_a_fleet_and_go_on_with_what_is_killed(
         *("--executor", "deployment", "--run-id", "at-work", "--json"),
     )
 
-    def is_building() -> bool:
-        run = run_named(stack, "at-work-1")
-        return run is not None and run["executing_phases"] == 1
-
-    wait_for("the build", is_building, look=stack)
+    wait_for("the build", lambda: is_building(stack, "at-work-1"), look=stack)
     kill_tree(holder_pid(stack, "at-work-1"))
     stdout, stderr = fleet.communicate(timeout=180)
 
     assert fleet.returncode == 0, stdout + stderr
     results = json.loads(stdout)["results"]
     assert [result["run_id"] for result in results] == ["at-work-1", "at-work-2"]
-    tagged = {"flow_runs": {"tags": {"all_": ["fleet:at-work"]}}}
-    ended = [(run["name"], run["state_type"]) for run in api(stack, "/flow_runs/filter", tagged)]
-    assert sorted(ended) == [
+    assert flow_runs_of(stack, "fleet:at-work") == [
         ("at-work-1", "COMPLETED"),
         ("at-work-1", "CRASHED"),
         ("at-work-2", "COMPLETED"),
@@ -267,22 +265,17 @@ def test_workers_execute_a_fleet_and_go_on_with_what_is_killed(
 def test_workers_execute_an_experiment(stack: Machine, tmp_path: Path) -> None:
     same = agent(1000)
     trial = make_trial(tmp_path, plans=1, control=same, treatment=same, seed=1, attempts=1)
-    experiment = api(stack, "/deployments/name/ab-experiment/ab")["id"]
-    parameters = {"spec": str(trial.spec), "executor": "deployment"}
-    created = api(stack, f"/deployments/{experiment}/create_flow_run", {"parameters": parameters})[
-        "id"
-    ]
+    experiment = start(stack, "ab-experiment/ab", spec=str(trial.spec), executor="deployment")
 
-    wait_for("the verdict", lambda: flow_state(stack, created) == "COMPLETED", look=stack)
+    wait_for("the verdict", lambda: flow_state(stack, experiment) == "COMPLETED", look=stack)
 
     answer = stack.run("ab", "run", str(trial.spec), "--json")
     assert answer.code == 0, answer.stderr
     report = answer.json
     assert (report["n_pairs"], report["n_void"], report["finished"]) == (1, 0, True)
-    tagged = {"flow_runs": {"tags": {"all_": [f"ab:{report['test_id']}"]}}}
-    arms = [run["name"] for run in api(stack, "/flow_runs/filter", tagged)]
+    arms = [name for name, _ in flow_runs_of(stack, f"ab:{report['test_id']}")]
     runs = report["pairs"][0]["runs"]
-    assert sorted(arms) == sorted((runs["control_run_id"], runs["treatment_run_id"]))
+    assert arms == sorted((runs["control_run_id"], runs["treatment_run_id"]))
     key = f"autopack-ab-{report['test_id']}"
     artifact = api(stack, f"/artifacts/{key}/latest")
     assert report["sentence"] in artifact["data"]
@@ -310,24 +303,45 @@ def test_a_run_of_a_fleet_at_a_worker_asks_in_the_ui(stack: Machine, tmp_path: P
     wait_for("Completed", lambda: flow_state(stack, flow_run) == "COMPLETED")
 
 
+def start_fleet(machine: Machine, project: Project, **parameters: str) -> str:
+    """Have a worker execute two runs of a simulated project; return its flow run."""
+    return start(
+        machine,
+        "execute-runs/fleet",
+        plans=[str(project.plan)] * 2,
+        repo=str(project.repository),
+        builder="simulated",
+        builder_options=f"spec={project.recording}",
+        **parameters,
+    )
+
+
+@pytest.mark.full
+def test_reconciling_goes_on_with_a_fleet_whose_process_is_killed(
+    stack: Machine, tmp_path: Path
+) -> None:
+    project = make_simulated(tmp_path, {"success": 1, "calls": 2, "seconds": 20})
+    flow_run = start_fleet(stack, project, executor="deployment", run_id="headless")
+    wait_for("a build", lambda: is_building(stack, "headless-1"), look=stack)
+    for process in processes_of(flow_run):
+        process.kill()
+    wait_for("Crashed", lambda: flow_state(stack, flow_run) == "CRASHED", look=stack)
+
+    start(stack, "reconcile/reconcile")
+
+    wait_for("the end", lambda: flow_state(stack, flow_run) == "COMPLETED", look=stack)
+    for run_id in ("headless-1", "headless-2"):
+        run = is_done(stack, run_id)
+        assert run is not None
+        assert (run["state"], run["phases"][0]["attempts"]) == ("DONE_SUCCESS", 1)
+    ended = flow_runs_of(stack, "fleet:headless")
+    assert ended == [("headless-1", "COMPLETED"), ("headless-2", "COMPLETED")], "one each"
+
+
 def test_a_cancelled_fleet_cancels_its_runs(stack: Machine, tmp_path: Path) -> None:
     project = make_simulated(tmp_path, {"success": 1, "calls": 2, "seconds": 300})
-    fleet = api(stack, "/deployments/name/execute-runs/fleet")["id"]
-    parameters = {
-        "plans": [str(project.plan)] * 2,
-        "repo": str(project.repository),
-        "builder": "simulated",
-        "builder_options": f"spec={project.recording}",
-        "executor": "process",
-        "run_id": "unwanted",
-    }
-    flow_run = api(stack, f"/deployments/{fleet}/create_flow_run", {"parameters": parameters})["id"]
-
-    def both_are_building() -> bool:
-        runs = [run_named(stack, f"unwanted-{number}") for number in (1, 2)]
-        return all(run is not None and run["executing_phases"] == 1 for run in runs)
-
-    wait_for("the builds", both_are_building)
+    flow_run = start_fleet(stack, project, executor="process", run_id="unwanted")
+    wait_for("the builds", lambda: all(is_building(stack, f"unwanted-{n}") for n in (1, 2)))
     cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
     api(stack, f"/flow_runs/{flow_run}/set_state", cancelling)
 
