@@ -37,9 +37,12 @@ def check_id(value: str, field: str) -> str:
     return value
 
 
-def new_run_id(now: datetime) -> RunId:
-    """A fresh run id: readable, sortable by time, unique without coordination."""
-    return RunId(f"run-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}")
+def new_run_id(now: datetime, unique: str | None = None) -> RunId:
+    """A fresh run id: readable, sortable by time, unique without coordination.
+
+    ``unique`` tells it from others of its second, chance does when that is None.
+    """
+    return RunId(f"run-{now:%Y%m%d-%H%M%S}-{unique or secrets.token_hex(3)}")
 
 
 def process_mark() -> str:

@@ -26,7 +26,7 @@ from autopack.store.runs import get_run
 from autopack.store.states import RunState
 from autopack.workspace import leftovers
 from flows.run import execute_run
-from flows.waiting import has_stopped, may_go_on, wait_for_end
+from flows.waiting import has_stopped, may_go_on, wait_for_end, wait_while_held
 
 Executor = Literal["inline", "process", "deployment"]
 DEPLOYMENT = "execute-run/run"
@@ -61,11 +61,16 @@ async def execute_stored(
     """Bring a stored run to its end, or to where it waits for a person or was interrupted.
 
     How it ended is in the database. ``tag`` marks its flow run. A run that has ended is left
-    alone; one whose process or flow run dies goes on in another, as often as reconciling would
-    do that. Raises what execute_run raises, and WorkFailed when the process or the flow run ended
+    alone, one that somebody works on is waited for; one whose process or flow run dies goes on in
+    another, as often as reconciling would do that.
+
+    Raises what execute_run raises, and WorkFailed when the process or the flow run ended
     without ending the run, or it took longer than is worth waiting for (the run then goes on).
     """
     if get_run(db, run_id).state.is_final:
+        return
+    run = await wait_while_held(run_id, db=db)
+    if run is None or run.state.is_final:
         return
     with tags(*(["autopack", tag] if tag else ["autopack"])):
         match executor:
@@ -84,18 +89,22 @@ async def _in_processes(
     run_id: str, database: str | None, db: Database, settings: Settings
 ) -> None:
     """Execute the run in a process, and in another when that one is killed."""
-    killed = True
-    while killed:
+    while True:
         seen = get_run(db, run_id).recoveries
         status, log = await _in_a_process(run_id, database, settings)
-        killed = status < 0 and not is_stopping() and not has_stopped(get_run(db, run_id))
-        too_often = killed and not claim_recovery(db, run_id, seen=seen)
-        if too_often:
+        if status == 0:
+            return
+        failed = WorkFailed(
+            f"the process of run {run_id} ended with status {status}", hint=f"see {log}"
+        )
+        if status > 0:
+            raise failed
+        run = await wait_while_held(run_id, db=db)
+        if run is None or has_stopped(run):
+            return
+        if not claim_recovery(db, run_id, seen=seen):
             await asyncio.to_thread(give_up, db, run_id, settings=settings, clock=SystemClock())
-        if status > 0 or too_often:
-            raise WorkFailed(
-                f"the process of run {run_id} ended with status {status}", hint=f"see {log}"
-            )
+            raise failed
 
 
 async def _in_a_process(run_id: str, database: str | None, settings: Settings) -> tuple[int, Path]:
@@ -144,7 +153,8 @@ async def _at_workers(
         seen = get_run(db, run_id).recoveries
         flow_run = await submit(run_id, db=db, database=database, tag=tag)
         ended = await wait_for_end(run_id, flow_run.id, db=db, clock=SystemClock())
-        if ended is None:
+        run = await wait_while_held(run_id, db=db) if ended else None
+        if ended is None or run is None or has_stopped(run):
             return
         said = f"the flow run of {run_id} ended as {ended.name}: {ended.message or 'no reason'}"
         if not await may_go_on(run_id, ended, seen=seen, db=db, settings=settings):
@@ -156,14 +166,20 @@ async def submit(
     run_id: str, *, db: Database, database: str | None = None, tag: str | None = None
 ) -> FlowRun:
     """Have a worker execute the run, without waiting; asking twice starts one flow run."""
-    return await arun_deployment(
-        DEPLOYMENT,
-        parameters={"run_id": run_id, "database": database},
-        flow_run_name=run_id,
-        timeout=0,
-        # A subflow cannot be suspended, and so could not ask a person.
-        as_subflow=False,
-        # A new one only when an earlier one got hold of the run and lost it, or was found dead.
-        idempotency_key=f"{run_id}:{token_of(db, run_id)}:{get_run(db, run_id).recoveries}",
-        tags=["autopack", tag] if tag else ["autopack"],
-    )
+    # A new one only when an earlier one got hold of the run and lost it, or was found dead.
+    key = f"{run_id}:{token_of(db, run_id)}:{get_run(db, run_id).recoveries}"
+    while True:
+        flow_run = await arun_deployment(
+            DEPLOYMENT,
+            parameters={"run_id": run_id, "database": database},
+            flow_run_name=run_id,
+            timeout=0,
+            # A subflow cannot be suspended, and so could not ask a person.
+            as_subflow=False,
+            idempotency_key=key,
+            tags=["autopack", tag] if tag else ["autopack"],
+        )
+        if flow_run.state is None or not flow_run.state.is_final():
+            return flow_run
+        # It could not take the run, or was cancelled before; what was in its way may be gone.
+        key = f"{run_id}:{flow_run.id}"

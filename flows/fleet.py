@@ -20,6 +20,7 @@ from autopack.ids import check_id
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from flows.executors import Executor, check_executor, execute_stored
+from flows.naming import unique_part
 from flows.opening import application, request
 from tasks.closing import cancel_runs
 from tasks.preparing import prepare_run
@@ -29,8 +30,8 @@ from tasks.watching import FleetBoard, publish_fleet
 def fleet_name() -> str:
     """What the fleet and its runs are called: as asked for, else after its flow run."""
     asked: str | None = current_flow_run.get_parameters().get("run_id")
-    flow_run_id = current_flow_run.get_id()
-    return asked or f"fleet-{str(flow_run_id)[:8]}"
+    flow_run_id = str(current_flow_run.get_id())
+    return asked or f"fleet-{unique_part(flow_run_id)}"
 
 
 @flow(name="execute-runs", flow_run_name=fleet_name, persist_result=False)
@@ -176,7 +177,7 @@ async def execute_all(
 async def _cancel_its_runs(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
     """A cancelled fleet cancels its runs, wherever they are executed."""
     parameters = flow_run.parameters
-    name = parameters.get("run_id") or f"fleet-{str(flow_run.id)[:8]}"
+    name = parameters.get("run_id") or f"fleet-{unique_part(flow_run.id)}"
     named = [f"{name}-{number + 1}" for number in range(len(parameters.get("plans") or ()))]
     async with application(parameters.get("database")) as (db, settings):
         await cancel_runs([*named, *(parameters.get("run_ids") or ())], db, settings)

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict
+from enum import Enum, auto
 
 from prefect import flow, get_client, get_run_logger
 from prefect.client.schemas.objects import WorkPoolStatus
 from prefect.exceptions import ObjectNotFound
 
 from autopack.clock import SystemClock
-from flows.executors import DEPLOYMENT, submit
-from flows.fleet import execute_all
+from autopack.execution.reconciling import claim_recovery
+from autopack.execution.session import is_stopping
+from autopack.settings import Settings
+from autopack.store.engine import Database
+from autopack.store.leases import abandoned_runs
+from autopack.store.runs import get_run
+from flows.executors import DEPLOYMENT, execute_stored, submit
 from flows.naming import rename
 from flows.opening import application
 from tasks.reconciling import (
     clean_up,
-    find_asked_for,
+    close_dead,
+    find_abandoned,
     mark_lost_flow_runs,
     resume_campaigns,
-    sort_abandoned,
 )
+
+_AT_ONCE = 3
+
+
+class _Outcome(Enum):
+    """What became of an abandoned run."""
+
+    RESUMED = auto()
+    CLOSED = auto()
 
 
 def _name_of_reconcile() -> str:
@@ -36,26 +53,12 @@ async def reconcile() -> dict[str, int]:
     """
     async with application(None) as (db, settings):
         marked = await mark_lost_flow_runs(db, settings)
-        asked_for = await find_asked_for(db)
-        abandoned = await sort_abandoned(db, settings, asked_for)
-        if abandoned.to_resume and await _has_workers():
-            for run_id in abandoned.to_resume:
-                await submit(run_id, db=db, tag="reconcile")
-        else:
-            await execute_all(
-                abandoned.to_resume,
-                name="reconcile",
-                executor="inline",
-                at_once=3,
-                db=db,
-                settings=settings,
-                database=None,
-            )
+        outcomes = await _go_on_with(await find_abandoned(db), db, settings)
         campaigns = await resume_campaigns()
         cleaned = await clean_up(db, settings)
     counts = {
-        "resumed_runs": len(abandoned.to_resume),
-        "closed_runs": len(abandoned.closed),
+        "resumed_runs": outcomes.count(_Outcome.RESUMED),
+        "closed_runs": outcomes.count(_Outcome.CLOSED),
         "crashed_flow_runs": marked,
         "resumed_campaigns": campaigns,
         **asdict(cleaned),
@@ -66,6 +69,38 @@ async def reconcile() -> dict[str, int]:
         # So that the list of flow runs tells these from those that found all well.
         await rename(f"{_name_of_reconcile()}: {did}")
     return counts
+
+
+async def _go_on_with(
+    run_ids: Sequence[str], db: Database, settings: Settings
+) -> list[_Outcome | None]:
+    """Resume the abandoned runs, or close those that died too often."""
+    slots, workers = asyncio.Semaphore(_AT_ONCE), bool(run_ids) and await _has_workers()
+
+    async def one(run_id: str) -> _Outcome | None:
+        async with slots:
+            try:
+                # Others reconcile, too, and may have taken it while it waited for its turn.
+                if is_stopping() or run_id not in abandoned_runs(db):
+                    return None
+                return await _go_on(run_id, db, settings, at_worker=workers)
+            except Exception as error:
+                get_run_logger().warning("run %s: %s", run_id, error)
+                return None
+
+    return list(await asyncio.gather(*map(one, run_ids)))
+
+
+async def _go_on(
+    run_id: str, db: Database, settings: Settings, *, at_worker: bool
+) -> _Outcome | None:
+    if not claim_recovery(db, run_id, seen=get_run(db, run_id).recoveries):
+        return _Outcome.CLOSED if await close_dead(run_id, db, settings) else None
+    if at_worker:
+        await submit(run_id, db=db, tag="reconcile")
+    else:
+        await execute_stored(run_id, "inline", db=db, settings=settings, tag="reconcile")
+    return _Outcome.RESUMED
 
 
 async def _has_workers() -> bool:

@@ -20,10 +20,13 @@ from autopack.execution.stopping import RunStopped, StopReason
 from autopack.execution.stored import plan_of
 from autopack.execution.view import percent_complete, run_view
 from autopack.plan.model import DoctorMode
-from autopack.store.runs import get_ending, get_phases, get_run, run_of_flow
+from autopack.store.engine import Database
+from autopack.store.rows import RunRow
+from autopack.store.runs import find_run, get_ending, get_phases, get_run, run_of_flow
 from autopack.store.states import RunState
 from blocks.configured import configured, configured_doctor
 from flows.approval import still_waits
+from flows.naming import own_run_id
 from flows.opening import application, request
 from flows.phase import execute_phase
 from tasks.preparing import (
@@ -81,12 +84,11 @@ async def execute_run(
     """
     flow_run_id = current_flow_run.get_id()
     async with application(database) as (db, settings):
-        earlier = run_of_flow(db, flow_run_id) if flow_run_id else None
-        if earlier is not None:
-            # A retried flow run goes on with the run it began.
-            run_id = earlier.run_id
-            if earlier.state.is_final:
-                # While nobody worked on it: the question it waited for was answered with no.
+        begun = _begun(db, flow_run_id, run_id)
+        if begun is not None:
+            # A retried flow run goes on with the run it began, unless another ended that.
+            run_id = begun.run_id
+            if begun.state.is_final:
                 return run_view(db, run_id)
         elif plan is not None or run_id is None:
             wanted = await request(
@@ -99,7 +101,7 @@ async def execute_run(
                 features=features,
                 token_cap=token_cap,
                 at_cap=at_cap,
-                run_id=run_id,
+                run_id=run_id or own_run_id(),
                 push=push,
             )
             run_id = await prepare_run(wanted, db, settings)
@@ -115,6 +117,15 @@ async def execute_run(
             await _carry_on(session, flow_run_id)
             await still_waits(db, run_id)
         return run_view(db, run_id)
+
+
+def _begun(db: Database, flow_run_id: str | None, asked: str | None) -> RunRow | None:
+    """The run that this flow run works on, or prepared before another went on with it."""
+    if flow_run_id is None:
+        return None
+    found = run_of_flow(db, flow_run_id)
+    prepared = own_run_id() if found is None and asked is None else None
+    return find_run(db, prepared) if prepared else found
 
 
 async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:

@@ -67,23 +67,29 @@ async def wait_for_end(
     return None
 
 
+async def wait_while_held(run_id: str, *, db: Database) -> RunRow | None:
+    """The run as it stands when nobody works on it; None when this process is to stop."""
+    while not is_stopping():
+        try:
+            holder = holder_of(db, run_id)
+            if holder is None or holder.is_gone():
+                return get_run(db, run_id)
+        except DatabaseRefused as error:
+            get_run_logger().warning("no answer about run %s: %s", run_id, error.message)
+        await asyncio.sleep(GLANCE_SECONDS)
+    return None
+
+
 async def may_go_on(
     run_id: str, ended: State, *, seen: int, db: Database, settings: Settings
 ) -> bool:
-    """Whether the run is to go on in another flow run, now that one has ``ended`` without it.
+    """Whether the run, which nobody holds, is to go on in another flow run, now that one has
+    ``ended`` without it.
 
-    First waits until nobody holds it. So it is after a crash and after a fault, as often as
-    reconciling would have it, and then the run is closed; ``seen`` is how often that had been when
-    the flow run was started. Whoever gave the run back meant it to rest.
+    So it is after a crash and after a fault, as often as reconciling would have it, and then the
+    run is closed; ``seen`` is how often that had been when the flow run was started. Whoever gave
+    the run back meant it to rest.
     """
-    held = True
-    while held and not is_stopping():
-        await asyncio.sleep(GLANCE_SECONDS)
-        try:
-            holder = holder_of(db, run_id)
-            held = holder is not None and not holder.is_gone()
-        except DatabaseRefused as error:
-            get_run_logger().warning("no answer about run %s: %s", run_id, error.message)
     if not (ended.is_crashed() or run_id in abandoned_runs(db)):
         return False
     if claim_recovery(db, run_id, seen=seen):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from datetime import timedelta
 
 from prefect import get_client, task
@@ -24,13 +23,12 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import AwaitingRetry, Crashed
 
 from autopack.clock import SystemClock
-from autopack.errors import NotFound
 from autopack.execution import reconciling
 from autopack.settings import Settings
 from autopack.store.engine import Database
-from autopack.store.leases import abandoned_runs, holder_of
+from autopack.store.leases import holder_of
 from autopack.store.rows import RunRow
-from autopack.store.runs import get_run, run_of_flow
+from autopack.store.runs import find_run, get_run, run_of_flow
 from autopack.store.states import RunState
 
 _OF_RUNS = FlowFilter(name=FlowFilterName(any_=["execute-run"]))
@@ -44,20 +42,24 @@ _STARTING_LEASES = 10
 """For how many lengths of a lease a flow run may start up, as where its image has to be fetched."""
 
 
-@task(name="sort abandoned runs", cache_policy=NO_CACHE, tags=["autopack"])
-async def sort_abandoned(
-    db: Database, settings: Settings, asked_for: Collection[str]
-) -> reconciling.Abandoned:
-    """Find runs whose holder fell silent; close those that were resumed often enough."""
+@task(name="find abandoned runs", cache_policy=NO_CACHE, tags=["autopack"])
+async def find_abandoned(db: Database) -> list[str]:
+    """The runs whose holder fell silent and that nobody is about to go on with."""
+    abandoned = await asyncio.to_thread(reconciling.abandoned_here, db)
+    asked_for = await _asked_for(db, abandoned)
+    return [run_id for run_id in abandoned if run_id not in asked_for]
+
+
+@task(name="close dead run", task_run_name="close {run_id}", cache_policy=NO_CACHE)
+async def close_dead(run_id: str, db: Database, settings: Settings) -> bool:
+    """Close a run that died too often; False when somebody took it in this moment."""
     return await asyncio.to_thread(
-        reconciling.sort_abandoned, db, settings, SystemClock(), asked_for=asked_for
+        reconciling.give_up, db, run_id, settings=settings, clock=SystemClock()
     )
 
 
-@task(name="find runs that wait for a worker", cache_policy=NO_CACHE, tags=["autopack"])
-async def find_asked_for(db: Database) -> frozenset[str]:
-    """The abandoned runs that a flow run is there for already, waiting or starting up."""
-    abandoned = await asyncio.to_thread(abandoned_runs, db)
+async def _asked_for(db: Database, abandoned: list[str]) -> frozenset[str]:
+    """Those that a flow run is there for already, waiting or starting up."""
     if not abandoned:
         return frozenset()
     named = FlowRunFilter(
@@ -128,7 +130,7 @@ async def resume_campaigns() -> int:
 
 
 def _is_lost(db: Database, flow_run: FlowRun, lease_seconds: float) -> bool:
-    """Whether its run is not in its hands, though it had the time to take it."""
+    """Whether its run is in nobody's hands, though it had the time to take it."""
     if flow_run.state is None:
         return False
     own = run_of_flow(db, str(flow_run.id))
@@ -141,7 +143,7 @@ def _is_lost(db: Database, flow_run: FlowRun, lease_seconds: float) -> bool:
     if SystemClock().now() - since < timedelta(seconds=leases * lease_seconds):
         return False
     holder = holder_of(db, run.run_id)
-    return own is None or holder is None or holder.is_gone()
+    return holder is None or holder.is_gone()
 
 
 def _stored_run_of(db: Database, flow_run: FlowRun) -> RunRow | None:
@@ -149,10 +151,7 @@ def _stored_run_of(db: Database, flow_run: FlowRun) -> RunRow | None:
     run_id = flow_run.parameters.get("run_id")
     if run_id is None or flow_run.parameters.get("plan") is not None:
         return None
-    try:
-        return get_run(db, run_id)
-    except NotFound:
-        return None
+    return find_run(db, run_id)
 
 
 async def _running_children(client: PrefectClient, flow_run: FlowRun) -> list[FlowRun]:

@@ -106,12 +106,16 @@ def end_abandoned(
 ) -> None:
     """Take a run that nobody holds, and end it; what its last holder spent is counted.
 
-    Also when its repository or recording is gone. Raises RunHeld, and Refused when it has ended.
+    Also when its repository, remote or recording is gone, or the disk full. Raises RunHeld, and
+    Refused when it has ended.
     """
     try:
         session = open_session(run_id, db=db, settings=settings, clock=clock)
-    except BadInput as unusable:
+    except (BadInput, GitFailed) as unusable:
         _close_unopened(run_id, db, settings, state, f"{reason}; {unusable.message}")
+        return
+    except OSError as unusable:
+        _close_unopened(run_id, db, settings, state, f"{reason}; {unusable}")
         return
     try:
         finish(session, state, reason)

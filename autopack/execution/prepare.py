@@ -13,7 +13,7 @@ import httpx
 
 from autopack.builders.registry import DEFAULT_BUILDER, absolute_options, make_builder
 from autopack.clock import Clock
-from autopack.errors import BadInput, NotFound, PlanError
+from autopack.errors import BadInput, PlanError
 from autopack.ids import check_id, new_run_id
 from autopack.plan.features import Feature, resolve_features
 from autopack.plan.load import is_plain_text, parse_plan, read_plan_text
@@ -24,7 +24,7 @@ from autopack.settings import Settings
 from autopack.store.budgets import campaign_level
 from autopack.store.engine import Database
 from autopack.store.recovery import record_normalisation
-from autopack.store.runs import NewRun, RunRow, create_run, get_run
+from autopack.store.runs import NewRun, RunRow, create_run, find_run
 from autopack.validation.detect import detect, inferred_checks
 from autopack.workspace import sandbox
 from autopack.workspace.mirror import Mirror
@@ -235,12 +235,8 @@ def _checkout(
 
 def _stored_commit(db: Database, run_id: str | None) -> str | None:
     """The base of a run that exists already, so that HEAD may have moved since it began."""
-    if run_id is None:
-        return None
-    try:
-        return get_run(db, run_id).base_commit
-    except NotFound:
-        return None
+    run = find_run(db, run_id) if run_id is not None else None
+    return None if run is None else run.base_commit
 
 
 def _refuse_unchecked(

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,16 +13,16 @@ from pathlib import Path
 import psutil
 
 from autopack.clock import Clock
-from autopack.errors import NotFound, Refused, RunHeld
+from autopack.errors import Refused, RunHeld
 from autopack.execution.finish import end_abandoned
 from autopack.execution.returning import count_returned
-from autopack.execution.run_folder import DATABASE_NOTE
 from autopack.execution.stored import is_here
 from autopack.settings import Settings
 from autopack.store.engine import Database
+from autopack.store.folder_note import belongs_elsewhere, note_of
 from autopack.store.leases import abandoned_runs, holder_of
 from autopack.store.rows import RunRow
-from autopack.store.runs import count_recovery, get_run
+from autopack.store.runs import count_recovery, find_run, get_run
 from autopack.store.states import RunState
 from autopack.telemetry.recorder import ingest_all
 from autopack.workspace import leftovers
@@ -40,14 +39,6 @@ _MARK = re.compile(r"(\d+)-[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
-class Abandoned:
-    """Runs whose holder fell silent: to be resumed, and closed because that did not help."""
-
-    to_resume: tuple[str, ...]
-    closed: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Cleaned:
     """How much of each kind there was."""
 
@@ -57,26 +48,13 @@ class Cleaned:
     ingested_events: int
 
 
-def sort_abandoned(
-    db: Database, settings: Settings, clock: Clock, *, asked_for: Collection[str] = ()
-) -> Abandoned:
-    """Find the runs whose lease expired; close those that were resumed often enough.
+def abandoned_here(db: Database) -> list[str]:
+    """The runs whose lease expired and that this machine can go on with.
 
-    Those ``asked_for`` are about to go on. A run of a folder that this machine does not have is
-    left to machines that do, and to `autopack resume --repo`.
+    A run of a folder that it does not have is left to machines that do, and to
+    `autopack resume --repo`.
     """
-    to_resume: list[str] = []
-    closed: list[str] = []
-    for run_id in abandoned_runs(db):
-        run = get_run(db, run_id)
-        if run_id in asked_for or not is_here(run):
-            continue
-        if claim_recovery(db, run_id, seen=run.recoveries):
-            to_resume.append(run_id)
-            continue
-        if give_up(db, run_id, settings=settings, clock=clock):
-            closed.append(run_id)
-    return Abandoned(tuple(to_resume), tuple(closed))
+    return [run_id for run_id in abandoned_runs(db) if is_here(get_run(db, run_id))]
 
 
 def claim_recovery(db: Database, run_id: str, *, seen: int) -> bool:
@@ -114,12 +92,11 @@ def clean(db: Database, settings: Settings, *, grace: timedelta = GRACE) -> Clea
     database is left alone.
     """
     ended = _end_orphans(db, settings)
-    workspaces = sum(_remove_workspace(db, folder) for folder in _run_folders(settings.home))
+    folders = _run_folders(db, settings.home)
+    workspaces = sum(_remove_workspace(db, folder) for folder in folders)
     returned = count_returned(db, settings, environ=os.environ)
     ingested = ingest_all(db, settings.home / "runs")
-    runs = sum(
-        _remove_run(db, settings.home, folder, grace) for folder in _run_folders(settings.home)
-    )
+    runs = sum(_remove_run(db, settings.home, folder, grace) for folder in folders)
     return Cleaned(ended, workspaces, runs, returned + ingested.new)
 
 
@@ -130,7 +107,7 @@ def _end_orphans(db: Database, settings: Settings) -> int:
     for process, environ in leftovers.marked(leftovers.RUN):
         if environ.get(leftovers.STORE, db.identity) != db.identity:
             continue
-        run = _known(db, environ[leftovers.RUN])
+        run = find_run(db, environ[leftovers.RUN])
         old = _age(process) > settings.lease_seconds
         if run is not None and old and not _is_worked_on(db, run):
             orphans.append(process)
@@ -145,7 +122,7 @@ def _end_orphans(db: Database, settings: Settings) -> int:
 
 def _remove_workspace(db: Database, folder: Path) -> bool:
     """Remove the checkout and the environment of a run that has ended."""
-    run = _known(db, folder.name)
+    run = find_run(db, folder.name)
     if run is None or not run.state.is_final or _is_worked_on(db, run):
         return False
     left = [path for name in ("work", "environment") if (path := folder / name).exists()]
@@ -158,10 +135,8 @@ def _remove_workspace(db: Database, folder: Path) -> bool:
 
 def _remove_run(db: Database, home: Path, folder: Path, grace: timedelta) -> bool:
     """Remove what is left of a run that its database no longer knows: folder and refs."""
-    note = folder / DATABASE_NOTE
-    if _known(db, folder.name) is not None or not note.is_file():
-        return False
-    if note.read_text(encoding="utf-8") != db.url_masked:
+    note = note_of(folder)
+    if find_run(db, folder.name) is not None or not note.is_file():
         return False
     if time.time() - max(path.stat().st_mtime for path in (folder, note)) < grace.total_seconds():
         return False
@@ -186,15 +161,9 @@ def _remove_refs(git: Git, run_id: str) -> None:
         git.run("update-ref", "--stdin", input=names)
 
 
-def _run_folders(home: Path) -> list[Path]:
-    return sorted(path for path in (home / "runs").glob("*") if path.is_dir())
-
-
-def _known(db: Database, run_id: str) -> RunRow | None:
-    try:
-        return get_run(db, run_id)
-    except NotFound:
-        return None
+def _run_folders(db: Database, home: Path) -> list[Path]:
+    folders = sorted(path for path in (home / "runs").glob("*") if path.is_dir())
+    return [folder for folder in folders if not belongs_elsewhere(folder, db)]
 
 
 def _is_worked_on(db: Database, run: RunRow) -> bool:

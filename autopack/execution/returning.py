@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from autopack.builders.registry import make_builder
+from autopack.errors import BadInput
 from autopack.execution.spool import spool_folder
 from autopack.homes import home_id
 from autopack.redaction import Redactor, environment_secrets
@@ -24,7 +25,8 @@ def count_returned(
     """Record the calls that only this home's spools tell of; return how many were new.
 
     Those are of attempts that began here and that another machine closed while this one was
-    away. An attempt with a process that still lives is left for later.
+    away. An attempt with a process that still lives is left for later, and so is one whose
+    builder cannot be had: its recording is gone, or its program.
     """
     new = 0
     for attempt in uncounted_attempts(db, home_id(settings.home), run_id):
@@ -35,7 +37,10 @@ def count_returned(
         if leftovers.find(**marks):
             continue
         run, folder = get_run(db, attempt.run_id), settings.run_folder(attempt.run_id)
-        builder = make_builder(run.builder, run.builder_options, model=run.model)
+        try:
+            builder = make_builder(run.builder, run.builder_options, model=run.model)
+        except BadInput:
+            continue
         spool = spool_folder(folder, attempt.phase_id, attempt.attempt)
         events = builder_events(
             builder.calls(spool),

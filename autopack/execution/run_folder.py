@@ -1,4 +1,4 @@
-"""What is in a run's folder under the home: its checkouts, its environment, its database's name."""
+"""What is in a run's folder under the home: its checkouts and its environment."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import shutil
 from pathlib import Path
 
 from autopack.store.engine import Database
+from autopack.store.folder_note import note_database
 from autopack.store.leases import Acquired
 from autopack.store.runs import RunRow
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.workspace import Workspace
 
-DATABASE_NOTE = "database"
-"""The file in a run's folder that names its database."""
-
 _CHECKOUTS = "work"
 
 
 def mark_folder(folder: Path, db: Database) -> None:
-    """Make the folder, and say in it which database knows the run, for whoever cleans up."""
+    """Make the folder, and say in it which database knows the run."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (folder / DATABASE_NOTE).write_text(db.url_masked, encoding="utf-8")
+    note_database(folder, db)
 
 
 def open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired) -> Workspace:

@@ -34,7 +34,7 @@ from autopack.settings import Settings
 from autopack.store import budgets
 from autopack.store.engine import Database
 from autopack.store.fingerprints import has_fingerprint, record_fingerprint
-from autopack.store.leases import Acquired, Holder, Lease, acquire, release
+from autopack.store.leases import Acquired, Holder, Lease, abandon, acquire, release
 from autopack.store.recovery import get_revised
 from autopack.store.runs import (
     AttemptRow,
@@ -202,7 +202,8 @@ def open_session(
     this machine's clone of the run's repository, where that has another path here. ``doctor``
     says where the doctor is reached, None leaves it to the environment.
 
-    Raises RunHeld when another process works on it, Refused when it is finished.
+    Raises RunHeld when another process works on it, Refused when it is finished. A run whose
+    holder died is left as dead as it was when anything fails, so that it is resumed.
     """
     run = unfinished(db, run_id)
     plan = plan_of(db, run)
@@ -283,7 +284,8 @@ def open_session(
         db.transact(lambda conn: _enter(conn, session, flow_run_id, fingerprint))
     except BaseException:
         keeper.close()
-        release(db, acquired.lease)
+        died = acquired.previous is not None and not acquired.was_released
+        (abandon if died else release)(db, acquired.lease)
         raise
     _held[run_id] = session
     if _stopping:

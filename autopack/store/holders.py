@@ -51,10 +51,8 @@ class Holder:
 
     def is_gone(self) -> bool:
         """Whether the process has provably ended; False when that cannot be known from here."""
-        if self.host != _host():
-            return False
-        if self.boot_id != _boot_id():
-            return True
+        if self.host != _host() or self.boot_id != _boot_id():
+            return False  # after a restart of this host, or on another one of the same name
         try:
             process = psutil.Process(self.pid)
             if abs(_started(process) - self.started) > _SAME_START_SECONDS:
@@ -97,4 +95,4 @@ def _boot_id() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
-        return ""  # other systems name no boot; pid and start time have to tell
+        return f"{psutil.boot_time():.0f}"  # other systems name no boot

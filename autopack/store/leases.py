@@ -17,7 +17,7 @@ __all__ = [
     "Acquired",
     "Holder",
     "Lease",
-    "Renewal",
+    "abandon",
     "abandoned_runs",
     "acquire",
     "fence",
@@ -26,6 +26,8 @@ __all__ = [
     "renew",
     "token_of",
 ]
+
+_UNDER_WAY = (RunState.RUN_CREATED, RunState.PHASE_EXECUTION)
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,6 @@ class Acquired:
     lease: Lease
     previous: Holder | None
     was_released: bool
-
-
-@dataclass(frozen=True)
-class Renewal:
-    """A lease made longer, and whether someone asked for the run to stop."""
-
-    lease: Lease
-    cancel_requested: bool
 
 
 def acquire(db: Database, run_id: str, holder: Holder, seconds: float) -> Acquired:
@@ -96,10 +90,10 @@ def acquire(db: Database, run_id: str, holder: Holder, seconds: float) -> Acquir
     return db.transact(take)
 
 
-def renew(db: Database, lease: Lease, seconds: float) -> Renewal:
+def renew(db: Database, lease: Lease, seconds: float) -> Lease:
     """Hold the run for ``seconds`` from now. Raises LeaseLost when another took it over."""
 
-    def extend(conn: sa.Connection) -> Renewal:
+    def extend(conn: sa.Connection) -> Lease:
         expires_at = now(conn) + timedelta(seconds=seconds)
         updated = conn.execute(
             sa.update(leases)
@@ -109,10 +103,7 @@ def renew(db: Database, lease: Lease, seconds: float) -> Renewal:
         ).first()
         if updated is None:
             raise _lost(lease)
-        cancel = conn.scalar(
-            sa.select(runs.c.cancel_requested_at).where(runs.c.run_id == lease.run_id)
-        )
-        return Renewal(replace(lease, expires_at=expires_at), cancel_requested=cancel is not None)
+        return replace(lease, expires_at=expires_at)
 
     return db.transact(extend)
 
@@ -122,6 +113,15 @@ def release(db: Database, lease: Lease) -> None:
     db.transact(
         lambda conn: conn.execute(
             sa.update(leases).where(_is_current(lease)).values(expires_at=None)
+        )
+    )
+
+
+def abandon(db: Database, lease: Lease) -> None:
+    """Let the lease expire now, which asks for the run to be resumed; else like `release`."""
+    db.transact(
+        lambda conn: conn.execute(
+            sa.update(leases).where(_is_current(lease)).values(expires_at=now(conn))
         )
     )
 
@@ -151,13 +151,13 @@ def holder_of(db: Database, run_id: str) -> Holder | None:
 
 
 def abandoned_runs(db: Database) -> list[str]:
-    """Runs under way whose holder is provably gone, or let the lease expire: it died or cannot
-    reach the database.
+    """Runs that were taken and whose holder is provably gone, or let the lease expire: it died or
+    cannot reach the database.
     """
     query = (
         sa.select(runs.c.run_id, leases.c.holder, leases.c.expires_at)
         .join(leases, leases.c.run_id == runs.c.run_id)
-        .where(runs.c.state == RunState.PHASE_EXECUTION, leases.c.expires_at.is_not(None))
+        .where(runs.c.state.in_(_UNDER_WAY), leases.c.expires_at.is_not(None))
         .order_by(runs.c.created_at, runs.c.run_id)
     )
     with db.read() as conn:
@@ -166,7 +166,7 @@ def abandoned_runs(db: Database) -> list[str]:
     return [
         run_id
         for run_id, holder, expires_at in held
-        if expires_at < at or Holder.from_json(holder).is_gone()
+        if expires_at <= at or Holder.from_json(holder).is_gone()
     ]
 
 

@@ -23,12 +23,18 @@ MAX_LIMIT = 10_000
 
 def get_run(source: Source, run_id: str) -> RunRow:
     """The run. Raises NotFound."""
+    run = find_run(source, run_id)
+    if run is None:
+        raise NotFound(f"there is no run {run_id!r}", field="run_id", hint="autopack runs")
+    return run
+
+
+def find_run(source: Source, run_id: str) -> RunRow | None:
+    """The run, None when there is none."""
     query = sa.select(tables.runs).where(tables.runs.c.run_id == run_id)
     with reading(source) as conn:
         row = conn.execute(query).mappings().first()
-    if row is None:
-        raise NotFound(f"there is no run {run_id!r}", field="run_id", hint="autopack runs")
-    return RunRow.of(row)
+    return None if row is None else RunRow.of(row)
 
 
 def get_plan_body(source: Source, plan_hash: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from autopack.store.attempts import finish_attempt, finish_build, record_decisio
 from autopack.store.engine import Database, insert_new, now
 from autopack.store.leases import Lease, fence
 from autopack.store.reading import (
+    find_run,
     get_attempts,
     get_decisions,
     get_ending,
@@ -39,6 +40,7 @@ __all__ = [
     "add_elapsed",
     "count_recovery",
     "create_run",
+    "find_run",
     "finish_attempt",
     "finish_build",
     "get_attempts",

@@ -20,6 +20,7 @@ from autopack.errors import DatabaseRefused
 from autopack.ids import process_mark
 from autopack.store.connecting import is_contention
 from autopack.store.engine import Database
+from autopack.store.folder_note import belongs_elsewhere
 from autopack.store.tables import Role
 from autopack.store.usage import UsageEvent, close_intent, record_events, try_record_events
 
@@ -131,10 +132,12 @@ class Recorder:
 
 
 def ingest_all(db: Database, runs_folder: Path) -> Recorded:
-    """Ingest the spool of every run below ``runs_folder``."""
+    """Ingest the spool of every run below ``runs_folder`` that is no other database's."""
     new = spooled = 0
     folders = {path.parent.parent for path in runs_folder.glob("*/spool/ledger.jsonl*")}
     for folder in sorted(folders):
+        if belongs_elsewhere(folder, db):
+            continue
         recorded = Recorder(db, folder).ingest()
         new, spooled = new + recorded.new, spooled + recorded.spooled
     return Recorded(new, spooled)

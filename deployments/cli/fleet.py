@@ -18,6 +18,7 @@ from autopack.ids import check_id, new_run_id
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.states import RunState
+from autopack.workspace.source import is_url
 from deployments.cli.executing import execute_many
 from deployments.cli.options import ExecutorName, MaxRuns, Push
 from deployments.cli.output import AsJson, note, out, plain_table, print_json, state_text
@@ -111,7 +112,7 @@ def fleet(
 
 def _absolute(place: str) -> str:
     """A path as a worker has to be told it; a URL is one already."""
-    return place if "://" in place else str(Path(place).resolve())
+    return place if is_url(place) else str(Path(place).resolve())
 
 
 def print_results(results: list[dict[str, Any]]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from autopack.execution.session import is_stopping
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.leases import abandoned_runs
 from deployments.cli.executing import execute_many
 from deployments.cli.output import AsJson, out, plain_table, print_json
 from deployments.cli.serving import start_server
+from flows.process import INTERRUPTED
 
 
 def reconcile(*, as_json: AsJson = False) -> int:
@@ -27,12 +29,13 @@ def reconcile(*, as_json: AsJson = False) -> int:
         return await reconcile()
 
     counts = execute_many(work, db=db, run_ids=lambda: found, server_answers=answers)
+    code = INTERRUPTED if is_stopping() else 0
     if as_json:
         print_json(counts)
-        return 0
+        return code
     table = plain_table("what", "number", right=("number",))
     for name, number in counts.items():
         table.add_row(name.replace("_", " "), f"{number:,}")
     out.print(f"{db.url_masked}\n")
     out.print(table)
-    return 0
+    return code
