@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,12 +16,14 @@ import sqlalchemy as sa
 from support.projects import Project, make_simulated
 
 from autopack.clock import SystemClock
+from autopack.execution.finish import finish
 from autopack.execution.prepare import RunRequest, prepare_run
 from autopack.execution.reconciling import MOST_RECOVERIES
+from autopack.execution.session import close_session, open_session
 from autopack.settings import Settings
 from autopack.store.engine import Database
-from autopack.store.leases import Holder, acquire, holder_of
-from autopack.store.runs import get_run
+from autopack.store.leases import Holder, abandon, acquire, holder_of
+from autopack.store.runs import get_run, list_runs
 from autopack.store.states import RunState
 from autopack.store.tables import leases, runs
 
@@ -46,13 +49,13 @@ def db(settings: Settings) -> Iterator[Database]:
 
 @pytest.fixture
 def run_id(project: Project, settings: Settings, db: Database) -> str:
-    """A stored run that nobody has worked on."""
+    """A stored run that nobody has worked on, of a name that no earlier test told Prefect."""
     request = RunRequest(
         plan=str(project.plan),
         repo=str(project.repository),
         builder="simulated",
         builder_options={"spec": str(project.recording)},
-        run_id="stored",
+        run_id=f"stored-{secrets.token_hex(4)}",
     )
     return prepare_run(request, db=db, settings=settings, clock=SystemClock()).run_id
 
@@ -173,6 +176,95 @@ async def test_a_flow_run_that_died_before_it_took_its_run_is_marked(
         "Crashed",
         "Running",
     ]
+
+
+async def test_a_flow_run_whose_run_is_being_taken_over_is_not_marked(
+    db: Database, settings: Settings, run_id: str
+) -> None:
+    from prefect.states import Running
+
+    from tasks.reconciling import mark_lost_flow_runs
+
+    await flow_run_in(Running(), run_id)
+    acquire(db, run_id, Holder.of_this_process(), 45)
+    hasty = Settings(settings.home, settings.database_url, lease_seconds=0.001)
+    assert await mark_lost_flow_runs.fn(db, hasty) == 0, "it clones, which takes long"
+
+
+async def test_a_flow_run_that_ended_before_it_took_its_run_is_followed_by_another(
+    db: Database, run_id: str
+) -> None:
+    from prefect import get_client
+    from prefect.states import Cancelled
+
+    from flows import execute_run
+    from flows.executors import submit
+
+    async with get_client() as client:
+        await client.create_deployment(await client.create_flow(execute_run), name="run")
+        first = await submit(run_id, db=db)
+        assert (await submit(run_id, db=db)).id == first.id
+        await client.set_flow_run_state(first.id, Cancelled(), force=True)
+        second = await submit(run_id, db=db)
+        assert second.id != first.id
+        assert (await submit(run_id, db=db)).id == second.id
+
+
+async def test_a_run_that_somebody_works_on_is_waited_for(
+    db: Database, settings: Settings, run_id: str
+) -> None:
+    from flows.executors import execute_stored
+
+    session = open_session(run_id, db=db, settings=settings, clock=SystemClock())
+    waiting = asyncio.create_task(execute_stored(run_id, "process", db=db, settings=settings))
+    await asyncio.sleep(1.5)
+    assert not waiting.done()
+    finish(session, RunState.DONE_CANCELLED, "by its holder")
+    close_session(session)
+    await waiting
+    assert not (settings.run_folder(run_id) / "process.log").exists(), "nobody else was needed"
+
+
+async def test_a_retried_flow_run_goes_on_with_the_run_that_it_prepared(
+    db: Database, project: Project
+) -> None:
+    from prefect import get_client
+    from prefect.flow_engine import run_flow_async
+    from prefect.states import AwaitingRetry
+
+    from flows import execute_run
+
+    parameters = {
+        "plan": str(project.plan),
+        "repo": str(project.repository),
+        "builder": "simulated",
+        "builder_options": f"spec={project.recording}",
+    }
+    async with get_client() as client:
+        created = await client.create_flow_run(execute_run, parameters=parameters)
+        first = await run_flow_async(execute_run, flow_run=created, parameters=parameters)
+        # Another flow run went on with it.
+        db.transact(lambda conn: conn.execute(sa.update(runs).values(flow_run_id="another")))
+        await client.set_flow_run_state(created.id, AwaitingRetry(), force=True)
+        again = await client.read_flow_run(created.id)
+        second = await run_flow_async(execute_run, flow_run=again, parameters=parameters)
+    assert second["run_id"] == first["run_id"]
+    assert len(list_runs(db).rows) == 1
+
+
+async def test_reconciling_counts_what_it_begins_and_no_more(
+    db: Database, settings: Settings, run_id: str
+) -> None:
+    from flows import reconcile
+
+    fall_silent(db, run_id)
+    session = open_session(run_id, db=db, settings=settings, clock=SystemClock())
+    assert (await reconcile())["resumed_runs"] == 0
+    close_session(session, give_back=False)
+    abandon(db, session.lease)
+    assert (await reconcile())["resumed_runs"] == 1
+    run = get_run(db, run_id)
+    assert (run.state, run.recoveries) == (RunState.DONE_SUCCESS, 1)
 
 
 async def test_reconciling_leaves_a_run_that_waits_for_a_worker(

@@ -80,7 +80,9 @@ def test_what_the_database_no_longer_knows_is_removed_after_a_while(
     for run_id in ("forgotten", "recent", "foreign"):
         # As a run of a database that was restored from before it.
         shutil.copytree(folders / "kept", folders / f"{run_id}-gone")
-    (folders / "foreign-gone" / "database").write_text("sqlite:///elsewhere.db", encoding="utf-8")
+    for run_id in ("foreign-gone", "kept"):  # the home of two databases, with one name in both
+        (folders / run_id / "database").write_text("sqlite:///elsewhere.db", encoding="utf-8")
+    (folders / "kept" / "work").mkdir()
     long_ago = time.time() - 8 * 24 * 3600
     for run_id in ("forgotten-gone", "foreign-gone"):
         for path in (folders / run_id / "database", folders / run_id):
@@ -91,3 +93,4 @@ def test_what_the_database_no_longer_knows_is_removed_after_a_while(
     assert counts["removed_runs"] == 1
     left = sorted(path.name for path in folders.iterdir())
     assert left == ["foreign-gone", "kept", "recent-gone"]
+    assert (folders / "kept" / "work").is_dir(), "the other database's run works there"

@@ -21,7 +21,7 @@ from autopack.execution.session import RunSession, close_session
 from autopack.execution.stopping import StopReason
 from autopack.settings import Settings
 from autopack.store import Database
-from autopack.store.leases import Holder, acquire
+from autopack.store.leases import Holder, abandoned_runs, acquire
 from autopack.store.runs import get_phases, get_run
 from autopack.store.states import PhaseState, RunState
 
@@ -162,6 +162,18 @@ def test_only_a_run_that_goes_on_can_be_cancelled(
         cancel("r", db=database, settings=settings, clock=SystemClock())
     with pytest.raises(NotFound):
         cancel("nobody", db=database, settings=settings, clock=SystemClock())
+
+
+def test_a_run_that_cannot_be_opened_can_still_be_cancelled(
+    session: RunSession, database: Database, settings: Settings
+) -> None:
+    close_session(session)
+    acquire(database, "r", replace(Holder.of_this_process(), started=-100.0), 45)
+    shutil.rmtree(settings.run_folder("r") / "work")
+    (settings.run_folder("r") / "work").write_text("in the way")
+    cancel("r", db=database, settings=settings, clock=SystemClock())
+    assert get_run(database, "r").state is RunState.DONE_CANCELLED
+    assert abandoned_runs(database) == []
 
 
 def test_a_run_whose_repository_is_gone_can_still_be_cancelled(

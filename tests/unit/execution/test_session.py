@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ from autopack.execution.session import (
 )
 from autopack.settings import Settings
 from autopack.store import Database, tables
-from autopack.store.leases import Holder, acquire, holder_of
+from autopack.store.leases import Holder, abandoned_runs, acquire, holder_of
 from autopack.store.runs import get_attempts, get_run, move_run
 from autopack.store.states import AttemptState, RunState
 from autopack.workspace.leftovers import run_marks
@@ -126,6 +127,21 @@ def test_a_run_whose_workspace_cannot_be_made_is_given_back(
     assert holder_of(database, run_id) is None
     with pytest.raises(Refused):
         held(run_id)
+
+
+def test_a_dead_run_that_cannot_be_taken_over_is_left_to_be_resumed(
+    run_id: str, open_run: Opening, database: Database, settings: Settings
+) -> None:
+    close_session(open_run(run_id))
+    acquire(database, run_id, replace(Holder.of_this_process(), started=-100.0), 45)
+    work = settings.run_folder(run_id) / "work"
+    shutil.rmtree(work)
+    work.write_text("in the way")
+    with pytest.raises(OSError, match="work"):
+        open_run(run_id)
+    assert abandoned_runs(database) == [run_id]
+    work.unlink()
+    assert open_run(run_id).run().state is RunState.PHASE_EXECUTION
 
 
 def test_the_checkout_of_a_holder_that_died_is_taken_over(

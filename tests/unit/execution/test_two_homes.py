@@ -91,6 +91,15 @@ def test_its_own_home_counts_it_when_it_comes_back_and_only_once(
     assert spent(ground) == (42, 0)
 
 
+def test_what_cannot_be_read_now_waits(ground: Any, attempt: AttemptRow) -> None:
+    recover_at(ground, "here")
+    recording = Path(ground.run.builder_options["recording"])
+    recording.rename(recording.with_name("away"))
+    assert returned(ground, "there") == 0
+    recording.with_name("away").rename(recording)
+    assert returned(ground, "there") == 2
+
+
 def test_another_home_leaves_it_alone(ground: Any, attempt: AttemptRow) -> None:
     recover_at(ground, "here")
     assert returned(ground, "here") == 0

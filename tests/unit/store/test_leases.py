@@ -177,3 +177,24 @@ def test_of_four_processes_one_gets_the_run(db, database_url):
         timeout=60,
     )
     assert sorted(done.stdout.splitlines()) == ["run_held"] * 3 + ["token 1"]
+
+
+def test_a_run_is_abandoned_whose_holder_died_or_let_the_lease_expire(db):
+    assert leases.abandoned_runs(db) == []
+    leases.acquire(db, "run-1", GONE, 45)
+    assert leases.abandoned_runs(db) == ["run-1"], "it died, though it had not begun the work"
+    lease = leases.acquire(db, "run-1", ELSEWHERE, 45).lease
+    assert leases.abandoned_runs(db) == []
+    expire(db)
+    assert leases.abandoned_runs(db) == ["run-1"]
+    leases.release(db, lease)
+    assert leases.abandoned_runs(db) == []
+
+
+def test_a_run_that_is_abandoned_on_purpose_can_be_taken_at_once(db):
+    lease = leases.acquire(db, "run-1", ME, 45).lease
+    leases.abandon(db, lease)
+    assert leases.abandoned_runs(db) == ["run-1"]
+    assert not leases.acquire(db, "run-1", ELSEWHERE, 45).was_released
+    leases.abandon(db, lease)
+    assert leases.holder_of(db, "run-1") == ELSEWHERE, "it is another's now"
