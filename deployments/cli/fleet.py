@@ -86,8 +86,8 @@ def fleet(
         from flows.fleet import execute_runs
 
         return await execute_runs(
-            plans=[_absolute(plan) for plan in plans],
-            repo=_absolute(repo),
+            plans=[absolute(plan) for plan in plans],
+            repo=absolute(repo),
             max_concurrent_runs=max_,
             executor=executor,
             commit=commit,
@@ -110,7 +110,7 @@ def fleet(
     return code
 
 
-def _absolute(place: str) -> str:
+def absolute(place: str) -> str:
     """A path as a worker has to be told it; a URL is one already."""
     return place if is_url(place) else str(Path(place).resolve())
 
