@@ -153,8 +153,10 @@ async def _at_workers(
         seen = get_run(db, run_id).recoveries
         flow_run = await submit(run_id, db=db, database=database, tag=tag)
         ended = await wait_for_end(run_id, flow_run.id, db=db, clock=SystemClock())
-        run = await wait_while_held(run_id, db=db) if ended else None
-        if ended is None or run is None or has_stopped(run):
+        if ended is None:
+            return
+        run = await wait_while_held(run_id, db=db)
+        if run is None or has_stopped(run):
             return
         said = f"the flow run of {run_id} ended as {ended.name}: {ended.message or 'no reason'}"
         if not await may_go_on(run_id, ended, seen=seen, db=db, settings=settings):

@@ -284,8 +284,10 @@ def open_session(
         db.transact(lambda conn: _enter(conn, session, flow_run_id, fingerprint))
     except BaseException:
         keeper.close()
-        died = acquired.previous is not None and not acquired.was_released
-        (abandon if died else release)(db, acquired.lease)
+        if acquired.previous is None or acquired.was_released:
+            release(db, acquired.lease)
+        else:
+            abandon(db, acquired.lease)
         raise
     _held[run_id] = session
     if _stopping:
