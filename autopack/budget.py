@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from autopack.errors import BadInput
+
 
 class Scope(StrEnum):
     """Whose cap it is."""
@@ -26,6 +28,17 @@ class Resource(StrEnum):
     TOKENS = "tokens"
     COST = "cost"
     MINUTES = "minutes"
+
+
+_MOST = 10**15
+"""What no cap reaches: a 64-bit column holds it, and a float every whole number below it."""
+
+
+def check_cap(cap: float | Decimal, field: str) -> None:
+    """Raise BadInput naming ``field`` unless ``cap`` is a number that can limit anything."""
+    if not (Decimal(str(cap)).is_finite() and 0 < cap < _MOST):
+        name = field.replace("_", " ")
+        raise BadInput(f"the {name} is {cap}", field=field, hint="use a number above 0")
 
 
 _UNITS = {Resource.TOKENS: "tokens", Resource.COST: "US dollars", Resource.MINUTES: "minutes"}

@@ -26,7 +26,7 @@ from autopack.python import module_command
 from autopack.settings import Settings
 from autopack.stack import Stack, running_stack, stack_file, write_stack
 from autopack.workspace import leftovers
-from deployments.setting_up import POOL, set_up
+from deployments.setting_up import ENGINE, POOL, set_up
 
 DEFAULT_PORT = 4200
 _START_SECONDS = 120.0
@@ -149,7 +149,7 @@ def _engine() -> str:
 
     Left to themselves they start another Python first, to fetch the flow's code, which is here.
     """
-    words = module_command("prefect.engine")
+    words = module_command(ENGINE)
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 

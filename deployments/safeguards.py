@@ -1,7 +1,8 @@
 """What a Prefect server needs besides deployments: a work pool, blocks, limits, an automation.
 
 Creates what is missing and leaves everything else as it is, since an operator may have changed
-it in the UI. Run as a program it prints, as JSON, what exists afterwards.
+it in the UI. Run as a program it renews the deployments that exist, too, with the command that
+workers start as its argument, and prints, as JSON, what there is afterwards.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from prefect.exceptions import ObjectNotFound
 import blocks
 from autopack.builders.providers import PROVIDERS
 from autopack.builders.registry import BUILDERS
-from deployments.setting_up import POOL
+from deployments.renewing import renew
+from deployments.setting_up import POOL, declared_deployments
 from tasks.slots import builder_limit, provider_limit
 
 ZOMBIES = "autopack-zombies"
@@ -116,25 +118,19 @@ async def register_blocks() -> None:
         await kind.aregister_type_and_schema()
 
 
-async def existing() -> dict[str, Any]:
-    """What this server has of Autopack's: the JSON of `autopack deploy`."""
+async def existing(deployments: list[str]) -> dict[str, Any]:
+    """What this server has of Autopack's besides these: the JSON of `autopack deploy`."""
     async with get_client() as client:
         pool = await client.read_work_pool(POOL)
         limits = [one for one in await _limits(client) if one.name.startswith("autopack-")]
         automations = [
             one for one in await client.read_automations() if one.name.startswith("autopack-")
         ]
-        deployments = {one.id: one for one in await client.read_deployments()}
-        flows = {one.id: one.name for one in await client.read_flows()}
         kinds = await client.read_block_types()
     return {
         "api_url": str(client.api_url).rstrip("/"),
         "work_pool": {"name": pool.name, "type": pool.type},
-        "deployments": sorted(
-            f"{flows[one.flow_id]}/{one.name}"
-            for one in deployments.values()
-            if one.work_pool_name == POOL and one.flow_id in flows
-        ),
+        "deployments": sorted(deployments),
         "blocks": sorted(one.slug for one in kinds if one.slug.startswith("autopack-")),
         "limits": {one.name: one.limit for one in limits if one.active},
         "automations": {one.name: one.enabled for one in automations},
@@ -150,11 +146,14 @@ async def _limits(client: PrefectClient) -> list[Any]:
             return found
 
 
-async def _create_and_show() -> dict[str, Any]:
+async def _create_and_show(command: str | None) -> dict[str, Any]:
     await create_missing()
     await register_blocks()
-    return await existing()
+    async with get_client() as client:
+        renewed = await renew(client, declared_deployments(), command)
+    return await existing(renewed)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asyncio.run(_create_and_show())) + "\n")
+    command = sys.argv[1] if len(sys.argv) > 1 else None
+    sys.stdout.write(json.dumps(asyncio.run(_create_and_show(command))) + "\n")

@@ -1,7 +1,7 @@
 """Bringing a Prefect server to the state that runs need: `autopack deploy`, and part of `up`.
 
-Everything can be repeated: what an operator changed in the UI (limits, schedules, the work pool,
-an automation that was switched off) stays as it is.
+Everything can be repeated: what an operator changed in the UI (limits, deployments with their
+parameters and schedules, the work pool, an automation that was switched off) stays as it is.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,27 @@ from autopack.python import module_command
 POOL = "autopack"
 """The work pool of every deployment."""
 
+ENGINE = "prefect.engine"
+"""The module that carries out one flow run: what a worker starts in the end."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A deployment of prefect.yaml: ``flow/deployment``, its flow, and the steps before it."""
+
+    full_name: str
+    entrypoint: str
+    pull: tuple[dict[str, Any], ...]
+
+
+def declared_deployments() -> list[Declared]:
+    """Every deployment of prefect.yaml."""
+    content = _content()
+    return [
+        Declared(_full_name(one), one["entrypoint"], tuple(content["pull"]))
+        for one in content["deployments"]
+    ]
+
 
 def set_up(environ: Mapping[str, str], *, command: str | None = None) -> dict[str, Any]:
     """Create the work pool, limits and automations, register the blocks, apply prefect.yaml.
@@ -30,36 +52,40 @@ def set_up(environ: Mapping[str, str], *, command: str | None = None) -> dict[st
     worker has it; None leaves that to them. Returns what the server has afterwards, as
     `deploy --json` prints it. Raises WorkFailed when a step fails.
     """
-    found: dict[str, Any] = json.loads(_python(["deployments.safeguards"], environ))
-    content, names = _to_apply(set(found["deployments"]), command)
+    words = [] if command is None else [command]
+    found: dict[str, Any] = json.loads(_python(["deployments.safeguards", *words], environ))
+    missing = _missing(set(found["deployments"]), command)
+    if not missing["deployments"]:
+        return found
     with tempfile.TemporaryDirectory(prefix="autopack-") as folder:
         path = Path(folder) / "prefect.yaml"
-        path.write_text(content, encoding="utf-8")
+        path.write_text(yaml.safe_dump(missing, sort_keys=False), encoding="utf-8")
         _python(["prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(path)], environ)
-    return found | {"deployments": sorted({*found["deployments"], *names})}
+    return found | {"deployments": sorted(one.full_name for one in declared_deployments())}
 
 
-def _to_apply(existing: set[str], command: str | None) -> tuple[str, list[str]]:
-    """prefect.yaml and the full names of its deployments; those that exist keep their schedules.
-
-    Prefect would switch off what an operator switched on, and delete what was added in the UI.
-    """
-    content: dict[str, Any] = yaml.safe_load(_prefect_file().read_text(encoding="utf-8"))
-    names: list[str] = []
-    for deployment in content["deployments"]:
-        flow = deployment["entrypoint"].rpartition(":")[2].replace("_", "-")
-        names.append(f"{flow}/{deployment['name']}")
-        if command is not None:
-            deployment["work_pool"]["job_variables"]["command"] = command
-        if names[-1] in existing:
-            deployment["schedules"] = None
-    return yaml.safe_dump(content, sort_keys=False), names
+def _missing(existing: set[str], command: str | None) -> dict[str, Any]:
+    """prefect.yaml without the deployments that exist."""
+    content = _content()
+    content["deployments"] = [
+        one for one in content["deployments"] if _full_name(one) not in existing
+    ]
+    for one in content["deployments"] if command is not None else ():
+        one["work_pool"]["job_variables"]["command"] = command
+    return content
 
 
-def _prefect_file() -> Path:
+def _content() -> dict[str, Any]:
     """prefect.yaml, which lies at the top of the project and beside this file in the wheel."""
     shipped = Path(str(files("deployments") / "prefect.yaml"))
-    return shipped if shipped.exists() else Path(__file__).parent.parent / "prefect.yaml"
+    path = shipped if shipped.exists() else Path(__file__).parent.parent / "prefect.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _full_name(deployment: Mapping[str, Any]) -> str:
+    """What Prefect calls it: the name of its flow, and its own."""
+    flow = deployment["entrypoint"].rpartition(":")[2].replace("_", "-")
+    return f"{flow}/{deployment['name']}"
 
 
 def _python(arguments: list[str], environ: Mapping[str, str]) -> str:

@@ -17,6 +17,8 @@ from prefect.events import emit_event
 from autopack.clock import Clock
 from autopack.execution.board import line
 from autopack.execution.view import run_view
+from autopack.execution.whereabouts import where_branch_is
+from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.standing import standings
 
@@ -78,7 +80,7 @@ async def publish_summary(db: Database, run_id: str) -> None:
     """Publish the run's summary, and as a table of its own what each phase spent."""
     run, text = run_view(db, run_id), standing_line(db, run_id)
     await acreate_markdown_artifact(
-        summary_markdown(run),
+        summary_markdown(run, where_branch_is(run, Settings.from_environment().home)),
         key=artifact_key("summary", run_id),
         description=text,
     )
@@ -97,8 +99,8 @@ def token_table(run: dict[str, Any]) -> list[dict[str, Any]]:
     return [*rows, {"phase_id": "all", "attempts": attempts, "tokens": run["tokens"]["total"]}]
 
 
-def summary_markdown(run: dict[str, Any]) -> str:
-    """The summary of a run (the JSON of `show`) as Markdown."""
+def summary_markdown(run: dict[str, Any], where: str | None = None) -> str:
+    """The summary of a run (the JSON of `show`) as Markdown; ``where`` says where its branch is."""
     lines = [
         f"# {run['goal']}",
         "",
@@ -106,6 +108,7 @@ def summary_markdown(run: dict[str, Any]) -> str:
         "",
         f"Run `{run['run_id']}` on `{run['repo']}`, branch `{run['branch']}`, "
         f"builder `{run['builder']}`.",
+        *(["", f"The branch is {where}"] if where is not None else []),
         "",
         "| phase | state | attempts | tokens | commit |",
         "|---|---|---:|---:|---|",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from autopack.budget import check_cap
 from autopack.builders.registry import DEFAULT_BUILDER, absolute_options, make_builder
 from autopack.clock import Clock
 from autopack.errors import BadInput, PlanError
@@ -113,10 +114,8 @@ def check_request(
     Stores nothing. Raises an AutopackError that names the field at fault.
     """
     run_id = check_id(request.run_id, "run_id") if request.run_id else new_run_id(clock.now())
-    if request.token_cap is not None and request.token_cap < 1:
-        raise BadInput(
-            f"the token cap is {request.token_cap}", field="token_cap", hint="use 1 or more"
-        )
+    if request.token_cap is not None:
+        check_cap(request.token_cap, "token_cap")
     if request.at_cap not in AT_CAP:
         raise BadInput(f"at_cap is {request.at_cap!r}", field="at_cap", hint="choose fail or ask")
     if request.campaign is not None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from autopack.budget import Exhausted, Resource, Scope
+from autopack.budget import Exhausted, Resource, Scope, check_cap
 from autopack.errors import BadInput, Refused
 from autopack.store import tables
 from autopack.store.engine import Database, now, reading
@@ -121,7 +121,7 @@ def answer(db: Database, run_id: str, given: Answer) -> Approval:
     """Record who answered the run's open question, when and how; a cap is raised with it.
 
     Raises Refused when nothing is asked, BadInput when the new cap is missing, of another kind,
-    or no higher than what is used up.
+    no number, or no higher than what is used up.
     """
 
     def write(conn: sa.Connection) -> Approval:
@@ -167,6 +167,7 @@ def _raise_cap(
             field=_CAP_COLUMNS[question.resource],
             hint=f"raise it with {option} N, or end the run with --reject",
         )
+    check_cap(given.new_cap, _CAP_COLUMNS[question.resource])
     if question.level is Scope.PHASE:
         return  # kept with the answer: a plan is not changed
     runs, campaigns = tables.runs, tables.budget_campaigns

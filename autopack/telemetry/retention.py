@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from autopack.errors import BadInput
 from autopack.store.engine import Database, insert_new
 from autopack.store.states import RunState
 from autopack.store.sums import event_columns, keys_of
@@ -37,16 +38,28 @@ def retain(db: Database, older_than: timedelta, *, dry_run: bool = False) -> Ret
     """Archive the calls of runs that finished before so long ago, one transaction a run.
 
     Runs that only a file told of count as finished with their last call. What is archived is
-    deleted from the ledger; every sum and every other table keeps what it has.
+    deleted from the ledger; every sum and every other table keeps what it has. Raises BadInput
+    when ``older_than`` reaches back before the calendar does.
     """
     with db.read() as conn:
-        cutoff = db.now(conn) - older_than
+        cutoff = _before(db.now(conn), older_than)
         found = conn.execute(_archivable(cutoff)).all()
     chosen = tuple(row.run_id for row in found)
     if dry_run:
         return Retained(cutoff, chosen, sum(row.n for row in found))
     moved = sum(db.transact(partial(_archive, run_id=run_id)) for run_id in chosen)
     return Retained(cutoff, chosen, moved)
+
+
+def _before(moment: datetime, age: timedelta) -> datetime:
+    try:
+        return moment - age
+    except OverflowError as error:
+        raise BadInput(
+            f"--older-than: no run ended {age.days:,} days ago",
+            field="--older-than",
+            hint="use 90d or 12w",
+        ) from error
 
 
 def _archivable(cutoff: datetime) -> sa.Select[str, int]:

@@ -101,13 +101,13 @@ class Mirror:
         """Move the run's branch from ``old`` (None: it must not exist) to ``commit``."""
         self.set_ref(self.branch_ref(run_id), commit, old=old)
 
-    def publish(self, run_id: str, commit: str, *, push: bool = False) -> None:
+    def publish(self, run_id: str, commit: str) -> None:
         """Give the user's repository branch ``autopack/<run_id>`` at ``commit``.
 
-        A URL is pushed to only when ``push``. GitFailed, and nothing changed, when the user moved
-        the branch or has it checked out.
+        A URL is not pushed to. GitFailed, and nothing changed, when the user moved the branch or
+        has it checked out.
         """
-        publishing.publish(self.git, self.source, run_id, commit, push=push)
+        publishing.publish(self.git, self.source, run_id, commit)
 
     def has(self, commit: str) -> bool:
         return self.git.call("cat-file", "-e", f"{commit}^{{commit}}").status == 0
@@ -167,6 +167,11 @@ class Mirror:
 
     def _address(self) -> str:
         return address(self.source)
+
+
+def clone_of(home: Path, location: str) -> Path:
+    """Where the mirror of the repository at ``location`` is or will be; nobody is asked."""
+    return Mirror.folder(home, SourceRepository.named(location))
 
 
 def address(source: SourceRepository) -> str:

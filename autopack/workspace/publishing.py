@@ -8,8 +8,6 @@ from autopack.errors import GitFailed
 from autopack.workspace.git import Git
 from autopack.workspace.source import SourceRepository
 
-_PUSH_SECONDS = 3600.0
-
 
 @dataclass(frozen=True)
 class _Standing:
@@ -22,13 +20,14 @@ class _Standing:
     checked_out: str = ""
 
 
-def publish(mirror: Git, source: SourceRepository, run_id: str, commit: str, *, push: bool) -> None:
+def publish(mirror: Git, source: SourceRepository, run_id: str, commit: str) -> None:
     """Move branch ``autopack/<run_id>`` of ``source`` to ``commit``, by compare-and-swap.
 
     The branch is ours to move while it stands where this function left it, or would have left it
-    before a crash. GitFailed when the user moved it or has it checked out.
+    before a crash. GitFailed when the user moved it or has it checked out. A URL is given nothing:
+    to servers goes only what a run was told to push.
     """
-    if source.is_url and not push:
+    if source.is_url:
         return
     branch = f"refs/heads/autopack/{run_id}"
     published = f"refs/autopack-published/{run_id}"
@@ -38,17 +37,13 @@ def publish(mirror: Git, source: SourceRepository, run_id: str, commit: str, *, 
     if standing.commit != commit:
         _refuse_unless_ours(standing, ours, branch, source, commit)
         mirror.run("update-ref", intended, commit)
-        give = _push if source.is_url else _fetch
-        give(mirror, source, branch, commit, standing.commit)
+        _fetch(mirror, source, branch, commit, standing.commit)
     if ours != [commit]:
         done = f"update {published} {commit}\ndelete {intended}\n"
         mirror.run("update-ref", "--stdin", input=done)
 
 
 def _standing(source: SourceRepository, branch: str) -> _Standing:
-    if source.is_url:
-        listed = source.git.run("ls-remote", "--", source.location, branch)
-        return _Standing(listed.partition("\t")[0])
     listed = source.git.run("for-each-ref", "--format=%(objectname)%00%(worktreepath)", branch)
     commit, _, folder = listed.removesuffix("\n").partition("\0")
     return _Standing(commit, folder)
@@ -80,12 +75,4 @@ def _fetch(mirror: Git, source: SourceRepository, branch: str, commit: str, old:
     source.git.run(
         "update-ref", "--no-deref", "-m", "autopack: publish", branch, commit,
         old or "0" * len(commit),
-    )  # fmt: skip
-
-
-def _push(mirror: Git, source: SourceRepository, branch: str, commit: str, old: str) -> None:
-    Git(git_dir=mirror.git_dir, as_user=True).run(
-        "push", "--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no",
-        f"--force-with-lease={branch}:{old}", "--", source.location, f"{commit}:{branch}",
-        timeout=_PUSH_SECONDS,
     )  # fmt: skip

@@ -43,6 +43,11 @@ class SourceRepository:
             return _open_url(location)
         return _open_folder(Path(location).expanduser())
 
+    @classmethod
+    def named(cls, location: str) -> SourceRepository:
+        """The repository at a ``location`` that `open` gave, which is not looked at again."""
+        return cls(location, _key(location))
+
     @property
     def is_url(self) -> bool:
         return self.git_dir is None

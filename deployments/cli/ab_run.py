@@ -38,13 +38,14 @@ def run(
     from autopack.store.engine import Database
     from deployments.cli.ab import print_analysis
     from deployments.cli.executing import execute_watched
-    from deployments.cli.serving import start_server
+    from deployments.cli.serving import check_server, start_server
     from flows.process import INTERRUPTED
 
     if max_concurrent_pairs is not None and max_concurrent_pairs < 1:
         raise BadInput(f"--max is {max_concurrent_pairs}", field="max", hint="use 1 or more")
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
+    check_server(settings)
     registered = register_experiment(spec, db=db, home=settings.home, push=push)
     answers = start_server(settings)
     planned = registered.declared.planned

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from autopack.budget import Limits
-from autopack.errors import BadInput
+from autopack.budget import Limits, check_cap
 from autopack.execution.view import level_view
 from autopack.ids import check_id
 from autopack.settings import Settings
@@ -30,8 +29,8 @@ def set_(
     """Give a campaign its caps; what is left out is not limited."""
     check_id(campaign, "campaign")
     for name, cap in (("tokens", tokens), ("cost", cost), ("minutes", minutes)):
-        if cap is not None and not 0 < cap < 10**15:
-            raise BadInput(f"the cap on {name} is {cap}", field=name, hint="use more than 0")
+        if cap is not None:
+            check_cap(cap, name)
     db = Database.open(Settings.from_environment().database_url)
     set_campaign(db, campaign, Limits(tokens, cost, minutes))
     return _show(db, campaign, as_json)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import httpx
-
-from autopack.errors import BadInput, Refused
+from autopack.errors import BadInput
 from autopack.settings import Settings
 from deployments.cli.output import AsJson, note, out, print_json
+from deployments.reaching import check_reachable
 from deployments.setting_up import set_up
 from flows.server import server_url
 
@@ -27,7 +26,7 @@ def deploy(*, as_json: AsJson = False) -> int:
             field="PREFECT_API_URL",
             hint="set PREFECT_API_URL to its API, or start one with `autopack up`",
         )
-    _check_reachable(url)
+    check_reachable(url)
     note(f"setting up {url}")
     found = set_up(os.environ | {"PREFECT_API_URL": url})
     if as_json:
@@ -35,19 +34,6 @@ def deploy(*, as_json: AsJson = False) -> int:
     else:
         _print(found)
     return 0
-
-
-def _check_reachable(url: str) -> None:
-    """Raise Refused when nothing answers there as a Prefect server does."""
-    try:
-        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=10)
-        answer.raise_for_status()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Refused(
-            f"no Prefect server answers at {url}: {error}".splitlines()[0],
-            field="PREFECT_API_URL",
-            hint="PREFECT_API_URL ends in /api; `autopack up` starts a server",
-        ) from error
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -62,4 +48,10 @@ def _print(found: dict[str, Any]) -> None:
         name if enabled else f"{name} (off)" for name, enabled in found["automations"].items()
     )
     out.print(f"automations  {', '.join(automations)}")
-    out.print(f"a worker     prefect worker start --pool {pool['name']} --type {pool['type']}")
+    out.print(f"a worker     {worker_command(pool['name'], pool['type'])}")
+
+
+def worker_command(pool: str, kind: str) -> str:
+    """What starts a worker of the pool; only the process worker is part of Prefect itself."""
+    command = f"prefect worker start --pool {pool} --type {kind}"
+    return command if kind == "process" else f"uv run --with prefect-{kind} {command}"

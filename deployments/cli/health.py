@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import httpx
 from rich.markup import escape
 
 from autopack import __version__
@@ -17,6 +16,7 @@ from autopack.store.circuits import list_circuits
 from autopack.store.engine import Database
 from autopack.workspace import sandbox
 from deployments.cli.output import AsJson, out, print_json
+from deployments.reaching import server_version, unreachable
 
 
 def health(*, as_json: AsJson = False) -> int:
@@ -87,18 +87,18 @@ def _circuits(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _prefect(settings: Settings) -> dict[str, Any]:
-    """The server that flows would use; None for reachable when each process starts its own."""
+    """The server that flows would use; None for reachable when each process starts its own.
+
+    The version is None, too, when the server asks for a login that it is not given.
+    """
     from flows.server import server_url
 
     url = server_url(settings)
     if url is None:
         return {"reachable": None, "url": None, "version": None}
-    try:
-        answer = httpx.get(f"{url.rstrip('/')}/admin/version", timeout=3)
-        answer.raise_for_status()
-    except httpx.HTTPError:
-        return {"reachable": False, "url": url, "version": None}
-    return {"reachable": True, "url": url, "version": answer.json()}
+    reachable = unreachable(url, seconds=3) is None
+    version = server_version(url, os.environ) if reachable else None
+    return {"reachable": reachable, "url": url, "version": version}
 
 
 def _print(answer: dict[str, Any]) -> None:

@@ -96,6 +96,9 @@ def phase_table(run: dict[str, Any]) -> Table:
 
 def print_run(run: dict[str, Any]) -> None:
     """A run for people: its state, its phases, what it spent, where its work is."""
+    from autopack.execution.whereabouts import where_branch_is
+    from autopack.settings import Settings
+
     out.print(f"{state_text(run['state'])}  {escape(run['goal'])}")
     if run["failure_reason"]:
         out.print(f"  {escape(run['failure_reason'])}")
@@ -113,6 +116,9 @@ def print_run(run: dict[str, Any]) -> None:
     out.print(f"run     {run['run_id']}")
     where = run["branch"] if run["head_commit"] else "nothing completed yet"
     out.print(f"branch  {where}")
+    found = where_branch_is(run, Settings.from_environment().home)
+    if found is not None:
+        out.print(f"        {escape(found)}")
     for phase in run["phases"]:
         if phase["failure"]:
             out.print(f"\n{phase['phase_id']}: {escape(phase['failure']['message'])}")

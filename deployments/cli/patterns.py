@@ -15,7 +15,9 @@ from autopack.recovery.hardening.registry import patterns as known_patterns
 from autopack.validation.detect import detect
 from deployments.cli.output import AsJson, out, print_json
 
-Off = Annotated[tuple[str, ...], Parameter(help="A pattern to leave out; may be repeated.")]
+Off = Annotated[
+    tuple[str, ...], Parameter(help="A pattern to leave out; may be repeated.", negative="")
+]
 
 
 def list_patterns(*, off: Off = (), as_json: AsJson = False) -> int:
@@ -38,10 +40,10 @@ def match(
     *,
     repo: Annotated[Path | None, Parameter(help="The repository it failed in.")] = None,
     changed: Annotated[
-        tuple[str, ...], Parameter(help="A file that was changed; may be repeated.")
+        tuple[str, ...], Parameter(help="A file that was changed; may be repeated.", negative="")
     ] = (),
     scope: Annotated[
-        tuple[str, ...], Parameter(help="A path that may be changed; may be repeated.")
+        tuple[str, ...], Parameter(help="A path that may be changed; may be repeated.", negative="")
     ] = (),
     off: Off = (),
     as_json: AsJson = False,

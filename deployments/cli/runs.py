@@ -21,7 +21,7 @@ from autopack.workspace.source import SourceRepository
 from deployments.cli.executing import INTERRUPTED, execute, exit_code
 from deployments.cli.options import Push
 from deployments.cli.output import AsJson, note, print_json, print_run
-from deployments.cli.serving import start_server
+from deployments.cli.serving import check_server, start_server
 
 
 def run(
@@ -54,6 +54,7 @@ def run(
     """
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
+    check_server(settings)
     options, secrets = _configured(builder, settings)
     stored = prepare_run(
         RunRequest(

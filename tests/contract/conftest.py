@@ -88,16 +88,19 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
+def stored_run(project: Project, settings: Settings) -> str:
+    """The id of a run that nobody has executed yet."""
+    db = Database.open(settings.database_url)
+    _store(project, "stored", db, settings)
+    db.close()
+    return "stored"
+
+
+@pytest.fixture
 def failed_run(project: Project, settings: Settings) -> str:
     """The id of a run that completed a phase and failed at the next."""
     db = Database.open(settings.database_url)
-    request = RunRequest(
-        plan=str(project.plan),
-        repo=str(project.repository),
-        builder_options={"recording": str(project.recording)},
-        run_id="failed",
-    )
-    prepare_run(request, db=db, settings=settings, clock=SystemClock())
+    _store(project, "failed", db, settings)
     session = open_session("failed", db=db, settings=settings, clock=SystemClock())
     try:
         asyncio.run(_execute(session))
@@ -107,6 +110,16 @@ def failed_run(project: Project, settings: Settings) -> str:
         close_session(session)
         db.close()
     return "failed"
+
+
+def _store(project: Project, run_id: str, db: Database, settings: Settings) -> None:
+    request = RunRequest(
+        plan=str(project.plan),
+        repo=str(project.repository),
+        builder_options={"recording": str(project.recording)},
+        run_id=run_id,
+    )
+    prepare_run(request, db=db, settings=settings, clock=SystemClock())
 
 
 async def _execute(session: RunSession) -> None:

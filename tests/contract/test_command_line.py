@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.processes import AUTOPACK
+from support.experiments import agent, make_trial
+from support.processes import AUTOPACK, Machine
 from support.projects import Project
 
+from autopack.settings import Settings
 from deployments.cli import run_command
 
 # command, positional arguments in order, options
@@ -70,6 +72,10 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     # every listing can be paged
     ("runs", (), ("--state", "--limit", "--after")),
     ("plan check", ("FILE",), ()),
+    ("plan normalise", ("FILE",), ("--repo", "--accept-low-confidence")),
+    ("plan normalize", ("FILE",), ("--repo", "--accept-low-confidence")),
+    ("patterns list", (), ()),
+    ("patterns match", ("FILE",), ("--repo", "--changed", "--scope")),
     ("toolchain", ("DIRECTORY",), ()),
     ("db upgrade", (), ()),
     ("db check", (), ()),
@@ -117,13 +123,13 @@ def test_no_switch_has_a_negative_that_nobody_promised(capsys: pytest.CaptureFix
         assert set(negatives) <= set(options), command
 
 
-@pytest.mark.parametrize("command", ["", "plan", "builders", "usage", "budget", "db"])
+@pytest.mark.parametrize("command", ["", "plan", "patterns", "builders", "usage", "budget", "db"])
 def test_help_lists_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = help_of(command, capsys)
     for name, _, _ in COMMANDS:
         group, _, last = name.rpartition(" ")
         if group == command:
-            assert re.search(rf"│ {last} ", text), name
+            assert re.search(rf"│ (?:\w+ \()?{last}\b", text), name
 
 
 def test_the_help_of_every_command_ends_in_a_full_stop(capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,6 +142,9 @@ def test_at_cap_is_one_of_two(autopack: Any, project: Project) -> None:
     assert answer.code == 2
     assert "at-cap" in answer.json["error"]["message"]
 
+
+# More than a 64-bit column holds.
+HUGE = str(10**19)
 
 # what is typed, and the exit code; every row is asked for JSON too
 ANSWERS: list[tuple[list[str], int]] = [
@@ -153,6 +162,8 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["metrics", "failed"], 0),
     (["metrics", "--since", "7d"], 0),
     (["health"], 0),
+    (["patterns", "list"], 0),
+    (["patterns", "match", "PLAN", "--repo", "REPO"], 0),
     (["ab", "power", "--sd", "0.5"], 0),
     # bad input and refusals
     (["approve", "nobody"], 2),
@@ -170,6 +181,10 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["budget", "show", "nobody"], 2),
     (["up", "--port", "99999999"], 2),
     (["budget", "set", "all", "--tokens", "0"], 2),
+    (["budget", "set", "all", "--cost", "nan"], 2),
+    (["budget", "set", "all", "--cost", "snan"], 2),
+    (["budget", "set", "all", "--cost", "inf"], 2),
+    (["budget", "set", "all", "--minutes", "nan"], 2),
     ([], 2),
     (["plan"], 2),
     (["nonsense"], 2),
@@ -185,6 +200,7 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["run", "PLAN", "--repo", "REPO", "--set", "nonsense"], 2),
     (["run", "PLAN", "--repo", "REPO", "--set", "speed=fast"], 2),
     (["run", "PLAN", "--repo", "REPO", "--set", "recording=RECORDING", "--token-cap", "0"], 2),
+    (["run", "PLAN", "--repo", "REPO", "--set", "recording=RECORDING", "--token-cap", HUGE], 2),
     (["run", "PLAN", "--repo", "REPO", "--set", "recording=RECORDING", "--enable", "x"], 2),
     (["show"], 2),
     (["show", "nobody"], 2),
@@ -195,11 +211,17 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["usage", "--limit", "0"], 2),
     (["import", "nowhere.csv"], 2),
     (["db", "retain", "--older-than", "soon"], 2),
+    (["db", "retain", "--older-than", "999999w"], 2),
     (["resume", "nobody"], 2),
     (["resume", "failed"], 2),
     (["cancel", "nobody"], 2),
     (["cancel", "failed"], 2),
     (["plan", "check", "nowhere.yaml"], 2),
+    (["plan", "normalise", "nowhere.md"], 2),
+    (["plan", "normalise", "PLAN", "--repo", "nowhere"], 2),
+    (["patterns", "match", "nowhere.log"], 2),
+    (["patterns", "match", "PLAN", "--repo", "nowhere"], 2),
+    (["patterns", "list", "--off", "nonsense"], 2),
     (["toolchain", "nowhere"], 2),
     (["up", "--port", "many"], 2),
     (["deploy"], 2),
@@ -260,7 +282,6 @@ def test_without_json_answers_go_to_stdout_and_errors_to_stderr(
 
 
 def test_drift_in_the_database_is_exit_code_1(autopack: Any, failed_run: str) -> None:
-    from autopack.settings import Settings
     from autopack.store.engine import Database
 
     db = Database.open(Settings.from_environment().database_url)
@@ -288,6 +309,42 @@ def test_an_installation_without_its_prefect_is_degraded_and_works(
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
     answer = autopack("health", "--json")
     assert (answer.code, answer.json["status"]) == (0, "degraded")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999/api", "ftp://x/api", "nonsense"])
+def test_an_address_that_is_none_is_told_like_a_server_that_is_gone(
+    url: str, autopack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    answer = autopack("health", "--json")
+    assert (answer.code, answer.json["prefect"]["reachable"]) == (0, False)
+
+
+# these ask for the server before they store anything
+@pytest.mark.parametrize("command", ["run", "ab run"])
+def test_without_its_server_a_command_stores_nothing(
+    command: str, autopack: Any, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+    trial = make_trial(tmp_path / "trial", plans=1, control=agent(1), treatment=agent(1))
+    words = project.run_args if command == "run" else [str(trial.spec)]
+    answer = autopack(*command.split(), *words, "--json")
+    assert (answer.code, answer.json["error"]["field"]) == (2, "PREFECT_API_URL")
+    rows = autopack("db", "identity", "--json").json["rows"]
+    assert {rows["runs"], rows["ab_tests"]} == {0}
+
+
+# and these have nothing to store before their flow
+@pytest.mark.parametrize("command", ["resume", "fleet", "reconcile"])
+def test_a_server_that_is_gone_is_named(
+    command: str, project: Project, settings: Settings, stored_run: str
+) -> None:
+    words = {"resume": [stored_run], "fleet": project.run_args}.get(command, [])
+    machine = Machine(settings.home, settings.database_url, "http://127.0.0.1:1/api")
+    answer = machine.run(command, *words, "--json")
+    error = answer.json["error"]
+    assert (answer.code, error["field"]) == (2, "PREFECT_API_URL"), answer.stderr
+    assert "127.0.0.1:1" in error["message"]
 
 
 # what a run ended as, and the exit code of the command that executed it

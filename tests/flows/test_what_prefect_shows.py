@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.projects import call, make_project
+from support.projects import call, git, make_project, make_remote
 
 # The engine of the application database makes no difference to what Prefect shows.
 pytestmark = pytest.mark.parametrize("engine_name", ["sqlite"])
@@ -90,3 +92,32 @@ async def test_what_a_run_leaves_in_prefect(run: dict[str, Any], events: list[An
     summary = artifacts["autopack-summary-shown-run"].data
     for words in (run["goal"], run["state"], "| one | COMPLETE | 2 | 7 |", "| two | FAILED |"):
         assert words in summary
+
+
+async def test_the_branch_of_a_url_can_be_fetched_as_the_summary_says(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from prefect import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    from deployments.cli.output import print_run
+    from flows import execute_run
+
+    project = make_project(tmp_path, {"one": [[call(5), {"files": {"a": "1"}}]]})
+    url = f"file://{make_remote(project.repository)}"
+    run = await execute_run(
+        plan=str(project.plan),
+        repo=url,
+        builder_options=f"recording={project.recording}",
+        run_id="of-url",
+    )
+    assert run["state"] == "DONE_SUCCESS"
+    async with get_client() as client:
+        key = ArtifactFilterKey(like_="summary-of-url")
+        (summary,) = await client.read_artifacts(artifact_filter=ArtifactFilter(key=key))
+    print_run(run)
+    for text in (str(summary.data), capsys.readouterr().out):
+        found = re.search(r"`git (fetch .+)`", text)
+        assert found is not None, text
+        git(project.repository, *shlex.split(found[1]))
+        assert git(project.repository, "rev-parse", run["branch"]).strip() == run["head_commit"]

@@ -59,6 +59,18 @@ def test_what_an_operator_changed_stays_when_it_is_deployed_again(deployed: Mach
     api(deployed, "POST", f"/deployments/{run['id']}/schedules", [hourly])
     api(deployed, "PATCH", f"/automations/{automation(deployed)['id']}", {"enabled": False})
     api(deployed, "PATCH", "/work_pools/autopack", {"concurrency_limit": 7})
+    api(deployed, "POST", "/work_pools/", {"name": "elsewhere", "type": "process"})
+    changed: dict[str, Any] = {
+        "parameters": {"builder": "claude-code"},
+        "job_variables": {"env": {"MY_OWN": "{{ prefect.variables.mine }}"}},
+        "tags": ["autopack", "mine"],
+        "description": "Ours, at night.",
+        "paused": True,
+        "work_pool_name": "elsewhere",
+        "work_queue_name": "slow",
+    }
+    path = f"/deployments/{run['id']}"
+    api(deployed, "PATCH", path, changed | {"concurrency_limit": 2, "entrypoint": "old.run:gone"})
 
     again = deployed.run("deploy", "--json")
 
@@ -67,12 +79,25 @@ def test_what_an_operator_changed_stays_when_it_is_deployed_again(deployed: Mach
     assert again.json["automations"] == {ZOMBIES: False}
     assert "execute-run/run" in again.json["deployments"]
     assert "autopack-builder-claude-code" in again.json["blocks"]
-    schedules = api(deployed, "GET", f"/deployments/{run['id']}")["schedules"]
+    kept = api(deployed, "GET", path)
+    assert {name: kept[name] for name in changed} == changed
+    assert kept["global_concurrency_limit"]["limit"] == 2
+    assert kept["entrypoint"] == run["entrypoint"], "what Autopack decides is brought up to date"
+    assert kept["parameter_openapi_schema"] == run["parameter_openapi_schema"]
+    schedules = kept["schedules"]
     assert sorted(str(one["slug"]) for one in schedules) == ["None", "nightly"]
     assert all(one["active"] for one in schedules)
     assert api(deployed, "GET", "/work_pools/autopack")["concurrency_limit"] == 7
-    for one in schedules:
-        api(deployed, "DELETE", f"/deployments/{run['id']}/schedules/{one['id']}")
+
+    api(deployed, "DELETE", path)
+    once_more = deployed.run("deploy", "--json")
+    assert once_more.json["deployments"] == again.json["deployments"]
+    made = api(deployed, "GET", "/deployments/name/execute-run/run")
+    assert (made["id"] != run["id"], made["tags"], made["work_pool_name"]) == (
+        True,
+        ["autopack"],
+        "autopack",
+    )
 
 
 def test_a_server_that_does_not_answer_is_named(machine: Machine) -> None:

@@ -88,6 +88,18 @@ def test_an_answer_raises_the_cap_that_was_asked_about(held, scope, resource, ca
     assert approvals.pending(held.db, "run-1") is None
 
 
+@pytest.mark.parametrize("scope", [Scope.RUN, Scope.PHASE])
+@pytest.mark.parametrize("cap", ["nan", "sNaN", "inf", "-1", "0", "1e20"])
+@pytest.mark.parametrize("resource", Resource)
+def test_an_answer_that_is_no_number_is_refused(held, scope, cap, resource):
+    ask(held, scope, resource)
+    given = Answer(approved=True, by="ann", new_cap=Decimal(cap), resource=resource)
+    with pytest.raises(BadInput) as refused:
+        approvals.answer(held.db, "run-1", given)
+    assert refused.value.field in ("token_cap", "cost_cap", "minutes_cap")
+    assert approvals.pending(held.db, "run-1") is not None
+
+
 def test_an_answer_that_raises_nothing_is_refused(held):
     with pytest.raises(Refused):
         approvals.answer(held.db, "run-1", Answer(approved=True, by="ann"))
