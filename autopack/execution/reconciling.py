@@ -155,7 +155,6 @@ def _remove_refs(git: Git, run_id: str) -> None:
         f"refs/autopack-base/{run_id}",
         f"refs/autopack-published/{run_id}",
         f"refs/autopack-publishing/{run_id}",
-        f"refs/heads/autopack/{run_id}",
     )
     if names.strip():
         git.run("update-ref", "--stdin", input=names)

@@ -25,7 +25,6 @@ class Mirror:
     refs/autopack-base/<run>                 keeps the commit a run started from
     refs/autopack/<run>/<phase>/<attempt>    the commit of an attempt, failed ones included
     refs/autopack-embedded/<commit>          files of a repository that an agent made inside
-    refs/heads/autopack/<run>                the run's branch: its last completed phase
     refs/autopack-published/<run>            what the user's repository was last given
     """
 
@@ -75,10 +74,6 @@ class Mirror:
     def attempt_ref(run_id: str, phase_id: str, attempt: int) -> str:
         return f"refs/autopack/{run_id}/{phase_id}/{attempt}"
 
-    @staticmethod
-    def branch_ref(run_id: str) -> str:
-        return f"refs/heads/autopack/{run_id}"
-
     def read_ref(self, ref: str) -> str | None:
         """The commit a full ref name points at, None when there is no such ref."""
         found = self.git.call("rev-parse", "--verify", "--quiet", ref)
@@ -96,10 +91,6 @@ class Mirror:
         current = self.read_ref(ref)
         if current != new:
             raise GitFailed(f"{ref} is at {current}, not at {old}: {moved.errors.strip()}")
-
-    def set_branch(self, run_id: str, commit: str, old: str | None) -> None:
-        """Move the run's branch from ``old`` (None: it must not exist) to ``commit``."""
-        self.set_ref(self.branch_ref(run_id), commit, old=old)
 
     def publish(self, run_id: str, commit: str) -> None:
         """Give the user's repository branch ``autopack/<run_id>`` at ``commit``.

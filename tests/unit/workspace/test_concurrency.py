@@ -21,7 +21,6 @@ def prepare(number):
     workspace = Workspace.create(mirror, home / run / "work", base)
     (workspace.path / f"{number}.txt").write_text("x", encoding="utf-8")
     taken = workspace.snapshot(parent=base, message="x", ref=mirror.attempt_ref(run, "p", 1))
-    mirror.set_branch(run, taken.commit, None)
     mirror.publish(run, taken.commit)
     return [change.path for change in taken.changes]
 

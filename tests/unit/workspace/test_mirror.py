@@ -25,10 +25,8 @@ def test_the_first_of_many_makes_the_mirror_and_leaves_no_trash(user, base, tmp_
 
 
 def test_the_users_branches_stay_out(user, open_mirror):
-    user.git("branch", "autopack")  # would block autopack/<run>
     mirror = open_mirror(user)
     assert mirror.git.run("for-each-ref", "refs/heads") == ""
-    mirror.set_branch("run-1", user.git("rev-parse", "HEAD"), None)
 
 
 def test_later_commits_and_tags_are_fetched(user, mirror):
@@ -99,7 +97,6 @@ def test_a_repository_with_long_ids_can_be_a_source(make_repository, open_mirror
     repository = make_repository("sha256", "--object-format=sha256")
     head = repository.git("rev-parse", "HEAD")
     mirror = open_mirror(repository)
-    mirror.set_branch("run-1", head, None)
     mirror.publish("run-1", head)
     assert repository.git("rev-parse", "autopack/run-1") == head
 
@@ -125,7 +122,6 @@ def test_every_valid_id_makes_a_ref(mirror, base, name):
     assert is_valid_id(name)
     mirror.ensure(base, name)
     mirror.set_ref(mirror.attempt_ref(name, name, 1), base, old=None)
-    mirror.set_branch(name, base, None)
     mirror.publish(name, base)
 
 

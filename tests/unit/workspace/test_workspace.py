@@ -37,7 +37,7 @@ def test_the_users_tags_are_there_to_derive_versions_from(user, open_mirror, tmp
 
 
 def test_the_results_of_other_runs_cannot_be_seen(mirror, base, tmp_path, in_folder):
-    mirror.set_branch("run-0", base, None)
+    mirror.set_ref(mirror.attempt_ref("run-0", "p", 1), base, old=None)
     workspace = Workspace.create(mirror, tmp_path / "w", base)
     assert in_folder(workspace.path, "for-each-ref") == ""
 
