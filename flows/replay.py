@@ -12,9 +12,10 @@ from prefect.runtime import flow_run as current_flow_run
 
 from autopack.campaigns.compare import unfinished
 from autopack.campaigns.lanes import replays_of
-from autopack.campaigns.planning import plan_campaign
+from autopack.campaigns.planning import PlannedCampaign, plan_campaign
 from autopack.clock import SystemClock
 from autopack.errors import BadInput
+from autopack.execution.fleet import FleetItem
 from flows.executors import check_executor
 from flows.fleet import execute_all
 from flows.opening import application
@@ -48,8 +49,10 @@ async def replay_campaign(
     """Run finished runs again and say what other features bring.
 
     Each is run twice: as it was (the baseline) and with the features of the candidate, for of
-    failed runs some succeed a second time whatever is changed. Returns the report; while runs
-    have not ended ``campaign``, ``finished`` (false) and their ids; in a dry run the selection.
+    failed runs some succeed a second time whatever is changed. Runs whose repository or recording
+    is gone are left out, and named with the reason. Returns the report; while runs have not ended
+    ``campaign``, ``finished`` (false), their ids as ``unfinished`` and, as ``unfinished_runs``,
+    run_id, state and error of each; in a dry run the selection.
 
     Args:
         state: Runs that ended in this state; FAILED means any failed state.
@@ -64,8 +67,10 @@ async def replay_campaign(
         dry_run: Only show what would be run and what it may cost.
         executor: inline in this process, each in an operating-system process of its own, or each
             as a deployment on a work pool.
-        token_cap: The most tokens of all replays together; the sum of their caps when left out.
-        name: A name for the campaign. The name of an interrupted one goes on with it.
+        token_cap: The most tokens of all replays together; when left out the sum of their caps,
+            and the cap that it has for a campaign that goes on.
+        name: A name for the campaign. The name of an interrupted one goes on with it, with the
+            runs and features that it began with: others are refused.
         database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
         push: A remote of the repository, a path or a URL: every attempt is pushed there. Replays
             are pushed nowhere when left out, also those of runs that were.
@@ -96,6 +101,8 @@ async def replay_campaign(
         )
         if dry_run:
             return planned.as_json()
+        for one in planned.left_out:
+            get_run_logger().warning("%s is left out: %s", one.run_id, one.reason)
         replays = await store_replays(db, planned)
         items = await execute_all(
             replays,
@@ -106,15 +113,27 @@ async def replay_campaign(
             settings=settings,
             database=database,
         )
-        left = unfinished(db, planned.campaign)
+        left = unfinished(db, planned.campaign, without=planned.without)
         if left:
-            for item in items:
-                if item.run_id in left and item.error:
-                    get_run_logger().warning("%s: %s", item.run_id, item.error)
-            return {"campaign": called, "finished": False, "unfinished": left}
-        report = await report_on_replays(db, planned.campaign, settings)
+            return _as_it_stands(planned, [item for item in items if item.run_id in left])
+        report = await report_on_replays(db, planned, settings)
         get_run_logger().info("%s", report.sentence)
         return {"finished": True, **report.model_dump(mode="json")}
+
+
+def _as_it_stands(planned: PlannedCampaign, left: list[FleetItem]) -> dict[str, Any]:
+    """What a campaign answers while runs of it have not ended."""
+    for item in left:
+        get_run_logger().warning("%s is %s: %s", item.run_id, item.state, item.error or "stopped")
+    return {
+        "campaign": planned.campaign.campaign_id,
+        "finished": False,
+        "unfinished": [item.run_id for item in left],
+        "unfinished_runs": [
+            {"run_id": item.run_id, "state": item.state, "error": item.error} for item in left
+        ],
+        "left_out": [one.model_dump() for one in planned.left_out],
+    }
 
 
 @replay_campaign.on_cancellation

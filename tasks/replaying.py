@@ -11,7 +11,6 @@ from prefect.cache_policies import NO_CACHE
 
 from autopack.campaigns import compare, lanes, report
 from autopack.campaigns.compare import CampaignReport
-from autopack.campaigns.lanes import Campaign
 from autopack.campaigns.planning import PlannedCampaign
 from autopack.settings import Settings
 from autopack.store.engine import Database
@@ -23,13 +22,18 @@ async def store_replays(db: Database, planned: PlannedCampaign) -> list[str]:
     """Register the campaign and store its runs, each once; their ids in the order to run them."""
     campaign = planned.campaign
     await asyncio.to_thread(lanes.register, db, campaign, token_cap=planned.token_cap)
-    return await asyncio.to_thread(lanes.store_replays, db, campaign, planned.remotes)
+    return await asyncio.to_thread(
+        lanes.store_replays, db, campaign, planned.remotes, without=planned.without
+    )
 
 
 @task(name="report on replays", cache_policy=NO_CACHE, tags=["autopack"])
-async def report_on_replays(db: Database, campaign: Campaign, settings: Settings) -> CampaignReport:
+async def report_on_replays(
+    db: Database, planned: PlannedCampaign, settings: Settings
+) -> CampaignReport:
     """Compare the lanes, write the report below the home, and publish it."""
-    found = await asyncio.to_thread(compare.compare, db, campaign)
+    campaign = planned.campaign
+    found = await asyncio.to_thread(compare.compare, db, campaign, left_out=planned.left_out)
     folder: Path = settings.home / "reports" / campaign.campaign_id
     await asyncio.to_thread(report.write_report, found, folder)
     await acreate_markdown_artifact(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 
 from autopack.campaigns.lanes import Campaign, Lane, replays_of
+from autopack.campaigns.replayable import LeftOut
 from autopack.experiments.analysis import analyse
 from autopack.experiments.fingerprint import Treatment
 from autopack.experiments.from_runs import RunPair, judge_pairs
@@ -84,6 +85,7 @@ class CampaignReport(BaseModel):
     ``effect`` is candidate minus baseline, from pairs of replays that count; ``naive`` candidate
     minus original; ``regression_to_the_mean`` baseline minus original, which running again
     brings without any change. ``analysis`` is that of ``autopack ab analyse`` over the pairs.
+    ``left_out`` are the originals that could not be replayed, which nothing else here counts.
     """
 
     schema_version: Literal[1] = 1
@@ -99,6 +101,7 @@ class CampaignReport(BaseModel):
     still_failing: list[StillFailing]
     items: list[Item]
     analysis: Analysis | None
+    left_out: list[LeftOut] = []
 
 
 @dataclass(frozen=True)
@@ -110,21 +113,27 @@ class Lanes:
     lines: Mapping[str, RunLine]
 
 
-def unfinished(db: Database, campaign: Campaign) -> list[str]:
-    """The replays that have not ended, or were not even stored."""
+def unfinished(db: Database, campaign: Campaign, *, without: Collection[str] = ()) -> list[str]:
+    """The replays that have not ended, or were not even stored.
+
+    ``without`` names the originals that are left out.
+    """
     stored = replays_of(db, campaign.campaign_id)
     return [
         campaign.replay_id(run_id, lane)
         for run_id in campaign.run_ids
+        if run_id not in without
         for lane in campaign.lanes
         if (run := stored.get((run_id, lane))) is None or not run.state.is_final
     ]
 
 
-def compare(db: Database, campaign: Campaign) -> CampaignReport:
-    """Compare the lanes of a campaign whose runs have all ended."""
-    lanes = _read(db, campaign)
-    items = [_item(run_id, lanes) for run_id in campaign.run_ids]
+def compare(
+    db: Database, campaign: Campaign, *, left_out: Sequence[LeftOut] = ()
+) -> CampaignReport:
+    """Compare the lanes of a campaign whose runs have all ended but those ``left_out``."""
+    lanes = _read(db, campaign, {one.run_id for one in left_out})
+    items = [_item(run_id, lanes) for run_id in lanes.originals]
     sums = {
         lane.value: _summary([run for item in items if (run := _of(item, lane)) is not None])
         for lane in (Lane.ORIGINAL, *campaign.lanes)
@@ -134,6 +143,10 @@ def compare(db: Database, campaign: Campaign) -> CampaignReport:
     analysis = _analysis(db, campaign, lanes) if campaign.has_baseline else None
     effect = regression = None
     notes: list[str] = []
+    if left_out:
+        notes.append(
+            f"{count(len(left_out), 'run')} could not be replayed, and nothing here counts them."
+        )
     if analysis is None:
         notes.append(NO_BASELINE)
     else:
@@ -160,14 +173,16 @@ def compare(db: Database, campaign: Campaign) -> CampaignReport:
         still_failing=_still_failing(db, [item.candidate for item in items]),
         items=items,
         analysis=analysis,
+        left_out=list(left_out),
     )
 
 
-def _read(db: Database, campaign: Campaign) -> Lanes:
-    originals = {run_id: get_run(db, run_id) for run_id in campaign.run_ids}
+def _read(db: Database, campaign: Campaign, without: Collection[str]) -> Lanes:
+    wanted = [run_id for run_id in campaign.run_ids if run_id not in without]
+    originals = {run_id: get_run(db, run_id) for run_id in wanted}
     replays = replays_of(db, campaign.campaign_id)
-    wanted = [*originals, *(run.run_id for run in replays.values())]
-    lines = {line.run_id: line for line in run_lines(db, wanted)}
+    both = [*originals, *(run.run_id for run in replays.values())]
+    lines = {line.run_id: line for line in run_lines(db, both)}
     return Lanes(originals, replays, lines)
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import sqlalchemy as sa
 
 from autopack.budget import Limits
-from autopack.errors import BadInput
+from autopack.errors import BadInput, NotFound
 from autopack.ids import check_id
 from autopack.plan.features import kill_switches, resolve_features
 from autopack.plan.model import Plan
-from autopack.store.budgets import set_campaign
+from autopack.store.budgets import campaign_level, set_campaign
 from autopack.store.campaign_tables import replay_campaigns
 from autopack.store.engine import Database, insert_new, now, reading
 from autopack.store.reading import Source, get_plan_body, get_run
@@ -52,6 +52,24 @@ class Campaign:
         """What the replay of an original in a lane is called."""
         return f"{self.campaign_id}-{self.run_ids.index(run_id) + 1}-{lane}"
 
+    def check_same(
+        self,
+        *,
+        run_ids: Collection[str],
+        enable: Collection[str],
+        disable: Collection[str],
+        baseline: bool,
+    ) -> None:
+        """Raise BadInput when something that is named is not as this campaign began."""
+        asked = replace(
+            self,
+            enable=tuple(sorted(set(enable))) or self.enable,
+            disable=tuple(sorted(set(disable))) or self.disable,
+            has_baseline=self.has_baseline and baseline,
+        )
+        if asked != self or (run_ids and set(run_ids) != set(self.run_ids)):
+            raise _another(self.campaign_id)
+
     def features(self, original: RunRow, lane: Lane) -> tuple[str, ...]:
         """What a replay has on; a kill switch holds for replays too. Raises BadInput."""
         changed = lane is Lane.CANDIDATE
@@ -66,13 +84,10 @@ class Campaign:
         return tuple(sorted(wanted - off))
 
 
-def check_campaign(campaign: Campaign, originals: Sequence[RunRow]) -> int:
-    """The most tokens that its replays may spend together, each within its original's cap.
-
-    Raises BadInput for an unusable name or an unknown feature, and when nothing would change.
-    """
+def check_campaign(campaign: Campaign, originals: Sequence[RunRow]) -> None:
+    """Raise BadInput for an unusable name or an unknown feature, and when nothing would change."""
     check_id(campaign.campaign_id, "campaign")
-    check_id(campaign.replay_id(originals[-1].run_id, Lane.CANDIDATE), "campaign")
+    check_id(campaign.replay_id(campaign.run_ids[-1], Lane.CANDIDATE), "campaign")
     changed = [
         original
         for original in originals
@@ -84,14 +99,19 @@ def check_campaign(campaign: Campaign, originals: Sequence[RunRow]) -> int:
             field="enable",
             hint="name a feature that they had not, or use --no-baseline to only run them again",
         )
-    return sum(original.token_cap for original in originals) * len(campaign.lanes)
 
 
-def register(db: Database, campaign: Campaign, *, token_cap: int) -> None:
-    """Store the campaign and the budget its runs share; asking for the same again is harmless.
+def register(db: Database, campaign: Campaign, *, token_cap: int | None) -> None:
+    """Store the campaign and what its runs may spend together; None leaves that as it is.
 
-    Raises BadInput when another campaign has that name.
+    Asking for the same again is harmless. Raises BadInput when another campaign has that name.
     """
+    if find_campaign(db, campaign.campaign_id) not in (None, campaign):
+        raise _another(campaign.campaign_id)
+    # First, so that a process that dies in between leaves no campaign without its cap.
+    if token_cap is not None:
+        limits = find_limits(db, campaign.campaign_id) or Limits()
+        set_campaign(db, campaign.campaign_id, replace(limits, tokens=token_cap))
     values = {
         "campaign_id": campaign.campaign_id,
         "run_ids": list(campaign.run_ids),
@@ -104,14 +124,24 @@ def register(db: Database, campaign: Campaign, *, token_cap: int) -> None:
         conn.execute(insert_new(conn, replay_campaigns).values(**values, created_at=now(conn)))
         return find_campaign(conn, campaign.campaign_id)
 
-    stored = db.transact(write)
-    if stored != campaign:
-        raise BadInput(
-            f"{campaign.campaign_id} is another campaign",
-            field="campaign",
-            hint="choose another name, or ask for the same runs and features to go on with it",
-        )
-    set_campaign(db, campaign.campaign_id, Limits(tokens=token_cap))
+    if db.transact(write) != campaign:
+        raise _another(campaign.campaign_id)
+
+
+def _another(campaign_id: str) -> BadInput:
+    return BadInput(
+        f"{campaign_id} is another campaign",
+        field="campaign",
+        hint="choose another name, or ask for the same runs and features to go on with it",
+    )
+
+
+def find_limits(source: Source, campaign_id: str) -> Limits | None:
+    """What the runs of a campaign may spend together, or None when nobody has said that yet."""
+    try:
+        return campaign_level(source, campaign_id).limits
+    except NotFound:
+        return None
 
 
 def find_campaign(source: Source, campaign_id: str) -> Campaign | None:
@@ -130,10 +160,17 @@ def find_campaign(source: Source, campaign_id: str) -> Campaign | None:
     )
 
 
-def store_replays(db: Database, campaign: Campaign, remotes: Mapping[str, str]) -> list[str]:
+def store_replays(
+    db: Database,
+    campaign: Campaign,
+    remotes: Mapping[str, str],
+    *,
+    without: Collection[str] = (),
+) -> list[str]:
     """Store every replay that is not stored yet; the ids of all, in the order to run them.
 
-    ``remotes`` says by repository where its replays are pushed to.
+    ``remotes`` says by repository where its replays are pushed to, ``without`` which originals
+    are left out.
 
     The lanes of an original follow each other in random order, the same in every attempt, so
     that neither lane always meets the warmer cache or the later hour.
@@ -141,8 +178,10 @@ def store_replays(db: Database, campaign: Campaign, remotes: Mapping[str, str]) 
     dice = random.Random(campaign.campaign_id)  # noqa: S311
     found: list[str] = []
     for run_id in campaign.run_ids:
-        original = get_run(db, run_id)
         lanes = dice.sample(campaign.lanes, len(campaign.lanes))
+        if run_id in without:
+            continue
+        original = get_run(db, run_id)
         push = remotes.get(original.repo)
         found += [_store(db, campaign, original, lane, push) for lane in lanes]
     return found

@@ -8,25 +8,43 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from autopack.campaigns.lanes import Campaign, check_campaign, find_campaign
+from autopack.campaigns.lanes import (
+    Campaign,
+    Lane,
+    check_campaign,
+    find_campaign,
+    find_limits,
+    replays_of,
+)
 from autopack.campaigns.remotes import check_remotes
+from autopack.campaigns.replayable import LeftOut, find_lost
 from autopack.campaigns.select import Selection, select_runs
-from autopack.errors import BadInput
+from autopack.errors import BadInput, Refused
 from autopack.store.engine import Database
 from autopack.store.rows import RunRow
+from autopack.store.states import RunState
 
 
 @dataclass(frozen=True)
 class PlannedCampaign:
-    """``token_cap`` is the budget that all replays share.
+    """``originals`` are replayed; those ``left_out`` are of the campaign, but cannot be.
 
-    ``remotes`` says by repository where its replays are pushed to.
+    ``most_tokens`` is what all replays may spend together, ``token_cap`` the cap to set for that,
+    None where the campaign keeps the one it has. ``remotes`` says by repository where its replays
+    are pushed to.
     """
 
     campaign: Campaign
     originals: tuple[RunRow, ...]
-    token_cap: int
+    left_out: tuple[LeftOut, ...]
+    most_tokens: int
+    token_cap: int | None
     remotes: Mapping[str, str]
+
+    @property
+    def without(self) -> frozenset[str]:
+        """The ids of the originals that are left out."""
+        return frozenset(one.run_id for one in self.left_out)
 
     def as_json(self) -> dict[str, Any]:
         """What a dry run answers."""
@@ -34,13 +52,14 @@ class PlannedCampaign:
             "campaign": self.campaign.campaign_id,
             "dry_run": True,
             "lanes": [lane.value for lane in self.campaign.lanes],
-            "reserved_tokens": self.token_cap,
+            "reserved_tokens": self.most_tokens,
             "time_zone": "UTC",
             "push": sorted(set(self.remotes.values())),
             "runs": [
                 {"run_id": run.run_id, "state": run.state.value, "goal": run.goal}
                 for run in self.originals
             ],
+            "left_out": [one.model_dump() for one in self.left_out],
         }
 
 
@@ -61,14 +80,19 @@ def plan_campaign(
     now: datetime,
     home: Path,
 ) -> PlannedCampaign:
-    """Choose the runs of a campaign; one that goes on keeps those it began with.
+    """Choose the runs of a campaign; one that goes on keeps what it began with.
 
-    ``token_cap`` defaults to the sum of the replays' own caps; without ``push`` they are pushed
-    nowhere. Raises what selecting raises, and BadInput naming the field at fault.
+    Then run ids, features and ``baseline=False`` need not be named, and have to agree where they
+    are; times and states chose its runs when it began. ``token_cap`` defaults to the cap that the
+    campaign has, else to the sum of the replays' own; without ``push`` they are pushed nowhere.
+    Raises what selecting raises, BadInput naming the field at fault, and Refused when none of the
+    runs can be replayed.
     """
     if token_cap is not None and token_cap < 1:
         raise BadInput(f"the token cap is {token_cap}", field="token_cap", hint="use 1 or more")
     earlier = find_campaign(db, name)
+    if earlier is not None:
+        earlier.check_same(run_ids=run_ids, enable=enable, disable=disable, baseline=baseline)
     selection = Selection.parse(
         state=state,
         since=since,
@@ -77,14 +101,55 @@ def plan_campaign(
         campaign=campaign,
         now=now,
     )
-    originals = select_runs(db, selection)
-    wanted = Campaign(
+    chosen = select_runs(db, selection)
+    wanted = earlier or Campaign(
         campaign_id=name,
-        run_ids=tuple(run.run_id for run in originals),
+        run_ids=tuple(run.run_id for run in chosen),
         enable=tuple(sorted(set(enable))),
         disable=tuple(sorted(set(disable))),
         has_baseline=baseline,
     )
-    most = check_campaign(wanted, originals)
+    replays = replays_of(db, name)
+    pushed = push is not None or any(replay.push for replay in replays.values())
+    not_begun = _not_begun(wanted, chosen, replays)
+    left_out = find_lost(db, not_begun, home=home, pushed=pushed)
+    originals = _without(left_out, chosen)
+    if earlier is None:
+        check_campaign(wanted, originals)
     remotes = check_remotes(db, wanted, originals, push, home=home)
-    return PlannedCampaign(wanted, tuple(originals), token_cap or most, remotes)
+    limits = find_limits(db, name)
+    sum_of_caps = sum(original.token_cap for original in originals) * len(wanted.lanes)
+    return PlannedCampaign(
+        campaign=wanted,
+        originals=originals,
+        left_out=left_out,
+        most_tokens=token_cap or (limits and limits.tokens) or sum_of_caps,
+        token_cap=token_cap or (sum_of_caps if limits is None else None),
+        remotes=remotes,
+    )
+
+
+def _not_begun(
+    campaign: Campaign, chosen: Sequence[RunRow], replays: Mapping[tuple[str, Lane], RunRow]
+) -> list[RunRow]:
+    """The originals of which a replay is yet to begin: what they need has to be there."""
+    begun = {key for key, replay in replays.items() if replay.state is not RunState.RUN_CREATED}
+    return [
+        original
+        for original in chosen
+        if any((original.run_id, lane) not in begun for lane in campaign.lanes)
+    ]
+
+
+def _without(left_out: Sequence[LeftOut], chosen: Sequence[RunRow]) -> tuple[RunRow, ...]:
+    """The originals that can be replayed. Raises Refused when there is none."""
+    lost = {one.run_id for one in left_out}
+    originals = tuple(original for original in chosen if original.run_id not in lost)
+    if not originals:
+        first = left_out[0]
+        raise Refused(
+            f"no chosen run can be replayed; {first.run_id}: {first.reason}",
+            field="run_id",
+            hint="put back what is missing, or choose other runs",
+        )
+    return originals

@@ -56,7 +56,7 @@ def write_report(report: CampaignReport, folder: Path) -> list[Path]:
 
 
 def report_tables(report: CampaignReport) -> list[Table]:
-    """Lanes, effects, what still fails, and every run."""
+    """Lanes, effects, what still fails, every run, and those that were left out."""
     lanes = tuple(
         (name, str(lane.runs), str(lane.successes), f"{lane.success_rate:.0%}", f"{lane.tokens:,}")
         for name, lane in report.lanes.items()
@@ -73,6 +73,7 @@ def report_tables(report: CampaignReport) -> list[Table]:
         (one.pattern_id or UNKNOWN, one.cause, str(len(one.runs)), ", ".join(one.runs[:5]))
         for one in report.still_failing
     )
+    lost = tuple((one.run_id, one.reason) for one in report.left_out[:MOST_ITEMS_SHOWN])
     shown = report.items[:MOST_ITEMS_SHOWN]
     hidden = len(report.items) - len(shown)
     title = f"Runs (first {len(shown)}; all are in the JSON)" if hidden else "Runs"
@@ -95,6 +96,7 @@ def report_tables(report: CampaignReport) -> list[Table]:
             else []
         ),
         Table(title, ("run", "original", "baseline", "candidate", "goal"), runs),
+        *([Table("Left out", ("run", "reason"), lost)] if lost else []),
     ]
 
 

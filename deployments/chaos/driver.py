@@ -23,6 +23,8 @@ from deployments.chaos.findings import findings
 from deployments.chaos.system import Engine, System
 
 _STUCK_SECONDS = 600.0
+"""For so long at most no run ends and nothing is done to the system."""
+
 _CLOCK_STEPS = (-3600, -600, -90, -20, 0, 0, 20, 90, 600, 3600)
 
 
@@ -94,18 +96,20 @@ class Chaos:
                     self._say(f"{kind} ({sum(report.did.values())})")
                     killed += kills
                     kind = self._choose()
-                    next_at = time.monotonic() + self._dice.uniform(0.3, 3.0)
-            if len(unfinished) < left or killed < self._wanted:
+                    progressed = time.monotonic()
+                    next_at = progressed + self._dice.uniform(0.3, 3.0)
+            if len(unfinished) < left:
                 left, progressed = len(unfinished), time.monotonic()
             if time.monotonic() - progressed > _STUCK_SECONDS:
                 raise WorkFailed(f"{len(unfinished)} runs are stuck: {', '.join(unfinished[:5])}")
             time.sleep(0.05)
-        system.wait_for_the_rest()
+        remained = system.wait_for_the_rest()
         clean(system.db, system.settings)
         report.given_up = [run_id for run_id in system.run_ids if self._was_given_up(run_id)]
         report.found = findings(
             system.db, system.settings, system.run_ids, given_up=report.given_up
         )
+        report.found += [f"{name} did not end when the runs had ended" for name in remained]
         report.kills, report.seconds = killed, round(time.monotonic() - began, 1)
         if self._recovered:
             ordered = sorted(self._recovered)

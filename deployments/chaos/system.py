@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
@@ -37,6 +37,9 @@ Engine = Literal["sqlite", "postgresql"]
 
 _LEASE_SECONDS = 15.0
 _RECONCILE_SECONDS = 20.0
+_REST_SECONDS = 300.0
+"""For so long at most a process goes on when all runs have ended."""
+
 _WORKER_SHARE = 1 / 3
 """How many of the runs are executed by workers, where there are workers."""
 
@@ -139,13 +142,17 @@ class System:
         """Who holds the run."""
         return self.patiently(lambda: holder_of(self.db, run_id))
 
-    def wait_for_the_rest(self) -> None:
-        """Let what is left of the runs' processes end."""
-        for part in (*self._processes.values(), self._fleet, self._reconciling):
-            while part is not None and not part.has_ended():
-                time.sleep(0.05)
+    def wait_for_the_rest(self) -> list[str]:
+        """Let what is left of the runs' processes end; what did not end in time, by name."""
+        parts = {f"the process of {run_id}": part for run_id, part in self._processes.items()}
+        if self._fleet is not None:
+            parts["the fleet"] = self._fleet
+        if self._reconciling is not None:
+            parts["the reconciling process"] = self._reconciling
+        remained = end_within(_REST_SECONDS, parts)
         for part in self.workers:
             part.kill()
+        return remained
 
     def close(self) -> None:
         """End every part."""
@@ -186,6 +193,18 @@ class System:
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "DO_NOT_TRACK": "1",
         }
+
+
+def end_within(seconds: float, parts: Mapping[str, Part]) -> list[str]:
+    """Wait so long for all of them to end, then kill the others; the names of those."""
+    deadline = time.monotonic() + seconds
+    left = dict(parts)
+    while left and time.monotonic() < deadline:
+        left = {name: part for name, part in left.items() if not part.has_ended()}
+        time.sleep(0.05 if left else 0.0)
+    for part in left.values():
+        part.kill()
+    return list(left)
 
 
 def _without_prefect() -> dict[str, str]:

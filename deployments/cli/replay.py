@@ -11,9 +11,12 @@ from autopack.campaigns.lanes import replays_of
 from autopack.campaigns.planning import plan_campaign
 from autopack.clock import SystemClock
 from autopack.errors import BadInput
+from autopack.execution.session import is_stopping
+from autopack.experiments.wording import count
 from autopack.ids import new_run_id
 from autopack.settings import Settings
 from autopack.store.engine import Database
+from autopack.store.states import RunState
 from deployments.cli.executing import execute_many
 from deployments.cli.options import ExecutorName, MaxRuns, Push
 from deployments.cli.output import AsJson, note, out, plain_table, print_json, state_text
@@ -52,7 +55,11 @@ def replay(
         int | None, Parameter(help="The most tokens of all replays together.")
     ] = None,
     name: Annotated[
-        str | None, Parameter(help="A name for the campaign; that of an interrupted one goes on.")
+        str | None,
+        Parameter(
+            help="A name for the campaign. The name of an interrupted one goes on with it, with "
+            "the runs, features and token cap that it has."
+        ),
     ] = None,
     push: Push = None,
     as_json: AsJson = False,
@@ -88,6 +95,8 @@ def replay(
         view = planned.as_json()
         print_json(view) if as_json else _print_selection(view)
         return 0
+    for one in planned.left_out:
+        note(f"left out: {one.run_id}: {one.reason}")
     answers = start_server(settings)
 
     async def work() -> dict[str, Any]:
@@ -116,10 +125,40 @@ def replay(
     elif result["finished"]:
         _print_report(result)
         note(f"the report is in {settings.home / 'reports' / called}")
+    else:
+        _print_unfinished(result["unfinished_runs"])
     if not result["finished"]:
-        note(f"{len(result['unfinished'])} runs have not ended; go on with --name {called}")
+        _say_how_to_go_on(result["unfinished_runs"], called)
+    return exit_code(result)
+
+
+def exit_code(result: dict[str, Any]) -> int:
+    """0 with a report; else 130 after an interruption, 3 when the rest waits for a person, or 1."""
+    if result["finished"]:
+        return 0
+    if is_stopping():
         return INTERRUPTED
-    return 0
+    return 3 if all(map(_waits, result["unfinished_runs"])) else 1
+
+
+def _waits(run: dict[str, Any]) -> bool:
+    return run["state"] == RunState.AWAITING_APPROVAL
+
+
+def _print_unfinished(runs: list[dict[str, Any]]) -> None:
+    table = plain_table("run", "state", "error", wraps=("error",))
+    for run in runs:
+        table.add_row(run["run_id"], state_text(run["state"]), escape(run["error"] or ""))
+    out.print(table)
+
+
+def _say_how_to_go_on(runs: list[dict[str, Any]], name: str) -> None:
+    waiting = sum(map(_waits, runs))
+    if waiting:
+        note(f"{count(waiting, 'run')} waiting for an answer: give it with `autopack approve RUN`")
+    if waiting < len(runs) and not is_stopping():
+        note("give up what cannot go on with `autopack cancel RUN`")
+    note(f"{count(len(runs), 'run')} not ended: go on with `autopack replay --name {name}`")
 
 
 def _print_selection(view: dict[str, Any]) -> None:
@@ -134,6 +173,12 @@ def _print_selection(view: dict[str, Any]) -> None:
     )
     if view["push"]:
         out.print(f"every attempt would be pushed to {escape(', '.join(view['push']))}")
+    if view["left_out"]:
+        lost = plain_table("left out", "reason", wraps=("reason",))
+        for one in view["left_out"]:
+            lost.add_row(one["run_id"], escape(one["reason"]))
+        out.print()
+        out.print(lost)
 
 
 def _print_report(report: dict[str, Any]) -> None:
@@ -145,7 +190,7 @@ def _print_report(report: dict[str, Any]) -> None:
         out.print(f"  {escape(line)}")
     for found in report_tables(CampaignReport.model_validate(report)):
         out.print(f"\n[bold]{found.title}[/bold]")
-        table = plain_table(*found.header, wraps=("goal", "comparison", "such as"))
+        table = plain_table(*found.header, wraps=("goal", "comparison", "such as", "reason"))
         for row in found.rows:
             table.add_row(*(escape(cell) for cell in row))
         out.print(table)

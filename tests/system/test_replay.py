@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.processes import Machine, kill_tree
-from support.projects import make_simulated, write_yaml
+from support.projects import make_project, make_simulated, write_yaml
 
 from autopack.campaigns.lanes import replays_of
 from autopack.store.engine import Database
@@ -78,3 +78,36 @@ def test_what_the_features_bring_is_told_from_what_running_again_brings(
 
     other = machine.run("replay", "--enable", "failure_hardening", "--name", "anew", "--json")
     assert (other.code, other.json["error"]["field"]) == (2, "campaign")
+
+
+def test_a_campaign_that_waits_for_a_person_says_so_and_goes_on_by_its_name(
+    machine: Machine, tmp_path: Path
+) -> None:
+    phases = {"one": [[{"files": {"a": "1"}}]]}
+    asks = make_project(tmp_path / "asks", phases, phase={"approval": True})
+    lost = make_project(tmp_path / "lost", phases, phase={"approval": True})
+    for name, project in (("asks", asks), ("lost", lost)):
+        assert machine.run("run", *project.run_args, "--run-id", name).code == 3
+        machine.run("cancel", name)
+    lost.recording.rename(tmp_path / "away")
+    command = ["replay", "--state", "DONE_CANCELLED", "--enable", "intention_context"]
+
+    dry = machine.run(*command, "--dry-run")
+    assert dry.code == 0, dry.stderr
+    assert "is not a folder" in dry.stdout
+    waiting = machine.run(*command, "--name", "anew", "--token-cap", "1000000")
+
+    assert waiting.code == 3, waiting.stderr
+    assert "left out: lost: " in waiting.stderr
+    assert "autopack approve RUN" in waiting.stderr
+    assert "autopack replay --name anew" in waiting.stderr
+    for lane in ("baseline", "candidate"):
+        assert f"anew-1-{lane}" in waiting.stdout
+        assert machine.run("approve", f"anew-1-{lane}").code == 0
+
+    report = machine.run("replay", "--name", "anew", "--json")
+    assert report.code == 0, report.stderr
+    assert report.json["enabled"] == ["intention_context"]
+    assert [one["run_id"] for one in report.json["left_out"]] == ["lost"]
+    budget = machine.run("budget", "show", "anew", "--json").json
+    assert budget["limits"]["tokens"] == 1_000_000

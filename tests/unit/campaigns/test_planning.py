@@ -2,90 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from support.projects import git, make_remote, make_repository
+from support.campaigns import NOON, Ended, plan, stored
+from support.projects import Project, git, make_remote, make_repository
 
-from autopack.campaigns.lanes import Lane, register, replays_of, store_replays
-from autopack.campaigns.planning import PlannedCampaign, plan_campaign
+from autopack.campaigns.lanes import Lane, replays_of
 from autopack.errors import AutopackError
 from autopack.store import Database
 from autopack.store.budgets import campaign_level
-from autopack.store.runs import NewRun, create_run
 from autopack.store.states import RunState
 from autopack.store.tables import runs
-
-NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
-BODY = {
-    "goal": "g",
-    "phases": [{"id": "one", "tier": "T1", "instructions": "do", "validate": ["true"]}],
-}
-
-Ended = Callable[..., str]
-
-
-@pytest.fixture
-def ended(database: Database) -> Ended:
-    """Stores a run that ended in a state at a time."""
-
-    def store(
-        run_id: str,
-        state: RunState = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW,
-        at: datetime = NOON,
-        **more: Any,
-    ) -> str:
-        values: dict[str, Any] = {
-            "run_id": run_id,
-            "plan_hash": "a" * 64,
-            "plan_body": BODY,
-            "goal": "g",
-            "repo": "/repo",
-            "base_commit": "b" * 40,
-            "branch": f"autopack/{run_id}",
-            "builder": "script",
-            "builder_options": {"recording": "dir"},
-            "model": "m",
-            "models": {"builder": "m"},
-            "features": ("phase6_metrics",),
-            "token_cap": 1_000,
-            "cost_cap": None,
-            "minutes_cap": 60,
-            "at_cap": "fail",
-        }
-        create_run(database, NewRun(**values | more), [("one", "T1")])
-        database.transact(
-            lambda conn: conn.execute(
-                sa.update(runs)
-                .where(runs.c.run_id == run_id)
-                .values(state=state, finished_at=at if state.is_final else None)
-            )
-        )
-        return run_id
-
-    return store
-
-
-def plan(database: Database, name: str = "c", **more: Any) -> PlannedCampaign:
-    options: dict[str, Any] = {
-        "state": "FAILED",
-        "since": None,
-        "until": None,
-        "run_ids": (),
-        "campaign": None,
-        "enable": ("failure_hardening",),
-        "disable": (),
-        "baseline": True,
-        "token_cap": None,
-        "push": None,
-        "now": NOON,
-        "home": Path("nowhere"),
-    }
-    return plan_campaign(database, name, **options | more)
 
 
 def chosen(database: Database, **more: Any) -> list[str]:
@@ -141,14 +72,10 @@ def test_replays_are_chosen_only_by_their_campaign(database: Database, ended: En
     assert sorted(again) == ["first-1-baseline", "first-1-candidate"]
 
 
-def stored(database: Database, planned: PlannedCampaign) -> list[str]:
-    register(database, planned.campaign, token_cap=planned.token_cap)
-    return store_replays(database, planned.campaign, planned.remotes)
-
-
 def test_every_lane_is_stored_once_however_often_it_is_asked_for(
-    database: Database, ended: Ended
+    database: Database, ended: Ended, project: Project
 ) -> None:
+    head = git(project.repository, "rev-parse", "HEAD").strip()
     for number in range(5):
         ended(f"run-{number}", at=NOON + timedelta(minutes=number))
     first = stored(database, plan(database))
@@ -164,7 +91,7 @@ def test_every_lane_is_stored_once_however_often_it_is_asked_for(
     for (original, lane), run in replays.items():
         assert run.replay_of == original
         assert run.campaign_id == "c"
-        assert (run.plan_hash, run.base_commit, run.model) == ("a" * 64, "b" * 40, "m")
+        assert (run.plan_hash, run.base_commit, run.model) == ("a" * 64, head, "m")
         expected = ["phase6_metrics"]
         if lane is Lane.CANDIDATE:
             expected = ["failure_hardening", *expected]

@@ -1,0 +1,81 @@
+"""Whether finished runs can be run again from here: what they need has to be there still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache, partial
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from autopack.builders.registry import PATH_OPTIONS, make_builder
+from autopack.errors import BadInput, GitFailed, RepositoryError
+from autopack.execution.stored import plan_of
+from autopack.store.engine import Database
+from autopack.store.rows import RunRow
+from autopack.workspace.mirror import Mirror
+from autopack.workspace.source import SourceRepository
+
+
+class LeftOut(BaseModel, frozen=True):
+    """An original that is not replayed, and why."""
+
+    run_id: str
+    reason: str
+
+
+def find_lost(
+    db: Database, originals: Iterable[RunRow], *, home: Path, pushed: bool
+) -> tuple[LeftOut, ...]:
+    """The originals whose replays could not start, in their order.
+
+    Each repository is looked at once. Where replays are ``pushed``, their remote may have a commit
+    that the repository lost.
+    """
+    opened = cache(_open)
+    has = cache(partial(_has, home))
+
+    def reason(original: RunRow) -> str | None:
+        if (wrong := _wrong_with_builder(db, original)) is not None:
+            return wrong
+        source = opened(original.repo)
+        if isinstance(source, str):
+            return source
+        if not (pushed or has(source, original.base_commit)):
+            return f"{original.repo!r} no longer has the commit {original.base_commit[:12]}"
+        return None
+
+    reasons = ((original.run_id, reason(original)) for original in originals)
+    return tuple(LeftOut(run_id=run_id, reason=why) for run_id, why in reasons if why is not None)
+
+
+def _wrong_with_builder(db: Database, original: RunRow) -> str | None:
+    """Why the plan or the builder cannot be made any more.
+
+    Programs and keys are not looked for: the worker that builds has them, and they come back.
+    """
+    try:
+        plan = plan_of(db, original)
+        builder = make_builder(original.builder, original.builder_options, model=original.model)
+        if PATH_OPTIONS & original.builder_options.keys():
+            builder.check(plan)
+    except (BadInput, OSError) as error:
+        return str(error)
+    return None
+
+
+def _open(location: str) -> SourceRepository | str:
+    """The repository, or what is wrong with it."""
+    try:
+        return SourceRepository.open(location)
+    except (RepositoryError, GitFailed, OSError) as error:
+        return str(error)
+
+
+def _has(home: Path, source: SourceRepository, commit: str) -> bool:
+    """Whether the repository has the commit, or Autopack's copy of it has kept it."""
+    try:
+        return source.resolve(commit) == commit
+    except RepositoryError:
+        mirror = Mirror.folder(home, source)
+        return mirror.is_dir() and Mirror(mirror, source).has(commit)
