@@ -18,6 +18,7 @@ from autopack.errors import BadInput
 from autopack.execution.fleet import FleetItem
 from flows.executors import check_executor
 from flows.fleet import execute_all
+from flows.naming import unique_part
 from flows.opening import application
 from tasks.closing import cancel_runs
 from tasks.replaying import report_on_replays, store_replays
@@ -25,7 +26,7 @@ from tasks.replaying import report_on_replays, store_replays
 
 def _campaign_name() -> str:
     asked: str | None = current_flow_run.get_parameters().get("name")
-    return asked or f"replay-{str(current_flow_run.get_id())[:8]}"
+    return asked or f"replay-{unique_part(str(current_flow_run.get_id()))}"
 
 
 @flow(name="replay-campaign", flow_run_name=_campaign_name, persist_result=False)
@@ -139,7 +140,7 @@ def _as_it_stands(planned: PlannedCampaign, left: list[FleetItem]) -> dict[str, 
 @replay_campaign.on_cancellation
 async def _cancel_its_runs(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
     """A cancelled campaign cancels its runs, wherever they are executed."""
-    called = flow_run.parameters.get("name") or f"replay-{str(flow_run.id)[:8]}"
+    called = flow_run.parameters.get("name") or f"replay-{unique_part(flow_run.id)}"
     async with application(flow_run.parameters.get("database")) as (db, settings):
         runs = replays_of(db, called).values()
         await cancel_runs([run.run_id for run in runs], db, settings)
