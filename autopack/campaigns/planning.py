@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from autopack.budget import check_cap
 from autopack.campaigns.lanes import (
     Campaign,
     Lane,
@@ -19,7 +20,7 @@ from autopack.campaigns.lanes import (
 from autopack.campaigns.remotes import check_remotes
 from autopack.campaigns.replayable import LeftOut, find_lost
 from autopack.campaigns.select import Selection, select_runs
-from autopack.errors import BadInput, Refused
+from autopack.errors import Refused
 from autopack.store.engine import Database
 from autopack.store.rows import RunRow
 from autopack.store.states import RunState
@@ -88,8 +89,8 @@ def plan_campaign(
     Raises what selecting raises, BadInput naming the field at fault, and Refused when none of the
     runs can be replayed.
     """
-    if token_cap is not None and token_cap < 1:
-        raise BadInput(f"the token cap is {token_cap}", field="token_cap", hint="use 1 or more")
+    if token_cap is not None:
+        check_cap(token_cap, "token_cap")
     earlier = find_campaign(db, name)
     if earlier is not None:
         earlier.check_same(run_ids=run_ids, enable=enable, disable=disable, baseline=baseline)
