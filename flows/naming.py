@@ -22,9 +22,10 @@ def own_run_id() -> str | None:
     """
     context = FlowRunContext.get()
     flow_run = context.flow_run if context else None
-    if flow_run is None or flow_run.created is None:
+    if flow_run is None or flow_run.expected_start_time is None:
         return None
-    return new_run_id(flow_run.created, unique_part(flow_run.id))
+    # Unlike its start it stays what it is, and unlike its creation it is about when it runs.
+    return new_run_id(flow_run.expected_start_time, unique_part(flow_run.id))
 
 
 async def rename(name: str) -> None:
