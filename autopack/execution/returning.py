@@ -30,11 +30,9 @@ def count_returned(
     """
     new = 0
     for attempt in uncounted_attempts(db, home_id(settings.home), run_id):
-        marks = {
-            leftovers.RUN: attempt.run_id,
-            leftovers.ATTEMPT: f"{attempt.phase_id}/{attempt.attempt}",
-        }
-        if leftovers.find(**marks):
+        marks = leftovers.run_marks(attempt.run_id, db.identity)
+        number = f"{attempt.phase_id}/{attempt.attempt}"
+        if leftovers.find(**marks, **{leftovers.ATTEMPT: number}):
             continue
         run, folder = get_run(db, attempt.run_id), settings.run_folder(attempt.run_id)
         try:
