@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +57,14 @@ class Answer:
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A fresh home with SQLite, and no Prefect server configured."""
-    monkeypatch.setenv("AUTOPACK_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'autopack.db'}")
-    monkeypatch.setenv("PREFECT_PROFILES_PATH", str(tmp_path / "profiles.toml"))
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    return _settings(tmp_path, monkeypatch)
+
+
+def _settings(folder: Path, patch: pytest.MonkeyPatch) -> Settings:
+    patch.setenv("AUTOPACK_HOME", str(folder / "home"))
+    patch.setenv("DATABASE_URL", f"sqlite:///{folder / 'autopack.db'}")
+    patch.setenv("PREFECT_PROFILES_PATH", str(folder / "profiles.toml"))
+    patch.delenv("PREFECT_API_URL", raising=False)
     return Settings.from_environment()
 
 
@@ -79,9 +84,13 @@ def autopack(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Callable
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A plan of two phases: one succeeds, the second fails its checks once too often."""
+    return _make(tmp_path / "project")
+
+
+def _make(folder: Path) -> Project:
     phases = {"one": [[SPLIT, {"files": {"a": "1"}}]], "two": [[call(7), {"files": {"b": "1"}}]]}
     made = make_project(
-        tmp_path / "project", phases, phase={"validate": ["test ! -e b"], "budget": {"attempts": 1}}
+        folder, phases, phase={"validate": ["test ! -e b"], "budget": {"attempts": 1}}
     )
     (made.repository / "package.json").write_text('{"name": "x", "scripts": {"test": "true"}}')
     return made
@@ -96,9 +105,25 @@ def stored_run(project: Project, settings: Settings) -> str:
     return "stored"
 
 
+@pytest.fixture(scope="session")
+def failed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the home and the database of a run that failed, to copy."""
+    folder = tmp_path_factory.mktemp("failed")
+    with pytest.MonkeyPatch.context() as patch:
+        settings = _settings(folder, patch)
+        _fail(_make(folder / "project"), settings)
+    return folder
+
+
 @pytest.fixture
-def failed_run(project: Project, settings: Settings) -> str:
+def failed_run(failed: Path, settings: Settings, tmp_path: Path) -> str:
     """The id of a run that completed a phase and failed at the next."""
+    shutil.copytree(failed / "home", settings.home, dirs_exist_ok=True)
+    shutil.copy(failed / "autopack.db", tmp_path / "autopack.db")
+    return "failed"
+
+
+def _fail(project: Project, settings: Settings) -> None:
     db = Database.open(settings.database_url)
     _store(project, "failed", db, settings)
     session = open_session("failed", db=db, settings=settings, clock=SystemClock())
@@ -109,7 +134,6 @@ def failed_run(project: Project, settings: Settings) -> str:
     finally:
         close_session(session)
         db.close()
-    return "failed"
 
 
 def _store(project: Project, run_id: str, db: Database, settings: Settings) -> None:

@@ -37,7 +37,9 @@ def start_and_wait(machine: Machine, project: Project, run_id: str) -> subproces
     return process
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "signal_number", [pytest.param(signal.SIGINT, marks=pytest.mark.full), signal.SIGTERM]
+)
 def test_a_signal_ends_the_children_and_leaves_a_run_that_can_be_resumed(
     machine: Machine, project: Project, signal_number: signal.Signals
 ) -> None:

@@ -113,7 +113,7 @@ def test_a_triggered_run_that_is_killed_goes_on_when_its_flow_run_is_retried(
 
 def test_a_schedule_starts_a_run(stack: Machine, tmp_path: Path) -> None:
     project = make_project(tmp_path, {"one": [[call(5), {"files": {"a": "1"}}]]})
-    at = datetime.now(UTC) + timedelta(seconds=25)
+    at = datetime.now(UTC) + timedelta(seconds=12)
     schedule = {
         "active": True,
         "schedule": {

@@ -12,6 +12,7 @@ from deployments.own_server import OwnServer
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.full
 def test_modules_of_the_working_folder_are_not_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def test_what_the_features_bring_is_told_from_what_running_again_brings(
     assert (other.code, other.json["error"]["field"]) == (2, "campaign")
 
 
+@pytest.mark.full
 def test_a_campaign_that_waits_for_a_person_says_so_and_goes_on_by_its_name(
     machine: Machine, tmp_path: Path
 ) -> None:

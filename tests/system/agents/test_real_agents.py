@@ -142,7 +142,7 @@ async def test_the_calls_of_its_own_helpers_are_counted(
 
 # What may pass is asked for again and again, for up to a minute.
 @pytest.mark.parametrize(
-    "mode", ["400", "401", *(pytest.param(m, marks=FULL) for m in ("429", "500"))]
+    "mode", ["401", *(pytest.param(m, marks=FULL) for m in ("400", "429", "500"))]
 )
 async def test_a_provider_that_refuses_ends_the_build_with_its_cause(
     agent: type[CommandLineAgent],

@@ -190,7 +190,7 @@ FAILURES = {"500": "500", "429": "429", "hang": "out of time"}
 """How a provider fails, and the words that name it."""
 
 # One agent for each kind of failure; the rest takes minutes.
-QUICK = {("claude-code", "500"), ("codex", "429"), ("api", "hang")}
+QUICK = {("claude-code", "500"), ("codex", "429")}
 
 
 def failing(name: str, mode: str) -> Any:
