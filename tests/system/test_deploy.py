@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +15,7 @@ import httpx
 import pytest
 from support.processes import Machine, kill_tree
 from support.projects import Project, call, make_project
+from support.stack import is_building, run_named, wait_for
 
 PREFECT = str(Path(sys.executable).parent / "prefect")
 ZOMBIES = "autopack-zombies"
@@ -36,16 +37,6 @@ def api(machine: Machine, method: str, path: str, body: Any = None) -> Any:
 def automation(machine: Machine) -> dict[str, Any]:
     listed = api(machine, "POST", "/automations/filter", {})
     return next(one for one in listed if one["name"] == ZOMBIES)
-
-
-def wait_for(what: str, holds: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = holds()
-        if found:
-            return found
-        time.sleep(0.3)
-    pytest.fail(f"{what} did not happen within {seconds:.0f} s")
 
 
 @pytest.mark.full
@@ -173,7 +164,7 @@ def test_a_run_that_waits_for_a_slot_can_be_cancelled(
     holding = machine.start("run", *first.run_args, "--run-id", "holding", "--json")
     wait_for("the build", lambda: is_building(machine, "holding"))
     waiting = machine.start("run", *second.run_args, "--run-id", "waiting", "--json")
-    wait_for("the second run", lambda: state(machine, "waiting") == "PHASE_EXECUTION")
+    wait_for("the second run", lambda: is_under_way(machine, "waiting"))
     time.sleep(2)
 
     cancelled = machine.run("cancel", "waiting", "--json")
@@ -185,14 +176,9 @@ def test_a_run_that_waits_for_a_slot_can_be_cancelled(
     assert holding.wait(timeout=30) == 1
 
 
-def state(machine: Machine, run_id: str) -> str | None:
-    listed = machine.run("runs", "--json").json["runs"]
-    return next((run["state"] for run in listed if run["run_id"] == run_id), None)
-
-
-def is_building(machine: Machine, run_id: str) -> bool:
-    answer = machine.run("show", run_id, "--json")
-    return answer.code == 0 and answer.json["executing_phases"] == 1
+def is_under_way(machine: Machine, run_id: str) -> bool:
+    run = run_named(machine, run_id)
+    return run is not None and run["state"] == "PHASE_EXECUTION"
 
 
 @pytest.mark.full
