@@ -91,6 +91,7 @@ def test_what_an_operator_changed_stays_when_it_is_deployed_again(deployed: Mach
     )
 
 
+@pytest.mark.full
 def test_a_server_that_does_not_answer_is_named(machine: Machine) -> None:
     answer = machine.run("deploy", "--json", PREFECT_API_URL="http://127.0.0.1:9/api")
     assert answer.code == 2

@@ -52,7 +52,7 @@ def _project(folder: Path) -> Project:
 @pytest.fixture
 def kills(request: pytest.FixtureRequest) -> int:
     """Kills per engine: 40 in all with --full."""
-    return 20 if request.config.getoption("--full") else 4
+    return 20 if request.config.getoption("--full") else 3
 
 
 @pytest.mark.slow

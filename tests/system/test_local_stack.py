@@ -220,6 +220,7 @@ def test_a_run_waits_without_a_process_and_goes_on_with_either_answer(
     wait_for("Completed", lambda: flow_state(stack, flow_run) == "COMPLETED")
 
 
+@pytest.mark.full
 def test_a_suspended_run_that_is_rejected_ends(stack: Machine, tmp_path: Path) -> None:
     project = make_project(
         tmp_path, {"one": [[call(60), {"files": {"a": "1"}}]]}, phase={"approval": True}

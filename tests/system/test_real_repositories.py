@@ -111,7 +111,11 @@ def is_mended(machine: Machine, project: Project, answer: Any, sample: Sample) -
     assert not (machine.home / "runs" / "real" / "work").exists()
 
 
-@pytest.mark.parametrize("sample", [INFLECTION, HUMANIZE], ids=lambda sample: sample.name)
+@pytest.mark.parametrize(
+    "sample",
+    [INFLECTION, pytest.param(HUMANIZE, marks=pytest.mark.full)],
+    ids=lambda sample: sample.name,
+)
 def test_a_fault_is_mended_with_inferred_setup_and_checks(
     sample: Sample, machine: Machine, broken: Callable[[Sample], Path], tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def test_a_run_whose_process_died_goes_on(machine: Machine, project: Project) ->
     assert {name: n for name, n in again.items() if n} == {}
 
 
+@pytest.mark.full
 def test_a_run_that_dies_again_and_again_is_closed(machine: Machine, project: Project) -> None:
     die_in_the_middle(machine, project, "hopeless")
     db = Database.open(machine.database_url)
