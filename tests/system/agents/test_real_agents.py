@@ -178,7 +178,7 @@ async def test_a_provider_that_hangs_ends_the_build_at_its_limit(
         assert len(server.served) >= 1
 
 
-@pytest.mark.parametrize("agent", ONE_OF_THEM)
+@pytest.mark.parametrize("agent", ONE_OF_THEM, indirect=True)
 async def test_ended_while_a_tool_runs_nothing_is_left_and_the_spend_is_known(
     agent: type[CommandLineAgent], programs: Path, make_request: MakeRequest
 ) -> None:
