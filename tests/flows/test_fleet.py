@@ -46,8 +46,21 @@ def most_at_once(results: list[dict[str, Any]]) -> int:
     return most
 
 
-async def test_so_many_at_once_and_the_results_in_order(home: Path, project: Project) -> None:
-    results = await fleet(project, [project.plan] * 5, max_concurrent_runs=2, run_id="five")
+async def test_so_many_at_once_and_the_results_in_order(
+    home: Path, project: Project, tmp_path: Path
+) -> None:
+    # However long Prefect takes to start a flow run, the first run waits for the second.
+    met = tmp_path / "met"
+    met.mkdir()
+    two = f"[ $(ls {met} | wc -l) -ge 2 ]"
+    wait = f"touch {met}/$$; for n in $(seq 600); do {two} && exit; sleep 0.1; done; exit 1"
+    meeting = tmp_path / "meeting.yaml"
+    text = project.plan.read_text(encoding="utf-8")
+    meeting.write_text(
+        text.replace("grep -q done phase-1.txt", f"[sh, -c, '{wait}']"), encoding="utf-8"
+    )
+
+    results = await fleet(project, [meeting] * 5, max_concurrent_runs=2, run_id="five")
 
     assert [result["run_id"] for result in results] == [f"five-{n}" for n in range(1, 6)]
     assert all(result["success"] and result["error"] is None for result in results)
