@@ -27,6 +27,7 @@ from autopack.settings import Settings
 from autopack.stack import Stack, running_stack, stack_file, write_stack
 from autopack.workspace import leftovers
 from deployments.setting_up import ENGINE, POOL, set_up
+from flows.server import ON_SQLITE
 
 DEFAULT_PORT = 4200
 _START_SECONDS = 120.0
@@ -55,8 +56,7 @@ def local_stack(
         parts.callback(stack.end)
         environ = _environment(settings, stack.api_url)
         if sqlite:
-            # Writing every task run makes each subflow wait two seconds on SQLite.
-            environ["PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED"] = "false"
+            environ |= ON_SQLITE
         else:
             say("starting PostgreSQL")
             environ["PREFECT_API_DATABASE_CONNECTION_URL"] = parts.enter_context(_postgres(logs))

@@ -16,11 +16,19 @@ from autopack.settings import Settings
 from autopack.stack import OWN_SERVER, running_stack
 from autopack.workspace.leftovers import HOLDER
 
-_OWN = {
-    # Writing every task run makes each subflow wait two seconds on SQLite (503 and back-off).
+ON_SQLITE = {
+    # Each write that comes between makes a subflow wait two seconds on SQLite (503 and back-off):
+    # no row for every task run, and events only every five seconds.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "10000",
 }
+"""Settings of a Prefect server that keeps its data in SQLite."""
+
+DISPOSABLE = ON_SQLITE | {
+    # Nobody sees them there.
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
+}
+"""Settings of a Prefect server that lasts as long as a command."""
 _QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
@@ -73,7 +81,8 @@ def _use_own_server(home: Path) -> None:
     os.environ["PREFECT_HOME"] = str(folder)
     os.environ["PREFECT_PROFILES_PATH"] = str(folder / "profiles.toml")
     os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "true"
-    for name, value in _OWN.items():
+    own = DISPOSABLE | {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90"}
+    for name, value in own.items():
         os.environ.setdefault(name, value)
 
 

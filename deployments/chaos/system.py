@@ -32,6 +32,7 @@ from deployments.chaos.processes import (
 from deployments.chaos.project import prepare_runs
 from deployments.own_server import OwnServer
 from deployments.setting_up import set_up
+from flows.server import DISPOSABLE
 
 Engine = Literal["sqlite", "postgresql"]
 
@@ -216,9 +217,6 @@ def _prefect_server(folder: Path) -> OwnServer:
     return OwnServer(
         folder,
         _without_prefect()
-        | {
-            "PREFECT_HOME": str(folder),
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED": "false",
-        },
+        | DISPOSABLE
+        | {"PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
     )

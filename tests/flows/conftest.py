@@ -1,8 +1,7 @@
-"""One Prefect test server for every test of flows, which run in this process."""
+"""Flows in this process, on the Prefect server of the test session."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,13 +9,17 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """A Prefect server and database of this test session."""
-    from prefect.testing.utilities import prefect_test_harness
+def prefect_server(prefect_api: str) -> Iterator[None]:
+    """Points Prefect in this process at the server of this test session."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    os.environ["PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED"] = "false"
-    with prefect_test_harness(server_startup_timeout=120):
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
         yield
+    # Else they try to reach the server when it is gone.
+    APILogWorker.drain_all()
+    EventsWorker.drain_all()
 
 
 @pytest.fixture
