@@ -9,17 +9,26 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def prefect_server(prefect_api: str) -> Iterator[None]:
-    """Points Prefect in this process at the server of this test session."""
+def drained(prefect_api: str) -> Iterator[str]:
+    """The API of the server, which does not end before it has what Prefect still has to send."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
-    from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
+    yield prefect_api
+    APILogWorker.drain_all(timeout=10)
+    EventsWorker.drain_all(timeout=10)
+
+
+@pytest.fixture
+def prefect_server(drained: str) -> Iterator[None]:
+    """Points this process, every thread and child of it, at the server of the test session."""
+    from prefect.context import refresh_global_settings_context
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_API_URL", drained)
+        refresh_global_settings_context()
         yield
-    # Else they try to reach the server when it is gone.
-    APILogWorker.drain_all()
-    EventsWorker.drain_all()
+    refresh_global_settings_context()
 
 
 @pytest.fixture

@@ -69,6 +69,9 @@ def consulted(
         yield recorded if request.param == "script" else served
 
 
+whoever_answers = pytest.mark.parametrize("consulted", ["script"], indirect=True)
+"""Marks what comes of an answer: the same, wherever that is from."""
+
 MODELS = {"doctor_cheap": "claude-haiku-4-5", "doctor_strong": "claude-opus-4-5"}
 
 
@@ -169,6 +172,7 @@ async def test_a_phase_is_replanned_once_and_begins_anew(
     assert "Write good into word." in message
 
 
+@whoever_answers
 @pytest.mark.parametrize(
     ("on_skip", "states"),
     [
@@ -196,6 +200,7 @@ async def test_a_skipped_phase_blocks_or_releases_what_depends_on_it(
     assert done["failure_reason"].startswith("skipped: one")
 
 
+@whoever_answers
 async def test_a_fatal_phase_ends_the_run(
     db: Database, tmp_path: Path, consulted: Consulted
 ) -> None:
@@ -207,6 +212,7 @@ async def test_a_fatal_phase_ends_the_run(
     assert done["phases"][0]["attempts"] == 2
 
 
+@whoever_answers
 async def test_a_rollback_goes_back_to_a_commit_and_does_the_rest_again(
     db: Database, tmp_path: Path, consulted: Consulted
 ) -> None:
@@ -236,6 +242,7 @@ async def test_a_rollback_goes_back_to_a_commit_and_does_the_rest_again(
     assert git(mirror, "rev-parse", "refs/autopack/r/one/1").strip() == first.commit
 
 
+@whoever_answers
 @pytest.mark.parametrize(
     ("allowed", "state", "words"),
     [
@@ -273,6 +280,7 @@ async def test_a_doctor_is_asked_twice_a_phase_at_most(
     assert len(get_consultations(db, "r")) == 2
 
 
+@whoever_answers
 async def test_ten_calls_a_run_at_most(db: Database, tmp_path: Path, consulted: Consulted) -> None:
     names = [f"p{n}" for n in range(7)]
     project = make_project(

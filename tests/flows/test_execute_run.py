@@ -95,6 +95,8 @@ async def test_a_change_outside_the_scope_is_built_anew_from_the_branch_head(
     ]
 
 
+# What differs between the engines is tested with the store.
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 @pytest.mark.parametrize(
     ("builds", "phase", "plan", "state", "words"),
     [

@@ -85,7 +85,7 @@ def prefect(machine: Machine, *args: str) -> Answer:
 def test_a_triggered_run_that_is_killed_goes_on_when_its_flow_run_is_retried(
     stack: Machine, tmp_path: Path
 ) -> None:
-    slow = [call(7, response_id="slow"), {"delay": 6}, {"files": {"b": "2"}}]
+    slow = [call(7, response_id="slow"), {"delay": 3}, {"files": {"b": "2"}}]
     quick = [call(5), {"files": {"a": "1"}}]
     project = make_project(tmp_path, {"one": [quick], "two": [slow]})
     flow_run = trigger(stack, project, run_id="retried")
@@ -282,6 +282,7 @@ def test_workers_execute_an_experiment(stack: Machine, tmp_path: Path) -> None:
     assert report["sentence"] in artifact["data"]
 
 
+@pytest.mark.full
 def test_a_run_of_a_fleet_at_a_worker_asks_in_the_ui(stack: Machine, tmp_path: Path) -> None:
     project = make_simulated(tmp_path, {"success": 1, "calls": 1})
     plan = project.plan.read_text(encoding="utf-8")
