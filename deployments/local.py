@@ -59,7 +59,7 @@ def local_stack(
             environ |= ON_SQLITE
         else:
             say("starting PostgreSQL")
-            environ["PREFECT_API_DATABASE_CONNECTION_URL"] = parts.enter_context(_postgres(logs))
+            environ["PREFECT_API_DATABASE_CONNECTION_URL"] = parts.enter_context(own_postgres(logs))
         say("starting the Prefect server")
         stack.start(
             "server", ["server", "start", "--host", "127.0.0.1", "--port", str(chosen)], environ
@@ -177,8 +177,11 @@ def _environment(settings: Settings, api_url: str) -> dict[str, str]:
 
 
 @contextmanager
-def _postgres(folder: Path) -> Generator[str]:
-    """A PostgreSQL of the stack's own, for Prefect; yields the URL its server takes."""
+def own_postgres(folder: Path) -> Generator[str]:
+    """A PostgreSQL of the stack's own, for Prefect; yields the URL its server takes.
+
+    Raises WorkFailed when it does not start.
+    """
     with warnings.catch_warnings():
         # Only says where it keeps a lock file when no XDG_RUNTIME_DIR is set.
         warnings.simplefilter("ignore")

@@ -24,6 +24,7 @@ from autopack.store.engine import Database
 from autopack.store.rows import RunRow
 from autopack.store.runs import find_run, get_ending, get_phases, get_run, run_of_flow
 from autopack.store.states import RunState
+from autopack.store.usage import token_totals
 from blocks.configured import configured, configured_doctor
 from flows.approval import still_waits
 from flows.naming import own_run_id
@@ -161,15 +162,17 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
 
 
 async def _show(session: RunSession, progress: RunProgress, *, last: bool = False) -> None:
+    if not (last or progress.is_due()):
+        return
     percent = percent_complete(get_phases(session.db, session.run_id))
     await progress.show(percent, standing_line(session.db, session.run_id), last=last)
 
 
 def _announce(session: RunSession, event: str, **more: Any) -> None:
     """Emit an event about the run with its state, what it spent and why it failed."""
-    run = run_view(session.db, session.run_id)
-    about = {"state": run["state"], "tokens": run["tokens"]["total"]}
-    emit(event, session.run_id, **about | {"reason": run["failure_reason"]} | more)
+    run, tokens = session.run(), token_totals(session.db, session.run_id).total
+    about = {"state": run.state.value, "tokens": tokens, "reason": run.failure_reason}
+    emit(event, session.run_id, **about | more)
 
 
 async def _execute_phases(

@@ -54,15 +54,18 @@ class RunProgress:
         self._shown: tuple[float, str] | None = None
         self._shown_at = float("-inf")
 
+    def is_due(self) -> bool:
+        """Whether a second has passed since something was shown."""
+        return self._clock.monotonic() - self._shown_at >= 1.0
+
     async def show(self, percent: float, text: str, *, last: bool = False) -> None:
         """Create the artifact, or move it to ``percent`` (0 to 100); ``text`` describes it.
 
         At most once a second; the ``last`` figure of a run always.
         """
-        now = self._clock.monotonic()
-        if (percent, text) == self._shown or (not last and now - self._shown_at < 1.0):
+        if (percent, text) == self._shown or not (last or self.is_due()):
             return
-        self._shown, self._shown_at = (percent, text), now
+        self._shown, self._shown_at = (percent, text), self._clock.monotonic()
         if self._artifact is None:
             self._artifact = await acreate_progress_artifact(
                 percent, key=artifact_key("progress", self._run_id), description=text

@@ -330,6 +330,7 @@ def _advice(session: RunSession, attempts: list[AttemptRow]) -> list[str]:
 def _request(
     session: RunSession, phase: PhaseSpec, attempt: AttemptRow, allowance: Allowance
 ) -> BuildRequest:
+    run = session.run()
     return BuildRequest(
         run_id=session.run_id,
         phase_id=phase.id,
@@ -341,8 +342,8 @@ def _request(
         spool=spool_folder(session.folder, phase.id, attempt.attempt),
         hint=attempt.hint,
         context=builder_context(session),
-        guidance=session.run().prompt,
-        model=session.run().model,
+        guidance=run.prompt,
+        model=run.model,
         deliverables=phase.deliverables,
         scope_paths=phase.scope.paths,
         read_only=phase.scope.read_only,

@@ -120,6 +120,7 @@ async def _judge_by_checks(
 ) -> Failure | None:
     variables = session.variables(phase.id, attempt.attempt)
     spool = spool_folder(session.folder, phase.id, attempt.attempt)
+    seconds = session.seconds_left(phase)
     forgiven = functools.partial(
         forgive,
         session,
@@ -128,7 +129,7 @@ async def _judge_by_checks(
         commit=commit,
         variables=variables,
         spool=spool / "base.log",
-        seconds=session.seconds_left(phase),
+        seconds=seconds,
     )
     failed = await run_checks(
         checks,
@@ -136,7 +137,7 @@ async def _judge_by_checks(
         environment=variables,
         supervisor=session.supervisor,
         spool=spool / "validation.log",
-        seconds=session.seconds_left(phase),
+        seconds=seconds,
         # What a plan names must succeed, and who changed nothing has earned no forgiveness.
         forgive=forgiven if phase.checks is None and changed else None,
     )

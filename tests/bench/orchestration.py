@@ -1,10 +1,11 @@
 """Orchestration overhead: a run of 20 no-op phases against bare Prefect doing the same calls.
 
-    uv run python tests/bench/orchestration.py
+    uv run python tests/bench/orchestration.py [--postgresql]
 
-Both sides run 20 async subflows of four async tasks each in one process, against one ephemeral
-server with the task-run recorder off (with it, both would measure its back-off). The run does on
-top what makes it a run: leases, a commit for every attempt, scope, checks, the ledger.
+Both sides run 20 async subflows of four async tasks each in one process, against one server of
+their own: with SQLite, and so without what makes subflows wait there (both would measure the
+back-off), or with PostgreSQL as `autopack up` starts it. The run does on top what makes it a run:
+leases, a commit for every attempt, scope, checks, the ledger.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 PHASES = 20
@@ -98,13 +101,33 @@ def help_seconds() -> float:
     return statistics.median(times)
 
 
+@contextmanager
+def server_on_postgresql(folder: Path) -> Generator[None]:
+    """A Prefect server for this process that keeps its data in a PostgreSQL of its own."""
+    from deployments.local import own_postgres
+    from deployments.own_server import OwnServer
+
+    home = folder / "prefect"
+    home.mkdir()
+    with own_postgres(folder) as url:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+        own = {"PREFECT_HOME": str(home), "PREFECT_API_DATABASE_CONNECTION_URL": url}
+        server = OwnServer(home, kept | own)
+        server.wait()
+        os.environ["PREFECT_API_URL"] = server.api_url
+        yield
+        server.end()
+
+
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="autopack-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="autopack-bench-") as name, ExitStack() as parts:
         folder = Path(name)
         os.environ["AUTOPACK_HOME"] = str(folder / "home")
         os.environ["DATABASE_URL"] = f"sqlite:///{folder / 'bench.db'}"
         os.environ["PREFECT_LOGGING_LEVEL"] = "ERROR"
         os.environ.pop("PREFECT_API_URL", None)
+        if "--postgresql" in sys.argv:
+            parts.enter_context(server_on_postgresql(folder))
         project = make_project(folder)
         print(f"autopack --help        {help_seconds():.2f} s")
 
