@@ -1,0 +1,124 @@
+"""What the documentation names exists, and what it shows being typed does what it shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.documents import PAGES, ROOT, Fence, command_lines, fences
+
+from deployments.cli import run_command
+
+_EXECUTED = [page for page in PAGES if any(fence.is_executed for fence in fences(page))]
+_SECONDS = 300
+
+
+def _name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_command_and_option_exists(
+    page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    for line, words in command_lines(page):
+        options = {w.partition("=")[0] for w in words if re.match(r"--[a-z]", w)}
+        text = _help(_command(words), capsys)
+        known = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)) | {"--help", "--version"}
+        assert options <= known, f"{_name(page)}:{line}: {words}: {options - known}"
+
+
+def _command(words: list[str]) -> list[str]:
+    """The words that name the command, which is at most two deep."""
+    names = list(words[:2])
+    while names and not re.fullmatch(r"[a-z][a-z-]*", names[-1]):
+        names.pop()
+    return names
+
+
+def _help(names: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The help of the command; the second word may be its first argument."""
+    for words in (names, names[:1]):
+        if run_command([*words, "--help"]) == 0:
+            return capsys.readouterr().out
+        capsys.readouterr()
+    raise AssertionError(f"no command: autopack {' '.join(names)}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_variable_is_read_somewhere(page: Path) -> None:
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("autopack", "blocks", "tasks", "flows", "deployments")
+        for path in (ROOT / folder).rglob("*.py")
+    )
+    named = set(re.findall(r"\bAUTOPACK_[A-Z][A-Z_]*[A-Z]\b", page.read_text(encoding="utf-8")))
+    features = {name for name in named if name.startswith("AUTOPACK_ENABLE_")}
+    assert {name for name in named - features if name not in code} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", _EXECUTED, ids=_name)
+def test_transcripts_print_what_they_show(page: Path, tmp_path: Path, prefect_api: str) -> None:
+    environment = _environment(tmp_path, prefect_api)
+    for fence in fences(page):
+        if fence.file is not None:
+            path = tmp_path / fence.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(fence.body, encoding="utf-8")
+        elif fence.is_executed:
+            _type(fence, tmp_path, environment)
+
+
+def _environment(folder: Path, prefect_api: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AUTOPACK_", "PREFECT_"))}
+    kept.pop("DATABASE_URL", None)
+    git = {"GIT_CONFIG_GLOBAL": str(folder / ".gitconfig"), "GIT_CONFIG_NOSYSTEM": "1"}
+    (folder / ".gitconfig").write_text(
+        "[user]\n name = U\n email = u@example.org\n[init]\n defaultBranch = main\n"
+    )
+    return kept | git | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}",
+        "HOME": str(folder),
+        "AUTOPACK_HOME": str(folder / ".autopack"),
+        "PREFECT_API_URL": prefect_api,
+        "COLUMNS": "100",
+    }  # fmt: skip
+
+
+def _type(fence: Fence, folder: Path, environment: dict[str, str]) -> None:
+    commands = fence.typed()
+    for typed in commands:
+        ended = subprocess.run(
+            ["bash", "-c", typed.line],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        where = f"{_name(fence.page)}:{fence.line}: {typed.line}\n{ended.stdout}"
+        assert ended.returncode == (fence.exit_code if typed is commands[-1] else 0), where
+        printed = iter(ended.stdout.splitlines())
+        for line in typed.printed:
+            assert any(_like(line, each) for each in printed), f"{where}\nlacks: {line}"
+
+
+def _like(shown: str, printed: str) -> bool:
+    """Whether a printed line is the one that is shown, where ``…`` stands for anything."""
+    pattern = ".*".join(re.escape(" ".join(part.split())) for part in shown.split("…"))
+    return re.fullmatch(pattern, " ".join(printed.split())) is not None
