@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,8 +17,25 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never go backwards."""
+        """Seconds that never go backwards; on most systems, none while the machine sleeps."""
         ...
+
+    def uptime(self) -> float:
+        """Seconds that never go backwards and count the machine's sleep, too.
+
+        The same for all processes of a machine until it restarts, whoever sets its time of day.
+        """
+        ...
+
+
+def _uptime_clock() -> int | None:
+    """The clock that runs while the machine sleeps; None where time.monotonic is the best."""
+    if sys.platform == "darwin":
+        return time.CLOCK_MONOTONIC  # time.monotonic stands still there
+    return getattr(time, "CLOCK_BOOTTIME", None)
+
+
+_UPTIME = _uptime_clock()
 
 
 class SystemClock:
@@ -29,6 +47,9 @@ class SystemClock:
     def monotonic(self) -> float:
         return time.monotonic()
 
+    def uptime(self) -> float:
+        return time.clock_gettime(_UPTIME) if _UPTIME is not None else time.monotonic()
+
 
 @dataclass
 class ManualClock:
@@ -36,6 +57,7 @@ class ManualClock:
 
     at: datetime = field(default_factory=lambda: datetime(2026, 1, 1, tzinfo=UTC))
     elapsed: float = 0.0
+    slept: float = 0.0
 
     def now(self) -> datetime:
         return self.at
@@ -43,6 +65,14 @@ class ManualClock:
     def monotonic(self) -> float:
         return self.elapsed
 
+    def uptime(self) -> float:
+        return self.elapsed + self.slept
+
     def advance(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
         self.elapsed += seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Let the machine sleep: the time of day and its uptime go on, nothing else does."""
+        self.at += timedelta(seconds=seconds)
+        self.slept += seconds

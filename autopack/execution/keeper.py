@@ -51,7 +51,8 @@ class LeaseKeeper:
         self._counted_at = clock.monotonic()
         self._idle_since: float | None = None
         self._counting = threading.Lock()
-        self._renewed_at = clock.monotonic()
+        # By the clock that goes on while the machine sleeps, for others do not wait for it.
+        self._renewed_at = clock.uptime()
         self._closing = threading.Event()
         self._thread = threading.Thread(
             target=self._watch, name=f"lease-{lease.run_id}", daemon=True
@@ -95,7 +96,7 @@ class LeaseKeeper:
                 self._look()
             except DatabaseRefused as error:
                 # The database may come back, but nothing may run on when the lease is over.
-                if self._clock.monotonic() - self._renewed_at >= self._seconds * _PATIENCE:
+                if self._clock.uptime() - self._renewed_at >= self._seconds * _PATIENCE:
                     self._lose(f"the lease could not be renewed: {error.message}")
                     return
             except Exception as error:
@@ -104,8 +105,8 @@ class LeaseKeeper:
                 return
 
     def _look(self) -> None:
-        if self._clock.monotonic() - self._renewed_at >= self._seconds / 3:
-            at = self._clock.monotonic()  # the lease counts from before it was written
+        if self._clock.uptime() - self._renewed_at >= self._seconds / 3:
+            at = self._clock.uptime()  # the lease counts from before it was written
             renew(self._db, self.lease, self._seconds)
             self._renewed_at = at
             self._count()

@@ -172,6 +172,12 @@ def now(conn: sa.Connection) -> datetime:
     return clock.now()
 
 
+def uptime(conn: sa.Connection) -> float:
+    """Seconds by the clock of the machine, which setting its time of day does not move."""
+    clock: Clock = conn.get_execution_options()["clock"]
+    return clock.uptime()
+
+
 def now_in_sql(conn: sa.Connection) -> datetime | sa.ColumnElement[datetime]:
     """The same as a value for a statement, which spares a question to the server."""
     if conn.dialect.name == "postgresql":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -38,7 +40,7 @@ class Holder:
     def of_this_process(cls) -> Holder:
         """The process that asks."""
         process = psutil.Process()
-        return cls(_host(), _boot_id(), process.pid, _started(process), process_mark())
+        return cls(_host(), boot_id(), process.pid, _started(process), process_mark())
 
     def to_json(self) -> dict[str, Any]:
         """As the database keeps it."""
@@ -51,7 +53,7 @@ class Holder:
 
     def is_gone(self) -> bool:
         """Whether the process has provably ended; False when that cannot be known from here."""
-        if self.host != _host() or self.boot_id != _boot_id():
+        if self.host != _host() or self.boot_id != boot_id():
             return False  # after a restart of this host, or on another one of the same name
         try:
             process = psutil.Process(self.pid)
@@ -66,13 +68,24 @@ class Holder:
     def describe(self) -> str:
         """Such as ``pid 123 on worker-1 since 2026-01-01 12:00:00 UTC``."""
         text = f"pid {self.pid} on {self.host}"
-        if self.host != _host() or self.boot_id != _boot_id():
+        if self.host != _host() or self.boot_id != boot_id():
             return text  # its boot time is not known here
         since = datetime.fromtimestamp(psutil.boot_time() + self.started, UTC)
         return f"{text} since {since:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _started(process: psutil.Process) -> float:
+    if sys.platform.startswith("linux"):
+        try:
+            stat = Path(f"/proc/{process.pid}/stat").read_bytes()
+        except FileNotFoundError as error:
+            raise psutil.NoSuchProcess(process.pid) from error
+        except OSError:
+            pass
+        else:
+            # After the name in parentheses, which may hold anything. psutil adds the time of day of
+            # the start, which moves when the clock is set: a living process would seem another one.
+            return int(stat.rpartition(b")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
     return process.create_time() - psutil.boot_time()
 
 
@@ -91,7 +104,8 @@ def _host() -> str:
 
 
 @cache
-def _boot_id() -> str:
+def boot_id() -> str:
+    """Which start of the machine this is."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from autopack.errors import LeaseLost, NotFound, RunHeld
-from autopack.store.engine import Database, insert_new, now
+from autopack.store.engine import Database, insert_new
+from autopack.store.expiry import Moment, lasting
 from autopack.store.holders import Holder
 from autopack.store.states import RunState
 from autopack.store.tables import leases, runs
@@ -70,20 +71,25 @@ def acquire(db: Database, run_id: str, holder: Holder, seconds: float) -> Acquir
         row = conn.execute(
             sa.select(leases).where(leases.c.run_id == run_id).with_for_update()
         ).one()
-        at = now(conn)
         previous = None if row.holder is None else Holder.from_json(row.holder)
-        if previous and row.expires_at and row.expires_at > at and not previous.is_gone():
+        if (
+            previous
+            and row.expires_at
+            and not Moment(conn).is_past(row.expires_at, row.uptime)
+            and not previous.is_gone()
+        ):
             raise RunHeld(
                 f"run {run_id} is held by {previous.describe()},"
                 f" its lease expires at {row.expires_at:%H:%M:%S} UTC",
                 field="run_id",
                 hint="wait for it, or stop it with `autopack cancel`",
             )
-        lease = Lease(run_id, row.token + 1, holder, at + timedelta(seconds=seconds))
+        until = lasting(conn, seconds)
+        lease = Lease(run_id, row.token + 1, holder, until["expires_at"])
         conn.execute(
             sa.update(leases)
             .where(leases.c.run_id == run_id)
-            .values(token=lease.token, holder=holder.to_json(), expires_at=lease.expires_at)
+            .values(token=lease.token, holder=holder.to_json(), **until)
         )
         return Acquired(lease, previous, was_released=bool(previous) and row.expires_at is None)
 
@@ -94,16 +100,13 @@ def renew(db: Database, lease: Lease, seconds: float) -> Lease:
     """Hold the run for ``seconds`` from now. Raises LeaseLost when another took it over."""
 
     def extend(conn: sa.Connection) -> Lease:
-        expires_at = now(conn) + timedelta(seconds=seconds)
+        until = lasting(conn, seconds)
         updated = conn.execute(
-            sa.update(leases)
-            .where(_is_current(lease))
-            .values(expires_at=expires_at)
-            .returning(leases.c.run_id)
+            sa.update(leases).where(_is_current(lease)).values(until).returning(leases.c.run_id)
         ).first()
         if updated is None:
             raise _lost(lease)
-        return replace(lease, expires_at=expires_at)
+        return replace(lease, expires_at=until["expires_at"])
 
     return db.transact(extend)
 
@@ -121,7 +124,7 @@ def abandon(db: Database, lease: Lease) -> None:
     """Let the lease expire now, which asks for the run to be resumed; else like `release`."""
     db.transact(
         lambda conn: conn.execute(
-            sa.update(leases).where(_is_current(lease)).values(expires_at=now(conn))
+            sa.update(leases).where(_is_current(lease)).values(lasting(conn, 0))
         )
     )
 
@@ -143,11 +146,11 @@ def holder_of(db: Database, run_id: str) -> Holder | None:
     """Who holds the run by a lease that has not expired; None when nobody does."""
     with db.read() as conn:
         row = conn.execute(
-            sa.select(leases.c.holder).where(
-                leases.c.run_id == run_id, leases.c.expires_at > now(conn)
-            )
+            sa.select(leases).where(leases.c.run_id == run_id, leases.c.expires_at.is_not(None))
         ).first()
-    return None if row is None else Holder.from_json(row.holder)
+        if row is None or Moment(conn).is_past(row.expires_at, row.uptime):
+            return None
+    return Holder.from_json(row.holder)
 
 
 def abandoned_runs(db: Database) -> list[str]:
@@ -155,18 +158,18 @@ def abandoned_runs(db: Database) -> list[str]:
     cannot reach the database.
     """
     query = (
-        sa.select(runs.c.run_id, leases.c.holder, leases.c.expires_at)
+        sa.select(runs.c.run_id, leases.c.holder, leases.c.expires_at, leases.c.uptime)
         .join(leases, leases.c.run_id == runs.c.run_id)
         .where(runs.c.state.in_(_UNDER_WAY), leases.c.expires_at.is_not(None))
         .order_by(runs.c.created_at, runs.c.run_id)
     )
     with db.read() as conn:
-        at = now(conn)
+        moment = Moment(conn)
         held = conn.execute(query).all()
     return [
         run_id
-        for run_id, holder, expires_at in held
-        if expires_at <= at or Holder.from_json(holder).is_gone()
+        for run_id, holder, expires_at, by_uptime in held
+        if moment.is_past(expires_at, by_uptime) or Holder.from_json(holder).is_gone()
     ]
 
 

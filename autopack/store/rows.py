@@ -78,6 +78,8 @@ class RunRow:
     replay_of: str | None = None
     lane: str | None = None
     recoveries: int = 0
+    recovery_tries: int = 0
+    recovery_tried_at: datetime | None = None
 
     @classmethod
     def of(cls, row: RowMapping) -> RunRow:

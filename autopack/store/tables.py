@@ -72,6 +72,7 @@ __all__ = (
     "phase_revisions",
     "phases",
     "plans",
+    "run_endings",
     "runs",
     "storable",
 )
@@ -125,7 +126,11 @@ runs = sa.Table(
     sa.Column("replay_of", sa.String(64)),
     sa.Column("lane", sa.String(16)),
     # How often it was taken from a holder that had fallen silent, by nobody's order.
+    # Since its last attempt that ended.
     sa.Column("recoveries", sa.Integer, nullable=False, server_default="0"),
+    # How often that was tried since it last succeeded, and when.
+    sa.Column("recovery_tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("recovery_tried_at", UtcDateTime),
     one_of("at_cap", ("fail", "ask")),
     sa.Index(None, "created_at", "run_id"),
     sa.Index(None, "state", "created_at", "run_id"),
@@ -203,4 +208,19 @@ leases = sa.Table(
     sa.Column("token", sa.BigInteger, nullable=False),
     sa.Column("holder", Json),
     sa.Column("expires_at", UtcDateTime),  # null: released, or never taken
+    # On SQLite, the same by the machine's uptime; see `expiry`.
+    sa.Column("uptime", Json),
+)
+
+# A run that is being ended: where, and with which head. Who takes it over carries that out.
+run_endings = sa.Table(
+    "run_endings",
+    metadata,
+    sa.Column("run_id", sa.String(64), sa.ForeignKey("runs.run_id"), primary_key=True),
+    # The lease that decided it.
+    sa.Column("token", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", FreeText),
+    sa.Column("head_commit", sa.String(64)),
+    sa.Column("noted_at", UtcDateTime, nullable=False),
 )

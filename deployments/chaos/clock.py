@@ -10,6 +10,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from autopack.clock import SystemClock
+
 _VENDORED = "vendor/libfaketime/src/libfaketime.so.1"
 _HOUR = 3600
 
@@ -57,6 +59,10 @@ class MovedClock:
     def monotonic(self) -> float:
         """Seconds that never go backwards, and that it does not move."""
         return time.monotonic()
+
+    def uptime(self) -> float:
+        """The same, with the machine's sleep."""
+        return SystemClock().uptime()
 
     def _works(self) -> bool:
         """Whether a process with its environment sees it."""

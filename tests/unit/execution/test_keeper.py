@@ -117,6 +117,20 @@ def test_a_third_of_the_lease_later_it_is_renewed(kept: Kept) -> None:
     assert kept.stopped_for is None
 
 
+def test_after_the_machine_slept_it_is_renewed_at_once(kept: Kept) -> None:
+    before = kept.expires_at
+    kept.clock.sleep(600)
+    until(lambda: kept.expires_at > before)
+    assert kept.stopped_for is None
+    assert kept.keeper.uncounted_seconds() == 0, "sleep is not working time"
+
+
+def test_what_was_taken_over_while_the_machine_slept_is_let_go_at_once(kept: Kept) -> None:
+    kept.let_another_take_over()
+    kept.clock.sleep(600)
+    until(lambda: kept.stopped_for is StopReason.LEASE_LOST)
+
+
 def test_before_that_it_is_left_as_it_is(kept: Kept) -> None:
     before = kept.expires_at
     kept.clock.advance(SECONDS / 3 - 0.001)

@@ -1,5 +1,6 @@
 """Whether a process named in the database still lives."""
 
+import itertools
 import subprocess
 import sys
 from dataclasses import replace
@@ -66,3 +67,12 @@ def test_a_holder_survives_json(me):
 def test_a_holder_of_this_host_says_since_when(me):
     assert me.describe().startswith(f"pid {me.pid} on {me.host} since 20")
     assert replace(me, host="another").describe() == f"pid {me.pid} on another"
+
+
+def test_setting_the_clock_makes_nobody_seem_gone(monkeypatch):
+    me = Holder.of_this_process()
+    true = psutil.boot_time()
+    steps = itertools.cycle([true, true + 45, true - 45])
+    monkeypatch.setattr("psutil.boot_time", lambda: next(steps))
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: next(steps), raising=False)
+    assert not any(me.is_gone() for _ in range(6))

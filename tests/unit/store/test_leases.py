@@ -154,6 +154,75 @@ def test_a_lease_expires_by_the_clock_of_the_database(open_database, new_run):
     assert leases.acquire(db, "run-1", ME, 45).lease.token == 2
 
 
+@pytest.fixture
+def clock():
+    return ManualClock()
+
+
+@pytest.fixture
+def stepping(open_database, clock, new_run):
+    """A run in a database whose clock can be set."""
+    db = open_database(clock=clock)
+    runs.create_run(db, new_run(), [])
+    return db
+
+
+def is_free(db):
+    return leases.holder_of(db, "run-1") is None and leases.abandoned_runs(db) == ["run-1"]
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+@pytest.mark.parametrize("seconds", [-86400, -45, 45, 86400])
+def test_setting_the_time_of_day_neither_ends_a_lease_nor_prolongs_it(stepping, clock, seconds):
+    leases.acquire(stepping, "run-1", ELSEWHERE, 45)
+    clock.at += timedelta(seconds=seconds)
+    assert not is_free(stepping)
+    with pytest.raises(RunHeld):
+        leases.acquire(stepping, "run-1", ME, 45)
+    clock.advance(44)
+    assert not is_free(stepping)
+    clock.advance(1)
+    assert is_free(stepping)
+    leases.acquire(stepping, "run-1", ME, 45)
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_a_lease_runs_out_while_the_machine_sleeps(stepping, clock):
+    leases.acquire(stepping, "run-1", ELSEWHERE, 45)
+    clock.sleep(45)
+    assert is_free(stepping)
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+@pytest.mark.parametrize(
+    ("seconds", "free"),
+    [
+        (44, False),  # its machine may be another
+        (45, True),
+        (-46, True),  # set back since: no lease lasts so long
+        (-86400, True),
+    ],
+)
+def test_after_a_restart_the_time_of_day_decides(stepping, clock, monkeypatch, seconds, free):
+    leases.acquire(stepping, "run-1", replace(ELSEWHERE, boot_id="before"), 45)
+    monkeypatch.setattr("autopack.store.expiry.boot_id", lambda: "after the restart")
+    clock.elapsed = 1.0
+    clock.at += timedelta(seconds=seconds)
+    assert is_free(stepping) is free
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_a_lease_that_older_code_renewed_counts_by_the_time_of_day(stepping, clock):
+    leases.acquire(stepping, "run-1", ELSEWHERE, 45)
+    clock.advance(40)
+    later = clock.now() + timedelta(seconds=45)
+    stepping.transact(lambda conn: conn.execute(sa.update(table).values(expires_at=later)))
+    clock.advance(44)
+    assert not is_free(stepping)
+    clock.advance(1)
+    assert is_free(stepping)
+
+
 def test_of_eight_threads_one_gets_the_run(db):
     def attempt(_):
         try:
