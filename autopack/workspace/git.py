@@ -46,6 +46,16 @@ _OUR_OWN = (
     f"core.excludesFile={os.devnull}",
     "advice.addEmbeddedRepo=false",
 )
+# A repository that the user named on this machine is read whoever owns it (`SourceRepository.open`
+# has asked git for leave), and its history is taken as it is.
+_NAMED = (
+    "protocol.file.allow=always",
+    "safe.directory=*",
+    "transfer.fsckObjects=false",
+    "fetch.fsckObjects=false",
+    "clone.rejectShallow=false",
+)
+_UPLOAD_PACK = "--upload-pack=git -c 'safe.directory=*' upload-pack"
 # What reaching the user's repository or server needs: credentials, proxies, trusted folders.
 _REACHING = re.compile(
     r"GIT_(SSH|SSH_COMMAND|SSH_VARIANT|SSL_\w+|HTTP_\w+|PROXY_COMMAND|ASKPASS|ALLOW_PROTOCOL"
@@ -82,6 +92,8 @@ class Git:
     ``git_dir`` git looks for the repository of ``folder``. ``as_user`` keeps the user's own
     configuration, for what reaches the user's repository or a server: it holds the credentials
     and the trusted folders. Everything else sees no configuration but the repository's.
+    ``named`` says that the other side of a transfer is a folder which the user named: no setting
+    made against folders that a stranger names stands in its way.
     """
 
     git_dir: Path | None = None
@@ -89,6 +101,7 @@ class Git:
     index_file: Path | None = None
     folder: Path | None = None
     as_user: bool = False
+    named: bool = False
 
     @property
     def repository(self) -> Path:
@@ -128,6 +141,14 @@ class Git:
             return self._unlocked(args, input, timeout)
         except _Locked as locked:
             return locked.finished
+
+    def fetching(self, command: str, *args: str) -> tuple[str, ...]:
+        """The words of a ``command`` that reads from another repository (clone, fetch, ls-remote).
+
+        Its other half checks again who owns that repository, and gets no setting of ours but by
+        the name under which it is started.
+        """
+        return (command, _UPLOAD_PACK, *args) if self.named else (command, *args)
 
     def head(self, *args: str, max_bytes: int) -> tuple[bytes, bool]:
         """The first ``max_bytes`` that ``git args`` prints, and whether there was more."""
@@ -184,6 +205,8 @@ class Git:
 
     def _command(self, args: tuple[str, ...]) -> list[str]:
         settings = _ALWAYS if self.as_user else _ALWAYS + _OUR_OWN
+        if self.named:
+            settings += _NAMED
         return ["git", *(part for setting in settings for part in ("-c", setting)), *args]
 
     def _where(self) -> Path | None:
@@ -197,6 +220,9 @@ class Git:
             "GIT_INDEX_FILE": self.index_file,
         }
         env |= {name: str(place) for name, place in places.items() if place is not None}
+        if self.named:
+            # Set by the user, it would beat protocol.file.allow.
+            env["GIT_ALLOW_PROTOCOL"] = "file"
         return env
 
 

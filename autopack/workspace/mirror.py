@@ -57,9 +57,11 @@ class Mirror:
         base_ref = f"refs/autopack-base/{run_id}"
         if self.read_ref(base_ref) == commit:
             return
-        fetched = self._reaching().call(
-            "fetch", "--no-write-fetch-head", "--no-auto-maintenance", "--update-shallow",
-            "--no-tags", "--", self._address(), commit, "+refs/tags/*:refs/tags/*",
+        git = Git(git_dir=self.git_dir, as_user=True, named=self.source.is_local)
+        fetched = git.call(
+            *git.fetching("fetch", "--no-write-fetch-head", "--no-auto-maintenance"),
+            "--update-shallow", "--no-tags", "--", address(self.source), commit,
+            "+refs/tags/*:refs/tags/*",
             timeout=_TRANSFER_SECONDS,
         )  # fmt: skip
         if fetched.status != 0 and not self.has(commit):
@@ -153,12 +155,6 @@ class Mirror:
             return replace(change, status="A")
         return change
 
-    def _reaching(self) -> Git:
-        return Git(git_dir=self.git_dir, as_user=True)
-
-    def _address(self) -> str:
-        return address(self.source)
-
 
 def clone_of(home: Path, location: str) -> Path:
     """Where the mirror of the repository at ``location`` is or will be; nobody is asked."""
@@ -175,9 +171,12 @@ def _clone(source: SourceRepository, git_dir: Path) -> None:
     """Clone beside ``git_dir`` and rename: only a whole mirror ever has the name."""
     fresh = git_dir.with_name(f"{git_dir.name}.{secrets.token_hex(6)}.new")
     try:
-        Git(folder=git_dir.parent, as_user=True).run(
-            "clone", "--quiet", "--bare", "--local", "--single-branch", "--no-tags", "--template=",
-            "--", address(source), str(fresh),
+        reaching = Git(folder=git_dir.parent, as_user=True, named=source.is_local)
+        # Not --local: that fails across file systems. And no hard links: a program that writes to
+        # the mirror's objects would write to the user's.
+        reaching.run(
+            *reaching.fetching("clone", "--quiet", "--bare", "--no-hardlinks"),
+            "--single-branch", "--no-tags", "--template=", "--", address(source), str(fresh),
             timeout=_TRANSFER_SECONDS,
         )  # fmt: skip
         git = Git(git_dir=fresh)

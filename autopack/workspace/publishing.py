@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autopack.errors import GitFailed
 from autopack.workspace.git import Git
@@ -68,9 +68,10 @@ def _refuse_unless_ours(
 
 def _fetch(mirror: Git, source: SourceRepository, branch: str, commit: str, old: str) -> None:
     # Fetching an object id updates no ref; the swap below is all that does.
-    source.git.run(
-        "fetch", "--quiet", "--no-write-fetch-head", "--no-auto-maintenance", "--no-tags",
-        "--no-recurse-submodules", "--", str(mirror.git_dir), commit,
+    git = replace(source.git, named=True)
+    git.run(
+        *git.fetching("fetch", "--quiet", "--no-write-fetch-head", "--no-auto-maintenance"),
+        "--no-tags", "--no-recurse-submodules", "--", str(mirror.git_dir), commit,
     )  # fmt: skip
     source.git.run(
         "update-ref", "--no-deref", "-m", "autopack: publish", branch, commit,

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from autopack.errors import BadInput, GitFailed
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
-from autopack.workspace.source import SourceRepository, is_url
+from autopack.workspace.source import SourceRepository, is_on_this_machine, is_url
 
 _LOOK_SECONDS = 120.0
 _PUSH_SECONDS = 600.0
@@ -141,7 +141,8 @@ class Remote:
         return listed.partition("\t")[0]
 
     def _git(self, mirror: Mirror) -> Git:
-        return Git(git_dir=mirror.git_dir, as_user=True)
+        named = is_on_this_machine(self.address)
+        return Git(git_dir=mirror.git_dir, as_user=True, named=named)
 
 
 _QUIETLY = ("--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")

@@ -53,10 +53,15 @@ class SourceRepository:
         return self.git_dir is None
 
     @property
+    def is_local(self) -> bool:
+        """Whether it lies on this machine: a folder, or a file:// URL."""
+        return not self.is_url or is_on_this_machine(self.location)
+
+    @property
     def git(self) -> Git:
         """Git inside the user's repository; for a URL, git outside any repository."""
         if self.git_dir is None:
-            return Git(as_user=True)
+            return Git(as_user=True, named=self.is_local)
         return Git(git_dir=self.git_dir, work_tree=Path(self.location), as_user=True)
 
     def resolve(self, rev: str | None) -> str:
@@ -84,9 +89,8 @@ class SourceRepository:
     def current_branch(self) -> str | None:
         """The branch HEAD is on, None when it is detached."""
         if self.is_url:
-            first = self.git.run(
-                "ls-remote", "--symref", "--", self.location, "HEAD", timeout=_REMOTE_SECONDS
-            )
+            asked = self.git.fetching("ls-remote", "--symref", "--", self.location, "HEAD")
+            first = self.git.run(*asked, timeout=_REMOTE_SECONDS)
             found = re.match(r"ref: refs/heads/(\S+)\tHEAD", first)
             return found[1] if found else None
         name = self.git.run("symbolic-ref", "--quiet", "--short", "HEAD", check=False).strip()
@@ -125,7 +129,8 @@ class SourceRepository:
         raise _no_commit(name, self.location)
 
     def _remote_refs(self, *patterns: str) -> dict[str, str]:
-        listed = self.git.run("ls-remote", "--", self.location, *patterns, timeout=_REMOTE_SECONDS)
+        asked = self.git.fetching("ls-remote", "--", self.location, *patterns)
+        listed = self.git.run(*asked, timeout=_REMOTE_SECONDS)
         pairs = (line.split("\t", 1) for line in listed.splitlines())
         return {ref: commit for commit, ref in pairs}
 
@@ -178,10 +183,13 @@ def _open_folder(folder: Path) -> SourceRepository:
 
 def _not_a_repository(folder: Path, found: Finished) -> RepositoryError:
     if "dubious ownership" in found.errors:
+        # The folder that git wants to be told of is the top of the checkout.
+        command = re.search(r"^\s*(git config .*safe\.directory .*)$", found.errors, re.MULTILINE)
+        whole = f"git config --global --add safe.directory {folder.resolve()}"
         return _unusable(
             folder,
             "belongs to another user, and git refuses to use it",
-            hint=f"git config --global --add safe.directory {folder.resolve()}",
+            hint=command[1] if command else whole,
         )
     if "not a git repository" in found.errors:
         return _unusable(folder, "is not a git repository", hint="git init, and commit its files")
@@ -206,6 +214,11 @@ def is_url(location: str) -> bool:
     if "://" in location:
         return True
     return re.match(r"[^/\\:]{2,}:[^\\]", location) is not None and not Path(location).exists()
+
+
+def is_on_this_machine(location: str) -> bool:
+    """Whether git reaches ``location`` through the file system."""
+    return location.startswith("file://") or not is_url(location)
 
 
 def _key(canonical: str) -> str:
