@@ -51,7 +51,10 @@ class Settings:
         return cls(home, url, lease_seconds=lease, min_free_bytes=round(free * 1e6))
 
     def run_folder(self, run_id: str) -> Path:
-        """The folder of one run: its spools, environment and workspaces."""
+        """Where a run's spools, environment and workspaces are, unless another database has it.
+
+        See `autopack.store.folder_note`, which knows.
+        """
         return self.home / "runs" / run_id
 
 

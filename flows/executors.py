@@ -21,6 +21,7 @@ from autopack.execution.session import is_stopping
 from autopack.python import module_command
 from autopack.settings import Settings
 from autopack.store.engine import Database
+from autopack.store.folder_note import claim_folder
 from autopack.store.leases import token_of
 from autopack.store.runs import get_run
 from autopack.store.states import RunState
@@ -91,7 +92,8 @@ async def _in_processes(
     """Execute the run in a process, and in another when that one is killed."""
     while True:
         seen = get_run(db, run_id).recoveries
-        status, log = await _in_a_process(run_id, database, settings)
+        log = claim_folder(settings.home, db, run_id) / "process.log"
+        status = await _in_a_process(run_id, database, log)
         if status == 0:
             return
         failed = WorkFailed(
@@ -107,15 +109,13 @@ async def _in_processes(
             raise failed
 
 
-async def _in_a_process(run_id: str, database: str | None, settings: Settings) -> tuple[int, Path]:
-    """Execute the run in an operating-system process; return its status, negative when a signal
-    killed it, and the file in the run's folder that it printed to.
+async def _in_a_process(run_id: str, database: str | None, log: Path) -> int:
+    """Execute the run in an operating-system process that prints to ``log``.
+
+    Returns its status, negative when a signal killed it.
     """
     async with get_client() as client:
         api_url = str(client.api_url)
-    folder = settings.run_folder(run_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "process.log"
     with log.open("ab") as out:
         process = await asyncio.create_subprocess_exec(
             *module_command("flows.process", run_id, *([database] if database else [])),
@@ -139,7 +139,7 @@ async def _in_a_process(run_id: str, database: str | None, settings: Settings) -
         # The fleet was cancelled: whoever did that closes the run.
         leftovers.end([psutil.Process(process.pid)])
         raise
-    return process.returncode or 0, log
+    return process.returncode or 0
 
 
 async def _at_workers(

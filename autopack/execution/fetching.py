@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from autopack.errors import RepositoryError
 from autopack.store.runs import AttemptRow, RunRow
 from autopack.store.states import AttemptState
-from autopack.workspace.mirror import Mirror
+from autopack.workspace.mirror import Mirror, attempt_ref
 from autopack.workspace.remote import Remote
 from autopack.workspace.source import SourceRepository
 
@@ -45,7 +45,7 @@ def fetch_missing(
 def refs_of(attempts: Sequence[AttemptRow]) -> dict[str, str]:
     """The refs of attempts that left a commit."""
     return {
-        Mirror.attempt_ref(one.run_id, one.phase_id, one.attempt): one.commit
+        attempt_ref(one.run_id, one.phase_id, one.attempt): one.commit
         for one in attempts
         if one.commit is not None and one.state is not AttemptState.STARTED
     }

@@ -10,6 +10,7 @@ from autopack.errors import AutopackError, NotFound
 from autopack.execution.view import timestamp
 from autopack.settings import Settings
 from autopack.store.engine import Database
+from autopack.store.folder_note import find_folder
 from autopack.store.runs import get_run
 from autopack.store.states import RunState
 from autopack.store.usage import token_totals
@@ -54,7 +55,7 @@ def item_of(
     except NotFound as missing:
         return refused(run_id, missing)
     message = error.message if isinstance(error, AutopackError) else error and str(error)
-    checkouts = sorted((settings.run_folder(run_id) / "work").glob("*"))
+    checkouts = sorted((find_folder(settings.home, db, run_id) / "work").glob("*"))
     return FleetItem(
         run_id=run_id,
         success=run.state is RunState.DONE_SUCCESS,

@@ -24,6 +24,7 @@ from autopack.recovery.hardening.registry import enabled_patterns
 from autopack.settings import Settings
 from autopack.store.budgets import campaign_level
 from autopack.store.engine import Database
+from autopack.store.folder_note import find_folder
 from autopack.store.recovery import record_normalisation
 from autopack.store.runs import NewRun, RunRow, create_run, find_run
 from autopack.validation.detect import detect, inferred_checks
@@ -140,7 +141,7 @@ def check_request(
     source.check_publishable()
     base_commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
     if any(phase.checks is None for phase in plan.phases):
-        _refuse_unchecked(plan, settings, source, base_commit, run_id)
+        _refuse_unchecked(plan, db, settings, source, base_commit, run_id)
     push = request.push
     if isinstance(push, str):
         push = Remote.checked(push, source, base_commit, home=settings.home, run_id=run_id)
@@ -199,7 +200,7 @@ def _plan_of(
         return parse_plan(text, name=name), None
     source = SourceRepository.open(request.repo)
     commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
-    with _checkout(settings, source, commit, run_id) as root:
+    with _checkout(db, settings, source, commit, run_id) as root:
         found = normalise(text, root=root, detected=detect(root))
     try:
         return accept(found), (text, found)
@@ -219,10 +220,11 @@ def _features(request: RunRequest, listed: Iterable[str]) -> frozenset[Feature]:
 
 @contextmanager
 def _checkout(
-    settings: Settings, source: SourceRepository, commit: str, run_id: str
+    db: Database, settings: Settings, source: SourceRepository, commit: str, run_id: str
 ) -> Generator[Path]:
     """The files of a commit in a folder of their own, while the block is open."""
-    mirror = Mirror.open(settings.home, source)
+    name = find_folder(settings.home, db, run_id).name
+    mirror = Mirror.open(settings.home, source, alias=(run_id, name))
     mirror.ensure(commit, run_id)
     with tempfile.TemporaryDirectory(prefix="autopack-") as folder:
         workspace = Workspace.create(mirror, Path(folder) / "tree", commit)
@@ -239,10 +241,15 @@ def _stored_commit(db: Database, run_id: str | None) -> str | None:
 
 
 def _refuse_unchecked(
-    plan: Plan, settings: Settings, source: SourceRepository, commit: str, run_id: str
+    plan: Plan,
+    db: Database,
+    settings: Settings,
+    source: SourceRepository,
+    commit: str,
+    run_id: str,
 ) -> None:
     """Raise PlanError when a phase names no checks and the repository suggests none."""
-    with _checkout(settings, source, commit, run_id) as root:
+    with _checkout(db, settings, source, commit, run_id) as root:
         if inferred_checks(detect(root)):
             return
     index, phase = next((i, p) for i, p in enumerate(plan.phases) if p.checks is None)

@@ -19,7 +19,7 @@ from autopack.execution.returning import count_returned
 from autopack.execution.stored import is_here
 from autopack.settings import Settings
 from autopack.store.engine import Database
-from autopack.store.folder_note import belongs_elsewhere, note_of
+from autopack.store.folder_note import note_of, our_folders
 from autopack.store.leases import abandoned_runs, holder_of
 from autopack.store.rows import RunRow
 from autopack.store.runs import count_recovery, find_run, get_run
@@ -27,6 +27,7 @@ from autopack.store.states import RunState
 from autopack.telemetry.recorder import ingest_all
 from autopack.workspace import leftovers
 from autopack.workspace.git import Git
+from autopack.workspace.mirror import run_refs
 from autopack.workspace.scratch import Scratch
 
 MOST_RECOVERIES = 3
@@ -92,11 +93,11 @@ def clean(db: Database, settings: Settings, *, grace: timedelta = GRACE) -> Clea
     database is left alone.
     """
     ended = _end_orphans(db, settings)
-    folders = _run_folders(db, settings.home)
-    workspaces = sum(_remove_workspace(db, folder) for folder in folders)
+    folders = list(our_folders(settings.home, db))
+    workspaces = sum(_remove_workspace(db, run_id, folder) for run_id, folder in folders)
     returned = count_returned(db, settings, environ=os.environ)
-    ingested = ingest_all(db, settings.home / "runs")
-    runs = sum(_remove_run(db, settings.home, folder, grace) for folder in folders)
+    ingested = ingest_all(db, settings.home)
+    runs = sum(_remove_run(db, settings.home, *each, grace) for each in folders)
     return Cleaned(ended, workspaces, runs, returned + ingested.new)
 
 
@@ -105,11 +106,10 @@ def _end_orphans(db: Database, settings: Settings) -> int:
     prefect_home = str(settings.home / "prefect")
     orphans: list[psutil.Process] = []
     for process, environ in leftovers.marked(leftovers.RUN):
-        if environ.get(leftovers.STORE, db.identity) != db.identity:
+        store, run = environ.get(leftovers.STORE), find_run(db, environ[leftovers.RUN])
+        if run is None or (store != db.mark and (run.database_id or store != db.address)):
             continue
-        run = find_run(db, environ[leftovers.RUN])
-        old = _age(process) > settings.lease_seconds
-        if run is not None and old and not _is_worked_on(db, run):
+        if _age(process) > settings.lease_seconds and not _is_worked_on(db, run):
             orphans.append(process)
     for process, environ in leftovers.marked(leftovers.HOLDER):
         holder = _MARK.fullmatch(environ[leftovers.HOLDER])
@@ -120,9 +120,9 @@ def _end_orphans(db: Database, settings: Settings) -> int:
     return len(set(orphans))
 
 
-def _remove_workspace(db: Database, folder: Path) -> bool:
+def _remove_workspace(db: Database, run_id: str, folder: Path) -> bool:
     """Remove the checkout and the environment of a run that has ended."""
-    run = find_run(db, folder.name)
+    run = find_run(db, run_id)
     if run is None or not run.state.is_final or _is_worked_on(db, run):
         return False
     left = [path for name in ("work", "environment") if (path := folder / name).exists()]
@@ -133,10 +133,10 @@ def _remove_workspace(db: Database, folder: Path) -> bool:
     return bool(left)
 
 
-def _remove_run(db: Database, home: Path, folder: Path, grace: timedelta) -> bool:
+def _remove_run(db: Database, home: Path, run_id: str, folder: Path, grace: timedelta) -> bool:
     """Remove what is left of a run that its database no longer knows: folder and refs."""
     note = note_of(folder)
-    if find_run(db, folder.name) is not None or not note.is_file():
+    if find_run(db, run_id) is not None or not note.is_file():
         return False
     if time.time() - max(path.stat().st_mtime for path in (folder, note)) < grace.total_seconds():
         return False
@@ -147,22 +147,10 @@ def _remove_run(db: Database, home: Path, folder: Path, grace: timedelta) -> boo
     return True
 
 
-def _remove_refs(git: Git, run_id: str) -> None:
-    names = git.run(
-        "for-each-ref",
-        "--format=delete %(refname)",
-        f"refs/autopack/{run_id}/",
-        f"refs/autopack-base/{run_id}",
-        f"refs/autopack-published/{run_id}",
-        f"refs/autopack-publishing/{run_id}",
-    )
+def _remove_refs(git: Git, name: str) -> None:
+    names = git.run("for-each-ref", "--format=delete %(refname)", *run_refs(name))
     if names.strip():
         git.run("update-ref", "--stdin", input=names)
-
-
-def _run_folders(db: Database, home: Path) -> list[Path]:
-    folders = sorted(path for path in (home / "runs").glob("*") if path.is_dir())
-    return [folder for folder in folders if not belongs_elsewhere(folder, db)]
 
 
 def _is_worked_on(db: Database, run: RunRow) -> bool:

@@ -12,6 +12,7 @@ from autopack.redaction import Redactor, environment_secrets
 from autopack.settings import Settings
 from autopack.store.budgets import settle
 from autopack.store.engine import Database
+from autopack.store.folder_note import find_folder
 from autopack.store.reading import uncounted_attempts
 from autopack.store.runs import get_run
 from autopack.telemetry.events import builder_events
@@ -30,11 +31,12 @@ def count_returned(
     """
     new = 0
     for attempt in uncounted_attempts(db, home_id(settings.home), run_id):
-        marks = leftovers.run_marks(attempt.run_id, db.identity)
+        marks = leftovers.run_marks(attempt.run_id, db.mark)
         number = f"{attempt.phase_id}/{attempt.attempt}"
         if leftovers.find(**marks, **{leftovers.ATTEMPT: number}):
             continue
-        run, folder = get_run(db, attempt.run_id), settings.run_folder(attempt.run_id)
+        run = get_run(db, attempt.run_id)
+        folder = find_folder(settings.home, db, attempt.run_id)
         try:
             builder = make_builder(run.builder, run.builder_options, model=run.model)
         except BadInput:

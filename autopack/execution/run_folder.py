@@ -5,20 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from autopack.store.engine import Database
-from autopack.store.folder_note import note_database
 from autopack.store.leases import Acquired
 from autopack.store.runs import RunRow
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.workspace import Workspace
 
 _CHECKOUTS = "work"
-
-
-def mark_folder(folder: Path, db: Database) -> None:
-    """Make the folder, and say in it which database knows the run."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    note_database(folder, db)
 
 
 def open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired) -> Workspace:

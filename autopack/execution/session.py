@@ -19,7 +19,7 @@ from autopack.execution.fingerprinting import take_fingerprint
 from autopack.execution.keeper import LeaseKeeper
 from autopack.execution.recover import recover
 from autopack.execution.returning import count_returned
-from autopack.execution.run_folder import mark_folder, open_workspace
+from autopack.execution.run_folder import open_workspace
 from autopack.execution.stopping import StopReason, StopSwitch
 from autopack.execution.stored import plan_of, source_of, unfinished
 from autopack.experiments.fingerprint import Fingerprint
@@ -34,6 +34,7 @@ from autopack.settings import Settings
 from autopack.store import budgets
 from autopack.store.engine import Database
 from autopack.store.fingerprints import has_fingerprint, record_fingerprint
+from autopack.store.folder_note import claim_folder
 from autopack.store.leases import Acquired, Holder, Lease, abandon, acquire, release
 from autopack.store.recovery import get_revised
 from autopack.store.runs import (
@@ -51,7 +52,7 @@ from autopack.validation.detect import detect
 from autopack.validation.environment import RunEnvironment
 from autopack.validation.toolchains.base import Detected
 from autopack.workspace import leftovers
-from autopack.workspace.mirror import Mirror
+from autopack.workspace.mirror import Mirror, run_refs
 from autopack.workspace.process import Supervisor
 from autopack.workspace.sandbox import Sandbox
 from autopack.workspace.scratch import Scratch
@@ -75,6 +76,8 @@ class RunSession:
     workspace: Workspace
     toolchains: tuple[Detected, ...]
     redactor: Redactor
+    folder: Path
+    """The run's folder under the home."""
     environment: RunEnvironment | None = None
     doctor: Endpoint | None = None
     """Where the doctor is reached, if a block says so."""
@@ -87,11 +90,6 @@ class RunSession:
         if self.environment is None:
             raise Refused("the environment of the run is not prepared", field="run_id")
         return self.environment
-
-    @property
-    def folder(self) -> Path:
-        """The run's folder under the home."""
-        return self.settings.run_folder(self.run_id)
 
     def head(self) -> str:
         """The commit that the run's branch is at: what completed phases made of the base."""
@@ -106,7 +104,7 @@ class RunSession:
     @property
     def marks(self) -> dict[str, str]:
         """What everything that is started for the run carries in its environment."""
-        return leftovers.run_marks(self.run_id, self.db.identity)
+        return leftovers.run_marks(self.run_id, self.db.mark)
 
     def variables(self, phase_id: str, attempt: int) -> dict[str, str]:
         """The whole environment of what an attempt starts: the run's tools and the marks."""
@@ -214,14 +212,15 @@ def open_session(
     hidden = [*secrets.values(), *([doctor.api_key] if doctor else [])]
     redactor = Redactor(known_secrets(os.environ, options, hidden))
     source = source_of(run, repo)
+    run_folder = claim_folder(settings.home, db, run_id)
     sandbox = Sandbox.of(
         os.environ,
         home=settings.home,
-        writable=[settings.run_folder(run_id)],
+        writable=[run_folder],
         readable=[Mirror.folder(settings.home, source)],
     )
     acquired = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds)
-    scratch = Scratch.of(settings.run_folder(run_id))
+    scratch = Scratch.of(run_folder)
     switch, supervisor = StopSwitch(), Supervisor(sandbox=sandbox, scratch=scratch)
     keeper = LeaseKeeper(
         db_url=settings.database_url,
@@ -234,12 +233,14 @@ def open_session(
     try:
         # Again, for until the lease was taken another holder may have worked on it.
         run = unfinished(db, run_id)
-        _end_leftovers(leftovers.run_marks(run_id, db.identity), acquired)
+        _end_leftovers(db, run, acquired)
         scratch.sweep()
-        mirror = Mirror.open(settings.home, source)
-        fetch_missing(mirror, source, run, get_attempts(db, run_id))
-        run_folder = settings.run_folder(run_id)
-        mark_folder(run_folder, db)
+        mirror = Mirror.open(settings.home, source, alias=(run_id, run_folder.name))
+        attempts = get_attempts(db, run_id)
+        if not attempts:
+            # Left by a run of this name that another database had, and whose folder is gone.
+            mirror.set_aside(*run_refs(run_folder.name))
+        fetch_missing(mirror, source, run, attempts)
         Recorder(db, run_folder).ingest()
         count_returned(db, settings, environ=os.environ, run_id=run_id)
         recover(
@@ -267,6 +268,7 @@ def open_session(
             workspace=workspace,
             toolchains=_toolchains(mirror, workspace, run),
             redactor=redactor,
+            folder=run_folder,
             doctor=doctor,
         )
         fingerprint = (
@@ -331,9 +333,11 @@ def _toolchains(mirror: Mirror, workspace: Workspace, run: RunRow) -> tuple[Dete
     return detect(workspace.path)
 
 
-def _end_leftovers(marks: Mapping[str, str], acquired: Acquired) -> None:
+def _end_leftovers(db: Database, run: RunRow, acquired: Acquired) -> None:
     """End what a dead holder left running on this machine, its Prefect server included."""
-    found = leftovers.find(**marks)
+    found = leftovers.find(**leftovers.run_marks(run.run_id, db.mark))
+    if run.database_id is None:  # it may have been begun by a version that marked otherwise
+        found += leftovers.find(**leftovers.run_marks(run.run_id, db.address))
     previous = acquired.previous
     # Never by this process's own mark: everything that it has started lives under that.
     if previous is not None and previous.is_gone() and previous.mark != process_mark():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from typing import Literal, TypeVar
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from sqlalchemy.engine import URL
 from autopack.clock import Clock, SystemClock
 from autopack.errors import DatabaseRefused
 from autopack.store import connecting, schema
+from autopack.store import identity as identities
 from autopack.store.tables import UtcDateTime
 
 T = TypeVar("T")
@@ -135,13 +137,37 @@ class Database:
         """The URL without its password."""
         return connecting.masked(self._url)
 
-    @property
+    @cached_property
     def identity(self) -> str:
-        """Which database this is, without credentials: its file, or its server and name."""
-        if self.dialect == "sqlite":
-            return str(self._url.database)
-        where = f"{self._url.host or 'local socket'}:{self._url.port or 5432}"
-        return f"{where}/{self._url.database}"
+        """The random name that the database holds, the same at whatever address it is reached.
+
+        Raises DatabaseRefused when it was not upgraded so far.
+        """
+        with self.read() as conn:
+            return identities.read_identity(conn, self.url_masked)
+
+    @property
+    def key(self) -> str:
+        """As much of the identity as names folders and refs."""
+        return self.identity[: identities.KEY_LENGTH]
+
+    @cached_property
+    def mark(self) -> str:
+        """What processes that work for it carry: its identity, and what tells it from a copy."""
+        with self.read() as conn:
+            return f"{self.identity}-{identities.place_of(conn)}"
+
+    @property
+    def address(self) -> str:
+        """Its file, or its server and name, without credentials.
+
+        Earlier versions took it for the identity, and marked processes with it.
+        """
+        return identities.address_of(self._url)
+
+    def is_at(self, noted: str) -> bool:
+        """Whether a masked URL that was noted earlier leads to this database."""
+        return identities.is_same_address(noted, self._url)
 
     @property
     def dialect(self) -> Literal["sqlite", "postgresql"]:

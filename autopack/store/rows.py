@@ -80,6 +80,7 @@ class RunRow:
     recoveries: int = 0
     recovery_tries: int = 0
     recovery_tried_at: datetime | None = None
+    database_id: str | None = None
 
     @classmethod
     def of(cls, row: RowMapping) -> RunRow:
@@ -137,6 +138,7 @@ class AttemptRow:
     built_at: datetime | None
     finished_at: datetime | None
     home: str | None = None
+    redacted_at: datetime | None = None
 
     @classmethod
     def of(cls, row: RowMapping) -> AttemptRow:

@@ -79,7 +79,7 @@ def create_run(db: Database, new: NewRun, phases: Sequence[tuple[str, str]]) -> 
         )
         inserted = conn.execute(
             insert_new(conn, tables.runs)
-            .values(**_columns(new), created_at=created_at)
+            .values(**_columns(new), created_at=created_at, database_id=db.identity)
             .returning(tables.runs.c.run_id)
         ).first()
         if inserted is None:

@@ -29,6 +29,7 @@ from autopack.store.columns import (
     state_column_type,
     storable,
 )
+from autopack.store.identity import database_identity
 from autopack.store.ledger_tables import (
     llm_call_intents,
     llm_usage_events,
@@ -61,6 +62,7 @@ __all__ = (
     "budget_reservations",
     "circuits",
     "consultations",
+    "database_identity",
     "decisions",
     "drifts",
     "leases",
@@ -131,6 +133,8 @@ runs = sa.Table(
     # How often that was tried since it last succeeded, and when.
     sa.Column("recovery_tries", sa.Integer, nullable=False, server_default="0"),
     sa.Column("recovery_tried_at", UtcDateTime),
+    # The identity of the database that it was stored in; null where that had none at the time.
+    sa.Column("database_id", sa.String(32)),
     one_of("at_cap", ("fail", "ask")),
     sa.Index(None, "created_at", "run_id"),
     sa.Index(None, "state", "created_at", "run_id"),
@@ -182,6 +186,8 @@ attempts = sa.Table(
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("built_at", UtcDateTime),
     sa.Column("finished_at", UtcDateTime),
+    # When its spool was last found free of secrets; null while that is yet to be done.
+    sa.Column("redacted_at", UtcDateTime),
     sa.ForeignKeyConstraint(["run_id", "phase_id"], ["phases.run_id", "phases.phase_id"]),
 )
 

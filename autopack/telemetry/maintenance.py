@@ -32,7 +32,7 @@ class Maintained:
 
 def maintain(db: Database, settings: Settings, *, older_than: timedelta = KEPT) -> Maintained:
     """Do it all; harmless to repeat, and beside runs that are at work."""
-    ingested = ingest_all(db, settings.home / "runs")
+    ingested = ingest_all(db, settings.home)
     released = db.transact(_release_of_final_runs)
     archived = retain(db, older_than)
     return Maintained(

@@ -20,7 +20,7 @@ from autopack.errors import DatabaseRefused
 from autopack.ids import process_mark
 from autopack.store.connecting import is_contention
 from autopack.store.engine import Database
-from autopack.store.folder_note import belongs_elsewhere
+from autopack.store.folder_note import our_folders
 from autopack.store.tables import Role
 from autopack.store.usage import UsageEvent, close_intent, record_events, try_record_events
 
@@ -131,13 +131,10 @@ class Recorder:
         return Recorded(new, spooled)
 
 
-def ingest_all(db: Database, runs_folder: Path) -> Recorded:
-    """Ingest the spool of every run below ``runs_folder`` that is no other database's."""
+def ingest_all(db: Database, home: Path) -> Recorded:
+    """Ingest the spool of every run of ``db`` that has its folder in ``home``."""
     new = spooled = 0
-    folders = {path.parent.parent for path in runs_folder.glob("*/spool/ledger.jsonl*")}
-    for folder in sorted(folders):
-        if belongs_elsewhere(folder, db):
-            continue
+    for _, folder in our_folders(home, db):
         recorded = Recorder(db, folder).ingest()
         new, spooled = new + recorded.new, spooled + recorded.spooled
     return Recorded(new, spooled)

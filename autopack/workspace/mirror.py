@@ -26,19 +26,26 @@ class Mirror:
     refs/autopack/<run>/<phase>/<attempt>    the commit of an attempt, failed ones included
     refs/autopack-embedded/<commit>          files of a repository that an agent made inside
     refs/autopack-published/<run>            what the user's repository was last given
+    refs/autopack-aside/<unique>/            what was found where a new run's refs had to go
+
+    ``alias`` is a run and what it is called in these refs, where runs of several databases have
+    one id: the name of its folder.
     """
 
     git_dir: Path
     source: SourceRepository
+    alias: tuple[str, str] | None = None
 
     @classmethod
-    def open(cls, home: Path, source: SourceRepository) -> Mirror:
+    def open(
+        cls, home: Path, source: SourceRepository, *, alias: tuple[str, str] | None = None
+    ) -> Mirror:
         """The mirror of ``source`` under ``home``, cloned on first use by whoever comes first."""
         git_dir = cls.folder(home, source)
         if not git_dir.is_dir():
             git_dir.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _clone(source, git_dir)
-        return cls(git_dir, source)
+        return cls(git_dir, source, alias)
 
     @staticmethod
     def folder(home: Path, source: SourceRepository) -> Path:
@@ -54,7 +61,7 @@ class Mirror:
 
         Raises RepositoryError when the user's repository has no such commit.
         """
-        base_ref = f"refs/autopack-base/{run_id}"
+        base_ref = f"refs/autopack-base/{self.name_here(run_id)}"
         if self.read_ref(base_ref) == commit:
             return
         git = Git(git_dir=self.git_dir, as_user=True, named=self.source.is_local)
@@ -72,9 +79,23 @@ class Mirror:
             )
         self.git.run("update-ref", base_ref, commit)
 
-    @staticmethod
-    def attempt_ref(run_id: str, phase_id: str, attempt: int) -> str:
-        return f"refs/autopack/{run_id}/{phase_id}/{attempt}"
+    def name_here(self, run_id: str) -> str:
+        """What the run is called in the refs of this mirror."""
+        return self.alias[1] if self.alias is not None and self.alias[0] == run_id else run_id
+
+    def attempt_ref(self, run_id: str, phase_id: str, attempt: int) -> str:
+        """The ref of an attempt in this mirror; see `attempt_ref` for its name elsewhere."""
+        return attempt_ref(self.name_here(run_id), phase_id, attempt)
+
+    def set_aside(self, *refs: str) -> None:
+        """Keep what is at ``refs``, or below them, where nothing looks for the work of a run."""
+        listed = self.git.run("for-each-ref", "--format=%(objectname) %(refname)", *refs)
+        kept, moves = f"refs/autopack-aside/{secrets.token_hex(6)}/", ""
+        for line in listed.splitlines():
+            commit, _, ref = line.partition(" ")
+            moves += f"create {ref.replace('refs/', kept, 1)} {commit}\ndelete {ref} {commit}\n"
+        if moves:
+            self.git.run("update-ref", "--stdin", "--no-deref", input=moves)
 
     def read_ref(self, ref: str) -> str | None:
         """The commit a full ref name points at, None when there is no such ref."""
@@ -100,7 +121,7 @@ class Mirror:
         A URL is not pushed to. GitFailed, and nothing changed, when the user moved the branch or
         has it checked out.
         """
-        publishing.publish(self.git, self.source, run_id, commit)
+        publishing.publish(self.git, self.source, run_id, commit, name=self.name_here(run_id))
 
     def has(self, commit: str) -> bool:
         return self.git.call("cat-file", "-e", f"{commit}^{{commit}}").status == 0
@@ -154,6 +175,21 @@ class Mirror:
         if moved_link and self.read_ref(kept_ref(change.oid)) is not None:
             return replace(change, status="A")
         return change
+
+
+def attempt_ref(run_id: str, phase_id: str, attempt: int) -> str:
+    """The ref of an attempt, in the mirror and wherever it is pushed to."""
+    return f"refs/autopack/{run_id}/{phase_id}/{attempt}"
+
+
+def run_refs(name: str) -> tuple[str, ...]:
+    """Where in a mirror the refs of a run are, by what it is called there."""
+    return (
+        f"refs/autopack/{name}/",
+        f"refs/autopack-base/{name}",
+        f"refs/autopack-published/{name}",
+        f"refs/autopack-publishing/{name}",
+    )
 
 
 def clone_of(home: Path, location: str) -> Path:

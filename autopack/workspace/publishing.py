@@ -20,18 +20,19 @@ class _Standing:
     checked_out: str = ""
 
 
-def publish(mirror: Git, source: SourceRepository, run_id: str, commit: str) -> None:
+def publish(mirror: Git, source: SourceRepository, run_id: str, commit: str, *, name: str) -> None:
     """Move branch ``autopack/<run_id>`` of ``source`` to ``commit``, by compare-and-swap.
 
     The branch is ours to move while it stands where this function left it, or would have left it
-    before a crash. GitFailed when the user moved it or has it checked out. A URL is given nothing:
-    to servers goes only what a run was told to push.
+    before a crash; ``name`` is what the run is called in the mirror. GitFailed when the user moved
+    it or has it checked out. A URL is given nothing: to servers goes only what a run was told to
+    push.
     """
     if source.is_url:
         return
     branch = f"refs/heads/autopack/{run_id}"
-    published = f"refs/autopack-published/{run_id}"
-    intended = f"refs/autopack-publishing/{run_id}"
+    published = f"refs/autopack-published/{name}"
+    intended = f"refs/autopack-publishing/{name}"
     standing = _standing(source, branch)
     ours = mirror.run("for-each-ref", "--format=%(objectname)", published, intended).split()
     if standing.commit != commit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -128,7 +128,7 @@ class Remote:
             if there:
                 self._git(mirror).run(
                     *_IMPATIENT, "fetch", "--no-write-fetch-head", "--no-auto-maintenance",
-                    "--no-tags", "--", self.address, *(f"+{ref}:{ref}" for ref in sorted(there)),
+                    "--no-tags", "--", self.address, *_into(mirror, run_id, there),
                     timeout=_FETCH_SECONDS,
                 )  # fmt: skip
         except GitFailed as error:
@@ -151,6 +151,12 @@ _QUIETLY = ("--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=
 def without_credentials(text: str) -> str:
     """``text`` with what a URL in it holds before its @ left out."""
     return _CREDENTIALS.sub("://***@", text)
+
+
+def _into(mirror: Mirror, run_id: str, refs: Iterable[str]) -> list[str]:
+    """What git fetches each ref of the run to."""
+    here = mirror.name_here(run_id)
+    return [f"+{ref}:{ref.replace(f'/{run_id}', f'/{here}', 1)}" for ref in sorted(refs)]
 
 
 def _base_ref(run_id: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from autopack.settings import Settings
 from autopack.store.check import check
 from autopack.store.engine import Database
+from autopack.store.folder_note import find_folder
 from autopack.store.leases import holder_of
 from autopack.store.runs import get_attempts, get_phases, get_run
 from autopack.store.states import AttemptState, PhaseState, RunState
@@ -56,14 +57,15 @@ def _of_what_is_left(db: Database, settings: Settings, run_id: str) -> list[str]
     """Whether all that was spent is known, and nothing goes on or lies about."""
     found: list[str] = []
     totals = token_totals(db, run_id)
-    served = tokens_served(settings.run_folder(run_id))
+    folder = find_folder(settings.home, db, run_id)
+    served = tokens_served(folder)
     if totals.total != served:
         found.append(f"the ledger has {totals.total:,} tokens, the provider served {served:,}")
     if totals.unreconciled_calls:
         found.append(f"{totals.unreconciled_calls} calls are unreconciled")
     if holder_of(db, run_id) is not None:
         found.append("its lease is still held")
-    if (settings.run_folder(run_id) / "work").exists():
+    if (folder / "work").exists():
         found.append("its checkout is still there")
     strays = leftovers.find(AUTOPACK_RUN=run_id)
     if strays:

@@ -109,7 +109,10 @@ def _print(answer: dict[str, Any]) -> None:
         out.print(f"database  {database['error']}")
         out.print(f"          {database['hint'] or ''}")
     else:
-        out.print(f"database  {database['url_masked']}  schema {database['schema']}")
+        out.print(
+            f"database  {database['url_masked']}  schema {database['schema']}"
+            f"  identity {database['identity']}"
+        )
     where = prefect["url"] or "a server of its own for each process"
     reach = " (not reachable)" if prefect["reachable"] is False else ""
     out.print(f"prefect   {where}{reach}")

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from autopack.errors import Refused
 from autopack.settings import Settings
 from autopack.store.engine import Database
+from autopack.store.folder_note import find_folder
 from autopack.store.tables import metadata
 from autopack.telemetry.period import parse_age
 from autopack.telemetry.retention import Retained
@@ -18,7 +19,7 @@ from deployments.cli.output import AsJson, out, plain_table, print_json
 
 
 def identity(*, as_json: AsJson = False) -> int:
-    """Show which database this is: engine, address, schema, and the rows of each table."""
+    """Show which database this is: its identity, address, schema, and the rows of each table."""
     db = Database.open(Settings.from_environment().database_url)
     rows = _rows(db)
     answer = {
@@ -35,7 +36,7 @@ def identity(*, as_json: AsJson = False) -> int:
     table = plain_table("table", "rows", right=("rows",))
     for name, count in rows.items():
         table.add_row(name, f"{count:,}")
-    out.print(f"{answer['url_masked']}  schema {answer['schema']}\n")
+    out.print(f"{answer['url_masked']}  schema {answer['schema']}  identity {db.identity}\n")
     out.print(table)
     return 0
 
@@ -87,7 +88,7 @@ def _refuse_unexpected(db: Database, settings: Settings, planned: Retained) -> N
             field="DATABASE_URL",
             hint="name the right one in DATABASE_URL, or add --yes",
         )
-    known = any(settings.run_folder(run_id).is_dir() for run_id in planned.run_ids)
+    known = any(find_folder(settings.home, db, run_id).is_dir() for run_id in planned.run_ids)
     if planned.run_ids and not known:
         raise Refused(
             f"the database {db.url_masked} is unexpected: none of the {len(planned.run_ids)} runs"
@@ -98,7 +99,7 @@ def _refuse_unexpected(db: Database, settings: Settings, planned: Retained) -> N
 
 
 def _tables() -> list[sa.Table]:
-    hidden = {"retention_open", "schema_compatibility"}
+    hidden = {"retention_open", "schema_compatibility", "database_identity"}
     return [table for name, table in sorted(metadata.tables.items()) if name not in hidden]
 
 

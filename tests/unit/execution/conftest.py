@@ -19,6 +19,7 @@ from autopack.execution.session import RunSession, close_session, open_session
 from autopack.execution.spool import spool_folder, write_end
 from autopack.settings import Settings
 from autopack.store.engine import Database
+from autopack.store.folder_note import claim_folder
 from autopack.store.leases import Holder, Lease, acquire
 from autopack.store.runs import (
     AttemptRow,
@@ -98,7 +99,7 @@ class Ground:
 
     @property
     def folder(self) -> Path:
-        return self.settings.run_folder("r")
+        return claim_folder(self.settings.home, self.db, "r")
 
     def phase(self, phase_id: str = "one") -> PhaseRow:
         return next(row for row in get_phases(self.db, "r") if row.phase_id == phase_id)

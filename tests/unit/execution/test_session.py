@@ -29,6 +29,7 @@ from autopack.execution.session import (
 )
 from autopack.settings import Settings
 from autopack.store import Database, tables
+from autopack.store.folder_note import claim_folder
 from autopack.store.leases import Holder, abandoned_runs, acquire, holder_of
 from autopack.store.runs import get_attempts, get_run, move_run
 from autopack.store.states import AttemptState, RunState
@@ -119,8 +120,7 @@ def test_a_run_whose_recording_is_gone_is_refused_and_not_held(
 def test_a_run_whose_workspace_cannot_be_made_is_given_back(
     run_id: str, open_run: Opening, database: Database, settings: Settings
 ) -> None:
-    folder = settings.run_folder(run_id)
-    folder.mkdir(parents=True)
+    folder = claim_folder(settings.home, database, run_id)
     (folder / "work").write_text("in the way")
     with pytest.raises(OSError, match="work"):
         open_run(run_id)
@@ -193,7 +193,7 @@ def test_what_a_dead_holder_left_running_is_ended(
     database: Database,
     leave: Callable[[str], subprocess.Popen[bytes]],
 ) -> None:
-    ours, of_another_database = leave(database.identity), leave("elsewhere")
+    ours, of_another_database = leave(database.mark), leave("elsewhere")
     open_run(run_id)
     assert ours.wait(10) != 0
     assert of_another_database.poll() is None

@@ -114,17 +114,6 @@ def test_a_relative_path_keeps_its_meaning_when_the_folder_changes(tmp_path, mon
     assert count_plans(db) == 0
 
 
-def test_the_identity_of_a_file_is_its_path(tmp_path):
-    db = Database.open(f"sqlite:///{tmp_path / 'x.db'}")
-    assert db.identity == str(tmp_path / "x.db")
-
-
-@only_postgresql
-def test_the_identity_of_a_server_names_its_database_without_credentials(database):
-    assert database.identity.endswith("/" + database.url_masked.partition("?")[0].split("/")[-1])
-    assert "@" not in database.identity
-
-
 @pytest.mark.parametrize("prefix", ["postgres", "postgresql", "postgresql+psycopg2"])
 @only_postgresql
 def test_every_spelling_of_postgresql_gets_the_same_driver(database_url, prefix):

@@ -13,6 +13,7 @@ from support.usage import record, usage_event
 from autopack.settings import Settings
 from autopack.store import Database, telemetry_tables
 from autopack.store.check import check
+from autopack.store.folder_note import note_of
 from autopack.store.tables import llm_usage_events
 from autopack.store.usage import UsageEvent, token_totals
 from autopack.telemetry.consolidated import usage
@@ -84,7 +85,10 @@ def test_the_door_is_shut_again(filled: Database) -> None:
 
 def test_maintenance_ingests_spools_and_archives(filled: Database, tmp_path: Path) -> None:
     settings = Settings(tmp_path, "unused")
-    recorder = Recorder(filled, settings.run_folder("late"))
+    folder = settings.run_folder("late")
+    folder.mkdir(parents=True)
+    note_of(folder).write_text(filled.identity)
+    recorder = Recorder(filled, folder)
     recorder._keep([event(50, run_id="late")], None)
     done = maintain(filled, settings)
     assert (done.ingested_events, done.archived_runs, done.archived_events) == (1, 2, 6)
