@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from autopack.validation.child_environment import child_environment
 from autopack.validation.detect import USED_FROM
@@ -19,10 +20,12 @@ from autopack.validation.setup_steps import (
     StepExit,
     machine_python,
 )
-from autopack.validation.toolchains import Command, Detected
+from autopack.validation.toolchains import Check, Command, Detected
+from autopack.workspace.contents import Stamp, Stamps, stamps
 
 __all__ = [
     "EnvironmentFailed",
+    "Made",
     "RunEnvironment",
     "RunStep",
     "StepExit",
@@ -31,8 +34,16 @@ __all__ = [
 ]
 
 _PYTHON_PROGRAMS = ("python", "python3", "pip", "pip3", "uv", "poetry", "pytest", "tox", "nox")
-_FORMAT = 1
+_FORMAT = 2
 """Raised whenever an environment made by an older version may not be taken for ready."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What setup made, as it left it: in the environment's folder and in the workspace."""
+
+    environment: Stamps = field(default_factory=dict[str, Stamp])
+    workspace: Stamps = field(default_factory=dict[str, Stamp])
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,11 @@ class RunEnvironment:
     variables: Mapping[str, str]
     venv: Path | None = None
     notes: tuple[str, ...] = ()
+    made: Made = Made()
+
+
+def _nothing() -> None:
+    pass
 
 
 async def prepare(
@@ -57,20 +73,29 @@ async def prepare(
     detected: Sequence[Detected],
     run_step: RunStep,
     environ: Mapping[str, str],
+    installs: Sequence[Check] = (),
+    clear: Callable[[], None] = _nothing,
+    settle: Callable[[], Stamps] = dict,
+    is_intact: Callable[[Made], bool] = lambda _: True,
 ) -> RunEnvironment:
     """The environment of the run in ``folder``, prepared once for this workspace and setup.
 
     ``setup`` are exactly the commands to run in the workspace; None means what the ``detected``
-    projects ask for. What is ready is taken as it is; what a crash left half made is made anew.
+    projects ask for. ``installs`` are carried out after it. What is ready, and as setup left it
+    by ``is_intact``, is taken as it is; what a crash left half made is made anew. ``clear`` takes
+    everything out of the workspace that its commit does not have, before the first step;
+    ``settle`` drops what may not stay after the last one, and returns what may.
+
     Raises EnvironmentFailed when a step fails or its program is missing.
     """
     used = [one for one in detected if one.confidence >= USED_FROM]
     root, ready = folder / "environment", folder / "environment.json"
     venv = root if _needs_python(used, setup) else None
     key = _key(workspace, setup, used)
-    notes = _notes_if_ready(ready, key, workspace, venv)
-    if notes is None:
+    found = _if_ready(ready, key, workspace, venv, installs=_listed(installs))
+    if found is None or not is_intact(found[1]):
         _clear(folder, root, ready)
+        clear()
         steps = SetupSteps(folder, workspace, venv, run_step, environ)
         await steps.create()
         if setup is None:
@@ -79,9 +104,42 @@ async def prepare(
         else:
             for argv in setup:
                 await steps.run(argv)
-        notes = tuple(steps.notes)
-        _write(ready, {"key": key, "notes": notes, "modules": _modules(workspace, used)})
-    return RunEnvironment(root, child_environment(environ, venv=venv), venv, notes)
+        for check in installs:
+            await steps.carry_out(check)
+        found = tuple(steps.notes), Made(stamps(root), settle())
+        _record(
+            ready, key, *found, installs=_listed(installs), modules=_modules(workspace, used)
+        )
+    notes, made = found
+    return RunEnvironment(root, child_environment(environ, venv=venv), venv, notes, made)
+
+
+def record_anew(
+    folder: Path, environment: RunEnvironment, made: Made, installs: Sequence[Check]
+) -> RunEnvironment:
+    """Take ``made`` for what setup and ``installs`` made; no-op once there is no environment."""
+    ready = folder / "environment.json"
+    if ready.is_file():
+        record: dict[str, Any] = json.loads(ready.read_text(encoding="utf-8"))
+        _record(
+            ready,
+            record["key"],
+            environment.notes,
+            made,
+            installs=_listed(installs),
+            modules=record["modules"],
+        )
+    return replace(environment, made=made)
+
+
+def forget(folder: Path) -> None:
+    """Have the environment made anew by the next ``prepare``."""
+    (folder / "environment.json").unlink(missing_ok=True)
+
+
+def is_ready(folder: Path) -> bool:
+    """Whether there is an environment that was made to its end."""
+    return (folder / "environment.json").is_file()
 
 
 def _needs_python(used: Sequence[Detected], setup: Sequence[Command] | None) -> bool:
@@ -91,16 +149,51 @@ def _needs_python(used: Sequence[Detected], setup: Sequence[Command] | None) -> 
 
 def _key(workspace: Path, setup: Sequence[Command] | None, used: Sequence[Detected]) -> str:
     """What the environment was made from: commands, place, interpreter, manifests."""
-    manifests = sorted({name for one in used for name in one.manifests})
     made_from = {
         "format": _FORMAT,
         "workspace": str(workspace.resolve()),
         "python": machine_python(),
         "setup": None if setup is None else [list(argv) for argv in setup],
         "install": [[one.path, one.install] for one in used] if setup is None else None,
-        "manifests": {name: _digest(workspace / name) for name in manifests},
+        # A plan that says to install nothing depends on no manifest.
+        "manifests": {}
+        if setup == ()
+        else {name: _digest(workspace / name) for name in _manifests(workspace, setup, used)},
     }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+
+
+_MANIFESTS = (
+    "pyproject.toml", "setup.py", "setup.cfg", "requirements*.txt", "requirements*.in",
+    "constraints*.txt", "Pipfile", "Pipfile.lock", "poetry.lock", "uv.lock", "pdm.lock",
+    "package.json", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml",
+    "pnpm-workspace.yaml", "yarn.lock", ".yarnrc.yml", ".npmrc", "bun.lock*", "deno.json*",
+    "go.mod", "go.sum", "Cargo.toml", "Cargo.lock", "pom.xml", "*.gradle", "*.gradle.kts",
+    "composer.json", "composer.lock", "Gemfile", "Gemfile.lock", "mix.exs", "mix.lock",
+)  # fmt: skip
+
+
+def _manifests(
+    workspace: Path, setup: Sequence[Command] | None, used: Sequence[Detected]
+) -> list[str]:
+    """The files whose change makes the environment stale, also those that came later.
+
+    Those that detection read, their like in the same folders, and what a setup command names.
+    """
+    names = {name for one in used for name in one.manifests}
+    for folder in {".", *(one.path for one in used)}:
+        for pattern in _MANIFESTS:
+            found = (workspace / folder).glob(pattern)
+            names.update(path.relative_to(workspace).as_posix() for path in found)
+    words = {word for argv in setup or () for part in argv for word in part.split()}
+    return sorted(names | {word for word in words if _is_file(workspace / word)})
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _digest(file: Path) -> str | None:
@@ -121,19 +214,44 @@ def _clear(folder: Path, root: Path, ready: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def _notes_if_ready(
-    ready: Path, key: str, workspace: Path, venv: Path | None
-) -> tuple[str, ...] | None:
-    """The notes of the environment that was made from exactly this; None when there is none."""
+def _if_ready(
+    ready: Path, key: str, workspace: Path, venv: Path | None, *, installs: list[Any]
+) -> tuple[tuple[str, ...], Made] | None:
+    """Notes and content of the environment that was made from exactly this; None without one."""
     try:
-        record = json.loads(ready.read_text(encoding="utf-8"))
+        record: dict[str, Any] = json.loads(ready.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    if record.get("key") != key or (venv is not None and not (venv / "pyvenv.cfg").is_file()):
+    if record.get("key") != key or record.get("installs") != installs:
+        return None
+    if venv is not None and not (venv / "pyvenv.cfg").is_file():
         return None
     if not all((workspace / folder).is_dir() for folder in record["modules"]):
         return None
-    return tuple(record["notes"])
+    return tuple(record["notes"]), Made(
+        *({path: Stamp(*at) for path, at in record[part].items()} for part in _PARTS)
+    )
+
+
+_PARTS = ("environment", "workspace")
+
+
+def _listed(installs: Sequence[Check]) -> list[Any]:
+    return [[check.path, list(check.argv)] for check in installs]
+
+
+def _record(
+    ready: Path,
+    key: str,
+    notes: Sequence[str],
+    made: Made,
+    *,
+    installs: list[Any],
+    modules: Sequence[str],
+) -> None:
+    parts = {part: getattr(made, part) for part in _PARTS}
+    more = {"notes": list(notes), "installs": installs, "modules": list(modules)}
+    _write(ready, {"key": key, **more, **parts})
 
 
 def _write(ready: Path, record: Mapping[str, object]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from autopack.workspace.byproducts import EXCLUDES
 from autopack.workspace.files import remove_tree
 from autopack.workspace.git import AUTHOR, EMAIL, Git
 
@@ -38,7 +37,6 @@ def prepare(mirror: Git, pristine: Path, id_length: int) -> None:
     with (made / "config").open("a", encoding="utf-8") as config:
         config.write(_CONFIG)
     (made / "info").mkdir(exist_ok=True)
-    (made / "info" / "exclude").write_text(EXCLUDES, encoding="utf-8")
     (made / "objects" / "info" / "alternates").write_text(
         f"{mirror.repository / 'objects'}\n", encoding="utf-8"
     )
@@ -49,8 +47,12 @@ def prepare(mirror: Git, pristine: Path, id_length: int) -> None:
     fresh.rmdir()
 
 
-def install(pristine: Path, git_dir: Path, commit: str) -> None:
-    """Put a fresh copy at ``git_dir``, whatever is there, with HEAD detached at ``commit``."""
+def install(pristine: Path, git_dir: Path, commit: str, excludes: Path) -> None:
+    """Put a fresh copy at ``git_dir``, whatever is there, with HEAD detached at ``commit``.
+
+    It ignores what ``excludes`` lists, as Autopack does.
+    """
     remove_tree(git_dir)
     shutil.copytree(pristine, git_dir)
+    shutil.copyfile(excludes, git_dir / "info" / "exclude")
     (git_dir / "HEAD").write_text(f"{commit}\n", encoding="ascii")

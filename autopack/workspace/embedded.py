@@ -105,8 +105,7 @@ def _has_unrecorded_work(git: Git, path: str, *, moved: bool) -> bool:
     if not (folder / ".git").exists():
         return True
     submodule = Git(git_dir=folder / ".git", work_tree=folder)
-    exclude = git.repository / "info" / "exclude"
-    status = submodule.call("-c", f"core.excludesFile={exclude}", "status", "--porcelain")
+    status = replace(submodule, excludes=git.excludes).call("status", "--porcelain")
     if status.status != 0 or status.output:
         return True
     if not moved:

@@ -94,6 +94,7 @@ class Git:
     and the trusted folders. Everything else sees no configuration but the repository's.
     ``named`` says that the other side of a transfer is a folder which the user named: no setting
     made against folders that a stranger names stands in its way.
+    ``excludes`` is a file of patterns that are ignored besides the repository's own.
     """
 
     git_dir: Path | None = None
@@ -102,6 +103,7 @@ class Git:
     folder: Path | None = None
     as_user: bool = False
     named: bool = False
+    excludes: Path | None = None
 
     @property
     def repository(self) -> Path:
@@ -207,6 +209,8 @@ class Git:
         settings = _ALWAYS if self.as_user else _ALWAYS + _OUR_OWN
         if self.named:
             settings += _NAMED
+        if self.excludes is not None:
+            settings = (*settings, f"core.excludesFile={self.excludes}")
         return ["git", *(part for setting in settings for part in ("-c", setting)), *args]
 
     def _where(self) -> Path | None:

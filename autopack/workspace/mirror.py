@@ -9,13 +9,14 @@ from pathlib import Path
 
 from autopack.errors import GitFailed, RepositoryError
 from autopack.workspace import publishing
-from autopack.workspace.byproducts import EXCLUDES
+from autopack.workspace.byproducts import PATTERNS
 from autopack.workspace.changes import GITLINK, Change, parse_raw_diff
 from autopack.workspace.embedded import kept_ref
 from autopack.workspace.git import Git
 from autopack.workspace.source import SourceRepository
 
 _TRANSFER_SECONDS = 3600.0
+_FORMER_EXCLUDES = "\n".join(PATTERNS) + "\n"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ class Mirror:
         if not git_dir.is_dir():
             git_dir.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _clone(source, git_dir)
+        # Earlier versions kept by-products here, where no workspace could except a folder.
+        exclude = git_dir / "info" / "exclude"
+        if exclude.is_file() and exclude.read_text(encoding="utf-8") == _FORMER_EXCLUDES:
+            exclude.unlink()
         return cls(git_dir, source, alias)
 
     @staticmethod
@@ -134,6 +139,12 @@ class Mirror:
         listed = self.git.run("ls-tree", "-r", "-z", "--name-only", commit)
         return tuple(listed.split("\0")[:-1])
 
+    def modes(self, commit: str) -> dict[str, str]:
+        """Every path in ``commit`` (or tree) with git's mode of it, folders left out."""
+        listed = self.git.run("ls-tree", "-r", "-z", commit).split("\0")
+        entries = (entry.partition("\t") for entry in listed if entry)
+        return {path: facts.split(" ")[0] for facts, _, path in entries}
+
     def folders(self, commit: str) -> tuple[str, ...]:
         """Every folder in ``commit`` (or tree) but its root."""
         listed = self.git.run("ls-tree", "-r", "-d", "-z", commit).split("\0")
@@ -219,8 +230,6 @@ def _clone(source: SourceRepository, git_dir: Path) -> None:
         # The user's branches have no place here: one named autopack would block autopack/<run>.
         heads = git.run("for-each-ref", "--format=delete %(refname)", "refs/heads")
         git.run("update-ref", "--stdin", "--no-deref", input=heads)
-        (fresh / "info").mkdir(exist_ok=True)
-        (fresh / "info" / "exclude").write_text(EXCLUDES, encoding="utf-8")
         try:
             fresh.rename(git_dir)
         except OSError:

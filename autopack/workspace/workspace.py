@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import stat
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from autopack.errors import GitFailed
-from autopack.workspace import agent_git, embedded, submodules
-from autopack.workspace.changes import Change
+from autopack.workspace import agent_git, byproducts, embedded, submodules
+from autopack.workspace.aside import topmost
+from autopack.workspace.changes import GITLINK, Change
+from autopack.workspace.contents import Stamp, stamps
 from autopack.workspace.files import make_writable, remove_tree
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
@@ -24,6 +29,21 @@ class Snapshot:
     commit: str
     tree: str
     changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What lies in a workspace beside the files of a commit and what setup made.
+
+    ``paths`` are single files (empty folders end in ``/``), ``tops`` the fewest paths that hold
+    them all. ``there`` is everything that the workspace holds, by path; ``tracked`` is what the
+    commit has.
+    """
+
+    paths: tuple[str, ...]
+    tops: tuple[str, ...]
+    there: Mapping[str, Stamp]
+    tracked: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -74,18 +94,63 @@ class Workspace:
     def reset(self, commit: str) -> None:
         """Have exactly the files of ``commit``; what .gitignore names stays.
 
-        Tracked and untracked changes are gone, and ``.git`` is new, on a detached HEAD.
+        Tracked and untracked changes are gone, and ``.git`` is new, on a detached HEAD. Whatever
+        was written to since the last time is written anew, also where git would take it for the
+        same (line ends that it would convert).
         """
         self._make_folder()
         if not self._pristine.is_dir():
             agent_git.prepare(self.mirror.git, self._pristine, len(commit))
+        self._write_excludes(commit)
+        if self._checked_out.is_file():
+            # With its time: git tells by that which files it has to read again.
+            shutil.copy2(self._checked_out, self._index)
         try:
             self._restore(commit)
-        except GitFailed:
-            # A folder without write permission, or an index half written when its git was killed.
-            make_writable(self.path)
-            self._index.unlink(missing_ok=True)
-            self._restore(commit)
+        except (GitFailed, OSError):
+            self._replace_unusable(commit)
+        shutil.copy2(self._index, self._checked_out)
+
+    def extras(self, commit: str, installed: Collection[str] = ()) -> Extras:
+        """What lies here that neither ``commit`` nor ``installed`` has, and .git is not.
+
+        Also FIFOs, sockets and empty folders, which git knows nothing of.
+        """
+        modes = self.mirror.modes(commit)
+        links = {path for path, mode in modes.items() if mode == GITLINK}
+        there = stamps(self.path, leaving_out=(".git",), closed=links)
+        kept = {path for path in there if path in modes or path in installed}
+        extra = [path for path in there if path not in kept]
+        return Extras(tuple(extra), tuple(topmost(extra, kept)), there, frozenset(modes))
+
+    def clear(self, commit: str) -> None:
+        """Have nothing but the files of ``commit``, as a fresh checkout would give them."""
+        self.reset(commit)
+        found = self.extras(commit)
+        for path in found.tops:
+            remove_tree(self.path / path)
+        self.rewrite(found)
+        self.reset(commit)
+
+    def rewrite(self, found: Extras) -> None:
+        """Let the next reset write the files anew that have other permissions than git gives."""
+        probe = self.private / "probe"
+        probe.unlink(missing_ok=True)
+        probe.touch(0o666)
+        plain = probe.stat().st_mode & 0o777
+        given = {plain, plain | (plain & 0o444) >> 2}
+        for path in found.tracked & found.there.keys():
+            stamp = found.there[path]
+            odd = stamp.permissions not in given or stamp.links > 1
+            if odd and stat.S_ISREG(stamp.mode):
+                (self.path / path).unlink(missing_ok=True)
+
+    def note_installed(self, paths: Collection[str]) -> None:
+        """Keep the by-product folders of ``paths``, which setup made, out of every change."""
+        note = self.private / "installed.json"
+        folders = {byproducts.byproduct_folder(path) for path in paths} - {None}
+        self.private.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps(sorted(f"{folder}/" for folder in folders)), encoding="utf-8")
 
     def restore(self, commit: str, paths: Sequence[str]) -> None:
         """Have ``paths`` (files) as they are in ``commit``; one that is not there goes away."""
@@ -113,6 +178,8 @@ class Workspace:
         """
         self._make_folder()
         self._drop_stale_lock()
+        if not self._excludes.is_file():
+            self._write_excludes(parent)
         git = self._git
         embedded.stage(git)
         tree = git.run("write-tree").strip()
@@ -144,11 +211,25 @@ class Workspace:
 
     @property
     def _git(self) -> Git:
-        return Git(git_dir=self.mirror.git_dir, work_tree=self.path, index_file=self._index)
+        return Git(
+            git_dir=self.mirror.git_dir,
+            work_tree=self.path,
+            index_file=self._index,
+            excludes=self._excludes,
+        )
 
     @property
     def _index(self) -> Path:
         return self.private / "index"
+
+    @property
+    def _checked_out(self) -> Path:
+        """The index as the last reset left it: which files are as git wrote them."""
+        return self.private / "checked-out"
+
+    @property
+    def _excludes(self) -> Path:
+        return self.private / "excludes"
 
     @property
     def _pristine(self) -> Path:
@@ -167,10 +248,33 @@ class Workspace:
         git.run("read-tree", "--reset", "-u", commit)
         git.run("clean", "--quiet", "-ffd")
         self._remove_repositories(commit)
-        agent_git.install(self._pristine, self.path / ".git", commit)
+        agent_git.install(self._pristine, self.path / ".git", commit, self._excludes)
         shutil.copyfile(self._index, self.path / ".git" / "index")
         if (self.path / ".gitmodules").is_file():
             submodules.restore(self.path, self.mirror.source)
+
+    def _replace_unusable(self, commit: str) -> None:
+        """Have the files of ``commit`` where git could not restore them."""
+        # A folder without write permission, or an index half written when its git was killed.
+        for file in (self._index, self._checked_out):
+            file.unlink(missing_ok=True)
+        try:
+            make_writable(self.path)
+            self._restore(commit)
+        except (GitFailed, OSError):
+            # Something that not even its owner may delete. It goes with the run's folder.
+            self._index.unlink(missing_ok=True)
+            self.path.rename(Path(tempfile.mkdtemp(prefix="unusable-", dir=self.private), "work"))
+            self._make_folder()
+            self._restore(commit)
+
+    def _write_excludes(self, commit: str) -> None:
+        try:
+            installed = json.loads((self.private / "installed.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            installed = []
+        text = byproducts.excludes(self.mirror.paths(commit), [f"{one}x" for one in installed])
+        self._excludes.write_text(text, encoding="utf-8", errors="surrogateescape")
 
     def _remove_repositories(self, commit: str) -> None:
         # git never lists a .git, so one made in a folder of the commit would outlive its cleaning.

@@ -278,7 +278,7 @@ async def test_the_record_appears_only_when_everything_succeeded(prepared, tmp_p
 
     await prepared({"test_it.py": TEST}, Recorder())
     record = json.loads((tmp_path / "run" / "environment.json").read_text(encoding="utf-8"))
-    assert set(record) == {"key", "notes", "modules"}
+    assert set(record) == {"key", "notes", "modules", "installs", "environment", "workspace"}
 
 
 async def test_a_failed_step_is_told_with_the_end_of_its_output(prepared) -> None:

@@ -1,0 +1,80 @@
+"""Moving files out of a folder while it is judged, and back afterwards.
+
+They wait in a folder on the same file system, so that moving costs nothing; a note beside them
+says where each belongs, and is written first, so that a process that died in between loses none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from autopack.workspace.files import make_writable, remove_tree
+
+_NOTE = "places.json"
+
+
+@dataclass(frozen=True)
+class Aside:
+    """The folder that things of one workspace wait in."""
+
+    folder: Path
+
+    def take(self, root: Path, paths: Iterable[str]) -> None:
+        """Move ``paths``, files and whole folders below ``root``, out of it."""
+        listed = list(paths)
+        if not listed:
+            return
+        self.drop()
+        self.folder.mkdir(parents=True, mode=0o700)
+        note = self.folder / _NOTE
+        note.write_text(json.dumps(listed), encoding="utf-8")
+        for number, path in enumerate(listed):
+            place = root / path
+            try:
+                place.rename(self.folder / str(number))
+            except PermissionError:
+                make_writable(place.parent)
+                if place.is_dir() and not place.is_symlink():
+                    make_writable(place)
+                place.rename(self.folder / str(number))
+
+    def give_back(self, root: Path) -> None:
+        """Move everything back to where it was; what finds its place taken is dropped."""
+        try:
+            listed: list[str] = json.loads((self.folder / _NOTE).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            self.drop()
+            return
+        real = os.path.realpath(root)
+        for number, path in enumerate(listed):
+            kept, place = self.folder / str(number), root / path.rstrip("/")
+            if not os.path.lexists(kept) or os.path.lexists(place):
+                continue
+            # Through a link in place of a folder, a file would leave the workspace.
+            parent = Path(real, path.rstrip("/")).parent
+            if parent.is_dir() and os.path.realpath(parent) == os.fspath(parent):
+                kept.rename(place)
+        self.drop()
+
+    def drop(self) -> None:
+        """Delete what waits."""
+        remove_tree(self.folder)
+
+
+def topmost(extras: Iterable[str], kept: Collection[str]) -> list[str]:
+    """Return the fewest paths that hold ``extras`` and nothing of ``kept``."""
+    folders = {""}
+    for path in kept:
+        while (path := path.rpartition("/")[0]) not in folders:
+            folders.add(path)
+    tops: dict[str, None] = {}
+    for extra in extras:
+        path = extra.rstrip("/")
+        while (parent := path.rpartition("/")[0]) not in folders:
+            path = parent
+        tops[path] = None
+    return list(tops)
