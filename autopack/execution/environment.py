@@ -1,7 +1,8 @@
-"""The tools of a run: found once at its base commit, installed once into its own environment."""
+"""The tools of a run, installed into its own environment; again where they are not as they were."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,14 +10,39 @@ from pathlib import Path
 from autopack.execution.acting import undo_unfinished
 from autopack.execution.session import RunSession
 from autopack.plan.values import Command
-from autopack.validation.environment import EnvironmentFailed, RunEnvironment, prepare
+from autopack.validation.environment import EnvironmentFailed, Made, RunEnvironment, prepare
+from autopack.workspace.aside import Aside
+from autopack.workspace.contents import Stamps, altered, stamps
 from autopack.workspace.process import Exit
+from autopack.workspace.workspace import Workspace
 
 
 async def prepare_environment(session: RunSession) -> RunEnvironment:
-    """Install what the project needs, or find it installed. Raises EnvironmentFailed."""
+    """Install what the branch head needs, or find it installed. Raises EnvironmentFailed."""
     undo_unfinished(session)
-    log = session.folder / "spool" / "setup.log"
+    commit = session.head()
+    # A process that died while it judged has left the agent's ignored files there.
+    await asyncio.to_thread(aside_of(session).give_back, session.workspace.path)
+    await asyncio.to_thread(session.workspace.reset, commit)
+    return await install(session, commit)
+
+
+async def install(
+    session: RunSession,
+    commit: str,
+    *,
+    intact: bool | None = None,
+    workspace: Workspace | None = None,
+    folder: Path | None = None,
+) -> RunEnvironment:
+    """Make what setup makes of ``commit``, which ``workspace`` holds, unless it is there.
+
+    ``intact`` says whether it is as setup left it; None has that looked up. ``workspace`` and
+    ``folder`` are the session's unless another checkout is given an environment of its own.
+    Raises EnvironmentFailed.
+    """
+    place, where = workspace or session.workspace, folder or session.folder
+    log = where / "spool" / "setup.log"
 
     async def run_step(argv: Command, cwd: Path, env: Mapping[str, str], label: str) -> Exit:
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -33,12 +59,18 @@ async def prepare_environment(session: RunSession) -> RunEnvironment:
     try:
         return await session.switch.guard(
             prepare(
-                folder=session.folder,
-                workspace=session.workspace.path,
+                folder=where,
+                workspace=place.path,
                 setup=session.plan.setup,
                 detected=session.toolchains,
                 run_step=run_step,
                 environ=os.environ,
+                installs=session.installs,
+                clear=lambda: place.clear(commit),
+                settle=lambda: _settle(place, commit),
+                is_intact=lambda made: (
+                    _is_intact(made, where, place, commit) if intact is None else intact
+                ),
             )
         )
     except EnvironmentFailed as error:
@@ -50,3 +82,27 @@ async def prepare_environment(session: RunSession) -> RunEnvironment:
     finally:
         if log.exists():
             session.redactor.file(log)
+
+
+def aside_of(session: RunSession) -> Aside:
+    """Where files of the worktree wait while it is judged; no build and no check writes there."""
+    return Aside(session.folder / "aside")
+
+
+def _settle(workspace: Workspace, commit: str) -> Stamps:
+    """Drop what setup left that git would clean away anyhow; return what stays beside ``commit``.
+
+    By-products that it made are no part of any change, also in folders that the project tracks.
+    """
+    workspace.note_installed(workspace.extras(commit).paths)
+    workspace.reset(commit)
+    found = workspace.extras(commit)
+    return {path: found.there[path] for path in found.paths}
+
+
+def _is_intact(made: Made, folder: Path, workspace: Workspace, commit: str) -> bool:
+    found = workspace.extras(commit)
+    in_workspace = {p: at for p, at in made.workspace.items() if p not in found.tracked}
+    return not altered(made.environment, stamps(folder / "environment")) and not altered(
+        in_workspace, found.there
+    )

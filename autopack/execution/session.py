@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -36,6 +37,7 @@ from autopack.store.engine import Database
 from autopack.store.fingerprints import has_fingerprint, record_fingerprint
 from autopack.store.folder_note import claim_folder
 from autopack.store.leases import Acquired, Holder, Lease, abandon, acquire, release
+from autopack.store.installs import get_installs
 from autopack.store.recovery import get_revised
 from autopack.store.runs import (
     AttemptRow,
@@ -50,13 +52,21 @@ from autopack.store.states import RunState
 from autopack.telemetry.recorder import Recorder
 from autopack.validation.detect import detect
 from autopack.validation.environment import RunEnvironment
-from autopack.validation.toolchains.base import Detected
+from autopack.validation.toolchains.base import Check, Detected
 from autopack.workspace import leftovers
 from autopack.workspace.mirror import Mirror, run_refs
 from autopack.workspace.process import Supervisor
 from autopack.workspace.sandbox import Sandbox
 from autopack.workspace.scratch import Scratch
 from autopack.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an attempt left that its commit lacks, and the tests that it changed; as JSON."""
+
+    left_out: Sequence[Mapping[str, Any]] = ()
+    changed_tests: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass
@@ -83,6 +93,12 @@ class RunSession:
     """Where the doctor is reached, if a block says so."""
     admission: Admission | None = None
     """The circuit's leave for the build that is about to start or under way."""
+    installs: list[Check] = field(default_factory=list[Check])
+    """What mitigations installed besides setup; done again wherever setup is."""
+    findings: dict[tuple[str, int], Findings] = field(
+        default_factory=dict[tuple[str, int], Findings]
+    )
+    """What judging an attempt showed besides its verdict, until that is stored."""
 
     @property
     def tools(self) -> RunEnvironment:
@@ -270,6 +286,7 @@ def open_session(
             redactor=redactor,
             folder=run_folder,
             doctor=doctor,
+            installs=[Check(step.path, step.argv) for step in get_installs(db, run_id)],
         )
         fingerprint = (
             None

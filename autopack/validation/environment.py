@@ -51,7 +51,8 @@ class RunEnvironment:
     """Where the run's own tools are, and the complete environment of its children.
 
     ``root`` is the folder that holds it, ``venv`` the Python environment in it if there is one,
-    ``notes`` what was done otherwise than the project asks and why.
+    ``notes`` what was done otherwise than the project asks and why, ``made`` its content and
+    ``fresh`` whether setup ran for it just now.
     """
 
     root: Path
@@ -59,6 +60,7 @@ class RunEnvironment:
     venv: Path | None = None
     notes: tuple[str, ...] = ()
     made: Made = Made()
+    fresh: bool = False
 
 
 def _nothing() -> None:
@@ -93,7 +95,8 @@ async def prepare(
     venv = root if _needs_python(used, setup) else None
     key = _key(workspace, setup, used)
     found = _if_ready(ready, key, workspace, venv, installs=_listed(installs))
-    if found is None or not is_intact(found[1]):
+    fresh = found is None or not is_intact(found[1])
+    if found is None or fresh:
         _clear(folder, root, ready)
         clear()
         steps = SetupSteps(folder, workspace, venv, run_step, environ)
@@ -111,7 +114,7 @@ async def prepare(
             ready, key, *found, installs=_listed(installs), modules=_modules(workspace, used)
         )
     notes, made = found
-    return RunEnvironment(root, child_environment(environ, venv=venv), venv, notes, made)
+    return RunEnvironment(root, child_environment(environ, venv=venv), venv, notes, made, fresh)
 
 
 def record_anew(

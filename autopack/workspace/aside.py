@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +42,8 @@ class Aside:
                     make_writable(place)
                 place.rename(self.folder / str(number))
 
-    def give_back(self, root: Path) -> None:
-        """Move everything back to where it was; what finds its place taken is dropped."""
+    def give_back(self, root: Path, wanted: Callable[[str], bool] = lambda _: True) -> None:
+        """Move what is ``wanted`` back to where it was, unless its place is taken; drop the rest."""
         try:
             listed: list[str] = json.loads((self.folder / _NOTE).read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -52,7 +52,7 @@ class Aside:
         real = os.path.realpath(root)
         for number, path in enumerate(listed):
             kept, place = self.folder / str(number), root / path.rstrip("/")
-            if not os.path.lexists(kept) or os.path.lexists(place):
+            if not wanted(path) or not os.path.lexists(kept) or os.path.lexists(place):
                 continue
             # Through a link in place of a folder, a file would leave the workspace.
             parent = Path(real, path.rstrip("/")).parent
