@@ -11,7 +11,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from autopack.execution.clean_room import only_committed
 from autopack.execution.closing import readable
+from autopack.execution.environment import SAVEPOINT, record_again, record_installed
 from autopack.execution.judging import phase_checks
 from autopack.execution.savepoint import Savepoint
 from autopack.execution.session import RunSession
@@ -20,14 +22,13 @@ from autopack.plan.model import PhaseSpec
 from autopack.plan.values import Command
 from autopack.recovery.causes import Failure
 from autopack.recovery.hardening import Evidence, Proposal
+from autopack.store.installs import InstallRow, record_installs
 from autopack.store.recovery import Mitigation, replace_commit
 from autopack.store.runs import AttemptRow
 from autopack.validation.setup_steps import SetupSteps
 from autopack.validation.toolchains.base import Check
 from autopack.workspace.process import Exit
 from autopack.workspace.workspace import Snapshot
-
-_SAVEPOINT = "before-mitigation"
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Work:
     commit: str
     checks: tuple[Check, ...]
     done: list[Mitigation] = field(default_factory=list[Mitigation])
+    installs: list[Check] = field(default_factory=list[Check])
 
     @classmethod
     def on(cls, session: RunSession, phase_id: str, number: int) -> Work:
@@ -86,15 +88,18 @@ class Acting:
         self._keeps_changes = keeps_changes
         self.commit = work.commit
         self.actions: list[str] = []
+        self.installs: list[Check] = []
+        self._before = self._session.tools
         self._modes: dict[Path, int] = {}
         self._savepoint: Savepoint | None = None
 
     def change_files(self) -> None:
         """Revert files and add permissions; what that changes is committed to the attempt."""
         workspace, proposal = self._session.workspace, self._proposal
-        if proposal.revert:
+        if proposal.revert or proposal.add_modes:
             # Checks may have left files behind, which are no part of the attempt.
             workspace.reset(self.commit)
+        if proposal.revert:
             workspace.restore(self._session.head(), proposal.revert)
             self.actions.append(f"reverted {', '.join(map(readable, proposal.revert))}")
         for wanted in proposal.add_modes:
@@ -114,16 +119,18 @@ class Acting:
         root = session.workspace.path
         folders = {".", *(check.path for check in self._proposal.run)}
         touched = [session.tools.root, *(root / path / "node_modules" for path in sorted(folders))]
-        self._savepoint = Savepoint.make(session.folder / _SAVEPOINT, touched)
-        steps = SetupSteps(session.folder, root, session.tools.venv, self._run_step, os.environ)
-        for check in self._proposal.run:
-            self.actions.append(f"ran {shown(check)}")
-            await session.switch.guard(steps.carry_out(check))
-        if self._keeps_changes:
-            self.commit = self._snapshot().commit
-            return
-        # Lock files and the like that the installer wrote are no part of the agent's change.
-        session.workspace.reset(self.commit)
+        async with only_committed(session, self.commit):
+            self._before = session.tools
+            self._savepoint = Savepoint.make(session.folder / SAVEPOINT, touched)
+            steps = SetupSteps(session.folder, root, session.tools.venv, self._run_step, os.environ)
+            for check in self._proposal.run:
+                self.actions.append(f"ran {shown(check)}")
+                self.installs.append(check)
+                await session.switch.guard(steps.carry_out(check))
+            if self._keeps_changes:
+                self.commit = self._snapshot().commit
+            # Lock files and the like that the installer wrote are no part of the agent's change.
+            session.environment = record_installed(session, self.commit, self.installs)
 
     def undo(self) -> None:
         """Have files, permissions and environment as they were.
@@ -135,6 +142,7 @@ class Acting:
             return
         if self._savepoint is not None:
             self._savepoint.restore()
+            self._session.environment = record_again(self._session, self._before)
         if self.commit != work.commit:
             self._session.mirror.set_ref(work.ref, work.commit, old=self.commit)
         self._session.workspace.reset(work.commit)
@@ -143,9 +151,12 @@ class Acting:
                 place.chmod(mode)
 
     def keep(self) -> None:
-        """Nothing is undone any more."""
+        """Nothing is undone any more; what was installed is part of the run's setup from now on."""
         if self._savepoint is not None:
             self._savepoint.drop()
+            self._session.installs += self.installs
+            self._work.installs += self.installs
+            self._session.environment = record_again(self._session, self._session.tools)
 
     def report(self, *, success: bool, fixed: bool, more: str = "") -> Mitigation:
         """What was done, as it is stored."""
@@ -183,15 +194,15 @@ class Acting:
         return done
 
 
-def undo_unfinished(session: RunSession) -> None:
-    """Take back what a process installed and died before it knew whether that helped."""
-    savepoint = Savepoint.left_behind(session.folder / _SAVEPOINT)
-    if savepoint is not None:
-        savepoint.restore()
-
-
 def replace_commit_of(conn: Connection, work: Work) -> None:
-    """Store the commit that an attempt has now, where it changed."""
+    """Store the commit that an attempt has now, where it changed, and what was installed."""
+    record_installs(
+        conn,
+        work.session.lease,
+        work.phase.id,
+        work.attempt.attempt,
+        [InstallRow(check.path, check.argv) for check in work.installs],
+    )
     if work.commit != work.attempt.commit:
         replace_commit(
             conn,

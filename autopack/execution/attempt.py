@@ -12,10 +12,12 @@ from autopack.budget import first_exhausted, reservation, room
 from autopack.builders.protocol import BuildLimits, BuildRequest, BuildResult
 from autopack.builders.registry import circuit_name
 from autopack.execution.closing import close_built, close_interrupted
+from autopack.execution.containing import is_of_content
 from autopack.execution.disk import wait_for_room
 from autopack.execution.judging import judge, phase_checks
 from autopack.execution.prescriptions import carry_out
-from autopack.execution.session import RunSession
+from autopack.execution.session import Findings, RunSession
+from autopack.execution.snapshotting import UNRECORDED, record_tree
 from autopack.execution.spending import Allowance, within
 from autopack.execution.spool import BuildEnd, spool_folder, write_end
 from autopack.execution.straying import builder_context, look
@@ -48,6 +50,11 @@ from autopack.store.runs import (
 from autopack.store.states import AttemptState, PhaseState
 
 HINT_BYTES = 6_000
+LEFT_OUT_HINT = (
+    "what you made in ignored places, or installed without declaring it, is no part of the change "
+    "and was set aside before the checks; put what the project needs where git takes it, or "
+    "change .gitignore or the manifest"
+)
 _DIFF_BYTES = 200_000
 _BUDGET_PAUSE_SECONDS = 5.0
 
@@ -89,7 +96,7 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
     """
     attempts = get_attempts(session.db, session.run_id, phase_id)
     if attempts and attempts[-1].state is AttemptState.BUILT:
-        session.workspace.reset(_commit(attempts[-1]))
+        _check_out(session, _commit(attempts[-1]))
         return attempts[-1]
     last = attempts[-1].attempt if attempts else 0
     spec, run = session.phase(phase_id), session.run()
@@ -105,7 +112,9 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
     if not session.mirror.has(start.commit):
         # Made on another machine, and never pushed.
         start = Start(session.head(), start.hint)
-    session.workspace.reset(start.commit)
+    if not _check_out(session, start.commit):
+        start = Start(session.head(), start.hint)
+        session.workspace.reset(start.commit)
 
     def write(conn: Connection) -> AttemptRow | Decision:
         budgets.lock_campaign(conn, session.run_id)
@@ -146,6 +155,17 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         return started
 
     return session.db.transact(write)
+
+
+def _check_out(session: RunSession, commit: str) -> bool:
+    """Whether the worktree holds ``commit`` now; judging says why one cannot be checked out."""
+    try:
+        session.workspace.reset(commit)
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        return False
+    return True
 
 
 def _ask_circuit(session: RunSession) -> Decision | None:
@@ -194,12 +214,18 @@ async def build(session: RunSession, phase_id: str, number: int) -> str | None:
         )
         raise
     write_end(spool, result)
-    snapshot = await asyncio.to_thread(
-        session.workspace.snapshot,
+    snapshot, unrecorded = await asyncio.to_thread(
+        record_tree,
+        session.workspace,
         parent=session.head(),
         message=f"{phase.id}: attempt {attempt.attempt}\n\n{phase.instructions}",
         ref=session.mirror.attempt_ref(session.run_id, phase.id, attempt.attempt),
     )
+    if unrecorded is not None:
+        reason = session.redactor.text(f"what it made cannot be recorded: {unrecorded}")
+        session.db.transact(
+            lambda conn: record_decision(conn, session.lease, phase_id, number, UNRECORDED, reason)
+        )
     close_built(
         session.db,
         session.lease,
@@ -258,10 +284,13 @@ def conclude(
         ask_at_cap=session.run().at_cap == "ask",
     )
 
+    findings = session.findings.pop((phase_id, number), Findings(None, None))
+    shown = {"left_out": findings.left_out, "changed_tests": findings.changed_tests}
+
     def write(conn: Connection) -> None:
         lease = session.lease
         if failure is None:
-            finish_attempt(conn, lease, phase_id, number, state=AttemptState.PASSED)
+            finish_attempt(conn, lease, phase_id, number, state=AttemptState.PASSED, **shown)
             move_phase(conn, lease, phase_id, PhaseState.COMPLETE, commit=attempt.commit)
             set_head(conn, lease, _commit(attempt))
         else:
@@ -274,6 +303,7 @@ def conclude(
                 failure_cause=failure.cause.value,
                 failure_message=failure.message,
                 failure_output=failure.output,
+                **shown,
             )
             if decision.kind is DecisionKind.STOP:
                 move_phase(
@@ -314,17 +344,23 @@ def _advice(session: RunSession, attempts: list[AttemptRow]) -> list[str]:
     if not attempts:
         return []
     last = (attempts[-1].phase_id, attempts[-1].attempt)
+    left = [one["path"] for one in attempts[-1].left_out or () if one["kind"] != "cache"]
+    away = [f"{LEFT_OUT_HINT}: {', '.join(left)}"] if left else []
     hints = [
         call.hint
         for call in get_consultations(session.db, session.run_id)
         if (call.phase_id, call.attempt) == last and call.hint and call.action != "replan"
     ]
-    return hints[-1:] + [
-        suggestion
-        for row in get_mitigations(session.db, session.run_id)
-        if (row["phase_id"], row["attempt"]) == last and not row["fixed"]
-        for suggestion in row["suggestions"]
-    ]
+    return (
+        hints[-1:]
+        + away
+        + [
+            suggestion
+            for row in get_mitigations(session.db, session.run_id)
+            if (row["phase_id"], row["attempt"]) == last and not row["fixed"]
+            for suggestion in row["suggestions"]
+        ]
+    )
 
 
 def _request(

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from autopack.execution.closing import readable
 from autopack.execution.environment import aside_of, install
 from autopack.execution.session import RunSession
 from autopack.execution.stopping import StopReason
@@ -44,7 +45,7 @@ class LeftOut:
     files: int = 1
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "path": readable(self.path)}
 
 
 def left_out(session: RunSession, commit: str) -> list[LeftOut]:

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from autopack.execution.acting import undo_unfinished
+from autopack.execution.savepoint import Savepoint
 from autopack.execution.session import RunSession
 from autopack.plan.values import Command
-from autopack.validation.environment import EnvironmentFailed, Made, RunEnvironment, prepare
+from autopack.validation.environment import (
+    EnvironmentFailed,
+    Made,
+    RunEnvironment,
+    prepare,
+    record_anew,
+)
+from autopack.validation.toolchains.base import Check
 from autopack.workspace.aside import Aside
-from autopack.workspace.contents import Stamps, altered, stamps
+from autopack.workspace.contents import Stamps, altered, stamped_anew, stamps
 from autopack.workspace.process import Exit
 from autopack.workspace.workspace import Workspace
+
+SAVEPOINT = "before-mitigation"
+"""The folder of a run that keeps its environment while something is tried."""
 
 
 async def prepare_environment(session: RunSession) -> RunEnvironment:
     """Install what the branch head needs, or find it installed. Raises EnvironmentFailed."""
-    undo_unfinished(session)
+    # What a process installed that died before it knew whether that helped is taken back.
+    savepoint = Savepoint.left_behind(session.folder / SAVEPOINT)
+    if savepoint is not None:
+        savepoint.restore()
     commit = session.head()
     # A process that died while it judged has left the agent's ignored files there.
     await asyncio.to_thread(aside_of(session).give_back, session.workspace.path)
@@ -82,6 +95,26 @@ async def install(
     finally:
         if log.exists():
             session.redactor.file(log)
+
+
+def record_installed(session: RunSession, commit: str, installs: Sequence[Check]) -> RunEnvironment:
+    """Take what ``installs`` added just now for a part of what setup made.
+
+    The worktree holds ``commit``, what setup made, and what they left; nothing of an agent's.
+    """
+    made = Made(stamps(session.tools.root), _settle(session.workspace, commit))
+    return record_anew(session.folder, session.tools, made, [*session.installs, *installs])
+
+
+def record_again(session: RunSession, environment: RunEnvironment) -> RunEnvironment:
+    """Note the state of what setup made after hard links to it came or went."""
+    was = environment.made
+    there = session.workspace.extras(session.head()).there
+    made = Made(
+        stamped_anew(was.environment, stamps(session.tools.root)),
+        stamped_anew(was.workspace, there),
+    )
+    return record_anew(session.folder, environment, made, session.installs)
 
 
 def aside_of(session: RunSession) -> Aside:

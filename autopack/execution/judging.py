@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Sequence
 from dataclasses import replace
 
 from autopack.builders.protocol import BuildStatus
 from autopack.builders.registry import circuit_name
+from autopack.execution.clean_room import LeftOut, left_out, only_committed
 from autopack.execution.closing import readable
+from autopack.execution.containing import failure_of
+from autopack.execution.environment import prepare_environment
 from autopack.execution.forgiving import forgive
-from autopack.execution.session import RunSession
+from autopack.execution.session import Findings, RunSession
+from autopack.execution.snapshotting import UNRECORDED
 from autopack.execution.spool import spool_folder
 from autopack.plan.model import PhaseSpec
 from autopack.recovery.causes import Failure, FailureCause
 from autopack.recovery.classify import classify
 from autopack.recovery.providers import provider_failure
 from autopack.redaction import Redactor
-from autopack.store.runs import AttemptRow
+from autopack.store.runs import AttemptRow, get_decisions
 from autopack.validation.checks import FailedCheck, run_checks
 from autopack.validation.detect import inferred_checks
+from autopack.validation.environment import EnvironmentFailed, is_manifest
 from autopack.validation.toolchains.base import Check
 from autopack.workspace.mirror import Change
 from autopack.workspace.scope import check_scope, missing_deliverables
 
 _DIFF_BYTES = 200_000
+_NAMED = 3
 
 
 async def judge(
@@ -34,19 +41,78 @@ async def judge(
     commit: str,
     checks: Sequence[Check],
 ) -> Failure | None:
-    """What is wrong with ``commit``, whose files are in the workspace; None when it passes."""
-    changes = session.mirror.changed_paths(session.head(), commit)
+    """What is wrong with ``commit``; None when it passes.
+
+    Its checks see that commit and what setup makes, whatever else the agent left. Whatever its
+    content raises while it is judged is the attempt's failure.
+    """
+    try:
+        failure = await _judge(session, phase, attempt, commit, checks)
+    except Exception as error:
+        failure = failure_of(error, "judging what it made")
+    return failure and _redacted(failure, session.redactor)
+
+
+async def _judge(
+    session: RunSession,
+    phase: PhaseSpec,
+    attempt: AttemptRow,
+    commit: str,
+    checks: Sequence[Check],
+) -> Failure | None:
+    mirror, head = session.mirror, session.head()
+    if (failure := _judge_recording(session, attempt)) is not None:
+        return failure
+    changes = mirror.changed_paths(head, commit)
+    left = await asyncio.to_thread(left_out, session, commit)
+    session.findings[phase.id, attempt.attempt] = Findings([one.to_json() for one in left])
     if not changes:
         failure = _judge_provider(session, attempt) or _judge_empty(phase, attempt)
-        if failure is not None:
-            return _redacted(failure, session.redactor)
-    failure = _judge_content(session, phase, commit, changes)
+    failure = failure or _judge_content(session, phase, commit, changes)
     if failure is None:
-        failure = await session.switch.guard(
-            _judge_by_checks(session, phase, attempt, commit, checks, changed=bool(changes))
-        )
+        try:
+            async with only_committed(session, commit):
+                failure = await session.switch.guard(
+                    _judge_by_checks(session, phase, attempt, commit, checks, changed=bool(changes))
+                )
+        except EnvironmentFailed as error:
+            failure = await _judge_setup(session, error, changes)
     session.redactor.folder(spool_folder(session.folder, phase.id, attempt.attempt))
-    return failure and _redacted(failure, session.redactor)
+    return failure and replace(failure, message=f"{failure.message}{_not_committed(left)}")
+
+
+def _not_committed(left: Sequence[LeftOut]) -> str:
+    named = [one.path for one in left if one.kind != "cache"]
+    if not named:
+        return ""
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return f"; not in the commit: {readable(', '.join(named[:_NAMED]))}{more}"
+
+
+def _judge_recording(session: RunSession, attempt: AttemptRow) -> Failure | None:
+    """Why an attempt's commit does not hold what it made, if that could not be recorded."""
+    for one in get_decisions(session.db, session.run_id):
+        about = (one.phase_id, one.attempt, one.kind)
+        if about == (attempt.phase_id, attempt.attempt, UNRECORDED):
+            return Failure(FailureCause.UNUSABLE_CONTENT, one.reason, one.reason)
+    return None
+
+
+async def _judge_setup(
+    session: RunSession, error: EnvironmentFailed, changes: Sequence[Change]
+) -> Failure:
+    """Whose fault it is that setup fails at a commit: of a manifest that it changed, or nobody's.
+
+    The environment is made again as the branch head needs it, for the next attempt.
+    """
+    try:
+        session.environment = await prepare_environment(session)
+    except EnvironmentFailed as again:
+        return Failure(FailureCause.ENVIRONMENT, again.message, again.tail)
+    words = {word for argv in session.plan.setup or () for part in argv for word in part.split()}
+    to_blame = [c.path for c in changes if is_manifest(c.path) or c.path in words]
+    cause = FailureCause.VALIDATION_FAILED if to_blame else FailureCause.ENVIRONMENT
+    return Failure(cause, f"setup fails on this commit: {error.message}", error.tail)
 
 
 def _redacted(failure: Failure, redactor: Redactor) -> Failure:

@@ -36,8 +36,8 @@ from autopack.store import budgets
 from autopack.store.engine import Database
 from autopack.store.fingerprints import has_fingerprint, record_fingerprint
 from autopack.store.folder_note import claim_folder
-from autopack.store.leases import Acquired, Holder, Lease, abandon, acquire, release
 from autopack.store.installs import get_installs
+from autopack.store.leases import Acquired, Holder, Lease, abandon, acquire, release
 from autopack.store.recovery import get_revised
 from autopack.store.runs import (
     AttemptRow,
@@ -63,10 +63,13 @@ from autopack.workspace.workspace import Workspace
 
 @dataclass(frozen=True)
 class Findings:
-    """What an attempt left that its commit lacks, and the tests that it changed; as JSON."""
+    """What an attempt left that its commit lacks, and the tests that it changed; as JSON.
 
-    left_out: Sequence[Mapping[str, Any]] = ()
-    changed_tests: Sequence[Mapping[str, Any]] = ()
+    None where nobody has looked.
+    """
+
+    left_out: Sequence[Mapping[str, Any]] | None
+    changed_tests: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass

@@ -16,6 +16,7 @@ class FailureCause(StrEnum):
 
     PATCH_CONFLICT = "patch_conflict"
     EMPTY_CHANGE = "empty_change"
+    UNUSABLE_CONTENT = "unusable_content"
     OUT_OF_SCOPE = "out_of_scope"
     DELIVERABLE_MISSING = "deliverable_missing"
     COLLECTION_ERROR = "collection_error"
@@ -56,6 +57,7 @@ POLICIES: Mapping[FailureCause, CausePolicy] = MappingProxyType(
     {
         FailureCause.PATCH_CONFLICT: _REDO,
         FailureCause.EMPTY_CHANGE: _REDO,
+        FailureCause.UNUSABLE_CONTENT: _REDO,
         FailureCause.OUT_OF_SCOPE: CausePolicy(ends=RunState.DONE_FAILED_POLICY_VIOLATION),
         FailureCause.DELIVERABLE_MISSING: _IN_SCOPE,
         FailureCause.COLLECTION_ERROR: _IN_SCOPE,

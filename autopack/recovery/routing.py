@@ -42,6 +42,7 @@ class Category(StrEnum):
 CATEGORY_OF = {
     FailureCause.PATCH_CONFLICT: Category.PATCH,
     FailureCause.EMPTY_CHANGE: Category.PATCH,
+    FailureCause.UNUSABLE_CONTENT: Category.PATCH,
     FailureCause.OUT_OF_SCOPE: Category.SCOPE,
     FailureCause.DELIVERABLE_MISSING: Category.SCOPE,
     FailureCause.COLLECTION_ERROR: Category.IMPORT,

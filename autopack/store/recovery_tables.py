@@ -43,6 +43,21 @@ mitigations = sa.Table(
     sa.Index(None, "run_id", "phase_id", "attempt"),
 )
 
+# What was installed besides setup because that helped: done again wherever setup is.
+installs = sa.Table(
+    "installs",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("run_id", sa.String(64), nullable=False),
+    sa.Column("phase_id", sa.String(64), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("argv", Json, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.ForeignKeyConstraint(["run_id", "phase_id"], ["phases.run_id", "phases.phase_id"]),
+    sa.Index(None, "run_id"),
+)
+
 # The tests that fail before a run changes anything, by commit, command and environment.
 base_failures = sa.Table(
     "base_failures",

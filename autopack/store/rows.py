@@ -81,6 +81,7 @@ class RunRow:
     recovery_tries: int = 0
     recovery_tried_at: datetime | None = None
     database_id: str | None = None
+    final_check: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, row: RowMapping) -> RunRow:
@@ -139,6 +140,8 @@ class AttemptRow:
     finished_at: datetime | None
     home: str | None = None
     redacted_at: datetime | None = None
+    left_out: list[dict[str, Any]] | None = None
+    changed_tests: list[dict[str, Any]] | None = None
 
     @classmethod
     def of(cls, row: RowMapping) -> AttemptRow:

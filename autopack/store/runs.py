@@ -55,6 +55,7 @@ __all__ = [
     "record_decision",
     "request_cancel",
     "run_of_flow",
+    "set_final_check",
     "set_flow_run",
     "set_head",
     "set_push_error",
@@ -213,6 +214,11 @@ def set_toolchains(
 def set_push_error(conn: sa.Connection, lease: Lease, error: str | None) -> None:
     """Record why the last push failed; None once one went well."""
     _set(conn, lease, push_error=error)
+
+
+def set_final_check(conn: sa.Connection, lease: Lease, found: Mapping[str, Any]) -> None:
+    """Record what the checks said of the head commit in a fresh checkout."""
+    _set(conn, lease, final_check=dict(found))
 
 
 def add_elapsed(conn: sa.Connection, lease: Lease, seconds: float) -> None:

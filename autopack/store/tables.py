@@ -38,6 +38,7 @@ from autopack.store.recovery_tables import (
     base_failures,
     consultations,
     drifts,
+    installs,
     mitigations,
     normalisations,
     phase_revisions,
@@ -65,6 +66,7 @@ __all__ = (
     "database_identity",
     "decisions",
     "drifts",
+    "installs",
     "leases",
     "llm_call_intents",
     "llm_usage_events",
@@ -135,6 +137,8 @@ runs = sa.Table(
     sa.Column("recovery_tried_at", UtcDateTime),
     # The identity of the database that it was stored in; null where that had none at the time.
     sa.Column("database_id", sa.String(32)),
+    # What the head commit's checks said in a fresh checkout; null: they were not run.
+    sa.Column("final_check", Json),
     one_of("at_cap", ("fail", "ask")),
     sa.Index(None, "created_at", "run_id"),
     sa.Index(None, "state", "created_at", "run_id"),
@@ -183,6 +187,9 @@ attempts = sa.Table(
     sa.Column("failure_cause", sa.Text),
     sa.Column("failure_message", FreeText),
     sa.Column("failure_output", FreeText),
+    # What it left that its commit lacks, and the tests that it changed; null: not looked at.
+    sa.Column("left_out", Json),
+    sa.Column("changed_tests", Json),
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("built_at", UtcDateTime),
     sa.Column("finished_at", UtcDateTime),

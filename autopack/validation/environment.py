@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import json
 import os
@@ -110,9 +111,7 @@ async def prepare(
         for check in installs:
             await steps.carry_out(check)
         found = tuple(steps.notes), Made(stamps(root), settle())
-        _record(
-            ready, key, *found, installs=_listed(installs), modules=_modules(workspace, used)
-        )
+        _record(ready, key, *found, installs=_listed(installs), modules=_modules(workspace, used))
     notes, made = found
     return RunEnvironment(root, child_environment(environ, venv=venv), venv, notes, made, fresh)
 
@@ -190,6 +189,11 @@ def _manifests(
             names.update(path.relative_to(workspace).as_posix() for path in found)
     words = {word for argv in setup or () for part in argv for word in part.split()}
     return sorted(names | {word for word in words if _is_file(workspace / word)})
+
+
+def is_manifest(path: str) -> bool:
+    """Whether setup reads a file of this name, wherever it lies."""
+    return any(fnmatch.fnmatchcase(path.rpartition("/")[2], name) for name in _MANIFESTS)
 
 
 def _is_file(path: Path) -> bool:

@@ -43,7 +43,7 @@ class Aside:
                 place.rename(self.folder / str(number))
 
     def give_back(self, root: Path, wanted: Callable[[str], bool] = lambda _: True) -> None:
-        """Move what is ``wanted`` back to where it was, unless its place is taken; drop the rest."""
+        """Move what is ``wanted`` back to where it was unless that is taken; drop the rest."""
         try:
             listed: list[str] = json.loads((self.folder / _NOTE).read_text(encoding="utf-8"))
         except FileNotFoundError:

@@ -196,6 +196,13 @@ class Workspace:
             self.mirror.set_ref(ref, commit, old=replacing)
         return Snapshot(commit, tree, changes)
 
+    def empty_snapshot(self, *, parent: str, message: str, ref: str) -> Snapshot:
+        """Commit nothing on top of ``parent`` and point ``ref`` there, whatever lies here."""
+        git, tree = self.mirror.git, self.mirror.tree_of(parent)
+        commit = git.run("commit-tree", tree, "-p", parent, "-F", "-", input=message).strip()
+        git.run("update-ref", ref, commit)
+        return Snapshot(commit, tree, ())
+
     def remove(self) -> None:
         """Delete the folder and Autopack's notes about it; commits stay in the mirror."""
         remove_tree(self.path)

@@ -31,6 +31,7 @@ TABLE = [
     # the change itself cannot be used
     (Cause.PATCH_CONFLICT, True, False, False, HUMAN),
     (Cause.EMPTY_CHANGE, True, False, False, HUMAN),
+    (Cause.UNUSABLE_CONTENT, True, False, False, HUMAN),
     # a change that must not stay
     (Cause.OUT_OF_SCOPE, True, False, False, POLICY),
     # in scope, and only validation failed: the work is kept

@@ -1,0 +1,27 @@
+"""Recording what a build left as a commit, also where git refuses what it left."""
+
+from __future__ import annotations
+
+from autopack.errors import AutopackError
+from autopack.execution.containing import is_of_content
+from autopack.workspace.workspace import Snapshot, Workspace
+
+UNRECORDED = "unrecorded"
+"""The kind of decision that says why an attempt's commit lacks everything that it did."""
+
+
+def record_tree(
+    workspace: Workspace, *, parent: str, message: str, ref: str
+) -> tuple[Snapshot, str | None]:
+    """Commit what is in ``workspace``; when that cannot be done, an empty change and the reason.
+
+    Raises when the reason lies outside the files.
+    """
+    try:
+        return workspace.snapshot(parent=parent, message=message, ref=ref), None
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        said = error.message if isinstance(error, AutopackError) else str(error)
+        reason = said.encode("utf-8", "backslashreplace").decode().strip() or type(error).__name__
+        return workspace.empty_snapshot(parent=parent, message=message, ref=ref), reason[:1000]
