@@ -32,6 +32,7 @@ from flows.opening import application, request
 from flows.phase import execute_phase
 from tasks.preparing import (
     ask_before,
+    check_head,
     finish_run,
     let_wait,
     prepare_environment,
@@ -192,7 +193,10 @@ async def _execute_phases(
         if phase is None:
             # Also of attempts whose process died before it could tell.
             await record_metrics(run_id)
-            return ending(get_phases(session.db, run_id))
+            state, reason = ending(get_phases(session.db, run_id))
+            if state is RunState.DONE_SUCCESS and (wrong := await check_head(run_id)) is not None:
+                return RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW, wrong
+            return state, reason
         session.switch.check()
         if (question := await ask_before(run_id, phase)) is not None:
             return RunState.AWAITING_APPROVAL, question

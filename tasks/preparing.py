@@ -9,7 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from autopack.clock import SystemClock
-from autopack.execution import approving, environment, finish, prepare
+from autopack.execution import approving, environment, final_check, finish, prepare
 from autopack.execution.session import RunSession, held, open_session
 from autopack.plan.model import PhaseSpec
 from autopack.recovery.doctor.endpoint import Endpoint
@@ -66,6 +66,17 @@ async def prepare_environment(run_id: str) -> None:
     """Install the project's tools into the run's own environment, once."""
     session = held(run_id)
     session.environment = await environment.prepare_environment(session)
+
+
+@task(
+    name="check head",
+    task_run_name="check the head of {run_id}",
+    cache_policy=NO_CACHE,
+    tags=["autopack"],
+)
+async def check_head(run_id: str) -> str | None:
+    """Run the plan's checks once in a fresh checkout of the head; why it fails, None if not."""
+    return await final_check.check_head(held(run_id))
 
 
 @task(name="finish run", task_run_name="finish {run_id}", cache_policy=NO_CACHE, tags=["autopack"])

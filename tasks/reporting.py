@@ -16,7 +16,7 @@ from prefect.events import emit_event
 
 from autopack.clock import Clock
 from autopack.execution.board import line
-from autopack.execution.view import run_view
+from autopack.execution.view import changed_test_paths, left_out_paths, run_view
 from autopack.execution.whereabouts import where_branch_is
 from autopack.settings import Settings
 from autopack.store.engine import Database
@@ -133,4 +133,12 @@ def summary_markdown(run: dict[str, Any], where: str | None = None) -> str:
     failures = [phase for phase in run["phases"] if phase["failure"]]
     for phase in failures:
         lines += ["", f"**{phase['phase_id']}** {phase['failure']['message']}"]
+    for phase in run["phases"]:
+        for words, paths in (
+            ("Not in the commit, and set aside before the checks", left_out_paths(phase)),
+            ("Changed tests and test settings", changed_test_paths(phase)),
+        ):
+            if paths:
+                listed = ", ".join(f"`{path}`" for path in paths)
+                lines += ["", f"**{phase['phase_id']}** {words}: {listed}"]
     return "\n".join(lines) + "\n"

@@ -16,7 +16,7 @@ from autopack.execution.containing import is_of_content
 from autopack.execution.disk import wait_for_room
 from autopack.execution.judging import judge, phase_checks
 from autopack.execution.prescriptions import carry_out
-from autopack.execution.session import Findings, RunSession
+from autopack.execution.session import RunSession
 from autopack.execution.snapshotting import UNRECORDED, record_tree
 from autopack.execution.spending import Allowance, within
 from autopack.execution.spool import BuildEnd, spool_folder, write_end
@@ -39,6 +39,7 @@ from autopack.store.circuits import admit_call, report_call
 from autopack.store.recovery import count_replans, get_consultations, get_mitigations
 from autopack.store.runs import (
     AttemptRow,
+    Findings,
     finish_attempt,
     get_attempts,
     get_phases,
@@ -285,12 +286,13 @@ def conclude(
     )
 
     findings = session.findings.pop((phase_id, number), Findings(None, None))
-    shown = {"left_out": findings.left_out, "changed_tests": findings.changed_tests}
 
     def write(conn: Connection) -> None:
         lease = session.lease
         if failure is None:
-            finish_attempt(conn, lease, phase_id, number, state=AttemptState.PASSED, **shown)
+            finish_attempt(
+                conn, lease, phase_id, number, state=AttemptState.PASSED, findings=findings
+            )
             move_phase(conn, lease, phase_id, PhaseState.COMPLETE, commit=attempt.commit)
             set_head(conn, lease, _commit(attempt))
         else:
@@ -303,7 +305,7 @@ def conclude(
                 failure_cause=failure.cause.value,
                 failure_message=failure.message,
                 failure_output=failure.output,
-                **shown,
+                findings=findings,
             )
             if decision.kind is DecisionKind.STOP:
                 move_phase(

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import stat
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def left_out(session: RunSession, commit: str) -> list[LeftOut]:
 
 
 @contextlib.asynccontextmanager
-async def only_committed(session: RunSession, commit: str) -> AsyncIterator[None]:
+async def only_committed(session: RunSession, commit: str) -> AsyncGenerator[None]:
     """Have the worktree and the environment as ``commit`` and setup make them.
 
     Afterwards the agent finds its ignored files again, for they spare the next attempt work (what

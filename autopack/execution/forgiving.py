@@ -9,15 +9,32 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from autopack.execution.session import RunSession
 from autopack.store.recovery import get_base_failures, record_base_failures
 from autopack.store.runs import record_decision
 from autopack.validation.checks import FailedCheck, run_checks
-from autopack.validation.environment import machine_python
+from autopack.validation.environment import RunEnvironment, machine_python
+from autopack.workspace.files import remove_tree
+from autopack.workspace.workspace import Workspace
 
 _NAMED = 5
+
+
+@dataclass(frozen=True)
+class Place:
+    """A checkout in which commits are judged, and the environment they are judged with."""
+
+    workspace: Workspace
+    environment: RunEnvironment
+
+    def clean(self, commit: str) -> None:
+        """Have the files of ``commit`` and what setup made; what a check left is gone."""
+        for path in self.workspace.extras(commit, self.environment.made.workspace.keys()).tops:
+            remove_tree(self.workspace.path / path)
+        self.workspace.reset(commit)
 
 
 async def forgive(
@@ -30,20 +47,23 @@ async def forgive(
     variables: Mapping[str, str],
     spool: Path,
     seconds: float,
+    place: Place | None = None,
 ) -> bool:
     """Whether every test that failed at ``commit`` fails at the base commit too.
 
-    The workspace holds ``commit`` before and after. What is forgiven is recorded as a decision.
+    The workspace (the session's unless a ``place`` is given) holds ``commit``, and nothing of an
+    agent's beside it, before and after. What is forgiven is recorded as a decision.
     """
+    at = place or Place(session.workspace, session.tools)
     base = session.run().base_commit
-    key = _key(session, base, failed)
+    key = _key(session, base, failed, at.environment.venv)
     before = get_base_failures(session.db, key)
     if before is None:
-        session.workspace.reset(base)
+        at.clean(base)
         try:
             there = await run_checks(
                 [failed.check],
-                workspace=session.workspace.path,
+                workspace=at.workspace.path,
                 environment=variables,
                 supervisor=session.supervisor,
                 spool=spool,
@@ -51,7 +71,7 @@ async def forgive(
                 forgive=_never,
             )
         finally:
-            session.workspace.reset(commit)
+            at.clean(commit)
         before = frozenset[str]() if there is None else there.tests
         if before is None:
             return False
@@ -75,7 +95,7 @@ async def _never(failed: FailedCheck) -> bool:
     return False
 
 
-def _key(session: RunSession, base: str, failed: FailedCheck) -> str:
+def _key(session: RunSession, base: str, failed: FailedCheck, venv: Path | None) -> str:
     """What the tests that fail at the base depend on: commit, command, what is installed."""
     made_from = [
         base,
@@ -83,7 +103,7 @@ def _key(session: RunSession, base: str, failed: FailedCheck) -> str:
         list(failed.check.argv),
         machine_python(),
         None if session.plan.setup is None else [list(argv) for argv in session.plan.setup],
-        _installed(session.tools.venv),
+        _installed(venv),
     ]
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 

@@ -14,7 +14,7 @@ from autopack.execution.closing import readable
 from autopack.execution.containing import failure_of
 from autopack.execution.environment import prepare_environment
 from autopack.execution.forgiving import forgive
-from autopack.execution.session import Findings, RunSession
+from autopack.execution.session import RunSession
 from autopack.execution.snapshotting import UNRECORDED
 from autopack.execution.spool import spool_folder
 from autopack.plan.model import PhaseSpec
@@ -22,7 +22,7 @@ from autopack.recovery.causes import Failure, FailureCause
 from autopack.recovery.classify import classify
 from autopack.recovery.providers import provider_failure
 from autopack.redaction import Redactor
-from autopack.store.runs import AttemptRow, get_decisions
+from autopack.store.runs import AttemptRow, Findings, get_decisions
 from autopack.validation.checks import FailedCheck, run_checks
 from autopack.validation.detect import inferred_checks
 from autopack.validation.environment import EnvironmentFailed, is_manifest

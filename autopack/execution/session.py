@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -41,6 +40,7 @@ from autopack.store.leases import Acquired, Holder, Lease, abandon, acquire, rel
 from autopack.store.recovery import get_revised
 from autopack.store.runs import (
     AttemptRow,
+    Findings,
     RunRow,
     get_attempts,
     get_run,
@@ -59,17 +59,6 @@ from autopack.workspace.process import Supervisor
 from autopack.workspace.sandbox import Sandbox
 from autopack.workspace.scratch import Scratch
 from autopack.workspace.workspace import Workspace
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What an attempt left that its commit lacks, and the tests that it changed; as JSON.
-
-    None where nobody has looked.
-    """
-
-    left_out: Sequence[Mapping[str, Any]] | None
-    changed_tests: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass

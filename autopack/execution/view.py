@@ -63,6 +63,7 @@ def run_view(db: Database, run_id: str) -> Json:
         "model": run.model,
         "features": list(run.features),
         "failure_reason": run.failure_reason,
+        "final_check": run.final_check,
         "flow_run_id": run.flow_run_id,
         "push": None if run.push is None else {"remote": run.push, "error": run.push_error},
         "tokens": token_split(totals),
@@ -272,11 +273,37 @@ def _phase(
         "failure": {"cause": phase.failure_cause, "message": phase.failure_message}
         if failed
         else None,
+        "left_out": _of_attempts(attempts, "left_out"),
+        "changed_tests": _of_attempts(attempts, "changed_tests"),
         "decisions": [
             {"attempt": decision.attempt, "kind": decision.kind, "reason": decision.reason}
             for decision in decisions
         ],
     }
+
+
+def _of_attempts(attempts: list[AttemptRow], name: str) -> list[Json] | None:
+    """What judging found, each with its attempt; None while no attempt was looked at."""
+    looked = [attempt for attempt in attempts if getattr(attempt, name) is not None]
+    if not looked:
+        return None
+    return [{"attempt": at.attempt, **found} for at in looked for found in getattr(at, name)]
+
+
+def left_out_paths(phase: Json) -> list[str]:
+    """What the attempts of a phase (of the JSON of `show`) left that no commit has, caches apart.
+
+    Each path once, in the order of the attempts.
+    """
+    listed = phase["left_out"] or ()
+    return list(dict.fromkeys(one["path"] for one in listed if one["kind"] != "cache"))
+
+
+def changed_test_paths(phase: Json) -> list[str]:
+    """The tests and test settings that the completed attempt of a phase changed, or the last."""
+    listed = phase["changed_tests"] or ()
+    last = max((one["attempt"] for one in listed), default=0)
+    return [one["path"] for one in listed if one["attempt"] == last]
 
 
 def _mitigation(row: RowMapping) -> Json:

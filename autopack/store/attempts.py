@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from autopack.store import tables
 from autopack.store.engine import now
 from autopack.store.errors import log_error
 from autopack.store.leases import Lease, fence
-from autopack.store.rows import AttemptRow
+from autopack.store.rows import AttemptRow, Findings
 from autopack.store.states import AttemptState, PhaseState, RunState, check_transition
 from autopack.store.usage import open_intent
 
@@ -114,12 +114,9 @@ def finish_attempt(
     failure_cause: str | None = None,
     failure_message: str | None = None,
     failure_output: str | None = None,
-    left_out: Sequence[Mapping[str, Any]] | None = None,
-    changed_tests: Sequence[Mapping[str, Any]] | None = None,
+    findings: Findings = Findings(),  # noqa: B008 - a frozen value
 ) -> None:
     """End an attempt as PASSED, FAILED or INTERRUPTED; the error of a failed one is logged.
-
-    ``left_out`` is what it left that its commit lacks, ``changed_tests`` which tests it changed.
 
     Raises LeaseLost and IllegalTransition.
     """
@@ -134,8 +131,8 @@ def finish_attempt(
         failure_cause=failure_cause,
         failure_message=failure_message,
         failure_output=failure_output,
-        left_out=None if left_out is None else [dict(one) for one in left_out],
-        changed_tests=None if changed_tests is None else [dict(one) for one in changed_tests],
+        left_out=findings.left_out,
+        changed_tests=findings.changed_tests,
         finished_at=now(conn),
     )
     if state is AttemptState.FAILED:

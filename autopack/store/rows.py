@@ -110,6 +110,17 @@ class PhaseRow:
         return cls(**row)
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What an attempt left that its commit lacks, and the tests that it changed; as JSON.
+
+    None where nobody has looked.
+    """
+
+    left_out: list[dict[str, Any]] | None = None
+    changed_tests: list[dict[str, Any]] | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class AttemptRow:
     """One execution of a phase.

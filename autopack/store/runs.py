@@ -27,12 +27,13 @@ from autopack.store.reading import (
     list_runs,
     run_of_flow,
 )
-from autopack.store.rows import AttemptRow, DecisionRow, NewRun, Page, PhaseRow, RunRow
+from autopack.store.rows import AttemptRow, DecisionRow, Findings, NewRun, Page, PhaseRow, RunRow
 from autopack.store.states import PhaseState, RunState, check_transition
 
 __all__ = [
     "AttemptRow",
     "DecisionRow",
+    "Findings",
     "NewRun",
     "Page",
     "PhaseRow",

@@ -276,10 +276,10 @@ class Workspace:
             self._restore(commit)
 
     def _write_excludes(self, commit: str) -> None:
-        try:
-            installed = json.loads((self.private / "installed.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            installed = []
+        installed: list[str] = []
+        note = self.private / "installed.json"
+        if note.is_file():
+            installed = json.loads(note.read_text(encoding="utf-8"))
         text = byproducts.excludes(self.mirror.paths(commit), [f"{one}x" for one in installed])
         self._excludes.write_text(text, encoding="utf-8", errors="surrogateescape")
 

@@ -20,6 +20,8 @@ AsJson = Annotated[
 Limit = Annotated[int, Parameter(help="How many rows at most, up to 10,000.")]
 After = Annotated[str | None, Parameter(help="The cursor of the page before.")]
 
+_NAMED = 12
+
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -122,6 +124,22 @@ def print_run(run: dict[str, Any]) -> None:
     for phase in run["phases"]:
         if phase["failure"]:
             out.print(f"\n{phase['phase_id']}: {escape(phase['failure']['message'])}")
+
+
+def found_by_judging(run: dict[str, Any]) -> list[str]:
+    """Lines on what the attempts of a run left out of their commits, and the tests they changed."""
+    from autopack.execution.view import changed_test_paths, left_out_paths
+
+    lines: list[str] = []
+    for phase in run["phases"]:
+        for words, paths in (
+            ("not in the commit, and set aside before the checks", left_out_paths(phase)),
+            ("changed tests", changed_test_paths(phase)),
+        ):
+            if paths:
+                more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+                lines.append(f"{phase['phase_id']}: {words}: {', '.join(paths[:_NAMED])}{more}")
+    return lines
 
 
 def print_budget(tree: list[dict[str, Any]]) -> None:

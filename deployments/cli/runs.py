@@ -20,7 +20,7 @@ from autopack.store.recovery import get_normalisation
 from autopack.workspace.source import SourceRepository
 from deployments.cli.executing import INTERRUPTED, execute, exit_code
 from deployments.cli.options import Push
-from deployments.cli.output import AsJson, note, print_json, print_run
+from deployments.cli.output import AsJson, found_by_judging, note, print_json, print_run
 from deployments.cli.serving import check_server, start_server
 
 
@@ -141,6 +141,8 @@ def _execute(
         print_json(view)
     else:
         print_run(view)
+    for line in found_by_judging(view):
+        note(line)
     if view["push"] is not None and view["push"]["error"]:
         note(f"not pushed to {view['push']['remote']}: {view['push']['error']}")
     code = exit_code(view)

@@ -18,6 +18,7 @@ from deployments.cli.output import (
     After,
     AsJson,
     Limit,
+    found_by_judging,
     out,
     plain_table,
     print_json,
@@ -64,7 +65,12 @@ def runs(
 def show(run_id: RunIdArgument, *, as_json: AsJson = False) -> int:
     """Show one run: its state, its phases, what it spent."""
     view = run_view(_database(), run_id)
-    print_json(view) if as_json else print_run(view)
+    if as_json:
+        print_json(view)
+        return 0
+    print_run(view)
+    for line in found_by_judging(view):
+        out.print(escape(line))
     return 0
 
 
