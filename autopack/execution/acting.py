@@ -19,6 +19,7 @@ from autopack.execution.savepoint import Savepoint
 from autopack.execution.session import RunSession
 from autopack.execution.stopping import StopReason
 from autopack.plan.model import PhaseSpec
+from autopack.plan.patterns import as_meant
 from autopack.plan.values import Command
 from autopack.recovery.causes import Failure
 from autopack.recovery.hardening import Evidence, Proposal
@@ -67,14 +68,15 @@ class Work:
         return tuple(change.path for change in self.session.mirror.changed_paths(head, self.commit))
 
     def evidence(self, failure: Failure) -> Evidence:
+        there = self.session.mirror.paths(self.session.run().base_commit)
         return Evidence(
             output=failure.log or failure.output,
             exit_status=failure.exit_status,
             failed=failure.check,
             root=self.session.workspace.path,
             changed=self.changed(),
-            scope=self.phase.scope.paths or None,
-            read_only=self.phase.scope.read_only,
+            scope=as_meant(self.phase.scope.paths, there) or None,
+            read_only=as_meant(self.phase.scope.read_only, there),
             detected=self.session.toolchains,
         )
 

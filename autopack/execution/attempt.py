@@ -23,6 +23,7 @@ from autopack.execution.spool import BuildEnd, spool_folder, write_end
 from autopack.execution.straying import builder_context, look
 from autopack.homes import home_id
 from autopack.plan.model import PhaseSpec
+from autopack.plan.patterns import as_meant
 from autopack.recovery.causes import POLICIES, Failure, FailureCause
 from autopack.recovery.circuit_breaker import CircuitState
 from autopack.recovery.policy import (
@@ -369,6 +370,7 @@ def _request(
     session: RunSession, phase: PhaseSpec, attempt: AttemptRow, allowance: Allowance
 ) -> BuildRequest:
     run = session.run()
+    there = session.mirror.paths(run.base_commit)
     return BuildRequest(
         run_id=session.run_id,
         phase_id=phase.id,
@@ -383,8 +385,8 @@ def _request(
         guidance=run.prompt,
         model=run.model,
         deliverables=phase.deliverables,
-        scope_paths=phase.scope.paths,
-        read_only=phase.scope.read_only,
+        scope_paths=as_meant(phase.scope.paths, there),
+        read_only=as_meant(phase.scope.read_only, there),
         checks=[check.argv for check in phase_checks(session, phase)],
         limits=BuildLimits(
             tokens=allowance.held.tokens,

@@ -157,11 +157,13 @@ def _judge_empty(phase: PhaseSpec, attempt: AttemptRow) -> Failure | None:
 def _judge_content(
     session: RunSession, phase: PhaseSpec, commit: str, changes: tuple[Change, ...]
 ) -> Failure | None:
+    there = session.mirror.paths(session.run().base_commit)
     violations = check_scope(
         changes,
         phase.scope.paths,
         phase.scope.read_only,
         read_link=lambda path: session.mirror.read_link(commit, path),
+        there=there,
     )
     if violations:
         lines = [readable(f"{violation.path}: {violation.reason}") for violation in violations]
@@ -169,7 +171,9 @@ def _judge_content(
             FailureCause.OUT_OF_SCOPE, f"outside the scope: {lines[0]}", "\n".join(lines)
         )
     if phase.deliverables:
-        missing = missing_deliverables(session.mirror.paths(commit), phase.deliverables)
+        missing = missing_deliverables(
+            session.mirror.paths(commit), phase.deliverables, there=there
+        )
         if missing:
             return Failure(FailureCause.DELIVERABLE_MISSING, f"not delivered: {', '.join(missing)}")
     return None

@@ -10,6 +10,7 @@ from typing import Annotated, cast
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints
 
 from autopack.ids import ID_RULE, is_valid_id
+from autopack.plan.patterns import BadPattern, check_pattern
 
 # Upper bounds keep the numbers inside 64-bit columns and timedelta.
 MOST_TOKENS = 10**12
@@ -60,7 +61,11 @@ def _json_number(value: float | Decimal) -> int | float:
 
 
 def _path(value: str) -> str:
-    """A file, folder or glob inside the repository, tidied: no ``./`` and no doubled slash."""
+    """A file, folder or glob inside the repository, tidied.
+
+    No ``./``, no doubled slash and no blanks around it.
+    """
+    value = value.strip(" ")
     if not value:
         raise ValueError("must not be empty")
     if _CONTROL.search(value):
@@ -76,6 +81,15 @@ def _path(value: str) -> str:
         raise ValueError(f"{shown(value)} is the whole repository; name a file or folder in it")
     if any(part.lower() == ".git" for part in parts):
         raise ValueError(f"{shown(value)} is git's own; name a file of the project")
+    if value.startswith("!"):
+        raise ValueError(
+            f"{shown(value)} begins with '!', and no pattern takes another back; "
+            "list under read_only what must not change"
+        )
+    try:
+        check_pattern(value)
+    except BadPattern as error:
+        raise ValueError(f"{shown(value)} {error}") from error
     return "/".join(parts) + ("/" if value.endswith(("/", "/.")) else "")
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
+from autopack.plan.patterns import as_meant, matches
 from autopack.workspace.changes import GITLINK, SYMLINK, Change
 
 
@@ -25,12 +24,15 @@ def check_scope(
     read_only: Sequence[str],
     *,
     read_link: Callable[[str], str],
+    there: Collection[str] = (),
 ) -> list[Violation]:
     """Every violation in ``changes``, at most one a path, in the order of the changes.
 
     ``scope_paths`` and ``read_only`` are patterns as ``matches`` reads them; no ``scope_paths``
-    means the whole tree. ``read_link`` gives the target of a symbolic link by its path.
+    means the whole tree. ``read_link`` gives the target of a symbolic link by its path. What a
+    pattern names letter for letter of ``there``, the paths at the run's base, it means alone.
     """
+    scope_paths, read_only = as_meant(scope_paths, there), as_meant(read_only, there)
     violations: list[Violation] = []
     for change in changes:
         reason = _violation(change, scope_paths, read_only, read_link)
@@ -40,53 +42,17 @@ def check_scope(
 
 
 def missing_deliverables(
-    paths_in_commit: Collection[str], deliverables: Iterable[str]
+    paths_in_commit: Collection[str], deliverables: Iterable[str], *, there: Collection[str] = ()
 ) -> list[str]:
-    """The deliverables (files, folders, globs) that no path of the commit satisfies."""
+    """The deliverables (files, folders, globs) that no path of the commit satisfies.
+
+    What was ``there`` before and is named letter for letter is meant alone.
+    """
     return [
         wanted
-        for wanted in deliverables
+        for wanted in as_meant(deliverables, there)
         if not any(matches(path, wanted) for path in paths_in_commit)
     ]
-
-
-def matches(path: str, pattern: str) -> bool:
-    """Whether ``pattern`` covers ``path``; both are relative to the root, with ``/``.
-
-    A file's or folder's name covers itself and all below it, ``folder/`` likewise. In a glob
-    ``*`` and ``?`` stay within a path component, ``**`` crosses them, and a match of a folder
-    covers all below it. ``.`` is the whole tree.
-    """
-    return _pattern(pattern).match(path) is not None
-
-
-@lru_cache(maxsize=1024)
-def _pattern(pattern: str) -> re.Pattern[str]:
-    cleaned = posixpath.normpath(pattern)
-    if cleaned == ".":
-        return re.compile("")
-    return re.compile(_translate(cleaned) + r"(?:/|\Z)", re.DOTALL)
-
-
-_TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
-_MEANING = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-
-
-def _translate(glob: str) -> str:
-    parts: list[str] = []
-    for token in _TOKEN.findall(glob):
-        if len(token) > 2 and token[0] == "[" and token[-1] == "]":
-            inside = token[1:-1].replace("\\", r"\\").replace("[", r"\[")
-            negated = inside.startswith("!")
-            # A class never matches a separator, as in every shell.
-            parts.append(f"(?!/)[{'^' if negated else ''}{_escaped(inside.removeprefix('!'))}]")
-        else:
-            parts.append(_MEANING.get(token) or re.escape(token))
-    return "".join(parts)
-
-
-def _escaped(members: str) -> str:
-    return ("\\" if members.startswith(("^", "]")) else "") + members
 
 
 def _violation(

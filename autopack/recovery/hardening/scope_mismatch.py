@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from autopack.plan.patterns import matches
 from autopack.recovery.hardening.protocol import Evidence, Match, Proposal
-from autopack.workspace.scope import matches
 
 _SAID = re.compile(
     r"\b(?:outside|not in|not within) (?:of )?(?:the )?"
