@@ -16,7 +16,7 @@ from autopack.builders.endpoint import ENDPOINT_KEY_VARIABLE, key_variable
 from autopack.builders.options import seconds, whole_number
 from autopack.builders.prompt import render_prompt
 from autopack.builders.protocol import BuildRequest, BuildResult, BuildStatus, ModelCall
-from autopack.builders.providers import CUSTOM, provider_of
+from autopack.builders.providers import protocol_of, provider_of
 from autopack.builders.spooled import SPOOL, read_calls
 from autopack.errors import BadInput
 
@@ -100,7 +100,7 @@ class ApiBuilder:
         full = self._model(request.model)
         provider = self.provider(full)
         own = full.partition("/")[2] if full.startswith(f"{provider}/") else full
-        protocol = "openai-chat" if provider == CUSTOM else provider
+        protocol = protocol_of(provider)
         with (request.spool / SPOOL).open("a", encoding="utf-8") as spool:
             try:
                 inner = open_model(protocol, own, key=self._key(full), base_url=self.base_url)
