@@ -14,6 +14,7 @@ from autopack.builders.protocol import Builder
 from autopack.builders.registry import make_builder
 from autopack.clock import Clock
 from autopack.errors import Refused
+from autopack.execution.fencing import fence_of
 from autopack.execution.fetching import fetch_missing
 from autopack.execution.fingerprinting import take_fingerprint
 from autopack.execution.keeper import LeaseKeeper
@@ -236,6 +237,7 @@ def open_session(
         _end_leftovers(db, run, acquired)
         scratch.sweep()
         mirror = Mirror.open(settings.home, source, alias=(run_id, run_folder.name))
+        mirror = mirror.fenced(fence_of(db, acquired.lease, switch))
         attempts = get_attempts(db, run_id)
         if not attempts:
             # Left by a run of this name that another database had, and whose folder is gone.
