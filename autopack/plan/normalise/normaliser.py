@@ -12,7 +12,7 @@ from autopack.errors import PlanError
 from autopack.plan.model import Plan, RunBudget
 from autopack.plan.normalise.blocks import Block, Kind, read_blocks
 from autopack.plan.normalise.categories import category
-from autopack.plan.normalise.commands import is_only_a_check, named_commands
+from autopack.plan.normalise.commands import is_only_a_check, looks_like_a_check, named_commands
 from autopack.plan.normalise.confidence import confidence, confidence_parts
 from autopack.plan.normalise.embedded import embedded_plan
 from autopack.plan.normalise.genres import genre
@@ -221,11 +221,12 @@ def _checks_apart(each: Placed) -> Placed:
 
 
 def _validating(parts: Iterable[Placed]) -> list[str]:
-    """The texts that may name checks: all inline code, and code blocks about validation."""
+    """The texts that may name checks: all inline code, and whole lines about validation."""
     texts: list[str] = []
     for each in parts:
         if each.block.kind is not Kind.CODE:
-            texts.append(each.block.text)
+            whole = each.role is Role.VALIDATION and looks_like_a_check(each.block.text)
+            texts.append(f"`{each.block.text}`" if whole else each.block.text)
         elif each.role is Role.VALIDATION:
             texts += [f"`{line.strip()}`" for line in each.block.text.splitlines() if line.strip()]
     return texts
