@@ -112,14 +112,34 @@ class BuildStatus(StrEnum):
     """The builder could not do its work; ``BuildResult.summary`` says why."""
 
 
+class EndedBy(StrEnum):
+    """Who brought a build to its end; what its summary says is that party's word."""
+
+    BUILDER = "builder"
+    """The program itself, well or badly."""
+    PROVIDER = "provider"
+    """The provider of its model, which failed or refused a call."""
+    AUTOPACK = "autopack"
+    """A limit that Autopack keeps: time, silence, output, files, money. The words are its own."""
+
+
 @dataclass(frozen=True)
 class BuildResult:
-    """What a build left behind, apart from the changed files themselves."""
+    """What a build left behind, apart from the changed files themselves.
+
+    ``summary`` is for people. ``http_status`` and ``retry_after`` (seconds) are what the provider
+    answered, None when that is not known. ``evidence`` is what the builder or its provider said
+    in their own words, "" where all words are Autopack's: only there may phrases be looked for.
+    """
 
     status: BuildStatus
     exit_status: int | None
     summary: str
     calls: Sequence[ModelCall] = ()
+    ended_by: EndedBy = EndedBy.BUILDER
+    http_status: int | None = None
+    retry_after: float | None = None
+    evidence: str = ""
 
 
 class Builder(Protocol):

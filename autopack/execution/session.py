@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from autopack.budget import Exhausted, Level, Limits, first_exhausted
 from autopack.builders.protocol import Builder
 from autopack.builders.registry import make_builder
-from autopack.clock import Clock
+from autopack.clock import Clock, SystemClock
 from autopack.errors import Refused
 from autopack.execution.fencing import fence_of
 from autopack.execution.fetching import fetch_missing
@@ -30,6 +30,7 @@ from autopack.plan.features import Feature, kill_switches
 from autopack.plan.model import PhaseSpec, Plan
 from autopack.recovery.circuit_breaker import Admission
 from autopack.recovery.doctor.endpoint import Endpoint
+from autopack.recovery.outage import Outage
 from autopack.redaction import Redactor, known_secrets
 from autopack.settings import Settings
 from autopack.store import budgets
@@ -84,6 +85,9 @@ class RunSession:
     """Where the doctor is reached, if a block says so."""
     admission: Admission | None = None
     """The circuit's leave for the build that is about to start or under way."""
+    clock: Clock = field(default_factory=SystemClock)
+    outage: Outage = field(default_factory=Outage)
+    """The trouble that this process has seen of the run's provider."""
 
     @property
     def tools(self) -> RunEnvironment:
@@ -272,6 +276,7 @@ def open_session(
             redactor=redactor,
             folder=run_folder,
             doctor=doctor,
+            clock=clock,
         )
         fingerprint = (
             None

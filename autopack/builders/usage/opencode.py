@@ -21,6 +21,7 @@ from autopack.builders.usage.reading import (
     http_status,
     model_call,
     part,
+    retry_after,
     text,
 )
 
@@ -47,6 +48,7 @@ class OpencodeParser:
         self._said: str | None = None
         self._error: str | None = None
         self._status: int | None = None
+        self._retry_after: float | None = None
         self._seen = False
         self._ended = False
         self._sound = True
@@ -69,6 +71,7 @@ class OpencodeParser:
                 data = part(error, "data")
                 self._error = text(data, "message") or text(error, "name") or "an error"
                 self._status = http_status(data.get("statusCode"))
+                self._retry_after = retry_after(part(data, "responseHeaders"))
                 # A request that the provider refused cost nothing.
                 self._seen, self._ended = True, self._status is not None
             case _:
@@ -90,6 +93,7 @@ class OpencodeParser:
             said=None if self._error else self._said,
             error=self._error,
             http_status=self._status,
+            retry_after=self._retry_after,
         )
 
     def _finish(self, inner: Json, event: Json) -> None:

@@ -36,7 +36,7 @@ class Usage:
     ``exactness``: exact when the agent reported to its end and every figure can be true, partial
     when something may be missing (what is counted is true), unknown when nothing was learnt.
     ``said`` is the agent's last word, ``error`` what it ended with instead, ``http_status`` the
-    provider's answer behind that error.
+    provider's answer behind that error, ``retry_after`` the seconds it asks to wait.
     """
 
     calls: Sequence[ModelCall]
@@ -45,6 +45,7 @@ class Usage:
     said: str | None = None
     error: str | None = None
     http_status: int | None = None
+    retry_after: float | None = None
 
     def as_json(self) -> Json:
         """The JSON of ``autopack usage parse``."""
@@ -205,6 +206,16 @@ NOTHING = Split()
 def total_of(splits: Iterable[Split]) -> Split:
     """Add up."""
     return sum(splits, NOTHING)
+
+
+def retry_after(headers: Json) -> float | None:
+    """The seconds of a provider's ``Retry-After`` header; None when absent or a date."""
+    value = next((v for k, v in headers.items() if k.lower() == "retry-after"), None)
+    try:
+        seconds = float(value) if isinstance(value, str | int | float) else -1.0
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < float("inf") else None
 
 
 def model_call(
