@@ -33,6 +33,7 @@ from autopack.builders.protocol import (
 from autopack.builders.providers import provider_of
 from autopack.builders.usage import Usage, parse
 from autopack.builders.watching import Watch, watched
+from autopack.durable import write_whole
 from autopack.errors import BadInput
 from autopack.workspace.limits import MAX_FILES
 from autopack.workspace.scratch import Scratch
@@ -286,9 +287,7 @@ def _version(program: str) -> str | None:
 
 
 def _write_calls(spool: Path, calls: Sequence[ModelCall]) -> None:
-    part = spool / f"{_CALLS}.part"
-    part.write_text(json.dumps([asdict(call) for call in calls]), encoding="utf-8")
-    part.replace(spool / _CALLS)
+    write_whole(spool / _CALLS, json.dumps([asdict(call) for call in calls]))
 
 
 def _read_calls(spool: Path) -> list[ModelCall] | None:

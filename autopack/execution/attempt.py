@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import Connection
 
 from autopack.budget import first_exhausted, reservation, room
 from autopack.builders.protocol import BuildLimits, BuildRequest
 from autopack.builders.registry import circuit_name
-from autopack.execution.closing import close_built, close_interrupted
+from autopack.execution.closing import close_built, close_interrupted, commit_message
 from autopack.execution.disk import wait_for_room
 from autopack.execution.judging import judge, phase_checks
 from autopack.execution.prescriptions import carry_out
 from autopack.execution.session import RunSession
 from autopack.execution.spending import Allowance, within
 from autopack.execution.spool import BuildEnd, spool_folder, write_end
+from autopack.execution.stopping import in_thread
 from autopack.execution.straying import builder_context, look
 from autopack.homes import home_id
 from autopack.plan.model import PhaseSpec
@@ -212,11 +213,21 @@ async def build(session: RunSession, phase_id: str, number: int) -> str | None:
             redactor=session.redactor,
         )
         raise
-    write_end(spool, result)
-    snapshot = await asyncio.to_thread(
-        session.workspace.snapshot,
+    # To its end also when cancelled: the build is paid for.
+    await in_thread(lambda _: _keep(session, phase, attempt, spool, result))
+    ended = session.attempt(phase_id, number)
+    _note_outage(session, ended, began)
+    return _tell_circuit(session, ended)
+
+
+def _keep(
+    session: RunSession, phase: PhaseSpec, attempt: AttemptRow, spool: Path, result: BuildResult
+) -> None:
+    """Note that the build ended, commit what it left, record both."""
+    write_end(spool, result, session.workspace.path)
+    snapshot = session.workspace.snapshot(
         parent=session.head(),
-        message=f"{phase.id}: attempt {attempt.attempt}\n\n{phase.instructions}",
+        message=commit_message(attempt, phase.instructions),
         ref=session.mirror.attempt_ref(session.run_id, phase.id, attempt.attempt),
     )
     close_built(
@@ -230,9 +241,6 @@ async def build(session: RunSession, phase_id: str, number: int) -> str | None:
         commit=snapshot.commit,
         changed=[change.path for change in snapshot.changes],
     )
-    ended = session.attempt(phase_id, number)
-    _note_outage(session, ended, began)
-    return _tell_circuit(session, ended)
 
 
 def _note_outage(session: RunSession, ended: AttemptRow, began: float) -> None:

@@ -91,10 +91,12 @@ def close_interrupted(
     run_folder: Path,
     redactor: Redactor,
     spool_is_elsewhere: bool = False,
+    because: str = "the build was cut off",
 ) -> None:
     """The build was cut off: the attempt is INTERRUPTED and its phase waits for the next one.
 
-    Where its spool lies in another home, what it spent stays unreconciled until that comes back.
+    ``because`` says what is missing of it. Where its spool lies in another home, what it spent
+    stays unreconciled until that comes back.
     """
     recorder = Recorder(db, run_folder)
 
@@ -112,12 +114,17 @@ def close_interrupted(
             attempt.phase_id,
             attempt.attempt,
             "interrupted",
-            "the build was cut off; it is built again and does not count as an attempt",
+            f"{because}; it is built again and does not count as an attempt",
         )
         move_phase(conn, lease, attempt.phase_id, PhaseState.QUEUED)
 
     db.transact(write)
     redactor.folder(spool_folder(run_folder, attempt.phase_id, attempt.attempt))
+
+
+def commit_message(attempt: AttemptRow, instructions: str) -> str:
+    """What the commit of an attempt says."""
+    return f"{attempt.phase_id}: attempt {attempt.attempt}\n\n{instructions}"
 
 
 def readable(path: str) -> str:

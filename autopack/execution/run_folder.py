@@ -30,6 +30,15 @@ def open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired
     )
 
 
+def checkout_left_behind(folder: Path, name: str | None) -> Path | None:
+    """The checkout that a dead holder worked in, by its name, or the only one there is."""
+    checkouts = folder / _CHECKOUTS
+    there = sorted(path.name for path in checkouts.iterdir()) if checkouts.is_dir() else []
+    if name is None and len(there) == 1:
+        [name] = there
+    return checkouts / name if name in there else None
+
+
 def remove_workspace(folder: Path, workspace: Workspace) -> None:
     """Delete the checkout of a run that has ended, and its environment.
 

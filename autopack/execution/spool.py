@@ -1,7 +1,7 @@
 """One attempt's spool folder: what was printed and spent, and how the build ended.
 
-The note of the end is written once, whole or not at all, so that a run that died just after a
-build knows that it need not be paid for again.
+The note of the end is written once, whole or not at all, and only when what the build left is on
+disk: a run that died just after a build knows that it need not be paid for again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autopack.builders.protocol import BuildResult, BuildStatus, EndedBy
+from autopack.durable import flush_files, write_whole
 
 _END = "build.json"
 
@@ -20,7 +21,8 @@ _END = "build.json"
 class BuildEnd:
     """How a build ended, apart from its calls (which are in the builder's own output).
 
-    The fields mean what they mean in BuildResult.
+    The fields mean what they mean in BuildResult. ``checkout`` names the checkout of the run that it
+    worked in; None where that was not noted.
     """
 
     status: BuildStatus
@@ -30,11 +32,13 @@ class BuildEnd:
     http_status: int | None = None
     retry_after: float | None = None
     evidence: str = ""
+    checkout: str | None = None
 
     @classmethod
-    def of(cls, result: BuildResult) -> BuildEnd:
+    def of(cls, result: BuildResult, checkout: str | None = None) -> BuildEnd:
         """What of a result is noted."""
-        return cls(**{one.name: getattr(result, one.name) for one in fields(cls)})
+        noted = [one.name for one in fields(cls) if one.name != "checkout"]
+        return cls(**{name: getattr(result, name) for name in noted}, checkout=checkout)
 
 
 def spool_folder(run_folder: Path, phase_id: str, attempt: int) -> Path:
@@ -42,12 +46,13 @@ def spool_folder(run_folder: Path, phase_id: str, attempt: int) -> Path:
     return run_folder / "spool" / phase_id / str(attempt)
 
 
-def write_end(spool: Path, result: BuildResult) -> None:
-    """Note that the build ended."""
-    note = asdict(BuildEnd.of(result))
-    part = spool / f"{_END}.part"
-    part.write_text(json.dumps(note), encoding="utf-8")
-    part.replace(spool / _END)
+def write_end(spool: Path, result: BuildResult, worktree: Path | None = None) -> None:
+    """Note that the build ended, with its work in ``worktree``."""
+    if worktree is not None:
+        flush_files(worktree)
+    flush_files(spool)
+    note = BuildEnd.of(result, None if worktree is None else worktree.name)
+    write_whole(spool / _END, json.dumps(asdict(note)))
 
 
 def read_end(spool: Path) -> BuildEnd | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autopack.durable import flush_files, write_whole
 from autopack.validation.child_environment import child_environment
 from autopack.validation.detect import USED_FROM
 from autopack.validation.setup_steps import (
@@ -138,9 +138,5 @@ def _notes_if_ready(
 
 def _write(ready: Path, record: Mapping[str, object]) -> None:
     """Appears whole or not at all, so that half a preparation is never taken for a whole one."""
-    partial = ready.with_suffix(".tmp")
-    with partial.open("w", encoding="utf-8") as stream:
-        json.dump(record, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(ready)
+    flush_files(ready.parent)
+    write_whole(ready, json.dumps(record))

@@ -67,6 +67,19 @@ class Workspace:
         name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
         return git_dir / "autopack-workspaces" / name
 
+    @classmethod
+    def left_behind(cls, mirror: Mirror, path: Path, commit: str, private: Path) -> Workspace:
+        """The files that another process left at ``path``, with an index of their own.
+
+        Based on ``commit``, which that process had reset them to. Its own index may be half
+        written, or in use: it may only have been stopped.
+        """
+        workspace = cls(mirror, path, private)
+        remove_tree(private)
+        private.mkdir(parents=True)
+        workspace._git.run("read-tree", commit)
+        return workspace
+
     @property
     def environment(self) -> Mapping[str, str]:
         """What programs in here must be given: git never looks above the workspace.

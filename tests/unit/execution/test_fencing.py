@@ -26,8 +26,8 @@ from autopack.execution.session import RunSession, close_session
 from autopack.execution.stopping import StopReason, in_thread
 from autopack.settings import Settings
 from autopack.store import Database
-from autopack.store.runs import get_run
-from autopack.store.states import RunState
+from autopack.store.runs import AttemptRow, get_run
+from autopack.store.states import AttemptState, RunState
 from autopack.store.tables import leases
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
@@ -162,7 +162,7 @@ def test_no_ref_of_an_attempt_moves_behind_a_successor(
     assert frozen.mirror.read_ref(ref) is None
 
 
-def test_a_build_that_ends_behind_a_successor_leaves_no_ref(
+def test_a_build_that_ends_behind_a_successor_moves_no_ref(
     frozen: RunSession, take_over: Callable[[], RunSession], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     successors: list[RunSession] = []
@@ -170,9 +170,11 @@ def test_a_build_that_ends_behind_a_successor_leaves_no_ref(
     with pytest.raises(LeaseLost):
         complete(frozen, "two")
     [successor] = successors
-    complete(successor, "two")
+    found = steps.begin(successor, "two")
+    assert isinstance(found, AttemptRow)
+    assert found.state is AttemptState.BUILT, "its work is not paid for again"
     refs = successor.mirror.git.run("for-each-ref", "--format=%(objectname)", "refs/autopack/r/two")
-    assert refs.split() == [successor.run().head_commit]
+    assert refs.split() == [found.commit]
 
 
 def remote_of(project: Project) -> Path:
