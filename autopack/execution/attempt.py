@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from autopack.budget import first_exhausted, reservation, room
-from autopack.builders.protocol import BuildLimits, BuildRequest
+from autopack.builders.protocol import BuildLimits, BuildRequest, BuildResult
 from autopack.builders.registry import circuit_name
 from autopack.execution.closing import close_built, close_interrupted, commit_message
 from autopack.execution.disk import wait_for_room

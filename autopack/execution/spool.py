@@ -21,8 +21,8 @@ _END = "build.json"
 class BuildEnd:
     """How a build ended, apart from its calls (which are in the builder's own output).
 
-    The fields mean what they mean in BuildResult. ``checkout`` names the checkout of the run that it
-    worked in; None where that was not noted.
+    The fields mean what they mean in BuildResult. ``checkout`` names the checkout of the run that
+    it worked in; None where that was not noted.
     """
 
     status: BuildStatus
