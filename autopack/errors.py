@@ -18,7 +18,8 @@ AutopackError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
 
 
 class AutopackError(Exception):
@@ -47,8 +48,20 @@ class BadInput(AutopackError):
     kind = "bad_input"
 
 
+class PlanProblem(NamedTuple):
+    """One of the things that are wrong with a file."""
+
+    message: str
+    field: str | None
+    line: int
+    hint: str | None
+
+
 class PlanError(BadInput):
-    """A plan file is wrong; ``line`` counts from 1 where the plan came from a file."""
+    """A plan file is wrong; ``line`` counts from 1 where the plan came from a file.
+
+    The message tells the first of ``problems``, which are all that were found, causes first.
+    """
 
     kind = "plan"
 
@@ -59,9 +72,11 @@ class PlanError(BadInput):
         field: str | None = None,
         line: int | None = None,
         hint: str | None = None,
+        problems: Sequence[PlanProblem] = (),
     ) -> None:
         super().__init__(message, field=field, hint=hint)
         self.line = line
+        self.problems = tuple(problems)
 
 
 class SpecError(PlanError):

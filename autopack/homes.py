@@ -7,6 +7,8 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from autopack.durable import write_whole
+
 
 def home_id(home: Path) -> str:
     """The name of a home that no other has; two machines that share the folder share it."""
@@ -14,7 +16,7 @@ def home_id(home: Path) -> str:
     with suppress(FileNotFoundError):
         return path.read_text(encoding="utf-8").strip()
     part = path.with_name(f"home-id.{secrets.token_hex(4)}")
-    part.write_text(secrets.token_hex(16), encoding="utf-8")
+    write_whole(part, secrets.token_hex(16))
     with suppress(FileExistsError):
         os.link(part, path)  # the first one wins, and is there whole
     part.unlink()

@@ -47,7 +47,7 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
             if started.kind is not DecisionKind.DEFER:
                 break
             get_run_logger().warning("not yet: %s", started.reason)
-            await wait_to_start(run_id, phase_id, started.seconds)
+            await wait_to_start(run_id, phase_id, started.seconds, started.idle)
             continue
         number = started.attempt
         failure = await validate_attempt(run_id, phase_id, number)

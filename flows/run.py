@@ -14,6 +14,7 @@ from prefect.states import Cancelled, Completed, Crashed, Failed
 from autopack.clock import SystemClock
 from autopack.errors import LeaseLost, WorkFailed
 from autopack.execution.approving import end_of_rejected
+from autopack.execution.finish import decided_ending
 from autopack.execution.progress import ending, next_phase
 from autopack.execution.session import RunSession, close_session
 from autopack.execution.stopping import RunStopped, StopReason
@@ -181,6 +182,8 @@ async def _execute_phases(
 ) -> tuple[RunState, str | None]:
     """Execute what is left of the plan; return where the run ends or waits, and why."""
     run_id = session.run_id
+    if (decided := decided_ending(session)) is not None:
+        return decided
     if (rejected := end_of_rejected(session)) is not None:
         return rejected
     await _show(session, progress)

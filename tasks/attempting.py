@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -33,9 +34,14 @@ async def start_attempt(run_id: str, phase_id: str) -> AttemptRow | Decision:
     cache_policy=NO_CACHE,
     tags=["autopack"],
 )
-async def wait_to_start(run_id: str, phase_id: str, seconds: float) -> None:
-    """Wait until a deferred phase may be tried again, or the run is stopped."""
-    await held(run_id).switch.guard(asyncio.sleep(seconds))
+async def wait_to_start(run_id: str, phase_id: str, seconds: float, idle: bool = False) -> None:
+    """Wait until a deferred phase may be tried again, or the run is stopped.
+
+    An ``idle`` wait spends nothing of the run's minutes.
+    """
+    session = held(run_id)
+    with session.keeper.idle() if idle else nullcontext():
+        await session.switch.guard(asyncio.sleep(seconds))
 
 
 @task(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from autopack.execution import pushing
 from autopack.execution.session import held
+from autopack.execution.stopping import in_thread
 
 
 async def push_if_asked(run_id: str) -> None:
@@ -21,6 +20,6 @@ async def push_if_asked(run_id: str) -> None:
 async def push_run(run_id: str) -> None:
     """Push the run's branch and attempts to its remote."""
     session = held(run_id)
-    error = await session.switch.guard(asyncio.to_thread(pushing.push_run, session))
+    error = await session.switch.guard(in_thread(lambda ending: pushing.push_run(session, ending)))
     if error is not None:
         get_run_logger().warning("not pushed, and tried again with the next attempt: %s", error)

@@ -26,12 +26,14 @@ from autopack.builders.protocol import (
     BuildRequest,
     BuildResult,
     BuildStatus,
+    EndedBy,
     Exactness,
     ModelCall,
 )
 from autopack.builders.providers import provider_of
 from autopack.builders.usage import Usage, parse
 from autopack.builders.watching import Watch, watched
+from autopack.durable import write_whole
 from autopack.errors import BadInput
 from autopack.workspace.limits import MAX_FILES
 from autopack.workspace.scratch import Scratch
@@ -230,20 +232,40 @@ class CommandLineAgent(ABC):
 def _result(usage: Usage, end: Exit | None, ended_because: str | None) -> BuildResult:
     calls = usage.calls
     if end is None:
-        return BuildResult(BuildStatus.FAILED, None, f"ended: {ended_because}", calls)
+        # A watch ends an agent only for what its provider answers.
+        return BuildResult(
+            BuildStatus.FAILED,
+            None,
+            f"ended: {ended_because}",
+            calls,
+            ended_by=EndedBy.PROVIDER,
+            http_status=usage.http_status,
+            retry_after=usage.retry_after,
+            evidence=ended_because or "",
+        )
     early = ended_early(end)
     if early is not None:
         status, reason = early
-        return BuildResult(status, end.status, reason, calls)
+        return BuildResult(status, end.status, reason, calls, ended_by=EndedBy.AUTOPACK)
     if usage.error:
         prefix = f"provider error {usage.http_status}: " if usage.http_status else ""
         words = (prefix + usage.error)[:_LONGEST_SUMMARY]
-        return BuildResult(BuildStatus.FAILED, end.status, words, calls)
+        return BuildResult(
+            BuildStatus.FAILED,
+            end.status,
+            words,
+            calls,
+            ended_by=EndedBy.PROVIDER if usage.http_status else EndedBy.BUILDER,
+            http_status=usage.http_status,
+            retry_after=usage.retry_after,
+            evidence=usage.error[:_LONGEST_SUMMARY],
+        )
     if end.status != 0 and usage.said is None:
-        summary = f"exit status {end.status}: {end.tail[-_LONGEST_SUMMARY:].strip()}"
-        return BuildResult(BuildStatus.FAILED, end.status, summary, calls)
+        printed = end.tail[-_LONGEST_SUMMARY:].strip()
+        summary = f"exit status {end.status}: {printed}"
+        return BuildResult(BuildStatus.FAILED, end.status, summary, calls, evidence=printed)
     words = (usage.said or "")[:_LONGEST_SUMMARY]
-    return BuildResult(BuildStatus.ENDED, end.status, words, calls)
+    return BuildResult(BuildStatus.ENDED, end.status, words, calls, evidence=words)
 
 
 def _version(program: str) -> str | None:
@@ -265,9 +287,7 @@ def _version(program: str) -> str | None:
 
 
 def _write_calls(spool: Path, calls: Sequence[ModelCall]) -> None:
-    part = spool / f"{_CALLS}.part"
-    part.write_text(json.dumps([asdict(call) for call in calls]), encoding="utf-8")
-    part.replace(spool / _CALLS)
+    write_whole(spool / _CALLS, json.dumps([asdict(call) for call in calls]))
 
 
 def _read_calls(spool: Path) -> list[ModelCall] | None:

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,14 @@ from autopack.builders.confined import ConfinedTools, ToolRefused
 from autopack.builders.endpoint import ENDPOINT_KEY_VARIABLE, key_variable
 from autopack.builders.options import seconds, whole_number
 from autopack.builders.prompt import render_prompt
-from autopack.builders.protocol import BuildRequest, BuildResult, BuildStatus, ModelCall
-from autopack.builders.providers import CUSTOM, provider_of
+from autopack.builders.protocol import (
+    BuildRequest,
+    BuildResult,
+    BuildStatus,
+    EndedBy,
+    ModelCall,
+)
+from autopack.builders.providers import protocol_of, provider_of
 from autopack.builders.spooled import SPOOL, read_calls
 from autopack.errors import BadInput
 
@@ -82,25 +89,27 @@ class ApiBuilder:
         """Let the model work with confined tools until it says that it is done."""
         try:
             async with asyncio.timeout(request.limits.seconds):
-                status, summary = await self._work(request, supervisor)
+                end = await self._work(request, supervisor)
         except TimeoutError:
-            status, summary = BuildStatus.TIMED_OUT, "ran out of time"
-        return BuildResult(status, None, summary, self.calls(request.spool))
+            end = BuildResult(
+                BuildStatus.TIMED_OUT, None, "ran out of time", ended_by=EndedBy.AUTOPACK
+            )
+        return replace(end, calls=self.calls(request.spool))
 
     def calls(self, spool: Path) -> Sequence[ModelCall]:
         """The calls made so far."""
         return read_calls(spool)
 
-    async def _work(self, request: BuildRequest, supervisor: Supervisor) -> tuple[BuildStatus, str]:
+    async def _work(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
         from pydantic_ai import Agent, UsageLimits
-        from pydantic_ai.exceptions import AgentRunError, ModelHTTPError
+        from pydantic_ai.exceptions import AgentRunError, ModelAPIError, ModelHTTPError
 
         from autopack.builders.api_model import BudgetSpent, RecordingModel, Stalled, open_model
 
         full = self._model(request.model)
         provider = self.provider(full)
         own = full.partition("/")[2] if full.startswith(f"{provider}/") else full
-        protocol = "openai-chat" if provider == CUSTOM else provider
+        protocol = protocol_of(provider)
         with (request.spool / SPOOL).open("a", encoding="utf-8") as spool:
             try:
                 inner = open_model(protocol, own, key=self._key(full), base_url=self.base_url)
@@ -118,14 +127,30 @@ class ApiBuilder:
                     usage_limits=UsageLimits(request_limit=self._max_turns),
                 )
             except BudgetSpent as error:
-                return BuildStatus.FAILED, f"ended: {error}"
+                return _failed(f"ended: {error}", ended_by=EndedBy.AUTOPACK)
             except Stalled as error:
-                return BuildStatus.TIMED_OUT, str(error)
+                end = _failed(str(error), ended_by=EndedBy.AUTOPACK)
+                return replace(end, status=BuildStatus.TIMED_OUT)
             except ModelHTTPError as error:
-                return BuildStatus.FAILED, f"provider error {error.status_code}: {error.message}"
+                return _failed(
+                    f"provider error {error.status_code}: {error.message}",
+                    ended_by=EndedBy.PROVIDER,
+                    http_status=error.status_code,
+                    retry_after=error.retry_after,
+                    evidence=f"{error.message} {error.body or ''}".strip()[:2000],
+                )
+            except ModelAPIError as error:
+                # No answer at all: the connection failed.
+                return _failed(
+                    f"{type(error).__name__}: {error}",
+                    ended_by=EndedBy.PROVIDER,
+                    retry_after=error.retry_after,
+                    evidence=error.message,
+                )
             except AgentRunError as error:
-                return BuildStatus.FAILED, f"{type(error).__name__}: {error}"
-        return BuildStatus.ENDED, str(done.output)[:2000]
+                words = f"{type(error).__name__}: {error}"
+                return _failed(words, ended_by=EndedBy.BUILDER, evidence=words[:2000])
+        return BuildResult(BuildStatus.ENDED, None, str(done.output)[:2000])
 
     def _model(self, wanted: str | None) -> str:
         model = wanted or self.model
@@ -151,6 +176,25 @@ class ApiBuilder:
             field="key_env",
             hint=f"set {name}, or name the variable that holds the key: --set key_env=NAME",
         )
+
+
+def _failed(
+    summary: str,
+    *,
+    ended_by: EndedBy,
+    http_status: int | None = None,
+    retry_after: float | None = None,
+    evidence: str = "",
+) -> BuildResult:
+    return BuildResult(
+        BuildStatus.FAILED,
+        None,
+        summary,
+        ended_by=ended_by,
+        http_status=http_status,
+        retry_after=retry_after,
+        evidence=evidence,
+    )
 
 
 def _require_extra() -> None:

@@ -20,9 +20,15 @@ from autopack.builders.agent import OUTPUT, Probe
 from autopack.builders.bounds import Bounds, ended_early
 from autopack.builders.options import one_of
 from autopack.builders.prompt import render_prompt
-from autopack.builders.protocol import BuildRequest, BuildResult, BuildStatus, ModelCall
+from autopack.builders.protocol import (
+    BuildRequest,
+    BuildResult,
+    BuildStatus,
+    EndedBy,
+    ModelCall,
+)
 from autopack.builders.providers import provider_of
-from autopack.builders.usage import FORMATS, parse
+from autopack.builders.usage import FORMATS, Usage, parse
 from autopack.errors import BadInput
 from autopack.workspace.limits import MAX_FILES
 
@@ -102,17 +108,33 @@ class CommandBuilder:
             files=self._bounds.of_files(request),
             input=prompt,
         )
-        how = BuildStatus.FAILED if end.status in _NOT_RUN else BuildStatus.ENDED
-        status, summary = ended_early(end) or (how, end.tail[-2000:].strip())
-        return BuildResult(status, end.status, summary, self.calls(request.spool))
+        early, calls = ended_early(end), self.calls(request.spool)
+        if early is not None:
+            return BuildResult(early[0], end.status, early[1], calls, ended_by=EndedBy.AUTOPACK)
+        told, printed = self._told(request.spool), end.tail[-2000:].strip()
+        failed = end.status in _NOT_RUN or (told is not None and told.http_status is not None)
+        return BuildResult(
+            BuildStatus.FAILED if failed else BuildStatus.ENDED,
+            end.status,
+            printed,
+            calls,
+            ended_by=EndedBy.PROVIDER if told and told.http_status else EndedBy.BUILDER,
+            http_status=told.http_status if told else None,
+            retry_after=told.retry_after if told else None,
+            evidence=(told.error if told and told.error else printed)[-2000:],
+        )
 
     def calls(self, spool: Path) -> Sequence[ModelCall]:
         """Every model call that the program reported; none without a usage format."""
+        told = self._told(spool)
+        return () if told is None else told.calls
+
+    def _told(self, spool: Path) -> Usage | None:
         output = spool / OUTPUT
         if self._usage is None or not output.exists():
-            return ()
+            return None
         provider = provider_of(self._model)
-        return parse(self._usage, output, provider=provider, model=self._model or "").calls
+        return parse(self._usage, output, provider=provider, model=self._model or "")
 
     def probe(self) -> Probe:
         """Whether the template's program is there."""

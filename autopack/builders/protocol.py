@@ -29,7 +29,9 @@ class ModelCall:
 
     ``input`` excludes cached tokens; ``reasoning`` is part of ``output``;
     ``total = input + cache_read + cache_write + output`` when the split is known. A call that
-    reports only a total has every other figure None.
+    reports only a total has every other figure None. ``cache_write_1h`` is the part of
+    ``cache_write`` that is kept for an hour and has its own price. A sum of several requests says
+    in ``most_input`` how much one of them can have taken in at most; it is None for one request.
     """
 
     provider: str
@@ -42,6 +44,17 @@ class ModelCall:
     reasoning: int | None = None
     response_id: str | None = None
     exactness: Exactness = Exactness.EXACT
+    cache_write_1h: int | None = None
+    most_input: int | None = None
+
+    @property
+    def taken_in(self) -> int:
+        """Everything that was sent: fresh, read from the cache, written to it."""
+        return (self.input or 0) + (self.cache_read or 0) + (self.cache_write or 0)
+
+
+MOST_TOKENS = 10**10
+"""No figure of one call reaches this; a larger one is a fault of whoever reports it."""
 
 
 def without_limit(calls: Sequence[ModelCall]) -> str | None:
@@ -99,14 +112,34 @@ class BuildStatus(StrEnum):
     """The builder could not do its work; ``BuildResult.summary`` says why."""
 
 
+class EndedBy(StrEnum):
+    """Who brought a build to its end; what its summary says is that party's word."""
+
+    BUILDER = "builder"
+    """The program itself, well or badly."""
+    PROVIDER = "provider"
+    """The provider of its model, which failed or refused a call."""
+    AUTOPACK = "autopack"
+    """A limit that Autopack keeps: time, silence, output, files, money. The words are its own."""
+
+
 @dataclass(frozen=True)
 class BuildResult:
-    """What a build left behind, apart from the changed files themselves."""
+    """What a build left behind, apart from the changed files themselves.
+
+    ``summary`` is for people. ``http_status`` and ``retry_after`` (seconds) are what the provider
+    answered, None when that is not known. ``evidence`` is what the builder or its provider said
+    in their own words, "" where all words are Autopack's: only there may phrases be looked for.
+    """
 
     status: BuildStatus
     exit_status: int | None
     summary: str
     calls: Sequence[ModelCall] = ()
+    ended_by: EndedBy = EndedBy.BUILDER
+    http_status: int | None = None
+    retry_after: float | None = None
+    evidence: str = ""
 
 
 class Builder(Protocol):

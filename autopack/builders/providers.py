@@ -16,6 +16,8 @@ _BY_NAME = (
     (re.compile(r"mistral|codestral|devstral"), "mistral"),
 )
 
+_PROTOCOLS = {CUSTOM: "openai-chat", "x-ai": "xai"}
+
 PROVIDERS = tuple(name for _, name in _BY_NAME)
 """The providers that the names of models tell."""
 
@@ -28,3 +30,8 @@ def provider_of(model: str | None) -> str:
     if slash:
         return prefix
     return next((name for start, name in _BY_NAME if start.match(model)), CUSTOM)
+
+
+def protocol_of(provider: str) -> str:
+    """What pydantic-ai calls the provider; an endpoint of the user's own speaks OpenAI's chat."""
+    return _PROTOCOLS.get(provider, provider)

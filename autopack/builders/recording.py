@@ -10,7 +10,8 @@
         exit: 0                   # exit status of the agent, 0 when absent
 
 The file is named ``<phase id>.yaml``. A call may carry ``cache_read``, ``cache_write``,
-``reasoning`` and ``response_id``, or only ``total`` when the split is unknown.
+``cache_write_1h`` (a part of it), ``reasoning`` and ``response_id``, or only ``total`` when the
+split is unknown.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from autopack.builders.protocol import ModelCall
+from autopack.builders.protocol import MOST_TOKENS, ModelCall
 from autopack.errors import BadInput
 
-Tokens = Annotated[int, Field(ge=0, strict=True)]
+Tokens = Annotated[int, Field(ge=0, le=MOST_TOKENS, strict=True)]
 
 
 class _Strict(BaseModel):
@@ -39,6 +40,7 @@ class RecordedCall(_Strict):
     input: Tokens | None = None
     cache_read: Tokens | None = None
     cache_write: Tokens | None = None
+    cache_write_1h: Tokens | None = None
     output: Tokens | None = None
     reasoning: Tokens | None = None
     total: Tokens | None = None
@@ -46,11 +48,22 @@ class RecordedCall(_Strict):
 
     @model_validator(mode="after")
     def _split_or_total(self) -> RecordedCall:
-        split = (self.input, self.cache_read, self.cache_write, self.output, self.reasoning)
+        split = (
+            self.input,
+            self.cache_read,
+            self.cache_write,
+            self.cache_write_1h,
+            self.output,
+            self.reasoning,
+        )
         if self.total is None and None in (self.input, self.output):
             raise ValueError("a call needs input and output, or total")
         if self.total is not None and any(part is not None for part in split):
             raise ValueError("a call has either a split or a total, not both")
+        if (self.reasoning or 0) > (self.output or 0) and self.total is None:
+            raise ValueError("reasoning is part of the output and cannot exceed it")
+        if (self.cache_write_1h or 0) > (self.cache_write or 0):
+            raise ValueError("cache_write_1h is part of cache_write and cannot exceed it")
         return self
 
     def as_model_call(self) -> ModelCall:
@@ -74,6 +87,7 @@ class RecordedCall(_Strict):
             reasoning=self.reasoning or 0,
             total=new + read + write + output,
             response_id=self.response_id,
+            cache_write_1h=self.cache_write_1h,
         )
 
 

@@ -15,6 +15,7 @@ from autopack.builders.protocol import (
     BuildRequest,
     BuildResult,
     BuildStatus,
+    EndedBy,
     ModelCall,
 )
 from autopack.builders.recording import (
@@ -68,15 +69,24 @@ class ScriptBuilder:
                 exit_status=None,
                 summary=f"the recording of {request.phase_id} has {len(builds)} builds, "
                 f"and build {request.build} was asked for",
+                ended_by=EndedBy.AUTOPACK,
             )
         with (request.spool / SPOOL).open("a", encoding="utf-8") as spool:
             try:
                 async with asyncio.timeout(request.limits.seconds):
                     summary = await _replay(builds[request.build - 1], request, spool)
             except TimeoutError:
-                return self._result(request, BuildStatus.TIMED_OUT, None, "ran out of time")
+                return BuildResult(
+                    BuildStatus.TIMED_OUT,
+                    None,
+                    "ran out of time",
+                    self.calls(request.spool),
+                    ended_by=EndedBy.AUTOPACK,
+                )
         exit_status = builds[request.build - 1].exit
-        return self._result(request, BuildStatus.ENDED, exit_status, summary)
+        return BuildResult(
+            BuildStatus.ENDED, exit_status, summary, self.calls(request.spool), evidence=summary
+        )
 
     def calls(self, spool: Path) -> Sequence[ModelCall]:
         """The calls spooled so far; a line cut off by a kill was not a call that ended."""
@@ -86,11 +96,6 @@ class ScriptBuilder:
         if phase_id not in self._phases:
             self._phases[phase_id] = load_phase(self._folder, phase_id)
         return self._phases[phase_id]
-
-    def _result(
-        self, request: BuildRequest, status: BuildStatus, exit_status: int | None, summary: str
-    ) -> BuildResult:
-        return BuildResult(status, exit_status, summary, self.calls(request.spool))
 
 
 async def _replay(build: RecordedBuild, request: BuildRequest, spool: TextIO) -> str:

@@ -13,7 +13,13 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from autopack.builders.options import whole_number
-from autopack.builders.protocol import BuildRequest, BuildResult, BuildStatus, ModelCall
+from autopack.builders.protocol import (
+    BuildRequest,
+    BuildResult,
+    BuildStatus,
+    EndedBy,
+    ModelCall,
+)
 from autopack.builders.simulation import Simulation, load_simulation
 from autopack.builders.spooled import SPOOL, read_calls, write_record
 
@@ -55,7 +61,10 @@ class SimulatedBuilder:
             async with asyncio.timeout(request.limits.seconds):
                 return await self._build(request, random)
         except TimeoutError:
-            return self._result(request, BuildStatus.TIMED_OUT, None, "ran out of time")
+            timed_out = BuildStatus.TIMED_OUT
+            return self._result(
+                request, timed_out, None, "ran out of time", ended_by=EndedBy.AUTOPACK
+            )
 
     def calls(self, spool: Path) -> Sequence[ModelCall]:
         """The calls made so far."""
@@ -75,15 +84,27 @@ class SimulatedBuilder:
                     break
                 reason = await asyncio.to_thread(request.may_go_on, self.calls(request.spool))
                 if reason is not None:
-                    return self._result(request, BuildStatus.FAILED, None, f"ended: {reason}")
+                    return self._result(
+                        request,
+                        BuildStatus.FAILED,
+                        None,
+                        f"ended: {reason}",
+                        ended_by=EndedBy.AUTOPACK,
+                    )
                 await asyncio.sleep(spec.seconds.draw(random))
                 write_record(spool, {"call": self._call(random)})
         if fails_at == count:
             _edit(request, DONE if succeeds else BROKEN)
             return self._result(request, BuildStatus.ENDED, 0, "done" if succeeds else "broken")
         if fate < spec.error:
-            summary = "provider error 500: simulated"
-            return self._result(request, BuildStatus.FAILED, 1, summary)
+            return self._result(
+                request,
+                BuildStatus.FAILED,
+                1,
+                "provider error 500: simulated",
+                ended_by=EndedBy.PROVIDER,
+                http_status=500,
+            )
         if fate < spec.error + spec.crash:
             return self._result(request, BuildStatus.FAILED, -9, "the agent crashed")
         await asyncio.sleep(_FOR_EVER)
@@ -100,9 +121,23 @@ class SimulatedBuilder:
         }
 
     def _result(
-        self, request: BuildRequest, status: BuildStatus, exit_status: int | None, summary: str
+        self,
+        request: BuildRequest,
+        status: BuildStatus,
+        exit_status: int | None,
+        summary: str,
+        *,
+        ended_by: EndedBy = EndedBy.BUILDER,
+        http_status: int | None = None,
     ) -> BuildResult:
-        return BuildResult(status, exit_status, summary, self.calls(request.spool))
+        return BuildResult(
+            status,
+            exit_status,
+            summary,
+            self.calls(request.spool),
+            ended_by=ended_by,
+            http_status=http_status,
+        )
 
 
 def _edit(request: BuildRequest, text: str) -> None:

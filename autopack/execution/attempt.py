@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import Connection
 
 from autopack.budget import first_exhausted, reservation, room
 from autopack.builders.protocol import BuildLimits, BuildRequest, BuildResult
 from autopack.builders.registry import circuit_name
-from autopack.execution.closing import close_built, close_interrupted
+from autopack.execution.closing import close_built, close_interrupted, commit_message
 from autopack.execution.containing import is_of_content
 from autopack.execution.disk import wait_for_room
 from autopack.execution.judging import judge, phase_checks
 from autopack.execution.prescriptions import carry_out
 from autopack.execution.session import RunSession
-from autopack.execution.snapshotting import UNRECORDED, record_tree
+from autopack.execution.snapshotting import note_unrecorded, record_tree
 from autopack.execution.spending import Allowance, within
 from autopack.execution.spool import BuildEnd, spool_folder, write_end
+from autopack.execution.stopping import in_thread
 from autopack.execution.straying import builder_context, look
 from autopack.homes import home_id
 from autopack.plan.model import PhaseSpec
 from autopack.plan.patterns import as_meant
+from autopack.recovery import outage as outages
 from autopack.recovery.causes import POLICIES, Failure, FailureCause
 from autopack.recovery.circuit_breaker import CircuitState
+from autopack.recovery.outage import Outage
 from autopack.recovery.policy import (
     Decision,
     DecisionKind,
     History,
     Prescription,
     decide,
+    give_up_waiting,
     stop_at_cap,
 )
-from autopack.recovery.providers import provider_failure
 from autopack.store import approvals, budgets
 from autopack.store.circuits import admit_call, report_call
 from autopack.store.recovery import count_replans, get_consultations, get_mitigations
@@ -57,6 +60,7 @@ LEFT_OUT_HINT = (
     "and was set aside before the checks; put what the project needs where git takes it, or "
     "change .gitignore or the manifest"
 )
+_CUT_OFF = "The provider cut off the last build: what it had changed by then is in the worktree"
 _DIFF_BYTES = 200_000
 _BUDGET_PAUSE_SECONDS = 5.0
 
@@ -72,22 +76,32 @@ class Start:
 def starting_point(attempts: list[AttemptRow], head: str, advice: Sequence[str] = ()) -> Start:
     """Where the next attempt of a phase begins, from its earlier ones.
 
-    From the last attempt's tree when that was in scope and only its checks failed, else from
-    the branch head. Attempts that were cut off teach nothing. ``advice`` is what recovery has to
-    say besides the failure.
+    From the last attempt's tree when that was in scope and only its checks failed, or the
+    provider cut it off, else from the branch head. Interrupted attempts teach nothing. ``advice``
+    is what recovery has to say besides the failure.
     """
     failed = [attempt for attempt in attempts if attempt.state is AttemptState.FAILED]
     listed = "What may help:\n" + "\n".join(f"- {each}" for each in advice) if advice else ""
     if not failed:
         return Start(head, listed or None)
     last = failed[-1]
-    cause = FailureCause(last.failure_cause or FailureCause.VALIDATION_FAILED)
-    output = (last.failure_output or "").encode()[-HINT_BYTES:].decode(errors="ignore")
-    hint = f"Attempt {last.attempt} failed ({cause.value}): {last.failure_message}\n\n{output}"
-    keeps = POLICIES[cause].keeps_work and last.commit is not None
-    return Start(
-        last.commit if keeps and last.commit else head, f"{hint.strip()}\n\n{listed}".strip()
-    )
+    keeps = POLICIES[_cause(last)].keeps_work and last.commit is not None
+    parts = [_told(attempt) for attempt in failed if attempt.counts][-1:]
+    if not last.counts:
+        parts.append(f"{_CUT_OFF}." if last.changed_paths else "")
+    hint = "\n\n".join(part for part in (*parts, listed) if part)
+    return Start(last.commit if keeps and last.commit else head, hint or None)
+
+
+def _cause(attempt: AttemptRow) -> FailureCause:
+    return FailureCause(attempt.failure_cause or FailureCause.VALIDATION_FAILED)
+
+
+def _told(attempt: AttemptRow) -> str:
+    """What the next builder is told of a failed attempt."""
+    output = (attempt.failure_output or "").encode()[-HINT_BYTES:].decode(errors="ignore")
+    why = f"({_cause(attempt).value}): {attempt.failure_message}"
+    return f"Attempt {attempt.attempt} failed {why}\n\n{output}".strip()
 
 
 def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
@@ -106,8 +120,10 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
     stray = look(session, spec, phase.revision)
     if stray is not None:
         return stray
-    deferred = wait_for_room(session) or _ask_circuit(session)
+    deferred = wait_for_room(session) or _ask_provider(session)
     if deferred is not None:
+        if deferred.kind is DecisionKind.STOP:
+            session.db.transact(lambda conn: _record(conn, session, phase_id, last, deferred))
         return deferred
     same = [attempt for attempt in attempts if attempt.revision == phase.revision]
     start = starting_point(same, session.head(), _advice(session, attempts))
@@ -170,17 +186,20 @@ def _check_out(session: RunSession, commit: str) -> bool:
     return True
 
 
-def _ask_circuit(session: RunSession) -> Decision | None:
-    """Why the build may not start while its provider is down; None when it may."""
+def _ask_provider(session: RunSession) -> Decision | None:
+    """Why the build may not start while its provider is in trouble; None when it may."""
+    at = session.clock.monotonic()
+    if (pause := session.outage.pause(at)) > 0:
+        return Decision(DecisionKind.DEFER, "the provider is in trouble", seconds=pause, idle=True)
     name = circuit_name(session.builder, session.run().model)
     session.admission = None if name is None else admit_call(session.db, name)
     if session.admission is None or session.admission.admitted:
         return None
-    return Decision(
-        DecisionKind.DEFER,
-        f"{name} failed again and again, and is left alone for a while",
-        seconds=min(session.admission.seconds, session.seconds_left()),
-    )
+    why = f"{name} failed again and again, and is left alone for a while"
+    session.outage = outages.refused(session.outage, at)
+    if (lasted := session.outage.lasted(at)) >= session.seconds_left():
+        return give_up_waiting(lasted, why)
+    return Decision(DecisionKind.DEFER, why, seconds=session.admission.seconds, idle=True)
 
 
 async def build(session: RunSession, phase_id: str, number: int) -> str | None:
@@ -193,6 +212,7 @@ async def build(session: RunSession, phase_id: str, number: int) -> str | None:
     spool = spool_folder(session.folder, attempt.phase_id, attempt.attempt)
     spool.mkdir(parents=True, exist_ok=True, mode=0o700)
     allowance = Allowance(session, phase, number)
+    began = session.clock.monotonic()
     request = _request(session, phase, attempt, allowance)
     try:
         result = await session.switch.guard(
@@ -215,19 +235,26 @@ async def build(session: RunSession, phase_id: str, number: int) -> str | None:
             redactor=session.redactor,
         )
         raise
-    write_end(spool, result)
-    snapshot, unrecorded = await asyncio.to_thread(
-        record_tree,
+    # To its end also when cancelled: the build is paid for.
+    await in_thread(lambda _: _keep(session, phase, attempt, spool, result))
+    ended = session.attempt(phase_id, number)
+    _note_outage(session, ended, began)
+    return _tell_circuit(session, ended)
+
+
+def _keep(
+    session: RunSession, phase: PhaseSpec, attempt: AttemptRow, spool: Path, result: BuildResult
+) -> None:
+    """Note that the build ended, commit what it left, record both."""
+    write_end(spool, result, session.workspace.path)
+    snapshot, unrecorded = record_tree(
         session.workspace,
         parent=session.head(),
-        message=f"{phase.id}: attempt {attempt.attempt}\n\n{phase.instructions}",
+        message=commit_message(attempt, phase.instructions),
         ref=session.mirror.attempt_ref(session.run_id, phase.id, attempt.attempt),
     )
     if unrecorded is not None:
-        reason = session.redactor.text(f"what it made cannot be recorded: {unrecorded}")
-        session.db.transact(
-            lambda conn: record_decision(conn, session.lease, phase_id, number, UNRECORDED, reason)
-        )
+        note_unrecorded(session.db, session.lease, attempt, session.redactor.text(unrecorded))
     close_built(
         session.db,
         session.lease,
@@ -235,19 +262,33 @@ async def build(session: RunSession, phase_id: str, number: int) -> str | None:
         builder=session.builder,
         run_folder=session.folder,
         redactor=session.redactor,
-        end=BuildEnd(result.status, result.exit_status, result.summary),
+        end=BuildEnd.of(result),
         commit=snapshot.commit,
         changed=[change.path for change in snapshot.changes],
     )
-    return _tell_circuit(session, result)
 
 
-def _tell_circuit(session: RunSession, result: BuildResult) -> str | None:
+def _note_outage(session: RunSession, ended: AttemptRow, began: float) -> None:
+    """Remember the provider's trouble, which is not the run's working time; or that it is over."""
+    at = session.clock.monotonic()
+    if not _is_outage(ended):
+        session.outage = Outage()
+        return
+    session.outage = outages.failed(
+        session.outage, at, seed=session.run_id, retry_after=ended.retry_after
+    )
+    session.keeper.excuse(at - began)
+
+
+def _is_outage(ended: AttemptRow) -> bool:
+    return ended.build_cause is not None and POLICIES[FailureCause(ended.build_cause)].waits
+
+
+def _tell_circuit(session: RunSession, ended: AttemptRow) -> str | None:
     admission, session.admission = session.admission, None
     if admission is None:
         return None
-    cause = provider_failure(result.status, result.summary, len(result.calls))
-    error = None if cause is None else session.redactor.text(result.summary)
+    error = (ended.summary or "no answer") if _is_outage(ended) else None
     turned = report_call(session.db, admission, error=error)
     return admission.name if turned is CircuitState.OPEN else None
 
@@ -272,13 +313,17 @@ def conclude(
     ended = [
         other
         for other in get_attempts(session.db, session.run_id, phase_id)
-        if other.built_at is not None and other.revision == attempt.revision
+        if other.is_counted and other.revision == attempt.revision
     ]
+    at = session.clock.monotonic()
     decision = decide(
         History(
             ended=len(ended),
             allowed=phase.budget.attempts,
             replans=count_replans(session.db, session.run_id, phase_id),
+            outage=session.outage.lasted(at),
+            patience=session.seconds_left(),
+            pause=session.outage.pause(at),
         ),
         failure,
         exhausted := session.exhausted(phase),
@@ -307,6 +352,7 @@ def conclude(
                 failure_message=failure.message,
                 failure_output=failure.output,
                 findings=findings,
+                counts=POLICIES[failure.cause].counts,
             )
             if decision.kind is DecisionKind.STOP:
                 move_phase(

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from autopack.builders.protocol import Builder, BuildStatus
 from autopack.execution.spool import BuildEnd, spool_folder
+from autopack.recovery.providers import provider_failure, told_status
 from autopack.redaction import Redactor
 from autopack.store.budgets import settle
 from autopack.store.engine import Database
@@ -43,6 +44,12 @@ def close_built(
     its checks say need not show it.
     """
     recorder = Recorder(db, run_folder)
+    spool = spool_folder(run_folder, attempt.phase_id, attempt.attempt)
+    cause = provider_failure(
+        end,
+        calls=len(builder.calls(spool)),
+        has_provider=getattr(builder, "provider", None) is not None,
+    )
 
     def write(conn: Connection) -> None:
         _record_spend(recorder, conn, attempt, builder, run_folder)
@@ -56,6 +63,10 @@ def close_built(
             exit_status=end.exit_status,
             summary=redactor.text(end.summary),
             changed_paths=[readable(path) for path in changed],
+            ended_by=end.ended_by.value,
+            http_status=told_status(end) if cause is not None else end.http_status,
+            retry_after=end.retry_after,
+            build_cause=None if cause is None else cause.value,
         )
         if end.status is not BuildStatus.ENDED:
             record_decision(
@@ -68,7 +79,7 @@ def close_built(
             )
 
     db.transact(write)
-    redactor.folder(spool_folder(run_folder, attempt.phase_id, attempt.attempt))
+    redactor.folder(spool)
 
 
 def close_interrupted(
@@ -80,10 +91,12 @@ def close_interrupted(
     run_folder: Path,
     redactor: Redactor,
     spool_is_elsewhere: bool = False,
+    because: str = "the build was cut off",
 ) -> None:
     """The build was cut off: the attempt is INTERRUPTED and its phase waits for the next one.
 
-    Where its spool lies in another home, what it spent stays unreconciled until that comes back.
+    ``because`` says what is missing of it. Where its spool lies in another home, what it spent
+    stays unreconciled until that comes back.
     """
     recorder = Recorder(db, run_folder)
 
@@ -101,12 +114,17 @@ def close_interrupted(
             attempt.phase_id,
             attempt.attempt,
             "interrupted",
-            "the build was cut off; it is built again and does not count as an attempt",
+            f"{because}; it is built again and does not count as an attempt",
         )
         move_phase(conn, lease, attempt.phase_id, PhaseState.QUEUED)
 
     db.transact(write)
     redactor.folder(spool_folder(run_folder, attempt.phase_id, attempt.attempt))
+
+
+def commit_message(attempt: AttemptRow, instructions: str) -> str:
+    """What the commit of an attempt says."""
+    return f"{attempt.phase_id}: attempt {attempt.attempt}\n\n{instructions}"
 
 
 def readable(path: str) -> str:

@@ -20,7 +20,7 @@ def consultation(
     """The case of a phase whose present attempt failed with ``failure``."""
     attempts = get_attempts(session.db, session.run_id)
     own = [attempt for attempt in attempts if attempt.phase_id == phase_id]
-    failed = [attempt for attempt in attempts if attempt.state is AttemptState.FAILED]
+    failed = [one for one in attempts if one.state is AttemptState.FAILED and one.counts]
     asked = get_consultations(session.db, session.run_id)
     here = [call for call in asked if call.phase_id == phase_id]
     allowed = sum(phase.budget.attempts for phase in session.plan.phases)
@@ -31,7 +31,7 @@ def consultation(
     ]
     return Consultation(
         causes=(*earlier, failure.cause),
-        builds=sum(attempt.built_at is not None for attempt in own),
+        builds=sum(attempt.is_counted for attempt in own),
         calls=Calls(
             phase=len(here),
             run=len(asked),

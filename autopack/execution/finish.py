@@ -9,10 +9,11 @@ from sqlalchemy import Connection
 from autopack.clock import Clock
 from autopack.errors import BadInput, GitFailed, Refused, RepositoryError, RunHeld
 from autopack.execution.pushing import push_at_the_end
-from autopack.execution.run_folder import remove_workspaces
+from autopack.execution.run_folder import remove_workspace
 from autopack.execution.session import RunSession, close_session, open_session
 from autopack.settings import Settings
 from autopack.store.budgets import settle
+from autopack.store.endings import forget_ending, note_ending, noted_ending
 from autopack.store.engine import Database
 from autopack.store.leases import Holder, Lease, acquire, release
 from autopack.store.runs import (
@@ -33,13 +34,18 @@ _TRIES = 3
 def finish(session: RunSession, state: RunState, reason: str | None = None) -> None:
     """Publish what the run completed and close it.
 
-    Work that cannot be published or pushed is not lost (it stays in Autopack's own clone), but
-    somebody has to look: such a run does not end in success.
+    What is decided is noted first: whoever takes the run over before it is closed carries that
+    out, as `decided_ending` says. Work that cannot be published or pushed is not lost (it stays in
+    Autopack's own clone), but somebody has to look: such a run does not end in success. Raises
+    LeaseLost, with nothing delivered that its successor would not deliver.
     """
     run = session.run()
-    if run.head_commit is not None:
+    head = session.db.transact(
+        lambda conn: note_ending(conn, session.lease, state, reason)
+    ).head_commit
+    if head is not None:
         try:
-            session.mirror.publish(session.run_id, run.head_commit)
+            session.mirror.publish(session.run_id, head)
         except (GitFailed, RepositoryError) as error:
             if state is RunState.DONE_SUCCESS:
                 state = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
@@ -48,9 +54,17 @@ def finish(session: RunSession, state: RunState, reason: str | None = None) -> N
     if error is not None and state is RunState.DONE_SUCCESS:
         state = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
         reason = f"branch {run.branch} was not pushed to {run.push}: {error}"
-    # In this order, so that a death in between leaves a run to resume and not a stray checkout.
-    remove_workspaces(session.folder, session.mirror)
     session.db.transact(lambda conn: _close(conn, session.lease, state, reason))
+    # Only now is nobody else at work there; after a crash here, reconciling cleans up.
+    remove_workspace(session.folder, session.workspace)
+
+
+def decided_ending(session: RunSession) -> tuple[RunState, str | None] | None:
+    """Where the run ends by the word of a holder that died before it closed it; None when none
+    had decided.
+    """
+    noted = noted_ending(session.db, session.run_id)
+    return None if noted is None else (noted.state, noted.reason)
 
 
 def _close(conn: Connection, lease: Lease, state: RunState, reason: str | None) -> None:
@@ -59,6 +73,7 @@ def _close(conn: Connection, lease: Lease, state: RunState, reason: str | None) 
         if phase.state is PhaseState.EXECUTING:
             move_phase(conn, lease, phase.phase_id, PhaseState.QUEUED)
     move_run(conn, lease, state, reason=reason)
+    forget_ending(conn, lease)
 
 
 def cancel(run_id: str, *, db: Database, settings: Settings, clock: Clock) -> None:
@@ -106,8 +121,8 @@ def end_abandoned(
 ) -> None:
     """Take a run that nobody holds, and end it; what its last holder spent is counted.
 
-    Also when its repository, remote or recording is gone, or the disk full. Raises RunHeld, and
-    Refused when it has ended.
+    One whose holder had decided on another ending gets that. Also when its repository, remote or
+    recording is gone, or the disk full. Raises RunHeld, and Refused when it has ended.
     """
     try:
         session = open_session(run_id, db=db, settings=settings, clock=clock)
@@ -118,7 +133,7 @@ def end_abandoned(
         _close_unopened(run_id, db, settings, state, f"{reason}; {unusable}")
         return
     try:
-        finish(session, state, reason)
+        finish(session, *(decided_ending(session) or (state, reason)))
     finally:
         close_session(session)
 

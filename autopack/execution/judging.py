@@ -7,22 +7,21 @@ import functools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from autopack.builders.protocol import BuildStatus
-from autopack.builders.registry import circuit_name
+from autopack.builders.protocol import BuildStatus, EndedBy
 from autopack.execution.clean_room import LeftOut, left_out, only_committed
 from autopack.execution.closing import readable
 from autopack.execution.containing import failure_of
 from autopack.execution.environment import prepare_environment
 from autopack.execution.forgiving import forgive
 from autopack.execution.session import RunSession
-from autopack.execution.snapshotting import UNRECORDED
+from autopack.execution.snapshotting import why_unrecorded
 from autopack.execution.spool import spool_folder
 from autopack.plan.model import PhaseSpec
 from autopack.recovery.causes import Failure, FailureCause
 from autopack.recovery.classify import classify
-from autopack.recovery.providers import provider_failure
+from autopack.recovery.providers import refusal
 from autopack.redaction import Redactor
-from autopack.store.runs import AttemptRow, Findings, get_decisions
+from autopack.store.runs import AttemptRow, Findings
 from autopack.validation.checks import FailedCheck, run_checks
 from autopack.validation.detect import inferred_checks
 from autopack.validation.environment import EnvironmentFailed, is_manifest
@@ -32,6 +31,7 @@ from autopack.workspace.scope import check_scope, missing_deliverables
 
 _DIFF_BYTES = 200_000
 _NAMED = 3
+_NOT_RUN = (126, 127)
 
 
 async def judge(
@@ -61,13 +61,16 @@ async def _judge(
     checks: Sequence[Check],
 ) -> Failure | None:
     mirror, head = session.mirror, session.head()
-    if (failure := _judge_recording(session, attempt)) is not None:
-        return failure
+    if (unrecorded := why_unrecorded(session.db, attempt)) is not None:
+        return Failure(FailureCause.UNUSABLE_CONTENT, unrecorded, unrecorded)
     changes = mirror.changed_paths(head, commit)
     left = await asyncio.to_thread(left_out, session, commit)
     session.findings[phase.id, attempt.attempt] = Findings([one.to_json() for one in left])
-    if not changes:
-        failure = _judge_provider(session, attempt) or _judge_empty(phase, attempt)
+    provider = _provider_failure(attempt)
+    if provider is not None and not mirror.changed_paths(attempt.base_commit, commit):
+        # Nothing was built: what an earlier attempt left was judged then.
+        return provider
+    failure = None if changes else _judge_empty(phase, attempt)
     failure = failure or _judge_content(session, phase, commit, changes)
     if failure is None:
         try:
@@ -78,6 +81,9 @@ async def _judge(
         except EnvironmentFailed as error:
             failure = await _judge_setup(session, error, changes)
     session.redactor.folder(spool_folder(session.folder, phase.id, attempt.attempt))
+    if failure is not None and failure.cause is not FailureCause.OUT_OF_SCOPE:
+        # Work that the provider cut off need not pass; that was not the agent's doing.
+        failure = (provider if _was_told(attempt) else None) or failure
     return failure and replace(failure, message=f"{failure.message}{_not_committed(left)}")
 
 
@@ -87,15 +93,6 @@ def _not_committed(left: Sequence[LeftOut]) -> str:
         return ""
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
     return f"; not in the commit: {readable(', '.join(named[:_NAMED]))}{more}"
-
-
-def _judge_recording(session: RunSession, attempt: AttemptRow) -> Failure | None:
-    """Why an attempt's commit does not hold what it made, if that could not be recorded."""
-    for one in get_decisions(session.db, session.run_id):
-        about = (one.phase_id, one.attempt, one.kind)
-        if about == (attempt.phase_id, attempt.attempt, UNRECORDED):
-            return Failure(FailureCause.UNUSABLE_CONTENT, one.reason, one.reason)
-    return None
 
 
 async def _judge_setup(
@@ -124,27 +121,34 @@ def _redacted(failure: Failure, redactor: Redactor) -> Failure:
     )
 
 
-def _judge_provider(session: RunSession, attempt: AttemptRow) -> Failure | None:
-    """Whether the provider is to blame for an attempt that changed nothing."""
-    if circuit_name(session.builder, session.run().model) is None:
+def _provider_failure(attempt: AttemptRow) -> Failure | None:
+    """Why the provider is to blame for how the build ended; None when it is not."""
+    if attempt.build_cause is None:
         return None
-    spool = spool_folder(session.folder, attempt.phase_id, attempt.attempt)
+    cause = FailureCause(attempt.build_cause)
     said = attempt.summary or "the provider gave no answer"
-    calls = len(session.builder.calls(spool))
-    cause = provider_failure(attempt.build_status, attempt.summary, calls)
-    return None if cause is None else Failure(cause, said, said)
+    if cause is FailureCause.PROVIDER_REFUSED:
+        return Failure(cause, refusal(said, attempt.http_status), said)
+    if attempt.build_status == BuildStatus.TIMED_OUT:
+        return Failure(cause, f"the build {said}, and the provider gave no answer", said)
+    return Failure(cause, said, said)
+
+
+def _was_told(attempt: AttemptRow) -> bool:
+    """Whether the provider's fault is a fact, and not read from words that may mean another."""
+    return attempt.ended_by == EndedBy.PROVIDER
 
 
 def _judge_empty(phase: PhaseSpec, attempt: AttemptRow) -> Failure | None:
     """What an attempt that changed nothing amounts to; None when only its checks can say."""
     said = attempt.summary or ""
+    if attempt.exit_status in _NOT_RUN:
+        return Failure(FailureCause.ENVIRONMENT, f"the builder was not run: {said}", said)
     if attempt.build_status == BuildStatus.FAILED:
-        return Failure(_of_builder(attempt, said), said or "the builder failed", said)
+        return Failure(FailureCause.BUILDER_ERROR, said or "the builder failed", said)
     if attempt.build_status == BuildStatus.TIMED_OUT:
         words = said or "ran out of time"
         return Failure(FailureCause.TIMEOUT, f"the build {words} and changed nothing", said)
-    if attempt.exit_status and (cause := _of_builder(attempt, said)) in _PROVIDER:
-        return Failure(cause, said, said)
     if phase.deliverables:
         return Failure(
             FailureCause.EMPTY_CHANGE,
@@ -222,15 +226,6 @@ async def _judge_by_checks(
         exit_status=failed.status,
         log=failed.log,
     )
-
-
-_PROVIDER = (FailureCause.PROVIDER_ERROR, FailureCause.RATE_LIMIT)
-
-
-def _of_builder(attempt: AttemptRow, said: str) -> FailureCause:
-    """Why a builder could not work, as far as its last words tell."""
-    cause = classify(exit_status=attempt.exit_status, output=said).cause
-    return cause if cause in _PROVIDER else FailureCause.BUILDER_ERROR
 
 
 def _of_check(failed: FailedCheck, diff: str) -> FailureCause:

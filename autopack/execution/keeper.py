@@ -76,6 +76,11 @@ class LeaseKeeper:
                 self._counted_at += self._clock.monotonic() - self._idle_since
                 self._idle_since = None
 
+    def excuse(self, seconds: float) -> None:
+        """Take ``seconds`` that have passed out of the working time, also where it was written."""
+        with self._counting:
+            self._counted_at += seconds
+
     def close(self) -> None:
         """Stop watching; the working time so far is written, the lease is left as it is."""
         self._closing.set()

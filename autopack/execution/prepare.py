@@ -201,7 +201,7 @@ def _plan_of(
     source = SourceRepository.open(request.repo)
     commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
     with _checkout(db, settings, source, commit, run_id) as root:
-        found = normalise(text, root=root, detected=detect(root))
+        found = normalise(text, root=root, detected=detect(root), name=name)
     try:
         return accept(found), (text, found)
     except NotNormalised as refused:

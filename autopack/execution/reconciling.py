@@ -26,9 +26,11 @@ from autopack.store.runs import count_recovery, find_run, get_run
 from autopack.store.states import RunState
 from autopack.telemetry.recorder import ingest_all
 from autopack.workspace import leftovers
+from autopack.workspace.files import remove_tree
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import run_refs
 from autopack.workspace.scratch import Scratch
+from autopack.workspace.workspace import Workspace
 
 MOST_RECOVERIES = 3
 """How often a run is resumed for a holder that fell silent, before it is closed."""
@@ -94,7 +96,7 @@ def clean(db: Database, settings: Settings, *, grace: timedelta = GRACE) -> Clea
     """
     ended = _end_orphans(db, settings)
     folders = list(our_folders(settings.home, db))
-    workspaces = sum(_remove_workspace(db, run_id, folder) for run_id, folder in folders)
+    workspaces = sum(_remove_workspace(db, settings.home, *each) for each in folders)
     returned = count_returned(db, settings, environ=os.environ)
     ingested = ingest_all(db, settings.home)
     runs = sum(_remove_run(db, settings.home, *each, grace) for each in folders)
@@ -120,12 +122,15 @@ def _end_orphans(db: Database, settings: Settings) -> int:
     return len(set(orphans))
 
 
-def _remove_workspace(db: Database, run_id: str, folder: Path) -> bool:
-    """Remove the checkout and the environment of a run that has ended."""
+def _remove_workspace(db: Database, home: Path, run_id: str, folder: Path) -> bool:
+    """Remove the checkouts and the environment of a run that has ended."""
     run = find_run(db, run_id)
     if run is None or not run.state.is_final or _is_worked_on(db, run):
         return False
     left = [path for name in ("work", "environment") if (path := folder / name).exists()]
+    for checkout in sorted((folder / "work").glob("*")):
+        for git_dir in (home / "repositories").glob("*.git"):
+            remove_tree(Workspace.private_folder(git_dir, checkout))
     for path in left:
         shutil.rmtree(path, ignore_errors=True)
     if left:

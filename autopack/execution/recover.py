@@ -7,12 +7,16 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from autopack.builders.protocol import Builder
-from autopack.execution.closing import close_built, close_interrupted
-from autopack.execution.spool import read_end, spool_folder
+from autopack.execution.closing import close_built, close_interrupted, commit_message
+from autopack.execution.run_folder import checkout_left_behind
+from autopack.execution.snapshotting import note_unrecorded, record_tree
+from autopack.execution.spool import BuildEnd, read_end, spool_folder
+from autopack.execution.stored import plan_of
 from autopack.recovery.causes import FailureCause
 from autopack.redaction import Redactor
 from autopack.store.engine import Database
 from autopack.store.leases import Lease
+from autopack.store.recovery import get_revised
 from autopack.store.runs import (
     AttemptRow,
     RunRow,
@@ -23,7 +27,9 @@ from autopack.store.runs import (
     record_decision,
 )
 from autopack.store.states import AttemptState, PhaseState
+from autopack.workspace.files import remove_tree
 from autopack.workspace.mirror import Mirror
+from autopack.workspace.workspace import Workspace
 
 
 def recover(
@@ -39,9 +45,9 @@ def recover(
 ) -> None:
     """Close every attempt that a dead holder left STARTED, and queue its phase again.
 
-    A build that ended and whose tree was committed becomes BUILT: it is validated, not paid for
-    again. Any other is INTERRUPTED, with its spend in the ledger when it was started from this
-    ``home``. A BUILT one whose commit only another machine has is FAILED.
+    A build that ended becomes BUILT, and its tree is committed where that had not been done: it is
+    validated, not paid for again. Any other is INTERRUPTED, with its spend in the ledger when it
+    was started from this ``home``. A BUILT one whose commit only another machine has is FAILED.
     """
     attempts = get_attempts(db, lease.run_id)
     for attempt in attempts:
@@ -50,9 +56,12 @@ def recover(
         if attempt.state is not AttemptState.STARTED:
             continue
         end = read_end(spool_folder(run_folder, attempt.phase_id, attempt.attempt))
-        commit = mirror.read_ref(
-            mirror.attempt_ref(lease.run_id, attempt.phase_id, attempt.attempt)
-        )
+        commit, unrecorded, problem = None, None, "the build was cut off"
+        if end is not None:
+            commit, unrecorded = _commit_of(db, run, attempt, mirror, run_folder, end)
+            problem = "the build ended, and its checkout is gone"
+        if unrecorded is not None:
+            note_unrecorded(db, lease, attempt, redactor.text(unrecorded))
         if end is not None and commit is not None:
             changes = mirror.changed_paths(run.head_commit or run.base_commit, commit)
             close_built(
@@ -75,8 +84,45 @@ def recover(
                 run_folder=run_folder,
                 redactor=redactor,
                 spool_is_elsewhere=attempt.home not in (None, home),
+                because=redactor.text(problem),
             )
     _queue_idle_phases(db, lease)
+
+
+def _commit_of(
+    db: Database,
+    run: RunRow,
+    attempt: AttemptRow,
+    mirror: Mirror,
+    run_folder: Path,
+    end: BuildEnd,
+) -> tuple[str | None, str | None]:
+    """The commit of a build that ended: the one of its ref, else one of what it left behind.
+
+    None when that is gone; and why what it left cannot be recorded, if it cannot.
+    """
+    ref = mirror.attempt_ref(run.run_id, attempt.phase_id, attempt.attempt)
+    commit = mirror.read_ref(ref)
+    checkout = checkout_left_behind(run_folder, end.checkout)
+    if commit is not None or checkout is None:
+        return commit, None
+    private = Workspace.private_folder(mirror.git_dir, checkout / "recovered")
+    try:
+        left = Workspace.left_behind(mirror, checkout, attempt.base_commit, private)
+        snapshot, unrecorded = record_tree(
+            left,
+            parent=run.head_commit or run.base_commit,
+            message=commit_message(attempt, _instructions(db, run, attempt.phase_id)),
+            ref=ref,
+        )
+        return snapshot.commit, unrecorded
+    finally:
+        remove_tree(private)
+
+
+def _instructions(db: Database, run: RunRow, phase_id: str) -> str:
+    planned = next(phase for phase in plan_of(db, run).phases if phase.id == phase_id)
+    return get_revised(db, run.run_id, phase_id) or planned.instructions
 
 
 def _give_up(db: Database, lease: Lease, attempt: AttemptRow) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -29,9 +30,21 @@ def open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired
     )
 
 
-def remove_workspaces(folder: Path, mirror: Mirror) -> None:
-    """Delete the run's checkouts and environment; its spools and its commits stay."""
-    for path in (folder / _CHECKOUTS).iterdir():
-        Workspace.adopt(mirror, path).remove()
-    for name in (_CHECKOUTS, "environment"):
-        shutil.rmtree(folder / name, ignore_errors=True)
+def checkout_left_behind(folder: Path, name: str | None) -> Path | None:
+    """The checkout that a dead holder worked in, by its name, or the only one there is."""
+    checkouts = folder / _CHECKOUTS
+    there = sorted(path.name for path in checkouts.iterdir()) if checkouts.is_dir() else []
+    if name is None and len(there) == 1:
+        [name] = there
+    return checkouts / name if name in there else None
+
+
+def remove_workspace(folder: Path, workspace: Workspace) -> None:
+    """Delete the checkout of a run that has ended, and its environment.
+
+    Its spools and its commits stay, and so do checkouts of holders that may still be alive.
+    """
+    workspace.remove()
+    shutil.rmtree(folder / "environment", ignore_errors=True)
+    with contextlib.suppress(OSError):
+        (folder / _CHECKOUTS).rmdir()

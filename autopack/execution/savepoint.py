@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from autopack.durable import flush_files, write_whole
 from autopack.workspace.files import remove_tree
 
 _NOTE = "kept.json"
@@ -36,9 +37,8 @@ class Savepoint:
             kept[str(original)] = str(number) if original.is_dir() else None
             if original.is_dir():
                 shutil.copytree(original, folder / str(number), symlinks=True, copy_function=_link)
-        part = folder / f"{_NOTE}.part"
-        part.write_text(json.dumps(kept), encoding="utf-8")
-        part.replace(folder / _NOTE)
+        flush_files(folder)
+        write_whole(folder / _NOTE, json.dumps(kept))
         return cls(folder, kept)
 
     @classmethod

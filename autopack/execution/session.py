@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from autopack.budget import Exhausted, Level, Limits, first_exhausted
 from autopack.builders.protocol import Builder
 from autopack.builders.registry import make_builder
-from autopack.clock import Clock
+from autopack.clock import Clock, SystemClock
 from autopack.errors import Refused
+from autopack.execution.fencing import fence_of
 from autopack.execution.fetching import fetch_missing
 from autopack.execution.fingerprinting import take_fingerprint
 from autopack.execution.keeper import LeaseKeeper
@@ -29,6 +30,7 @@ from autopack.plan.features import Feature, kill_switches
 from autopack.plan.model import PhaseSpec, Plan
 from autopack.recovery.circuit_breaker import Admission
 from autopack.recovery.doctor.endpoint import Endpoint
+from autopack.recovery.outage import Outage
 from autopack.redaction import Redactor, known_secrets
 from autopack.settings import Settings
 from autopack.store import budgets
@@ -91,6 +93,9 @@ class RunSession:
         default_factory=dict[tuple[str, int], Findings]
     )
     """What judging an attempt showed besides its verdict, until that is stored."""
+    clock: Clock = field(default_factory=SystemClock)
+    outage: Outage = field(default_factory=Outage)
+    """The trouble that this process has seen of the run's provider."""
 
     @property
     def tools(self) -> RunEnvironment:
@@ -244,6 +249,7 @@ def open_session(
         _end_leftovers(db, run, acquired)
         scratch.sweep()
         mirror = Mirror.open(settings.home, source, alias=(run_id, run_folder.name))
+        mirror = mirror.fenced(fence_of(db, acquired.lease, switch))
         attempts = get_attempts(db, run_id)
         if not attempts:
             # Left by a run of this name that another database had, and whose folder is gone.
@@ -279,6 +285,7 @@ def open_session(
             folder=run_folder,
             doctor=doctor,
             installs=[Check(step.path, step.argv) for step in get_installs(db, run_id)],
+            clock=clock,
         )
         fingerprint = (
             None

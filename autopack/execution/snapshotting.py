@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from autopack.errors import AutopackError
 from autopack.execution.containing import is_of_content
+from autopack.store.engine import Database
+from autopack.store.leases import Lease
+from autopack.store.runs import AttemptRow, get_decisions, record_decision
 from autopack.workspace.workspace import Snapshot, Workspace
 
-UNRECORDED = "unrecorded"
+_UNRECORDED = "unrecorded"
 """The kind of decision that says why an attempt's commit lacks everything that it did."""
 
 
@@ -25,3 +28,22 @@ def record_tree(
         said = error.message if isinstance(error, AutopackError) else str(error)
         reason = said.encode("utf-8", "backslashreplace").decode().strip() or type(error).__name__
         return workspace.empty_snapshot(parent=parent, message=message, ref=ref), reason[:1000]
+
+
+def note_unrecorded(db: Database, lease: Lease, attempt: AttemptRow, reason: str) -> None:
+    """Keep why an attempt's commit is empty, before the attempt is BUILT. Raises LeaseLost."""
+    words = f"what it made cannot be recorded: {reason}"
+    db.transact(
+        lambda conn: record_decision(
+            conn, lease, attempt.phase_id, attempt.attempt, _UNRECORDED, words
+        )
+    )
+
+
+def why_unrecorded(db: Database, attempt: AttemptRow) -> str | None:
+    """Why an attempt's commit does not hold what it made; None when it does."""
+    about = (attempt.phase_id, attempt.attempt, _UNRECORDED)
+    for one in get_decisions(db, attempt.run_id):
+        if (one.phase_id, one.attempt, one.kind) == about:
+            return one.reason
+    return None

@@ -11,7 +11,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from autopack.budget import Amounts, grown, passed, room
-from autopack.builders.protocol import Builder, BuildResult, BuildStatus, ModelCall
+from autopack.builders.protocol import (
+    Builder,
+    BuildResult,
+    BuildStatus,
+    EndedBy,
+    ModelCall,
+)
 from autopack.execution.session import RunSession
 from autopack.plan.model import PhaseSpec
 from autopack.store import budgets
@@ -76,7 +82,9 @@ async def within(
             if reason is not None and not work.done():
                 work.cancel()
                 await asyncio.wait({work})
-                return BuildResult(BuildStatus.FAILED, None, f"ended: {reason}")
+                return BuildResult(
+                    BuildStatus.FAILED, None, f"ended: {reason}", ended_by=EndedBy.AUTOPACK
+                )
     finally:
         if not work.done():
             work.cancel()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -96,6 +97,29 @@ class StopSwitch:
             thrown.cancel()
             with self._lock:
                 self._waiting = None
+
+
+async def in_thread(step: Callable[[threading.Event], T]) -> T:
+    """Run a step in a thread; when cancelled, ask it to end and wait until it has.
+
+    A thread cannot be cancelled: one that nobody waits for would work on without its lease.
+    """
+    ending = threading.Event()
+    work = asyncio.ensure_future(asyncio.to_thread(step, ending))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        ending.set()
+        await _to_its_end(work)
+        raise
+
+
+async def _to_its_end(work: asyncio.Future[Any]) -> None:
+    while not work.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({work})
+    if not work.cancelled():
+        work.exception()  # seen: what counts is that it was cancelled
 
 
 async def _end(work: asyncio.Future[Any]) -> None:

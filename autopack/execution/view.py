@@ -267,7 +267,7 @@ def _phase(
         "phase_id": phase.phase_id,
         "tier": phase.tier,
         "state": phase.state.value,
-        "attempts": sum(attempt.built_at is not None for attempt in attempts),
+        "attempts": sum(attempt.is_counted for attempt in attempts),
         "commit": phase.commit,
         "tokens": tokens,
         "failure": {"cause": phase.failure_cause, "message": phase.failure_message}

@@ -152,7 +152,7 @@ def _facts(conn: sa.Connection, run_ids: list[str]) -> dict[str, RunFacts]:
     fingerprints = get_fingerprints(conn, run_ids)
     phases = _grouped(conn, tables.phases, ("run_id", "phase_id", "state", "ordinal"), run_ids)
     usage = _usage(conn, run_ids)
-    built = tables.attempts.c.built_at.is_not(None)
+    built = sa.and_(tables.attempts.c.built_at.is_not(None), tables.attempts.c.counts.is_(True))
     ended = _grouped(conn, tables.attempts, ("run_id", "phase_id"), run_ids, built)
     skipped = _counts(conn, tables.mitigations, run_ids, tables.mitigations.c.doctor_call_skipped)
     intents = tables.llm_call_intents

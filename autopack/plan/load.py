@@ -6,13 +6,14 @@ import math
 import re
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import cast
 
 from pydantic import BaseModel, ValidationError
 
 from autopack.errors import NotFound, PlanError
-from autopack.plan.document import Document, read_document
+from autopack.plan.document import Document, Loc, Problem, read_document
 from autopack.plan.model import (
     Models,
     PhaseBudget,
@@ -22,6 +23,7 @@ from autopack.plan.model import (
     RunBudget,
     Scope,
 )
+from autopack.plan.order import misfits
 from autopack.plan.problems import explained, first_problem
 
 MAX_BYTES = 1024 * 1024
@@ -103,15 +105,50 @@ def parse_plan(text: str, *, name: str = "plan") -> Plan:
             f"{name}:{line}: must be a mapping with goal and phases", line=line, hint=_PROSE_HINT
         )
     problems = list(document.problems)
+    data = cast("dict[str, object]", document.data)
     try:
-        data = cast("dict[str, object]", document.data)
         plan = Plan.model_validate(data, by_alias=True, by_name=False)
     except ValidationError as error:
         problems += explained(error, document, MODELS)
+        problems += _misplaced(data, document, {each.loc for each in problems})
         raise first_problem(name, problems) from error
     if problems:
         raise first_problem(name, problems)
     return plan
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """What a phase says of its place, though something else in it is wrong."""
+
+    id: str
+    tier: str
+    depends_on: tuple[str, ...]
+
+
+def _misplaced(data: dict[str, object], document: Document, told: set[Loc]) -> list[Problem]:
+    """What is wrong between phases, in a plan whose values have faults of their own."""
+    phases = data.get("phases")
+    if not isinstance(phases, list):
+        return []
+    places = [_place(index, each) for index, each in enumerate(cast("list[object]", phases))]
+    found = misfits(places, most=len(places))
+    return [
+        Problem(document.line_of(misfit.loc), misfit.message, misfit.loc)
+        for misfit in found
+        if misfit.loc not in told
+    ]
+
+
+def _place(index: int, phase: object) -> _Placed:
+    values = cast("dict[str, object]", phase) if isinstance(phase, dict) else {}
+    name, tier, needs = values.get("id"), values.get("tier"), values.get("depends_on")
+    listed = cast("list[object]", needs) if isinstance(needs, list) else []
+    return _Placed(
+        name if isinstance(name, str) else f"phases[{index}]",
+        tier.strip() if isinstance(tier, str) else "T1",
+        tuple(each for each in listed if isinstance(each, str)),
+    )
 
 
 def is_plain_text(text: str, *, name: str = "plan") -> bool:

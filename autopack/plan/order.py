@@ -6,12 +6,26 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from autopack.plan.values import shown
 
 if TYPE_CHECKING:
     from autopack.plan.model import PhaseSpec
+
+
+NO_SUCH_PHASE = "no phase has the id"
+
+
+class Placed(Protocol):
+    """What a phase says of its place in the plan."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def tier(self) -> str: ...
+    @property
+    def depends_on(self) -> Sequence[str]: ...
 
 
 class Misfit(NamedTuple):
@@ -21,7 +35,7 @@ class Misfit(NamedTuple):
     message: str
 
 
-def misfits(phases: Sequence[PhaseSpec], *, most: int) -> list[Misfit]:
+def misfits(phases: Sequence[Placed], *, most: int) -> list[Misfit]:
     """Everything that keeps ``phases`` from being put in order, or makes them too many."""
     found = [*_too_many(phases, most), *_repeated_ids(phases), *_cycle(phases)]
     in_cycle = {misfit.loc for misfit in found}
@@ -45,7 +59,7 @@ def in_order(phases: Sequence[PhaseSpec]) -> tuple[PhaseSpec, ...]:
     return tuple(ordered)
 
 
-def _too_many(phases: Sequence[PhaseSpec], most: int) -> Iterator[Misfit]:
+def _too_many(phases: Sequence[Placed], most: int) -> Iterator[Misfit]:
     if len(phases) > most:
         yield Misfit(
             ("phases",),
@@ -54,7 +68,7 @@ def _too_many(phases: Sequence[PhaseSpec], most: int) -> Iterator[Misfit]:
         )
 
 
-def _repeated_ids(phases: Sequence[PhaseSpec]) -> Iterator[Misfit]:
+def _repeated_ids(phases: Sequence[Placed]) -> Iterator[Misfit]:
     places = _places(phases)
     for index, phase in enumerate(phases):
         if places[phase.id] != index:
@@ -64,7 +78,7 @@ def _repeated_ids(phases: Sequence[PhaseSpec]) -> Iterator[Misfit]:
             )
 
 
-def _cycle(phases: Sequence[PhaseSpec]) -> Iterator[Misfit]:
+def _cycle(phases: Sequence[Placed]) -> Iterator[Misfit]:
     try:
         _sorter(phases).prepare()
     except CycleError as error:
@@ -76,7 +90,7 @@ def _cycle(phases: Sequence[PhaseSpec]) -> Iterator[Misfit]:
         yield Misfit(("phases", min(members), "depends_on"), f"goes round in a cycle: {chain}")
 
 
-def _bad_dependencies(phases: Sequence[PhaseSpec]) -> Iterator[Misfit]:
+def _bad_dependencies(phases: Sequence[Placed]) -> Iterator[Misfit]:
     places, rank = _places(phases), _tier_ranks(phases)
     for index, phase in enumerate(phases):
         for other in phase.depends_on:
@@ -85,9 +99,9 @@ def _bad_dependencies(phases: Sequence[PhaseSpec]) -> Iterator[Misfit]:
 
 
 def _complaint(
-    phase: PhaseSpec,
+    phase: Placed,
     other: str,
-    phases: Sequence[PhaseSpec],
+    phases: Sequence[Placed],
     places: dict[str, int],
     rank: dict[str, int],
 ) -> str | None:
@@ -96,7 +110,7 @@ def _complaint(
     if other not in places:
         close = get_close_matches(other, places, n=1)
         suggestion = f"; did you mean {close[0]!r}?" if close else ""
-        return f"no phase has the id {shown(other)}{suggestion}"
+        return f"{NO_SUCH_PHASE} {shown(other)}{suggestion}"
     tier = phases[places[other]].tier
     if rank[tier] > rank[phase.tier]:
         return (
@@ -106,7 +120,7 @@ def _complaint(
     return None
 
 
-def _sorter(phases: Sequence[PhaseSpec]) -> TopologicalSorter[int]:
+def _sorter(phases: Sequence[Placed]) -> TopologicalSorter[int]:
     places = _places(phases)
     return TopologicalSorter(
         {
@@ -118,7 +132,7 @@ def _sorter(phases: Sequence[PhaseSpec]) -> TopologicalSorter[int]:
     )
 
 
-def _places(phases: Sequence[PhaseSpec]) -> dict[str, int]:
+def _places(phases: Sequence[Placed]) -> dict[str, int]:
     """Where each id appears first."""
     places: dict[str, int] = {}
     for index, phase in enumerate(phases):
@@ -126,5 +140,5 @@ def _places(phases: Sequence[PhaseSpec]) -> dict[str, int]:
     return places
 
 
-def _tier_ranks(phases: Sequence[PhaseSpec]) -> dict[str, int]:
+def _tier_ranks(phases: Sequence[Placed]) -> dict[str, int]:
     return {tier: rank for rank, tier in enumerate(dict.fromkeys(p.tier for p in phases))}

@@ -8,9 +8,13 @@ from difflib import get_close_matches
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from autopack.errors import PlanError
+from autopack.errors import PlanError, PlanProblem
 from autopack.plan.document import Document, Loc, Problem
+from autopack.plan.order import NO_SUCH_PHASE
 from autopack.plan.values import shown
+
+REQUIRED = "is required"
+UNKNOWN_KEY = "is not a known key"
 
 Shapes = Mapping[tuple[str, ...], type[BaseModel]]
 """Which value has which keys, by place, without the indices."""
@@ -24,8 +28,12 @@ def explained(error: ValidationError, document: Document, shapes: Shapes) -> lis
 def first_problem(
     name: str, problems: Sequence[Problem], error: type[PlanError] = PlanError
 ) -> PlanError:
-    """The first of ``problems`` by line, and how many more there are, as ``error``."""
-    problem, *others = sorted(problems, key=lambda each: each.line)
+    """The first of ``problems``, and how many more there are, as ``error`` that holds them all.
+
+    By line, but what may only follow from another comes last: a key is missed where one that is
+    not known stands beside it.
+    """
+    problem, *others = sorted(problems, key=lambda each: (_follows(each, problems), each.line))
     field = _field(problem.loc)
     more = f" (and {len(others)} more problem{'s' * (len(others) > 1)})" if others else ""
     place = f"{name}:{problem.line}: " + (f"{field}: " if field else "")
@@ -34,6 +42,22 @@ def first_problem(
         field=field or None,
         line=problem.line,
         hint=problem.hint,
+        problems=[
+            PlanProblem(each.message, _field(each.loc) or None, each.line, each.hint)
+            for each in (problem, *others)
+        ],
+    )
+
+
+def _follows(problem: Problem, problems: Sequence[Problem]) -> bool:
+    """Whether ``problem`` may be gone once another is solved, such as a key misspelt beside it."""
+    if problem.message == REQUIRED:
+        return any(
+            other.loc[:-1] == problem.loc[:-1] and other.message.startswith(UNKNOWN_KEY)
+            for other in problems
+        )
+    return problem.message.startswith(NO_SUCH_PHASE) and any(
+        other.loc[:1] == ("phases",) and other.loc[2:] == ("id",) for other in problems
     )
 
 
@@ -55,7 +79,7 @@ def _explained(details: ErrorDetails, document: Document, shapes: Shapes) -> Pro
     if details["type"] == "extra_forbidden":
         known = _keys(loc[:-1], shapes)
         close = get_close_matches(str(loc[-1]).lower().replace("-", "_"), known, n=1)
-        message = "is not a known key" + (f"; did you mean {close[0]}?" if close else "")
+        message = UNKNOWN_KEY + (f"; did you mean {close[0]}?" if close else "")
         hint = f"known here: {', '.join(known)}"
     return Problem(document.line_of(loc), message, loc, hint)
 
@@ -69,7 +93,7 @@ def _message(details: ErrorDetails) -> str:
     """What pydantic found, in words for whoever wrote the plan."""
     kind, context, given = details["type"], details.get("ctx", {}), details["input"]
     if kind == "missing":
-        return "is required"
+        return REQUIRED
     if kind == "misfit":
         return details["msg"]
     if given is None:

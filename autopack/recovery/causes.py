@@ -29,6 +29,7 @@ class FailureCause(StrEnum):
     TIMEOUT = "timeout"
     PROVIDER_ERROR = "provider_error"
     RATE_LIMIT = "rate_limit"
+    PROVIDER_REFUSED = "provider_refused"
     BUILDER_ERROR = "builder_error"
     ENVIRONMENT = "environment"
 
@@ -38,20 +39,45 @@ class CausePolicy:
     """What may follow a cause.
 
     ``retry``: another attempt may help. ``keeps_work``: the change was in scope, so the next
-    attempt may go on from its tree instead of the branch head. ``infrastructure``: the agent is
-    not to blame, so the attempt says nothing about it. ``ends``: the run's state when nothing
-    more may be tried.
+    attempt may continue from its tree instead of the branch head. ``infrastructure``: the agent
+    is not to blame, so the attempt says nothing about it. ``waits``: it passes by itself, so the
+    run waits within its minutes. ``counts``: the attempt is used up. ``ends``: the run's state
+    when nothing more may be tried.
     """
 
     retry: bool = True
     keeps_work: bool = False
     infrastructure: bool = False
+    waits: bool = False
+    counts: bool = True
     ends: RunState = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
 
 
 _IN_SCOPE = CausePolicy(keeps_work=True)
 _REDO = CausePolicy()
+_OUTAGE = CausePolicy(
+    # A build that the provider cut off may have come far.
+    keeps_work=True,
+    infrastructure=True,
+    waits=True,
+    counts=False,
+    ends=RunState.DONE_FAILED_ENVIRONMENT,
+)
 _INFRASTRUCTURE = CausePolicy(infrastructure=True, ends=RunState.DONE_FAILED_ENVIRONMENT)
+# Who resumes the run once that is put right finds the work where it was.
+_REFUSED = CausePolicy(
+    retry=False,
+    keeps_work=True,
+    infrastructure=True,
+    counts=False,
+    ends=RunState.DONE_FAILED_ENVIRONMENT,
+)
+_BROKEN = CausePolicy(
+    retry=False,
+    keeps_work=True,
+    infrastructure=True,
+    ends=RunState.DONE_FAILED_ENVIRONMENT,
+)
 
 POLICIES: Mapping[FailureCause, CausePolicy] = MappingProxyType(
     {
@@ -68,12 +94,11 @@ POLICIES: Mapping[FailureCause, CausePolicy] = MappingProxyType(
         FailureCause.RUNTIME_ERROR: _IN_SCOPE,
         FailureCause.VALIDATION_FAILED: _IN_SCOPE,
         FailureCause.TIMEOUT: _IN_SCOPE,
-        FailureCause.PROVIDER_ERROR: _INFRASTRUCTURE,
-        FailureCause.RATE_LIMIT: _INFRASTRUCTURE,
+        FailureCause.PROVIDER_ERROR: _OUTAGE,
+        FailureCause.RATE_LIMIT: _OUTAGE,
+        FailureCause.PROVIDER_REFUSED: _REFUSED,
         FailureCause.BUILDER_ERROR: _INFRASTRUCTURE,
-        FailureCause.ENVIRONMENT: CausePolicy(
-            retry=False, infrastructure=True, ends=RunState.DONE_FAILED_ENVIRONMENT
-        ),
+        FailureCause.ENVIRONMENT: _BROKEN,
     }
 )
 

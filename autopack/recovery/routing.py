@@ -56,6 +56,7 @@ CATEGORY_OF = {
     FailureCause.TIMEOUT: Category.VALIDATION,
     FailureCause.PROVIDER_ERROR: Category.INFRASTRUCTURE,
     FailureCause.RATE_LIMIT: Category.INFRASTRUCTURE,
+    FailureCause.PROVIDER_REFUSED: Category.INFRASTRUCTURE,
     FailureCause.BUILDER_ERROR: Category.INFRASTRUCTURE,
     FailureCause.ENVIRONMENT: Category.INFRASTRUCTURE,
 }

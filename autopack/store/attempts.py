@@ -87,6 +87,10 @@ def finish_build(
     exit_status: int | None,
     summary: str | None,
     changed_paths: Sequence[str],
+    ended_by: str | None = None,
+    http_status: int | None = None,
+    retry_after: float | None = None,
+    build_cause: str | None = None,
 ) -> None:
     """The builder ended and its tree is ``commit``. Raises LeaseLost and IllegalTransition."""
     _move(
@@ -100,6 +104,10 @@ def finish_build(
         exit_status=exit_status,
         summary=summary,
         changed_paths=list(changed_paths),
+        ended_by=ended_by,
+        http_status=http_status,
+        retry_after=retry_after,
+        build_cause=build_cause,
         built_at=now(conn),
     )
 
@@ -115,8 +123,11 @@ def finish_attempt(
     failure_message: str | None = None,
     failure_output: str | None = None,
     findings: Findings = Findings(),  # noqa: B008 - a frozen value
+    counts: bool = True,
 ) -> None:
     """End an attempt as PASSED, FAILED or INTERRUPTED; the error of a failed one is logged.
+
+    ``counts`` is False when trouble outside ended it: it uses up no attempt.
 
     Raises LeaseLost and IllegalTransition.
     """
@@ -133,6 +144,7 @@ def finish_attempt(
         failure_output=failure_output,
         left_out=findings.left_out,
         changed_tests=findings.changed_tests,
+        counts=counts,
         finished_at=now(conn),
     )
     if state is AttemptState.FAILED:

@@ -176,6 +176,8 @@ def _minutes_of_builds(conn: sa.Connection, run_id: str, phase_id: str) -> float
             attempts.c.run_id == run_id,
             attempts.c.phase_id == phase_id,
             attempts.c.built_at.is_not(None),
+            # Trouble outside may not use up a phase's time either.
+            attempts.c.counts.is_(True),
         )
     )
     return sum(
@@ -258,6 +260,7 @@ def history(conn: sa.Connection, builder: str, model: str | None) -> list[Amount
             runs.c.builder == builder,
             runs.c.model.is_(None) if model is None else runs.c.model == model,
             attempts.c.built_at.is_not(None),
+            attempts.c.counts.is_(True),
             table.c.spent_tokens > 0,
         )
         .order_by(table.c.settled_at.desc())

@@ -126,7 +126,9 @@ class AttemptRow:
     """One execution of a phase.
 
     ``attempt`` is never reused, so it numbers interrupted attempts too; ``recorded_build``
-    numbers only builds that ended.
+    numbers only builds that ended. ``ended_by``, ``http_status`` and ``retry_after`` are the
+    build's; ``build_cause`` is the failure cause that they stand for. ``counts`` is False for an
+    attempt that trouble outside ended.
     """
 
     run_id: str
@@ -153,6 +155,16 @@ class AttemptRow:
     redacted_at: datetime | None = None
     left_out: list[dict[str, Any]] | None = None
     changed_tests: list[dict[str, Any]] | None = None
+    ended_by: str | None = None
+    http_status: int | None = None
+    retry_after: float | None = None
+    build_cause: str | None = None
+    counts: bool = True
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it uses up an attempt: its build ended, and not for trouble outside."""
+        return self.built_at is not None and self.counts
 
     @classmethod
     def of(cls, row: RowMapping) -> AttemptRow:

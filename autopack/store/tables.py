@@ -183,6 +183,14 @@ attempts = sa.Table(
     sa.Column("build_status", sa.Text),
     sa.Column("exit_status", sa.Integer),
     sa.Column("summary", FreeText),
+    # Who brought the build to its end, what its provider answered, and the failure's cause that
+    # follows from that; null where the build ended as it should, or where that was not noted.
+    sa.Column("ended_by", sa.String(16)),
+    sa.Column("http_status", sa.Integer),
+    sa.Column("retry_after", sa.Double),
+    sa.Column("build_cause", sa.String(32)),
+    # False for one that ended for trouble outside: it does not use up an attempt.
+    sa.Column("counts", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("changed_paths", Json),
     sa.Column("failure_cause", sa.Text),
     sa.Column("failure_message", FreeText),

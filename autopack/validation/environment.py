@@ -5,13 +5,13 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from autopack.durable import flush_files, write_whole
 from autopack.validation.child_environment import child_environment
 from autopack.validation.detect import USED_FROM
 from autopack.validation.setup_steps import (
@@ -263,9 +263,5 @@ def _record(
 
 def _write(ready: Path, record: Mapping[str, object]) -> None:
     """Appears whole or not at all, so that half a preparation is never taken for a whole one."""
-    partial = ready.with_suffix(".tmp")
-    with partial.open("w", encoding="utf-8") as stream:
-        json.dump(record, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(ready)
+    flush_files(ready.parent)
+    write_whole(ready, json.dumps(record))

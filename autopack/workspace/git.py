@@ -7,13 +7,15 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import stamina
 
 from autopack.errors import GitFailed
+from autopack.workspace import leftovers
 
 AUTHOR = "Autopack"
 EMAIL = "autopack@localhost"
@@ -67,6 +69,8 @@ _LOCK_FILE = re.compile(r"Unable to create '(.*\.lock)': File exists")
 _SWAP_LOST = re.compile(r"but expected|reference already exists|unable to resolve reference")
 # No git command holds a lock of a private repository this long: its process is gone.
 _STALE_LOCK_SECONDS = 60.0
+# How often what may be over is looked after.
+_LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,9 @@ class Git:
     configuration, for what reaches the user's repository or a server: it holds the credentials
     and the trusted folders. Everything else sees no configuration but the repository's.
     ``named`` says that the other side of a transfer is a folder which the user named: no setting
-    made against folders that a stranger names stands in its way.
-    ``excludes`` is a file of patterns that are ignored besides the repository's own.
+    made against folders that a stranger names stands in its way. ``is_over`` is asked while git
+    works: once it says so, git is ended and has failed. ``excludes`` is a file of patterns that
+    are ignored besides the repository's own.
     """
 
     git_dir: Path | None = None
@@ -104,6 +109,7 @@ class Git:
     as_user: bool = False
     named: bool = False
     excludes: Path | None = None
+    is_over: Callable[[], bool] | None = field(default=None, compare=False, repr=False)
 
     @property
     def repository(self) -> Path:
@@ -183,15 +189,13 @@ class Git:
 
     def _once(self, args: tuple[str, ...], text: str | None, timeout: float) -> Finished:
         try:
-            done = subprocess.run(
+            child = subprocess.Popen(
                 self._command(args),
                 cwd=self._where(),
                 env=self._environment(),
-                input=None if text is None else text.encode("utf-8", "surrogateescape"),
-                stdin=subprocess.DEVNULL if text is None else None,
-                capture_output=True,
-                timeout=timeout,
-                check=False,
+                stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
             )
         except FileNotFoundError as error:
             where = self._where()
@@ -201,9 +205,35 @@ class Git:
                 f"git cannot be started: {error.strerror}: {error.filename}",
                 hint="install git 2.31 or newer and put it on PATH",
             ) from error
-        except subprocess.TimeoutExpired as error:
-            raise GitFailed(f"git {args[0]} did not end within {timeout:.0f} s") from error
-        return Finished(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
+        with child:
+            data = None if text is None else text.encode("utf-8", "surrogateescape")
+            output, errors = self._wait(child, args[0], data, timeout)
+        return Finished(child.returncode, output, errors.decode("utf-8", "replace"))
+
+    def _wait(
+        self, child: subprocess.Popen[bytes], name: str, data: bytes | None, timeout: float
+    ) -> tuple[bytes, bytes]:
+        """What git prints until it ends; GitFailed when it takes too long or is over."""
+        deadline = time.monotonic() + timeout
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                return child.communicate(
+                    data, timeout=left if self.is_over is None else min(left, _LOOK_SECONDS)
+                )
+            except subprocess.TimeoutExpired as error:
+                is_over = self.is_over is not None and self.is_over()
+                if not is_over and deadline > time.monotonic():
+                    data = None  # it has that already
+                    continue
+                # With what it started: a helper that talks to the server would go on.
+                leftovers.end([psutil.Process(child.pid)], grace=1.0)
+                if is_over:
+                    raise GitFailed(f"git {name} was ended: the run was taken over") from error
+                raise GitFailed(f"git {name} did not end within {timeout:.0f} s") from error
+            except BaseException:
+                child.kill()
+                raise
 
     def _command(self, args: tuple[str, ...]) -> list[str]:
         settings = _ALWAYS if self.as_user else _ALWAYS + _OUR_OWN

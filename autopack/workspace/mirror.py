@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autopack.errors import GitFailed, RepositoryError
@@ -12,6 +12,7 @@ from autopack.workspace import publishing
 from autopack.workspace.byproducts import PATTERNS
 from autopack.workspace.changes import GITLINK, Change, parse_raw_diff
 from autopack.workspace.embedded import kept_ref
+from autopack.workspace.fence import Fence
 from autopack.workspace.git import Git
 from autopack.workspace.source import SourceRepository
 
@@ -36,6 +37,7 @@ class Mirror:
     git_dir: Path
     source: SourceRepository
     alias: tuple[str, str] | None = None
+    fence: Fence = field(default=Fence(), compare=False, repr=False)
 
     @classmethod
     def open(
@@ -56,6 +58,10 @@ class Mirror:
     def folder(home: Path, source: SourceRepository) -> Path:
         """Where the mirror of ``source`` is or will be."""
         return home / "repositories" / f"{source.key}.git"
+
+    def fenced(self, fence: Fence) -> Mirror:
+        """The same for the holder of a run, who moves refs only while it holds it."""
+        return replace(self, fence=fence)
 
     @property
     def git(self) -> Git:
@@ -113,20 +119,35 @@ class Mirror:
         GitFailed when it stands elsewhere; no error when it stands at ``new`` already, so a step
         cut off by a crash can be repeated.
         """
-        moved = self.git.call("update-ref", "--no-deref", ref, new, old or "0" * len(new))
-        if moved.status == 0:
-            return
-        current = self.read_ref(ref)
-        if current != new:
-            raise GitFailed(f"{ref} is at {current}, not at {old}: {moved.errors.strip()}")
+
+        def move() -> None:
+            moved = self.git.call("update-ref", "--no-deref", ref, new, old or "0" * len(new))
+            if moved.status == 0:
+                return
+            current = self.read_ref(ref)
+            if current != new:
+                raise GitFailed(f"{ref} is at {current}, not at {old}: {moved.errors.strip()}")
+
+        self.fence.hold(move)
+
+    def put_ref(self, ref: str, commit: str) -> None:
+        """Have ``ref`` at ``commit``, wherever it stands."""
+        self.fence.hold(lambda: _update_ref(self.git, ref, commit))
 
     def publish(self, run_id: str, commit: str) -> None:
         """Give the user's repository branch ``autopack/<run_id>`` at ``commit``.
 
         A URL is not pushed to. GitFailed, and nothing changed, when the user moved the branch or
-        has it checked out.
+        has it checked out, and when it was given more already.
         """
-        publishing.publish(self.git, self.source, run_id, commit, name=self.name_here(run_id))
+        publishing.publish(
+            self.git,
+            self.source,
+            run_id,
+            commit,
+            name=self.name_here(run_id),
+            fence=self.fence,
+        )
 
     def has(self, commit: str) -> bool:
         return self.git.call("cat-file", "-e", f"{commit}^{{commit}}").status == 0
@@ -201,6 +222,10 @@ def run_refs(name: str) -> tuple[str, ...]:
         f"refs/autopack-published/{name}",
         f"refs/autopack-publishing/{name}",
     )
+
+
+def _update_ref(git: Git, ref: str, commit: str) -> None:
+    git.run("update-ref", ref, commit)
 
 
 def clone_of(home: Path, location: str) -> Path:

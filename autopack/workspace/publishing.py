@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from autopack.errors import GitFailed
+from autopack.workspace.fence import Fence
 from autopack.workspace.git import Git
 from autopack.workspace.source import SourceRepository
 
@@ -20,13 +21,22 @@ class _Standing:
     checked_out: str = ""
 
 
-def publish(mirror: Git, source: SourceRepository, run_id: str, commit: str, *, name: str) -> None:
+def publish(
+    mirror: Git,
+    source: SourceRepository,
+    run_id: str,
+    commit: str,
+    *,
+    name: str,
+    fence: Fence | None = None,
+) -> None:
     """Move branch ``autopack/<run_id>`` of ``source`` to ``commit``, by compare-and-swap.
 
     The branch is ours to move while it stands where this function left it, or would have left it
-    before a crash; ``name`` is what the run is called in the mirror. GitFailed when the user moved
-    it or has it checked out. A URL is given nothing: to servers goes only what a run was told to
-    push.
+    before a crash, and it only moves on: never to an ancestor of what was published. ``name`` is
+    what the run is called in the mirror, ``fence`` says whether the commit may still be delivered.
+    GitFailed when the user moved the branch or has it checked out. A URL is given nothing: to
+    servers goes only what a run was told to push.
     """
     if source.is_url:
         return
@@ -37,11 +47,19 @@ def publish(mirror: Git, source: SourceRepository, run_id: str, commit: str, *, 
     ours = mirror.run("for-each-ref", "--format=%(objectname)", published, intended).split()
     if standing.commit != commit:
         _refuse_unless_ours(standing, ours, branch, source, commit)
-        mirror.run("update-ref", intended, commit)
-        _fetch(mirror, source, branch, commit, standing.commit)
-    if ours != [commit]:
+        _refuse_to_go_back(mirror, ours, branch, commit)
+        _fetch(mirror, source, commit)
+    elif ours == [commit]:
+        return
+
+    def move() -> None:
+        if standing.commit != commit:
+            mirror.run("update-ref", intended, commit)
+            _swap(source, branch, commit, standing.commit)
         done = f"update {published} {commit}\ndelete {intended}\n"
         mirror.run("update-ref", "--stdin", input=done)
+
+    (fence or Fence()).deliver(run_id, commit, move)
 
 
 def _standing(source: SourceRepository, branch: str) -> _Standing:
@@ -67,13 +85,25 @@ def _refuse_unless_ours(
         )
 
 
-def _fetch(mirror: Git, source: SourceRepository, branch: str, commit: str, old: str) -> None:
-    # Fetching an object id updates no ref; the swap below is all that does.
+def _refuse_to_go_back(mirror: Git, ours: list[str], branch: str, commit: str) -> None:
+    for given in set(ours) - {commit}:
+        if mirror.call("merge-base", "--is-ancestor", commit, given).status == 0:
+            raise GitFailed(
+                f"{branch.removeprefix('refs/heads/')} was given {given} already, which {commit} "
+                "is only a part of: Autopack does not move it back"
+            )
+
+
+def _fetch(mirror: Git, source: SourceRepository, commit: str) -> None:
+    """Have the objects there, which may take long; no ref changes."""
     git = replace(source.git, named=True)
     git.run(
         *git.fetching("fetch", "--quiet", "--no-write-fetch-head", "--no-auto-maintenance"),
         "--no-tags", "--no-recurse-submodules", "--", str(mirror.git_dir), commit,
     )  # fmt: skip
+
+
+def _swap(source: SourceRepository, branch: str, commit: str, old: str) -> None:
     source.git.run(
         "update-ref", "--no-deref", "-m", "autopack: publish", branch, commit,
         old or "0" * len(commit),

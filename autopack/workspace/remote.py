@@ -85,28 +85,35 @@ class Remote:
     def push(
         self, mirror: Mirror, run_id: str, base: str, head: str | None, ours: Mapping[str, str]
     ) -> None:
-        """Give away the run's base, its attempts, and its branch at ``head`` where there is one.
+        """Give the remote the run's base, its attempts, and its branch at ``head`` if it has one.
 
         ``ours`` are the attempts' refs with their commits. The branch is ours to move while it
-        stands at one of them or does not exist. Raises GitFailed without credentials in it.
+        stands at one of them or does not exist. Every ref moves by compare-and-swap from where it
+        stood when the mirror's fence was last asked, so that a push which was overtaken changes
+        nothing; one is ended once the fence is lost. Raises LeaseLost, and GitFailed without
+        credentials in it.
         """
         branch = f"refs/heads/autopack/{run_id}"
-        given = [f"+{base}:{_base_ref(run_id)}"]
-        given += [f"+{commit}:{ref}" for ref, commit in ours.items() if mirror.has(commit)]
-        lease: list[str] = []
+        wanted = {ref: commit for ref, commit in ours.items() if mirror.has(commit)}
+        wanted[_base_ref(run_id)] = base
+        moved_by_others = None
         try:
-            moved_by_others = None
+            there = self._listed(mirror, branch, _base_ref(run_id), f"refs/autopack/{run_id}/*")
             if head is not None:
-                standing = self._standing(mirror, branch)
-                if standing and standing != head and standing not in ours.values():
-                    moved_by_others = standing
+                standing = there.get(branch)
+                if standing is None or standing == head or standing in ours.values():
+                    wanted[branch] = head
                 else:
-                    lease = [f"--force-with-lease={branch}:{standing}"]
-                    given.append(f"{head}:{branch}")
-            self._git(mirror).run(
-                *_IMPATIENT, "push", *_QUIETLY, *lease, "--", self.address, *given,
-                timeout=_PUSH_SECONDS,
-            )  # fmt: skip
+                    moved_by_others = standing
+            moving = [(ref, new) for ref, new in wanted.items() if there.get(ref) != new]
+            mirror.fence.hold(_nothing)
+            if moving:
+                self._git(mirror).run(
+                    *_IMPATIENT, "push", *_QUIETLY,
+                    *(f"--force-with-lease={ref}:{there.get(ref, '')}" for ref, _ in moving),
+                    "--", self.address, *(f"{new}:{ref}" for ref, new in moving),
+                    timeout=_PUSH_SECONDS,
+                )  # fmt: skip
         except GitFailed as error:
             raise GitFailed(without_credentials(error.message)) from None
         if moved_by_others:
@@ -134,15 +141,21 @@ class Remote:
         except GitFailed as error:
             raise GitFailed(without_credentials(error.message)) from None
 
-    def _standing(self, mirror: Mirror, branch: str) -> str:
+    def _listed(self, mirror: Mirror, *patterns: str) -> dict[str, str]:
+        """Where the refs that match stand in the remote."""
         listed = self._git(mirror).run(
-            *_IMPATIENT, "ls-remote", "--", self.address, branch, timeout=_LOOK_SECONDS
+            *_IMPATIENT, "ls-remote", "--", self.address, *patterns, timeout=_LOOK_SECONDS
         )
-        return listed.partition("\t")[0]
+        entries = (line.partition("\t") for line in listed.splitlines())
+        return {ref: commit for commit, _, ref in entries}
 
     def _git(self, mirror: Mirror) -> Git:
         named = is_on_this_machine(self.address)
-        return Git(git_dir=mirror.git_dir, as_user=True, named=named)
+        return Git(git_dir=mirror.git_dir, as_user=True, named=named, is_over=mirror.fence.is_lost)
+
+
+def _nothing() -> None:
+    """Only ask whether it may still be done."""
 
 
 _QUIETLY = ("--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")

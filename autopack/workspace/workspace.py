@@ -73,13 +73,31 @@ class Workspace:
     def adopt(cls, mirror: Mirror, path: Path) -> Workspace:
         """The workspace that an earlier process created at ``path``; touches nothing."""
         path = path.absolute()
-        name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-        workspace = cls(mirror, path, mirror.git_dir / "autopack-workspaces" / name)
+        workspace = cls(mirror, path, cls.private_folder(mirror.git_dir, path))
         if not workspace.private.is_dir() and path.is_dir() and any(path.iterdir()):
             raise GitFailed(
                 f"{path} is not empty and not a workspace of Autopack's",
                 hint="choose another folder, or empty it",
             )
+        return workspace
+
+    @staticmethod
+    def private_folder(git_dir: Path, path: Path) -> Path:
+        """Where Autopack's notes about the workspace at ``path`` are."""
+        name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+        return git_dir / "autopack-workspaces" / name
+
+    @classmethod
+    def left_behind(cls, mirror: Mirror, path: Path, commit: str, private: Path) -> Workspace:
+        """The files that another process left at ``path``, with an index of their own.
+
+        Based on ``commit``, which that process had reset them to. Its own index may be half
+        written, or in use: it may only have been stopped.
+        """
+        workspace = cls(mirror, path, private)
+        remove_tree(private)
+        private.mkdir(parents=True)
+        workspace._git.run("read-tree", commit)
         return workspace
 
     @property
@@ -191,7 +209,7 @@ class Workspace:
             changes = self.mirror.changed_paths(parent, tree)
         commit = git.run("commit-tree", tree, "-p", parent, "-F", "-", input=message).strip()
         if replacing is None:
-            git.run("update-ref", ref, commit)
+            self.mirror.put_ref(ref, commit)
         else:
             self.mirror.set_ref(ref, commit, old=replacing)
         return Snapshot(commit, tree, changes)

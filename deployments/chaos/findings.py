@@ -42,7 +42,7 @@ def _of_work(db: Database, run_id: str) -> list[str]:
     for phase in get_phases(db, run_id):
         mine = [attempt for attempt in attempts if attempt.phase_id == phase.phase_id]
         numbers = [attempt.attempt for attempt in mine]
-        built = [attempt for attempt in mine if attempt.built_at is not None]
+        built = [attempt for attempt in mine if attempt.is_counted]
         passed = sum(attempt.state is AttemptState.PASSED for attempt in mine)
         if phase.state is not PhaseState.COMPLETE or phase.revision:
             found.append(f"phase {phase.phase_id} is {phase.state}, revision {phase.revision}")

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from autopack import __version__
-from autopack.errors import AutopackError, WorkFailed
+from autopack.errors import AutopackError, PlanError, WorkFailed
 
 _RUNS = "deployments.cli.runs"
 
@@ -167,15 +167,18 @@ class Unexpected(AutopackError):
 
 def _fail(error: AutopackError, as_json: bool) -> int:
     from autopack.redaction import Redactor, environment_secrets
-    from deployments.cli.output import print_error, print_json
+    from deployments.cli.output import all_problems, print_error, print_json
 
     redactor = Redactor(environment_secrets(os.environ))
     error.message = redactor.text(error.message)
     error.hint = redactor.optional(error.hint)
+    if isinstance(error, PlanError):
+        told = [each._replace(message=redactor.text(each.message)) for each in error.problems]
+        error.problems = tuple(told)
 
     try:
         if as_json:
-            print_json({"error": error.as_json()})
+            print_json({"error": error.as_json()} | all_problems(error))
             return error.exit_code
     except OSError:  # not even this can be written there
         _discard_stdout()

@@ -37,7 +37,7 @@ def normalise(
             f"{threshold} is no confidence", field="threshold", hint="use a number from 0 to 1"
         )
     text = read_plan_text(file)
-    found = normalise_text(text, root=repo, detected=detect(repo))
+    found = normalise_text(text, root=repo, detected=detect(repo), name=file.name)
     plan = accept(found, threshold=0.0 if accept_low_confidence else threshold)
     if as_json:
         print_json(found.to_dict())

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from autopack.errors import AutopackError
+from autopack.errors import AutopackError, PlanError
 
 AsJson = Annotated[
     bool, Parameter(name="--json", negative="", help="Print one JSON object instead.")
@@ -47,6 +47,16 @@ def print_error(error: AutopackError) -> None:
     err.print(f"[red]error:[/red] {escape(error.message)}")
     if error.hint:
         err.print(f"[dim]hint:[/dim] {escape(error.hint)}")
+    for problem in error.problems[1:] if isinstance(error, PlanError) else ():
+        field = f"{problem.field}: " if problem.field else ""
+        err.print(f"[red]also:[/red]  line {problem.line}: {escape(field + problem.message)}")
+
+
+def all_problems(error: AutopackError) -> dict[str, Any]:
+    """Everything that is wrong with a plan file, as ``--json`` prints it beside the error."""
+    if not isinstance(error, PlanError) or not error.problems:
+        return {}
+    return {"problems": [problem._asdict() for problem in error.problems]}
 
 
 def note(text: str) -> None:

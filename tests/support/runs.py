@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from autopack.execution import attempt as steps
 from autopack.execution.environment import prepare_environment
 from autopack.execution.progress import next_phase
@@ -10,8 +12,10 @@ from autopack.recovery.policy import Decision, DecisionKind
 from autopack.store.runs import get_ending, get_phases
 
 
-async def carry_out(session: RunSession) -> None:
-    """What the flow does, without an engine."""
+async def carry_out(
+    session: RunSession, wait: Callable[[Decision], Awaitable[None]] | None = None
+) -> None:
+    """What the flow does, without an engine; ``wait`` carries out what a decision defers."""
     session.environment = await prepare_environment(session)
     while get_ending(session.db, session.run_id) is None:
         phase = next_phase(session.plan, get_phases(session.db, session.run_id))
@@ -20,6 +24,9 @@ async def carry_out(session: RunSession) -> None:
         while True:
             started = steps.begin(session, phase.id)
             if isinstance(started, Decision):
+                if started.kind is DecisionKind.DEFER and wait is not None:
+                    await wait(started)
+                    continue
                 break
             await steps.build(session, phase.id, started.attempt)
             failure = await steps.validate(session, phase.id, started.attempt)

@@ -46,7 +46,7 @@ def parse(
     parser = FORMATS[format](provider, model)
     for one in (source,) if isinstance(source, Path | bytes) else source:
         try:
-            for event in events(one, parser.markers):
+            for event in events(one, parser.markers, parser.miss):
                 parser.read(event)
         except FileNotFoundError as error:
             raise NotFound(f"there is no file {one}", field="file") from error

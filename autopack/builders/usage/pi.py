@@ -10,72 +10,114 @@ from __future__ import annotations
 from typing import cast
 
 from autopack.builders.endpoint import CUSTOM_PROVIDER
-from autopack.builders.protocol import Exactness, ModelCall
 from autopack.builders.usage.reading import (
+    NOTHING,
     Json,
+    Report,
+    Split,
     Usage,
     add_up,
+    exactness_of,
+    http_status,
+    model_call,
     part,
-    split_call,
     text,
-    tokens,
 )
+
+
+class _Answer:
+    """One call; of an answer that is told more than once the largest figures count."""
+
+    def __init__(self, provider: str, model: str, response_id: str | None) -> None:
+        self.provider, self.model, self.response_id = provider, model, response_id
+        self.split = NOTHING
+        self.sound = True
 
 
 class PiParser:
     """Reads entries of either kind."""
 
-    markers = (b'"message_end"', b'"type":"message"', b'"type":"session"')
+    markers = (b'"message_end"', b'"type":"message"')
 
     def __init__(self, provider: str, model: str) -> None:
         self._provider = provider
         self._model = model
-        self._calls: dict[object, ModelCall] = {}
+        self._answers: dict[object, _Answer] = {}
         self._last: Json = {}
-        self._seen = False
+        self._sound = True
 
     def read(self, event: Json) -> None:
-        self._seen = self._seen or event.get("type") in ("session", "message", "message_end")
         if event.get("type") not in ("message", "message_end"):
             return
         message = part(event, "message")
         self._last = message
-        if message.get("role") != "assistant":
-            return
-        call = self._call(message)
-        if call.total:
-            # The same answer may be read from both places.
-            self._calls.setdefault((call.response_id, message.get("timestamp")), call)
+        if message.get("role") == "assistant":
+            self._take(message)
+
+    def miss(self) -> None:
+        self._sound = False
 
     def usage(self) -> Usage:
-        calls = list(self._calls.values())
+        calls = [
+            model_call(
+                one.provider,
+                one.model,
+                one.split,
+                response_id=one.response_id,
+                sound=one.sound,
+            )
+            for one in self._answers.values()
+            if one.split.total
+        ]
         reason = self._last.get("stopReason")
-        exactness = Exactness.PARTIAL if self._seen else Exactness.UNKNOWN
-        if reason in ("stop", "length", "error"):
-            exactness = Exactness.EXACT
         error = (text(self._last, "errorMessage") or "an error") if reason == "error" else None
-        status = (error or "").partition(" ")[0]
+        told = reason in ("stop", "length", "error") and self._sound
+        exactness = exactness_of(calls, all_told=told)
         return Usage(
             calls,
             add_up(calls, exactness),
             exactness,
             said=None if error else _words(self._last),
             error=error,
-            http_status=int(status) if len(status) == 3 and status.isdigit() else None,
+            http_status=_status(self._last),
         )
 
-    def _call(self, message: Json) -> ModelCall:
-        usage = part(message, "usage")
-        provider = text(message, "provider")
-        return split_call(
-            self._provider if provider in (None, CUSTOM_PROVIDER) else provider,
-            text(message, "model") or self._model,
-            input=tokens(usage, "input"),
-            cache_read=tokens(usage, "cacheRead"),
-            cache_write=tokens(usage, "cacheWrite"),
-            output=tokens(usage, "output"),
-            response_id=text(message, "responseId"),
+    def _take(self, message: Json) -> None:
+        report = Report(part(message, "usage"))
+        if message.get("stopReason") not in ("error", "aborted"):
+            report.needs("input", "output")
+        elif _status(message) is None:
+            self._sound = False  # what broke off may have been paid for
+        split = Split(
+            report.tokens("input"),
+            report.tokens("cacheRead"),
+            report.tokens("cacheWrite"),
+            report.tokens("output"),
         )
+        self._sound = self._sound and report.sound
+        provider, response_id = text(message, "provider"), text(message, "responseId")
+        at = message.get("timestamp")
+        # The same answer may be read from both places.
+        key = (response_id, at if isinstance(at, str | int | float) else None)
+        if key == (None, None):
+            key = (None, str(len(self._answers)))
+        known = self._answers.setdefault(
+            key,
+            _Answer(
+                self._provider if provider in (None, CUSTOM_PROVIDER) else provider or "",
+                text(message, "model") or self._model,
+                response_id,
+            ),
+        )
+        known.split |= split
+        known.sound = known.sound and report.sound
+
+
+def _status(message: Json) -> int | None:
+    """The provider's answer that an error begins with; it cost nothing."""
+    word = (text(message, "errorMessage") or "").partition(" ")[0]
+    is_one = message.get("stopReason") == "error" and word.isascii() and word.isdigit()
+    return http_status(int(word)) if is_one and len(word) == 3 else None
 
 
 def _words(message: Json) -> str | None:

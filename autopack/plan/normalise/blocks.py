@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from autopack.plan.normalise.commands import looks_like_a_check
+from autopack.plan.normalise.titles import role_of_title
 from autopack.plan.normalise.words import starts_with_verb
 
 
@@ -24,8 +26,9 @@ class Block:
     """A piece of the text.
 
     ``level`` is a heading's (1 to 7) or an item's depth of nesting (from 0); ``number`` an item's
-    or heading's own number; ``ticked`` an item's box, None without one; ``language`` that of
-    fenced code.
+    or heading's own number; ``ticked`` an item's box or mark, None without one; ``language`` that
+    of fenced code; ``quoted`` text stands behind ``>``; ``is_phase`` holds for a heading such as
+    "Phase 2: API".
     """
 
     kind: Kind
@@ -35,19 +38,47 @@ class Block:
     number: int | None = None
     ticked: bool | None = None
     language: str = ""
+    quoted: bool = False
+    is_phase: bool = False
 
 
+_QUOTE = re.compile(r"^ {0,3}(?:> ?)+")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)")
 _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.+?)[ \t]*#*$")
 _BOLD = re.compile(r"^\s*(?:\*\*|__)([^*_\n]{1,120}?)(?:\*\*|__):?\s*$")
-_TITLE = re.compile(r"^([A-Z][^.!?:\n]{1,60}):$")
+_TITLE = re.compile(r"^([^\W\d_][^.!?:：\n]{0,60})[:：]$")  # noqa: RUF001
 _ITEM = re.compile(
-    r"^([ \t]*)(?:[-*+•‣◦–]|(?:[Ss]tep |\()?(\d{1,3})[.):]\)?|[a-z][.)])[ \t]+(.+)$"  # noqa: RUF001
+    r"^([ \t]*)(?:[-*+•‣◦–]|\(?(\d{1,3})[.):]\)?|[a-z][.)])[ \t]+(.+)$"  # noqa: RUF001
 )
-_BOX = re.compile(r"^\[([ xX])\][ \t]+")
+_LABEL = re.compile(r"^([^:：.!?`\n]{2,60})[:：]\s")  # noqa: RUF001
+_BOX = re.compile(r"^\[([ xX✓✔~-])\][ \t]+")
+_SETTLED = re.compile(
+    r"^(?:✅|☑️?|✔️?|❌|✗|✘|🚫|⛔|\(?(?:done|fixed|cancelled|canceled|wontfix)\b[):]+)\s*"
+    r"|\s*(?:✅|☑️?|✔️?|❌|[(\[](?:done|fixed|cancelled|canceled|rejected|wontfix)[)\]])$",
+    re.IGNORECASE,
+)
+_STRUCK = re.compile(r"~~[^~\n]+~~")
+_PHASE_WORDS = (
+    "Phase|Step|Task|Milestone|Part|Stage|Aufgabe|Tâche|Tarea|Tarefa|Задача|任务|Schritt"
+    "|Teil|Étape|Etape|Paso|Etapa|Fase|Passo|Stap|Krok|Etap"
+    "|Steg|Trin|Adım|Aşama|Шаг|Этап|Фаза|Крок|Етап|步骤|阶段|ステップ|フェーズ|단계"  # noqa: RUF001
+)
+_PHASE = re.compile(
+    rf"^(?:{_PHASE_WORDS})\s*(\d{{1,3}})\s*(?:$|[:：.)–—-]\s*)(.*)$",  # noqa: RUF001
+    re.IGNORECASE,
+)
 _NUMBERED_TITLE = re.compile(
-    r"^(?:(?:Phase|Step|Milestone|Part|Stage)\s+(\d{1,3})|(\d{1,3})[.)])\b"
+    rf"^(?:(?:{_PHASE_WORDS})\s*(\d{{1,3}})\b|(\d{{1,3}})[.)])", re.IGNORECASE
+)
+_NUMBERING = re.compile(
+    rf"^(?:(?:{_PHASE_WORDS})\s*\d{{1,3}}\b\s*[:：.)–—-]?|\d{{1,3}}[.)])\s*",  # noqa: RUF001
+    re.IGNORECASE,
+)
+_FRONT_MATTER = re.compile(r"\A---\n(?:[\w-]+:.*\n|[ \t#-].*\n|\n)*---\n")
+_COMMENT = re.compile(
+    r"(?P<fenced>^[ \t]*(?P<ticks>`{3,}|~{3,}).*?^[ \t]*(?P=ticks)[ \t]*$)|<!--.*?(?:-->|\Z)",
+    re.MULTILINE | re.DOTALL,
 )
 _UNDERLINE = re.compile(r"^(?:=|-){3,}[ \t]*$")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]?\s+(?=[\"'(`\[]?[A-Z0-9`])")
@@ -60,18 +91,33 @@ _LINK = re.compile(r"\[([^\]\n]{1,300})\]\([^)\s]{0,300}\)")
 def read_blocks(text: str) -> tuple[Block, ...]:
     """The blocks of ``text`` in order; emphasis and link targets are left out."""
     plain = _CONTROL.sub(" ", text.replace("\r\n", "\n").expandtabs(4))
-    return tuple(_split(plain.split("\n")))
+    plain = _FRONT_MATTER.sub(_only_lines, plain, count=1)
+    return tuple(_split(_COMMENT.sub(_only_lines, plain).split("\n")))
+
+
+def without_number(title: str) -> str:
+    """``title`` without the number that it starts with: "Phase 2: API" is "API"."""
+    return _NUMBERING.sub("", title) or title
+
+
+def _only_lines(match: re.Match[str]) -> str:
+    """What is left out, as empty lines, so that all others keep their numbers."""
+    fenced = match.groupdict().get("fenced")
+    return fenced if fenced is not None else "\n" * match[0].count("\n")
 
 
 def _split(lines: list[str]) -> Iterator[Block]:
-    paragraph: list[tuple[int, str]] = []
+    paragraph: list[tuple[int, str, bool]] = []
     item: Block | None = None
     indents: list[int] = []
     at = 0
     while at < len(lines):
         raw, number = lines[at], at + 1
-        line = re.sub(r"^ {0,3}(?:> ?)+", "", raw)
+        line = _QUOTE.sub("", raw)
+        quoted = line != raw
         at += 1
+        if line.lstrip().startswith("|"):  # a row of a table tells of things, and asks for none
+            line = ""
         fence = _FENCE.match(line)
         found = None if fence else _ITEM.match(line)
         heading = None if fence or found else _heading(line, lines[at] if at < len(lines) else "")
@@ -96,14 +142,15 @@ def _split(lines: list[str]) -> Iterator[Block]:
             while indents and indents[-1] >= indent:
                 indents.pop()
             indents.append(indent)
-            box = _BOX.match(found[3])
+            settled, told = _told(found[3])
             item = Block(
                 Kind.ITEM,
-                _plain(found[3][box.end() :] if box else found[3]),
+                told,
                 number,
                 level=len(indents) - 1,
                 number=int(found[2]) if found[2] else None,
-                ticked=box[1] != " " if box else None,
+                ticked=settled,
+                quoted=quoted,
             )
         elif heading:
             indents = []
@@ -111,7 +158,10 @@ def _split(lines: list[str]) -> Iterator[Block]:
             at += bool(at < len(lines) and _UNDERLINE.match(lines[at]) and line.strip())
         elif line.strip():
             indents = []
-            paragraph.append((number, line))
+            if paragraph and quoted != paragraph[-1][2]:
+                yield from _sentences(paragraph)
+                paragraph = []
+            paragraph.append((number, line, quoted))
     if item:
         yield item
     yield from _sentences(paragraph)
@@ -121,31 +171,58 @@ def _closes(line: str, fence: str) -> bool:
     return line.strip().startswith(fence) and set(line.strip()) == {fence[0]}
 
 
+def _told(item: str) -> tuple[bool | None, str]:
+    """Whether an item is settled (done or given up; None where nothing says so), and its text."""
+    box = _BOX.match(item)
+    text = item[box.end() :] if box else item
+    unsettled = _SETTLED.sub("", _STRUCK.sub("", text)).strip()
+    if not unsettled or len(_SETTLED.sub("", text)) < len(text):
+        return True, _plain(_SETTLED.sub("", text))
+    return (box[1] != " " if box else None), _plain(unsettled)
+
+
 def _heading(line: str, following: str) -> Block | None:
-    marked = _HEADING.match(line)
-    bold = _BOLD.match(line) or _TITLE.match(line.strip())
+    marked, phase = _HEADING.match(line), _PHASE.match(line)
+    bold = _BOLD.match(line) or _titled(line.strip())
     if marked:
         level, title = len(marked[1]), marked[2]
     elif line.strip() and line[:1] != " " and _UNDERLINE.match(following):
         level, title = (1 if following.startswith("=") else 2), line
     elif bold:
         level, title = 7, bold[1]
+    elif phase:
+        level, title = 7, line
     else:
         return None
-    numbered = _NUMBERED_TITLE.match(_plain(title))
+    title = _plain(title).rstrip(":：")  # noqa: RUF001
+    numbered = _NUMBERED_TITLE.match(title)
     number = int(numbered[1] or numbered[2]) if numbered else None
-    return Block(Kind.HEADING, _plain(title).rstrip(":"), 0, level=level, number=number)
+    is_phase = bool(numbered and numbered[1])
+    return Block(Kind.HEADING, title, 0, level=level, number=number, is_phase=is_phase)
 
 
-def _sentences(paragraph: list[tuple[int, str]]) -> Iterator[Block]:
+def _titled(line: str) -> re.Match[str] | None:
+    """A line that ends in a colon is a title when it starts with a capital, or names a section."""
+    found = _TITLE.match(line)
+    return found if found and (not line[0].islower() or role_of_title(found[1])) else None
+
+
+def _sentences(paragraph: list[tuple[int, str, bool]]) -> Iterator[Block]:
     """The sentences of a paragraph; a line that begins with a verb begins a sentence."""
-    pieces: list[tuple[int, str]] = []
-    for number, line in paragraph:
-        if pieces and not starts_with_verb(line.strip(), capital=True):
-            pieces[-1] = (pieces[-1][0], f"{pieces[-1][1]} {line.strip()}")
+    pieces: list[tuple[int, str, bool]] = []
+    for number, line, quoted in paragraph:
+        text = line.strip()
+        label = _LABEL.match(text)
+        apart = (
+            starts_with_verb(text, capital=True)
+            or looks_like_a_check(text)
+            or (label is not None and role_of_title(label[1]) is not None)
+        )
+        if pieces and not apart:
+            pieces[-1] = (pieces[-1][0], f"{pieces[-1][1]} {text}", quoted)
         else:
-            pieces.append((number, line.strip()))
-    for number, piece in pieces:
+            pieces.append((number, text, quoted))
+    for number, piece, quoted in pieces:
         start = 0
         for end in [*(m.start() for m in _SENTENCE_END.finditer(piece)), len(piece)]:
             if end < len(piece) and _ABBREVIATION.search(piece, max(start, end - 10), end):
@@ -153,8 +230,8 @@ def _sentences(paragraph: list[tuple[int, str]]) -> Iterator[Block]:
             sentence = _plain(piece[start:end])
             start = end
             if sentence:
-                yield Block(Kind.SENTENCE, sentence, number)
+                yield Block(Kind.SENTENCE, sentence, number, quoted=quoted)
 
 
 def _plain(text: str) -> str:
-    return " ".join(_LINK.sub(r"\1", _EMPHASIS.sub(r"\2", text)).split())
+    return " ".join(_LINK.sub(r"\1", _EMPHASIS.sub(r"\2", _STRUCK.sub("", text))).split())

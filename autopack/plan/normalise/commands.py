@@ -77,6 +77,14 @@ def named_commands(text: str) -> tuple[tuple[Command, ...], tuple[str, ...]]:
     return tuple(safe), tuple(unsafe)
 
 
+def looks_like_a_check(line: str) -> bool:
+    """Whether a line is a command that may judge work, and nothing else: ``pytest -q``."""
+    argv = _argv(_PROMPT.sub("", line.strip())) if len(line) <= 200 else None
+    if not argv or not any(argv[: len(start)] == start for start in _SAFE):
+        return False
+    return not re.search(r"[.!?,:;]$|\b(?:the|and|to|with|of|is|are|should|must)\b", line)
+
+
 def is_only_a_check(text: str) -> bool:
     """Whether ``text`` asks for nothing but running a check: "Run `pytest -q`"."""
     rest = _CODE.sub("", text)

@@ -12,14 +12,18 @@ from autopack.errors import PlanError
 from autopack.plan.model import Plan, RunBudget
 from autopack.plan.normalise.blocks import Block, Kind, read_blocks
 from autopack.plan.normalise.categories import category
-from autopack.plan.normalise.commands import is_only_a_check, named_commands
+from autopack.plan.normalise.commands import is_only_a_check, looks_like_a_check, named_commands
 from autopack.plan.normalise.confidence import confidence, confidence_parts
 from autopack.plan.normalise.embedded import embedded_plan
+from autopack.plan.normalise.genres import genre
+from autopack.plan.normalise.hazards import hazards
+from autopack.plan.normalise.lists import only_work
 from autopack.plan.normalise.order import dependencies
 from autopack.plan.normalise.paths import Files, named_paths
 from autopack.plan.normalise.phases import MOST_PATHS, at_most, phases_of
-from autopack.plan.normalise.sections import Placed, Role, placed, texts_of
+from autopack.plan.normalise.sections import Placed, placed, texts_of
 from autopack.plan.normalise.steps import Step, find_steps
+from autopack.plan.normalise.titles import Role
 from autopack.plan.values import Command
 from autopack.validation.detect import inferred_checks
 from autopack.validation.toolchains.base import Detected
@@ -69,19 +73,28 @@ class Normalised:
         }
 
 
-def normalise(text: str, *, root: Path | None, detected: Sequence[Detected]) -> Normalised:
+def normalise(
+    text: str, *, root: Path | None, detected: Sequence[Detected], name: str = ""
+) -> Normalised:
     """Turn ``text`` into a plan for the repository at ``root`` with its toolchains.
 
-    A plan written out in the text is used as it is. Raises NotNormalised when the text asks for
-    nothing or nothing safe can judge the work, PlanError when a written plan is wrong. Whether
-    the result is good enough to run is up to ``accept``.
+    ``name`` is the file's. A plan written out in the text is used as it is. Raises NotNormalised
+    when the text is no plan, asks for nothing, or nothing safe can judge the work; PlanError when
+    a written plan is wrong. Whether the result is good enough to run is up to ``accept``.
     """
     blocks = read_blocks(text)
     inferred = tuple(check.argv for check in inferred_checks(detected))
     written = embedded_plan(text, blocks)
     if written is not None:
         return _as_written(written, inferred)
-    parts = [_checks_apart(each) for each in placed(blocks)]
+    instead = genre(blocks, name=name)
+    if instead is not None:
+        raise NotNormalised(
+            f"no deliverables found: the text reads as {instead}, not as a plan",
+            field="deliverables",
+            hint="write down what shall be changed, one item a line, under a heading such as Tasks",
+        )
+    parts, put_aside = only_work([_checks_apart(each) for each in placed(blocks)])
     files = Files.of(Tree.scan(root) if root else None)
     steps = find_steps(parts, files)
     if not steps:
@@ -107,6 +120,7 @@ def normalise(text: str, *, root: Path | None, detected: Sequence[Detected]) -> 
         validation=named or inferred,
         validation_named=bool(named),
         unsafe=unsafe,
+        put_aside=put_aside,
     )
 
 
@@ -126,14 +140,16 @@ def _as_written(plan: Plan, inferred: tuple[Command, ...]) -> Normalised:
     texts = [phase.instructions for phase in plan.phases]
     paths = dict.fromkeys(path for phase in plan.phases for path in phase.scope.paths)
     checks = dict.fromkeys(argv for phase in plan.phases for argv in phase.checks or ())
+    dangers = hazards("\n".join(texts))
     return Normalised(
         plan=plan,
         deliverables=tuple(texts[:MOST_DELIVERABLES]),
         category=category("\n".join([plan.goal, *texts])),
         scope=tuple(paths)[:MOST_PATHS],
         validation=tuple(checks) or inferred,
-        confidence=1.0,
-        confidence_parts={"written": 1.0},
+        confidence=0.5 if dangers else 1.0,
+        confidence_parts={"written": 1.0, "safety": 0.0 if dangers else 1.0},
+        warnings=tuple(dangers),
     )
 
 
@@ -147,9 +163,12 @@ def _built(
     validation: tuple[Command, ...],
     validation_named: bool,
     unsafe: tuple[str, ...],
+    put_aside: list[str],
 ) -> Normalised:
     merged = at_most(steps, MOST_PHASES)
     needs, warnings = dependencies(merged)
+    dangers = hazards("\n".join([step.text + "\n" + "\n".join(step.details) for step in merged]))
+    warnings += [*dangers, *put_aside]
     if len(merged) < len(steps):
         warnings.append(f"{len(steps)} steps were joined into {MOST_PHASES} phases")
     warnings += [f"`{command}` was left out: it is no known check" for command in unsafe]
@@ -167,7 +186,9 @@ def _built(
     elif len(scope) > MOST_PATHS:
         warnings.append(f"only the first {MOST_PATHS} of {len(scope)} named paths are listed")
     sure = 1.0 if validation_named else max((d.confidence for d in detected if d.test), default=0.5)
-    weighed = confidence_parts(works, scope=scope, doubts=len(doubts), validation=sure)
+    weighed = confidence_parts(
+        works, scope=scope, doubts=len(doubts), validation=sure, dangers=len(dangers)
+    )
     return Normalised(
         plan=Plan(
             goal=_goal(blocks, parts, merged),
@@ -200,11 +221,12 @@ def _checks_apart(each: Placed) -> Placed:
 
 
 def _validating(parts: Iterable[Placed]) -> list[str]:
-    """The texts that may name checks: all inline code, and code blocks about validation."""
+    """The texts that may name checks: all inline code, and whole lines about validation."""
     texts: list[str] = []
     for each in parts:
         if each.block.kind is not Kind.CODE:
-            texts.append(each.block.text)
+            whole = each.role is Role.VALIDATION and looks_like_a_check(each.block.text)
+            texts.append(f"`{each.block.text}`" if whole else each.block.text)
         elif each.role is Role.VALIDATION:
             texts += [f"`{line.strip()}`" for line in each.block.text.splitlines() if line.strip()]
     return texts

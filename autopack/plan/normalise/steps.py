@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from autopack.plan.normalise.blocks import Block, Kind
 from autopack.plan.normalise.categories import category
 from autopack.plan.normalise.paths import Files, named_paths
-from autopack.plan.normalise.sections import Placed, Role
+from autopack.plan.normalise.sections import Placed
+from autopack.plan.normalise.titles import Role
 from autopack.plan.normalise.words import (
     asks_for_work,
+    is_english,
     is_vague,
     starts_with_verb,
     stems,
@@ -88,7 +90,7 @@ def find_steps(blocks: Iterable[Placed], files: Files) -> list[Step]:
             steps.append(Step([], title=block.text.rstrip(":"), number=block.number))
             continue
         nested = block.kind is Kind.ITEM and block.level > 0
-        works = [w for w in _works(block, listed=listed) if _key(w.text) not in seen]
+        works = [w for w in _works(block, files, listed=listed) if _key(w.text) not in seen]
         seen |= {_key(work.text) for work in works}
         if not works:
             if block.kind is Kind.SENTENCE and steps and not asks_for_work(block.text):
@@ -139,19 +141,23 @@ def _coherent(step: Step, work: Work, heading: Block | None, files: Files) -> bo
     return category(work.text) == category(latest)
 
 
-def _works(block: Block, *, listed: bool) -> list[Work]:
+def _works(block: Block, files: Files, *, listed: bool) -> list[Work]:
     """The pieces of work in a block: "add a and then b" is two, the second behind the first.
 
-    Where work is ``listed``, a sentence beside the list is work only when it is an order.
+    Where work is ``listed``, a sentence beside the list is work only when it is an order. One in
+    another language than English, whose orders are not known, is work when it names a file.
     """
     asks = starts_with_verb if listed else asks_for_work
+    foreign = (
+        not listed and not is_english(block.text) and bool(named_paths(block.text, files).existing)
+    )
     is_item = block.kind is Kind.ITEM
     number = block.number if is_item and block.level == 0 else None
     found: list[Work] = []
     for part in _PARTS.split(block.text):
         work = _with_order(Work(part.strip(), block.line, is_item, number))
         work = replace(work, after_last=work.after_last or bool(found))
-        if work.text and not is_vague(work.text) and (is_item or asks(work.text)):
+        if work.text and not is_vague(work.text) and (is_item or foreign or asks(work.text)):
             found.append(replace(work, text=_tidy(work.text)))
             number = None
     return found

@@ -38,21 +38,30 @@ _LEADING = re.compile(
     r"^(?:please|then|first(?:ly)?|second(?:ly)?|third(?:ly)?|next|finally|lastly|also|and|just|now"
     r"|afterwards?|after that|once (?:that|this) is done|in addition|additionally|optionally"
     r"|we (?:need|want|have|should|must)(?: to)?|you (?:need to|should|must|have to)"
+    r"|(?:could|can|would|will) you(?: please)?|it would be (?:nice|great|good) to"
     r"|i (?:want|need|would like)(?: you)? to|let'?s|should|must|need to|to)\b[,:]?\s+",
     re.IGNORECASE,
 )
+_COURTESY = re.compile(r"^(?:please )?let (?:me|us) know\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")  # noqa: RUF001
 _VAGUE = word_set(
     "anything etc everything nothing somehow something stuff thing things tbd todo whatever"
 )
 _WEAK = word_set(
     """
-a about all an and any as at better bit by change changes code do etc few fix for general good
-improve improvements in into is it its job little make more new nice of on or other our project
-repo repository some task that the their them this to up update updates vague we whole with work
+a about all an and any app application as at be best better bit bug bugs by change changes clean
+cleaner code codebase do easier etc everything fast faster few fix for general good great i
+improve improvements in into is it its job little make more new nice nicer of on or other our
+perfect performance please product program project quality quick quicker readability really repo
+repository simpler software some stuff system task thank thanks that the their them thing things
+this to up update updates vague very we well whole with work working you your
 """
 )
+_ENGLISH = word_set(
+    "the to of and for it that with should this be when from are was not you please add fix"
+)
 _REQUIREMENT = re.compile(r"\b(?:must|shall|should|needs? to|has to|have to)\b", re.IGNORECASE)
+_SPECIFIC = re.compile(r"`[^`]+`|\w/\w|\w\.\w{1,5}\b|\w_\w|[a-z][A-Z]|\d|\"[^\"]+\"|[^\x00-\x7f]")
 _DEFECT = re.compile(
     r"\b(?:(?:is|are|was|were|gets?) (?:\w+ )?(?:wrong|broken|missing|incorrect|slow|lost|ignored|"
     r"duplicated|corrupt(?:ed)?)|fails?|crash(?:es)?|leaks?|(?:does|do)(?: not|n't) work)\b",
@@ -71,7 +80,7 @@ def without_leading(text: str) -> str:
 
 def starts_with_verb(text: str, *, capital: bool = False) -> bool:
     """Whether ``text`` asks for something: its first word, leading words aside, is a verb."""
-    if capital and not text[:1].isupper():
+    if (capital and not text[:1].isupper()) or _COURTESY.match(text):
         return False
     first = _WORD.match(without_leading(text))
     return first is not None and first[0].lower() in _VERBS
@@ -95,6 +104,16 @@ def is_concrete(text: str) -> bool:
     rest = [word.lower() for word in _WORD.findall(without_leading(text))]
     objects = rest[1:] if rest and rest[0] in _VERBS else rest
     return any(word not in _WEAK and word not in _VAGUE for word in objects)
+
+
+def is_english(text: str) -> bool:
+    """Whether ``text`` has one of the small words that hardly another language has."""
+    return not _ENGLISH.isdisjoint(word.lower() for word in _WORD.findall(text))
+
+
+def is_specific(text: str) -> bool:
+    """Whether ``text`` names a file, code, a number or a name that only this project has."""
+    return bool(_SPECIFIC.search(text))
 
 
 def asks_for_work(text: str) -> bool:

@@ -207,10 +207,11 @@ def test_claudes_hidden_calls_are_counted_beside_those_seen() -> None:
     assert usage.total.total == 12572 + 505 + 909
 
 
-def test_claudes_report_is_believed_where_it_contradicts_the_stream() -> None:
+def test_claudes_report_below_the_stream_takes_nothing_away_and_is_not_exact() -> None:
     usage = parse("claude-code", _claude({"modelUsage": {"fake-model": _reported(5, 128)}}))
 
-    assert usage.total == Sums(5 + 2400 + 128, 5, 2000, 400, 128)
+    assert usage.total == Sums(12572, 10044, 2000, 400, 128)
+    assert usage.exactness is Exactness.PARTIAL
 
 
 def test_claude_at_its_turn_limit_has_worked() -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from support.projects import call
 
+from autopack.builders.protocol import BuildResult, BuildStatus
 from autopack.errors import LeaseLost
 from autopack.execution.recover import recover
+from autopack.execution.spool import write_end
 from autopack.redaction import Redactor
-from autopack.store.runs import finish_attempt, finish_build, move_phase
+from autopack.store.runs import finish_attempt, finish_build, get_decisions, move_phase
 from autopack.store.states import AttemptState, PhaseState
 from autopack.store.usage import token_totals
+from autopack.workspace.workspace import Workspace
 
 
 def recover_run(ground: Any, **changes: Any) -> None:
@@ -77,13 +82,69 @@ def test_a_build_that_ended_and_was_committed_is_built_and_not_paid_for_again(gr
     assert token_totals(ground.db, "r").total == 30
 
 
-def test_a_build_that_ended_but_was_not_committed_is_interrupted(ground: Any) -> None:
+def left_behind(ground: Any, name: str = "000001") -> Workspace:
+    """The checkout of the holder that died."""
+    path = ground.folder / "work" / name
+    return Workspace.create(ground.mirror, path, ground.run.base_commit)
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["checkout noted", "the only checkout"])
+def test_a_build_that_ended_is_committed_from_what_it_left(ground: Any, noted: bool) -> None:
     attempt = ground.start()
     spend(ground, attempt, 30)
-    ground.note_end(attempt)
+    checkout = left_behind(ground)
+    (checkout.path / "new").write_text("text\n")
+    (checkout.path / "README.md").unlink()
+    ended = BuildResult(BuildStatus.ENDED, 0, "all done")
+    write_end(ground.spool(attempt), ended, checkout.path if noted else None)
+    # What a process that is killed in the middle of `git add` leaves.
+    (checkout.private / "index").write_bytes(b"half")
+    (checkout.private / "index.lock").touch()
+
+    recover_run(ground)
+
+    (found,) = ground.attempts()
+    assert state_of(ground) == ([AttemptState.BUILT], PhaseState.EXECUTING)
+    assert found.changed_paths == ("README.md", "new")
+    assert ground.mirror.paths(found.commit) == ("new",)
+    assert ground.mirror.read_ref(ground.mirror.attempt_ref("r", "one", 1)) == found.commit
+    said = ground.mirror.git.run("log", "-1", "--format=%B", found.commit)
+    assert said.split() == ["one:", "attempt", "1", "do", "one"]
+    assert token_totals(ground.db, "r").total == 30
+    assert not list((ground.mirror.git_dir / "autopack-workspaces").glob("*/recovered"))
+
+
+def test_the_checkout_of_another_holder_is_not_taken_for_the_builds(ground: Any) -> None:
+    attempt = ground.start()
+    left_behind(ground, "000002")
+    (left_behind(ground, "000001").path / "new").write_text("text\n")
+    worktree = ground.folder / "work" / "000001"
+    write_end(ground.spool(attempt), BuildResult(BuildStatus.ENDED, 0, ""), worktree)
+    recover_run(ground)
+    assert ground.attempts()[0].changed_paths == ("new",)
+
+
+@pytest.mark.parametrize("gone", ["checkout", "objects"])
+def test_a_build_whose_work_cannot_be_had_is_interrupted_and_says_why(
+    ground: Any, gone: str
+) -> None:
+    attempt = ground.start()
+    checkout = left_behind(ground)
+    write_end(ground.spool(attempt), BuildResult(BuildStatus.ENDED, 0, ""), checkout.path)
+    if gone == "checkout":
+        checkout.remove()
+    else:
+        shutil.rmtree(checkout.path)
+        checkout.path.mkdir()
+        os.mkfifo(checkout.path / "pipe")
+        (checkout.path / ".git").mkdir()
+        (ground.mirror.git_dir / "info" / "attributes").write_text("* filter=none\n")
+        ground.mirror.git.run("config", "filter.none.required", "true")
+        (checkout.path / "new").write_text("text\n")
     recover_run(ground)
     assert state_of(ground) == ([AttemptState.INTERRUPTED], PhaseState.QUEUED)
-    assert token_totals(ground.db, "r").total == 30
+    [decision] = get_decisions(ground.db, "r")
+    assert decision.reason.startswith("the build ended, and its ")
 
 
 def test_a_note_cut_off_while_it_was_written_is_no_end(ground: Any) -> None:

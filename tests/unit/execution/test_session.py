@@ -20,7 +20,7 @@ from autopack.clock import SystemClock
 from autopack.errors import BadInput, NotFound, Refused, RunHeld
 from autopack.execution import attempt as steps
 from autopack.execution.environment import prepare_environment
-from autopack.execution.run_folder import remove_workspaces
+from autopack.execution.run_folder import remove_workspace
 from autopack.execution.session import (
     RunSession,
     close_session,
@@ -285,7 +285,7 @@ def test_removing_the_checkouts_keeps_what_was_printed_and_committed(
 ) -> None:
     session = open_run(run_id)
     (session.folder / "spool").mkdir()
-    remove_workspaces(session.folder, session.mirror)
+    remove_workspace(session.folder, session.workspace)
     assert (session.folder / "spool").is_dir()
     assert not (session.folder / "work").exists()
     assert session.mirror.has(session.run().base_commit)

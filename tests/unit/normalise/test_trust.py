@@ -149,6 +149,15 @@ HUGE = [
     "1. ",
     " ",
     "# ",
+    "<!-- ",
+    "| a ",
+    "~~a",
+    "Phase 1: a\n",
+    "- rm -a ",
+    "- git push a ",
+    "- curl a ",
+    "- drop the a ",
+    "- no a\n",
 ]
 
 

@@ -258,3 +258,51 @@ def keyed_values(model, place=()):
 
 def test_suggestions_know_the_keys_of_every_mapping_of_a_plan():
     assert dict(keyed_values(Plan)) == MODELS
+
+
+SEVERAL = """goal: g
+modls: {builder: x}
+phases:
+  - id: a
+    instructions: do
+    budget: {tokens: 0, attempts: none}
+  - id: "B!"
+    instruction: do
+    depends_on: [c, a]
+  - id: a
+    instructions: do
+    depends_on: [later]
+    validate: pytest
+"""
+
+
+def test_every_problem_is_told_with_its_line_and_field():
+    told = [(each.line, each.field) for each in fault_of(SEVERAL).problems]
+    assert sorted(told) == [
+        (2, "modls"),
+        (6, "phases[0].budget.attempts"),
+        (6, "phases[0].budget.tokens"),
+        (7, "phases[1].id"),
+        (7, "phases[1].instructions"),
+        (8, "phases[1].instruction"),
+        (9, "phases[1].depends_on"),
+        (10, "phases[2].id"),
+        (12, "phases[2].depends_on"),
+        (13, "phases[2].validate"),
+    ]
+
+
+def test_what_follows_from_another_problem_comes_after_it():
+    fields = [each.field for each in fault_of(SEVERAL).problems]
+    assert fields.index("phases[1].instruction") < fields.index("phases[1].instructions")
+    assert fields.index("phases[1].id") < fields.index("phases[1].depends_on")
+
+
+MISSPELT = "gaol: g\nphases:\n  - {id: a, instructions: do}\n"
+
+
+def test_the_first_is_the_cause():
+    error = fault_of(MISSPELT)
+    assert error.field == "gaol"
+    assert "did you mean goal?" in error.message
+    assert [each.field for each in error.problems] == ["gaol", "goal"]

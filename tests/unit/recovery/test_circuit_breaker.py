@@ -13,7 +13,6 @@ import pytest
 
 from autopack.clock import ManualClock
 from autopack.recovery.circuit_breaker import Admission, CircuitRules, CircuitState
-from autopack.recovery.providers import provider_failure
 from autopack.store import Database
 from autopack.store.circuits import admit_call, list_circuits, report_call
 
@@ -116,26 +115,6 @@ def test_a_call_of_an_earlier_state_says_nothing_about_this_one(
     call(db)
     assert report_call(db, early, error="500") is None
     assert state(db) is CircuitState.HALF_OPEN
-
-
-@pytest.mark.parametrize(
-    ("status", "summary", "calls", "cause"),
-    [
-        ("failed", "provider error 429: slow down", 0, "rate_limit"),
-        ("failed", "provider error 529: Overloaded", 0, "rate_limit"),
-        ("failed", "provider error 500: oops", 3, "provider_error"),
-        ("failed", "stream disconnected before completion", 0, "provider_error"),
-        # silence
-        ("timed_out", "ran out of time after 30 s", 0, "provider_error"),
-        # it worked, and was slow
-        ("timed_out", "ran out of time after 30 s", 3, None),
-        # a wrong key is nothing that time mends
-        ("failed", "provider error 401: bad key", 0, None),
-        ("ended", "I fixed the 500 error", 2, None),
-    ],
-)
-def test_whose_fault_it_was(status: str, summary: str, calls: int, cause: str | None) -> None:
-    assert provider_failure(status, summary, calls) == cause
 
 
 RACE = CircuitRules(failures=5, open_seconds=1.0, successes=3, probes=3, half_open_seconds=600)

@@ -101,6 +101,12 @@ def test_what_is_no_secret_stays(text: str) -> None:
         ("gpt-5", "openai:gpt-5"),
         ("openrouter/x/y", "openrouter:x/y"),
         ("groq:llama", "groq:llama"),
+        # as for builders: one table says whose a model is
+        ("gemini-2.5-flash", "google:gemini-2.5-flash"),
+        ("deepseek-chat", "deepseek:deepseek-chat"),
+        ("grok-4", "xai:grok-4"),
+        ("o4-mini", "openai:o4-mini"),
+        ("a-model-of-our-own", "openai-chat:a-model-of-our-own"),
     ],
 )
 def test_models_are_named_with_their_provider(name: str, expected: str) -> None:

@@ -26,7 +26,7 @@ BUDGET = RunState.DONE_FAILED_BUDGET_EXHAUSTED
 CAP = Exhausted(Scope.RUN, "r", Resource.TOKENS, "100", "120")
 SOME_LEFT, NONE_LEFT = History(ended=1, allowed=5), History(ended=5, allowed=5)
 
-# cause, may be tried again, goes on from its own tree, is infrastructure, ends the run
+# cause, may be tried again, continues from its own tree, is infrastructure, ends the run
 TABLE = [
     # the change itself cannot be used
     (Cause.PATCH_CONFLICT, True, False, False, HUMAN),
@@ -45,12 +45,16 @@ TABLE = [
     (Cause.VALIDATION_FAILED, True, True, False, HUMAN),
     (Cause.TIMEOUT, True, True, False, HUMAN),
     # the agent is not to blame
-    (Cause.PROVIDER_ERROR, True, False, True, ENVIRONMENT),
-    (Cause.RATE_LIMIT, True, False, True, ENVIRONMENT),
+    (Cause.PROVIDER_ERROR, True, True, True, ENVIRONMENT),
+    (Cause.RATE_LIMIT, True, True, True, ENVIRONMENT),
     (Cause.BUILDER_ERROR, True, False, True, ENVIRONMENT),
-    # no attempt can mend it
-    (Cause.ENVIRONMENT, False, False, True, ENVIRONMENT),
+    # no attempt can fix it
+    (Cause.PROVIDER_REFUSED, False, True, True, ENVIRONMENT),
+    (Cause.ENVIRONMENT, False, True, True, ENVIRONMENT),
 ]
+WAIT = {Cause.PROVIDER_ERROR, Cause.RATE_LIMIT}
+UNCOUNTED = {*WAIT, Cause.PROVIDER_REFUSED}
+USE_UP_ATTEMPTS = [row[0] for row in TABLE if row[1] and row[0] not in WAIT]
 
 
 def failed(cause: Cause) -> Failure:
@@ -61,7 +65,14 @@ def failed(cause: Cause) -> Failure:
 def test_what_a_cause_allows(
     cause: Cause, retry: bool, keeps: bool, infrastructure: bool, ends: RunState
 ) -> None:
-    assert POLICIES[cause] == CausePolicy(retry, keeps, infrastructure, ends)
+    assert POLICIES[cause] == CausePolicy(
+        retry=retry,
+        keeps_work=keeps,
+        infrastructure=infrastructure,
+        waits=cause in WAIT,
+        counts=cause not in UNCOUNTED,
+        ends=ends,
+    )
 
 
 def test_every_cause_has_a_policy_and_a_row_here() -> None:
@@ -84,7 +95,7 @@ def test_every_end_is_a_failed_run(policy: CausePolicy) -> None:
     assert policy.ends.is_failure
 
 
-@pytest.mark.parametrize("cause", [row[0] for row in TABLE if row[1]])
+@pytest.mark.parametrize("cause", USE_UP_ATTEMPTS)
 def test_a_cause_that_may_be_tried_again_is_while_attempts_are_left(cause: Cause) -> None:
     decision = decide(SOME_LEFT, failed(cause), None)
     assert decision == Decision(
@@ -92,11 +103,29 @@ def test_a_cause_that_may_be_tried_again_is_while_attempts_are_left(cause: Cause
     )
 
 
-@pytest.mark.parametrize("cause", [row[0] for row in TABLE if row[1]])
+@pytest.mark.parametrize("cause", USE_UP_ATTEMPTS)
 def test_a_cause_that_may_be_tried_again_ends_the_run_with_the_last_attempt(cause: Cause) -> None:
     decision = decide(NONE_LEFT, failed(cause), None)
     assert (decision.kind, decision.run_state) == (DecisionKind.STOP, POLICIES[cause].ends)
     assert decision.reason == f"5 of 5 attempts failed, the last one with {cause.value}"
+
+
+@pytest.mark.parametrize("cause", sorted(WAIT))
+@pytest.mark.parametrize("history", [History(0, 1, pause=4.0), History(5, 5, pause=4.0)])
+def test_trouble_of_the_provider_is_waited_for_and_uses_up_nothing(
+    cause: Cause, history: History
+) -> None:
+    decision = decide(history, failed(cause), None)
+    assert (decision.kind, decision.seconds) == (DecisionKind.RETRY, 4.0)
+
+
+# seconds that the outage lasted, seconds that the run may wait
+@pytest.mark.parametrize(("outage", "patience"), [(7200.0, 7200.0), (1.0, 0.5)])
+@pytest.mark.parametrize("cause", sorted(WAIT))
+def test_a_run_has_its_minutes_of_patience(cause: Cause, outage: float, patience: float) -> None:
+    decision = decide(History(0, 5, outage=outage, patience=patience), failed(cause), None)
+    assert (decision.kind, decision.run_state) == (DecisionKind.STOP, ENVIRONMENT)
+    assert "autopack resume" in decision.reason
 
 
 # builds that ended, builds allowed, what follows a failed check

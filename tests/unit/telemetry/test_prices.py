@@ -1,5 +1,6 @@
 """What a call cost, from its tokens and its model's name."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -14,7 +15,8 @@ def call(
     provider: str = "anthropic", model: str = "claude-sonnet-4-5", **tokens: int | None
 ) -> ModelCall:
     split = {"input": 0, "cache_read": 0, "cache_write": 0, "output": 0} | tokens
-    return ModelCall(provider, model, sum(n or 0 for n in split.values()), **split)
+    total = sum(n or 0 for name, n in split.items() if name != "cache_write_1h")
+    return ModelCall(provider, model, total, **split)
 
 
 def cost(call: ModelCall) -> Decimal:
@@ -41,6 +43,35 @@ def test_the_parts_add_up_exactly() -> None:
     ]
     assert together == sum(apart, Decimal(0))
     assert isinstance(together, Decimal)
+
+
+def test_what_is_cached_for_an_hour_has_a_price_of_its_own() -> None:
+    lasting = call(cache_write=MILLION // 10, cache_write_1h=MILLION // 10)
+    half = call(cache_write=MILLION // 10, cache_write_1h=MILLION // 20)
+
+    assert (10 * cost(lasting), 10 * cost(half)) == (Decimal(6), Decimal("4.875"))
+
+
+# claude-sonnet-4-5 costs twice as much for a request of more than 200,000 tokens
+@pytest.mark.parametrize(
+    ("model", "most_input", "dollars"),
+    [
+        # one request
+        ("claude-sonnet-4-5", None, "1.8"),
+        # of several, each certainly small
+        ("claude-sonnet-4-5", 150_000, "0.9"),
+        # or perhaps not
+        ("claude-sonnet-4-5", 250_000, None),
+        # a model with one price
+        ("claude-opus-4-5", 250_000, "1.5"),
+    ],
+)
+def test_a_sum_of_requests_is_not_one_request(
+    model: str, most_input: int | None, dollars: str | None
+) -> None:
+    price = price_of(replace(call(model=model, input=300_000), most_input=most_input))
+
+    assert (price and price.cost) == (dollars and Decimal(dollars))
 
 
 def test_reasoning_is_part_of_the_output() -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from autopack.errors import GitFailed
+from autopack.errors import GitFailed, LeaseLost
 from autopack.workspace import Mirror, SourceRepository
+from autopack.workspace.fence import Fence
 
 
 @pytest.fixture
@@ -53,8 +54,29 @@ def test_the_users_hooks_do_not_run(user, mirror, result, hook, tmp_path):
 def test_the_branch_follows_the_run(user, mirror, result, second):
     mirror.publish("run-1", result)
     mirror.publish("run-1", second)
-    mirror.publish("run-1", result)  # a recorded rollback moves it back
+    assert user.git("rev-parse", "autopack/run-1") == second
+
+
+def test_the_branch_never_goes_back(user, mirror, result, second):
+    mirror.publish("run-1", second)
+    with pytest.raises(GitFailed, match=r"was given .* already"):
+        mirror.publish("run-1", result)
+    assert user.git("rev-parse", "autopack/run-1") == second
+    user.git("branch", "-D", "autopack/run-1")
+    with pytest.raises(GitFailed, match=r"was given .* already"):
+        mirror.publish("run-1", result)
+
+
+def test_what_may_not_be_delivered_any_more_changes_no_ref(user, mirror, result, second):
+    def refuse(run_id, commit, act):
+        raise LeaseLost(f"{run_id} was taken over")
+
+    mirror.publish("run-1", result)
+    before = mirror.git.run("for-each-ref")
+    with pytest.raises(LeaseLost):
+        mirror.fenced(Fence(deliver=refuse)).publish("run-1", second)
     assert user.git("rev-parse", "autopack/run-1") == result
+    assert mirror.git.run("for-each-ref") == before
 
 
 def test_a_branch_the_user_moved_is_left_alone(user, base, mirror, result, second):
@@ -94,8 +116,8 @@ def test_a_crash_between_the_two_repositories_is_recovered(user, mirror, result,
     mirror.git.run("update-ref", "refs/autopack-publishing/run-1", second)
     user.git("fetch", "-q", str(mirror.git_dir), second)
     user.git("update-ref", "refs/heads/autopack/run-1", second)
-    mirror.publish("run-1", result)
-    assert user.git("rev-parse", "autopack/run-1") == result
+    mirror.publish("run-1", second)
+    assert mirror.read_ref("refs/autopack-published/run-1") == second
     assert mirror.read_ref("refs/autopack-publishing/run-1") is None
 
 
