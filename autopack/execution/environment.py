@@ -79,6 +79,7 @@ async def install(
                 run_step=run_step,
                 environ=os.environ,
                 installs=session.installs,
+                tracked=session.mirror.paths(commit),
                 clear=lambda: place.clear(commit),
                 settle=lambda: _settle(place, commit),
                 is_intact=lambda made: (

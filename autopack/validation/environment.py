@@ -6,7 +6,7 @@ import fnmatch
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ class RunEnvironment:
     venv: Path | None = None
     notes: tuple[str, ...] = ()
     made: Made = Made()
-    fresh: bool = False
+    fresh: bool = field(default=False, compare=False)
 
 
 def _nothing() -> None:
@@ -77,6 +77,7 @@ async def prepare(
     run_step: RunStep,
     environ: Mapping[str, str],
     installs: Sequence[Check] = (),
+    tracked: Collection[str] | None = None,
     clear: Callable[[], None] = _nothing,
     settle: Callable[[], Stamps] = dict,
     is_intact: Callable[[Made], bool] = lambda _: True,
@@ -84,7 +85,8 @@ async def prepare(
     """The environment of the run in ``folder``, prepared once for this workspace and setup.
 
     ``setup`` are exactly the commands to run in the workspace; None means what the ``detected``
-    projects ask for. ``installs`` are carried out after it. What is ready, and as setup left it
+    projects ask for. ``installs`` are carried out after it. ``tracked`` are the files of the
+    project; None takes every file that is there for one. What is ready, and as setup left it
     by ``is_intact``, is taken as it is; what a crash left half made is made anew. ``clear`` takes
     everything out of the workspace that its commit does not have, before the first step;
     ``settle`` drops what may not stay after the last one, and returns what may.
@@ -94,7 +96,7 @@ async def prepare(
     used = [one for one in detected if one.confidence >= USED_FROM]
     root, ready = folder / "environment", folder / "environment.json"
     venv = root if _needs_python(used, setup) else None
-    key = _key(workspace, setup, used)
+    key = _key(workspace, setup, used, tracked)
     found = _if_ready(ready, key, workspace, venv, installs=_listed(installs))
     fresh = found is None or not is_intact(found[1])
     if found is None or fresh:
@@ -149,7 +151,12 @@ def _needs_python(used: Sequence[Detected], setup: Sequence[Command] | None) -> 
     return any(one.name == "python" for one in used) or not programs.isdisjoint(_PYTHON_PROGRAMS)
 
 
-def _key(workspace: Path, setup: Sequence[Command] | None, used: Sequence[Detected]) -> str:
+def _key(
+    workspace: Path,
+    setup: Sequence[Command] | None,
+    used: Sequence[Detected],
+    tracked: Collection[str] | None,
+) -> str:
     """What the environment was made from: commands, place, interpreter, manifests."""
     made_from = {
         "format": _FORMAT,
@@ -160,7 +167,9 @@ def _key(workspace: Path, setup: Sequence[Command] | None, used: Sequence[Detect
         # A plan that says to install nothing depends on no manifest.
         "manifests": {}
         if setup == ()
-        else {name: _digest(workspace / name) for name in _manifests(workspace, setup, used)},
+        else {
+            name: _digest(workspace / name) for name in _manifests(workspace, setup, used, tracked)
+        },
     }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
@@ -176,11 +185,15 @@ _MANIFESTS = (
 
 
 def _manifests(
-    workspace: Path, setup: Sequence[Command] | None, used: Sequence[Detected]
+    workspace: Path,
+    setup: Sequence[Command] | None,
+    used: Sequence[Detected],
+    tracked: Collection[str] | None,
 ) -> list[str]:
     """The files whose change makes the environment stale, also those that came later.
 
-    Those that detection read, their like in the same folders, and what a setup command names.
+    Those that detection read, their like in the same folders, and what a setup command names; of
+    files that setup makes itself none.
     """
     names = {name for one in used for name in one.manifests}
     for folder in {".", *(one.path for one in used)}:
@@ -188,7 +201,8 @@ def _manifests(
             found = (workspace / folder).glob(pattern)
             names.update(path.relative_to(workspace).as_posix() for path in found)
     words = {word for argv in setup or () for part in argv for word in part.split()}
-    return sorted(names | {word for word in words if _is_file(workspace / word)})
+    names |= {word for word in words if _is_file(workspace / word)}
+    return sorted(names if tracked is None else names.intersection(tracked))
 
 
 def is_manifest(path: str) -> bool:

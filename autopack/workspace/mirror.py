@@ -255,6 +255,7 @@ def _clone(source: SourceRepository, git_dir: Path) -> None:
         # The user's branches have no place here: one named autopack would block autopack/<run>.
         heads = git.run("for-each-ref", "--format=delete %(refname)", "refs/heads")
         git.run("update-ref", "--stdin", "--no-deref", input=heads)
+        (fresh / "info").mkdir(exist_ok=True)
         try:
             fresh.rename(git_dir)
         except OSError:
