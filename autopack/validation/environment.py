@@ -158,18 +158,15 @@ def _key(
     tracked: Collection[str] | None,
 ) -> str:
     """What the environment was made from: commands, place, interpreter, manifests."""
+    # A plan that says to install nothing depends on no manifest.
+    manifests = [] if setup == () else _manifests(workspace, setup, used, tracked)
     made_from = {
         "format": _FORMAT,
         "workspace": str(workspace.resolve()),
         "python": machine_python(),
         "setup": None if setup is None else [list(argv) for argv in setup],
         "install": [[one.path, one.install] for one in used] if setup is None else None,
-        # A plan that says to install nothing depends on no manifest.
-        "manifests": {}
-        if setup == ()
-        else {
-            name: _digest(workspace / name) for name in _manifests(workspace, setup, used, tracked)
-        },
+        "manifests": {name: _digest(workspace / name) for name in manifests},
     }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
