@@ -15,6 +15,7 @@ from autopack.execution.closing import close_built, close_interrupted, commit_me
 from autopack.execution.disk import wait_for_room
 from autopack.execution.judging import judge, phase_checks
 from autopack.execution.prescriptions import carry_out
+from autopack.execution.retry import inherited
 from autopack.execution.session import RunSession
 from autopack.execution.spending import Allowance, within
 from autopack.execution.spool import BuildEnd, spool_folder, write_end
@@ -40,6 +41,7 @@ from autopack.store.circuits import admit_call, report_call
 from autopack.store.recovery import count_replans, get_consultations, get_mitigations
 from autopack.store.runs import (
     AttemptRow,
+    RunRow,
     finish_attempt,
     get_attempts,
     get_phases,
@@ -118,6 +120,8 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         return deferred
     same = [attempt for attempt in attempts if attempt.revision == phase.revision]
     start = starting_point(same, session.head(), _advice(session, attempts))
+    if not attempts:
+        start = _inherited_start(session, run, phase_id) or start
     if not session.mirror.has(start.commit):
         # Made on another machine, and never pushed.
         start = Start(session.head(), start.hint)
@@ -162,6 +166,15 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         return started
 
     return session.db.transact(write)
+
+
+def _inherited_start(session: RunSession, run: RunRow, phase_id: str) -> Start | None:
+    """Where the first attempt at a phase begins that failed in the run that this one retries."""
+    failed, commit = inherited(session.db, run, phase_id)
+    if not failed:
+        return None
+    hint = starting_point(failed, session.head()).hint
+    return Start(commit or session.head(), f"In the earlier run {run.retry_of}:\n{hint}")
 
 
 def _ask_provider(session: RunSession) -> Decision | None:

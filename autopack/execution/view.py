@@ -64,6 +64,7 @@ def run_view(db: Database, run_id: str) -> Json:
         "features": list(run.features),
         "failure_reason": run.failure_reason,
         "flow_run_id": run.flow_run_id,
+        "retry_of": run.retry_of,
         "push": None if run.push is None else {"remote": run.push, "error": run.push_error},
         "tokens": token_split(totals),
         "cost": money(totals.cost),

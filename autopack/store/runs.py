@@ -93,7 +93,7 @@ def create_run(db: Database, new: NewRun, phases: Sequence[tuple[str, str]]) -> 
                         "phase_id": phase_id,
                         "ordinal": ordinal,
                         "tier": tier,
-                        "state": PhaseState.QUEUED,
+                        **_first_state(new, phase_id, created_at),
                     }
                     for ordinal, (phase_id, tier) in enumerate(phases)
                 ],
@@ -101,6 +101,14 @@ def create_run(db: Database, new: NewRun, phases: Sequence[tuple[str, str]]) -> 
         return get_run(conn, new.run_id)
 
     return db.transact(create)
+
+
+def _first_state(new: NewRun, phase_id: str, at: datetime) -> dict[str, Any]:
+    """A phase is queued, unless it was completed in the run that this one retries."""
+    commit = new.retry.kept.get(phase_id) if new.retry else None
+    if commit is None:
+        return {"state": PhaseState.QUEUED, "commit": None, "finished_at": None}
+    return {"state": PhaseState.COMPLETE, "commit": commit, "finished_at": at}
 
 
 def _columns(new: NewRun) -> dict[str, Any]:
@@ -125,6 +133,10 @@ def _columns(new: NewRun) -> dict[str, Any]:
         "prompt": new.prompt,
         "replay_of": new.replay_of,
         "lane": new.lane,
+        "head_commit": new.retry.head if new.retry else None,
+        "retry_of": new.retry.run_id if new.retry else None,
+        "retry_phase": new.retry.phase if new.retry else None,
+        "retry_attempt": new.retry.attempt if new.retry else None,
         "state": RunState.RUN_CREATED,
     }
 
