@@ -18,7 +18,10 @@ from deployments.cli.serving import check_server
 
 
 def retry(
-    run_id: Annotated[str, Parameter(help="The run that ended, as `autopack runs` lists it.")],
+    run_id: Annotated[
+        str, Parameter(name="RUN-ID", help="The run that ended, as `autopack runs` lists it.")
+    ],
+    /,
     *,
     plan: Annotated[
         str | None, Parameter(help="A plan that differs in phases that are not complete.")
