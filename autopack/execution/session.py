@@ -42,6 +42,7 @@ from autopack.store.recovery import get_revised
 from autopack.store.runs import (
     AttemptRow,
     RunRow,
+    count_recovery,
     get_attempts,
     get_run,
     move_run,
@@ -290,7 +291,7 @@ def open_session(
                 environ=os.environ,
             )
         )
-        db.transact(lambda conn: _enter(conn, session, flow_run_id, fingerprint))
+        db.transact(lambda conn: _enter(conn, session, flow_run_id, fingerprint, acquired))
     except BaseException:
         keeper.close()
         if acquired.previous is None or acquired.was_released:
@@ -318,10 +319,16 @@ def close_session(session: RunSession, *, give_back: bool = True) -> None:
 
 
 def _enter(
-    conn: Connection, session: RunSession, flow_run_id: str | None, fingerprint: Fingerprint | None
+    conn: Connection,
+    session: RunSession,
+    flow_run_id: str | None,
+    fingerprint: Fingerprint | None,
+    acquired: Acquired,
 ) -> None:
     """Note that the run is under way, where, with which tools, and what it started from."""
     run = get_run(conn, session.run_id)
+    if acquired.previous is not None and not acquired.was_released:
+        count_recovery(conn, session.lease)
     if fingerprint is not None:
         record_fingerprint(conn, session.lease, fingerprint)
     if run.state is not RunState.PHASE_EXECUTION:

@@ -98,6 +98,7 @@ class RunRow:
     retry_phase: str | None = None
     retry_attempt: int | None = None
     recoveries: int = 0
+    recoveries_at_progress: int = 0
     recovery_tries: int = 0
     recovery_tried_at: datetime | None = None
     database_id: str | None = None

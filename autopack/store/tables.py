@@ -133,8 +133,9 @@ runs = sa.Table(
     sa.Column("retry_phase", sa.String(64)),
     sa.Column("retry_attempt", sa.Integer),
     # How often it was taken from a holder that had fallen silent, by nobody's order.
-    # Since its last attempt that ended.
     sa.Column("recoveries", sa.Integer, nullable=False, server_default="0"),
+    # What that was when its last attempt ended: only those since then count.
+    sa.Column("recoveries_at_progress", sa.Integer, nullable=False, server_default="0"),
     # How often that was tried since it last succeeded, and when.
     sa.Column("recovery_tries", sa.Integer, nullable=False, server_default="0"),
     sa.Column("recovery_tried_at", UtcDateTime),

@@ -16,6 +16,7 @@ from autopack.execution.stored import source_of, unfinished
 from autopack.execution.view import run_view
 from autopack.settings import Settings
 from autopack.store.engine import Database
+from autopack.store.holders import Holder
 from autopack.store.recovery import get_normalisation
 from autopack.workspace.source import SourceRepository
 from deployments.cli.executing import INTERRUPTED, execute, exit_code
@@ -76,6 +77,7 @@ def run(
         db=db,
         settings=settings,
         clock=SystemClock(),
+        starter=Holder.of_this_process(),
     )
     if Path(stored.repo).exists() and SourceRepository.open(stored.repo).is_dirty():
         note(
