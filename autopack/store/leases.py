@@ -80,8 +80,8 @@ def acquire(db: Database, run_id: str, holder: Holder, seconds: float) -> Acquir
             sa.select(leases).where(leases.c.run_id == run_id).with_for_update()
         ).one()
         # Whoever only intends to see it executed does not hold it.
-        held = row.holder is not None and row.token > 0
-        previous = Holder.from_json(row.holder) if held else None
+        former = row.holder if row.token > _INTENDED else None
+        previous = None if former is None else Holder.from_json(former)
         if (
             previous
             and row.expires_at
