@@ -18,7 +18,7 @@ from autopack.execution.prescriptions import carry_out
 from autopack.execution.retry import inherited
 from autopack.execution.session import RunSession
 from autopack.execution.spending import Allowance, within
-from autopack.execution.spool import BuildEnd, spool_folder, write_end
+from autopack.execution.spool import BuildEnd, make_spool, spool_folder, write_end
 from autopack.execution.stopping import in_thread
 from autopack.execution.straying import builder_context, look
 from autopack.homes import home_id
@@ -126,6 +126,8 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         # Made on another machine, and never pushed.
         start = Start(session.head(), start.hint)
     session.workspace.reset(start.commit)
+    make_spool(session.folder, phase_id, last + 1)
+    session.mirror.set_aside(session.mirror.attempt_ref(session.run_id, phase_id, last + 1))
 
     def write(conn: Connection) -> AttemptRow | Decision:
         budgets.lock_campaign(conn, session.run_id)
@@ -201,7 +203,6 @@ async def build(session: RunSession, phase_id: str, number: int) -> str | None:
     """
     phase, attempt = session.phase(phase_id), session.attempt(phase_id, number)
     spool = spool_folder(session.folder, attempt.phase_id, attempt.attempt)
-    spool.mkdir(parents=True, exist_ok=True, mode=0o700)
     allowance = Allowance(session, phase, number)
     began = session.clock.monotonic()
     request = _request(session, phase, attempt, allowance)

@@ -16,7 +16,7 @@ from autopack.workspace.process import Exit
 async def prepare_environment(session: RunSession) -> RunEnvironment:
     """Install what the project needs, or find it installed. Raises EnvironmentFailed."""
     undo_unfinished(session)
-    log = session.folder / "spool" / "setup.log"
+    log = session.folder / "setup.log"  # not among the spools of phases, which have any name
 
     async def run_step(argv: Command, cwd: Path, env: Mapping[str, str], label: str) -> Exit:
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

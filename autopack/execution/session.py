@@ -248,7 +248,7 @@ def open_session(
             # Left by a run of this name that another database had, and whose folder is gone.
             mirror.set_aside(*run_refs(run_folder.name))
         fetch_missing(mirror, source, run, attempts)
-        Recorder(db, run_folder).ingest()
+        Recorder(db, run_folder, run_id=run_id).ingest()
         count_returned(db, settings, environ=os.environ, run_id=run_id)
         recover(
             db,

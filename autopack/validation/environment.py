@@ -127,13 +127,14 @@ def _notes_if_ready(
     """The notes of the environment that was made from exactly this; None when there is none."""
     try:
         record = json.loads(ready.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        found, modules, notes = record["key"], list(record["modules"]), tuple(record["notes"])
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
-    if record.get("key") != key or (venv is not None and not (venv / "pyvenv.cfg").is_file()):
+    if found != key or (venv is not None and not (venv / "pyvenv.cfg").is_file()):
         return None
-    if not all((workspace / folder).is_dir() for folder in record["modules"]):
+    if not all((workspace / folder).is_dir() for folder in modules):
         return None
-    return tuple(record["notes"])
+    return notes
 
 
 def _write(ready: Path, record: Mapping[str, object]) -> None:

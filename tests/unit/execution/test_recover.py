@@ -46,10 +46,17 @@ def state_of(ground: Any) -> tuple[list[AttemptState], PhaseState]:
 
 
 def test_an_attempt_that_had_not_begun_to_build_is_interrupted(ground: Any) -> None:
-    ground.start()
+    ground.spool(ground.start())
     recover_run(ground)
     assert state_of(ground) == ([AttemptState.INTERRUPTED], PhaseState.QUEUED)
     assert token_totals(ground.db, "r").unreconciled_calls == 0
+
+
+def test_what_a_spool_that_is_gone_had_to_tell_is_unknown(ground: Any) -> None:
+    ground.start()
+    recover_run(ground)
+    assert state_of(ground) == ([AttemptState.INTERRUPTED], PhaseState.QUEUED)
+    assert token_totals(ground.db, "r").unreconciled_calls == 1
 
 
 def test_what_a_build_spent_before_it_was_cut_off_is_counted(ground: Any) -> None:
