@@ -27,7 +27,7 @@ from autopack.store.runs import get_run
 from autopack.store.states import RunState
 from autopack.workspace import leftovers
 from flows.run import execute_run
-from flows.waiting import has_stopped, may_go_on, wait_for_end, wait_while_held
+from flows.waiting import has_stopped, may_go_on, wait_for_end, wait_until_due, wait_while_held
 
 Executor = Literal["inline", "process", "deployment"]
 DEPLOYMENT = "execute-run/run"
@@ -101,7 +101,7 @@ async def _in_processes(
         )
         if status > 0:
             raise failed
-        run = await wait_while_held(run_id, db=db)
+        run = await wait_until_due(run_id, db=db, settings=settings)
         if run is None or has_stopped(run):
             return
         if not claim_recovery(db, run_id, seen=seen):
@@ -155,7 +155,7 @@ async def _at_workers(
         ended = await wait_for_end(run_id, flow_run.id, db=db, clock=SystemClock())
         if ended is None:
             return
-        run = await wait_while_held(run_id, db=db)
+        run = await wait_until_due(run_id, db=db, settings=settings)
         if run is None or has_stopped(run):
             return
         said = f"the flow run of {run_id} ended as {ended.name}: {ended.message or 'no reason'}"
@@ -169,7 +169,8 @@ async def submit(
 ) -> FlowRun:
     """Have a worker execute the run, without waiting; asking twice starts one flow run."""
     # A new one only when an earlier one got hold of the run and lost it, or was found dead.
-    key = f"{run_id}:{token_of(db, run_id)}:{get_run(db, run_id).recoveries}"
+    run = get_run(db, run_id)
+    key = f"{run_id}:{token_of(db, run_id)}:{run.recoveries}:{run.recovery_tries}"
     while True:
         flow_run = await arun_deployment(
             DEPLOYMENT,

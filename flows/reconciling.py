@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import WorkPoolStatus
 from prefect.exceptions import ObjectNotFound
 
 from autopack.clock import SystemClock
-from autopack.execution.reconciling import claim_recovery
+from autopack.execution.reconciling import claim_recovery, seconds_until_due
 from autopack.execution.session import is_stopping
 from autopack.settings import Settings
 from autopack.store.engine import Database
@@ -94,6 +94,8 @@ async def _go_on_with(
 async def _go_on(
     run_id: str, db: Database, settings: Settings, *, at_worker: bool
 ) -> _Outcome | None:
+    if seconds_until_due(db, run_id, settings.lease_seconds) > 0:
+        return None
     if not claim_recovery(db, run_id, seen=get_run(db, run_id).recoveries):
         return _Outcome.CLOSED if await close_dead(run_id, db, settings) else None
     if at_worker:

@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import State
 
 from autopack.clock import Clock, SystemClock
 from autopack.errors import DatabaseRefused, WorkFailed
-from autopack.execution.reconciling import claim_recovery, give_up
+from autopack.execution.reconciling import claim_recovery, give_up, seconds_until_due
 from autopack.execution.session import is_stopping
 from autopack.settings import Settings
 from autopack.store.engine import Database
@@ -78,6 +78,18 @@ async def wait_while_held(run_id: str, *, db: Database) -> RunRow | None:
             get_run_logger().warning("no answer about run %s: %s", run_id, error.message)
         await asyncio.sleep(GLANCE_SECONDS)
     return None
+
+
+async def wait_until_due(run_id: str, *, db: Database, settings: Settings) -> RunRow | None:
+    """As `wait_while_held`, and then for as long as the run is to be left alone."""
+    run = await wait_while_held(run_id, db=db)
+    while run is not None and not has_stopped(run):
+        pause = seconds_until_due(db, run_id, settings.lease_seconds)
+        if pause <= 0:
+            break
+        await asyncio.sleep(min(pause, GLANCE_SECONDS))
+        run = await wait_while_held(run_id, db=db)
+    return run
 
 
 async def may_go_on(

@@ -15,6 +15,7 @@ from autopack.plan.model import PhaseSpec
 from autopack.recovery.doctor.endpoint import Endpoint
 from autopack.settings import Settings
 from autopack.store.engine import Database
+from autopack.store.holders import Holder
 from autopack.store.states import RunState
 
 
@@ -22,7 +23,12 @@ from autopack.store.states import RunState
 async def prepare_run(request: prepare.RunRequest, db: Database, settings: Settings) -> str:
     """Check the plan, the repository and the builder, and store the run. Returns its id."""
     run = await asyncio.to_thread(
-        prepare.prepare_run, request, db=db, settings=settings, clock=SystemClock()
+        prepare.prepare_run,
+        request,
+        db=db,
+        settings=settings,
+        clock=SystemClock(),
+        starter=Holder.of_this_process(),
     )
     return run.run_id
 

@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from autopack.builders.bounds import Bounds, ended_early
 from autopack.builders.isolation import isolated_environment
@@ -224,7 +224,8 @@ class CommandLineAgent(ABC):
     def _noted(self, spool: Path) -> tuple[str, str]:
         note: dict[str, str | None] = {}
         with contextlib.suppress(OSError, ValueError):  # the agent was never started
-            note = json.loads((spool / _NOTE).read_text(encoding="utf-8"))
+            read = json.loads((spool / _NOTE).read_text(encoding="utf-8"))
+            note = cast("dict[str, str | None]", read if isinstance(read, dict) else {})
         model = note.get("model") or self.model
         return note.get("provider") or self.provider(model), model or ""
 
@@ -291,9 +292,11 @@ def _write_calls(spool: Path, calls: Sequence[ModelCall]) -> None:
 
 
 def _read_calls(spool: Path) -> list[ModelCall] | None:
-    """The calls noted at the end of a build; None when it was cut off."""
-    path = spool / _CALLS
-    if not path.exists():
+    """The calls noted at the end of a build; None when it was cut off, or the note cannot be read:
+    then its output tells.
+    """
+    try:
+        noted = json.loads((spool / _CALLS).read_text(encoding="utf-8"))
+        return [ModelCall(**call | {"exactness": Exactness(call["exactness"])}) for call in noted]
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-    noted = json.loads(path.read_text(encoding="utf-8"))
-    return [ModelCall(**call | {"exactness": Exactness(call["exactness"])}) for call in noted]

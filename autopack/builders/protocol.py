@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from autopack.errors import WorkFailed
+
 if TYPE_CHECKING:
     from autopack.plan.model import Plan
     from autopack.plan.values import Command
@@ -51,6 +53,15 @@ class ModelCall:
     def taken_in(self) -> int:
         """Everything that was sent: fresh, read from the cache, written to it."""
         return (self.input or 0) + (self.cache_read or 0) + (self.cache_write or 0)
+
+
+class UnreadableSpool(WorkFailed):
+    """A spool holds lines that nobody wrote: ``calls`` are those that could be read."""
+
+    def __init__(self, message: str, calls: Sequence[ModelCall], unread: Sequence[str]) -> None:
+        super().__init__(message)
+        self.calls = tuple(calls)
+        self.unread = tuple(unread)
 
 
 MOST_TOKENS = 10**10

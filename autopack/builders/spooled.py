@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TextIO
 
-from autopack.builders.protocol import ModelCall
+from autopack.builders.protocol import ModelCall, UnreadableSpool
 from autopack.builders.recording import RecordedCall
 
 SPOOL = "builder.out"
@@ -19,14 +19,22 @@ def write_record(spool: TextIO, record: dict[str, object]) -> None:
 
 
 def read_calls(folder: Path) -> tuple[ModelCall, ...]:
-    """The calls spooled so far; a line cut off by a kill was not a call that ended."""
+    """The calls spooled so far; a line cut off by a kill was not a call that ended.
+
+    Raises UnreadableSpool with the calls that could be read.
+    """
     path = folder / SPOOL
     if not path.exists():
         return ()
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    records = (json.loads(line) for line in lines)
-    return tuple(
-        RecordedCall.model_validate(record["call"]).as_model_call()
-        for record in records
-        if "call" in record
-    )
+    calls: list[ModelCall] = []
+    unread: list[str] = []
+    for line in path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")[:-1]:
+        try:
+            record = json.loads(line)
+            if "call" in record:
+                calls.append(RecordedCall.model_validate(record["call"]).as_model_call())
+        except (ValueError, TypeError):
+            unread.append(line)
+    if unread:
+        raise UnreadableSpool(f"{len(unread)} lines of {SPOOL} cannot be read", calls, unread)
+    return tuple(calls)

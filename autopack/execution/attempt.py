@@ -16,10 +16,11 @@ from autopack.execution.containing import is_of_content
 from autopack.execution.disk import wait_for_room
 from autopack.execution.judging import judge, phase_checks
 from autopack.execution.prescriptions import carry_out
+from autopack.execution.retry import inherited
 from autopack.execution.session import RunSession
 from autopack.execution.snapshotting import note_unrecorded, record_tree
 from autopack.execution.spending import Allowance, within
-from autopack.execution.spool import BuildEnd, spool_folder, write_end
+from autopack.execution.spool import BuildEnd, make_spool, spool_folder, write_end
 from autopack.execution.stopping import in_thread
 from autopack.execution.straying import builder_context, look
 from autopack.homes import home_id
@@ -44,6 +45,7 @@ from autopack.store.recovery import count_replans, get_consultations, get_mitiga
 from autopack.store.runs import (
     AttemptRow,
     Findings,
+    RunRow,
     finish_attempt,
     get_attempts,
     get_phases,
@@ -127,12 +129,16 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         return deferred
     same = [attempt for attempt in attempts if attempt.revision == phase.revision]
     start = starting_point(same, session.head(), _advice(session, attempts))
+    if not attempts:
+        start = _inherited_start(session, run, phase_id) or start
     if not session.mirror.has(start.commit):
         # Made on another machine, and never pushed.
         start = Start(session.head(), start.hint)
     if not _check_out(session, start.commit):
         start = Start(session.head(), start.hint)
         session.workspace.reset(start.commit)
+    make_spool(session.folder, phase_id, last + 1)
+    session.mirror.set_aside(session.mirror.attempt_ref(session.run_id, phase_id, last + 1))
 
     def write(conn: Connection) -> AttemptRow | Decision:
         budgets.lock_campaign(conn, session.run_id)
@@ -186,6 +192,15 @@ def _check_out(session: RunSession, commit: str) -> bool:
     return True
 
 
+def _inherited_start(session: RunSession, run: RunRow, phase_id: str) -> Start | None:
+    """Where the first attempt at a phase begins that failed in the run that this one retries."""
+    failed, commit = inherited(session.db, run, phase_id)
+    if not failed:
+        return None
+    hint = starting_point(failed, session.head()).hint
+    return Start(commit or session.head(), f"In the earlier run {run.retry_of}:\n{hint}")
+
+
 def _ask_provider(session: RunSession) -> Decision | None:
     """Why the build may not start while its provider is in trouble; None when it may."""
     at = session.clock.monotonic()
@@ -210,7 +225,6 @@ async def build(session: RunSession, phase_id: str, number: int) -> str | None:
     """
     phase, attempt = session.phase(phase_id), session.attempt(phase_id, number)
     spool = spool_folder(session.folder, attempt.phase_id, attempt.attempt)
-    spool.mkdir(parents=True, exist_ok=True, mode=0o700)
     allowance = Allowance(session, phase, number)
     began = session.clock.monotonic()
     request = _request(session, phase, attempt, allowance)

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from autopack.builders.protocol import Builder, BuildStatus
+from autopack.execution.spend import Spend, keep_unread, read_spend
 from autopack.execution.spool import BuildEnd, spool_folder
 from autopack.recovery.providers import provider_failure, told_status
 from autopack.redaction import Redactor
@@ -45,14 +46,15 @@ def close_built(
     """
     recorder = Recorder(db, run_folder)
     spool = spool_folder(run_folder, attempt.phase_id, attempt.attempt)
+    spend = read_spend(builder, spool)
     cause = provider_failure(
         end,
-        calls=len(builder.calls(spool)),
+        calls=len(spend.calls),
         has_provider=getattr(builder, "provider", None) is not None,
     )
 
     def write(conn: Connection) -> None:
-        _record_spend(recorder, conn, attempt, builder, run_folder)
+        _record_spend(recorder, conn, lease, attempt, spend)
         finish_build(
             conn,
             lease,
@@ -79,6 +81,7 @@ def close_built(
             )
 
     db.transact(write)
+    keep_unread(spend, spool)
     redactor.folder(spool)
 
 
@@ -99,12 +102,14 @@ def close_interrupted(
     stays unreconciled until that comes back.
     """
     recorder = Recorder(db, run_folder)
+    spool = spool_folder(run_folder, attempt.phase_id, attempt.attempt)
+    spend = None if spool_is_elsewhere else read_spend(builder, spool)
 
     def write(conn: Connection) -> None:
-        if spool_is_elsewhere:
+        if spend is None:
             settle(conn, attempt.run_id, attempt.phase_id, attempt.attempt)
         else:
-            _record_spend(recorder, conn, attempt, builder, run_folder)
+            _record_spend(recorder, conn, lease, attempt, spend)
         finish_attempt(
             conn, lease, attempt.phase_id, attempt.attempt, state=AttemptState.INTERRUPTED
         )
@@ -119,7 +124,9 @@ def close_interrupted(
         move_phase(conn, lease, attempt.phase_id, PhaseState.QUEUED)
 
     db.transact(write)
-    redactor.folder(spool_folder(run_folder, attempt.phase_id, attempt.attempt))
+    if spend is not None:
+        keep_unread(spend, spool)
+    redactor.folder(spool)
 
 
 def commit_message(attempt: AttemptRow, instructions: str) -> str:
@@ -133,24 +140,28 @@ def readable(path: str) -> str:
 
 
 def _record_spend(
-    recorder: Recorder,
-    conn: Connection,
-    attempt: AttemptRow,
-    builder: Builder,
-    run_folder: Path,
+    recorder: Recorder, conn: Connection, lease: Lease, attempt: AttemptRow, spend: Spend
 ) -> None:
     """Bring the calls that the spool tells of into the ledger; known ones are not added again.
 
     In the caller's transaction: an attempt never closes without its spend. Calls that the ledger
     refuses for what they say wait in the run's spool and hold the attempt up no longer.
     """
-    spool = spool_folder(run_folder, attempt.phase_id, attempt.attempt)
     events = builder_events(
-        builder.calls(spool),
+        spend.calls,
         run_id=attempt.run_id,
         phase_id=attempt.phase_id,
         attempt=attempt.attempt,
     )
     intent = Intent(attempt.run_id, attempt.phase_id, attempt.attempt)
-    recorder.record_in(conn, events, closes=intent)
+    recorder.record_in(conn, events, closes=None if spend.problem else intent)
+    if spend.problem:
+        record_decision(
+            conn,
+            lease,
+            attempt.phase_id,
+            attempt.attempt,
+            "unreconciled",
+            f"what it spent is not all known: {spend.problem}",
+        )
     settle(conn, attempt.run_id, attempt.phase_id, attempt.attempt)

@@ -55,7 +55,7 @@ async def install(
     Raises EnvironmentFailed.
     """
     place, where = workspace or session.workspace, folder or session.folder
-    log = where / "spool" / "setup.log"
+    log = where / "setup.log"  # not among the spools of phases, which have any name
 
     async def run_step(argv: Command, cwd: Path, env: Mapping[str, str], label: str) -> Exit:
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -173,7 +173,7 @@ async def _run_those(
 
 
 def _spool(session: RunSession) -> Path:
-    return session.folder / "spool" / "_final"  # no phase is called so
+    return session.folder / "final-check"
 
 
 def _told(failed: tuple[str, FailedCheck], head: str) -> str:

@@ -25,6 +25,7 @@ from autopack.settings import Settings
 from autopack.store.budgets import campaign_level
 from autopack.store.engine import Database
 from autopack.store.folder_note import find_folder
+from autopack.store.holders import Holder
 from autopack.store.recovery import record_normalisation
 from autopack.store.runs import NewRun, RunRow, create_run, find_run
 from autopack.validation.detect import detect, inferred_checks
@@ -33,6 +34,9 @@ from autopack.workspace.mirror import Mirror
 from autopack.workspace.remote import Remote
 from autopack.workspace.source import SourceRepository
 from autopack.workspace.workspace import Workspace
+
+_START_LEASES = 10
+"""For how many lengths of a lease a process may be about to take a run that it stored."""
 
 AT_CAP = ("fail", "ask")
 
@@ -94,13 +98,23 @@ def read_source(source: str, *, what: str = "plan") -> tuple[str, str]:
     return read_plan_text(path, what=what), str(path)
 
 
-def prepare_run(request: RunRequest, *, db: Database, settings: Settings, clock: Clock) -> RunRow:
+def prepare_run(
+    request: RunRequest,
+    *,
+    db: Database,
+    settings: Settings,
+    clock: Clock,
+    starter: Holder | None = None,
+) -> RunRow:
     """Check the request and store the run; the same request with the same id is stored once.
 
+    ``starter`` is the process that will have it executed: see `create_run`.
     Raises an AutopackError that names the field at fault; then nothing has been stored.
     """
     new, phases, made = check_request(request, db=db, settings=settings, clock=clock)
-    run = create_run(db, new, phases=phases)
+    run = create_run(
+        db, new, phases, starter=starter, seconds=_START_LEASES * settings.lease_seconds
+    )
     if made is not None:
         text, found = made
         db.transact(lambda conn: record_normalisation(conn, run.run_id, text, found))

@@ -22,7 +22,7 @@ from autopack.store.engine import Database
 from autopack.store.folder_note import note_of, our_folders
 from autopack.store.leases import abandoned_runs, holder_of
 from autopack.store.rows import RunRow
-from autopack.store.runs import count_recovery, find_run, get_run
+from autopack.store.runs import find_run, get_run, note_recovery_try
 from autopack.store.states import RunState
 from autopack.telemetry.recorder import ingest_all
 from autopack.workspace import leftovers
@@ -33,7 +33,10 @@ from autopack.workspace.scratch import Scratch
 from autopack.workspace.workspace import Workspace
 
 MOST_RECOVERIES = 3
-"""How often a run is resumed for a holder that fell silent, before it is closed."""
+"""How often a run is resumed for a holder that fell silent without completing an attempt, before
+it is closed."""
+
+_LONGEST_PAUSE = 3600.0
 
 GRACE = timedelta(days=7)
 """How long the folder of a run that the database no longer knows is kept."""
@@ -61,25 +64,47 @@ def abandoned_here(db: Database) -> list[str]:
 
 
 def claim_recovery(db: Database, run_id: str, *, seen: int) -> bool:
-    """Whether a run whose holder died may go on, now counted; False when it did often enough.
+    """Whether a run whose holder died may be resumed, a try that is now noted; False when it was
+    resumed often enough without completing an attempt since.
 
-    ``seen`` is how many recoveries had been counted when that holder was set to work: of several
-    who find it dead, one counts.
+    The try counts once it has taken the run over: one that finds the remote unreachable says
+    nothing about the run. ``seen`` is how many recoveries had been counted when the dead holder
+    was set to work; where there are more, another resumed the run already.
     """
     run = get_run(db, run_id)
     if run.recoveries > seen:
         return True
-    if run.recoveries >= MOST_RECOVERIES:
+    if _since_progress(run) >= MOST_RECOVERIES:
         return False
-    count_recovery(db, run_id, seen=seen)
+    note_recovery_try(db, run_id)
     return True
+
+
+def seconds_until_due(db: Database, run_id: str, lease_seconds: float) -> float:
+    """How long to leave a run alone before it is resumed: longer after every try and recovery
+    since it last completed an attempt, up to an hour; 0 where there was none.
+    """
+    run = get_run(db, run_id)
+    before = _since_progress(run) + run.recovery_tries
+    if before == 0 or run.recovery_tried_at is None:
+        return 0.0
+    pause = min(lease_seconds * 2 ** min(before - 1, 16), _LONGEST_PAUSE)
+    with db.read() as conn:
+        passed = (db.now(conn) - run.recovery_tried_at).total_seconds()
+    # A clock that was set back makes nobody wait for longer than that.
+    return max(0.0, min(pause - passed, pause))
+
+
+def _since_progress(run: RunRow) -> int:
+    return run.recoveries - run.recoveries_at_progress
 
 
 def give_up(db: Database, run_id: str, *, settings: Settings, clock: Clock) -> bool:
     """Close a run that died as often as a run may; False when somebody took it, or ended it, in
     this moment.
     """
-    reason = f"its process died or fell silent {get_run(db, run_id).recoveries + 1} times"
+    died = _since_progress(get_run(db, run_id)) + 1
+    reason = f"its process died or fell silent {died} times without completing an attempt"
     state = RunState.DONE_FAILED_ENVIRONMENT
     try:
         end_abandoned(run_id, state, reason, db=db, settings=settings, clock=clock)

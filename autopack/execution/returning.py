@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from autopack.builders.registry import make_builder
 from autopack.errors import BadInput
+from autopack.execution.spend import read_spend
 from autopack.execution.spool import spool_folder
 from autopack.homes import home_id
 from autopack.redaction import Redactor, environment_secrets
@@ -42,13 +43,16 @@ def count_returned(
         except BadInput:
             continue
         spool = spool_folder(folder, attempt.phase_id, attempt.attempt)
+        spend = read_spend(builder, spool)
         events = builder_events(
-            builder.calls(spool),
+            spend.calls,
             run_id=attempt.run_id,
             phase_id=attempt.phase_id,
             attempt=attempt.attempt,
         )
-        intent = Intent(attempt.run_id, attempt.phase_id, attempt.attempt)
+        intent = None
+        if spend.problem is None:
+            intent = Intent(attempt.run_id, attempt.phase_id, attempt.attempt)
         new += Recorder(db, folder).record(events, closes=intent).new
         db.transact(
             lambda conn, one=attempt: settle(

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from autopack.durable import flush_files, write_whole
 from autopack.workspace.files import remove_tree
@@ -46,10 +47,12 @@ class Savepoint:
         """The savepoint of a process that died before it kept or undid its installs."""
         try:
             kept = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            if not isinstance(kept, dict):
+                raise ValueError(kept)
+        except (FileNotFoundError, ValueError):
             remove_tree(folder)
             return None
-        return cls(folder, kept)
+        return cls(folder, cast("dict[str, str | None]", kept))
 
     def restore(self) -> None:
         """Have every folder as it was. May be repeated when it was cut off."""

@@ -44,6 +44,7 @@ from autopack.store.runs import (
     AttemptRow,
     Findings,
     RunRow,
+    count_recovery,
     get_attempts,
     get_run,
     move_run,
@@ -255,7 +256,7 @@ def open_session(
             # Left by a run of this name that another database had, and whose folder is gone.
             mirror.set_aside(*run_refs(run_folder.name))
         fetch_missing(mirror, source, run, attempts)
-        Recorder(db, run_folder).ingest()
+        Recorder(db, run_folder, run_id=run_id).ingest()
         count_returned(db, settings, environ=os.environ, run_id=run_id)
         recover(
             db,
@@ -299,7 +300,7 @@ def open_session(
                 environ=os.environ,
             )
         )
-        db.transact(lambda conn: _enter(conn, session, flow_run_id, fingerprint))
+        db.transact(lambda conn: _enter(conn, session, flow_run_id, fingerprint, acquired))
     except BaseException:
         keeper.close()
         if acquired.previous is None or acquired.was_released:
@@ -327,10 +328,16 @@ def close_session(session: RunSession, *, give_back: bool = True) -> None:
 
 
 def _enter(
-    conn: Connection, session: RunSession, flow_run_id: str | None, fingerprint: Fingerprint | None
+    conn: Connection,
+    session: RunSession,
+    flow_run_id: str | None,
+    fingerprint: Fingerprint | None,
+    acquired: Acquired,
 ) -> None:
     """Note that the run is under way, where, with which tools, and what it started from."""
     run = get_run(conn, session.run_id)
+    if acquired.previous is not None and not acquired.was_released:
+        count_recovery(conn, session.lease)
     if fingerprint is not None:
         record_fingerprint(conn, session.lease, fingerprint)
     if run.state is not RunState.PHASE_EXECUTION:

@@ -7,12 +7,16 @@ disk: a run that died just after a build knows that it need not be paid for agai
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
+from pydantic import TypeAdapter
+
+from autopack.asides import set_aside
 from autopack.builders.protocol import BuildResult, BuildStatus, EndedBy
 from autopack.durable import flush_files, write_whole
+from autopack.errors import Refused
 
 _END = "build.json"
 
@@ -58,11 +62,32 @@ def write_end(spool: Path, result: BuildResult, worktree: Path | None = None) ->
 def read_end(spool: Path) -> BuildEnd | None:
     """How the build ended, or None when it was cut off."""
     path = spool / _END
-    if not path.exists():
+    try:
+        # A note of an earlier version has fewer fields, one of a later version may have more.
+        return TypeAdapter(BuildEnd).validate_json(path.read_bytes())
+    except FileNotFoundError:
         return None
-    note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    # A note of an earlier version has fewer fields, one of a later version may have more.
-    known = {one.name: note[one.name] for one in fields(BuildEnd) if one.name in note}
-    known["status"] = BuildStatus(note["status"])
-    known["ended_by"] = EndedBy(note.get("ended_by", EndedBy.BUILDER))
-    return BuildEnd(**known)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        set_aside(path, run_folder_of(spool), f"it does not say how a build ended: {reason}")
+        return None
+
+
+def make_spool(run_folder: Path, phase_id: str, attempt: int) -> Path:
+    """The folder of an attempt that is about to be started, empty.
+
+    Its number is new, so what lies there is of another time: of a database that was restored from
+    a backup since. That is set aside and never read.
+    """
+    spool = spool_folder(run_folder, phase_id, attempt)
+    if spool.is_symlink() or (spool.exists() and (not spool.is_dir() or any(spool.iterdir()))):
+        reason = f"attempt {attempt} of {phase_id} is not started yet"
+        if set_aside(spool, run_folder, reason) is None and os.path.lexists(spool):
+            raise Refused(f"{spool} is in the way of a new attempt", field="run_id")
+    spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return spool
+
+
+def run_folder_of(spool: Path) -> Path:
+    """The folder of the run that an attempt's spool is in."""
+    return spool.parent.parent.parent

@@ -65,6 +65,7 @@ def run_view(db: Database, run_id: str) -> Json:
         "failure_reason": run.failure_reason,
         "final_check": run.final_check,
         "flow_run_id": run.flow_run_id,
+        "retry_of": run.retry_of,
         "push": None if run.push is None else {"remote": run.push, "error": run.push_error},
         "tokens": token_split(totals),
         "cost": money(totals.cost),

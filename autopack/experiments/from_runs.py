@@ -175,6 +175,7 @@ def _facts(conn: sa.Connection, run_ids: list[str]) -> dict[str, RunFacts]:
                 unreconciled=open_calls[run_id],
                 starved=_was_starved(row),
                 unpushed=_was_unpushed(row) and len(complete) == len(mine),
+                retry_of=row["retry_of"],
             ),
             plan_hash=row["plan_hash"],
             phases=tuple(phase["phase_id"] for phase in mine),

@@ -29,7 +29,8 @@ class ArmRun:
     """One run of a pair. ``tokens`` is its total; ``unreconciled`` counts calls without a figure.
 
     ``starved``: the budget that it shared with other runs ended it, not its own. ``unpushed``: all
-    its work was done, but its remote did not take it.
+    its work was done, but its remote did not take it. ``retry_of`` is the run whose completed
+    phases it kept, and did not pay for.
     """
 
     run_id: str
@@ -39,6 +40,7 @@ class ArmRun:
     unreconciled: int = 0
     starved: bool = False
     unpushed: bool = False
+    retry_of: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +146,8 @@ def _ends(name: str, arm: ArmRun) -> list[str]:
         return [f"infrastructure failure in {name}: run {arm.run_id} is {arm.state.value}"]
     if arm.unpushed:
         return [f"infrastructure failure in {name}: run {arm.run_id} was not pushed"]
+    if arm.retry_of is not None:
+        return [f"{name} is a retry: run {arm.run_id} kept phases of {arm.retry_of}"]
     if arm.starved:
         return [f"shared budget ended {name}: run {arm.run_id}"]
     if arm.tokens == 0:

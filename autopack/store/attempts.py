@@ -147,6 +147,13 @@ def finish_attempt(
         counts=counts,
         finished_at=now(conn),
     )
+    if state is not AttemptState.INTERRUPTED:
+        runs = tables.runs
+        conn.execute(
+            sa.update(runs)
+            .where(runs.c.run_id == lease.run_id, runs.c.recoveries > runs.c.recoveries_at_progress)
+            .values(recoveries_at_progress=runs.c.recoveries)
+        )
     if state is AttemptState.FAILED:
         log_error(
             conn,

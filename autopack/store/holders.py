@@ -51,9 +51,13 @@ class Holder:
         """The inverse of `to_json`."""
         return cls(data["host"], data["boot_id"], data["pid"], data["started"], data["mark"])
 
+    def is_known_here(self) -> bool:
+        """Whether this machine can tell if the process lives."""
+        return self.host == _host() and self.boot_id == boot_id()
+
     def is_gone(self) -> bool:
         """Whether the process has provably ended; False when that cannot be known from here."""
-        if self.host != _host() or self.boot_id != boot_id():
+        if not self.is_known_here():
             return False  # after a restart of this host, or on another one of the same name
         try:
             process = psutil.Process(self.pid)
@@ -68,7 +72,7 @@ class Holder:
     def describe(self) -> str:
         """Such as ``pid 123 on worker-1 since 2026-01-01 12:00:00 UTC``."""
         text = f"pid {self.pid} on {self.host}"
-        if self.host != _host() or self.boot_id != boot_id():
+        if not self.is_known_here():
             return text  # its boot time is not known here
         since = datetime.fromtimestamp(psutil.boot_time() + self.started, UTC)
         return f"{text} since {since:%Y-%m-%d %H:%M:%S} UTC"

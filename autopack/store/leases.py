@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from autopack.errors import LeaseLost, NotFound, RunHeld
-from autopack.store.engine import Database, insert_new
+from autopack.store.engine import Database, insert_new, now
 from autopack.store.expiry import Moment, lasting
 from autopack.store.holders import Holder
 from autopack.store.states import RunState
@@ -23,12 +24,19 @@ __all__ = [
     "acquire",
     "fence",
     "holder_of",
+    "intend",
     "release",
     "renew",
     "token_of",
 ]
 
 _UNDER_WAY = (RunState.RUN_CREATED, RunState.PHASE_EXECUTION)
+_UNTAKEN = timedelta(seconds=450)
+"""How long a run may wait for its first holder when nobody knows who stored it: ten leases."""
+
+
+_INTENDED = 0
+"""The token of a run that was stored and never taken."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,9 @@ def acquire(db: Database, run_id: str, holder: Holder, seconds: float) -> Acquir
         row = conn.execute(
             sa.select(leases).where(leases.c.run_id == run_id).with_for_update()
         ).one()
-        previous = None if row.holder is None else Holder.from_json(row.holder)
+        # Whoever only intends to see it executed does not hold it.
+        former = row.holder if row.token > _INTENDED else None
+        previous = None if former is None else Holder.from_json(former)
         if (
             previous
             and row.expires_at
@@ -94,6 +104,16 @@ def acquire(db: Database, run_id: str, holder: Holder, seconds: float) -> Acquir
         return Acquired(lease, previous, was_released=bool(previous) and row.expires_at is None)
 
     return db.transact(take)
+
+
+def intend(conn: sa.Connection, run_id: str, holder: Holder, seconds: float) -> None:
+    """Note who sees to it that a new run is taken, and does not hold it: anybody may take it."""
+    until = lasting(conn, seconds)
+    conn.execute(
+        insert_new(conn, leases).values(
+            run_id=run_id, token=_INTENDED, holder=holder.to_json(), **until
+        )
+    )
 
 
 def renew(db: Database, lease: Lease, seconds: float) -> Lease:
@@ -146,7 +166,11 @@ def holder_of(db: Database, run_id: str) -> Holder | None:
     """Who holds the run by a lease that has not expired; None when nobody does."""
     with db.read() as conn:
         row = conn.execute(
-            sa.select(leases).where(leases.c.run_id == run_id, leases.c.expires_at.is_not(None))
+            sa.select(leases).where(
+                leases.c.run_id == run_id,
+                leases.c.token > _INTENDED,
+                leases.c.expires_at.is_not(None),
+            )
         ).first()
         if row is None or Moment(conn).is_past(row.expires_at, row.uptime):
             return None
@@ -154,23 +178,33 @@ def holder_of(db: Database, run_id: str) -> Holder | None:
 
 
 def abandoned_runs(db: Database) -> list[str]:
-    """Runs that were taken and whose holder is provably gone, or let the lease expire: it died or
-    cannot reach the database.
+    """Runs whose holder is provably gone, or let the lease expire: it died or cannot reach the
+    database. And new ones that nobody will take: who stored them is gone, or silent too long.
     """
     query = (
-        sa.select(runs.c.run_id, leases.c.holder, leases.c.expires_at, leases.c.uptime)
-        .join(leases, leases.c.run_id == runs.c.run_id)
-        .where(runs.c.state.in_(_UNDER_WAY), leases.c.expires_at.is_not(None))
+        sa.select(runs.c.run_id, runs.c.created_at, leases)
+        .outerjoin(leases, leases.c.run_id == runs.c.run_id)
+        .where(
+            runs.c.state.in_(_UNDER_WAY),
+            leases.c.expires_at.is_not(None)
+            # The runs of a campaign are started by it, and by it again where it died.
+            | (leases.c.run_id.is_(None) & runs.c.campaign_id.is_(None)),
+        )
         .order_by(runs.c.created_at, runs.c.run_id)
     )
     with db.read() as conn:
-        moment = Moment(conn)
-        held = conn.execute(query).all()
-    return [
-        run_id
-        for run_id, holder, expires_at, by_uptime in held
-        if moment.is_past(expires_at, by_uptime) or Holder.from_json(holder).is_gone()
-    ]
+        moment, at = Moment(conn), now(conn)
+        found = conn.execute(query).all()
+    return [row.run_id for row in found if _is_abandoned(row, moment, at)]
+
+
+def _is_abandoned(row: sa.Row[Any], moment: Moment, at: datetime) -> bool:
+    if row.token is None:
+        return row.created_at <= at - _UNTAKEN
+    holder, is_past = Holder.from_json(row.holder), moment.is_past(row.expires_at, row.uptime)
+    if row.token == _INTENDED and holder.is_known_here():
+        return holder.is_gone()  # a fleet's run may wait for its turn for days
+    return is_past or holder.is_gone()
 
 
 def token_of(db: Database, run_id: str) -> int:

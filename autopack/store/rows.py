@@ -16,6 +16,22 @@ AtCap = Literal["fail", "ask"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Retry:
+    """What a run takes over from the run it retries.
+
+    ``kept`` are the completed phases with their commits, the last of which is ``head`` (None when
+    nothing is kept). ``phase`` is the first one to be done again, ``attempt`` the one of that
+    phase in the other run whose work it begins with, None for none.
+    """
+
+    run_id: str
+    kept: Mapping[str, str]
+    head: str | None
+    phase: str | None = None
+    attempt: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class NewRun:
     """A run as it is asked for. ``plan_body`` is the plan whose hash is ``plan_hash``."""
 
@@ -40,6 +56,7 @@ class NewRun:
     push: str | None = None
     replay_of: str | None = None
     lane: str | None = None
+    retry: Retry | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +94,11 @@ class RunRow:
     push_error: str | None = None
     replay_of: str | None = None
     lane: str | None = None
+    retry_of: str | None = None
+    retry_phase: str | None = None
+    retry_attempt: int | None = None
     recoveries: int = 0
+    recoveries_at_progress: int = 0
     recovery_tries: int = 0
     recovery_tried_at: datetime | None = None
     database_id: str | None = None

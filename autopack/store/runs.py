@@ -15,7 +15,7 @@ from autopack.errors import BadInput, NotFound, Refused
 from autopack.store import tables
 from autopack.store.attempts import finish_attempt, finish_build, record_decision, start_attempt
 from autopack.store.engine import Database, insert_new, now
-from autopack.store.leases import Lease, fence
+from autopack.store.leases import Holder, Lease, fence, intend
 from autopack.store.reading import (
     find_run,
     get_attempts,
@@ -53,6 +53,7 @@ __all__ = [
     "list_runs",
     "move_phase",
     "move_run",
+    "note_recovery_try",
     "record_decision",
     "request_cancel",
     "run_of_flow",
@@ -65,9 +66,18 @@ __all__ = [
 ]
 
 
-def create_run(db: Database, new: NewRun, phases: Sequence[tuple[str, str]]) -> RunRow:
+def create_run(
+    db: Database,
+    new: NewRun,
+    phases: Sequence[tuple[str, str]],
+    *,
+    starter: Holder | None = None,
+    seconds: float = 0.0,
+) -> RunRow:
     """Store a run with its plan and its phases, given as ``(phase_id, tier)`` in plan order.
 
+    ``starter`` is the process that sees to it that the run is taken, for ``seconds`` where others
+    cannot tell whether it lives: if it dies before, the run counts as abandoned.
     A run of that id that has the same plan, repository and base commit is returned as it is
     stored, so that asking twice is harmless; any other raises BadInput naming ``run_id``.
     """
@@ -95,14 +105,24 @@ def create_run(db: Database, new: NewRun, phases: Sequence[tuple[str, str]]) -> 
                         "phase_id": phase_id,
                         "ordinal": ordinal,
                         "tier": tier,
-                        "state": PhaseState.QUEUED,
+                        **_first_state(new, phase_id, created_at),
                     }
                     for ordinal, (phase_id, tier) in enumerate(phases)
                 ],
             )
+        if starter is not None:
+            intend(conn, new.run_id, starter, seconds)
         return get_run(conn, new.run_id)
 
     return db.transact(create)
+
+
+def _first_state(new: NewRun, phase_id: str, at: datetime) -> dict[str, Any]:
+    """A phase is queued, unless it was completed in the run that this one retries."""
+    commit = new.retry.kept.get(phase_id) if new.retry else None
+    if commit is None:
+        return {"state": PhaseState.QUEUED, "commit": None, "finished_at": None}
+    return {"state": PhaseState.COMPLETE, "commit": commit, "finished_at": at}
 
 
 def _columns(new: NewRun) -> dict[str, Any]:
@@ -127,6 +147,10 @@ def _columns(new: NewRun) -> dict[str, Any]:
         "prompt": new.prompt,
         "replay_of": new.replay_of,
         "lane": new.lane,
+        "head_commit": new.retry.head if new.retry else None,
+        "retry_of": new.retry.run_id if new.retry else None,
+        "retry_phase": new.retry.phase if new.retry else None,
+        "retry_attempt": new.retry.attempt if new.retry else None,
         "state": RunState.RUN_CREATED,
     }
 
@@ -227,17 +251,29 @@ def add_elapsed(conn: sa.Connection, lease: Lease, seconds: float) -> None:
     _set(conn, lease, elapsed_seconds=tables.runs.c.elapsed_seconds + seconds)
 
 
-def count_recovery(db: Database, run_id: str, *, seen: int) -> None:
-    """Count that the run is taken from a holder that died, unless that was done since ``seen``
-    recoveries were counted.
-    """
+def note_recovery_try(db: Database, run_id: str) -> None:
+    """Note that somebody is about to take the run from a holder that died."""
     table = tables.runs
     db.transact(
         lambda conn: conn.execute(
             sa.update(table)
-            .where(table.c.run_id == run_id, table.c.recoveries == seen)
-            .values(recoveries=seen + 1)
+            .where(table.c.run_id == run_id)
+            .values(recovery_tries=table.c.recovery_tries + 1, recovery_tried_at=now(conn))
         )
+    )
+
+
+def count_recovery(conn: sa.Connection, lease: Lease) -> None:
+    """Count that the run was taken from a holder that died, if somebody had noted that try.
+
+    A person who resumes the run is not counted.
+    """
+    fence(conn, lease)
+    table = tables.runs
+    conn.execute(
+        sa.update(table)
+        .where(table.c.run_id == lease.run_id, table.c.recovery_tries > 0)
+        .values(recoveries=table.c.recoveries + 1, recovery_tries=0)
     )
 
 

@@ -129,9 +129,15 @@ runs = sa.Table(
     # The finished run that it replays in its campaign, and with which features.
     sa.Column("replay_of", sa.String(64)),
     sa.Column("lane", sa.String(16)),
+    # The run that it retries from its completed phases, and where its first open phase begins:
+    # with the work of that phase's attempt there, with the branch where that is null.
+    sa.Column("retry_of", sa.String(64)),
+    sa.Column("retry_phase", sa.String(64)),
+    sa.Column("retry_attempt", sa.Integer),
     # How often it was taken from a holder that had fallen silent, by nobody's order.
-    # Since its last attempt that ended.
     sa.Column("recoveries", sa.Integer, nullable=False, server_default="0"),
+    # What that was when its last attempt ended: only those since then count.
+    sa.Column("recoveries_at_progress", sa.Integer, nullable=False, server_default="0"),
     # How often that was tried since it last succeeded, and when.
     sa.Column("recovery_tries", sa.Integer, nullable=False, server_default="0"),
     sa.Column("recovery_tried_at", UtcDateTime),

@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, exc
 
 from autopack.clock import Clock, SystemClock
 from autopack.errors import DatabaseRefused
-from autopack.ids import process_mark
 from autopack.store.connecting import is_contention
 from autopack.store.engine import Database
 from autopack.store.folder_note import our_folders
-from autopack.store.tables import Role
 from autopack.store.usage import UsageEvent, close_intent, record_events, try_record_events
+from autopack.telemetry.ledger_spool import Intent, LedgerSpool
 
+__all__ = ["Intent", "Recorded", "Recorder", "ingest_all"]
+
+_log = logging.getLogger("autopack")
 _BATCH = 5_000
 # What says that an event itself is at fault, and not that the database is away or busy.
 _REFUSED = (exc.IntegrityError, exc.DataError, OverflowError)
-
-
-@dataclass(frozen=True)
-class Intent:
-    """A call that was announced: the ``call``-th of its role in an attempt."""
-
-    run_id: str
-    phase_id: str
-    attempt: int
-    role: Role = "builder"
-    call: int = 1
 
 
 @dataclass(frozen=True)
@@ -52,13 +39,21 @@ class Recorder:
     """Records the calls of one run; safe to use from any thread or process.
 
     Recording never raises for a fault of the database: events that cannot be written are kept
-    in ``spool/ledger.jsonl`` of the run's folder, one a line, until `ingest` brings them in.
+    in ``ledger.jsonl`` of the run's folder, one a line, until `ingest` brings them in: those of
+    ``run_id`` alone, where that is given.
     """
 
-    def __init__(self, db: Database, run_folder: Path, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        run_folder: Path,
+        *,
+        run_id: str | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._db = db
         self._clock = clock or SystemClock()
-        self._spool = run_folder / "spool" / "ledger.jsonl"
+        self._spool = LedgerSpool(run_folder, run_id)
 
     def record(self, events: Iterable[UsageEvent], closes: Intent | None = None) -> Recorded:
         """Record ``events`` and close the intent of their call, in one transaction."""
@@ -104,38 +99,48 @@ class Recorder:
     def _keep(self, events: Iterable[UsageEvent], closes: Intent | None) -> None:
         at = self._clock.now()
         dated = [replace(event, created_at=event.created_at or at) for event in events]
-        _append(self._spool, [*map(_event_line, dated), *_intent_lines(closes)])
+        self._spool.keep(dated, closes)
 
     def ingest(self) -> Recorded:
         """Bring what waits in the spool into the ledger; what is known already adds nothing.
 
-        Events that the ledger refuses for what they say are kept in ``ledger.refused.jsonl``.
+        Events that the ledger refuses for what they say are kept in ``ledger.refused.jsonl``,
+        lines that cannot be read are set aside; the calls they are about stay unreconciled.
         Raises DatabaseRefused, and then everything stays where it is.
         """
         new = spooled = 0
-        for path in _claimed(self._spool):
-            events, intents = _read(path)
+        for path in self._spool.take():
+            waiting = self._spool.read(path)
             refused: list[UsageEvent] = []
-            for start in range(0, len(events), _BATCH):
-                batch = partial(_record_sound, events=events[start : start + _BATCH])
+            for start in range(0, len(waiting.events), _BATCH):
+                batch = partial(_record_sound, events=waiting.events[start : start + _BATCH])
                 added, unsound = self._db.transact(batch)
                 new += added
                 refused += unsound
             if refused:
-                _append(self._spool.with_name("ledger.refused.jsonl"), map(_event_line, refused))
+                self._spool.keep_refused(refused)
                 spooled += len(refused)
-            else:
-                for intent in intents:
+            elif not waiting.unread:
+                for intent in waiting.intents:
                     self._db.transact(partial(_close, intent=intent))
-            path.unlink(missing_ok=True)
+            self._spool.done(path, waiting)
         return Recorded(new, spooled)
 
 
 def ingest_all(db: Database, home: Path) -> Recorded:
-    """Ingest the spool of every run of ``db`` that has its folder in ``home``."""
+    """Ingest the spool of every run of ``db`` that has its folder in ``home``.
+
+    A run of which that fails holds up no other: it is logged, and what waits is left there.
+    """
     new = spooled = 0
-    for _, folder in our_folders(home, db):
-        recorded = Recorder(db, folder).ingest()
+    for run_id, folder in our_folders(home, db):
+        try:
+            recorded = Recorder(db, folder, run_id=run_id).ingest()
+        except DatabaseRefused:
+            raise
+        except Exception:
+            _log.exception("the calls that wait in the folder of run %s are left there", run_id)
+            continue
         new, spooled = new + recorded.new, spooled + recorded.spooled
     return Recorded(new, spooled)
 
@@ -159,78 +164,3 @@ def _record_sound(
 
 def _close(conn: Connection, intent: Intent) -> None:
     close_intent(conn, intent.run_id, intent.phase_id, intent.attempt, intent.role, intent.call)
-
-
-def _append(path: Path, lines: Iterable[str]) -> None:
-    """Add whole lines and wait until the disk has them.
-
-    An ingest may take the file away between the opening and the writing; then nobody may ever
-    look at what was written, so it is written once more. Events count once however often.
-    """
-    text = "".join(f"{line}\n" for line in lines)
-    if not text:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    while True:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "ab") as file:
-            # A torn line of a process that was killed ends here.
-            file.write(f"\n{text}".encode())
-            file.flush()
-            os.fsync(file.fileno())
-            written = os.fstat(file.fileno())
-        try:
-            if os.path.samestat(written, path.stat()):
-                return
-        except FileNotFoundError:
-            continue
-
-
-def _claimed(spool: Path) -> list[Path]:
-    """The spool's files under names that nobody appends to; those of dead ingests included."""
-    with suppress(FileNotFoundError):
-        spool.rename(spool.with_name(f"{spool.name}.{process_mark()}-{os.urandom(4).hex()}"))
-    return sorted(spool.parent.glob(f"{spool.name}.*"))
-
-
-def _event_line(event: UsageEvent) -> str:
-    return json.dumps({"event": vars(event)}, default=_plain)
-
-
-def _intent_lines(intent: Intent | None) -> list[str]:
-    return [] if intent is None else [json.dumps({"closes": vars(intent)})]
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value)
-
-
-def _read(path: Path) -> tuple[list[UsageEvent], list[Intent]]:
-    events: list[UsageEvent] = []
-    intents: list[Intent] = []
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return [], []  # another ingest was here first
-    for line in text.splitlines():
-        try:
-            entry: dict[str, dict[str, Any]] = json.loads(line) if line else {}
-        except ValueError:
-            continue  # torn: its writer was killed, and whoever goes on writes it again
-        if "event" in entry:
-            events.append(_event(entry["event"]))
-        elif "closes" in entry:
-            intents.append(Intent(**entry["closes"]))
-    return events, intents
-
-
-def _event(values: Mapping[str, Any]) -> UsageEvent:
-    cost, at = values["cost"], values["created_at"]
-    read: dict[str, Any] = {
-        **values,
-        "cost": None if cost is None else Decimal(cost),
-        "created_at": None if at is None else datetime.fromisoformat(at),
-    }
-    return UsageEvent(**read)

@@ -238,17 +238,17 @@ def _if_ready(
     """Notes and content of the environment that was made from exactly this; None without one."""
     try:
         record: dict[str, Any] = json.loads(ready.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        found, modules, notes = record["key"], list(record["modules"]), tuple(record["notes"])
+        made = Made(*({path: Stamp(*at) for path, at in record[part].items()} for part in _PARTS))
+    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    if record.get("key") != key or record.get("installs") != installs:
+    if found != key or record.get("installs") != installs:
         return None
     if venv is not None and not (venv / "pyvenv.cfg").is_file():
         return None
-    if not all((workspace / folder).is_dir() for folder in record["modules"]):
+    if not all((workspace / folder).is_dir() for folder in modules):
         return None
-    return tuple(record["notes"]), Made(
-        *({path: Stamp(*at) for path, at in record[part].items()} for part in _PARTS)
-    )
+    return notes, made
 
 
 _PARTS = ("environment", "workspace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class Mirror:
     refs/autopack-base/<run>                 keeps the commit a run started from
     refs/autopack/<run>/<phase>/<attempt>    the commit of an attempt, failed ones included
     refs/autopack-embedded/<commit>          files of a repository that an agent made inside
+    refs/autopack-kept/<run>/<n>             what a run begins with that retries another
     refs/autopack-published/<run>            what the user's repository was last given
     refs/autopack-aside/<unique>/            what was found where a new run's refs had to go
 
@@ -73,8 +75,21 @@ class Mirror:
         Raises RepositoryError when the user's repository has no such commit.
         """
         base_ref = f"refs/autopack-base/{self.name_here(run_id)}"
-        if self.read_ref(base_ref) == commit:
-            return
+        if self.read_ref(base_ref) != commit:
+            self._fetch(commit)
+            self.git.run("update-ref", base_ref, commit)
+
+    def keep(self, run_id: str, commits: Iterable[str]) -> None:
+        """Have ``commits`` of an earlier run, and keep them for ``run_id``, which begins with them.
+
+        Raises RepositoryError when one is neither here nor in the user's repository.
+        """
+        for number, commit in enumerate(commits):
+            if not self.has(commit):
+                self._fetch(commit)
+            self.git.run("update-ref", f"refs/autopack-kept/{run_id}/{number}", commit)
+
+    def _fetch(self, commit: str) -> None:
         git = Git(git_dir=self.git_dir, as_user=True, named=self.source.is_local)
         fetched = git.call(
             *git.fetching("fetch", "--no-write-fetch-head", "--no-auto-maintenance"),
@@ -88,7 +103,6 @@ class Mirror:
                 f"commit {commit} cannot be fetched from {self.source.location}: {lines[-1]}",
                 field="commit",
             )
-        self.git.run("update-ref", base_ref, commit)
 
     def name_here(self, run_id: str) -> str:
         """What the run is called in the refs of this mirror."""

@@ -34,6 +34,11 @@ app.command(
 )
 app.command(f"{_RUNS}:run", name="run", help="Run a plan on a git repository.")
 app.command(f"{_RUNS}:resume", name="resume", help="Go on with a run that was interrupted.")
+app.command(
+    "deployments.cli.retry:retry",
+    name="retry",
+    help="Run what a finished run did not complete, as a new run.",
+)
 app.command(f"{_RUNS}:cancel", name="cancel", help="End a run, wherever it is being worked on.")
 app.command(
     "deployments.cli.approve:approve", name="approve", help="Answer a run that waits for a person."

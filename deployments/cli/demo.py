@@ -25,6 +25,7 @@ def demo(*, as_json: AsJson = False) -> int:
     from autopack.execution.prepare import RunRequest, prepare_run
     from autopack.plan.features import Feature
     from autopack.store.engine import Database
+    from autopack.store.holders import Holder
     from deployments.cli.executing import execute, exit_code
 
     db = Database.open(settings.database_url)
@@ -40,6 +41,7 @@ def demo(*, as_json: AsJson = False) -> int:
         db=db,
         settings=settings,
         clock=SystemClock(),
+        starter=Holder.of_this_process(),
     )
     note(f"sample repository: {repository}")
     view = execute(run.run_id, db=db, server_answers=server_answers)

@@ -8,15 +8,19 @@ from typing import Any
 from rich.markup import escape
 
 from autopack import __version__
+from autopack.asides import list_asides
 from autopack.errors import AutopackError
 from autopack.execution.view import timestamp
 from autopack.plan.features import kill_switches
 from autopack.settings import Settings
 from autopack.store.circuits import list_circuits
 from autopack.store.engine import Database
+from autopack.store.folder_note import foreign_folders
 from autopack.workspace import sandbox
 from deployments.cli.output import AsJson, out, print_json
 from deployments.reaching import server_version, unreachable
+
+_MOST_ASIDES = 20
 
 
 def health(*, as_json: AsJson = False) -> int:
@@ -39,6 +43,7 @@ def health(*, as_json: AsJson = False) -> int:
         },
         "circuits": _circuits(settings) if "error" not in database else [],
         "sandbox": sandboxed,
+        "home": _home(settings, database),
     }
     if as_json:
         print_json(answer)
@@ -66,6 +71,24 @@ def _database(settings: Settings) -> dict[str, Any]:
         "identity": db.identity,
         "schema": db.schema_version(),
         "head": db.head_version(),
+    }
+
+
+def _home(settings: Settings, database: dict[str, Any]) -> dict[str, Any]:
+    """Where things are kept, and what in there is not used: files that could not be read, and
+    folders of other databases, None where this one is not known.
+    """
+    foreign = None
+    if "error" not in database:
+        db = Database.open(settings.database_url)
+        foreign = [str(path) for path in foreign_folders(settings.home, db)]
+    return {
+        "path": str(settings.home),
+        "set_aside": [
+            {"path": str(one.path), "reason": one.reason, "at": timestamp(one.at)}
+            for one in list_asides(settings.home)[:_MOST_ASIDES]
+        ],
+        "of_other_databases": foreign,
     }
 
 
@@ -119,6 +142,11 @@ def _print(answer: dict[str, Any]) -> None:
     for one in answer["circuits"]:
         refused = f", {one['refused']:,} calls refused" if one["refused"] else ""
         out.print(f"circuit   {escape(one['name'])}  {one['state']}{refused}")
+    home = answer["home"]
+    for one in home["set_aside"]:
+        out.print(f"set aside {escape(one['path'])}: {escape(one['reason'])}")
+    if home["of_other_databases"]:
+        out.print(f"not used  {len(home['of_other_databases']):,} folders of other databases")
     if answer["sandbox"] is not None:
         out.print(f"sandbox   {escape(answer['sandbox'])}")
     forced = [name for name, off in answer["kill_switches"].items() if off]

@@ -16,6 +16,7 @@ from autopack.execution.stored import source_of, unfinished
 from autopack.execution.view import run_view
 from autopack.settings import Settings
 from autopack.store.engine import Database
+from autopack.store.holders import Holder
 from autopack.store.recovery import get_normalisation
 from autopack.workspace.source import SourceRepository
 from deployments.cli.executing import INTERRUPTED, execute, exit_code
@@ -55,7 +56,7 @@ def run(
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
     check_server(settings)
-    options, secrets = _configured(builder, settings)
+    options, secrets = configured(builder, settings)
     stored = prepare_run(
         RunRequest(
             plan=plan,
@@ -76,6 +77,7 @@ def run(
         db=db,
         settings=settings,
         clock=SystemClock(),
+        starter=Holder.of_this_process(),
     )
     if Path(stored.repo).exists() and SourceRepository.open(stored.repo).is_dirty():
         note(
@@ -87,7 +89,7 @@ def run(
         note(f"the plan was made from the text, with confidence {made.confidence:.2f}")
         for warning in made.warnings:
             note(f"warning: {warning}")
-    return _execute(stored.run_id, db, settings, as_json)
+    return execute_stored(stored.run_id, db, settings, as_json)
 
 
 def resume(
@@ -103,7 +105,7 @@ def resume(
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
     source_of(unfinished(db, run_id), repo)
-    return _execute(run_id, db, settings, as_json, repo)
+    return execute_stored(run_id, db, settings, as_json, repo)
 
 
 def cancel(
@@ -120,7 +122,7 @@ def cancel(
     return 0
 
 
-def _configured(builder: str | None, settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
+def configured(builder: str | None, settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
     """The options and the secrets of the block in the builder's name; Prefect is asked for one."""
     if "/" not in (builder or ""):
         return {}, {}
@@ -133,9 +135,10 @@ def _configured(builder: str | None, settings: Settings) -> tuple[dict[str, str]
     return block.options, block.secrets
 
 
-def _execute(
+def execute_stored(
     run_id: str, db: Database, settings: Settings, as_json: bool, repo: str | None = None
 ) -> int:
+    """Execute a stored run, show it, and return the exit code."""
     view = execute(run_id, db=db, server_answers=start_server(settings), repo=repo)
     if as_json:
         print_json(view)

@@ -37,6 +37,11 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
         ),
     ),
     ("resume", ("RUN-ID",), ("--repo",)),
+    (
+        "retry",
+        ("RUN-ID",),
+        ("--plan", "--phase", "--from-attempt", "--run-id", "--token-cap", "--set", "--repo"),
+    ),
     ("fleet", (), ("--repo", "--max", "--executor", "--builder", "--set", "--run-id", "--push")),
     (
         "replay",
@@ -213,6 +218,10 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["db", "retain", "--older-than", "999999w"], 2),
     (["resume", "nobody"], 2),
     (["resume", "failed"], 2),
+    (["retry", "nobody"], 2),
+    (["retry", "failed", "--phase", "nobody"], 2),
+    (["retry", "failed", "--from-attempt", "9"], 2),
+    (["retry", "failed", "--plan", "nowhere.yaml"], 2),
     (["cancel", "nobody"], 2),
     (["cancel", "failed"], 2),
     (["plan", "check", "nowhere.yaml"], 2),

@@ -108,7 +108,7 @@ async def test_a_waiter_is_told_of_a_flow_run_that_ended_without_its_run(
     assert (ended.name, ended.message) == ("Crashed", "killed")
 
 
-async def test_of_several_who_find_it_dead_one_counts(
+async def test_those_who_find_it_dead_note_that_and_who_takes_it_counts(
     db: Database, settings: Settings, run_id: str
 ) -> None:
     from prefect.states import Crashed
@@ -117,7 +117,8 @@ async def test_of_several_who_find_it_dead_one_counts(
 
     for _ in range(2):
         assert await may_go_on(run_id, Crashed(), seen=0, db=db, settings=settings)
-    assert get_run(db, run_id).recoveries == 1
+    run = get_run(db, run_id)
+    assert (run.recoveries, run.recovery_tries) == (0, 2)
 
 
 async def test_a_run_that_dies_again_and_again_is_closed(
@@ -127,10 +128,11 @@ async def test_a_run_that_dies_again_and_again_is_closed(
 
     from flows.waiting import may_go_on
 
-    going_on = [
-        await may_go_on(run_id, Crashed(), seen=seen, db=db, settings=settings)
-        for seen in range(MOST_RECOVERIES + 1)
-    ]
+    going_on: list[bool] = []
+    for seen in range(MOST_RECOVERIES + 1):
+        going_on.append(await may_go_on(run_id, Crashed(), seen=seen, db=db, settings=settings))
+        taken = {"recoveries": seen + 1}
+        db.transact(lambda conn, taken=taken: conn.execute(sa.update(runs).values(taken)))
     assert going_on == [True] * MOST_RECOVERIES + [False]
     run = get_run(db, run_id)
     assert run.state is RunState.DONE_FAILED_ENVIRONMENT

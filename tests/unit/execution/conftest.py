@@ -55,7 +55,9 @@ def settings(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch)
 def store(database: Database, settings: Settings) -> Callable[..., str]:
     """Stores a run of a project and returns its id."""
 
-    def storing(project: Project, run_id: str = "r", **more: Any) -> str:
+    def storing(
+        project: Project, run_id: str = "r", *, starter: Holder | None = None, **more: Any
+    ) -> str:
         request = RunRequest(
             plan=str(project.plan),
             repo=str(project.repository),
@@ -63,7 +65,9 @@ def store(database: Database, settings: Settings) -> Callable[..., str]:
             run_id=run_id,
             **more,
         )
-        return prepare_run(request, db=database, settings=settings, clock=SystemClock()).run_id
+        return prepare_run(
+            request, db=database, settings=settings, clock=SystemClock(), starter=starter
+        ).run_id
 
     return storing
 

@@ -46,10 +46,17 @@ def state_of(ground: Any) -> tuple[list[AttemptState], PhaseState]:
 
 
 def test_an_attempt_that_had_not_begun_to_build_is_interrupted(ground: Any) -> None:
-    ground.start()
+    ground.spool(ground.start())
     recover_run(ground)
     assert state_of(ground) == ([AttemptState.INTERRUPTED], PhaseState.QUEUED)
     assert token_totals(ground.db, "r").unreconciled_calls == 0
+
+
+def test_what_a_spool_that_is_gone_had_to_tell_is_unknown(ground: Any) -> None:
+    ground.start()
+    recover_run(ground)
+    assert state_of(ground) == ([AttemptState.INTERRUPTED], PhaseState.QUEUED)
+    assert token_totals(ground.db, "r").unreconciled_calls == 1
 
 
 def test_what_a_build_spent_before_it_was_cut_off_is_counted(ground: Any) -> None:
@@ -125,9 +132,7 @@ def test_the_checkout_of_another_holder_is_not_taken_for_the_builds(ground: Any)
 
 
 @pytest.mark.parametrize("gone", ["checkout", "objects"])
-def test_a_build_whose_work_cannot_be_had_is_interrupted_and_says_why(
-    ground: Any, gone: str
-) -> None:
+def test_a_build_whose_work_cannot_be_had_says_why(ground: Any, gone: str) -> None:
     attempt = ground.start()
     checkout = left_behind(ground)
     write_end(ground.spool(attempt), BuildResult(BuildStatus.ENDED, 0, ""), checkout.path)
@@ -142,9 +147,14 @@ def test_a_build_whose_work_cannot_be_had_is_interrupted_and_says_why(
         ground.mirror.git.run("config", "filter.none.required", "true")
         (checkout.path / "new").write_text("text\n")
     recover_run(ground)
-    assert state_of(ground) == ([AttemptState.INTERRUPTED], PhaseState.QUEUED)
     [decision] = get_decisions(ground.db, "r")
-    assert decision.reason.startswith("the build ended, and its ")
+    if gone == "checkout":
+        assert state_of(ground) == ([AttemptState.INTERRUPTED], PhaseState.QUEUED)
+        assert decision.reason.startswith("the build ended, and its checkout is gone")
+    else:
+        # It was paid for, and buying it again would end the same way: judging fails it.
+        assert state_of(ground) == ([AttemptState.BUILT], PhaseState.EXECUTING)
+        assert decision.reason.startswith("what it made cannot be recorded: ")
 
 
 def test_a_note_cut_off_while_it_was_written_is_no_end(ground: Any) -> None:

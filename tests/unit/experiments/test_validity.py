@@ -147,6 +147,7 @@ def test_drift_makes_a_pair_void(changes: dict[str, Any], void: str) -> None:
         ({"state": RunState.PHASE_EXECUTION}, "treatment has not finished"),
         ({"starved": True}, "shared budget ended treatment"),
         ({"unpushed": True}, "infrastructure failure in treatment"),
+        ({"retry_of": "other"}, "treatment is a retry"),
         ({"tokens": 0}, "no tokens of treatment"),
         ({"fingerprint": None}, "no fingerprint of treatment"),
     ],

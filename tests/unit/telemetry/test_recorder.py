@@ -15,7 +15,7 @@ from support.usage import usage_event
 from autopack.store import Database
 from autopack.store.tables import llm_usage_events
 from autopack.store.usage import UsageEvent, open_intent, token_totals
-from autopack.telemetry.recorder import Intent, Recorded, Recorder, ingest_all
+from autopack.telemetry.recorder import Intent, Recorded, Recorder
 
 UNSOUND = {"total_tokens": -1}
 
@@ -31,7 +31,7 @@ def recorder(database: Database, tmp_path: Path) -> Recorder:
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Path:
-    return tmp_path / "r" / "spool" / "ledger.jsonl"
+    return tmp_path / "r" / "ledger.jsonl"
 
 
 def shut(db: Database, name: str = "llm_usage_events", to: str = "hidden") -> None:
@@ -148,7 +148,7 @@ def test_ingests_and_writers_at_once_lose_nothing(
     done.set()
     for thread in ingests:
         thread.join()
-    ingest_all(db, tmp_path)
+    Recorder(db, tmp_path / "r").ingest()
     assert token_totals(db, "r").events == 200
 
 
