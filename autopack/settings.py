@@ -28,6 +28,10 @@ class Settings:
     lease_seconds: float = 45.0
     min_free_bytes: int = 100_000_000
 
+    def __post_init__(self) -> None:
+        # Below the home no link is followed; on the way to it they are the user's own.
+        object.__setattr__(self, "home", self.home.resolve())
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the settings; raises BadInput when a value cannot be used. Creates the home."""

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from autopack.execution.acting import undo_unfinished
+from autopack.execution.installing import run_install
 from autopack.execution.session import RunSession
 from autopack.plan.values import Command
+from autopack.store.runs import get_attempts
+from autopack.store.states import AttemptState
 from autopack.validation.environment import EnvironmentFailed, RunEnvironment, prepare
 from autopack.workspace.process import Exit
 
@@ -17,17 +20,21 @@ async def prepare_environment(session: RunSession) -> RunEnvironment:
     """Install what the project needs, or find it installed. Raises EnvironmentFailed."""
     undo_unfinished(session)
     log = session.folder / "setup.log"  # not among the spools of phases, which have any name
+    attempts = get_attempts(session.db, session.run_id)
+    if attempts:
+        # What an agent left in the workspace and nobody recorded has no say in what is installed.
+        built = [one.commit for one in attempts if one.state is AttemptState.BUILT and one.commit]
+        session.workspace.reset(built[-1] if built else session.head())
 
     async def run_step(argv: Command, cwd: Path, env: Mapping[str, str], label: str) -> Exit:
-        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return await session.supervisor.run(
+        return await run_install(
+            session,
             argv,
             cwd=cwd,
-            env={**env, **session.marks},
-            timeout=session.seconds_left(),
-            spool=log,
-            # It installs what the plan names, and needs the user's caches and package indexes.
-            confined=False,
+            env=env,
+            log=log,
+            seconds=session.seconds_left(),
+            agents_worked=bool(attempts),
         )
 
     try:
@@ -48,5 +55,4 @@ async def prepare_environment(session: RunSession) -> RunEnvironment:
             hint=error.hint,
         ) from None
     finally:
-        if log.exists():
-            session.redactor.file(log)
+        session.redactor.file(log)

@@ -52,7 +52,7 @@ from autopack.store.runs import (
 from autopack.store.states import RunState
 from autopack.telemetry.recorder import Recorder
 from autopack.validation.detect import detect
-from autopack.validation.environment import RunEnvironment
+from autopack.validation.environment import RunEnvironment, environment_folder
 from autopack.validation.toolchains.base import Detected
 from autopack.workspace import leftovers
 from autopack.workspace.mirror import Mirror, run_refs
@@ -222,8 +222,7 @@ def open_session(
     sandbox = Sandbox.of(
         os.environ,
         home=settings.home,
-        writable=[run_folder],
-        readable=[Mirror.folder(settings.home, source)],
+        readable=[Mirror.folder(settings.home, source), environment_folder(run_folder)],
     )
     acquired = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds)
     scratch = Scratch.of(run_folder)

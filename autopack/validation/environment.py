@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from autopack import safe_files
 from autopack.durable import flush_files, write_whole
 from autopack.validation.child_environment import child_environment
 from autopack.validation.detect import USED_FROM
@@ -49,6 +50,11 @@ class RunEnvironment:
     notes: tuple[str, ...] = ()
 
 
+def environment_folder(folder: Path) -> Path:
+    """Where the environment of the run in ``folder`` is or will be."""
+    return folder / "environment"
+
+
 async def prepare(
     *,
     folder: Path,
@@ -65,7 +71,7 @@ async def prepare(
     Raises EnvironmentFailed when a step fails or its program is missing.
     """
     used = [one for one in detected if one.confidence >= USED_FROM]
-    root, ready = folder / "environment", folder / "environment.json"
+    root, ready = environment_folder(folder), folder / "environment.json"
     venv = root if _needs_python(used, setup) else None
     key = _key(workspace, setup, used)
     notes = _notes_if_ready(ready, key, workspace, venv)
@@ -104,21 +110,25 @@ def _key(workspace: Path, setup: Sequence[Command] | None, used: Sequence[Detect
 
 
 def _digest(file: Path) -> str | None:
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
+    try:
+        return hashlib.sha256(safe_files.read_bytes(file)).hexdigest()
+    except FileNotFoundError:
+        return None
 
 
 def _modules(workspace: Path, used: Sequence[Detected]) -> list[str]:
     """The node_modules folders, which lie in the worktree and can be cleaned away with it."""
     folders = {f"{one.path}/node_modules" for one in used if one.name == "node"}
-    return sorted(folder for folder in folders if (workspace / folder).is_dir())
+    return sorted(name for name in folders if safe_files.is_folder(workspace / name))
 
 
 def _clear(folder: Path, root: Path, ready: Path) -> None:
     """Take away what is left of an earlier preparation; the record first, since it vouches."""
-    ready.unlink(missing_ok=True)
-    if root.exists():
-        shutil.rmtree(root)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    safe_files.make_folder(folder, below=folder.parent)
+    safe_files.remove(ready)
+    safe_files.remove(root)
+    # It is there before anything is installed, for only what is there can be lent to programs.
+    safe_files.make_folder(root, below=folder)
 
 
 def _notes_if_ready(
@@ -126,15 +136,14 @@ def _notes_if_ready(
 ) -> tuple[str, ...] | None:
     """The notes of the environment that was made from exactly this; None when there is none."""
     try:
-        record = json.loads(ready.read_text(encoding="utf-8"))
-        found, modules, notes = record["key"], list(record["modules"]), tuple(record["notes"])
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        record: Any = json.loads(safe_files.read_text(ready))
+        notes, modules = tuple(record["notes"]), tuple(record["modules"])
+        same = record["key"] == key
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-    if found != key or (venv is not None and not (venv / "pyvenv.cfg").is_file()):
+    if not same or (venv is not None and not safe_files.is_file(venv / "pyvenv.cfg")):
         return None
-    if not all((workspace / folder).is_dir() for folder in modules):
-        return None
-    return notes
+    return notes if all(safe_files.is_folder(workspace / name) for name in modules) else None
 
 
 def _write(ready: Path, record: Mapping[str, object]) -> None:
