@@ -218,7 +218,7 @@ ROOT = Path(import_module("autopack").__file__ or "").parent
 
 OPENING = {
     "open", "read_text", "read_bytes", "write_text", "write_bytes", "touch", "mkdir", "unlink",
-    "rmdir", "rmtree", "remove_tree", "copytree", "copyfile", "copy2", "chmod", "rglob", "glob",
+    "rmdir", "rmtree", "copytree", "copyfile", "copy2", "chmod", "rglob", "glob",
     "iterdir", "scandir", "walk", "makedirs", "link", "hardlink_to", "symlink_to", "mkfifo",
 }  # fmt: skip
 """Calls that open, list, make or remove by a path."""
@@ -230,6 +230,7 @@ ELSEWHERE = {
     "builders/trial.py": "a repository of its own, which is thrown away",
     "builders/usage/reading.py": "a file that the user names; agents' files come opened",
     "context/minilm.py": "the weights in an installed package",
+    "durable.py": "a folder, to have its file system flushed",
     "execution/fingerprinting.py": "files that options name, which are the user's",
     "execution/forgiving.py": "lists the environment, whose links it does not follow",
     "execution/savepoint.py": "copies folders whose way it has checked",
@@ -263,7 +264,7 @@ def openings(file: Path) -> set[str]:
             named = owner.id if isinstance(owner, ast.Name) else ""
             if not named[:1].isupper() and named != "safe_files":
                 found.add(called.attr)
-        elif isinstance(called, ast.Name) and called.id in {"open", "rmtree", "remove_tree"}:
+        elif isinstance(called, ast.Name) and called.id in {"open", "rmtree"}:
             found.add(called.id)
     return found
 
