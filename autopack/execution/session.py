@@ -307,14 +307,15 @@ def open_session(
 def close_session(session: RunSession, *, give_back: bool = True) -> None:
     """Let go of the run; whatever state it is in, another process may go on from there.
 
-    Without ``give_back`` its lease is left to expire, which asks for the run to be resumed.
+    Without ``give_back`` its lease expires, which asks for the run to be resumed; here, too, when
+    the engine tries again.
     """
     _held.pop(session.run_id, None)
     session.supervisor.end_all()
     session.keeper.close()
     stopped = session.switch.stopped
-    if give_back and (stopped is None or stopped.reason is not StopReason.LEASE_LOST):
-        release(session.db, session.lease)
+    if stopped is None or stopped.reason is not StopReason.LEASE_LOST:
+        (release if give_back else abandon)(session.db, session.lease)
 
 
 def _enter(
