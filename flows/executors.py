@@ -27,6 +27,7 @@ from autopack.store.runs import get_run
 from autopack.store.states import RunState
 from autopack.workspace import leftovers
 from flows.run import execute_run
+from flows.server import tags_of_runs
 from flows.waiting import (
     cancelled_in_prefect,
     has_stopped,
@@ -35,6 +36,7 @@ from flows.waiting import (
     wait_until_due,
     wait_while_held,
 )
+from tasks.closing import close_now
 from tasks.verdicts import submission_prefix
 
 Executor = Literal["inline", "process", "deployment"]
@@ -81,7 +83,10 @@ async def execute_stored(
     run = await wait_while_held(run_id, db=db)
     if run is None or run.state.is_final:
         return
-    with tags(*(["autopack", tag] if tag else ["autopack"])):
+    if run.cancel_requested_at is not None:
+        await asyncio.to_thread(close_now, [run_id], db, settings)
+        return
+    with tags(*tags_of_runs(*([tag] if tag else []))):
         match executor:
             case "inline":
                 await execute_run(run_id=run_id, database=database)
