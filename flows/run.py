@@ -1,10 +1,10 @@
 """A whole run: prepared or resumed, phase by phase, to its end."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Literal
-from uuid import UUID
 
-from prefect import flow, get_client
+from prefect import flow
 from prefect.runtime import flow_run as current_flow_run
 
 from autopack.clock import SystemClock
@@ -16,7 +16,7 @@ from autopack.execution.session import RunSession, close_session
 from autopack.execution.stopping import RunStopped, StopReason
 from autopack.execution.stored import plan_of
 from autopack.execution.view import percent_complete, run_view
-from autopack.plan.model import DoctorMode
+from autopack.plan.model import DoctorMode, PhaseSpec
 from autopack.store.engine import Database
 from autopack.store.rows import RunRow
 from autopack.store.runs import find_run, get_ending, get_phases, get_run, run_of_flow
@@ -25,10 +25,11 @@ from autopack.store.usage import token_totals
 from blocks.configured import configured, configured_doctor
 from flows.approval import still_waits
 from flows.cancelling import cancel_its_run, heeding
-from flows.naming import own_run_id, same_call
+from flows.naming import own_run_id, rename, same_call
 from flows.opening import application, request
 from flows.phase import execute_phase
 from flows.returning import state_of_run
+from tasks.away import going_without, patiently, show, until_answers, wait_for_server
 from tasks.preparing import (
     ask_before,
     finish_run,
@@ -39,6 +40,9 @@ from tasks.preparing import (
 )
 from tasks.recording import persist_view, record_metrics
 from tasks.reporting import RunProgress, emit, publish_summary, standing_line
+
+_PATIENCE_SECONDS = 300.0
+"""How long a run that has ended waits for a server that is to be told."""
 
 
 def _name_of_run() -> str:
@@ -150,8 +154,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     broken = True
     try:
         if flow_run_id is not None:
-            async with get_client() as client:
-                await client.update_flow_run(UUID(flow_run_id), name=run_id)
+            await show("the flow run keeps its name", rename(run_id))
         state, reason = await _execute_phases(session, progress)
         if state is RunState.AWAITING_APPROVAL:
             await let_wait(run_id, reason or "")
@@ -169,17 +172,32 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     finally:
         # A fault is no decision of anybody's: who reconciles resumes the run.
         close_session(session, give_back=not broken)
-    await persist_view(session.db, run_id)
-    await publish_summary(session.db, run_id)
+    # Prefect is to hear of the end; what happened is stored, so that this may fail.
+    with suppress(WorkFailed):
+        await until_answers(_PATIENCE_SECONDS, what=f"the end of run {run_id}")
+    with going_without("the token view is not shown"):
+        await persist_view(session.db, run_id)
+    await show("the summary is not shown", publish_summary(session.db, run_id))
     if session.run().state.is_final:
         _announce(session, "run.finished")
+
+
+async def _execute(session: RunSession, phase: PhaseSpec) -> bool:
+    """Execute a phase; False when it ended before Prefect could be told."""
+    phases = get_phases(session.db, session.run_id)
+    now = next_phase(session.plan, phases)
+    if get_ending(session.db, session.run_id) is not None or now is None or now.id != phase.id:
+        return False
+    await execute_phase(session.run_id, phase.id)
+    return True
 
 
 async def _show(session: RunSession, progress: RunProgress, *, last: bool = False) -> None:
     if not (last or progress.is_due()):
         return
     percent = percent_complete(get_phases(session.db, session.run_id))
-    await progress.show(percent, standing_line(session.db, session.run_id), last=last)
+    line = standing_line(session.db, session.run_id)
+    await show("the progress is not shown", progress.show(percent, line, last=last))
 
 
 def _announce(session: RunSession, event: str, **more: Any) -> None:
@@ -212,7 +230,11 @@ async def _execute_phases(
         session.switch.check()
         if (question := await ask_before(run_id, phase)) is not None:
             return RunState.AWAITING_APPROVAL, question
-        await execute_phase(run_id, phase.id)
+        # The database knows how far the phase is, whatever Prefect has heard of it.
+        if not await patiently(
+            lambda phase=phase: _execute(session, phase), lambda: wait_for_server(session)
+        ):
+            continue
         await _show(session, progress)
     state, reason = stopped
     if state is RunState.DONE_FAILED_BUDGET_EXHAUSTED:

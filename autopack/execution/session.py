@@ -86,6 +86,8 @@ class RunSession:
     """Where the doctor is reached, if a block says so."""
     admission: Admission | None = None
     """The circuit's leave for the build that is about to start or under way."""
+    waits_for: str | None = None
+    """What the run waits for without which it cannot go on, in words."""
     clock: Clock = field(default_factory=SystemClock)
     outage: Outage = field(default_factory=Outage)
     """The trouble that this process has seen of the run's provider."""
@@ -172,6 +174,12 @@ def held(run_id: str) -> RunSession:
             hint="phases are executed by execute_run",
         )
     return _held[run_id]
+
+
+def waits_for(run_id: str) -> str | None:
+    """What a run of this process waits for, in words; None when it waits for nothing."""
+    session = _held.get(run_id)
+    return session.waits_for if session else None
 
 
 _stopping: list[tuple[StopReason, str]] = []
