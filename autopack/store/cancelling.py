@@ -7,12 +7,12 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from autopack.errors import NotFound, Refused
-from autopack.store.engine import Database, now
-from autopack.store.leases import Holder
+from autopack.store.engine import Database
+from autopack.store.leases import holder_of
 from autopack.store.rows import RunRow
 from autopack.store.runs import request_cancel
 from autopack.store.states import RunState
-from autopack.store.tables import leases, runs
+from autopack.store.tables import runs
 
 
 def request_cancel_of(db: Database, run_ids: Iterable[str]) -> list[str]:
@@ -29,14 +29,17 @@ def request_cancel_of(db: Database, run_ids: Iterable[str]) -> list[str]:
 
 def unheld_runs(db: Database) -> list[RunRow]:
     """Runs that have not ended and that no living holder works on, oldest first."""
-    of_open = runs.c.state.in_([state for state in RunState if not state.is_final])
-    in_order = sa.select(runs).where(of_open).order_by(runs.c.created_at, runs.c.run_id)
-    taken = sa.select(leases.c.run_id, leases.c.holder).where(
-        leases.c.run_id.in_(sa.select(runs.c.run_id).where(of_open)),
-        leases.c.expires_at > sa.bindparam("at"),
+    open_states = [state for state in RunState if not state.is_final]
+    query = (
+        sa.select(runs)
+        .where(runs.c.state.in_(open_states))
+        .order_by(runs.c.created_at, runs.c.run_id)
     )
     with db.read() as conn:
-        found = [RunRow.of(row) for row in conn.execute(in_order).mappings()]
-        leased = conn.execute(taken, {"at": now(conn)}).all()
-    held = {run_id for run_id, holder in leased if not Holder.from_json(holder).is_gone()}
-    return [run for run in found if run.run_id not in held]
+        found = [RunRow.of(row) for row in conn.execute(query).mappings()]
+    return [run for run in found if not _is_held(db, run.run_id)]
+
+
+def _is_held(db: Database, run_id: str) -> bool:
+    holder = holder_of(db, run_id)
+    return holder is not None and not holder.is_gone()
