@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from autopack import safe_files
+
 _FOLDER = "aside"
 _WHY = ".why"
+_LONGEST_REASON = 65_536
 _log = logging.getLogger("autopack")
 
 
@@ -32,8 +35,8 @@ def set_aside(path: Path, run_folder: Path, reason: str) -> Path | None:
     """
     target = _free_name(run_folder, path.name)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.rename(target)
+        safe_files.make_folder(target.parent, below=run_folder)
+        safe_files.rename(path, target)
         _note(target, reason)
     except FileNotFoundError:
         return None
@@ -53,9 +56,10 @@ def keep_lines(lines: Iterable[str], run_folder: Path, name: str, reason: str) -
     if not text:
         return None
     target = _free_name(run_folder, name)
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+    safe_files.make_folder(target.parent, below=run_folder)
+    with os.fdopen(
+        safe_files.open_new(target), "w", encoding="utf-8", errors="surrogateescape"
+    ) as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -67,11 +71,13 @@ def keep_lines(lines: Iterable[str], run_folder: Path, name: str, reason: str) -
 def list_asides(home: Path) -> list[Aside]:
     """What was set aside in any run of the home, newest first."""
     found: list[Aside] = []
-    for path in home.glob(f"runs/*/{_FOLDER}/*"):
-        if not path.name.endswith(_WHY):
-            with suppress(FileNotFoundError):  # cleaned up in this moment
-                at = datetime.fromtimestamp(path.lstat().st_mtime, UTC)
-                found.append(Aside(path, _reason(path), at))
+    for run in safe_files.names(home / "runs"):
+        folder = home / "runs" / run / _FOLDER
+        for path in (folder / name for name in safe_files.names(folder)):
+            if not path.name.endswith(_WHY):
+                with suppress(FileNotFoundError):  # cleaned up in this moment
+                    at = datetime.fromtimestamp(safe_files.status(path).st_mtime, UTC)
+                    found.append(Aside(path, _reason(path), at))
     return sorted(found, key=lambda one: one.at, reverse=True)
 
 
@@ -80,11 +86,11 @@ def _free_name(run_folder: Path, name: str) -> Path:
 
 
 def _note(target: Path, reason: str) -> None:
-    target.with_name(target.name + _WHY).write_text(reason, encoding="utf-8", errors="replace")
+    safe_files.write(target.with_name(target.name + _WHY), reason.encode("utf-8", "replace"))
 
 
 def _reason(path: Path) -> str:
     try:
-        return path.with_name(path.name + _WHY).read_text(encoding="utf-8", errors="replace")
+        return safe_files.read_text(path.with_name(path.name + _WHY), most=_LONGEST_REASON)
     except OSError:
         return "unknown"

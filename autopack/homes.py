@@ -7,6 +7,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from autopack import safe_files
 from autopack.durable import write_whole
 
 
@@ -14,10 +15,10 @@ def home_id(home: Path) -> str:
     """The name of a home that no other has; two machines that share the folder share it."""
     path = home / "home-id"
     with suppress(FileNotFoundError):
-        return path.read_text(encoding="utf-8").strip()
+        return safe_files.read_text(path).strip()
     part = path.with_name(f"home-id.{secrets.token_hex(4)}")
     write_whole(part, secrets.token_hex(16))
     with suppress(FileExistsError):
         os.link(part, path)  # the first one wins, and is there whole
-    part.unlink()
-    return path.read_text(encoding="utf-8").strip()
+    safe_files.remove(part)
+    return safe_files.read_text(path).strip()

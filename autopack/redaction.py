@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import parse_qsl, urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+from autopack import safe_files
 
 MASK = "[secret]"
 
@@ -48,33 +51,48 @@ class Redactor:
 
     def folder(self, path: Path) -> None:
         """Rewrite every file below ``path`` that holds a secret; nothing may write there now."""
-        if self._bytes is None or not path.is_dir():
+        if self._bytes is None:
             return
-        for file in sorted(path.rglob("*")):
-            if file.is_file() and not file.is_symlink():
-                self.file(file)
+        for file in safe_files.files_below(path):
+            self.file(file)
 
     def file(self, path: Path) -> None:
         """Rewrite one file, whole or not at all, when it holds a secret."""
-        if self._bytes is None or not self._holds_secret(path):
-            return
-        part = path.with_name(f"{path.name}.redacted")
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as target:
-            target.write(self._bytes.sub(MASK.encode(), path.read_bytes()))
-        part.replace(path)
-
-    def _holds_secret(self, path: Path) -> bool:
-        """Read in pieces that overlap by a secret's length: a spool may be large."""
         if self._bytes is None:
-            return False
+            return
+        with suppress(FileNotFoundError), safe_files.open_read(path) as file:
+            if not self._holds_secret(file):
+                return
+            file.seek(0)
+            with safe_files.replacing(path) as target:
+                self._copy(file, target)
+
+    def _holds_secret(self, file: BinaryIO) -> bool:
+        """Read in pieces that overlap by a secret's length: a spool may be large."""
         before = b""
-        with path.open("rb") as file:
-            while piece := file.read(_CHUNK):
-                if self._bytes.search(before + piece):
-                    return True
-                before = piece[-self._longest :]
+        while piece := file.read(_CHUNK):
+            if self._bytes is not None and self._bytes.search(before + piece):
+                return True
+            before = piece[-self._longest :]
         return False
+
+    def _copy(self, file: BinaryIO, target: BinaryIO) -> None:
+        """Write the file without secrets, a piece at a time."""
+        assert self._bytes is not None  # noqa: S101
+        held, ended = b"", False
+        while not ended:
+            piece = file.read(_CHUNK)
+            held, ended = held + piece, not piece
+            # What begins behind this may go on in the next piece.
+            sure = len(held) if ended else max(len(held) - self._longest, 0)
+            written = 0
+            for found in self._bytes.finditer(held):
+                if found.start() >= sure:
+                    break
+                target.write(held[written : found.start()] + MASK.encode())
+                written = found.end()
+            target.write(held[written : max(written, sure)])
+            held = held[max(written, sure) :]
 
 
 def environment_secrets(environ: Mapping[str, str]) -> set[str]:

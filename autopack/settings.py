@@ -21,12 +21,19 @@ class Settings:
     ``lease_seconds``: how long a run stays held after its holder falls silent.
     ``min_free_bytes``: below so much room on the disk of the run no build starts, from
     AUTOPACK_MIN_FREE_MB (10^6 bytes).
+    ``prefect_seconds``: how often a flow asks Prefect whether it was cancelled, from
+    AUTOPACK_PREFECT_SECONDS.
     """
 
     home: Path
     database_url: str
     lease_seconds: float = 45.0
     min_free_bytes: int = 100_000_000
+    prefect_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        # Below the home no link is followed; on the way to it they are the user's own.
+        object.__setattr__(self, "home", self.home.resolve())
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -48,7 +55,16 @@ class Settings:
         free = _number(
             env, "AUTOPACK_MIN_FREE_MB", cls.min_free_bytes / 1e6, least=0, most=1e9, of="megabytes"
         )
-        return cls(home, url, lease_seconds=lease, min_free_bytes=round(free * 1e6))
+        asks = _number(
+            env, "AUTOPACK_PREFECT_SECONDS", cls.prefect_seconds, least=0, most=3600, of="seconds"
+        )
+        return cls(
+            home,
+            url,
+            lease_seconds=lease,
+            min_free_bytes=round(free * 1e6),
+            prefect_seconds=max(asks, 0.1),
+        )
 
     def run_folder(self, run_id: str) -> Path:
         """Where a run's spools, environment and workspaces are, unless another database has it.

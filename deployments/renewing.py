@@ -11,12 +11,14 @@ from typing import Any
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import DeploymentUpdate
+from prefect.client.schemas.objects import ConcurrencyOptions
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
 from deployments.setting_up import ENGINE, POOL, Declared
+from flows.server import HEARTBEAT_TAG
 
 
 async def renew(client: PrefectClient, all_: Sequence[Declared], command: str | None) -> list[str]:
@@ -50,6 +52,13 @@ def _changes(
     }
     if existing.work_pool_name is None:  # its pool was deleted, and no worker would find it
         wanted |= {"work_pool_name": POOL, "work_queue_name": "default"}
+    if "autopack" in existing.tags and HEARTBEAT_TAG not in existing.tags:
+        wanted["tags"] = [*existing.tags, HEARTBEAT_TAG]  # without it no crash would be noticed
+    if declared.concurrency_limit is not None and existing.global_concurrency_limit is None:
+        wanted["concurrency_limit"] = declared.concurrency_limit["limit"]
+        wanted["concurrency_options"] = ConcurrencyOptions(
+            collision_strategy=declared.concurrency_limit["collision_strategy"]
+        )
     variables = existing.job_variables
     # An earlier stack may have had another Python; what an operator wrote there stays.
     if command is not None and str(variables.get("command", "")).endswith(ENGINE):

@@ -28,13 +28,15 @@ from autopack.builders.providers import PROVIDERS
 from autopack.builders.registry import BUILDERS
 from deployments.renewing import renew
 from deployments.setting_up import POOL, declared_deployments
+from flows.server import HEARTBEAT_SECONDS, HEARTBEAT_TAG
 from tasks.slots import builder_limit, provider_limit
 
 ZOMBIES = "autopack-zombies"
 BUILDER_SLOTS = 10
 PROVIDER_SLOTS = 20
-# Three heartbeats of 30 s: one may be lost, and a busy server may be late with another.
-SILENCE = timedelta(seconds=90)
+# Three heartbeats: one may be lost, and a busy server may be late with another.
+SILENCE = timedelta(seconds=3 * HEARTBEAT_SECONDS)
+_FORMER_TAG = "prefect.tag.autopack"
 
 # These call nobody, so that any number of them may build at once.
 _UNLIMITED = frozenset({"script", "simulated"})
@@ -66,7 +68,8 @@ def zombie_automation() -> AutomationCore:
             match_related=ResourceSpecification(
                 {
                     "prefect.resource.role": "tag",
-                    "prefect.resource.id": "prefect.tag.autopack",
+                    # Only of those that say so often enough.
+                    "prefect.resource.id": f"prefect.tag.{HEARTBEAT_TAG}",
                 }
             ),
             for_each={"prefect.resource.id"},
@@ -107,8 +110,17 @@ async def create_missing() -> None:
                 await client.create_global_concurrency_limit(
                     GlobalConcurrencyLimitCreate(name=name, limit=slots)
                 )
-        if not await client.read_automations_by_name(ZOMBIES):
+        found = await client.read_automations_by_name(ZOMBIES)
+        if not found:
             await client.create_automation(zombie_automation())
+        for automation in found:
+            if _FORMER_TAG in str(automation.trigger):
+                # It took the silence of flow runs that say so seldom, or never, for a crash.
+                renewed = automation.model_copy(update={"trigger": zombie_automation().trigger})
+                fields = AutomationCore.model_validate(
+                    renewed.model_dump(include=set(AutomationCore.model_fields))
+                )
+                await client.update_automation(automation.id, fields)
 
 
 async def register_blocks() -> None:

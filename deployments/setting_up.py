@@ -29,18 +29,26 @@ ENGINE = "prefect.engine"
 
 @dataclass(frozen=True)
 class Declared:
-    """A deployment of prefect.yaml: ``flow/deployment``, its flow, and the steps before it."""
+    """A deployment of prefect.yaml: ``flow/deployment``, its flow, the steps before it, and how
+    many of it may run at once.
+    """
 
     full_name: str
     entrypoint: str
     pull: tuple[dict[str, Any], ...]
+    concurrency_limit: dict[str, Any] | None = None
 
 
 def declared_deployments() -> list[Declared]:
     """Every deployment of prefect.yaml."""
     content = _content()
     return [
-        Declared(_full_name(one), one["entrypoint"], tuple(content["pull"]))
+        Declared(
+            _full_name(one),
+            one["entrypoint"],
+            tuple(content["pull"]),
+            one.get("concurrency_limit"),
+        )
         for one in content["deployments"]
     ]
 

@@ -1,7 +1,5 @@
 """A/B experiments: pairs of runs, one after the other or several at once, until enough is known."""
 
-from __future__ import annotations
-
 import asyncio
 from functools import partial
 from typing import Any, Literal
@@ -21,13 +19,15 @@ from autopack.store.experiments import (
     start_pair,
 )
 from autopack.store.runs import get_run
+from flows.cancelling import Watched, cancel_its_runs, declare, heeding
 from flows.executors import Executor, check_executor, execute_stored
 from flows.naming import rename
 from flows.opening import application
+from flows.returning import cancelled
 from tasks.experimenting import conclude_experiment, judge_pair, prepare_arm, register_experiment
 
 
-@flow(name="ab-experiment", persist_result=False)
+@flow(name="ab-experiment", persist_result=False, on_cancellation=[cancel_its_runs])
 async def ab_experiment(
     spec: str,
     max_concurrent_pairs: int | None = None,
@@ -52,15 +52,21 @@ async def ab_experiment(
             f"max_concurrent_pairs is {max_concurrent_pairs}", field="max", hint="use 1 or more"
         )
     await check_executor(executor)
-    async with application(None) as (db, settings):
+    async with application(None) as (db, settings), heeding(db, settings) as watched:
         registered = await register_experiment(spec, db, settings, push)
         await rename(registered.test_id)
+        await declare(db, registered.test_id)
+        pairs = get_pairs(db, registered.test_id)
+        watched.add([run_id for pair in pairs for run_id in pair.runs])
         log = get_run_logger()
         for caution in cautions(registered):
             log.warning("%s", caution)
         if not registered.finished:
             at_once = max_concurrent_pairs or registered.declared.concurrency
-            await _run_pairs(registered, db, at_once, executor)
+            await _run_pairs(registered, db, at_once, executor, watched)
+        if watched.cancelled:
+            unfinished = {"test_id": registered.test_id, "finished": False}
+            return cancelled(unfinished)  # pyright: ignore[reportReturnType]
         analysis = await conclude_experiment(registered, db, settings)
         if analysis is None:
             return {"test_id": registered.test_id, "finished": False}
@@ -85,11 +91,13 @@ async def ab_pair(
         executor: Where runs are executed: inline, process or deployment.
         push: A remote of the repository, a path or a URL that runs not stored yet are pushed to.
     """
-    async with application(None) as (db, settings):
+    async with application(None) as (db, settings), heeding(db, settings) as watched:
         registered = Registered.of(get_test(db, test_id)).pushed_to(push)
         pair = _pair(db, test_id, number)
+        watched.add(pair.runs)
         order = ARM_NAMES[::-1] if pair.first == "treatment" else ARM_NAMES
         runs = [await prepare_arm(registered, pair, arm, db, settings) for arm in order]
+        watched.add(runs)  # once more, now that they are stored
         execute = partial(
             execute_stored, executor=executor, db=db, settings=settings, tag=f"ab:{test_id}"
         )
@@ -100,13 +108,15 @@ async def ab_pair(
                 await execute(run)
                 if not get_run(db, run).state.is_final:
                     break
-        if all(get_run(db, run).state.is_final for run in runs):
+        if not await watched.was_cancelled(runs) and all(
+            get_run(db, run).state.is_final for run in runs
+        ):
             await judge_pair(registered, pair, db)
         return _pair_view(_pair(db, test_id, number))
 
 
 async def _run_pairs(
-    registered: Registered, db: Database, at_once: int, executor: Executor
+    registered: Registered, db: Database, at_once: int, executor: Executor, watched: Watched
 ) -> None:
     """Start pairs in planned order, ``at_once`` of them at a time, until there is a reason not to.
 
@@ -140,7 +150,7 @@ async def _run_pairs(
                 failures.append(error)
             elif task.result()["finished_at"] is None:
                 interrupted = True
-        interrupted |= is_stopping()
+        interrupted |= is_stopping() or watched.cancelled
         if reason is None:
             reason = await asyncio.to_thread(enough, db, registered)
     if failures:

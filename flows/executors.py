@@ -27,7 +27,17 @@ from autopack.store.runs import get_run
 from autopack.store.states import RunState
 from autopack.workspace import leftovers
 from flows.run import execute_run
-from flows.waiting import has_stopped, may_go_on, wait_for_end, wait_until_due, wait_while_held
+from flows.server import tags_of_runs
+from flows.waiting import (
+    cancelled_in_prefect,
+    has_stopped,
+    may_go_on,
+    wait_for_end,
+    wait_until_due,
+    wait_while_held,
+)
+from tasks.closing import close_now
+from tasks.verdicts import submission_prefix
 
 Executor = Literal["inline", "process", "deployment"]
 DEPLOYMENT = "execute-run/run"
@@ -73,7 +83,10 @@ async def execute_stored(
     run = await wait_while_held(run_id, db=db)
     if run is None or run.state.is_final:
         return
-    with tags(*(["autopack", tag] if tag else ["autopack"])):
+    if run.cancel_requested_at is not None:
+        await asyncio.to_thread(close_now, [run_id], db, settings)
+        return
+    with tags(*tags_of_runs(*([tag] if tag else []))):
         match executor:
             case "inline":
                 await execute_run(run_id=run_id, database=database)
@@ -100,9 +113,13 @@ async def _in_processes(
             f"the process of run {run_id} ended with status {status}", hint=f"see {log}"
         )
         if status > 0:
+            if get_run(db, run_id).state is RunState.DONE_CANCELLED:
+                return
             raise failed
         run = await wait_until_due(run_id, db=db, settings=settings)
         if run is None or has_stopped(run):
+            return
+        if await cancelled_in_prefect(run_id, db=db, settings=settings):
             return
         if not claim_recovery(db, run_id, seen=seen):
             await asyncio.to_thread(give_up, db, run_id, settings=settings, clock=SystemClock())
@@ -160,6 +177,8 @@ async def _at_workers(
             return
         said = f"the flow run of {run_id} ended as {ended.name}: {ended.message or 'no reason'}"
         if not await may_go_on(run_id, ended, seen=seen, db=db, settings=settings):
+            if get_run(db, run_id).state is RunState.DONE_CANCELLED:
+                return
             raise WorkFailed(said, hint=f"autopack resume {run_id}")
         get_run_logger().warning("%s; the run goes on in another", said)
 
@@ -169,8 +188,8 @@ async def submit(
 ) -> FlowRun:
     """Have a worker execute the run, without waiting; asking twice starts one flow run."""
     # A new one only when an earlier one got hold of the run and lost it, or was found dead.
-    run = get_run(db, run_id)
-    key = f"{run_id}:{token_of(db, run_id)}:{run.recoveries}:{run.recovery_tries}"
+    ours, run = submission_prefix(db), get_run(db, run_id)
+    key = f"{ours}{run_id}:{token_of(db, run_id)}:{run.recoveries}:{run.recovery_tries}"
     while True:
         flow_run = await arun_deployment(
             DEPLOYMENT,
@@ -184,5 +203,5 @@ async def submit(
         )
         if flow_run.state is None or not flow_run.state.is_final():
             return flow_run
-        # It could not take the run, or was cancelled before; what was in its way may be gone.
-        key = f"{run_id}:{flow_run.id}"
+        # It could not take the run; what was in its way may be gone.
+        key = f"{ours}{run_id}:{flow_run.id}"

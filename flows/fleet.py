@@ -1,14 +1,10 @@
 """Many runs: at most so many at once, each on its own, their results in order."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from prefect import flow, get_run_logger
-from prefect.client.schemas.objects import FlowRun, State
-from prefect.flows import Flow
 from prefect.runtime import flow_run as current_flow_run
 
 from autopack.clock import SystemClock
@@ -19,10 +15,11 @@ from autopack.execution.session import is_stopping
 from autopack.ids import check_id
 from autopack.settings import Settings
 from autopack.store.engine import Database
+from flows.cancelling import Watched, cancel_its_runs, declare, heeding
 from flows.executors import Executor, check_executor, execute_stored
-from flows.naming import unique_part
+from flows.naming import origin
 from flows.opening import application, request
-from tasks.closing import cancel_runs
+from flows.returning import cancelled
 from tasks.preparing import prepare_run
 from tasks.watching import FleetBoard, publish_fleet
 
@@ -30,11 +27,18 @@ from tasks.watching import FleetBoard, publish_fleet
 def fleet_name() -> str:
     """What the fleet and its runs are called: as asked for, else after its flow run."""
     asked: str | None = current_flow_run.get_parameters().get("run_id")
-    flow_run_id = str(current_flow_run.get_id())
-    return asked or f"fleet-{unique_part(flow_run_id)}"
+    if asked:
+        return asked
+    found = origin()
+    return f"fleet-{found.unique if found else ''}"
 
 
-@flow(name="execute-runs", flow_run_name=fleet_name, persist_result=False)
+@flow(
+    name="execute-runs",
+    flow_run_name=fleet_name,
+    persist_result=False,
+    on_cancellation=[cancel_its_runs],
+)
 async def execute_runs(
     plans: list[str] | None = None,
     repo: str | None = None,
@@ -83,7 +87,8 @@ async def execute_runs(
         )
     name = check_id(fleet_name(), "run_id")
     await check_executor(executor)
-    async with application(database) as (db, settings):
+    async with application(database) as (db, settings), heeding(db, settings) as watched:
+        await declare(db, name)
         remote = None
         if push is not None:
             # Before anything is stored: a bad one is no fault of any of the plans.
@@ -118,6 +123,7 @@ async def execute_runs(
         entries += run_ids or ()
         items = await execute_all(
             entries,
+            watched,
             name=name,
             executor=executor,
             at_once=max_concurrent_runs,
@@ -126,11 +132,13 @@ async def execute_runs(
             database=database,
         )
         await publish_fleet(name, items, db)
-    return [item.as_json() for item in items]
+    results = [item.as_json() for item in items]
+    return cancelled(results) if watched.cancelled else results  # pyright: ignore[reportReturnType]
 
 
 async def execute_all(
     entries: Sequence[str | FleetItem],
+    watched: Watched,
     *,
     name: str,
     executor: Executor,
@@ -141,12 +149,13 @@ async def execute_all(
 ) -> list[FleetItem]:
     """Execute stored runs, given by their ids, ``at_once`` of them at most; results in order.
 
-    An entry that is a result already stays what it is. ``name`` tags the flow runs, and how all
-    of them stand is shown under it.
+    An entry that is a result already stays what it is; the others are ``watched``. ``name`` tags
+    the flow runs, and how all of them stand is shown under it.
     """
     slots = asyncio.Semaphore(at_once)
     if not entries:
         return []
+    watched.add([entry for entry in entries if isinstance(entry, str)])
     board = FleetBoard(name, entries, db, SystemClock())
 
     async def one(entry: str | FleetItem) -> FleetItem:
@@ -164,6 +173,8 @@ async def execute_all(
                         database=database,
                         tag=f"fleet:{name}",
                     )
+                    # Before its slot is free for another one.
+                    await watched.was_cancelled([run_id])
                 return item_of(db, settings, run_id)
             except Exception as error:
                 get_run_logger().warning("run %s: %s", run_id, error)
@@ -171,13 +182,3 @@ async def execute_all(
 
     async with board.kept():
         return list(await asyncio.gather(*(one(entry) for entry in entries)))
-
-
-@execute_runs.on_cancellation
-async def _cancel_its_runs(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """A cancelled fleet cancels its runs, wherever they are executed."""
-    parameters = flow_run.parameters
-    name = parameters.get("run_id") or f"fleet-{unique_part(flow_run.id)}"
-    named = [f"{name}-{number + 1}" for number in range(len(parameters.get("plans") or ()))]
-    async with application(parameters.get("database")) as (db, settings):
-        await cancel_runs([*named, *(parameters.get("run_ids") or ())], db, settings)

@@ -1,7 +1,5 @@
 """Maintenance of the application database, to be run on a schedule."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import asdict
 

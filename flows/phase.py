@@ -1,7 +1,5 @@
 """One phase: attempts until one passes or the policy says stop."""
 
-from __future__ import annotations
-
 from prefect import flow, get_run_logger
 
 from autopack.execution.session import held

@@ -1,7 +1,5 @@
 """Reconciliation: what died is resumed or closed, and what it left is cleaned up."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,6 +19,7 @@ from autopack.store.runs import get_run
 from flows.executors import DEPLOYMENT, execute_stored, submit
 from flows.naming import rename
 from flows.opening import application
+from tasks.closing import close_cancelled
 from tasks.reconciling import (
     clean_up,
     close_dead,
@@ -52,6 +51,7 @@ async def reconcile() -> dict[str, int]:
     on in this process. Returns how much of each kind of work there was.
     """
     async with application(None) as (db, settings):
+        cancelled = await close_cancelled(db, settings)
         marked = await mark_lost_flow_runs(db, settings)
         outcomes = await _go_on_with(await find_abandoned(db), db, settings)
         campaigns = await resume_campaigns()
@@ -59,6 +59,7 @@ async def reconcile() -> dict[str, int]:
     counts = {
         "resumed_runs": outcomes.count(_Outcome.RESUMED),
         "closed_runs": outcomes.count(_Outcome.CLOSED),
+        "cancelled_runs": cancelled,
         "crashed_flow_runs": marked,
         "resumed_campaigns": campaigns,
         **asdict(cleaned),

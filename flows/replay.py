@@ -1,35 +1,39 @@
 """Replay campaigns: finished runs again, with their own features and with others, compared."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any, Literal
 
 from prefect import flow, get_run_logger
-from prefect.client.schemas.objects import FlowRun, State
-from prefect.flows import Flow
 from prefect.runtime import flow_run as current_flow_run
 
 from autopack.campaigns.compare import unfinished
-from autopack.campaigns.lanes import replays_of
 from autopack.campaigns.planning import PlannedCampaign, plan_campaign
 from autopack.clock import SystemClock
 from autopack.errors import BadInput
 from autopack.execution.fleet import FleetItem
+from flows.cancelling import cancel_its_runs, declare, heeding
 from flows.executors import check_executor
 from flows.fleet import execute_all
-from flows.naming import unique_part
+from flows.naming import origin
 from flows.opening import application
-from tasks.closing import cancel_runs
+from flows.returning import cancelled
 from tasks.replaying import report_on_replays, store_replays
 
 
 def _campaign_name() -> str:
     asked: str | None = current_flow_run.get_parameters().get("name")
-    return asked or f"replay-{unique_part(str(current_flow_run.get_id()))}"
+    if asked:
+        return asked
+    found = origin()
+    return f"replay-{found.unique if found else ''}"
 
 
-@flow(name="replay-campaign", flow_run_name=_campaign_name, persist_result=False)
+@flow(
+    name="replay-campaign",
+    flow_run_name=_campaign_name,
+    persist_result=False,
+    on_cancellation=[cancel_its_runs],
+)
 async def replay_campaign(
     state: str = "FAILED",
     since: str | None = None,
@@ -82,7 +86,7 @@ async def replay_campaign(
         )
     await check_executor(executor)
     called = _campaign_name()
-    async with application(database) as (db, settings):
+    async with application(database) as (db, settings), heeding(db, settings) as watched:
         planned = await asyncio.to_thread(
             plan_campaign,
             db,
@@ -104,9 +108,11 @@ async def replay_campaign(
             return planned.as_json()
         for one in planned.left_out:
             get_run_logger().warning("%s is left out: %s", one.run_id, one.reason)
+        await declare(db, called)
         replays = await store_replays(db, planned)
         items = await execute_all(
             replays,
+            watched,
             name=called,
             executor=executor,
             at_once=max_concurrent_runs,
@@ -115,8 +121,9 @@ async def replay_campaign(
             database=database,
         )
         left = unfinished(db, planned.campaign, without=planned.without)
-        if left:
-            return _as_it_stands(planned, [item for item in items if item.run_id in left])
+        if left or watched.cancelled:
+            stands = _as_it_stands(planned, [item for item in items if item.run_id in left])
+            return cancelled(stands) if watched.cancelled else stands  # pyright: ignore[reportReturnType]
         report = await report_on_replays(db, planned, settings)
         get_run_logger().info("%s", report.sentence)
         return {"finished": True, **report.model_dump(mode="json")}
@@ -135,12 +142,3 @@ def _as_it_stands(planned: PlannedCampaign, left: list[FleetItem]) -> dict[str, 
         ],
         "left_out": [one.model_dump() for one in planned.left_out],
     }
-
-
-@replay_campaign.on_cancellation
-async def _cancel_its_runs(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """A cancelled campaign cancels its runs, wherever they are executed."""
-    called = flow_run.parameters.get("name") or f"replay-{unique_part(flow_run.id)}"
-    async with application(flow_run.parameters.get("database")) as (db, settings):
-        runs = replays_of(db, called).values()
-        await cancel_runs([run.run_id for run in runs], db, settings)

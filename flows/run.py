@@ -1,15 +1,11 @@
 """A whole run: prepared or resumed, phase by phase, to its end."""
 
-from __future__ import annotations
-
+import asyncio
+from contextlib import suppress
 from typing import Any, Literal
-from uuid import UUID
 
-from prefect import flow, get_client
-from prefect.client.schemas.objects import FlowRun, State
-from prefect.flows import Flow
+from prefect import flow
 from prefect.runtime import flow_run as current_flow_run
-from prefect.states import Cancelled, Completed, Crashed, Failed
 
 from autopack.clock import SystemClock
 from autopack.errors import LeaseLost, WorkFailed
@@ -20,7 +16,7 @@ from autopack.execution.session import RunSession, close_session
 from autopack.execution.stopping import RunStopped, StopReason
 from autopack.execution.stored import plan_of
 from autopack.execution.view import percent_complete, run_view
-from autopack.plan.model import DoctorMode
+from autopack.plan.model import DoctorMode, PhaseSpec
 from autopack.store.engine import Database
 from autopack.store.rows import RunRow
 from autopack.store.runs import find_run, get_ending, get_phases, get_run, run_of_flow
@@ -28,9 +24,12 @@ from autopack.store.states import RunState
 from autopack.store.usage import token_totals
 from blocks.configured import configured, configured_doctor
 from flows.approval import still_waits
-from flows.naming import own_run_id
+from flows.cancelling import cancel_its_run, heeding
+from flows.naming import own_run_id, rename, same_call
 from flows.opening import application, request
 from flows.phase import execute_phase
+from flows.returning import state_of_run
+from tasks.away import going_without, patiently, show, until_answers, wait_for_server
 from tasks.preparing import (
     ask_before,
     check_head,
@@ -43,6 +42,9 @@ from tasks.preparing import (
 from tasks.recording import persist_view, record_metrics
 from tasks.reporting import RunProgress, emit, publish_summary, standing_line
 
+_PATIENCE_SECONDS = 300.0
+"""How long a run that has ended waits for a server that is to be told."""
+
 
 def _name_of_run() -> str:
     """What the UI calls the flow run: its run id, or the plan until there is one."""
@@ -51,7 +53,12 @@ def _name_of_run() -> str:
     return parameters.get("run_id") or ("plan" if "\n" in plan else plan.rsplit("/", 1)[-1])
 
 
-@flow(name="execute-run", flow_run_name=_name_of_run, persist_result=False)
+@flow(
+    name="execute-run",
+    flow_run_name=_name_of_run,
+    persist_result=False,
+    on_cancellation=[cancel_its_run],
+)
 async def execute_run(
     plan: str | None = None,
     repo: str | None = None,
@@ -86,13 +93,14 @@ async def execute_run(
             another machine can go on with the run.
     """
     flow_run_id = current_flow_run.get_id()
-    async with application(database) as (db, settings):
-        begun = _begun(db, flow_run_id, run_id)
+    async with application(database) as (db, settings), heeding(db, settings) as watched:
+        begun = await asyncio.to_thread(_begun, db, flow_run_id, run_id)
         if begun is not None:
             # A retried flow run goes on with the run it began, unless another ended that.
             run_id = begun.run_id
+            watched.add([run_id])
             if begun.state.is_final:
-                return run_view(db, run_id)
+                return state_of_run(run_view(db, run_id))  # pyright: ignore[reportReturnType]
         elif plan is not None or run_id is None:
             wanted = await request(
                 plan=plan,
@@ -104,10 +112,12 @@ async def execute_run(
                 features=features,
                 token_cap=token_cap,
                 at_cap=at_cap,
-                run_id=run_id or own_run_id(),
+                run_id=run_id or await asyncio.to_thread(own_run_id),
                 push=push,
             )
+            watched.add([wanted.run_id] if wanted.run_id else [])
             run_id = await prepare_run(wanted, db, settings)
+        watched.add([run_id])
         run = get_run(db, run_id)
         block = await configured(run.builder)
         if not await still_waits(db, run_id):
@@ -119,16 +129,23 @@ async def execute_run(
             )
             await _carry_on(session, flow_run_id)
             await still_waits(db, run_id)
-        return run_view(db, run_id)
+        return state_of_run(run_view(db, run_id))  # pyright: ignore[reportReturnType]
 
 
 def _begun(db: Database, flow_run_id: str | None, asked: str | None) -> RunRow | None:
-    """The run that this flow run works on, or prepared before another went on with it."""
+    """The run that this flow run works on, or prepared before another went on with it; also one
+    that this call of a parent flow run began before that was retried.
+    """
     if flow_run_id is None:
         return None
     found = run_of_flow(db, flow_run_id)
-    prepared = own_run_id() if found is None and asked is None else None
-    return find_run(db, prepared) if prepared else found
+    if found is not None:
+        return found
+    if asked is None:
+        prepared = own_run_id()
+        return find_run(db, prepared) if prepared else None
+    named = find_run(db, asked)
+    return named if named and named.flow_run_id and same_call(named.flow_run_id) else None
 
 
 async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
@@ -138,8 +155,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     broken = True
     try:
         if flow_run_id is not None:
-            async with get_client() as client:
-                await client.update_flow_run(UUID(flow_run_id), name=run_id)
+            await show("the flow run keeps its name", rename(run_id))
         state, reason = await _execute_phases(session, progress)
         if state is RunState.AWAITING_APPROVAL:
             await let_wait(run_id, reason or "")
@@ -157,17 +173,32 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     finally:
         # A fault is no decision of anybody's: who reconciles resumes the run.
         close_session(session, give_back=not broken)
-    await persist_view(session.db, run_id)
-    await publish_summary(session.db, run_id)
+    # Prefect is to hear of the end; what happened is stored, so that this may fail.
+    with suppress(WorkFailed):
+        await until_answers(_PATIENCE_SECONDS, what=f"the end of run {run_id}")
+    with going_without("the token view is not shown"):
+        await persist_view(session.db, run_id)
+    await show("the summary is not shown", publish_summary(session.db, run_id))
     if session.run().state.is_final:
         _announce(session, "run.finished")
+
+
+async def _execute(session: RunSession, phase: PhaseSpec) -> bool:
+    """Execute a phase; False when it ended before Prefect could be told."""
+    phases = get_phases(session.db, session.run_id)
+    now = next_phase(session.plan, phases)
+    if get_ending(session.db, session.run_id) is not None or now is None or now.id != phase.id:
+        return False
+    await execute_phase(session.run_id, phase.id)
+    return True
 
 
 async def _show(session: RunSession, progress: RunProgress, *, last: bool = False) -> None:
     if not (last or progress.is_due()):
         return
     percent = percent_complete(get_phases(session.db, session.run_id))
-    await progress.show(percent, standing_line(session.db, session.run_id), last=last)
+    line = standing_line(session.db, session.run_id)
+    await show("the progress is not shown", progress.show(percent, line, last=last))
 
 
 def _announce(session: RunSession, event: str, **more: Any) -> None:
@@ -203,34 +234,13 @@ async def _execute_phases(
         session.switch.check()
         if (question := await ask_before(run_id, phase)) is not None:
             return RunState.AWAITING_APPROVAL, question
-        await execute_phase(run_id, phase.id)
+        # The database knows how far the phase is, whatever Prefect has heard of it.
+        if not await patiently(
+            lambda phase=phase: _execute(session, phase), lambda: wait_for_server(session)
+        ):
+            continue
         await _show(session, progress)
     state, reason = stopped
     if state is RunState.DONE_FAILED_BUDGET_EXHAUSTED:
         _announce(session, "budget.exhausted", reason=reason)
     return state, reason
-
-
-@execute_run.on_completion
-async def _show_how_it_ended(
-    flow: Flow[Any, Any], flow_run: FlowRun, state: State[dict[str, Any]]
-) -> None:
-    """Let the UI show how the run ended; the flow itself returned its JSON in any case."""
-    run = await state.aresult()
-    shown = _prefect_state(run["state"], run["failure_reason"] or "")
-    if shown is not None:
-        async with get_client() as client:
-            await client.set_flow_run_state(flow_run.id, shown, force=True)
-
-
-def _prefect_state(run_state: str, reason: str) -> State[Any] | None:
-    """The flow run's state for a run that did not end in success; None for one that did."""
-    message = f"{run_state}: {reason}"
-    if run_state == RunState.DONE_CANCELLED:
-        return Cancelled(message=message)
-    if run_state == RunState.PHASE_EXECUTION:
-        # Interrupted: a crash may be retried, and then the run goes on.
-        return Crashed(message=message)
-    if run_state == RunState.AWAITING_APPROVAL:
-        return Completed(name="AwaitingApproval", message=message)
-    return Failed(message=message) if RunState(run_state).is_failure else None

@@ -29,6 +29,13 @@ DISPOSABLE = ON_SQLITE | {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
 }
 """Settings of a Prefect server that lasts as long as a command."""
+HEARTBEAT_SECONDS = 30
+"""How often a flow run says that it lives, unless the user has it say so at other times."""
+
+HEARTBEAT_TAG = f"autopack-heartbeat-{HEARTBEAT_SECONDS}"
+"""The tag of flow runs that say so at least as often: silence of theirs means a crash."""
+
+_HEARTBEATS = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 _QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
@@ -46,6 +53,7 @@ def choose_server(settings: Settings, *, own: bool = False) -> None:
     os.environ[HOLDER] = process_mark()
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    _set_heartbeats()
     url = None if own else server_url(settings)
     if url is None:
         os.environ.pop("PREFECT_API_URL", None)
@@ -56,6 +64,23 @@ def choose_server(settings: Settings, *, own: bool = False) -> None:
         from prefect.context import refresh_global_settings_context
 
         refresh_global_settings_context()
+
+
+def tags_of_runs(*more: str) -> list[str]:
+    """The tags of flow runs that this process starts, with what they say about heartbeats."""
+    from prefect.settings import get_current_settings  # not before the server is chosen
+
+    seconds = get_current_settings().flows.heartbeat_frequency
+    often = seconds is not None and seconds <= HEARTBEAT_SECONDS
+    return ["autopack", *([HEARTBEAT_TAG] if often else []), *more]
+
+
+def _set_heartbeats() -> None:
+    """Have flow runs say that they live, as often as the tag of their deployment promises."""
+    set_ = os.environ.get(_HEARTBEATS, "")
+    promised = "PREFECT__FLOW_RUN_ID" in os.environ  # a worker started it
+    if not set_ or (promised and not (set_.isdigit() and int(set_) <= HEARTBEAT_SECONDS)):
+        os.environ[_HEARTBEATS] = str(HEARTBEAT_SECONDS)
 
 
 def server_url(settings: Settings) -> str | None:

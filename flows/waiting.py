@@ -20,6 +20,8 @@ from autopack.store.leases import abandoned_runs, holder_of
 from autopack.store.rows import RunRow
 from autopack.store.runs import get_run
 from autopack.store.states import RunState
+from tasks.closing import close_now
+from tasks.verdicts import is_cancelled_state, last_flow_runs, timed_out, was_cancelled
 
 GLANCE_SECONDS = 1.0
 """How often the run's row is read: an indexed read, and the slot of a run that ended is wanted."""
@@ -100,14 +102,38 @@ async def may_go_on(
 
     So it is after a crash and after a fault, as often as reconciling would have it, and then the
     run is closed; ``seen`` is how often that had been when the flow run was started. Whoever gave
-    the run back meant it to rest.
+    the run back meant it to rest, as does a limit on the time of its flow run; whoever cancelled
+    that one cancelled the run.
     """
+    if is_cancelled_state(ended):
+        await asyncio.to_thread(close_now, [run_id], db, settings)
+        return False
+    if timed_out(ended):
+        return False
     if not (ended.is_crashed() or run_id in abandoned_runs(db)):
         return False
     if claim_recovery(db, run_id, seen=seen):
         return True
     await asyncio.to_thread(give_up, db, run_id, settings=settings, clock=SystemClock())
     return False
+
+
+async def cancelled_in_prefect(run_id: str, *, db: Database, settings: Settings) -> bool:
+    """Whether the last flow run of a run that nobody holds was cancelled; the run then is, too.
+
+    False while the server does not answer.
+    """
+    try:
+        async with get_client() as client:
+            run = get_run(db, run_id)
+            last = await last_flow_runs(client, [(run_id, run.flow_run_id)], db)
+            if run_id not in last or not await was_cancelled(client, last[run_id]):
+                return False
+    except Exception as error:
+        get_run_logger().warning("no answer about the flow run of %s: %s", run_id, error)
+        return False
+    await asyncio.to_thread(close_now, [run_id], db, settings)
+    return True
 
 
 def _glance(db: Database, last: RunRow) -> RunRow:

@@ -30,24 +30,40 @@ from autopack.store.leases import holder_of
 from autopack.store.rows import RunRow
 from autopack.store.runs import find_run, get_run, run_of_flow
 from autopack.store.states import RunState
+from tasks.closing import CAMPAIGNS, RECENT
+from tasks.verdicts import PAGE, flow_runs, last_flow_runs, timed_out, was_cancelled
 
 _OF_RUNS = FlowFilter(name=FlowFilterName(any_=["execute-run"]))
-_OF_CAMPAIGNS = FlowFilter(
-    name=FlowFilterName(any_=["execute-runs", "ab-experiment", "replay-campaign"])
-)
-_RECENT = timedelta(days=2)
-"""Of what began longer ago, a person decides."""
-
 _STARTING_LEASES = 10
 """For how many lengths of a lease a flow run may start up, as where its image has to be fetched."""
 
 
 @task(name="find abandoned runs", cache_policy=NO_CACHE, tags=["autopack"])
 async def find_abandoned(db: Database) -> list[str]:
-    """The runs whose holder fell silent and that nobody is about to go on with."""
+    """The runs whose holder fell silent and that nobody is about to go on with.
+
+    Those that were cancelled in Prefect, and those whose flow run was ended by a limit on its
+    time, are left to rest.
+    """
     abandoned = await asyncio.to_thread(reconciling.abandoned_here, db)
-    asked_for = await _asked_for(db, abandoned)
-    return [run_id for run_id in abandoned if run_id not in asked_for]
+    if not abandoned:
+        return []
+    resting = await _resting(db, abandoned) | await _asked_for(db, abandoned)
+    return [run_id for run_id in abandoned if run_id not in resting]
+
+
+async def _resting(db: Database, abandoned: list[str]) -> frozenset[str]:
+    """Those that Prefect has ended on purpose."""
+    taken = [(run_id, get_run(db, run_id).flow_run_id) for run_id in abandoned]
+    async with get_client() as client:
+        last = await last_flow_runs(client, taken, db)
+        return frozenset(
+            [
+                run_id
+                for run_id, flow_run in last.items()
+                if timed_out(flow_run.state) or await was_cancelled(client, flow_run)
+            ]
+        )
 
 
 @task(name="close dead run", task_run_name="close {run_id}", cache_policy=NO_CACHE)
@@ -60,14 +76,14 @@ async def close_dead(run_id: str, db: Database, settings: Settings) -> bool:
 
 async def _asked_for(db: Database, abandoned: list[str]) -> frozenset[str]:
     """Those that a flow run is there for already, waiting or starting up."""
-    if not abandoned:
-        return frozenset()
-    named = FlowRunFilter(
-        name=FlowRunFilterName(any_=abandoned),
-        state=_in_states(StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING),
-    )
+    found: list[FlowRun] = []
     async with get_client() as client:
-        found = await client.read_flow_runs(flow_filter=_OF_RUNS, flow_run_filter=named)
+        for begin in range(0, len(abandoned), PAGE):
+            named = FlowRunFilter(
+                name=FlowRunFilterName(any_=abandoned[begin : begin + PAGE]),
+                state=_in_states(StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING),
+            )
+            found += [one async for one in flow_runs(client, _OF_RUNS, named)]
     return frozenset(flow_run.name for flow_run in found if not _lost_it(db, flow_run))
 
 
@@ -89,7 +105,8 @@ async def mark_lost_flow_runs(db: Database, settings: Settings) -> int:
     marked = 0
     under_way = FlowRunFilter(state=_in_states(StateType.PENDING, StateType.RUNNING))
     async with get_client() as client:
-        found = await client.read_flow_runs(flow_filter=_OF_RUNS, flow_run_filter=under_way)
+        # All of them first, for what is marked is no part of the next page.
+        found = [one async for one in flow_runs(client, _OF_RUNS, under_way)]
         for flow_run in found:
             if not await asyncio.to_thread(_is_lost, db, flow_run, settings.lease_seconds):
                 continue
@@ -116,13 +133,11 @@ async def resume_campaigns() -> int:
         state=_in_states(StateType.CRASHED),
         deployment_id=FlowRunFilterDeploymentId(is_null_=False),
         expected_start_time=FlowRunFilterExpectedStartTime.model_validate(
-            {"after_": SystemClock().now() - _RECENT}
+            {"after_": SystemClock().now() - RECENT}
         ),
     )
     async with get_client() as client:
-        for flow_run in await client.read_flow_runs(
-            flow_filter=_OF_CAMPAIGNS, flow_run_filter=crashed
-        ):
+        for flow_run in [one async for one in flow_runs(client, CAMPAIGNS, crashed)]:
             if flow_run.run_count <= reconciling.MOST_RECOVERIES:
                 await client.set_flow_run_state(flow_run.id, AwaitingRetry(), force=True)
                 resumed += 1
@@ -155,12 +170,11 @@ def _stored_run_of(db: Database, flow_run: FlowRun) -> RunRow | None:
 
 
 async def _running_children(client: PrefectClient, flow_run: FlowRun) -> list[FlowRun]:
-    of_parent = FlowRunFilterParentFlowRunId(any_=[flow_run.id])
-    return await client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(
-            parent_flow_run_id=of_parent, state=_in_states(StateType.RUNNING)
-        )
+    running = FlowRunFilter(
+        parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[flow_run.id]),
+        state=_in_states(StateType.RUNNING),
     )
+    return [one async for one in flow_runs(client, None, running)]
 
 
 def _in_states(*states: StateType) -> FlowRunFilterState:
@@ -171,12 +185,10 @@ async def _orphans(client: PrefectClient, settled: timedelta) -> list[FlowRun]:
     """Phases that Prefect believes to be running though the flow run that they belong to ended:
     whoever noticed its death (the worker, the automation) marked that one alone.
     """
-    running = await client.read_flow_runs(
-        flow_filter=FlowFilter(name=FlowFilterName(any_=["execute-phase"])),
-        flow_run_filter=FlowRunFilter(state=_in_states(StateType.RUNNING)),
-    )
+    phases = FlowFilter(name=FlowFilterName(any_=["execute-phase"]))
+    running = FlowRunFilter(state=_in_states(StateType.RUNNING))
     found: list[FlowRun] = []
-    for phase in running:
+    async for phase in flow_runs(client, phases, running):
         if phase.parent_task_run_id is None or phase.state is None:
             continue
         if SystemClock().now() - phase.state.timestamp < settled:

@@ -17,6 +17,7 @@ from prefect.exceptions import ObjectNotFound
 from autopack.builders.registry import split_name
 from autopack.execution.session import RunSession, held
 from autopack.stack import OWN_SERVER
+from tasks.away import going_without, is_away, patiently, wait_for_server
 
 LEASE_SECONDS = 60
 """How long the slots of a process that died stay taken."""
@@ -45,16 +46,22 @@ async def build_slot(run_id: str) -> AsyncGenerator[None]:
     Waiting for one spends nothing of the run's minutes, and ends with RunStopped when the run is
     stopped. Limits that do not exist or are switched off limit nothing.
     """
-    session = held(run_id)
-    async with AsyncExitStack() as slots:
-        with session.keeper.idle():
-            await _acquire(session, slots)
+    session, slots = held(run_id), AsyncExitStack()
+    with session.keeper.idle():
+        await _acquire(session, slots)
+    try:
         yield
+    finally:
+        # A server that is away lets them go when their lease ends.
+        with going_without("slots are held a little longer"):
+            await slots.aclose()
 
 
 async def _acquire(session: RunSession, slots: AsyncExitStack) -> None:
     said = False
-    while names := await _existing(_wanted(session)):
+    while names := await patiently(
+        lambda: _existing(_wanted(session)), lambda: wait_for_server(session)
+    ):
         session.switch.check()
         try:
             await slots.enter_async_context(
@@ -70,9 +77,11 @@ async def _acquire(session: RunSession, slots: AsyncExitStack) -> None:
             )
         except ConcurrencySlotAcquisitionError as error:
             if not _is_taken(error):
-                # One of them was deleted or switched off meanwhile.
+                # One of them was deleted or switched off meanwhile, or the server is away.
                 get_run_logger().warning("%s", error)
                 _known.clear()
+                if is_away(error):
+                    continue
             elif not said:
                 get_run_logger().info("waiting for a slot of %s", ", ".join(names))
                 said = True

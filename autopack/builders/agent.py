@@ -17,8 +17,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, cast
 
+from autopack import safe_files
 from autopack.builders.bounds import Bounds, ended_early
 from autopack.builders.isolation import isolated_environment
 from autopack.builders.prompt import render_prompt
@@ -48,6 +49,7 @@ _NOTE = "agent.json"
 _CALLS = "calls.json"
 _MAX_OUTPUT = 64 * 1024 * 1024
 _LONGEST_SUMMARY = 2000
+_LONGEST_NOTE = 65_536
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,10 @@ class CommandLineAgent(ABC):
 
     async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
         """Let the agent work in the worktree until it ends or its time is up."""
-        home = request.spool / _HOME
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        home = safe_files.make_folder(request.spool / _HOME, below=request.spool)
         model = request.model or self.model
         note = {"model": model, "provider": self.provider(model)}
-        (request.spool / _NOTE).write_text(json.dumps(note), encoding="utf-8")
+        safe_files.write(request.spool / _NOTE, json.dumps(note))
         invocation = self.prepare(request, home, model)
         environment = isolated_environment(
             request.environment, home=home, worktree=request.worktree, base_url=self.base_url
@@ -131,6 +132,7 @@ class CommandLineAgent(ABC):
             env={**environment, **invocation.environment},
             timeout=request.limits.seconds,
             spool=output,
+            writable=(request.worktree, home),
             max_output=_MAX_OUTPUT,
             silence=self._bounds.silence,
             files=self._bounds.of_files(request),
@@ -142,7 +144,8 @@ class CommandLineAgent(ABC):
             usage = self.usage(request.spool)
             _write_calls(request.spool, usage.calls)
             # The home may hold 100 MB, and whatever the agent saw.
-            shutil.rmtree(home, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                safe_files.remove(home)
         return _result(usage, end, ended_because)
 
     def calls(self, spool: Path) -> Sequence[ModelCall]:
@@ -153,11 +156,15 @@ class CommandLineAgent(ABC):
     def usage(self, spool: Path) -> Usage:
         """What the agent's output and, until the build ends, its session files tell."""
         output = spool / OUTPUT
-        sources = [output] if output.exists() else []
-        provider, model = self._noted(spool)
-        return parse(
-            self.name, [*sources, *self.sessions(spool / _HOME)], provider=provider, model=model
+        told = [output] if safe_files.is_file(output) else []
+        # The agent's own files may be links and FIFOs by now, and go away at any time.
+        sources = (
+            source
+            for one in (*told, *self.sessions(spool / _HOME))
+            if (source := _opened(one)) is not None
         )
+        provider, model = self._noted(spool)
+        return parse(self.name, sources, provider=provider, model=model)
 
     def probe(self) -> Probe:
         """Whether the program is installed, and in which version. Writes nothing that stays."""
@@ -224,10 +231,20 @@ class CommandLineAgent(ABC):
     def _noted(self, spool: Path) -> tuple[str, str]:
         note: dict[str, str | None] = {}
         with contextlib.suppress(OSError, ValueError):  # the agent was never started
-            read = json.loads((spool / _NOTE).read_text(encoding="utf-8"))
+            read = json.loads(safe_files.read_text(spool / _NOTE, most=_LONGEST_NOTE))
             note = cast("dict[str, str | None]", read if isinstance(read, dict) else {})
         model = note.get("model") or self.model
         return note.get("provider") or self.provider(model), model or ""
+
+
+def _opened(source: Path | bytes) -> BinaryIO | bytes | None:
+    """A source of usage; None for a file that is not there, or is no regular one."""
+    if isinstance(source, bytes):
+        return source
+    try:
+        return safe_files.open_read(source)
+    except FileNotFoundError:
+        return None
 
 
 def _result(usage: Usage, end: Exit | None, ended_because: str | None) -> BuildResult:
@@ -296,7 +313,7 @@ def _read_calls(spool: Path) -> list[ModelCall] | None:
     then its output tells.
     """
     try:
-        noted = json.loads((spool / _CALLS).read_text(encoding="utf-8"))
+        noted = json.loads(safe_files.read_text(spool / _CALLS))
         return [ModelCall(**call | {"exactness": Exactness(call["exactness"])}) for call in noted]
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -24,7 +24,7 @@ from autopack.builders.protocol import (
     ModelCall,
 )
 from autopack.builders.providers import protocol_of, provider_of
-from autopack.builders.spooled import SPOOL, read_calls
+from autopack.builders.spooled import open_spool, read_calls
 from autopack.errors import BadInput
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class ApiBuilder:
         provider = self.provider(full)
         own = full.partition("/")[2] if full.startswith(f"{provider}/") else full
         protocol = protocol_of(provider)
-        with (request.spool / SPOOL).open("a", encoding="utf-8") as spool:
+        with open_spool(request.spool) as spool:
             try:
                 inner = open_model(protocol, own, key=self._key(full), base_url=self.base_url)
                 model = RecordingModel(

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from autopack import safe_files
 from autopack.builders.agent import CommandLineAgent, Invocation
 from autopack.builders.options import one_of, whole_number
 from autopack.builders.protocol import BuildRequest
@@ -58,15 +59,13 @@ class CodexBuilder(CommandLineAgent):
         return "openai"
 
     def prepare(self, request: BuildRequest, home: Path, model: str | None) -> Invocation:
-        folder = home / ".codex"
-        folder.mkdir(exist_ok=True)
-        (folder / "config.toml").write_text(self._config(model), encoding="utf-8")
+        folder = safe_files.make_folder(home / ".codex", below=home)
+        safe_files.write(folder / "config.toml", self._config(model))
         default = "danger-full-access" if wanted(os.environ) else "workspace-write"
         sandbox = self._sandbox or default
         # In a home below the temporary folder codex makes no helpers for its sandbox, and with
         # some versions of bubblewrap on PATH no command runs without them.
-        temporary = home / "tmp"
-        temporary.mkdir(exist_ok=True)
+        temporary = safe_files.make_folder(home / "tmp", below=home)
         arguments = ["exec", "--json", "--sandbox", sandbox, "--skip-git-repo-check"]
         if model:
             arguments += ["--model", model]
@@ -78,7 +77,11 @@ class CodexBuilder(CommandLineAgent):
         return Invocation([*arguments, "-"], environment)
 
     def sessions(self, home: Path) -> Sequence[Path | bytes]:
-        return sorted((home / ".codex" / "sessions").rglob("rollout-*.jsonl"))
+        return [
+            path
+            for path in safe_files.files_below(home / ".codex" / "sessions")
+            if path.match("rollout-*.jsonl")
+        ]
 
     def _config(self, model: str | None) -> str:
         # A string in JSON is one in TOML as well.

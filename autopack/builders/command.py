@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autopack import safe_files
 from autopack.builders.agent import OUTPUT, Probe
 from autopack.builders.bounds import Bounds, ended_early
 from autopack.builders.options import one_of
@@ -31,6 +32,7 @@ from autopack.builders.providers import provider_of
 from autopack.builders.usage import FORMATS, Usage, parse
 from autopack.errors import BadInput
 from autopack.workspace.limits import MAX_FILES
+from autopack.workspace.scratch import SCRATCH
 
 if TYPE_CHECKING:
     from autopack.plan.model import Plan
@@ -44,7 +46,8 @@ _NOT_RUN = (126, 127)
 class CommandBuilder:
     """``usage`` names the format in which the program reports tokens; without it none are known.
     ``key_env`` names a variable of Autopack's environment to hand on. The prompt is also on
-    stdin. ``stall`` and ``max_files`` as for the other agents."""
+    stdin, and ``{spool}`` is a folder for the program's own files. ``stall`` and ``max_files`` as
+    for the other agents."""
 
     name = "command"
 
@@ -90,12 +93,14 @@ class CommandBuilder:
     async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
         """Run the program in the worktree until it ends or its time is up."""
         prompt = render_prompt(request)
-        prompt_file = request.spool / _PROMPT
-        prompt_file.write_text(prompt, encoding="utf-8")
+        own = safe_files.make_folder(request.spool / SCRATCH, below=request.spool)
+        # One for the program, which may do with it what it likes, and one that is kept.
+        safe_files.write(own / _PROMPT, prompt)
+        safe_files.write(request.spool / _PROMPT, prompt)
         values = {
-            "prompt_file": str(prompt_file),
+            "prompt_file": str(own / _PROMPT),
             "worktree": str(request.worktree),
-            "spool": str(request.spool),
+            "spool": str(own),
             "model": request.model or self._model or "",
         }
         end = await supervisor.run(
@@ -104,6 +109,7 @@ class CommandBuilder:
             env={**request.environment, **self._keys()},
             timeout=request.limits.seconds,
             spool=request.spool / OUTPUT,
+            writable=(request.worktree, own),
             silence=self._bounds.silence,
             files=self._bounds.of_files(request),
             input=prompt,
@@ -131,10 +137,10 @@ class CommandBuilder:
 
     def _told(self, spool: Path) -> Usage | None:
         output = spool / OUTPUT
-        if self._usage is None or not output.exists():
+        if self._usage is None or not safe_files.is_file(output):
             return None
-        provider = provider_of(self._model)
-        return parse(self._usage, output, provider=provider, model=self._model or "")
+        provider, said = provider_of(self._model), [safe_files.open_read(output)]
+        return parse(self._usage, said, provider=provider, model=self._model or "")
 
     def probe(self) -> Probe:
         """Whether the template's program is there."""

@@ -6,10 +6,12 @@ import os
 import re
 from pathlib import Path
 
+from autopack import safe_files
 from autopack.builders.protocol import BuildRequest
 from autopack.workspace.changes import Change
 from autopack.workspace.process import Supervisor
 from autopack.workspace.scope import check_scope
+from autopack.workspace.scratch import SCRATCH
 
 _MOST_BYTES = 60_000
 _MOST_LINES = 400
@@ -49,7 +51,7 @@ class ConfinedTools:
         target = self._inside(path)
         if not target.is_file():
             raise ToolRefused(f"{path} is not a file")
-        text = target.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        text = safe_files.read_text(target).splitlines(keepends=True)
         start = max(first_line, 1) - 1
         return "".join(text[start : start + max(lines, 1)])[:_MOST_BYTES]
 
@@ -61,10 +63,10 @@ class ConfinedTools:
             raise ToolRefused(f"{pattern!r} is no regular expression: {error}") from error
         found: list[str] = []
         for name in self.list_files(folder).split("\n"):
-            path = self._root / name
-            if not path.is_file() or not path.resolve().is_relative_to(self._root):
-                continue
-            text = path.read_text(encoding="utf-8", errors="replace")
+            try:
+                text = safe_files.read_text(self._root / name)
+            except (FileNotFoundError, IsADirectoryError):
+                continue  # a link, whose file is searched where it lies; or of endless size
             for number, line in enumerate(text.splitlines(), start=1):
                 if wanted.search(line):
                     found.append(f"{name}:{number}:{line[:300]}")
@@ -77,17 +79,17 @@ class ConfinedTools:
         target = self._writable(path)
         if not target.is_file():
             raise ToolRefused(f"{path} is not a file")
-        text = target.read_bytes().decode("utf-8", "surrogateescape")
+        text = safe_files.read_bytes(target).decode("utf-8", "surrogateescape")
         if not old or text.count(old) != 1:
             raise ToolRefused(f"the text occurs {text.count(old) if old else 0} times in {path}")
-        target.write_bytes(text.replace(old, new).encode("utf-8", "surrogateescape"))
+        safe_files.put(target, text.replace(old, new).encode("utf-8", "surrogateescape"))
         return "replaced"
 
     def write_file(self, path: str, content: str) -> str:
         """Create a file, or replace its whole content."""
         target = self._writable(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(content, encoding="utf-8", newline="")
+        safe_files.make_folder(target.parent, below=self._root)
+        safe_files.put(target, content.encode("utf-8"))
         return "written"
 
     def delete_file(self, path: str) -> str:
@@ -95,19 +97,22 @@ class ConfinedTools:
         target = self._writable(path)
         if not target.is_file():
             raise ToolRefused(f"{path} is not a file")
-        target.unlink()
+        safe_files.remove(target)
         return "deleted"
 
     async def run_checks(self) -> str:
         """Run the commands that decide whether the work is done; their output."""
         said: list[str] = []
+        spool = self._request.spool
+        own = safe_files.make_folder(spool / SCRATCH, below=spool)
         for argv in self._request.checks:
             done = await self._supervisor.run(
                 argv,
                 cwd=self._request.worktree,
                 env=self._request.environment,
                 timeout=self._request.limits.seconds,
-                spool=self._request.spool / "checks.log",
+                spool=spool / "checks.log",
+                writable=(self._request.worktree, own),
             )
             said.append(f"{' '.join(argv)}: exit status {done.status}\n{done.tail}")
             if done.status != 0:

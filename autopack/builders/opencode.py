@@ -8,7 +8,9 @@ import re
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
+from autopack import safe_files
 from autopack.builders.agent import CommandLineAgent, Invocation
 from autopack.builders.endpoint import (
     CUSTOM_PROVIDER,
@@ -71,11 +73,10 @@ class OpencodeBuilder(CommandLineAgent):
         return ENDPOINT_KEY_VARIABLE if self.base_url else key_variable(self.provider(model))
 
     def prepare(self, request: BuildRequest, home: Path, model: str | None) -> Invocation:
-        config = home / ".config" / "opencode"
-        config.mkdir(parents=True, exist_ok=True)
-        (config / "opencode.json").write_text(json.dumps(self._config(model)), encoding="utf-8")
+        config = safe_files.make_folder(home / ".config" / "opencode", below=home)
+        safe_files.write(config / "opencode.json", json.dumps(self._config(model)))
         # Here opencode installs a package of its own at every start; it does without.
-        (config / ".npmrc").write_text("offline=true\n", encoding="utf-8")
+        safe_files.write(config / ".npmrc", "offline=true\n")
         # A title of our own spares the call that would find one.
         arguments = ["run", "--pure", "--format", "json", "--title", request.phase_id]
         # Calls that fail and are tried again are told of in the log only.
@@ -163,11 +164,13 @@ def _steps(database: Path) -> bytes:
         WHERE part.data LIKE '%"step-finish"%' ORDER BY part.time_created, part.id
     """
     rows: list[tuple[str, str, str]] = []
-    if database.exists():
+    if safe_files.is_file(database):
         # A database that was cut off, or of another version, tells nothing more than stdout.
         with (
             contextlib.suppress(sqlite3.DatabaseError),
-            contextlib.closing(sqlite3.connect(database)) as connection,
+            contextlib.closing(
+                sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)
+            ) as connection,
         ):
             rows = connection.execute(query).fetchall()
     return b"".join(_step(*row) for row in rows)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from autopack import safe_files
 from autopack.builders.agent import CommandLineAgent, Invocation
 from autopack.builders.endpoint import (
     CUSTOM_PROVIDER,
@@ -67,8 +68,7 @@ class PiBuilder(CommandLineAgent):
         return ENDPOINT_KEY_VARIABLE if self.base_url else key_variable(self.provider(model))
 
     def prepare(self, request: BuildRequest, home: Path, model: str | None) -> Invocation:
-        folder = home / ".pi" / "agent"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = safe_files.make_folder(home / ".pi" / "agent", below=home)
         retry = {"maxRetries": self._retries, "provider": {"maxRetries": 0}}
         _write(folder / "settings.json", {"retry": retry})
         if self.base_url and model:
@@ -87,7 +87,7 @@ class PiBuilder(CommandLineAgent):
         return Invocation(arguments, environment)
 
     def sessions(self, home: Path) -> Sequence[Path | bytes]:
-        return sorted(_sessions(home).rglob("*.jsonl"))
+        return [path for path in safe_files.files_below(_sessions(home)) if path.suffix == ".jsonl"]
 
     def _endpoint(self, model: str) -> dict[str, object]:
         size = {"contextWindow": self._context, "maxTokens": self._max_tokens}
@@ -104,4 +104,4 @@ def _sessions(home: Path) -> Path:
 
 
 def _write(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2), encoding="utf-8")
+    safe_files.write(path, json.dumps(value, indent=2))

@@ -87,7 +87,8 @@ class BuildRequest:
 
     ``build`` counts the builds of this phase that ended, this one included: an interrupted
     build is asked for again under the same number. ``spool`` is this attempt's own folder;
-    what the builder prints and the usage it reports are found there after any death.
+    what the builder prints and the usage it reports are found there after any death. Only Autopack
+    writes there, but for the folders ``home`` and ``scratch`` in it.
     ``environment`` is the complete environment for child processes. ``may_go_on`` is asked, with
     all calls so far, before every further call by builders that make calls themselves; what it
     returns is why they must make none. ``guidance`` is what the run tells every build.

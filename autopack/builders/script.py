@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from autopack.builders.edits import OutsideWorktree, delete_file, write_file
 from autopack.builders.protocol import (
     BuildRequest,
     BuildResult,
@@ -24,7 +25,7 @@ from autopack.builders.recording import (
     Step,
     load_phase,
 )
-from autopack.builders.spooled import SPOOL, read_calls, write_record
+from autopack.builders.spooled import open_spool, read_calls, write_record
 from autopack.errors import BadInput, GitFailed
 from autopack.workspace.git import Git
 
@@ -71,7 +72,7 @@ class ScriptBuilder:
                 f"and build {request.build} was asked for",
                 ended_by=EndedBy.AUTOPACK,
             )
-        with (request.spool / SPOOL).open("a", encoding="utf-8") as spool:
+        with open_spool(request.spool) as spool:
             try:
                 async with asyncio.timeout(request.limits.seconds):
                     summary = await _replay(builds[request.build - 1], request, spool)
@@ -118,14 +119,15 @@ async def _replay(build: RecordedBuild, request: BuildRequest, spool: TextIO) ->
 
 
 def _edit(step: Step, worktree: Path) -> str | None:
-    """Change files as recorded; return what went wrong when a patch does not apply."""
+    """Change files as recorded; return what went wrong when that cannot be done."""
     for path, content in (step.files or {}).items():
-        target = worktree / path
-        if content is None:
-            target.unlink(missing_ok=True)
-        else:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(content, encoding="utf-8", newline="")
+        try:
+            if content is None:
+                delete_file(worktree, path)
+            else:
+                write_file(worktree, path, content)
+        except (OutsideWorktree, OSError) as error:
+            return f"{path} cannot be changed: {error}"
     if step.patch is not None:
         try:
             Git(folder=worktree).run("apply", "--whitespace=nowarn", "-", input=step.patch)

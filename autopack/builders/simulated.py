@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
+from autopack.builders.edits import OutsideWorktree, write_file
 from autopack.builders.options import whole_number
 from autopack.builders.protocol import (
     BuildRequest,
@@ -21,7 +22,7 @@ from autopack.builders.protocol import (
     ModelCall,
 )
 from autopack.builders.simulation import Simulation, load_simulation
-from autopack.builders.spooled import SPOOL, read_calls, write_record
+from autopack.builders.spooled import open_spool, read_calls, write_record
 
 if TYPE_CHECKING:
     from autopack.plan.model import Plan
@@ -78,7 +79,7 @@ class SimulatedBuilder:
         succeeds = random.random() < chance
         count = max(spec.calls.count(random), 1)
         fails_at = count // 2 if fate < spec.error + spec.crash + spec.hang else count
-        with (request.spool / SPOOL).open("a", encoding="utf-8") as spool:
+        with open_spool(request.spool) as spool:
             for number in range(count):
                 if number == fails_at:
                     break
@@ -94,7 +95,10 @@ class SimulatedBuilder:
                 await asyncio.sleep(spec.seconds.draw(random))
                 write_record(spool, {"call": self._call(random)})
         if fails_at == count:
-            _edit(request, DONE if succeeds else BROKEN)
+            try:
+                _edit(request, DONE if succeeds else BROKEN)
+            except (OutsideWorktree, OSError) as error:
+                return self._result(request, BuildStatus.FAILED, 1, f"cannot write: {error}")
             return self._result(request, BuildStatus.ENDED, 0, "done" if succeeds else "broken")
         if fate < spec.error:
             return self._result(
@@ -144,6 +148,4 @@ def _edit(request: BuildRequest, text: str) -> None:
     folder = next((path for path in request.scope_paths if path.endswith("/")), "")
     paths = request.deliverables or (f"{folder}{request.phase_id}.txt",)
     for path in paths:
-        target = request.worktree / PurePosixPath(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        write_file(request.worktree, path, text)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TextIO
 
+from autopack import safe_files
 from autopack.builders.protocol import ModelCall, UnreadableSpool
 from autopack.builders.recording import RecordedCall
 
 SPOOL = "builder.out"
+
+
+def open_spool(folder: Path) -> TextIO:
+    """The spool of a build, to add records to."""
+    return os.fdopen(safe_files.open_append(folder / SPOOL), "a", encoding="utf-8")
 
 
 def write_record(spool: TextIO, record: dict[str, object]) -> None:
@@ -23,12 +30,13 @@ def read_calls(folder: Path) -> tuple[ModelCall, ...]:
 
     Raises UnreadableSpool with the calls that could be read.
     """
-    path = folder / SPOOL
-    if not path.exists():
+    try:
+        text = safe_files.read_text(folder / SPOOL, errors="surrogateescape")
+    except FileNotFoundError:
         return ()
     calls: list[ModelCall] = []
     unread: list[str] = []
-    for line in path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")[:-1]:
+    for line in text.split("\n")[:-1]:
         try:
             record = json.loads(line)
             if "call" in record:

@@ -7,6 +7,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from autopack import safe_files
+
 if TYPE_CHECKING:
     from autopack.workspace.process import Exit
 
@@ -48,8 +50,9 @@ async def watched(
 
 
 def _read_from(path: Path, offset: int) -> bytes:
-    if not path.exists():
+    try:
+        with safe_files.open_read(path) as file:
+            file.seek(offset)
+            return file.read()
+    except FileNotFoundError:
         return b""
-    with path.open("rb") as file:
-        file.seek(offset)
-        return file.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import stat
@@ -11,9 +12,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from autopack import safe_files
 from autopack.execution.clean_room import only_committed
 from autopack.execution.closing import readable
 from autopack.execution.environment import SAVEPOINT, record_again, record_installed
+from autopack.execution.installing import run_install
 from autopack.execution.judging import phase_checks
 from autopack.execution.savepoint import Savepoint
 from autopack.execution.session import RunSession
@@ -106,9 +109,8 @@ class Acting:
             self.actions.append(f"reverted {', '.join(map(readable, proposal.revert))}")
         for wanted in proposal.add_modes:
             place = workspace.path / wanted.path
-            before = stat.S_IMODE(place.stat().st_mode)
+            before = safe_files.add_mode(place, wanted.bits)
             self._modes.setdefault(place, before)
-            place.chmod(before | wanted.bits)
             self.actions.append(f"made {readable(wanted.path)} {_words(wanted.bits)}")
         if proposal.revert or proposal.add_modes:
             self.commit = self._snapshot().commit
@@ -149,8 +151,8 @@ class Acting:
             self._session.mirror.set_ref(work.ref, work.commit, old=self.commit)
         self._session.workspace.reset(work.commit)
         for place, mode in self._modes.items():
-            if place.exists():
-                place.chmod(mode)
+            with contextlib.suppress(FileNotFoundError):
+                safe_files.set_mode(place, mode)
 
     def keep(self) -> None:
         """Nothing is undone any more; what was installed is part of the run's setup from now on."""
@@ -183,13 +185,14 @@ class Acting:
     async def _run_step(self, argv: Command, cwd: Path, env: Mapping[str, str], label: str) -> Exit:
         session = self._session
         log = session.folder / "spool" / "mitigation.log"
-        done = await session.supervisor.run(
+        done = await run_install(
+            session,
             argv,
             cwd=cwd,
-            env={**env, **session.marks},
-            timeout=session.seconds_left(self._work.phase),
-            spool=log,
-            confined=False,
+            env=env,
+            log=log,
+            seconds=session.seconds_left(self._work.phase),
+            agents_worked=True,
         )
         # Credentials of package indexes are in its environment.
         session.redactor.file(log)

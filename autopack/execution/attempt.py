@@ -20,7 +20,7 @@ from autopack.execution.retry import inherited
 from autopack.execution.session import RunSession
 from autopack.execution.snapshotting import note_unrecorded, record_tree
 from autopack.execution.spending import Allowance, within
-from autopack.execution.spool import BuildEnd, make_spool, spool_folder, write_end
+from autopack.execution.spool import BuildEnd, make_spool, open_spool, spool_folder, write_end
 from autopack.execution.stopping import in_thread
 from autopack.execution.straying import builder_context, look
 from autopack.homes import home_id
@@ -224,7 +224,7 @@ async def build(session: RunSession, phase_id: str, number: int) -> str | None:
     its failure opened.
     """
     phase, attempt = session.phase(phase_id), session.attempt(phase_id, number)
-    spool = spool_folder(session.folder, attempt.phase_id, attempt.attempt)
+    spool = open_spool(session.folder, attempt.phase_id, attempt.attempt)
     allowance = Allowance(session, phase, number)
     began = session.clock.monotonic()
     request = _request(session, phase, attempt, allowance)

@@ -7,13 +7,16 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from autopack.execution.installing import run_install
 from autopack.execution.savepoint import Savepoint
 from autopack.execution.session import RunSession
 from autopack.plan.values import Command
+from autopack.store.runs import get_attempts
 from autopack.validation.environment import (
     EnvironmentFailed,
     Made,
     RunEnvironment,
+    environment_folder,
     prepare,
     record_anew,
 )
@@ -56,17 +59,19 @@ async def install(
     """
     place, where = workspace or session.workspace, folder or session.folder
     log = where / "setup.log"  # not among the spools of phases, which have any name
+    attempts = get_attempts(session.db, session.run_id)
 
     async def run_step(argv: Command, cwd: Path, env: Mapping[str, str], label: str) -> Exit:
-        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return await session.supervisor.run(
+        return await run_install(
+            session,
             argv,
             cwd=cwd,
-            env={**env, **session.marks},
-            timeout=session.seconds_left(),
-            spool=log,
-            # It installs what the plan names, and needs the user's caches and package indexes.
-            confined=False,
+            env=env,
+            log=log,
+            seconds=session.seconds_left(),
+            agents_worked=bool(attempts),
+            workspace=place.path,
+            folder=where,
         )
 
     try:
@@ -94,8 +99,7 @@ async def install(
             hint=error.hint,
         ) from None
     finally:
-        if log.exists():
-            session.redactor.file(log)
+        session.redactor.file(log)
 
 
 def record_installed(session: RunSession, commit: str, installs: Sequence[Check]) -> RunEnvironment:
@@ -120,7 +124,7 @@ def record_again(session: RunSession, environment: RunEnvironment) -> RunEnviron
 
 def aside_of(session: RunSession) -> Aside:
     """Where files of the worktree wait while it is judged; no build and no check writes there."""
-    return Aside(session.folder / "aside")
+    return Aside(session.folder / "uncommitted")
 
 
 def _settle(workspace: Workspace, commit: str) -> Stamps:
@@ -137,6 +141,6 @@ def _settle(workspace: Workspace, commit: str) -> Stamps:
 def _is_intact(made: Made, folder: Path, workspace: Workspace, commit: str) -> bool:
     found = workspace.extras(commit)
     in_workspace = {p: at for p, at in made.workspace.items() if p not in found.tracked}
-    return not altered(made.environment, stamps(folder / "environment")) and not altered(
+    return not altered(made.environment, stamps(environment_folder(folder))) and not altered(
         in_workspace, found.there
     )

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from autopack import safe_files
 from autopack.execution.clean_room import only_committed
 from autopack.execution.containing import failure_of
 from autopack.execution.environment import install
 from autopack.execution.forgiving import Place, forgive
 from autopack.execution.judging import phase_checks
-from autopack.execution.session import RunSession
+from autopack.execution.session import FINAL, RunSession
 from autopack.store.runs import get_attempts, get_phases, set_final_check
 from autopack.store.states import PhaseState
 from autopack.validation.checks import FailedCheck, run_checks
@@ -30,7 +31,6 @@ from autopack.workspace import leftovers
 from autopack.workspace.files import remove_tree
 from autopack.workspace.workspace import Workspace
 
-FOLDER = "final"
 _LEAST_SECONDS = 600.0
 _Environment = Literal["fresh", "of the run"]
 
@@ -65,7 +65,7 @@ async def check_head(session: RunSession) -> str | None:
         failed, message = None, failure_of(error, f"checking {head[:12]} once more").message
     finally:
         session.redactor.folder(_spool(session))
-        await asyncio.to_thread(remove_tree, session.folder / FOLDER)
+        await asyncio.to_thread(remove_tree, session.folder / FINAL)
     message = None if message is None else session.redactor.text(message)
     found: dict[str, Any] = {
         "commit": head,
@@ -100,8 +100,9 @@ def _wanted(session: RunSession) -> list[_ToCheck]:
 async def _in_fresh_checkout(
     session: RunSession, head: str, wanted: Sequence[_ToCheck]
 ) -> tuple[str, FailedCheck] | None:
-    folder = session.folder / FOLDER
+    folder = session.folder / FINAL
     await asyncio.to_thread(remove_tree, folder)
+    safe_files.make_folder(folder, below=session.folder)
     workspace = await asyncio.to_thread(Workspace.create, session.mirror, folder / "work", head)
     try:
         environment = await install(session, head, intact=True, workspace=workspace, folder=folder)
@@ -125,7 +126,7 @@ async def _run(
     environment: RunEnvironment,
 ) -> tuple[str, FailedCheck] | None:
     spool = _spool(session)
-    spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+    safe_files.make_folder(spool, below=session.folder)
     place = Place(workspace, environment)
     for one in wanted:
         failed = await _run_those(session, head, one, place, spool)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from autopack import safe_files
 from autopack.errors import AutopackError, NotFound
 from autopack.execution.view import timestamp
 from autopack.settings import Settings
@@ -55,7 +56,8 @@ def item_of(
     except NotFound as missing:
         return refused(run_id, missing)
     message = error.message if isinstance(error, AutopackError) else error and str(error)
-    checkouts = sorted((find_folder(settings.home, db, run_id) / "work").glob("*"))
+    work = find_folder(settings.home, db, run_id) / "work"
+    checkouts = safe_files.names(work)
     return FleetItem(
         run_id=run_id,
         success=run.state is RunState.DONE_SUCCESS,
@@ -63,6 +65,6 @@ def item_of(
         error=None if run.state is RunState.DONE_SUCCESS else message or run.failure_reason,
         started_at=run.started_at,
         finished_at=run.finished_at,
-        workspace_path=str(checkouts[-1]) if checkouts else None,
+        workspace_path=str(work / checkouts[-1]) if checkouts else None,
         tokens=token_totals(db, run_id).total,
     )

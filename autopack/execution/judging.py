@@ -15,7 +15,7 @@ from autopack.execution.environment import prepare_environment
 from autopack.execution.forgiving import forgive
 from autopack.execution.session import RunSession
 from autopack.execution.snapshotting import why_unrecorded
-from autopack.execution.spool import spool_folder
+from autopack.execution.spool import open_spool, spool_folder
 from autopack.plan.model import PhaseSpec
 from autopack.recovery.causes import Failure, FailureCause
 from autopack.recovery.classify import classify
@@ -193,7 +193,7 @@ async def _judge_by_checks(
     changed: bool,
 ) -> Failure | None:
     variables = session.variables(phase.id, attempt.attempt)
-    spool = spool_folder(session.folder, phase.id, attempt.attempt)
+    spool = open_spool(session.folder, phase.id, attempt.attempt)
     seconds = session.seconds_left(phase)
     forgiven = functools.partial(
         forgive,

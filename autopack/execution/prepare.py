@@ -241,7 +241,7 @@ def _checkout(
     mirror = Mirror.open(settings.home, source, alias=(run_id, name))
     mirror.ensure(commit, run_id)
     with tempfile.TemporaryDirectory(prefix="autopack-") as folder:
-        workspace = Workspace.create(mirror, Path(folder) / "tree", commit)
+        workspace = Workspace.create(mirror, Path(folder).resolve() / "tree", commit)
         try:
             yield workspace.path
         finally:

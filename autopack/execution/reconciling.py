@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import psutil
 
+from autopack import safe_files
 from autopack.clock import Clock
 from autopack.errors import Refused, RunHeld
 from autopack.execution.finish import end_abandoned
@@ -152,12 +153,13 @@ def _remove_workspace(db: Database, home: Path, run_id: str, folder: Path) -> bo
     run = find_run(db, run_id)
     if run is None or not run.state.is_final or _is_worked_on(db, run):
         return False
-    left = [path for name in ("work", "environment") if (path := folder / name).exists()]
-    for checkout in sorted((folder / "work").glob("*")):
+    left = [name for name in ("work", "environment") if safe_files.is_folder(folder / name)]
+    for checkout in safe_files.names(folder / "work"):
         for git_dir in (home / "repositories").glob("*.git"):
-            remove_tree(Workspace.private_folder(git_dir, checkout))
-    for path in left:
-        shutil.rmtree(path, ignore_errors=True)
+            remove_tree(Workspace.private_folder(git_dir, folder / "work" / checkout))
+    for name in left:
+        with suppress(OSError):
+            safe_files.remove(folder / name)
     if left:
         Scratch.of(folder).sweep()
     return bool(left)
@@ -166,14 +168,16 @@ def _remove_workspace(db: Database, home: Path, run_id: str, folder: Path) -> bo
 def _remove_run(db: Database, home: Path, run_id: str, folder: Path, grace: timedelta) -> bool:
     """Remove what is left of a run that its database no longer knows: folder and refs."""
     note = note_of(folder)
-    if find_run(db, run_id) is not None or not note.is_file():
+    if find_run(db, run_id) is not None or not safe_files.is_file(note):
         return False
-    if time.time() - max(path.stat().st_mtime for path in (folder, note)) < grace.total_seconds():
+    touched = max(safe_files.status(path).st_mtime for path in (folder, note))
+    if time.time() - touched < grace.total_seconds():
         return False
     for git_dir in (home / "repositories").glob("*.git"):
         _remove_refs(Git(git_dir=git_dir), folder.name)
     Scratch.of(folder).sweep()
-    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        safe_files.remove(folder)
     return True
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from pathlib import Path
 
+from autopack import safe_files
 from autopack.store.leases import Acquired
 from autopack.store.runs import RunRow
 from autopack.workspace.mirror import Mirror
@@ -22,9 +22,9 @@ def open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired
     """
     checkouts = folder / _CHECKOUTS
     safe = acquired.previous is None or acquired.was_released or acquired.previous.is_gone()
-    existing = sorted(checkouts.iterdir()) if safe and checkouts.is_dir() else []
+    existing = safe_files.names(checkouts) if safe else []
     if existing:
-        return Workspace.adopt(mirror, existing[-1])
+        return Workspace.adopt(mirror, checkouts / existing[-1])
     return Workspace.create(
         mirror, checkouts / f"{acquired.lease.token:06d}", run.head_commit or run.base_commit
     )
@@ -33,7 +33,7 @@ def open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired
 def checkout_left_behind(folder: Path, name: str | None) -> Path | None:
     """The checkout that a dead holder worked in, by its name, or the only one there is."""
     checkouts = folder / _CHECKOUTS
-    there = sorted(path.name for path in checkouts.iterdir()) if checkouts.is_dir() else []
+    there = safe_files.names(checkouts)
     if name is None and len(there) == 1:
         [name] = there
     return checkouts / name if name in there else None
@@ -45,6 +45,9 @@ def remove_workspace(folder: Path, workspace: Workspace) -> None:
     Its spools and its commits stay, and so do checkouts of holders that may still be alive.
     """
     workspace.remove()
-    shutil.rmtree(folder / "environment", ignore_errors=True)
-    with contextlib.suppress(OSError):
-        (folder / _CHECKOUTS).rmdir()
+    for name in ("environment", "caches", "final", "uncommitted"):
+        with contextlib.suppress(OSError):
+            safe_files.remove(folder / name)
+    if not safe_files.names(folder / _CHECKOUTS):
+        with contextlib.suppress(OSError):
+            safe_files.remove(folder / _CHECKOUTS)

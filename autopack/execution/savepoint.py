@@ -7,6 +7,7 @@ that died half way leaves either nothing to go back to or everything.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -15,15 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from autopack import safe_files
 from autopack.durable import flush_files, write_whole
-from autopack.workspace.files import remove_tree
 
 _NOTE = "kept.json"
 
 
 @dataclass(frozen=True)
 class Savepoint:
-    """The copies in ``folder`` by the folder that each was made of; None where there was none."""
+    """The copies in ``folder`` by the folder that each was made of; None where there was none.
+
+    A folder that a link leads to is none: what lies elsewhere is neither kept nor changed.
+    """
 
     folder: Path
     kept: dict[str, str | None]
@@ -31,12 +35,13 @@ class Savepoint:
     @classmethod
     def make(cls, folder: Path, originals: Iterable[Path]) -> Savepoint:
         """Keep the state of ``originals``, which need not exist."""
-        remove_tree(folder)
-        folder.mkdir(parents=True, mode=0o700)
+        safe_files.remove(folder)
+        safe_files.make_folder(folder, below=folder.parent)
         kept: dict[str, str | None] = {}
         for number, original in enumerate(dict.fromkeys(originals)):
-            kept[str(original)] = str(number) if original.is_dir() else None
-            if original.is_dir():
+            there = safe_files.is_folder(original)
+            kept[str(original)] = str(number) if there else None
+            if there:
                 shutil.copytree(original, folder / str(number), symlinks=True, copy_function=_link)
         flush_files(folder)
         write_whole(folder / _NOTE, json.dumps(kept))
@@ -46,11 +51,11 @@ class Savepoint:
     def left_behind(cls, folder: Path) -> Savepoint | None:
         """The savepoint of a process that died before it kept or undid its installs."""
         try:
-            kept = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+            kept = json.loads(safe_files.read_text(folder / _NOTE))
             if not isinstance(kept, dict):
                 raise ValueError(kept)
         except (FileNotFoundError, ValueError):
-            remove_tree(folder)
+            safe_files.remove(folder)
             return None
         return cls(folder, cast("dict[str, str | None]", kept))
 
@@ -58,16 +63,16 @@ class Savepoint:
         """Have every folder as it was. May be repeated when it was cut off."""
         for original, copy in self.kept.items():
             if copy is None:
-                remove_tree(Path(original))
-            elif (self.folder / copy).is_dir():
-                remove_tree(Path(original))
-                (self.folder / copy).rename(original)
+                safe_files.remove(Path(original))
+            elif safe_files.is_folder(self.folder / copy):
+                with contextlib.suppress(FileNotFoundError):  # its own folder is gone, or a link
+                    safe_files.rename(self.folder / copy, Path(original))
         self.drop()
 
     def drop(self) -> None:
         """Keep what was installed."""
-        (self.folder / _NOTE).unlink(missing_ok=True)
-        remove_tree(self.folder)
+        safe_files.remove(self.folder / _NOTE)
+        safe_files.remove(self.folder)
 
 
 def _link(source: str, target: str) -> None:

@@ -54,7 +54,7 @@ from autopack.store.runs import (
 from autopack.store.states import RunState
 from autopack.telemetry.recorder import Recorder
 from autopack.validation.detect import detect
-from autopack.validation.environment import RunEnvironment
+from autopack.validation.environment import RunEnvironment, environment_folder
 from autopack.validation.toolchains.base import Check, Detected
 from autopack.workspace import leftovers
 from autopack.workspace.mirror import Mirror, run_refs
@@ -62,6 +62,9 @@ from autopack.workspace.process import Supervisor
 from autopack.workspace.sandbox import Sandbox
 from autopack.workspace.scratch import Scratch
 from autopack.workspace.workspace import Workspace
+
+FINAL = "final"
+"""The folder of a run that has the fresh checkout and environment of the check at its end."""
 
 
 @dataclass
@@ -94,6 +97,8 @@ class RunSession:
         default_factory=dict[tuple[str, int], Findings]
     )
     """What judging an attempt showed besides its verdict, until that is stored."""
+    waits_for: str | None = None
+    """What the run waits for without which it cannot go on, in words."""
     clock: Clock = field(default_factory=SystemClock)
     outage: Outage = field(default_factory=Outage)
     """The trouble that this process has seen of the run's provider."""
@@ -182,6 +187,12 @@ def held(run_id: str) -> RunSession:
     return _held[run_id]
 
 
+def waits_for(run_id: str) -> str | None:
+    """What a run of this process waits for, in words; None when it waits for nothing."""
+    session = _held.get(run_id)
+    return session.waits_for if session else None
+
+
 _stopping: list[tuple[StopReason, str]] = []
 
 
@@ -230,8 +241,11 @@ def open_session(
     sandbox = Sandbox.of(
         os.environ,
         home=settings.home,
-        writable=[run_folder],
-        readable=[Mirror.folder(settings.home, source)],
+        readable=[
+            Mirror.folder(settings.home, source),
+            environment_folder(run_folder),
+            environment_folder(run_folder / FINAL),
+        ],
     )
     acquired = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds)
     scratch = Scratch.of(run_folder)
@@ -317,14 +331,15 @@ def open_session(
 def close_session(session: RunSession, *, give_back: bool = True) -> None:
     """Let go of the run; whatever state it is in, another process may go on from there.
 
-    Without ``give_back`` its lease is left to expire, which asks for the run to be resumed.
+    Without ``give_back`` its lease expires, which asks for the run to be resumed; here, too, when
+    the engine tries again.
     """
     _held.pop(session.run_id, None)
     session.supervisor.end_all()
     session.keeper.close()
     stopped = session.switch.stopped
-    if give_back and (stopped is None or stopped.reason is not StopReason.LEASE_LOST):
-        release(session.db, session.lease)
+    if stopped is None or stopped.reason is not StopReason.LEASE_LOST:
+        (release if give_back else abandon)(session.db, session.lease)
 
 
 def _enter(

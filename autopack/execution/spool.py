@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from autopack import safe_files
 from autopack.asides import set_aside
 from autopack.builders.protocol import BuildResult, BuildStatus, EndedBy
 from autopack.durable import flush_files, write_whole
@@ -50,6 +51,11 @@ def spool_folder(run_folder: Path, phase_id: str, attempt: int) -> Path:
     return run_folder / "spool" / phase_id / str(attempt)
 
 
+def open_spool(run_folder: Path, phase_id: str, attempt: int) -> Path:
+    """The same, made where it is not there."""
+    return safe_files.make_folder(spool_folder(run_folder, phase_id, attempt), below=run_folder)
+
+
 def write_end(spool: Path, result: BuildResult, worktree: Path | None = None) -> None:
     """Note that the build ended, with its work in ``worktree``."""
     if worktree is not None:
@@ -64,10 +70,10 @@ def read_end(spool: Path) -> BuildEnd | None:
     path = spool / _END
     try:
         # A note of an earlier version has fewer fields, one of a later version may have more.
-        return TypeAdapter(BuildEnd).validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
+        return TypeAdapter(BuildEnd).validate_json(safe_files.read_bytes(path))
     except (OSError, ValueError) as error:
+        if not os.path.lexists(path):
+            return None
         reason = str(error).splitlines()[0]
         set_aside(path, run_folder_of(spool), f"it does not say how a build ended: {reason}")
         return None
@@ -80,12 +86,12 @@ def make_spool(run_folder: Path, phase_id: str, attempt: int) -> Path:
     a backup since. That is set aside and never read.
     """
     spool = spool_folder(run_folder, phase_id, attempt)
-    if spool.is_symlink() or (spool.exists() and (not spool.is_dir() or any(spool.iterdir()))):
+    safe_files.make_folder(spool.parent, below=run_folder)
+    if safe_files.names(spool) or (os.path.lexists(spool) and not safe_files.is_folder(spool)):
         reason = f"attempt {attempt} of {phase_id} is not started yet"
         if set_aside(spool, run_folder, reason) is None and os.path.lexists(spool):
             raise Refused(f"{spool} is in the way of a new attempt", field="run_id")
-    spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return spool
+    return open_spool(run_folder, phase_id, attempt)
 
 
 def run_folder_of(spool: Path) -> Path:

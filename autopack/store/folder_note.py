@@ -6,13 +6,11 @@ folder behind, it has ``runs/<run_id>@<key>`` instead; no id has an @ in it.
 
 from __future__ import annotations
 
-import os
 import secrets
-import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
+from autopack import safe_files
 from autopack.errors import Refused
 from autopack.store.engine import Database
 from autopack.store.reading import find_run, get_run
@@ -20,6 +18,7 @@ from autopack.store.rows import RunRow
 
 _NOTE = "database"
 _RUNS = "runs"
+_LONGEST_NOTE = 65_536
 
 
 def claim_folder(home: Path, db: Database, run_id: str) -> Path:
@@ -75,7 +74,9 @@ def note_of(folder: Path) -> Path:
 
 
 def _all_folders(home: Path) -> list[Path]:
-    return sorted(path for path in (home / _RUNS).glob("[!.]*") if path.is_dir())
+    runs = home / _RUNS
+    named = (runs / name for name in safe_files.names(runs) if not name.startswith("."))
+    return [path for path in named if safe_files.is_folder(path)]
 
 
 def _candidates(home: Path, db: Database, run_id: str) -> tuple[Path, Path]:
@@ -96,17 +97,16 @@ def _is_ours(path: Path, db: Database, run: RunRow | None) -> bool:
 def _owner(path: Path) -> str | None:
     """What the note says first: an identity, or what earlier versions wrote, a masked URL."""
     try:
-        lines = note_of(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = safe_files.read_text(note_of(path), most=_LONGEST_NOTE).splitlines()
+    except OSError:
         return None
     return lines[0].strip() if lines else None
 
 
 def _make(path: Path, db: Database) -> bool:
     """Make the folder with its note in it; False when somebody else did in this moment."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f".{secrets.token_hex(8)}.new")
-    fresh.mkdir(mode=0o700)
+    safe_files.make_folder(fresh, below=path.parent)
     try:
         _write_note(fresh, db)
         fresh.rename(path)
@@ -115,19 +115,9 @@ def _make(path: Path, db: Database) -> bool:
             raise
         return False
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        safe_files.remove(fresh)
     return True
 
 
 def _write_note(folder: Path, db: Database) -> None:
-    note = note_of(folder)
-    part = note.with_name(f".{_NOTE}.{secrets.token_hex(4)}")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(f"{db.identity}\n{db.url_masked}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        part.replace(note)
-    finally:
-        with suppress(FileNotFoundError):
-            part.unlink()
+    safe_files.write(note_of(folder), f"{db.identity}\n{db.url_masked}\n", durable=True)

@@ -15,6 +15,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from autopack import safe_files
 from autopack.asides import keep_lines, set_aside
 from autopack.ids import process_mark
 from autopack.store.tables import Role
@@ -22,6 +23,7 @@ from autopack.store.usage import UsageEvent
 
 NAME = "ledger.jsonl"
 REFUSED = "ledger.refused.jsonl"
+_LONGEST = 1024 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -75,20 +77,22 @@ class LedgerSpool:
         # Earlier versions had it among the attempts.
         for path in (self.path, self._folder / "spool" / NAME):
             with suppress(FileNotFoundError):
-                if path.is_file():
+                if safe_files.is_file(path):
                     unique = f"{process_mark()}-{os.urandom(4).hex()}"
-                    path.rename(path.with_name(f"{NAME}.{unique}"))
-            found += sorted(one for one in path.parent.glob(f"{NAME}.*") if one.is_file())
+                    safe_files.rename(path, path.with_name(f"{NAME}.{unique}"))
+            for name in safe_files.names(path.parent):
+                if name.startswith(f"{NAME}.") and safe_files.is_file(path.with_name(name)):
+                    found.append(path.with_name(name))
         return found
 
     def read(self, path: Path) -> Waiting:
         """What a file that was taken holds. Whatever it holds, nothing is raised."""
         waiting = Waiting()
         try:
-            text = path.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return waiting  # another ingest was here first
+            text = safe_files.read_text(path, most=_LONGEST)
         except OSError as error:
+            if not os.path.lexists(path):
+                return waiting  # another ingest was here first
             set_aside(path, self._folder, f"it cannot be read: {error.strerror}")
             return waiting
         for line in filter(None, text.split("\n")):
@@ -102,7 +106,7 @@ class LedgerSpool:
         """Remove a file whose calls are in the ledger; lines that could not be read are kept."""
         reason = f"{len(waiting.unread)} lines of the ledger's spool cannot be read"
         keep_lines(waiting.unread, self._folder, NAME, reason)
-        path.unlink(missing_ok=True)
+        safe_files.remove(path)
 
     def _add(self, entry: Any, waiting: Waiting) -> None:
         """Raises ValueError, TypeError or KeyError for what no version of this run wrote."""
@@ -165,17 +169,16 @@ def _append(path: Path, lines: Iterable[str]) -> None:
     text = "".join(f"{line}\n" for line in lines)
     if not text:
         return
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    safe_files.make_folder(path.parent, below=path.parent.parent)
     while True:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "ab") as file:
+        with os.fdopen(safe_files.open_append(path), "ab") as file:
             # A torn line of a process that was killed ends here.
             file.write(f"\n{text}".encode())
             file.flush()
             os.fsync(file.fileno())
             written = os.fstat(file.fileno())
         try:
-            if os.path.samestat(written, path.stat()):
+            if os.path.samestat(written, safe_files.status(path)):
                 return
         except FileNotFoundError:
             continue

@@ -8,9 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from autopack import safe_files
 from autopack.validation.results import failed_tests, readable, reporting
 from autopack.validation.toolchains.base import Check
-from autopack.workspace.process import MAX_OUTPUT, Exit, Supervisor, head_and_tail
+from autopack.workspace.log import Log
+from autopack.workspace.process import MAX_OUTPUT, Exit, Supervisor
+from autopack.workspace.scratch import SCRATCH
 
 LOG_HEAD, LOG_BYTES = 16_384, 81_920
 """Bytes of a failed command's output that recovery reads: its head, and in all."""
@@ -51,44 +54,43 @@ async def run_checks(
 ) -> FailedCheck | None:
     """Run ``checks`` one after the other; the first that fails ends it. None when all passed.
 
-    Output goes to ``spool``, whole; ``seconds`` is the limit of all of them together. With
+    Output goes to ``spool``, whole, and results per test beside it into the folder that programs
+    may write to; ``seconds`` is the limit of all of them together. With
     ``forgive`` the runners are asked for results per test, and a failure that it accepts does
     not count.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
-    for number, check in enumerate(checks):
-        left = None if deadline is None else max(deadline - time.monotonic(), 0.001)
-        report = spool.with_name(f"{spool.stem}-{number}.xml")
-        start = _prepare(spool, report)
-        done = await supervisor.run(
-            check.argv if forgive is None else reporting(check.argv, report),
-            cwd=workspace / check.path,
-            env=environment,
-            timeout=left,
-            spool=spool,
-        )
-        if done.status == 0 and not done.timed_out:
-            continue
-        failed = _failed(check, done, spool, start, report, with_tests=forgive is not None)
-        if forgive is None or failed.tests is None or not await forgive(failed):
-            return failed
+    with Log(spool) as output:
+        for number, check in enumerate(checks):
+            left = None if deadline is None else max(deadline - time.monotonic(), 0.001)
+            own = safe_files.make_folder(spool.with_name(SCRATCH), below=spool.parent)
+            report = own / f"{spool.stem}-{number}.xml"
+            safe_files.remove(report)  # of an earlier command, or a link that it left
+            start = output.size()
+            done = await supervisor.run(
+                check.argv if forgive is None else reporting(check.argv, report),
+                cwd=workspace / check.path,
+                env=environment,
+                timeout=left,
+                spool=output,
+                writable=(workspace, own),
+            )
+            if done.status == 0 and not done.timed_out:
+                continue
+            failed = _failed(check, done, output, start, report, with_tests=forgive is not None)
+            if forgive is None or failed.tests is None or not await forgive(failed):
+                return failed
     return None
 
 
-def _prepare(spool: Path, report: Path) -> int:
-    """Where the output of the next command begins; results of an earlier one are taken away."""
-    report.unlink(missing_ok=True)
-    return spool.stat().st_size if spool.exists() else 0
-
-
 def _failed(
-    check: Check, done: Exit, spool: Path, start: int, report: Path, *, with_tests: bool
+    check: Check, done: Exit, output: Log, start: int, report: Path, *, with_tests: bool
 ) -> FailedCheck:
-    log = head_and_tail(spool, LOG_BYTES, head=LOG_HEAD, start=start)
+    log = output.read(LOG_BYTES, head=LOG_HEAD, start=start)
     failed = FailedCheck(check, done.status, done.timed_out, done.tail, log)
     if not with_tests:
         return failed
-    whole = head_and_tail(spool, MAX_OUTPUT, start=start)
+    whole = output.read(MAX_OUTPUT, start=start)
     complete = done.status is not None and not done.truncated
     tests = failed_tests(check.argv, done.status, report, whole) if complete else None
     return replace(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from autopack import safe_files
 from autopack.durable import flush_files, write_whole
 from autopack.validation.child_environment import child_environment
 from autopack.validation.detect import USED_FROM
@@ -68,6 +68,11 @@ def _nothing() -> None:
     pass
 
 
+def environment_folder(folder: Path) -> Path:
+    """Where the environment of the run in ``folder`` is or will be."""
+    return folder / "environment"
+
+
 async def prepare(
     *,
     folder: Path,
@@ -94,7 +99,7 @@ async def prepare(
     Raises EnvironmentFailed when a step fails or its program is missing.
     """
     used = [one for one in detected if one.confidence >= USED_FROM]
-    root, ready = folder / "environment", folder / "environment.json"
+    root, ready = environment_folder(folder), folder / "environment.json"
     venv = root if _needs_python(used, setup) else None
     key = _key(workspace, setup, used, tracked)
     found = _if_ready(ready, key, workspace, venv, installs=_listed(installs))
@@ -215,21 +220,25 @@ def _is_file(path: Path) -> bool:
 
 
 def _digest(file: Path) -> str | None:
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
+    try:
+        return hashlib.sha256(safe_files.read_bytes(file)).hexdigest()
+    except FileNotFoundError:
+        return None
 
 
 def _modules(workspace: Path, used: Sequence[Detected]) -> list[str]:
     """The node_modules folders, which lie in the worktree and can be cleaned away with it."""
     folders = {f"{one.path}/node_modules" for one in used if one.name == "node"}
-    return sorted(folder for folder in folders if (workspace / folder).is_dir())
+    return sorted(name for name in folders if safe_files.is_folder(workspace / name))
 
 
 def _clear(folder: Path, root: Path, ready: Path) -> None:
     """Take away what is left of an earlier preparation; the record first, since it vouches."""
-    ready.unlink(missing_ok=True)
-    if root.exists():
-        shutil.rmtree(root)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    safe_files.make_folder(folder, below=folder.parent)
+    safe_files.remove(ready)
+    safe_files.remove(root)
+    # It is there before anything is installed, for only what is there can be lent to programs.
+    safe_files.make_folder(root, below=folder)
 
 
 def _if_ready(
@@ -237,18 +246,18 @@ def _if_ready(
 ) -> tuple[tuple[str, ...], Made] | None:
     """Notes and content of the environment that was made from exactly this; None without one."""
     try:
-        record: dict[str, Any] = json.loads(ready.read_text(encoding="utf-8"))
-        found, modules, notes = record["key"], list(record["modules"]), tuple(record["notes"])
+        record: dict[str, Any] = json.loads(safe_files.read_text(ready))
+        found, modules, notes = record["key"], tuple(record["modules"]), tuple(record["notes"])
         made = Made(*({path: Stamp(*at) for path, at in record[part].items()} for part in _PARTS))
-    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
     if found != key or record.get("installs") != installs:
         return None
-    if venv is not None and not (venv / "pyvenv.cfg").is_file():
+    if venv is not None and not safe_files.is_file(venv / "pyvenv.cfg"):
         return None
-    if not all((workspace / folder).is_dir() for folder in modules):
-        return None
-    return notes, made
+    return (
+        (notes, made) if all(safe_files.is_folder(workspace / name) for name in modules) else None
+    )
 
 
 _PARTS = ("environment", "workspace")

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.etree import ElementTree
 
+from autopack import safe_files
 from autopack.plan.values import Command
 
 _MOST_BYTES = 64 * 1024 * 1024
@@ -64,9 +65,8 @@ def _is_go_test(argv: Command) -> bool:
 
 def _junit(report: Path) -> frozenset[str] | None:
     try:
-        if report.stat().st_size > _MOST_BYTES:
-            return None
-        root = ElementTree.parse(report).getroot()  # noqa: S314 - expat refuses entity bombs
+        text = safe_files.read_bytes(report, most=_MOST_BYTES)
+        root = ElementTree.fromstring(text)  # noqa: S314 - expat refuses entity bombs
     except (OSError, ElementTree.ParseError):
         return None
     return frozenset(

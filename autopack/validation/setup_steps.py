@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from autopack import safe_files
 from autopack.errors import WorkFailed
 from autopack.validation.child_environment import bin_folder, child_environment, own_bin_folder
 from autopack.validation.toolchains import Check, Command, Detected
@@ -64,7 +65,8 @@ class SetupSteps:
             if made.status == 0:
                 await self._seed(uv)
                 return
-            shutil.rmtree(self.venv, ignore_errors=True)
+            safe_files.remove(self.venv)
+            safe_files.make_folder(self.venv, below=self.venv.parent)
         await self._do((python, "-m", "venv", str(self.venv)), "create the Python environment")
 
     async def _seed(self, uv: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from autopack import safe_files
 from autopack.workspace.files import make_writable, remove_tree
 
 _NOTE = "places.json"
@@ -29,9 +30,8 @@ class Aside:
         if not listed:
             return
         self.drop()
-        self.folder.mkdir(parents=True, mode=0o700)
-        note = self.folder / _NOTE
-        note.write_text(json.dumps(listed), encoding="utf-8")
+        safe_files.make_folder(self.folder, below=self.folder.parent)
+        safe_files.write(self.folder / _NOTE, json.dumps(listed))
         for number, path in enumerate(listed):
             place = root / path
             try:
@@ -45,8 +45,8 @@ class Aside:
     def give_back(self, root: Path, wanted: Callable[[str], bool] = lambda _: True) -> None:
         """Move what is ``wanted`` back to where it was unless that is taken; drop the rest."""
         try:
-            listed: list[str] = json.loads((self.folder / _NOTE).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            listed: list[str] = json.loads(safe_files.read_text(self.folder / _NOTE))
+        except (FileNotFoundError, ValueError):
             self.drop()
             return
         real = os.path.realpath(root)

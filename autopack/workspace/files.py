@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 from pathlib import Path
 
+from autopack import safe_files
+
 
 def remove_tree(path: Path) -> None:
-    """Delete a file, a link or a folder with everything in it, read-only parts included."""
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-        return
-    if not path.exists():
-        return
-    try:
-        shutil.rmtree(path)
-    except PermissionError:
-        make_writable(path)
-        shutil.rmtree(path)
+    """Delete a file, a link or a folder with everything in it, read-only parts included.
+
+    Nothing is deleted where a link leads on the way there.
+    """
+    safe_files.remove(path.absolute())
 
 
 def make_writable(root: Path) -> None:

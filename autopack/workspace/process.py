@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import os
 import secrets
 import tempfile
 import threading
@@ -25,8 +24,11 @@ from autopack.workspace.limits import (
     has_crowded,
     watch,
 )
+from autopack.workspace.log import Log, head_and_tail, tail
 from autopack.workspace.sandbox import Sandbox
 from autopack.workspace.scratch import Scratch
+
+__all__ = ["MAX_OUTPUT", "Exit", "Supervisor", "head_and_tail", "tail"]
 
 TAIL_BYTES = 8192
 MISSING_PROGRAM = 127
@@ -73,6 +75,11 @@ class Supervisor:
         self._running: dict[str, int | None] = {}
         self._sweeps = 0
 
+    @property
+    def confines(self) -> bool:
+        """Whether programs are confined unless that is not wanted."""
+        return self._sandbox is not None
+
     async def run(
         self,
         argv: Sequence[str],
@@ -80,7 +87,9 @@ class Supervisor:
         cwd: Path,
         env: Mapping[str, str],
         timeout: float | None,  # noqa: ASYNC109 - it ends processes, which asyncio.timeout cannot
-        spool: Path,
+        spool: Path | Log,
+        writable: Sequence[Path] = (),
+        readable: Sequence[Path] = (),
         max_output: int = MAX_OUTPUT,
         silence: float | None = None,
         files: FileLimit | None = None,
@@ -93,7 +102,11 @@ class Supervisor:
         it, and the ``files`` that it may add; a count of files takes a few seconds to notice.
 
         The program writes stdout and stderr into ``spool`` (created 0600, appended to) itself, so
-        they survive this process. Whatever ends the call, cancellation included, every descendant
+        they survive this process; it has that as an open file, and knows no path to it. Confined
+        it may change what is ``writable``, folders that exist, and nothing else; ``readable`` is
+        what it may read besides.
+
+        Whatever ends the call, cancellation included, every descendant
         is ended before it returns, and what they left in their temporary folder is gone.
         """
         clock = asyncio.get_running_loop().time
@@ -102,14 +115,18 @@ class Supervisor:
         limits = Limits(timeout, max_output, silence, files)
         before = 0 if files is None else await asyncio.to_thread(count_files, files.folders)
         folder = None
-        with _Spool(spool) as output:
+        with contextlib.ExitStack() as stack:
+            output = spool if isinstance(spool, Log) else stack.enter_context(Log(spool))
+            begun = output.size()
             with self._lock:
                 sweeps, self._running[mark] = self._sweeps, None
             try:
                 try:
                     words = argv
                     if self._sandbox is not None and confined:
-                        words = self._sandbox.command(argv, cwd=cwd, env=env)
+                        words = self._sandbox.command(
+                            argv, cwd=cwd, env=env, writable=writable, readable=readable
+                        )
                     else:
                         folder = self._scratch.make(env)
                     marked = {**env, **Scratch.variables(folder), leftovers.CHILD: mark}
@@ -123,7 +140,7 @@ class Supervisor:
                     stopped = self._sweeps != sweeps
                 limit = None
                 if not stopped:
-                    limit = await _watch(process, output, limits, before)
+                    limit = await _watch(process, output, begun, limits, before)
                 if process.returncode is not None:
                     with self._lock:
                         self._running[mark] = None  # its number may soon be another's
@@ -135,7 +152,7 @@ class Supervisor:
                         del self._running[mark]
             ended = await _status(process)
             status = ended if limit is None else None
-            truncated = output.cut(max_output) or limit is Limit.OUTPUT
+            truncated = output.cut(begun, max_output) or limit is Limit.OUTPUT
             if limit is None and truncated:
                 limit = Limit.OUTPUT
             elif limit is None and files is not None and await has_crowded(files, before):
@@ -146,7 +163,7 @@ class Supervisor:
                 timed_out=limit is Limit.TIME,
                 truncated=truncated,
                 seconds=seconds,
-                tail=output.tail(),
+                tail=output.read(TAIL_BYTES, head=0, start=begun),
                 limit=limit,
                 reason="" if limit is None else limits.told(limit, seconds),
             )
@@ -182,75 +199,11 @@ def _carrying(marks: Iterable[str]) -> list[psutil.Process]:
     return [process for mark in marks for process in leftovers.find(**{leftovers.CHILD: mark})]
 
 
-def tail(path: Path, max_bytes: int) -> str:
-    """The last ``max_bytes`` of a file as text, "" when there is no such file."""
-    return head_and_tail(path, max_bytes, head=0)
-
-
-def head_and_tail(path: Path, max_bytes: int, *, head: int | None = None, start: int = 0) -> str:
-    """The beginning and the end of a file as text, with a line that says what was left out.
-
-    Together at most ``max_bytes`` of the file from ``start``; ``head`` of them (a quarter unless
-    told) from its beginning.
-    """
-    try:
-        size = path.stat().st_size - start
-    except FileNotFoundError:
-        return ""
-    first = max_bytes // 4 if head is None else min(head, max_bytes)
-    with path.open("rb") as file:
-        file.seek(start)
-        if size <= max_bytes:
-            return file.read(max_bytes).decode("utf-8", "replace")
-        beginning = file.read(first)
-        file.seek(start + size - (max_bytes - first))
-        end = file.read(max_bytes - first)
-    # A character cut in two belongs to what was left out.
-    while end and end[0] & 0xC0 == 0x80:
-        end = end[1:]
-    text = end.decode("utf-8", "replace")
-    if not first:
-        return text
-    left_out = size - max_bytes
-    return f"{beginning.decode('utf-8', 'ignore')}\n[... {left_out} bytes left out ...]\n{text}"
-
-
-class _Spool:
-    """The file a program writes into, from where it stood when the program started."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.path = path
-        self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._start = os.fstat(self.fd).st_size
-
-    def __enter__(self) -> _Spool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.fd)
-
-    def written(self) -> int:
-        return os.fstat(self.fd).st_size - self._start
-
-    def note(self, text: str) -> None:
-        os.write(self.fd, f"{text}\n".encode("utf-8", "replace"))
-
-    def cut(self, max_bytes: int) -> bool:
-        if self.written() <= max_bytes:
-            return False
-        os.ftruncate(self.fd, self._start + max_bytes)
-        return True
-
-    def tail(self) -> str:
-        return head_and_tail(self.path, TAIL_BYTES, head=0, start=self._start)
-
-
 async def _start(
     argv: Sequence[str],
     cwd: Path,
     env: Mapping[str, str],
-    output: _Spool,
+    output: Log,
     text: str | bytes | None,
 ) -> asyncio.subprocess.Process:
     if not argv:
@@ -285,11 +238,19 @@ def _not_started(argv: Sequence[str], cwd: Path, error: OSError | ValueError) ->
 
 
 async def _watch(
-    process: asyncio.subprocess.Process, output: _Spool, limits: Limits, files_before: int
+    process: asyncio.subprocess.Process,
+    output: Log,
+    begun: int,
+    limits: Limits,
+    files_before: int,
 ) -> Limit | None:
     waiter = asyncio.ensure_future(process.wait())
+
+    def written() -> int:
+        return output.size() - begun
+
     try:
-        return await watch(waiter, output.written, limits, files_before=files_before)
+        return await watch(waiter, written, limits, files_before=files_before)
     finally:
         waiter.cancel()
 

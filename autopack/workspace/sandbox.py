@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autopack import safe_files
 from autopack.errors import BadInput
 
 VARIABLE = "AUTOPACK_SANDBOX"
@@ -93,11 +94,11 @@ def said(environ: Mapping[str, str]) -> str | None:
 
 @dataclass(frozen=True)
 class Sandbox:
-    """``writable`` are the folders that confined programs may change, ``readable`` those that they
-    may read although they lie below one of ``hidden``, ``temporary`` their own empty ones."""
+    """``readable`` are the folders that confined programs may read although they lie below one of
+    ``hidden``, ``temporary`` their own empty ones. What a program may change is said when it is
+    started."""
 
     program: str
-    writable: tuple[Path, ...]
     readable: tuple[Path, ...]
     hidden: tuple[Path, ...]
     temporary: tuple[Path, ...]
@@ -108,12 +109,11 @@ class Sandbox:
         environ: Mapping[str, str],
         *,
         home: Path,
-        writable: Sequence[Path],
         readable: Sequence[Path] = (),
     ) -> Sandbox | None:
         """The sandbox that ``environ`` asks for, None when it asks for none.
 
-        ``home`` is Autopack's, hidden but for ``writable`` and ``readable``. Raises like
+        ``home`` is Autopack's, hidden but for ``readable``. Raises like
         ``required``.
         """
         program = required(environ)
@@ -128,7 +128,6 @@ class Sandbox:
         extra = environ.get(READABLE, "").split(os.pathsep)
         return cls(
             program=program,
-            writable=tuple(path.resolve() for path in writable),
             readable=(
                 *(path.resolve() for path in readable),
                 *(Path(path) for path in _NEEDED),
@@ -140,16 +139,32 @@ class Sandbox:
             temporary=tuple(sorted(path for path in temporary if path.is_dir())),
         )
 
-    def command(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> list[str]:
-        """``argv`` as bubblewrap runs it. Raises OSError like starting the program itself would."""
+    def command(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        writable: Sequence[Path] = (),
+        readable: Sequence[Path] = (),
+    ) -> list[str]:
+        """``argv`` as bubblewrap runs it. Raises OSError like starting the program itself would.
+
+        ``writable`` are the folders that it may change. They are mounted one by one, so that it
+        can neither move them nor reach what lies beside them; a link among them is refused.
+        """
         program = _found(argv, cwd, env)
         mounts = [(path, ["--tmpfs", str(path)]) for path in (*self.hidden, *self.temporary)]
-        for path in self._shown(program, env):
+        for path in self._shown(program, env) | {path for path in readable if path.exists()}:
             mounts.append((path, ["--ro-bind-try", str(path), str(path)]))
         # Outer folders first: each covers what was mounted below it before.
         mounts.sort(key=lambda mount: len(mount[0].parts))
         words = [self.program, *_BARE, *(word for _, words in mounts for word in words)]
-        for path in self.writable:
+        if self._is_hidden(cwd) and not any(cwd.is_relative_to(path) for path in writable):
+            words += ["--dir", str(cwd)]  # to start in, and nothing of what it really holds
+        for path in writable:
+            if not safe_files.is_folder(path):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
             words += ["--bind", str(path), str(path)]
         return [*words, "--chdir", str(cwd), "--", *argv]
 

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from autopack.workspace.files import remove_tree
 
+SCRATCH = "scratch"
+"""The folder of an attempt's spool that its programs may write to; all else is Autopack's."""
+
 VARIABLES = ("TMPDIR", "TMP", "TEMP")
 
 # Test suites put Unix sockets there, whose paths have 107 bytes on Linux and 103 on macOS. They
@@ -43,14 +46,14 @@ class Scratch:
         """
         if any(name in env and env[name] != os.environ.get(name) for name in VARIABLES):
             return None
-        parent = tempfile.gettempdir()
+        parent = os.path.realpath(tempfile.gettempdir())
         if len(os.fsencode(parent)) + 1 + len(self.prefix) + _DRAWN > _LONGEST:
             return None
         return Path(tempfile.mkdtemp(prefix=self.prefix, dir=parent))
 
     def sweep(self) -> None:
         """Remove every folder; none of the programs may be running any more."""
-        for folder in Path(tempfile.gettempdir()).glob(f"{self.prefix}*"):
+        for folder in Path(tempfile.gettempdir()).resolve().glob(f"{self.prefix}*"):
             self.remove(folder)
 
     @staticmethod

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autopack import safe_files
 from autopack.errors import GitFailed
 from autopack.workspace import agent_git, byproducts, embedded, submodules
 from autopack.workspace.aside import topmost
@@ -261,10 +262,9 @@ class Workspace:
         return self.private / "pristine"
 
     def _make_folder(self) -> None:
-        # An agent can put a link in the folder's place; cleaning would follow it.
-        if self.path.is_symlink() or self.path.is_file():
-            self.path.unlink()
-        self.path.mkdir(parents=True, exist_ok=True)
+        # An agent can put a link in the place of the folder or of the one above it; git would
+        # empty what the link leads to.
+        safe_files.make_folder(self.path, below=self.path.parent.parent)
         self.private.mkdir(parents=True, exist_ok=True)
 
     def _restore(self, commit: str) -> None:

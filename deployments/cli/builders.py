@@ -70,11 +70,11 @@ def check(
     builder = make_builder(name, options, model=model)
     home = Settings.from_environment().home
     with tempfile.TemporaryDirectory(prefix="autopack-check-") as folder:
-        sandbox = Sandbox.of(os.environ, home=home, writable=[Path(folder)])
+        sandbox = Sandbox.of(os.environ, home=home)
         trial = asyncio.run(
             try_builder(
                 builder,
-                folder=Path(folder),
+                folder=Path(folder).resolve(),
                 environment=child_environment(os.environ),
                 model=model,
                 seconds=seconds,

@@ -74,7 +74,9 @@ def _tagged(
     async def tagged() -> Result:
         from prefect import tags
 
-        with tags("autopack"):
+        from flows.server import tags_of_runs
+
+        with tags(*tags_of_runs()):
             return await work()
 
     return tagged
@@ -83,8 +85,6 @@ def _tagged(
 def _quiet() -> None:
     # Prefect's own lines would run through the progress display; its server still has them.
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
-    # Tagged like those of the deployments, a flow run that says nothing is marked crashed.
-    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
 
 
 def exit_code(run: dict[str, Any]) -> int:

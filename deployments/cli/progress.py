@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from autopack.execution.session import waits_for
 from autopack.execution.view import run_view
 from autopack.store.engine import Database
 from autopack.store.overview import run_lines
@@ -60,6 +61,7 @@ class Progress(_Display):
         super().__init__(console)
         self._db, self._run_id = db, run_id
         self._said: dict[str, tuple[str, int]] = {}
+        self._waits_for: str | None = None
 
     def picture(self) -> RenderableType:
         run = run_view(self._db, self._run_id)
@@ -71,9 +73,13 @@ class Progress(_Display):
                     f"{phase['phase_id']}  {phase['state']}  "
                     f"attempts {phase['attempts']}  tokens {phase['tokens']:,}"
                 )
+        waiting = waits_for(self._run_id)
+        if waiting != self._waits_for:
+            self._waits_for = waiting
+            self.say(f"waits for {waiting}" if waiting else "goes on")
         line = (
             f"{run['run_id']}  {run['state']}  {self.elapsed()}  {run['tokens']['total']:,} tokens"
-        )
+        ) + (f"  waits for {waiting}" if waiting else "")
         return Group(Text(line), phase_table(run))
 
 
@@ -96,5 +102,9 @@ class ManyProgress(_Display):
             if self._said.get(line.run_id, "RUN_CREATED") != line.state:
                 self._said[line.run_id] = line.state
                 self.say(f"{line.run_id}  {line.state}  phases {phases}  tokens {tokens}")
+            waiting = waits_for(line.run_id)
+            if waiting and self._said.get(line.run_id) != waiting:
+                self._said[line.run_id] = waiting
+                self.say(f"{line.run_id}  waits for {waiting}")
             table.add_row(line.run_id, state_text(line.state), phases, tokens)
         return Group(Text(f"{len(self._said)} runs  {self.elapsed()}"), table)

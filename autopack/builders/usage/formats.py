@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
+from typing import BinaryIO
 
 from autopack.builders.usage.claude_code import ClaudeCodeParser
 from autopack.builders.usage.codex import CodexParser
@@ -26,12 +27,14 @@ FORMATS: Mapping[str, Callable[[str, str], UsageParser]] = MappingProxyType(
 
 def parse(
     format: str,  # noqa: A002 - what users type
-    source: Path | bytes | Iterable[Path | bytes],
+    source: Path | bytes | Iterable[Path | bytes | BinaryIO],
     *,
     provider: str = "",
     model: str = "",
 ) -> Usage:
     """Read an agent's output: its stdout, its session files, or both, one after the other.
+
+    A file that is open already is closed again.
 
     ``provider`` and ``model`` are put where the output names none. Raises NotFound for an unknown
     format or a missing file, BadInput for a file that cannot be read; content never raises.

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, BinaryIO, Protocol, cast
 
 from autopack.builders.protocol import MOST_TOKENS, Exactness, ModelCall
 
@@ -75,13 +75,14 @@ class UsageParser(Protocol):
 
 
 def events(
-    source: Path | bytes, markers: Sequence[bytes], miss: Callable[[], None]
+    source: Path | bytes | BinaryIO, markers: Sequence[bytes], miss: Callable[[], None]
 ) -> Iterator[Json]:
     """Yield the JSON objects among the lines of ``source`` that hold one of ``markers``.
 
     ``miss`` is called for each that looks like one and cannot be read: cut off, or too long.
     """
-    stream: IO[bytes] = source.open("rb") if isinstance(source, Path) else io.BytesIO(source)
+    stream = source.open("rb") if isinstance(source, Path) else source
+    stream = io.BytesIO(stream) if isinstance(stream, bytes) else stream
     with stream:
         for line in _lines(stream):
             if not any(marker in line for marker in markers):

@@ -29,7 +29,7 @@ from autopack.execution.session import (
 )
 from autopack.settings import Settings
 from autopack.store import Database, tables
-from autopack.store.folder_note import claim_folder
+from autopack.store.folder_note import find_folder
 from autopack.store.leases import Holder, abandoned_runs, acquire, holder_of
 from autopack.store.runs import get_attempts, get_run, move_run
 from autopack.store.states import AttemptState, RunState
@@ -117,12 +117,17 @@ def test_a_run_whose_recording_is_gone_is_refused_and_not_held(
     assert holder_of(database, run_id) is None
 
 
+def notes_of_workspaces(settings: Settings) -> Path:
+    """Where Autopack keeps its notes about checkouts."""
+    (mirror,) = (settings.home / "repositories").glob("*.git")
+    return mirror / "autopack-workspaces"
+
+
 def test_a_run_whose_workspace_cannot_be_made_is_given_back(
     run_id: str, open_run: Opening, database: Database, settings: Settings
 ) -> None:
-    folder = claim_folder(settings.home, database, run_id)
-    (folder / "work").write_text("in the way")
-    with pytest.raises(OSError, match="work"):
+    (settings.home / "repositories").write_text("in the way")
+    with pytest.raises(OSError, match="repositories"):
         open_run(run_id)
     assert holder_of(database, run_id) is None
     with pytest.raises(Refused):
@@ -134,13 +139,14 @@ def test_a_dead_run_that_cannot_be_taken_over_is_left_to_be_resumed(
 ) -> None:
     close_session(open_run(run_id))
     acquire(database, run_id, replace(Holder.of_this_process(), started=-100.0), 45)
-    work = settings.run_folder(run_id) / "work"
-    shutil.rmtree(work)
-    work.write_text("in the way")
-    with pytest.raises(OSError, match="work"):
+    shutil.rmtree(find_folder(settings.home, database, run_id) / "work")
+    in_the_way = notes_of_workspaces(settings)
+    shutil.rmtree(in_the_way)
+    in_the_way.write_text("in the way")
+    with pytest.raises(OSError, match=in_the_way.name):
         open_run(run_id)
     assert abandoned_runs(database) == [run_id]
-    work.unlink()
+    in_the_way.unlink()
     assert open_run(run_id).run().state is RunState.PHASE_EXECUTION
 
 

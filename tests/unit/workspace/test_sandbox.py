@@ -50,7 +50,6 @@ def run(places: Path) -> Run:
         confined = Sandbox.of(
             ASKED | more,
             home=home,
-            writable=[home / "runs" / "r"],
             readable=[home / "repositories" / "x.git"],
         )
         return Supervisor(grace=0.3, sandbox=confined).run(
@@ -59,6 +58,7 @@ def run(places: Path) -> Run:
             env={"PATH": os.environ["PATH"], "HOME": str(places / "user"), "AT": str(places)},
             timeout=timeout,
             spool=places / "out.log",
+            writable=[home / "runs" / "r" / "work"],
         )
 
     return start
@@ -176,13 +176,14 @@ async def test_a_program_that_cannot_be_started_is_told_as_without(
 ) -> None:
     work = places / "autopack" / "runs" / "r" / "work"
     (work / "plain").touch()
-    confined = Sandbox.of(ASKED, home=places / "autopack", writable=[work])
+    confined = Sandbox.of(ASKED, home=places / "autopack")
     ended = await Supervisor(sandbox=confined).run(
         argv,
         cwd=work,
         env={"PATH": os.environ["PATH"]},
         timeout=10,
         spool=places / "out.log",
+        writable=[work],
     )
     assert ended.status == status
 
@@ -199,7 +200,7 @@ async def test_a_program_installed_in_the_hidden_home_can_be_run(places: Path) -
     (places / "user" / "bin").mkdir()
     (places / "user" / "bin" / "agent").symlink_to(agent)
     work = places / "autopack" / "runs" / "r" / "work"
-    confined = Sandbox.of(ASKED, home=places / "autopack", writable=[work])
+    confined = Sandbox.of(ASKED, home=places / "autopack")
     ended = await Supervisor(sandbox=confined).run(
         [str(places / "user" / "bin" / "agent")],
         cwd=work,
@@ -223,7 +224,7 @@ async def test_temporary_files_stay_inside(run: Run) -> None:
 
 @needs_bwrap
 async def test_what_is_run_unconfined_is(places: Path) -> None:
-    confined = Sandbox.of(ASKED, home=places / "autopack", writable=[])
+    confined = Sandbox.of(ASKED, home=places / "autopack")
     ended = await Supervisor(sandbox=confined).run(
         ["cat", str(places / "user" / "secret")],
         cwd=places,
@@ -237,13 +238,13 @@ async def test_what_is_run_unconfined_is(places: Path) -> None:
 
 @pytest.mark.parametrize("value", [{}, {VARIABLE: ""}, {VARIABLE: "off"}])
 def test_it_is_off_unless_asked_for(value: dict[str, str], tmp_path: Path) -> None:
-    assert Sandbox.of(value, home=tmp_path, writable=[]) is None
+    assert Sandbox.of(value, home=tmp_path) is None
     assert sandbox.said(value) is None
 
 
 def test_another_value_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="AUTOPACK_SANDBOX is 'docker'") as refused:
-        Sandbox.of({VARIABLE: "docker"}, home=tmp_path, writable=[])
+        Sandbox.of({VARIABLE: "docker"}, home=tmp_path)
     assert refused.value.field == VARIABLE
 
 
@@ -251,7 +252,7 @@ def test_where_it_is_not_installed_that_is_said(tmp_path: Path) -> None:
     asked = {VARIABLE: "bwrap", "PATH": str(tmp_path)}
     assert sandbox.said(asked) == "unavailable: bwrap is not installed"
     with pytest.raises(BadInput, match="bwrap is not installed"):
-        Sandbox.of(asked, home=tmp_path, writable=[])
+        Sandbox.of(asked, home=tmp_path)
 
 
 def test_where_it_does_not_work_its_own_words_are_said(tmp_path: Path) -> None:

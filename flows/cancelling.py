@@ -1,0 +1,145 @@
+"""Cancelling a flow run in Prefect cancels its runs, wherever they are executed.
+
+Prefect ends the process of a cancelled flow run, or does nothing at all where no runner looks
+after it; hooks run when a worker or runner is there to run them. So each flow looks itself, while
+it works and when it is being ended, and reconciliation does what is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from uuid import UUID
+
+from prefect import get_client, get_run_logger
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.flows import Flow
+from prefect.runtime import flow_run as current_flow_run
+
+from autopack.settings import Settings
+from autopack.stack import OWN_SERVER
+from autopack.store.cancelling import request_cancel_of
+from autopack.store.engine import Database
+from autopack.store.leases import holder_of
+from autopack.store.runs import find_run, run_of_flow
+from autopack.store.states import RunState
+from flows.naming import prepared_run_id
+from flows.opening import application
+from tasks.closing import (
+    DATABASE_LABEL,
+    NAME_LABEL,
+    cancel_runs,
+    close_now,
+    runs_of_campaign,
+)
+from tasks.verdicts import Lineage, database_label
+
+
+class Watched:
+    """The runs of a flow run that Prefect may cancel, and whether it was."""
+
+    def __init__(self, db: Database, lineage: Lineage | None = None) -> None:
+        self._db, self._lineage = db, lineage
+        self._run_ids: list[str] = []
+        self.cancelled = False
+
+    def add(self, run_ids: Iterable[str]) -> None:
+        """These runs are the flow run's, too."""
+        self._run_ids += run_ids
+        if self.cancelled:
+            request_cancel_of(self._db, self._run_ids)
+
+    def cancel(self) -> None:
+        """Ask for the end of every one; who holds it sees that within a second."""
+        self.cancelled = True
+        request_cancel_of(self._db, self._run_ids)
+
+    def look(self) -> bool:
+        """Whether Prefect has the flow run cancelled; not while its server does not say so."""
+        with suppress(Exception):  # away, or it forgot the flow run: the next look may tell
+            return self._lineage is not None and self._lineage.is_cancelled()
+        return False
+
+    async def was_cancelled(self, run_ids: Iterable[str]) -> bool:
+        """Whether the flow run was cancelled, asked anew when one of these runs was.
+
+        A run may have seen sooner what both are about to see.
+        """
+        runs = [find_run(self._db, run_id) for run_id in run_ids]
+        ended = any(run is not None and run.state is RunState.DONE_CANCELLED for run in runs)
+        if ended and not self.cancelled and await asyncio.to_thread(self.look):
+            await asyncio.to_thread(self.cancel)
+        return self.cancelled
+
+    def close(self, settings: Settings) -> None:
+        """End every one that nobody holds any more."""
+        self.cancelled = True
+        close_now(self._run_ids, self._db, settings)
+
+
+@asynccontextmanager
+async def heeding(db: Database, settings: Settings) -> AsyncGenerator[Watched]:
+    """Cancel the runs that are added when the current flow run, or what it is a part of, is."""
+    flow_run_id = current_flow_run.get_id()
+    # A server of the process's own shows nothing to anybody who could cancel it.
+    if flow_run_id is None or os.environ.get(OWN_SERVER):
+        yield Watched(db)
+        return
+    watched = Watched(db, Lineage(flow_run_id))
+    watching = asyncio.create_task(_watch(watched, settings.prefect_seconds))
+    try:
+        yield watched
+    except Exception:
+        raise
+    except BaseException:
+        # Cancelled, interrupted or terminated: Prefect knows which. Nothing may be awaited any
+        # more, and there is little time.
+        if watched.cancelled or watched.look():
+            watched.close(settings)
+        raise
+    finally:
+        watching.cancel()
+
+
+async def _watch(watched: Watched, seconds: float) -> None:
+    while not watched.cancelled:
+        await asyncio.sleep(seconds)
+        if await asyncio.to_thread(watched.look):
+            get_run_logger().warning("cancelled in Prefect")
+            await asyncio.to_thread(watched.cancel)
+
+
+async def declare(db: Database, name: str) -> None:
+    """Let the campaign of the current flow run be found by those who reconcile ``db``."""
+    flow_run_id = current_flow_run.get_id()
+    if flow_run_id is not None and not os.environ.get(OWN_SERVER):
+        async with get_client() as client:
+            await client.update_flow_run_labels(
+                UUID(flow_run_id), {DATABASE_LABEL: database_label(db), NAME_LABEL: name}
+            )
+
+
+async def cancel_its_run(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Hook: end the run that a cancelled flow run worked on, or has prepared."""
+    async with application(flow_run.parameters.get("database")) as (db, settings):
+        run = run_of_flow(db, str(flow_run.id))
+        if run is None:
+            named = flow_run.parameters.get("run_id") or prepared_run_id(flow_run)
+            run = find_run(db, named) if named else None
+            holder = holder_of(db, run.run_id) if run else None
+            if holder is not None and not holder.is_gone():
+                return  # another flow run works on it
+        await cancel_runs([run.run_id] if run else [], db, settings)
+
+
+async def cancel_its_runs(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Hook: end the runs of a cancelled campaign."""
+    async with get_client() as client:
+        # What the process of the flow run has told the server since it began.
+        flow_run = await client.read_flow_run(flow_run.id)
+    async with application(flow_run.parameters.get("database")) as (db, settings):
+        name = str(flow_run.labels.get(NAME_LABEL) or flow_run.name)
+        await cancel_runs(runs_of_campaign(db, flow.name, flow_run, name), db, settings)

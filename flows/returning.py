@@ -1,0 +1,51 @@
+"""How a flow run ends: its state in Prefect is the run's own, and its result can be read anyway."""
+
+from typing import Any
+
+from prefect.client.schemas.objects import State, StateType
+
+from autopack.execution.view import Json
+from autopack.store.states import RunState
+
+
+class Ended(State[Any]):
+    """A final state that a flow returns together with a result.
+
+    Prefect raises when the result of what failed or was cancelled is asked for; callers of our
+    flows get the JSON in any case, as they do from those that succeed.
+    """
+
+    async def aresult(
+        self, raise_on_failure: bool = True, retry_result_failure: bool = True
+    ) -> Any:
+        """The JSON, whatever the state."""
+        return await super().aresult(
+            raise_on_failure=False, retry_result_failure=retry_result_failure
+        )
+
+    def result(self, raise_on_failure: bool = True, retry_result_failure: bool = True) -> Any:
+        """The JSON, whatever the state; to be awaited where an event loop runs."""
+        return super().result(raise_on_failure=False, retry_result_failure=retry_result_failure)
+
+
+def state_of_run(run: Json) -> Json | Ended:
+    """What ``execute_run`` returns for a run (the JSON of `show`): that, in the run's own state."""
+    state = RunState(run["state"])
+    message = f"{state.value}: {run['failure_reason'] or ''}"
+    if state is RunState.DONE_CANCELLED:
+        return Ended(type=StateType.CANCELLED, name="Cancelled", message=message, data=run)
+    if state is RunState.PHASE_EXECUTION:
+        # Interrupted: a crash may be retried, and then the run goes on.
+        return Ended(type=StateType.CRASHED, name="Crashed", message=message, data=run)
+    if state is RunState.AWAITING_APPROVAL:
+        return Ended(type=StateType.COMPLETED, name="AwaitingApproval", message=message, data=run)
+    if state.is_failure:
+        return Ended(type=StateType.FAILED, name="Failed", message=message, data=run)
+    return run
+
+
+def cancelled(result: Any) -> Ended:
+    """What a campaign returns whose flow run was cancelled, with what there is of its result."""
+    return Ended(
+        type=StateType.CANCELLED, name="Cancelled", message="cancelled in Prefect", data=result
+    )

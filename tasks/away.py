@@ -1,0 +1,145 @@
+"""A Prefect server that is away: what it is needed for waits, what only shows goes without."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import httpx
+from prefect import get_client, get_run_logger
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+from autopack.clock import Clock, SystemClock
+from autopack.errors import WorkFailed
+from autopack.execution.session import RunSession
+
+T = TypeVar("T")
+_TRIES = 5
+"""How often in a row a call may fail on a server that answers, before that is a fault."""
+
+_SHOWING_RETRIES = 2
+_FIRST_SECONDS, _LAST_SECONDS = 1.0, 30.0
+_NOT_NOW = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether an error means that the Prefect server does not answer, or cannot just now."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code in _NOT_NOW
+    if isinstance(error, ConcurrencySlotAcquisitionError):
+        return is_away(error.__cause__)
+    return isinstance(error, httpx.TransportError)
+
+
+@contextmanager
+def going_without(what: str) -> Generator[None]:
+    """Go on when the server is away for the block, which is of no consequence to the run."""
+    try:
+        yield
+    except Exception as error:
+        if not is_away(error):
+            raise
+        get_run_logger().warning("%s: the Prefect server does not answer: %s", what, error)
+
+
+async def answers() -> bool:
+    """Whether the Prefect server answers at this moment."""
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+        async with get_client() as client:
+            return await client.api_healthcheck() is None
+
+
+async def show(what: str, step: Awaitable[None]) -> None:
+    """Await a step that only shows something; go on without it when the server is away.
+
+    Prefect's client would wait a minute for it.
+    """
+    with going_without(what), temporary_settings({PREFECT_CLIENT_MAX_RETRIES: _SHOWING_RETRIES}):
+        await step
+
+
+async def wait_for_server(session: RunSession) -> None:
+    """Return when the Prefect server answers; the time is no working time of the run.
+
+    Raises RunStopped when the run is stopped, and WorkFailed when it takes longer than the run
+    has minutes.
+    """
+    with session.keeper.idle():
+        try:
+            await until_answers(
+                session.seconds_left(),
+                what=f"run {session.run_id}",
+                rest=lambda seconds: session.switch.guard(asyncio.sleep(seconds)),
+                say=lambda text: setattr(session, "waits_for", text),
+            )
+        finally:
+            session.waits_for = None
+
+
+async def until_answers(
+    seconds: float,
+    *,
+    what: str,
+    rest: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
+    say: Callable[[str], None] | None = None,
+    clock: Clock | None = None,
+) -> None:
+    """Return when the Prefect server answers, asked less and less often; at once when it does.
+
+    ``rest`` waits for some seconds, ``say`` is told what is waited for. Raises WorkFailed, which
+    names ``what`` had to wait, after ``seconds``.
+    """
+    clock = clock or SystemClock()
+    began = clock.monotonic()
+    url = PREFECT_API_URL.value()
+    for pause in pauses():
+        if await answers():
+            if (waited := clock.monotonic() - began) >= 1:
+                get_run_logger().warning("the Prefect server answers again, after %.0f s", waited)
+            return
+        if clock.monotonic() - began >= seconds:
+            raise WorkFailed(
+                f"{what} waited {seconds / 60:.3g} minutes for the Prefect server at {url}",
+                field="PREFECT_API_URL",
+                hint="it goes on with `autopack resume` once the server is back",
+            )
+        if pause == _FIRST_SECONDS:
+            get_run_logger().warning("%s waits for the Prefect server at %s", what, url)
+            if say is not None:
+                say(f"the Prefect server at {url}")
+        left = max(seconds - (clock.monotonic() - began), 0.1)
+        await rest(min(pause * random.uniform(0.8, 1.2), left))  # noqa: S311 - nothing to guess
+
+
+def pauses() -> Iterator[float]:
+    """Seconds between questions, from 1 up to 30."""
+    pause = _FIRST_SECONDS
+    while True:
+        yield pause
+        pause = min(pause * 1.5, _LAST_SECONDS)
+
+
+async def patiently(call: Callable[[], Awaitable[T]], wait: Callable[[], Awaitable[None]]) -> T:
+    """Return what a call answers that can be repeated; after ``wait`` when the server was away."""
+    for left in reversed(range(_TRIES)):
+        try:
+            return await call()
+        except Exception as error:
+            if not is_away(error) or not left:
+                raise
+            get_run_logger().warning("the Prefect server does not answer: %s", error)
+        await wait()
+    raise AssertionError("unreachable")

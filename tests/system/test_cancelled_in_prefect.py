@@ -1,0 +1,204 @@
+"""Who cancels in Prefect has cancelled: the run ends, and nothing starts it again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from support.processes import Machine, kill_tree, marked_processes
+from support.projects import Project, call, make_project
+from support.stack import api, is_building, is_done, run_named, start, wait_for
+
+pytestmark = pytest.mark.slow
+
+TESTS = Path(__file__).parent.parent
+SHORT = {"AUTOPACK_LEASE_SECONDS": "6", "AUTOPACK_PREFECT_SECONDS": "0.5"}
+
+# The way in which a run is executed, and the flow run of which flow is cancelled; the run that
+# then has to end is called as the way, those of fleets with a number.
+WAYS = {
+    "worker": "execute-run",
+    "served": "execute-run",
+    "served-parent": "parent",
+    "script": "execute-run",
+    "of-script": "parent",
+    "killed": "execute-run",  # nobody is left who could act on it
+    "fleet": "execute-runs",
+    "processes": "execute-runs",
+    "workers": "execute-runs",
+}
+FLEETS = {"fleet", "processes", "workers"}
+
+
+def program(machine: Machine, way: str, parameters: dict[str, Any]) -> subprocess.Popen[bytes]:
+    machine.home.mkdir(parents=True, exist_ok=True)
+    with (machine.home / f"{way}.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "support.programs", way, json.dumps(parameters)],
+            env=machine.environment(PYTHONPATH=str(TESTS), PREFECT_RUNNER_POLL_FREQUENCY="1"),
+            cwd=TESTS,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def worker(machine: Machine) -> subprocess.Popen[bytes]:
+    """A process worker of the pool."""
+    machine.home.mkdir(parents=True, exist_ok=True)
+    with (machine.home / "worker.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "prefect", "worker", "start", "--pool", "autopack"],
+            env=machine.environment(PREFECT_WORKER_QUERY_SECONDS="1", **SHORT),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def deploy(machine: Machine, name: str) -> None:
+    """The work pool, and `execute_run` as a deployment on it."""
+    answer = httpx.post(
+        f"{machine.prefect_api}/work_pools/", json={"name": "autopack", "type": "process"}
+    )
+    assert answer.status_code in (201, 409)
+    flow = api(machine, "/flows/", {"name": "execute-run"})
+    deployment = {
+        "name": name,
+        "flow_id": flow["id"],
+        "entrypoint": "flows.run:execute_run",
+        "work_pool_name": "autopack",
+        "enforce_parameter_schema": False,
+    }
+    api(machine, "/deployments/", deployment)
+
+
+class Cancelled:
+    """Every way at once, so that they take as long as the slowest: built, cancelled, waited for."""
+
+    def __init__(self, machine: Machine, project: Project) -> None:
+        self.machine, self._project = machine, project
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.states: dict[str, str] = {}
+        self.reconciled: list[dict[str, int]] = []
+
+    def go(self) -> None:
+        deploy(self.machine, "run")
+        for way in WAYS:
+            if way == "worker":
+                self._processes[way] = worker(self.machine)
+                start(self.machine, "execute-run/run", **self._parameters(way))
+            elif way.startswith("served"):
+                self._processes[way] = program(self.machine, way.replace("served", "serve"), {})
+            else:
+                self._processes[way] = program(self.machine, way, self._parameters(way))
+        for way, flow in (("served", "execute-run"), ("served-parent", "parent")):
+            name = f"/deployments/name/{flow}/served"
+            wait_for(name, lambda name=name: self._exists(name))
+            parameters = self._parameters(way)
+            if flow == "parent":
+                parameters = {"parameters": parameters}
+            start(self.machine, f"{flow}/served", **parameters)
+        for way in WAYS:
+            run_id = self.run_of(way)
+            wait_for(way, lambda run_id=run_id: is_building(self.machine, run_id), 120)
+        kill_tree(self._processes["killed"].pid)
+        for way, flow in WAYS.items():
+            self._cancel(way, flow)
+        for way in set(WAYS) - {"killed"}:
+            run_id = self.run_of(way)
+            wait_for(way, lambda run_id=run_id: is_done(self.machine, run_id), 60)
+
+    def run_of(self, way: str) -> str:
+        return f"{way}-1" if way in FLEETS else way
+
+    def end(self) -> None:
+        for process in self._processes.values():
+            kill_tree(process.pid)
+            process.wait()
+
+    def _parameters(self, way: str) -> dict[str, Any]:
+        return {
+            "plan": str(self._project.plan),
+            "repo": str(self._project.repository),
+            "builder_options": f"recording={self._project.recording}",
+            "run_id": way,
+        }
+
+    def _exists(self, path: str) -> bool:
+        return httpx.get(f"{self.machine.prefect_api}{path}").is_success
+
+    def _cancel(self, way: str, flow: str) -> None:
+        running = {
+            "flows": {"name": {"any_": [flow]}},
+            "flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}},
+        }
+        for found in api(self.machine, "/flow_runs/filter", running):
+            if way in json.dumps(found["parameters"]).split('"'):
+                state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+                api(self.machine, f"/flow_runs/{found['id']}/set_state", state)
+                self.states[way] = found["id"]
+
+
+@pytest.fixture(scope="module")
+def cancelled(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cancelled]:
+    folder = tmp_path_factory.mktemp("cancelled")
+    slow = [call(7), {"delay": 600}, {"files": {"a": "1"}}]
+    project = make_project(folder / "project", {"one": [slow]})
+    machine = Machine(folder / "home", f"sqlite:///{folder / 'autopack.db'}", prefect_api)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SHORT.items():
+            patch.setenv(name, value)
+        ways = Cancelled(_with(machine), project)
+        try:
+            ways.go()
+            time.sleep(6)  # what was killed holds its lease as long
+            done = program(ways.machine, "reconciled", {})
+            done.wait(timeout=120)
+            lines = (machine.home / "reconciled.log").read_text().splitlines()
+            ways.reconciled = [json.loads(line) for line in lines if line.startswith("{")]
+            yield ways
+        finally:
+            ways.end()
+
+
+def _with(machine: Machine) -> Machine:
+    """The machine with short intervals, whoever starts something on it."""
+
+    class Hasty(Machine):
+        def environment(self, **more: str) -> dict[str, str]:
+            return super().environment(**SHORT | more)
+
+    return Hasty(machine.home, machine.database_url, machine.prefect_api)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_was_cancelled_in_prefect_has_ended(cancelled: Cancelled, way: str) -> None:
+    run_id = cancelled.run_of(way)
+    run = run_named(cancelled.machine, run_id)
+    assert run is not None
+    assert (run["state"], run["tokens"]["total"]) == ("DONE_CANCELLED", 7)
+    assert [phase["attempts"] for phase in run["phases"]] == [0], "nobody built it again"
+    assert marked_processes(run_id) == []
+
+
+@pytest.mark.parametrize("fleet", sorted(FLEETS))
+def test_a_cancelled_fleet_begins_with_nothing_more(cancelled: Cancelled, fleet: str) -> None:
+    run = run_named(cancelled.machine, f"{fleet}-2")
+    assert run is not None
+    assert (run["state"], run["tokens"]["total"]) == ("DONE_CANCELLED", 0)
+
+
+def test_reconciling_closes_what_nobody_else_did_and_resumes_nothing(cancelled: Cancelled) -> None:
+    first, second = cancelled.reconciled
+    assert (first["cancelled_runs"], first["resumed_runs"]) == (1, 0)
+    assert {name: n for name, n in second.items() if n} == {}
