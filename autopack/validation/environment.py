@@ -128,8 +128,8 @@ def record_anew(
 ) -> RunEnvironment:
     """Take ``made`` for what setup and ``installs`` made; no-op once there is no environment."""
     ready = folder / "environment.json"
-    if ready.is_file():
-        record: dict[str, Any] = json.loads(ready.read_text(encoding="utf-8"))
+    if safe_files.is_file(ready):
+        record: dict[str, Any] = json.loads(safe_files.read_text(ready))
         _record(
             ready,
             record["key"],
@@ -139,16 +139,6 @@ def record_anew(
             modules=record["modules"],
         )
     return replace(environment, made=made)
-
-
-def forget(folder: Path) -> None:
-    """Have the environment made anew by the next ``prepare``."""
-    (folder / "environment.json").unlink(missing_ok=True)
-
-
-def is_ready(folder: Path) -> bool:
-    """Whether there is an environment that was made to its end."""
-    return (folder / "environment.json").is_file()
 
 
 def _needs_python(used: Sequence[Detected], setup: Sequence[Command] | None) -> bool:
@@ -199,11 +189,13 @@ def _manifests(
     """
     names = {name for one in used for name in one.manifests}
     for folder in {".", *(one.path for one in used)}:
-        for pattern in _MANIFESTS:
-            found = (workspace / folder).glob(pattern)
-            names.update(path.relative_to(workspace).as_posix() for path in found)
+        names.update(
+            name if folder == "." else f"{folder}/{name}"
+            for name in safe_files.names(workspace / folder)
+            if is_manifest(name)
+        )
     words = {word for argv in setup or () for part in argv for word in part.split()}
-    names |= {word for word in words if _is_file(workspace / word)}
+    names |= {word for word in words if _is_file(workspace, word)}
     return sorted(names if tracked is None else names.intersection(tracked))
 
 
@@ -212,9 +204,9 @@ def is_manifest(path: str) -> bool:
     return any(fnmatch.fnmatchcase(path.rpartition("/")[2], name) for name in _MANIFESTS)
 
 
-def _is_file(path: Path) -> bool:
+def _is_file(workspace: Path, word: str) -> bool:
     try:
-        return path.is_file()
+        return safe_files.is_file(workspace / word)
     except (OSError, ValueError):
         return False
 
