@@ -15,6 +15,7 @@ from autopack.execution.closing import close_built, close_interrupted, commit_me
 from autopack.execution.disk import wait_for_room
 from autopack.execution.judging import judge, phase_checks
 from autopack.execution.prescriptions import carry_out
+from autopack.execution.redacting import mark_redacted
 from autopack.execution.retry import inherited
 from autopack.execution.session import RunSession
 from autopack.execution.spending import Allowance, within
@@ -322,6 +323,7 @@ def conclude(
 
     def write(conn: Connection) -> None:
         lease = session.lease
+        mark_redacted(conn, session.run_id, phase_id, number)  # the judge did it
         if failure is None:
             finish_attempt(conn, lease, phase_id, number, state=AttemptState.PASSED)
             move_phase(conn, lease, phase_id, PhaseState.COMPLETE, commit=attempt.commit)

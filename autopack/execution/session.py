@@ -19,6 +19,7 @@ from autopack.execution.fetching import fetch_missing
 from autopack.execution.fingerprinting import take_fingerprint
 from autopack.execution.keeper import LeaseKeeper
 from autopack.execution.recover import recover
+from autopack.execution.redacting import note_secrets, redact_rest
 from autopack.execution.returning import count_returned
 from autopack.execution.run_folder import open_workspace
 from autopack.execution.stopping import StopReason, StopSwitch
@@ -267,6 +268,8 @@ def open_session(
             redactor=redactor,
             home=home_id(settings.home),
         )
+        redact_rest(db, run_id, run_folder, redactor)
+        note_secrets(run_folder, redactor)
         workspace = open_workspace(run_folder, mirror, run, acquired)
         session = RunSession(
             run_id=run_id,
