@@ -1,8 +1,10 @@
 """Which cause a failed attempt has: one ordered classifier over exit status, output and diff.
 
-A test runner's verdict is read first, because tests may print anything else; then what Autopack,
-git, providers and machines say of themselves; then exceptions; then the diff and the exit status.
-Only the bounded excerpt of the output is read, in linear time.
+A test runner's verdict is read first, because tests may print anything else. What a builder
+printed is then read for what git, providers and machines say of themselves; what a check printed
+is not, for a test may log "ECONNREFUSED" or "429" and mean neither: of the machine only the exit
+status speaks there. Then come exceptions, the diff and the exit status. Only the bounded excerpt
+of the output is read, in linear time.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from autopack.recovery.causes import FailureCause
-from autopack.recovery.exceptions import LOGGED, RAISED, SUMMARY, by_message, cause_of
+from autopack.recovery.causes import POLICIES, FailureCause
+from autopack.recovery.exceptions import LOGGED, RAISED, SHOWN, SUMMARY, by_message, cause_of
 from autopack.recovery.excerpt import excerpt
 from autopack.recovery.phrases import lowered
 from autopack.recovery.statements import STATEMENTS
@@ -34,20 +36,54 @@ class Classified:
 
 
 def classify(*, exit_status: int | None, output: str, diff: str | None = None) -> Classified:
-    """The cause of a failure.
+    """Return the cause of a failure from what a builder printed.
 
     ``exit_status`` is what the failed command returned, negative for a signal, None if unknown;
     ``diff`` the attempt's change in git's format, None where it is not to be judged.
     """
     text = excerpt(output)
+    found = (
+        _from_diff(diff)
+        or _from_tests(text)
+        or _from_statements(text)
+        or _from_exceptions(text)
+        or _empty(diff)
+    )
+    return found or Classified(by_exit(exit_status) or FailureCause.VALIDATION_FAILED)
+
+
+def classify_check(*, exit_status: int | None, output: str, diff: str | None = None) -> Classified:
+    """Return the cause of a failure from what a check printed, as ``classify`` does of a builder.
+
+    Never one of the provider's or the machine's but by the exit status: 126, 127, or a signal
+    from outside.
+    """
+    text = excerpt(output)
+    found = _from_diff(diff) or _from_tests(text)
+    if found is None and (cause := by_exit(exit_status)) is not None:
+        return Classified(cause)
+    found = found or _from_exceptions(text) or _empty(diff)
+    if found is None:
+        return Classified(FailureCause.VALIDATION_FAILED)
+    if POLICIES[found.cause].infrastructure:
+        return Classified(FailureCause.RUNTIME_ERROR, found.evidence)
+    return found
+
+
+def by_exit(status: int | None) -> FailureCause | None:
+    """Return what an exit status says by itself; None for most."""
+    return _BY_EXIT.get(status or 0)
+
+
+def _from_diff(diff: str | None) -> Classified | None:
     if diff and _MARKERS.search(diff):
         return Classified(FailureCause.PATCH_CONFLICT, "the change holds conflict markers")
-    found = _from_tests(text) or _from_statements(text) or _from_exceptions(text)
-    if found:
-        return found
-    if diff is not None and not diff.strip():
-        return Classified(FailureCause.EMPTY_CHANGE)
-    return Classified(_BY_EXIT.get(exit_status or 0, FailureCause.VALIDATION_FAILED))
+    return None
+
+
+def _empty(diff: str | None) -> Classified | None:
+    is_empty = diff is not None and not diff.strip()
+    return Classified(FailureCause.EMPTY_CHANGE) if is_empty else None
 
 
 _MARKERS = re.compile(r"^\+(?:<{7}|>{7}) ", re.MULTILINE)
@@ -55,8 +91,13 @@ _BY_EXIT = {
     124: FailureCause.TIMEOUT,  # of coreutils' timeout
     126: FailureCause.RUNTIME_ERROR,  # found, but may not be run: a file without its bit
     127: FailureCause.ENVIRONMENT,  # not found
-    137: FailureCause.ENVIRONMENT,  # killed, mostly for want of memory
+    # Killed from outside, mostly for want of memory.
+    137: FailureCause.ENVIRONMENT,
     -9: FailureCause.ENVIRONMENT,
+    143: FailureCause.ENVIRONMENT,
+    -15: FailureCause.ENVIRONMENT,
+    # Crashes of the program itself: abort, illegal instruction, bus error, segmentation fault.
+    **dict.fromkeys((134, -6, 132, -4, 135, -7, 139, -11), FailureCause.RUNTIME_ERROR),
 }
 
 _RED = re.compile(
@@ -96,14 +137,15 @@ def _from_tests(text: str) -> Classified | None:
     not_collected = _NOT_COLLECTED.search(text)
     red = _RED.search(text)
     if not_collected:
-        raised = _most(RAISED, text)
+        raised = _most(RAISED, text) or _most(SHOWN, text)
         if raised and raised.cause is FailureCause.SYNTAX_ERROR:
             return raised
         evidence = raised.evidence if raised else _line_at(text, not_collected.start())
         return Classified(FailureCause.COLLECTION_ERROR, evidence)
     if not red:
         return None
-    named = _most(SUMMARY, text) or _most(RAISED, text) or _from_messages(text)
+    named = _most(SUMMARY, text) or _most(RAISED, text) or _most(SHOWN, text)
+    named = named or _from_messages(text)
     return named or Classified(FailureCause.ASSERTION_FAILURE, _line_at(text, red.start()))
 
 
@@ -117,7 +159,7 @@ def _from_statements(text: str) -> Classified | None:
 
 
 def _from_exceptions(text: str) -> Classified | None:
-    return _most(RAISED, text) or _most(LOGGED, text) or _from_messages(text)
+    return _most(RAISED, text) or _most(SHOWN, text) or _most(LOGGED, text) or _from_messages(text)
 
 
 def _from_messages(text: str) -> Classified | None:

@@ -15,6 +15,7 @@ from autopack.workspace.log import Log
 from autopack.workspace.process import MAX_OUTPUT, Exit, Supervisor
 from autopack.workspace.scratch import SCRATCH
 
+_LONGEST_COMMAND = 300
 LOG_HEAD, LOG_BYTES = 16_384, 81_920
 """Bytes of a failed command's output that recovery reads: its head, and in all."""
 
@@ -23,7 +24,8 @@ LOG_HEAD, LOG_BYTES = 16_384, 81_920
 class FailedCheck:
     """A command that did not succeed, the end of what it printed, and head and tail of that.
 
-    ``tests`` are the tests that failed, None when that is not known or not the whole reason.
+    ``tests`` are the tests that failed, None when that is not known or not the whole reason;
+    ``reason`` is the limit that Autopack ended it at, in words.
     """
 
     check: Check
@@ -32,13 +34,20 @@ class FailedCheck:
     output: str
     log: str
     tests: frozenset[str] | None = None
+    reason: str = ""
 
     @property
     def message(self) -> str:
         """One line for people."""
         command = shlex.join(self.check.argv)
+        if len(command) > _LONGEST_COMMAND:
+            command = f"{command[:_LONGEST_COMMAND]}…"
         if self.timed_out:
-            return f"`{command}` did not end in time"
+            return f"`{command}` did not end in time: it {self.reason or 'ran out of time'}"
+        if self.reason:
+            return f"`{command}` was ended: it {self.reason}"
+        if self.status is not None and self.status < 0:
+            return f"`{command}` was killed by signal {-self.status}"
         return f"`{command}` exited with {self.status}"
 
 
@@ -87,7 +96,7 @@ def _failed(
     check: Check, done: Exit, output: Log, start: int, report: Path, *, with_tests: bool
 ) -> FailedCheck:
     log = output.read(LOG_BYTES, head=LOG_HEAD, start=start)
-    failed = FailedCheck(check, done.status, done.timed_out, done.tail, log)
+    failed = FailedCheck(check, done.status, done.timed_out, done.tail, log, reason=done.reason)
     if not with_tests:
         return failed
     whole = output.read(MAX_OUTPUT, start=start)
