@@ -18,6 +18,7 @@ from autopack.recovery.exceptions import LOGGED, RAISED, SHOWN, SUMMARY, by_mess
 from autopack.recovery.excerpt import excerpt
 from autopack.recovery.phrases import lowered
 from autopack.recovery.statements import STATEMENTS
+from autopack.validation.runners import saying
 
 LONGEST_EVIDENCE = 300
 
@@ -100,28 +101,6 @@ _BY_EXIT = {
     **dict.fromkeys((134, -6, 132, -4, 135, -7, 139, -11), FailureCause.RUNTIME_ERROR),
 }
 
-_RED = re.compile(
-    r"^(?:FAILED|ERROR) \S+"  # pytest's summary
-    r"|^=*[^\n=]{0,40}\b[1-9]\d{0,6} (?:failed|errors?)\b[^\n]{0,120} in \d"  # its last line
-    r"|^FAILED \((?:failures|errors)="  # unittest
-    r"|^--- FAIL: |^FAIL\t|^FAIL$"  # go
-    r"|^test result: FAILED"  # cargo
-    r"|^Tests:[ ]{1,10}[1-9]\d{0,6} failed"  # jest
-    r"|^[ ]{0,8}\d{1,6} failing$"  # mocha
-    r"|^not ok \d"  # TAP
-    r"|\bTests run: \d{1,7}, Failures: (?!0, Errors: 0)"  # maven
-    r"|^=+ tests finished: [^\n]{0,80}\b[1-9]\d{0,6} (?:failed|exceptions?)\b",  # sympy
-    re.MULTILINE,
-)
-_NOT_COLLECTED = re.compile(
-    r"\berrors? during collection\b"
-    r"|^_{3,}[ ]ERROR collecting "
-    r"|\bImportError while (?:importing test module|loading conftest)\b"
-    r"|\bFailed to import test module: "
-    r"|^[ ]{0,8}● Test suite failed to run"
-    r"|\bcollected 0 items\b|^=*[ ]?no tests ran in \d",
-    re.MULTILINE,
-)
 # Of equally frequent causes the one that hides the others goes first.
 _RANK = (
     FailureCause.SYNTAX_ERROR,
@@ -134,8 +113,12 @@ _RANK = (
 
 def _from_tests(text: str) -> Classified | None:
     """What a red test run died of, by its own summary where it has one."""
-    not_collected = _NOT_COLLECTED.search(text)
-    red = _RED.search(text)
+    not_collected = saying("uncollected").search(text)
+    unbuilt = saying("unbuilt").search(text)
+    red = saying("red").search(text)
+    if unbuilt and not not_collected:
+        line = _line_at(text, unbuilt.start())
+        return _from_messages(text) or Classified(FailureCause.COLLECTION_ERROR, line)
     if not_collected:
         raised = _most(RAISED, text) or _most(SHOWN, text)
         if raised and raised.cause is FailureCause.SYNTAX_ERROR:
@@ -143,10 +126,20 @@ def _from_tests(text: str) -> Classified | None:
         evidence = raised.evidence if raised else _line_at(text, not_collected.start())
         return Classified(FailureCause.COLLECTION_ERROR, evidence)
     if not red:
-        return None
+        return _from_findings(text)
     named = _most(SUMMARY, text) or _most(RAISED, text) or _most(SHOWN, text)
     named = named or _from_messages(text)
     return named or Classified(FailureCause.ASSERTION_FAILURE, _line_at(text, red.start()))
+
+
+def _from_findings(text: str) -> Classified | None:
+    """What a type checker or a linter found, by its own last words."""
+    if found := saying("red", "types").search(text):
+        line = _line_at(text, found.start())
+        return _from_messages(text) or Classified(FailureCause.TYPE_ERROR, line)
+    if found := saying("red", "style").search(text):
+        return Classified(FailureCause.LINT_ERROR, _line_at(text, found.start()))
+    return None
 
 
 def _from_statements(text: str) -> Classified | None:

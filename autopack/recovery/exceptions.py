@@ -32,6 +32,11 @@ _NAME = (
     r"(?:Error|Exception|Timeout|Expired|Failure|Interrupt|Disconnected)|Failed|StopIteration))"
 )
 _ASSERT = r"(?P<assert>assert)"
+# Of Jest, bun, Playwright, PHPUnit and RSpec, which name no exception there.
+_EXPECTED = (
+    r"[ ]{0,12}(?:[Ee]rror: |Failure/Error: )?"
+    r"(?P<expected>expect\(received\)|expect\(|Failed asserting that )"
+)
 # Where a runner shows an exception, it may have any name: TemplateNotFound, Empty, Http404.
 _ANY_NAME = r"(?P<name>(?:[A-Za-z_]\w{0,80}\.){0,8}[A-Z]\w{0,80})"
 SUMMARY = re.compile(
@@ -39,7 +44,9 @@ SUMMARY = re.compile(
 )
 """An entry of pytest's short test summary."""
 RAISED = re.compile(
-    rf"^(?:(?:E[ ]{{1,12}}|[ \t]{{0,8}}){_NAME}(?:: |:?$)|E[ ]{{1,12}}{_ASSERT} )", re.MULTILINE
+    rf"^(?:(?:E[ ]{{1,12}}|[ \t]{{0,8}}){_NAME}(?:[ ]\[\w{{1,40}}\])?(?:: |:?$)"
+    rf"|E[ ]{{1,12}}{_ASSERT} |{_EXPECTED})",
+    re.MULTILINE,
 )
 """The end of a traceback, plain or as pytest shows it, by a name that ends as errors do."""
 SHOWN = re.compile(
@@ -56,7 +63,7 @@ LOGGED = re.compile(rf"(?:: |[(`]|\. |- ){_NAME}(?:: |$|\()(?P<assert>)", re.MUL
 def cause_of(found: re.Match[str]) -> FailureCause:
     """The cause that a match of one of the patterns above stands for."""
     names = found.groupdict()
-    if names.get("assert"):
+    if names.get("assert") or names.get("expected"):
         return FailureCause.ASSERTION_FAILURE
     return by_name(names.get("name") or names["other"])
 
