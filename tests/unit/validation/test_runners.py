@@ -56,7 +56,9 @@ WHOLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("sample", "argv", "failed", "count"), WHOLE, ids=lambda v: str(v)[:20])
+@pytest.mark.parametrize(
+    ("sample", "argv", "failed", "count"), WHOLE, ids=[row[0] for row in WHOLE]
+)
 def test_a_whole_account(
     sample: str, argv: tuple[str, ...], failed: set[str], count: int | None
 ) -> None:
