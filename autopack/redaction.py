@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -31,6 +32,8 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = {secret for secret in secrets if len(secret) >= _SHORTEST}
+        self.tags = frozenset(hashlib.sha256(one.encode()).hexdigest()[:4] for one in known)
+        """Four digits of a digest of each secret: enough to see which of them are known."""
         # As it is, and as it is spelled inside a JSON string; the longest first, for one may
         # begin with another.
         spellings = known | {json.dumps(secret)[1:-1] for secret in known}

@@ -95,6 +95,9 @@ async def execute_run(
     flow_run_id = current_flow_run.get_id()
     async with application(database) as (db, settings), heeding(db, settings) as watched:
         begun = await asyncio.to_thread(_begun, db, flow_run_id, run_id)
+        # A run that is named, and no plan, is asked to continue, also when it ended for trouble
+        # outside; a retry of the flow run that brought it there is not.
+        resumes = begun is None and plan is None and run_id is not None
         if begun is not None:
             # A retried flow run goes on with the run it began, unless another ended that.
             run_id = begun.run_id
@@ -125,7 +128,7 @@ async def execute_run(
             asks = plan_of(db, run).policy.doctor is DoctorMode.API
             doctor = await configured_doctor() if asks else None
             session = await take_over_run(
-                run_id, db, settings, flow_run_id, block.secrets, clone, doctor
+                run_id, db, settings, flow_run_id, block.secrets, clone, doctor, resumes
             )
             await _carry_on(session, flow_run_id)
             await still_waits(db, run_id)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from autopack.execution.redacting import redact_all
 from autopack.execution.returning import count_returned
 from autopack.settings import Settings
 from autopack.store.engine import Database
@@ -20,4 +21,5 @@ async def maintain_database(db: Database, settings: Settings) -> maintenance.Mai
     """Spools, leases, retention, then a look for rows that disagree."""
     returned = await asyncio.to_thread(count_returned, db, settings, environ=os.environ)
     done = await asyncio.to_thread(maintenance.maintain, db, settings)
+    await asyncio.to_thread(redact_all, db, settings.home, os.environ)
     return replace(done, ingested_events=done.ingested_events + returned)

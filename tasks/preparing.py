@@ -47,8 +47,12 @@ async def take_over_run(
     builder_secrets: Mapping[str, str],
     repo: str | None = None,
     doctor: Endpoint | None = None,
+    reopen: bool = False,
 ) -> RunSession:
-    """Take the lease, end and count what a dead holder left, open the workspace."""
+    """Take the lease, end and count what a dead holder left, open the workspace.
+
+    With ``reopen`` a run that ended for its environment continues.
+    """
     return await asyncio.to_thread(
         open_session,
         run_id,
@@ -59,6 +63,7 @@ async def take_over_run(
         builder_secrets=builder_secrets,
         repo=repo,
         doctor=doctor,
+        reopen=reopen,
     )
 
 

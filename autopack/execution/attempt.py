@@ -16,6 +16,7 @@ from autopack.execution.containing import is_of_content
 from autopack.execution.disk import wait_for_room
 from autopack.execution.judging import judge, phase_checks
 from autopack.execution.prescriptions import carry_out
+from autopack.execution.redacting import mark_redacted
 from autopack.execution.retry import inherited
 from autopack.execution.session import RunSession
 from autopack.execution.snapshotting import note_unrecorded, record_tree
@@ -349,6 +350,7 @@ def conclude(
 
     def write(conn: Connection) -> None:
         lease = session.lease
+        mark_redacted(conn, session.run_id, phase_id, number)  # the judge did it
         if failure is None:
             finish_attempt(
                 conn, lease, phase_id, number, state=AttemptState.PASSED, findings=findings

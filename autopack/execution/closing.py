@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from autopack.builders.protocol import Builder, BuildStatus
+from autopack.execution.redacting import redact
 from autopack.execution.spend import Spend, keep_unread, read_spend
 from autopack.execution.spool import BuildEnd, spool_folder
 from autopack.recovery.providers import provider_failure, told_status
@@ -82,7 +83,7 @@ def close_built(
 
     db.transact(write)
     keep_unread(spend, spool)
-    redactor.folder(spool)
+    redactor.folder(spool)  # unmarked: its checks will print there
 
 
 def close_interrupted(
@@ -126,7 +127,7 @@ def close_interrupted(
     db.transact(write)
     if spend is not None:
         keep_unread(spend, spool)
-    redactor.folder(spool)
+    redact(db, attempt, spool, redactor)
 
 
 def commit_message(attempt: AttemptRow, instructions: str) -> str:

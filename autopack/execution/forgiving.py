@@ -1,7 +1,8 @@
-"""Failures that were there before: forgiven where nobody named the command that shows them.
+"""Baseline failures: ignored where nobody named the command that shows them.
 
-The tests that fail at the run's base commit are found once, with the same command in the same
-environment, and kept; an attempt is answerable only for those that fail besides.
+The results of the tests at the run's base commit are found once, with the same command in the same
+environment, and kept; an attempt is answerable only for what fails besides, and for tests that had
+a result before and have none now.
 """
 
 from __future__ import annotations
@@ -11,16 +12,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from autopack.execution.session import RunSession
 from autopack.store.recovery import get_base_failures, record_base_failures
 from autopack.store.runs import record_decision
+from autopack.validation.baseline import answerable, named
 from autopack.validation.checks import FailedCheck, run_checks
 from autopack.validation.environment import RunEnvironment, machine_python
+from autopack.validation.runners import Results
 from autopack.workspace.files import remove_tree
 from autopack.workspace.workspace import Workspace
 
-_NAMED = 5
+# Raised when results are read otherwise, so that those of an earlier version are not compared.
+_READING = 2
+_MOST_NAMES = 20_000
 
 
 @dataclass(frozen=True)
@@ -48,56 +54,90 @@ async def forgive(
     spool: Path,
     seconds: float,
     place: Place | None = None,
-) -> bool:
-    """Whether every test that failed at ``commit`` fails at the base commit too.
+) -> str | None:
+    """Return what the attempt has to answer for; None when every failure was there before.
 
     The workspace (the session's unless a ``place`` is given) holds ``commit``, and nothing of an
-    agent's beside it, before and after. What is forgiven is recorded as a decision.
+    agent's beside it, before and after. What is ignored is recorded as a decision.
     """
+    base, now = session.run().base_commit, failed.results
+    if now is None:
+        return ""
     at = place or Place(session.workspace, session.tools)
-    base = session.run().base_commit
     key = _key(session, base, failed, at.environment.venv)
-    before = get_base_failures(session.db, key)
-    if before is None:
-        at.clean(base)
-        try:
-            there = await run_checks(
-                [failed.check],
-                workspace=at.workspace.path,
-                environment=variables,
-                supervisor=session.supervisor,
-                spool=spool,
-                seconds=seconds,
-                forgive=_never,
-            )
-        finally:
-            at.clean(commit)
-        before = frozenset[str]() if there is None else there.tests
-        if before is None:
-            return False
-        found = before
+    stored = get_base_failures(session.db, key)
+    if stored is None:
+        found = await _at_base(session, failed, base, commit, variables, spool, seconds, at)
+        if found is None:
+            return "the tests gave no whole account of themselves before the run began"
+        stored = _as_json(found)
+        kept = stored
         session.db.transact(
-            lambda conn: record_base_failures(conn, key, base, failed.check.argv, found)
+            lambda conn: record_base_failures(conn, key, base, failed.check.argv, kept)
         )
-    tests = failed.tests or frozenset[str]()
-    if not tests or not tests <= before:
-        return False
-    shown = ", ".join(sorted(tests)[:_NAMED])
-    more = f" and {len(tests) - _NAMED} more" if len(tests) > _NAMED else ""
-    reason = f"{len(tests)} tests failed before the run began: {shown}{more}"
+    changes = session.mirror.changed_paths(base, commit)
+    deleted = [change.path for change in changes if change.status == "D"]
+    why = answerable(_of_json(stored), now, deleted)
+    if why is not None:
+        return why
+    reason = f"{len(now.failed)} tests failed before the run began: {named(now.failed)}"
     session.db.transact(
         lambda conn: record_decision(conn, session.lease, phase_id, attempt, "forgive", reason)
     )
-    return True
+    return None
 
 
-async def _never(failed: FailedCheck) -> bool:
-    return False
+async def _at_base(
+    session: RunSession,
+    failed: FailedCheck,
+    base: str,
+    commit: str,
+    variables: Mapping[str, str],
+    spool: Path,
+    seconds: float,
+    at: Place,
+) -> Results | None:
+    """The results at the base commit; None when the command gives no whole account there."""
+    at.clean(base)
+    try:
+        there = await run_checks(
+            [failed.check],
+            workspace=at.workspace.path,
+            environment=variables,
+            supervisor=session.supervisor,
+            spool=spool,
+            seconds=seconds,
+            forgive=_never,
+        )
+    finally:
+        at.clean(commit)
+    return Results(frozenset()) if there is None else there.results
+
+
+async def _never(failed: FailedCheck) -> str:
+    return ""
+
+
+def _as_json(results: Results) -> dict[str, Any]:
+    ran = results.ran if results.ran is not None and len(results.ran) <= _MOST_NAMES else None
+    return {
+        "failed": sorted(results.failed),
+        "ran": None if ran is None else sorted(ran),
+        "count": results.count,
+    }
+
+
+def _of_json(stored: Mapping[str, Any]) -> Results:
+    ran = stored["ran"]
+    return Results(
+        frozenset(stored["failed"]), None if ran is None else frozenset(ran), stored["count"]
+    )
 
 
 def _key(session: RunSession, base: str, failed: FailedCheck, venv: Path | None) -> str:
     """What the tests that fail at the base depend on: commit, command, what is installed."""
     made_from = [
+        _READING,
         base,
         failed.check.path,
         list(failed.check.argv),

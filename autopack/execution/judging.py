@@ -18,7 +18,7 @@ from autopack.execution.snapshotting import why_unrecorded
 from autopack.execution.spool import open_spool, spool_folder
 from autopack.plan.model import PhaseSpec
 from autopack.recovery.causes import Failure, FailureCause
-from autopack.recovery.classify import classify
+from autopack.recovery.classify import classify_check
 from autopack.recovery.providers import refusal
 from autopack.redaction import Redactor
 from autopack.store.runs import AttemptRow, Findings
@@ -231,7 +231,7 @@ async def _judge_by_checks(
 def _of_check(failed: FailedCheck, diff: str) -> FailureCause:
     if failed.timed_out:
         return FailureCause.TIMEOUT
-    cause = classify(exit_status=failed.status, output=failed.log, diff=diff).cause
+    cause = classify_check(exit_status=failed.status, output=failed.log, diff=diff).cause
     # A program of the repository's own that is not there is the agent's to make.
     own = "/" in failed.check.argv[0]
     return FailureCause.RUNTIME_ERROR if own and cause is FailureCause.ENVIRONMENT else cause

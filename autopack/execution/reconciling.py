@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from autopack import safe_files
 from autopack.clock import Clock
-from autopack.errors import Refused, RunHeld
+from autopack.errors import DatabaseRefused, Refused, RunHeld
 from autopack.execution.finish import end_abandoned
+from autopack.execution.redacting import redact_all
 from autopack.execution.returning import count_returned
 from autopack.execution.stored import is_here
 from autopack.settings import Settings
@@ -42,6 +46,7 @@ _LONGEST_PAUSE = 3600.0
 GRACE = timedelta(days=7)
 """How long the folder of a run that the database no longer knows is kept."""
 
+_log = logging.getLogger("autopack")
 _MARK = re.compile(r"(\d+)-[0-9a-f]{16}")
 
 
@@ -122,11 +127,29 @@ def clean(db: Database, settings: Settings, *, grace: timedelta = GRACE) -> Clea
     """
     ended = _end_orphans(db, settings)
     folders = list(our_folders(settings.home, db))
-    workspaces = sum(_remove_workspace(db, settings.home, *each) for each in folders)
+    workspaces = sum(
+        _guarded(run_id, partial(_remove_workspace, db, settings.home, run_id, folder))
+        for run_id, folder in folders
+    )
     returned = count_returned(db, settings, environ=os.environ)
     ingested = ingest_all(db, settings.home)
-    runs = sum(_remove_run(db, settings.home, *each, grace) for each in folders)
+    redact_all(db, settings.home, os.environ)
+    runs = sum(
+        _guarded(run_id, partial(_remove_run, db, settings.home, run_id, folder, grace))
+        for run_id, folder in folders
+    )
     return Cleaned(ended, workspaces, runs, returned + ingested.new)
+
+
+def _guarded(run_id: str, step: Callable[[], bool]) -> bool:
+    """Do it, or log why it failed: what is wrong with one run holds up no other."""
+    try:
+        return step()
+    except DatabaseRefused:
+        raise
+    except Exception:
+        _log.exception("what run %s left behind is not removed", run_id)
+        return False
 
 
 def _end_orphans(db: Database, settings: Settings) -> int:

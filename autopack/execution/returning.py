@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from autopack.builders.registry import make_builder
-from autopack.errors import BadInput
+from autopack.errors import BadInput, DatabaseRefused
 from autopack.execution.spend import read_spend
 from autopack.execution.spool import spool_folder
 from autopack.homes import home_id
@@ -15,10 +16,12 @@ from autopack.store.budgets import settle
 from autopack.store.engine import Database
 from autopack.store.folder_note import find_folder
 from autopack.store.reading import uncounted_attempts
-from autopack.store.runs import get_run
+from autopack.store.runs import AttemptRow, get_run
 from autopack.telemetry.events import builder_events
 from autopack.telemetry.recorder import Intent, Recorder
 from autopack.workspace import leftovers
+
+_log = logging.getLogger("autopack")
 
 
 def count_returned(
@@ -32,32 +35,42 @@ def count_returned(
     """
     new = 0
     for attempt in uncounted_attempts(db, home_id(settings.home), run_id):
-        marks = leftovers.run_marks(attempt.run_id, db.mark)
-        number = f"{attempt.phase_id}/{attempt.attempt}"
-        if leftovers.find(**marks, **{leftovers.ATTEMPT: number}):
-            continue
-        run = get_run(db, attempt.run_id)
-        folder = find_folder(settings.home, db, attempt.run_id)
         try:
-            builder = make_builder(run.builder, run.builder_options, model=run.model)
-        except BadInput:
-            continue
-        spool = spool_folder(folder, attempt.phase_id, attempt.attempt)
-        spend = read_spend(builder, spool)
-        events = builder_events(
-            spend.calls,
-            run_id=attempt.run_id,
-            phase_id=attempt.phase_id,
-            attempt=attempt.attempt,
-        )
-        intent = None
-        if spend.problem is None:
-            intent = Intent(attempt.run_id, attempt.phase_id, attempt.attempt)
-        new += Recorder(db, folder).record(events, closes=intent).new
-        db.transact(
-            lambda conn, one=attempt: settle(
-                conn, one.run_id, one.phase_id, one.attempt, again=True
-            )
-        )
-        Redactor(environment_secrets(environ)).folder(spool)
+            new += _count(db, settings, attempt, environ)
+        except DatabaseRefused:
+            raise
+        except Exception:
+            which = f"{attempt.run_id}/{attempt.phase_id}/{attempt.attempt}"
+            _log.exception("what attempt %s spent is counted later", which)
     return new
+
+
+def _count(
+    db: Database, settings: Settings, attempt: AttemptRow, environ: Mapping[str, str]
+) -> int:
+    marks = leftovers.run_marks(attempt.run_id, db.mark)
+    number = f"{attempt.phase_id}/{attempt.attempt}"
+    if leftovers.find(**marks, **{leftovers.ATTEMPT: number}):
+        return 0
+    run = get_run(db, attempt.run_id)
+    folder = find_folder(settings.home, db, attempt.run_id)
+    try:
+        builder = make_builder(run.builder, run.builder_options, model=run.model)
+    except BadInput:
+        return 0
+    spool = spool_folder(folder, attempt.phase_id, attempt.attempt)
+    spend = read_spend(builder, spool)
+    events = builder_events(
+        spend.calls,
+        run_id=attempt.run_id,
+        phase_id=attempt.phase_id,
+        attempt=attempt.attempt,
+    )
+    intent = Intent(attempt.run_id, attempt.phase_id, attempt.attempt)
+    closes = intent if spend.problem is None else None
+    recorded = Recorder(db, folder).record(events, closes=closes)
+    db.transact(
+        lambda conn: settle(conn, attempt.run_id, attempt.phase_id, attempt.attempt, again=True)
+    )
+    Redactor(environment_secrets(environ)).folder(spool)
+    return recorded.new

@@ -19,6 +19,8 @@ from autopack.execution.fetching import fetch_missing
 from autopack.execution.fingerprinting import take_fingerprint
 from autopack.execution.keeper import LeaseKeeper
 from autopack.execution.recover import recover
+from autopack.execution.redacting import note_secrets, redact_rest
+from autopack.execution.reopening import reopen as reopen_run
 from autopack.execution.returning import count_returned
 from autopack.execution.run_folder import open_workspace
 from autopack.execution.stopping import StopReason, StopSwitch
@@ -218,17 +220,19 @@ def open_session(
     builder_secrets: Mapping[str, str] | None = None,
     repo: str | None = None,
     doctor: Endpoint | None = None,
+    reopen: bool = False,
 ) -> RunSession:
     """Take the run over: lease, leftovers, unfinished attempts, workspace.
 
     ``builder_secrets`` are the builder's options that are not stored with the run. ``repo`` is
     this machine's clone of the run's repository, where that has another path here. ``doctor``
-    says where the doctor is reached, None leaves it to the environment.
+    says where the doctor is reached, None leaves it to the environment. With ``reopen`` a run that
+    ended for its environment continues.
 
     Raises RunHeld when another process works on it, Refused when it is finished. A run whose
     holder died is left as dead as it was when anything fails, so that it is resumed.
     """
-    run = unfinished(db, run_id)
+    run = unfinished(db, run_id, reopen=reopen)
     plan = plan_of(db, run)
     secrets = builder_secrets or {}
     builder = make_builder(run.builder, run.builder_options, model=run.model, secrets=secrets)
@@ -260,7 +264,7 @@ def open_session(
     )
     try:
         # Again, for until the lease was taken another holder may have worked on it.
-        run = unfinished(db, run_id)
+        run = unfinished(db, run_id, reopen=reopen)
         _end_leftovers(db, run, acquired)
         scratch.sweep()
         mirror = Mirror.open(settings.home, source, alias=(run_id, run_folder.name))
@@ -282,6 +286,8 @@ def open_session(
             redactor=redactor,
             home=home_id(settings.home),
         )
+        redact_rest(db, run_id, run_folder, redactor)
+        note_secrets(run_folder, redactor)
         workspace = open_workspace(run_folder, mirror, run, acquired)
         session = RunSession(
             run_id=run_id,
@@ -355,7 +361,9 @@ def _enter(
         count_recovery(conn, session.lease)
     if fingerprint is not None:
         record_fingerprint(conn, session.lease, fingerprint)
-    if run.state is not RunState.PHASE_EXECUTION:
+    if run.state.is_final:
+        reopen_run(conn, session.lease)
+    elif run.state is not RunState.PHASE_EXECUTION:
         move_run(conn, session.lease, RunState.PHASE_EXECUTION)
     if flow_run_id is not None and run.flow_run_id != flow_run_id:
         set_flow_run(conn, session.lease, flow_run_id)

@@ -17,10 +17,13 @@ def plan_of(db: Database, run: RunRow) -> Plan:
     return Plan.from_json(json.dumps(get_plan_body(db, run.plan_hash)))
 
 
-def unfinished(db: Database, run_id: str) -> RunRow:
-    """The run. Raises Refused when it has ended, NotFound when there is none."""
+def unfinished(db: Database, run_id: str, *, reopen: bool = False) -> RunRow:
+    """The run. Raises Refused when it has ended, NotFound when there is none.
+
+    With ``reopen`` one that ended for its environment may continue.
+    """
     run = get_run(db, run_id)
-    if run.state.is_final:
+    if run.state.is_final and not (reopen and run.state.can_reopen):
         raise Refused(
             f"run {run_id} is finished: {run.state.value}",
             field="run_id",

@@ -25,6 +25,7 @@ class FailureCause(StrEnum):
     IMPORT_ERROR = "import_error"
     TYPE_ERROR = "type_error"
     RUNTIME_ERROR = "runtime_error"
+    LINT_ERROR = "lint_error"
     VALIDATION_FAILED = "validation_failed"
     TIMEOUT = "timeout"
     PROVIDER_ERROR = "provider_error"
@@ -92,6 +93,7 @@ POLICIES: Mapping[FailureCause, CausePolicy] = MappingProxyType(
         FailureCause.IMPORT_ERROR: _IN_SCOPE,
         FailureCause.TYPE_ERROR: _IN_SCOPE,
         FailureCause.RUNTIME_ERROR: _IN_SCOPE,
+        FailureCause.LINT_ERROR: _IN_SCOPE,
         FailureCause.VALIDATION_FAILED: _IN_SCOPE,
         FailureCause.TIMEOUT: _IN_SCOPE,
         FailureCause.PROVIDER_ERROR: _OUTAGE,

@@ -1,8 +1,10 @@
 """Which cause a failed attempt has: one ordered classifier over exit status, output and diff.
 
-A test runner's verdict is read first, because tests may print anything else; then what Autopack,
-git, providers and machines say of themselves; then exceptions; then the diff and the exit status.
-Only the bounded excerpt of the output is read, in linear time.
+A test runner's verdict is read first, because tests may print anything else. What a builder
+printed is then read for what git, providers and machines say of themselves; what a check printed
+is not, for a test may log "ECONNREFUSED" or "429" and mean neither: of the machine only the exit
+status speaks there. Then come exceptions, the diff and the exit status. Only the bounded excerpt
+of the output is read, in linear time.
 """
 
 from __future__ import annotations
@@ -11,11 +13,12 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from autopack.recovery.causes import FailureCause
-from autopack.recovery.exceptions import LOGGED, RAISED, SUMMARY, by_message, cause_of
+from autopack.recovery.causes import POLICIES, FailureCause
+from autopack.recovery.exceptions import LOGGED, RAISED, SHOWN, SUMMARY, by_message, cause_of
 from autopack.recovery.excerpt import excerpt
 from autopack.recovery.phrases import lowered
 from autopack.recovery.statements import STATEMENTS
+from autopack.validation.runners import saying
 
 LONGEST_EVIDENCE = 300
 
@@ -34,20 +37,54 @@ class Classified:
 
 
 def classify(*, exit_status: int | None, output: str, diff: str | None = None) -> Classified:
-    """The cause of a failure.
+    """Return the cause of a failure from what a builder printed.
 
     ``exit_status`` is what the failed command returned, negative for a signal, None if unknown;
     ``diff`` the attempt's change in git's format, None where it is not to be judged.
     """
     text = excerpt(output)
+    found = (
+        _from_diff(diff)
+        or _from_tests(text)
+        or _from_statements(text)
+        or _from_exceptions(text)
+        or _empty(diff)
+    )
+    return found or Classified(by_exit(exit_status) or FailureCause.VALIDATION_FAILED)
+
+
+def classify_check(*, exit_status: int | None, output: str, diff: str | None = None) -> Classified:
+    """Return the cause of a failure from what a check printed, as ``classify`` does of a builder.
+
+    Never one of the provider's or the machine's but by the exit status: 126, 127, or a signal
+    from outside.
+    """
+    text = excerpt(output)
+    found = _from_diff(diff) or _from_tests(text)
+    if found is None and (cause := by_exit(exit_status)) is not None:
+        return Classified(cause)
+    found = found or _from_exceptions(text) or _empty(diff)
+    if found is None:
+        return Classified(FailureCause.VALIDATION_FAILED)
+    if POLICIES[found.cause].infrastructure:
+        return Classified(FailureCause.RUNTIME_ERROR, found.evidence)
+    return found
+
+
+def by_exit(status: int | None) -> FailureCause | None:
+    """Return what an exit status says by itself; None for most."""
+    return _BY_EXIT.get(status or 0)
+
+
+def _from_diff(diff: str | None) -> Classified | None:
     if diff and _MARKERS.search(diff):
         return Classified(FailureCause.PATCH_CONFLICT, "the change holds conflict markers")
-    found = _from_tests(text) or _from_statements(text) or _from_exceptions(text)
-    if found:
-        return found
-    if diff is not None and not diff.strip():
-        return Classified(FailureCause.EMPTY_CHANGE)
-    return Classified(_BY_EXIT.get(exit_status or 0, FailureCause.VALIDATION_FAILED))
+    return None
+
+
+def _empty(diff: str | None) -> Classified | None:
+    is_empty = diff is not None and not diff.strip()
+    return Classified(FailureCause.EMPTY_CHANGE) if is_empty else None
 
 
 _MARKERS = re.compile(r"^\+(?:<{7}|>{7}) ", re.MULTILINE)
@@ -55,32 +92,15 @@ _BY_EXIT = {
     124: FailureCause.TIMEOUT,  # of coreutils' timeout
     126: FailureCause.RUNTIME_ERROR,  # found, but may not be run: a file without its bit
     127: FailureCause.ENVIRONMENT,  # not found
-    137: FailureCause.ENVIRONMENT,  # killed, mostly for want of memory
+    # Killed from outside, mostly for want of memory.
+    137: FailureCause.ENVIRONMENT,
     -9: FailureCause.ENVIRONMENT,
+    143: FailureCause.ENVIRONMENT,
+    -15: FailureCause.ENVIRONMENT,
+    # Crashes of the program itself: abort, illegal instruction, bus error, segmentation fault.
+    **dict.fromkeys((134, -6, 132, -4, 135, -7, 139, -11), FailureCause.RUNTIME_ERROR),
 }
 
-_RED = re.compile(
-    r"^(?:FAILED|ERROR) \S+"  # pytest's summary
-    r"|^=*[^\n=]{0,40}\b[1-9]\d{0,6} (?:failed|errors?)\b[^\n]{0,120} in \d"  # its last line
-    r"|^FAILED \((?:failures|errors)="  # unittest
-    r"|^--- FAIL: |^FAIL\t|^FAIL$"  # go
-    r"|^test result: FAILED"  # cargo
-    r"|^Tests:[ ]{1,10}[1-9]\d{0,6} failed"  # jest
-    r"|^[ ]{0,8}\d{1,6} failing$"  # mocha
-    r"|^not ok \d"  # TAP
-    r"|\bTests run: \d{1,7}, Failures: (?!0, Errors: 0)"  # maven
-    r"|^=+ tests finished: [^\n]{0,80}\b[1-9]\d{0,6} (?:failed|exceptions?)\b",  # sympy
-    re.MULTILINE,
-)
-_NOT_COLLECTED = re.compile(
-    r"\berrors? during collection\b"
-    r"|^_{3,}[ ]ERROR collecting "
-    r"|\bImportError while (?:importing test module|loading conftest)\b"
-    r"|\bFailed to import test module: "
-    r"|^[ ]{0,8}● Test suite failed to run"
-    r"|\bcollected 0 items\b|^=*[ ]?no tests ran in \d",
-    re.MULTILINE,
-)
 # Of equally frequent causes the one that hides the others goes first.
 _RANK = (
     FailureCause.SYNTAX_ERROR,
@@ -93,18 +113,33 @@ _RANK = (
 
 def _from_tests(text: str) -> Classified | None:
     """What a red test run died of, by its own summary where it has one."""
-    not_collected = _NOT_COLLECTED.search(text)
-    red = _RED.search(text)
+    not_collected = saying("uncollected").search(text)
+    unbuilt = saying("unbuilt").search(text)
+    red = saying("red").search(text)
+    if unbuilt and not not_collected:
+        line = _line_at(text, unbuilt.start())
+        return _from_messages(text) or Classified(FailureCause.COLLECTION_ERROR, line)
     if not_collected:
-        raised = _most(RAISED, text)
+        raised = _most(RAISED, text) or _most(SHOWN, text)
         if raised and raised.cause is FailureCause.SYNTAX_ERROR:
             return raised
         evidence = raised.evidence if raised else _line_at(text, not_collected.start())
         return Classified(FailureCause.COLLECTION_ERROR, evidence)
     if not red:
-        return None
-    named = _most(SUMMARY, text) or _most(RAISED, text) or _from_messages(text)
+        return _from_findings(text)
+    named = _most(SUMMARY, text) or _most(RAISED, text) or _most(SHOWN, text)
+    named = named or _from_messages(text)
     return named or Classified(FailureCause.ASSERTION_FAILURE, _line_at(text, red.start()))
+
+
+def _from_findings(text: str) -> Classified | None:
+    """What a type checker or a linter found, by its own last words."""
+    if found := saying("red", "types").search(text):
+        line = _line_at(text, found.start())
+        return _from_messages(text) or Classified(FailureCause.TYPE_ERROR, line)
+    if found := saying("red", "style").search(text):
+        return Classified(FailureCause.LINT_ERROR, _line_at(text, found.start()))
+    return None
 
 
 def _from_statements(text: str) -> Classified | None:
@@ -117,7 +152,7 @@ def _from_statements(text: str) -> Classified | None:
 
 
 def _from_exceptions(text: str) -> Classified | None:
-    return _most(RAISED, text) or _most(LOGGED, text) or _from_messages(text)
+    return _most(RAISED, text) or _most(SHOWN, text) or _most(LOGGED, text) or _from_messages(text)
 
 
 def _from_messages(text: str) -> Classified | None:

@@ -19,6 +19,11 @@ _BY_NAME = {
     "ComparisonFailure": FailureCause.ASSERTION_FAILURE,
     "Failed": FailureCause.ASSERTION_FAILURE,
     "TimeoutExpired": FailureCause.TIMEOUT,
+    "NoClassDefFoundError": FailureCause.IMPORT_ERROR,
+    "ClassNotFoundException": FailureCause.IMPORT_ERROR,
+    "MultipleFailuresError": FailureCause.ASSERTION_FAILURE,
+    "ExpectationNotMetError": FailureCause.ASSERTION_FAILURE,
+    "ExpectationFailedException": FailureCause.ASSERTION_FAILURE,
 }
 _SERVICE = re.compile(r"(?:Connection|Connect|HTTP|HTTPStatus|RemoteProtocol|API\w*)Error")
 
@@ -27,21 +32,40 @@ _NAME = (
     r"(?:Error|Exception|Timeout|Expired|Failure|Interrupt|Disconnected)|Failed|StopIteration))"
 )
 _ASSERT = r"(?P<assert>assert)"
+# Of Jest, bun, Playwright, PHPUnit and RSpec, which name no exception there.
+_EXPECTED = (
+    r"[ ]{0,12}(?:[Ee]rror: |Failure/Error: )?"
+    r"(?P<expected>expect\(received\)|expect\(|Failed asserting that )"
+)
+# Where a runner shows an exception, it may have any name: TemplateNotFound, Empty, Http404.
+_ANY_NAME = r"(?P<name>(?:[A-Za-z_]\w{0,80}\.){0,8}[A-Z]\w{0,80})"
 SUMMARY = re.compile(
-    rf"^(?:FAILED|ERROR) [^\n]{{1,400}}? - (?:{_NAME}(?:[:.]|$)|{_ASSERT} )", re.MULTILINE
+    rf"^(?:FAILED|ERROR) [^\n]{{1,400}}? - (?:{_ANY_NAME}(?:[:.]|$)|{_ASSERT} )", re.MULTILINE
 )
 """An entry of pytest's short test summary."""
 RAISED = re.compile(
-    rf"^(?:(?:E[ ]{{1,12}}|[ \t]{{0,8}}){_NAME}(?:: |:?$)|E[ ]{{1,12}}{_ASSERT} )", re.MULTILINE
+    rf"^(?:(?:E[ ]{{1,12}}|[ \t]{{0,8}}){_NAME}(?:[ ]\[\w{{1,40}}\])?(?:: |:?$)"
+    rf"|E[ ]{{1,12}}{_ASSERT} |{_EXPECTED})",
+    re.MULTILINE,
 )
-"""The end of a traceback, plain or as pytest shows it."""
+"""The end of a traceback, plain or as pytest shows it, by a name that ends as errors do."""
+SHOWN = re.compile(
+    rf"^E[ ]{{3,12}}{_ANY_NAME}(?:: |$)(?P<assert>)"
+    rf"|^[ ]{{2,8}}(?:File \"[^\n]{{1,400}}|[^\s][^\n]{{0,400}})\n(?:[ ]{{4,8}}[~^ ]{{1,400}}\n)?"
+    rf"(?:[a-z_]\w{{0,80}}\.){{1,8}}(?P<other>[A-Z]\w{{0,80}})(?:: |$)",
+    re.MULTILINE,
+)
+"""The same by any name: a class with its module after a frame, or where pytest shows an error."""
 LOGGED = re.compile(rf"(?:: |[(`]|\. |- ){_NAME}(?:: |$|\()(?P<assert>)", re.MULTILINE)
 """An exception that a log line or a location ("a.py:3: KeyError") mentions."""
 
 
 def cause_of(found: re.Match[str]) -> FailureCause:
     """The cause that a match of one of the patterns above stands for."""
-    return FailureCause.ASSERTION_FAILURE if found["assert"] else by_name(found["name"])
+    names = found.groupdict()
+    if names.get("assert") or names.get("expected"):
+        return FailureCause.ASSERTION_FAILURE
+    return by_name(names.get("name") or names["other"])
 
 
 def by_name(name: str) -> FailureCause:
@@ -82,6 +106,13 @@ _MESSAGES = (
                 "No module named": None,
                 "Cannot find ": r"\bCannot find (?:module|package) '",
                 "no required module provides package": None,
+                # Rust: an unresolved import or path, a crate or a module's file that is not there.
+                "error[E0": r"\berror\[E0(?:432|433|463|583)\]:",
+                "could not find `": r"\bcould not find `[^`\n]{1,100}` in\b",
+                "package ": r"\berror: package [\w.]{1,200} does not exist\b",
+                "is not in std": None,
+                "Failed to resolve import": None,
+                "error TS2307": None,
             }
         ),
     ),

@@ -8,7 +8,7 @@ HEAD = 16_384
 TAIL = 65_536
 """Characters kept from either end: tools say what they are first and what went wrong last."""
 
-_ESCAPE = re.compile(r"\x1b\[[0-9;?]{0,32}[A-Za-z]")
+_ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]{0,32}[A-Za-z]|\][^\x07\x1b]{0,2000}(?:\x07|\x1b\\))")
 _LONGEST_CUT_LINE = 2_000
 
 
@@ -21,6 +21,11 @@ def excerpt(text: str) -> str:
         tail = tail[newline + 1 :] if newline >= 0 else tail
         left_out = len(text) - HEAD - len(tail)
         text = f"{text[:HEAD]}\n[{left_out} characters left out]\n{tail}"
+    return plain(text)
+
+
+def plain(text: str) -> str:
+    """Return ``text`` without escape codes, and with a newline for every end of a line."""
     if "\x1b" in text:
         text = _ESCAPE.sub("", text)
     if "\r" in text:

@@ -52,6 +52,7 @@ CATEGORY_OF = {
     FailureCause.RUNTIME_ERROR: Category.LOGIC,
     FailureCause.SYNTAX_ERROR: Category.SYNTAX,
     FailureCause.ASSERTION_FAILURE: Category.VALIDATION,
+    FailureCause.LINT_ERROR: Category.VALIDATION,
     FailureCause.VALIDATION_FAILED: Category.VALIDATION,
     FailureCause.TIMEOUT: Category.VALIDATION,
     FailureCause.PROVIDER_ERROR: Category.INFRASTRUCTURE,

@@ -107,10 +107,21 @@ def get_decisions(source: Source, run_id: str) -> list[DecisionRow]:
 
 def get_ending(source: Source, run_id: str) -> tuple[RunState, str] | None:
     """The state in which a decision to stop ends the run, and why; None when there is none."""
-    stops = [decision for decision in get_decisions(source, run_id) if decision.run_state]
-    if not stops or stops[-1].run_state is None:
+    last = next(
+        (one for one in reversed(get_decisions(source, run_id)) if one.run_state or _reopens(one)),
+        None,
+    )
+    if last is None or last.run_state is None:
         return None
-    return stops[-1].run_state, f"{stops[-1].phase_id}: {stops[-1].reason}"
+    return last.run_state, f"{last.phase_id}: {last.reason}"
+
+
+REOPEN = "reopen"
+"""The kind of the decision by which a run continues that had ended."""
+
+
+def _reopens(decision: DecisionRow) -> bool:
+    return decision.kind == REOPEN
 
 
 def run_of_flow(source: Source, flow_run_id: str) -> RunRow | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -178,26 +178,26 @@ def get_consultations(source: Database | sa.Connection, run_id: str) -> list[Con
 
 
 def record_base_failures(
-    conn: sa.Connection, key: str, commit: str, command: Sequence[str], tests: Collection[str]
+    conn: sa.Connection, key: str, commit: str, command: Sequence[str], results: Mapping[str, Any]
 ) -> None:
-    """Keep which tests fail at a base commit; what is known already is not replaced."""
+    """Keep the results of a base commit's tests; what is known already is not replaced."""
     conn.execute(
         insert_new(conn, tables.base_failures).values(
             key=key,
             commit=commit,
             command=list(command),
-            tests=sorted(tests),
+            tests=dict(results),
             created_at=now(conn),
         )
     )
 
 
-def get_base_failures(source: Database | sa.Connection, key: str) -> frozenset[str] | None:
-    """The tests that fail at a base commit; None when nobody has looked yet."""
+def get_base_failures(source: Database | sa.Connection, key: str) -> Mapping[str, Any] | None:
+    """The results of a base commit's tests; None when nobody has looked yet."""
     table = tables.base_failures
     with reading(source) as conn:
         row = conn.execute(sa.select(table.c.tests).where(table.c.key == key)).first()
-    return None if row is None else frozenset(row.tests)
+    return None if row is None else row.tests
 
 
 def record_revision(

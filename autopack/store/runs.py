@@ -196,10 +196,16 @@ def request_cancel(db: Database, run_id: str) -> None:
 
 
 def move_run(
-    conn: sa.Connection, lease: Lease, state: RunState, *, reason: str | None = None
+    conn: sa.Connection,
+    lease: Lease,
+    state: RunState,
+    *,
+    reason: str | None = None,
+    reopen: bool = False,
 ) -> None:
     """Change the run's state; ``reason`` says why it waits or failed, and is else cleared.
 
+    ``reopen`` has a run continue that ended for its environment.
     Raises LeaseLost and IllegalTransition.
     """
     fence(conn, lease)
@@ -209,9 +215,9 @@ def move_run(
         .where(table.c.run_id == lease.run_id)
         .with_for_update()
     ).one()
-    check_transition("run", run.state, state)
+    check_transition("run", run.state, state, reopen=reopen)
     at = now(conn)
-    values: dict[str, Any] = {"state": state, "failure_reason": reason}
+    values: dict[str, Any] = {"state": state, "failure_reason": reason, "finished_at": None}
     if state is RunState.PHASE_EXECUTION and run.started_at is None:
         values["started_at"] = at
     if state.is_final:
@@ -292,10 +298,12 @@ def move_phase(
     failure_cause: str | None = None,
     failure_message: str | None = None,
     rollback: bool = False,
+    reopen: bool = False,
 ) -> None:
     """Change a phase's state; what an earlier state left (commit, failure, end) is replaced.
 
-    ``rollback`` queues a phase again, also one that ended, and raises its revision.
+    ``rollback`` queues a phase again, also one that ended, and raises its revision; ``reopen``
+    queues one that failed, and its attempts stay its own.
     Raises LeaseLost, IllegalTransition and NotFound.
     """
     fence(conn, lease)
@@ -305,7 +313,7 @@ def move_phase(
     if phase is None:
         raise NotFound(f"run {lease.run_id} has no phase {phase_id!r}", field="phase_id")
     old = PhaseRow.of(phase)
-    check_transition("phase", old.state, state, rollback=rollback)
+    check_transition("phase", old.state, state, rollback=rollback, reopen=reopen)
     at = now(conn)
     started_at: datetime | None = old.started_at
     if state is PhaseState.EXECUTING and started_at is None:

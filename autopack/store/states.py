@@ -13,7 +13,7 @@ Kind = Literal["run", "phase", "attempt"]
 
 
 class RunState(StrEnum):
-    """Where a run is; every ``DONE_*`` is final."""
+    """Where a run is; every ``DONE_*`` is final, but for what `reopen` allows."""
 
     RUN_CREATED = "RUN_CREATED"
     PHASE_EXECUTION = "PHASE_EXECUTION"
@@ -28,6 +28,11 @@ class RunState(StrEnum):
     @property
     def is_final(self) -> bool:
         return self.name.startswith("DONE_")
+
+    @property
+    def can_reopen(self) -> bool:
+        """Whether a person may have the run continue though it ended: the world was to blame."""
+        return self is RunState.DONE_FAILED_ENVIRONMENT
 
     @property
     def is_failure(self) -> bool:
@@ -109,12 +114,23 @@ _TRANSITIONS: Mapping[Kind, Mapping[str, frozenset[str]]] = MappingProxyType(
 )
 
 
-def check_transition(kind: Kind, old: str, new: str, *, rollback: bool = False) -> None:
+_REOPENED = (
+    ("run", RunState.DONE_FAILED_ENVIRONMENT, RunState.PHASE_EXECUTION),
+    ("phase", PhaseState.FAILED, PhaseState.QUEUED),
+)
+
+
+def check_transition(
+    kind: Kind, old: str, new: str, *, rollback: bool = False, reopen: bool = False
+) -> None:
     """Raise IllegalTransition unless ``new`` may follow ``old``.
 
-    ``rollback`` also lets a phase that ended be queued again; it allows nothing else.
+    ``rollback`` also lets a phase that ended be queued again, ``reopen`` one that failed and a
+    run that ended for its environment continue; they allow nothing else.
     """
     if new in _TRANSITIONS[kind][old]:
+        return
+    if reopen and (kind, old, new) in _REOPENED:
         return
     if rollback and kind == "phase" and PhaseState(old).is_final and new == PhaseState.QUEUED:
         return

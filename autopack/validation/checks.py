@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autopack import safe_files
-from autopack.validation.results import failed_tests, readable, reporting
+from autopack.validation.runners import Results, Told, ask, read_results, readable
 from autopack.validation.toolchains.base import Check
 from autopack.workspace.log import Log
 from autopack.workspace.process import MAX_OUTPUT, Exit, Supervisor
 from autopack.workspace.scratch import SCRATCH
 
+_LONGEST_COMMAND = 300
+# What a script calls can be told only so not to stop at a failure.
+_NO_EARLY_STOP = {"MOCHA_OPTIONS": "--no-bail"}
 LOG_HEAD, LOG_BYTES = 16_384, 81_920
 """Bytes of a failed command's output that recovery reads: its head, and in all."""
 
@@ -23,7 +26,9 @@ LOG_HEAD, LOG_BYTES = 16_384, 81_920
 class FailedCheck:
     """A command that did not succeed, the end of what it printed, and head and tail of that.
 
-    ``tests`` are the tests that failed, None when that is not known or not the whole reason.
+    ``results`` are those of its tests, None when they are no whole account of the failure;
+    ``reason`` is the limit that Autopack ended it at, in words, ``note`` what else there is to
+    say of it.
     """
 
     check: Check
@@ -31,14 +36,26 @@ class FailedCheck:
     timed_out: bool
     output: str
     log: str
-    tests: frozenset[str] | None = None
+    results: Results | None = None
+    reason: str = ""
+    note: str = ""
 
     @property
     def message(self) -> str:
         """One line for people."""
+        return f"{self._ended}; {self.note}" if self.note else self._ended
+
+    @property
+    def _ended(self) -> str:
         command = shlex.join(self.check.argv)
+        if len(command) > _LONGEST_COMMAND:
+            command = f"{command[:_LONGEST_COMMAND]}…"
         if self.timed_out:
-            return f"`{command}` did not end in time"
+            return f"`{command}` did not end in time: it {self.reason or 'ran out of time'}"
+        if self.reason:
+            return f"`{command}` was ended: it {self.reason}"
+        if self.status is not None and self.status < 0:
+            return f"`{command}` was killed by signal {-self.status}"
         return f"`{command}` exited with {self.status}"
 
 
@@ -50,14 +67,14 @@ async def run_checks(
     supervisor: Supervisor,
     spool: Path,
     seconds: float | None,
-    forgive: Callable[[FailedCheck], Awaitable[bool]] | None = None,
+    forgive: Callable[[FailedCheck], Awaitable[str | None]] | None = None,
 ) -> FailedCheck | None:
     """Run ``checks`` one after the other; the first that fails ends it. None when all passed.
 
     Output goes to ``spool``, whole, and results per test beside it into the folder that programs
-    may write to; ``seconds`` is the limit of all of them together. With
-    ``forgive`` the runners are asked for results per test, and a failure that it accepts does
-    not count.
+    may write to; ``seconds`` is the limit of all of them together. With ``forgive`` the runners
+    are asked for results per test and not to stop at a failure; one for which it returns None
+    does not count, for any other it returns what there is to say ("" for nothing).
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     with Log(spool) as output:
@@ -68,34 +85,39 @@ async def run_checks(
             safe_files.remove(report)  # of an earlier command, or a link that it left
             start = output.size()
             done = await supervisor.run(
-                check.argv if forgive is None else reporting(check.argv, report),
+                check.argv if forgive is None else ask(check.argv, report),
                 cwd=workspace / check.path,
-                env=environment,
+                env=environment if forgive is None else {**environment, **_NO_EARLY_STOP},
                 timeout=left,
                 spool=output,
                 writable=(workspace, own),
             )
             if done.status == 0 and not done.timed_out:
                 continue
-            failed = _failed(check, done, output, start, report, with_tests=forgive is not None)
-            if forgive is None or failed.tests is None or not await forgive(failed):
+            folder = None if forgive is None else workspace / check.path
+            failed = _failed(check, done, output, start, report, folder)
+            if forgive is None or failed.results is None:
                 return failed
+            why = await forgive(failed)
+            if why is not None:
+                return replace(failed, note=why)
     return None
 
 
 def _failed(
-    check: Check, done: Exit, output: Log, start: int, report: Path, *, with_tests: bool
+    check: Check, done: Exit, output: Log, start: int, report: Path, folder: Path | None
 ) -> FailedCheck:
+    """The failure; with results per test where it was asked for them, in ``folder``."""
     log = output.read(LOG_BYTES, head=LOG_HEAD, start=start)
-    failed = FailedCheck(check, done.status, done.timed_out, done.tail, log)
-    if not with_tests:
+    failed = FailedCheck(check, done.status, done.timed_out, done.tail, log, reason=done.reason)
+    if folder is None:
         return failed
     whole = output.read(MAX_OUTPUT, start=start)
     complete = done.status is not None and not done.truncated
-    tests = failed_tests(check.argv, done.status, report, whole) if complete else None
+    told = Told(check.argv, done.status, whole, report, folder)
     return replace(
         failed,
         output=readable(check.argv, done.tail),
         log=readable(check.argv, log),
-        tests=tests,
+        results=read_results(told) if complete else None,
     )

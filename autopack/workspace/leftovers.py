@@ -145,8 +145,8 @@ def _signal(process: psutil.Process, *, force: bool) -> None:
             process.kill()
         else:
             process.terminate()
-    except psutil.NoSuchProcess:
-        return
+    except psutil.Error:
+        return  # gone already, or not ours to end: the others are ended all the same
 
 
 def _wait_gone(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:

@@ -89,6 +89,7 @@ def run(
         note(f"the plan was made from the text, with confidence {made.confidence:.2f}")
         for warning in made.warnings:
             note(f"warning: {warning}")
+    unfinished(db, stored.run_id)
     return execute_stored(stored.run_id, db, settings, as_json)
 
 
@@ -101,10 +102,13 @@ def resume(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Go on with a run where it stopped: completed phases and paid builds are kept."""
+    """Continue a run where it stopped: completed phases and paid builds are kept.
+
+    Also one that ended DONE_FAILED_ENVIRONMENT, once what was wrong outside it is put right.
+    """
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
-    source_of(unfinished(db, run_id), repo)
+    source_of(unfinished(db, run_id, reopen=True), repo)
     return execute_stored(run_id, db, settings, as_json, repo)
 
 

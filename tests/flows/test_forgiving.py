@@ -16,6 +16,10 @@ FILES = {
     "value.py": "VALUE = 1\n",
 }
 FEATURE = {"tests/test_new.py": "def test_new():\n    assert True\n"}
+STOPS = {
+    "pyproject.toml": FILES["pyproject.toml"] + 'addopts = "-x"\n',
+    "tests/test_old.py": RED + "def test_green():\n    assert False\n",
+}
 BREAKS = {"tests/test_old.py": RED + "def test_green():\n    assert False\n"}
 
 
@@ -32,6 +36,10 @@ def engine_name() -> str:
         (FEATURE, {}, "DONE_SUCCESS", ["forgive", "complete"]),
         # a fourth test breaks
         (BREAKS, {}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", ["stop"]),
+        # and the old failures come first, where the project stops at the first failure
+        (BREAKS | STOPS, {}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", ["stop"]),
+        # one of the tests that passed is lost
+        ({"tests/test_old.py": RED}, {}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", ["stop"]),
         # nothing changes
         ({}, {}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", ["stop"]),
         # the plan names the command

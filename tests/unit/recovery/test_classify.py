@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from autopack.recovery.causes import FailureCause
-from autopack.recovery.classify import LONGEST_EVIDENCE, classify
+from autopack.recovery.causes import POLICIES, FailureCause
+from autopack.recovery.classify import LONGEST_EVIDENCE, classify, classify_check
+from autopack.store.states import RunState
 
 ERRORS = Path(__file__).parents[2] / "data/errors"
 BENCH = runpy.run_path(str(Path(__file__).parents[2] / "bench/classify.py"))
@@ -95,6 +96,88 @@ OUTPUTS = [
 @pytest.mark.parametrize(("cause", "output"), OUTPUTS, ids=lambda value: value[:60])
 def test_output_tells_the_cause(cause: str, output: str) -> None:
     assert classify(exit_status=1, output=output, diff="+x").cause == cause
+
+
+# what a test may log without meaning the provider or the machine
+LOGGED = [
+    "EROFS: read-only file system, open '/x'",
+    "Error: connect ECONNREFUSED 127.0.0.1:5432",
+    "HTTP 429 Too Many Requests",
+    '{"type":"error","error":{"type":"overloaded_error"}}',
+    "openai.RateLimitError: Error code: 429",
+    "anthropic.APIConnectionError: Connection error.",
+    "OSError: [Errno 28] No space left on device",
+    "fatal: Out of memory",
+    "MemoryError",
+    "sh: 1: frobnicate: not found",
+    "getaddrinfo ENOTFOUND db.internal",
+    "requests.exceptions.ConnectionError: refused",
+    "urllib.error.HTTPError: HTTP Error 503: Service Unavailable",
+    "invalid x-api-key",
+    "deadline exceeded",
+    "patch does not apply",
+    "scope validation failed",
+    "builder failed",
+]
+FRAMES = ["{}", "3 tests\n{}\nFAILED t.py::a - KeyError: 'x'", "ok\n{}\nmake: *** [test] Error 1"]
+
+
+@pytest.mark.parametrize("words", LOGGED)
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("status", [1, 2, 134, 139, -11])
+def test_a_checks_own_output_says_nothing_of_providers_or_the_machine(
+    words: str, frame: str, status: int
+) -> None:
+    cause = classify_check(exit_status=status, output=frame.format(words), diff="+x").cause
+    policy = POLICIES[cause]
+    assert not policy.infrastructure
+    assert policy.keeps_work
+    assert policy.ends is RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        # said by the shell or the system, not by the program
+        (127, "environment"),
+        (126, "runtime_error"),
+        (137, "environment"),
+        (-9, "environment"),
+        (-15, "environment"),
+        (124, "timeout"),
+        # crashes of the program
+        (139, "runtime_error"),
+        (-11, "runtime_error"),
+        (-6, "runtime_error"),
+        (1, "validation_failed"),
+    ],
+)
+def test_of_the_machine_the_exit_status_speaks(status: int, cause: str) -> None:
+    assert classify_check(exit_status=status, output="something", diff="+x").cause == cause
+
+
+NAMED = [
+    ("E   jinja2.exceptions.TemplateNotFound: a.html", "runtime_error"),
+    ("E       _queue.Empty", "runtime_error"),
+    ("E   django.http.response.Http404: no", "runtime_error"),
+    ("FAILED t.py::a - app.models.User.DoesNotExist: User", "runtime_error"),
+    ('Traceback:\n  File "a.py", line 1, in f\n    g()\nqueue.Full', "runtime_error"),
+    (
+        'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\n'
+        "django.core.exceptions.ImproperlyConfigured: x",
+        "runtime_error",
+    ),
+    ("java.lang.NoClassDefFoundError: a/B", "import_error"),
+    ("error[E0432]: unresolved import `foo`", "import_error"),
+    ("error[E0433]: failed to resolve: use of undeclared crate", "import_error"),
+    ("error[E0463]: can't find crate for `x`", "import_error"),
+    ("error[E0308]: mismatched types", "type_error"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("output", "cause"), NAMED, ids=lambda value: value[:40])
+def test_an_exception_is_what_its_class_says(output: str, cause: str) -> None:
+    assert classify_check(exit_status=1, output=output, diff="+x").cause == cause
 
 
 EXITS = [

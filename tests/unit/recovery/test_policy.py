@@ -42,6 +42,7 @@ TABLE = [
     (Cause.IMPORT_ERROR, True, True, False, HUMAN),
     (Cause.TYPE_ERROR, True, True, False, HUMAN),
     (Cause.RUNTIME_ERROR, True, True, False, HUMAN),
+    (Cause.LINT_ERROR, True, True, False, HUMAN),
     (Cause.VALIDATION_FAILED, True, True, False, HUMAN),
     (Cause.TIMEOUT, True, True, False, HUMAN),
     # the agent is not to blame

@@ -55,6 +55,27 @@ def test_a_rollback_allows_nothing_else(kind, old, new):
         check_transition(kind, old, new, rollback=True)
 
 
+def test_only_a_run_that_ended_for_its_environment_is_reopened():
+    allowed = [
+        (kind, old.name, new.name)
+        for kind, states in KINDS.items()
+        for old, new in itertools.product(states, repeat=2)
+        if new.name not in ALLOWED[kind].get(old.name, ()) and _may_reopen(kind, old, new)
+    ]
+    assert allowed == [
+        ("run", "DONE_FAILED_ENVIRONMENT", "PHASE_EXECUTION"),
+        ("phase", "FAILED", "QUEUED"),
+    ]
+
+
+def _may_reopen(kind, old, new):
+    try:
+        check_transition(kind, old, new, reopen=True)
+    except IllegalTransition:
+        return False
+    return True
+
+
 def test_every_done_state_is_final_and_no_other():
     assert {state for state in RunState if not state.is_final} == {
         "RUN_CREATED",
