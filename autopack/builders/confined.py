@@ -10,6 +10,7 @@ from autopack import safe_files
 from autopack.builders.protocol import BuildRequest
 from autopack.workspace.changes import Change
 from autopack.workspace.process import Supervisor
+from autopack.workspace.protected_tests import PROTECTED, changed_tests, unasked
 from autopack.workspace.scope import check_scope
 from autopack.workspace.scratch import SCRATCH
 
@@ -127,6 +128,15 @@ class ConfinedTools:
             raise ToolRefused(f"{path} belongs to git")
         return target
 
+    def _is_protected(self, name: str) -> bool:
+        found = changed_tests(
+            [Change(path=name, status="M", mode="100644")],
+            before=lambda _: None,
+            after=lambda _: None,
+        )
+        named = (*self._request.deliverables, *self._request.scope_paths)
+        return bool(unasked(found, named))
+
     def _writable(self, path: str) -> Path:
         target = self._inside(path)
         name = target.relative_to(self._root).as_posix()
@@ -138,6 +148,8 @@ class ConfinedTools:
         )
         if violations:
             raise ToolRefused(f"{path} {violations[0].reason}")
+        if self._request.protects_tests and self._is_protected(name):
+            raise ToolRefused(f"{path} {PROTECTED}")
         return target
 
 

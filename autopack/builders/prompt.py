@@ -33,6 +33,12 @@ def _sections(request: BuildRequest) -> Iterator[str]:
         )
     if request.read_only:
         yield _listed("You may read these but must not change them", request.read_only)
+    if request.protects_tests:
+        yield _titled(
+            "Tests are protected",
+            "Do not add, change or delete tests or settings of tests that are not named above as "
+            "files to deliver or paths to change; such a change fails.",
+        )
     if request.checks:
         yield _listed(
             "When you are done, these commands are run in this folder and must succeed",

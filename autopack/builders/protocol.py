@@ -92,6 +92,7 @@ class BuildRequest:
     ``environment`` is the complete environment for child processes. ``may_go_on`` is asked, with
     all calls so far, before every further call by builders that make calls themselves; what it
     returns is why they must make none. ``guidance`` is what the run tells every build.
+    ``protects_tests``: tests and their settings may change only where the phase names them.
     """
 
     run_id: str
@@ -109,6 +110,7 @@ class BuildRequest:
     deliverables: Sequence[str] = ()
     scope_paths: Sequence[str] = ()
     read_only: Sequence[str] = ()
+    protects_tests: bool = False
     checks: Sequence[Command] = ()
     limits: BuildLimits = BuildLimits()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])

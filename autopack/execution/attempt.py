@@ -25,7 +25,7 @@ from autopack.execution.spool import BuildEnd, make_spool, open_spool, spool_fol
 from autopack.execution.stopping import in_thread
 from autopack.execution.straying import builder_context, look
 from autopack.homes import home_id
-from autopack.plan.model import PhaseSpec
+from autopack.plan.model import PhaseSpec, TestsMode
 from autopack.plan.patterns import as_meant
 from autopack.recovery import outage as outages
 from autopack.recovery.causes import POLICIES, Failure, FailureCause
@@ -449,6 +449,7 @@ def _request(
         deliverables=phase.deliverables,
         scope_paths=as_meant(phase.scope.paths, there),
         read_only=as_meant(phase.scope.read_only, there),
+        protects_tests=session.plan.policy.tests is TestsMode.PROTECT,
         checks=[check.argv for check in phase_checks(session, phase)],
         limits=BuildLimits(
             tokens=allowance.held.tokens,

@@ -16,7 +16,7 @@ from autopack.execution.forgiving import forgive
 from autopack.execution.session import RunSession
 from autopack.execution.snapshotting import why_unrecorded
 from autopack.execution.spool import open_spool, spool_folder
-from autopack.plan.model import PhaseSpec
+from autopack.plan.model import PhaseSpec, TestsMode
 from autopack.recovery.causes import Failure, FailureCause
 from autopack.recovery.classify import classify_check
 from autopack.recovery.providers import refusal
@@ -27,7 +27,13 @@ from autopack.validation.detect import inferred_checks
 from autopack.validation.environment import EnvironmentFailed, is_manifest
 from autopack.validation.toolchains.base import Check
 from autopack.workspace.mirror import Change
-from autopack.workspace.scope import check_scope, missing_deliverables
+from autopack.workspace.protected_tests import (
+    PROTECTED,
+    ChangedTest,
+    changed_tests,
+    unasked,
+)
+from autopack.workspace.scope import Violation, check_scope, missing_deliverables
 
 _DIFF_BYTES = 200_000
 _NAMED = 3
@@ -65,13 +71,21 @@ async def _judge(
         return Failure(FailureCause.UNUSABLE_CONTENT, unrecorded, unrecorded)
     changes = mirror.changed_paths(head, commit)
     left = await asyncio.to_thread(left_out, session, commit)
-    session.findings[phase.id, attempt.attempt] = Findings([one.to_json() for one in left])
+    tests = changed_tests(
+        changes,
+        before=lambda path: mirror.file_at(head, path),
+        after=lambda path: mirror.file_at(commit, path),
+    )
+    session.findings[phase.id, attempt.attempt] = Findings(
+        [one.to_json() for one in left],
+        [{**one.to_json(), "path": readable(one.path)} for one in tests],
+    )
     provider = _provider_failure(attempt)
     if provider is not None and not mirror.changed_paths(attempt.base_commit, commit):
         # Nothing was built: what an earlier attempt left was judged then.
         return provider
     failure = None if changes else _judge_empty(phase, attempt)
-    failure = failure or _judge_content(session, phase, commit, changes)
+    failure = failure or _judge_content(session, phase, commit, changes, tests)
     if failure is None:
         try:
             async with only_committed(session, commit):
@@ -159,7 +173,11 @@ def _judge_empty(phase: PhaseSpec, attempt: AttemptRow) -> Failure | None:
 
 
 def _judge_content(
-    session: RunSession, phase: PhaseSpec, commit: str, changes: tuple[Change, ...]
+    session: RunSession,
+    phase: PhaseSpec,
+    commit: str,
+    changes: tuple[Change, ...],
+    tests: Sequence[ChangedTest],
 ) -> Failure | None:
     there = session.mirror.paths(session.run().base_commit)
     violations = check_scope(
@@ -169,6 +187,9 @@ def _judge_content(
         read_link=lambda path: session.mirror.read_link(commit, path),
         there=there,
     )
+    if session.plan.policy.tests is TestsMode.PROTECT:
+        refused = unasked(tests, (*phase.deliverables, *phase.scope.paths))
+        violations += [Violation(one.path, PROTECTED) for one in refused]
     if violations:
         lines = [readable(f"{violation.path}: {violation.reason}") for violation in violations]
         return Failure(

@@ -62,6 +62,15 @@ class OnSkip(StrEnum):
     RELEASE = "release"
 
 
+class TestsMode(StrEnum):
+    """What becomes of changes of tests and their settings: told of, or refused."""
+
+    __test__ = False  # for pytest, which would collect it
+
+    REPORT = "report"
+    PROTECT = "protect"
+
+
 def _off(value: object) -> object:
     # YAML 1.1 readers, and JSON made from what they read, have the word off as false.
     return "off" if value is False or value == "false" else value
@@ -115,6 +124,7 @@ class Policy(_Value):
     drift: Annotated[DriftMode, BeforeValidator(_off)] = DriftMode.ADVISORY
     on_skip: OnSkip = OnSkip.BLOCK
     execute_fix: tuple[CommandText, ...] = ()
+    tests: TestsMode = TestsMode.REPORT
 
 
 class Models(_Value):
@@ -181,10 +191,15 @@ class Plan(_Value):
 
     @cached_property
     def plan_hash(self) -> str:
-        """SHA-256 over everything the plan says, defaults included, however it was spelled."""
-        canonical = json.dumps(
-            self.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
+        """SHA-256 over everything the plan says, defaults included, however it was spelled.
+
+        What earlier versions did not know is left out where it has its default, so that a plan
+        that they stored has the same hash today.
+        """
+        said = self.to_dict()
+        if said["policy"]["tests"] == TestsMode.REPORT:
+            del said["policy"]["tests"]
+        canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:

@@ -29,8 +29,8 @@ class Exact(str):
 
 _Step = Callable[[str], bool] | None
 """Says whether a character fits; None for a star, which any number of them do."""
-_Component = tuple[_Step, ...] | str | None
-"""A name, its steps, or None for any number of folders."""
+_Component = tuple[tuple[_Step, ...], ...] | None
+"""What a name may be, each by its steps; None for any number of folders."""
 
 
 def as_meant(patterns: Iterable[str], paths: Collection[str]) -> tuple[str, ...]:
@@ -136,15 +136,16 @@ def _components(pattern: str) -> Iterator[_Component]:
     for number, part in enumerate(parts):
         if part.strip("*") == "" and len(part) > 1:
             if number == len(parts) - 1:
-                yield (None,)  # what is below a folder, not the folder
+                yield ((None,),)  # what is below a folder, not the folder
             else:
                 yield None
         else:
-            steps = tuple(_steps(part))
-            yield part if not re.search(r"[*?\[]", part) else steps
+            meant = tuple(_steps(part, classes=True))
+            # A bracket is a letter too, also beside a star: [slug]-*.tsx.
+            yield (meant, tuple(_steps(part, classes=False))) if "[" in part else (meant,)
 
 
-def _steps(part: str) -> Iterator[_Step]:
+def _steps(part: str, *, classes: bool) -> Iterator[_Step]:
     at = 0
     while at < len(part):
         letter = part[at]
@@ -152,7 +153,7 @@ def _steps(part: str) -> Iterator[_Step]:
             yield None
         elif letter == "?":
             yield _anything
-        elif letter == "[" and (end := _end_of_class(part, at)) is not None:
+        elif letter == "[" and classes and (end := _end_of_class(part, at)) is not None:
             yield _class(part[at + 1 : end])
             at = end
         else:
@@ -220,7 +221,7 @@ def _covers(parts: Sequence[str], components: Sequence[_Component]) -> bool:
         component = components[at]
         if component is None:
             star, mark, at = at, part, at + 1
-        elif part < len(parts) and _fits(parts[part], component):
+        elif part < len(parts) and any(_fits(parts[part], steps) for steps in component):
             at, part = at + 1, part + 1
         elif star >= 0 and mark < len(parts):
             mark += 1
@@ -229,9 +230,7 @@ def _covers(parts: Sequence[str], components: Sequence[_Component]) -> bool:
             return False
 
 
-def _fits(name: str, component: tuple[_Step, ...] | str) -> bool:
-    if isinstance(component, str):
-        return name == component
+def _fits(name: str, component: tuple[_Step, ...]) -> bool:
     at, letter, star, mark = 0, 0, -1, 0
     while letter < len(name):
         if at < len(component) and component[at] is None:

@@ -295,6 +295,29 @@ async def test_setup_that_works_only_once_is_not_the_heads_fault(
     assert found["environment"] == "of the run"
 
 
+async def test_changed_tests_are_told(opened: Any) -> None:
+    session = await opened(check="true")
+    assert await judged(session, writes(**{"tests/test_a.py": "1", "src.py": "1"})) is None
+    (attempt,) = get_attempts(session.db, "r")
+    assert attempt.changed_tests == [{"path": "tests/test_a.py", "status": "A", "kind": "test"}]
+
+
+async def test_protected_tests_are_out_of_scope_unless_the_phase_names_them(opened: Any) -> None:
+    plan = {"policy": {"tests": "protect"}}
+    session = await opened(check="true", plan=plan, scope={"paths": ["one-*", "pytest.ini"]})
+    act = writes(**{"pytest.ini": "[pytest]\n"})
+    assert await judged(session, act) is None
+
+
+async def test_protected_tests_are_out_of_scope(opened: Any) -> None:
+    session = await opened(check="true", plan={"policy": {"tests": "protect"}})
+    failure = await judged(session, writes(**{"conftest.py": "x = 1\n"}))
+    assert failure is not None
+    assert failure.cause is FailureCause.OUT_OF_SCOPE
+    assert failure.message.startswith("outside the scope: conftest.py: ")
+    assert await judged(session, writes(**{"calc.py": "x = 1\n"})) is None
+
+
 def _unreadable(session: RunSession) -> None:
     writes(**{"src/.GIT/config": "x"})(session)
 

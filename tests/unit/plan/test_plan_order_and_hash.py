@@ -158,6 +158,7 @@ def test_a_default_spelled_out_is_the_same_plan():
         {"setup": []},  # nothing to set up is not the same as inferred
         {"features": ["phase6_metrics"]},
         {"policy": {"on_skip": "release"}},
+        {"policy": {"tests": "protect"}},
         {"models": {"builder": "m"}},
         {"budget": {"cost": 1}},
         {"phases": [{"id": "a", "instructions": "do", "validate": []}]},

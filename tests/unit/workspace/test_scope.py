@@ -1,5 +1,7 @@
 """What a phase may change, and what it must deliver."""
 
+import time
+
 import pytest
 
 from autopack.workspace import Change, check_scope, matches, missing_deliverables
@@ -42,10 +44,61 @@ from autopack.workspace import Change, check_scope, matches, missing_deliverable
         ("aab", "a+b", False),
         ("Src/a.py", "src/", False),
         ("line\nbreak/a", "line*/", True),
+        # brackets are letters first: routes of web frameworks
+        ("app/[slug]/page.tsx", "app/[slug]/", True),
+        ("app/[slug]/page.tsx", "app/[slug]/*.tsx", True),
+        ("app/(auth)/[[...sign-in]]/page.tsx", "app/(auth)/[[...sign-in]]/page.tsx", True),
+        ("app/[...all]/x", "app/[...all]", True),
+        ("app/[sign-in]/x", "app/[sign-in]/", True),
+        ("app/[[...x]]/a.ts", "app/[[...x]]/*.ts", True),
+        ("app/s/a.ts", "app/[[...x]]/*.ts", False),
+        # what a shell's braces mean
+        ("src/a.py", "src/{a,b}.py", True),
+        ("src/c.py", "src/{a,b}.py", False),
+        ("lib/b/x", "{src,lib}/{a,b}/", True),
+        ("src/{a,b}.py", "src/{a,b}.py", True),
+        ("src/${x}.py", "src/${x}.py", True),
+        ("src/deep/a_b.py", "src/a**b.py", False),
+        ("src/a/deep/b.py", "src/a**b.py", True),
+        # one Unicode form, whichever was typed
+        ("docs/caf\u00e9.md", "docs/cafe\u0301.md", True),
+        ("docs/cafe\u0301.md", "docs/caf\u00e9.md", True),
+        ("docs/cafe\u0301.md", "docs/*\u00e9.md", True),
+        ("src/na\udcefve.txt", "src/", True),  # no UTF-8
+        # what means nothing covers what is called so, and never raises
+        ("a[z-a].py", "a[z-a].py", True),
+        ("ab.py", "a[z-a].py", False),
     ],
 )
 def test_patterns(path, pattern, covered):
     assert matches(path, pattern) is covered
+
+
+def test_a_pattern_takes_no_longer_than_its_length_times_the_paths():
+    began = time.monotonic()
+    assert not matches("a" * 250 + "/" + "b" * 250, "**/" * 20 + "*a" * 60 + "c")
+    assert not matches("/".join("ab" * 100), "/".join(["**", "a*b*a"] * 40))
+    assert time.monotonic() - began < 2
+
+
+THERE = ["app/[slug]/page.tsx", "app/s/page.tsx", "tests/a.py"]
+# patterns, the paths at the run's base, and what of the changes they cover
+EXACT = [
+    # it names a folder that was there: that folder alone
+    (("app/[slug]/",), THERE, ["app/[slug]/page.tsx"]),
+    (("app/[slug]/page.tsx",), THERE, ["app/[slug]/page.tsx"]),
+    # nothing was called so: a class of characters as well
+    (("app/[slug]/",), ["app/s/page.tsx"], ["app/[slug]/page.tsx", "app/s/page.tsx"]),
+    (("tests/*.py",), THERE, ["tests/a.py"]),
+]
+
+
+@pytest.mark.parametrize(("patterns", "there", "covered"), EXACT)
+def test_what_was_there_and_is_named_is_meant_alone(patterns, there, covered):
+    changes = [Change(path, "M", "100644") for path in THERE]
+    found = check_scope(changes, (), patterns, read_link=str, there=there)
+    assert [one.path for one in found] == covered
+    assert missing_deliverables(["app/s/page.tsx"], ["app/[slug]/page.tsx"], there=THERE)
 
 
 def violations(*changes: Change, scope=(), read_only=(), links=None):
