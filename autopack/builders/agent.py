@@ -133,6 +133,7 @@ class CommandLineAgent(ABC):
             timeout=request.limits.seconds,
             spool=output,
             writable=(request.worktree, home),
+            spends=True,
             max_output=_MAX_OUTPUT,
             silence=self._bounds.silence,
             files=self._bounds.of_files(request),

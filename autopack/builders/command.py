@@ -110,6 +110,7 @@ class CommandBuilder:
             timeout=request.limits.seconds,
             spool=request.spool / OUTPUT,
             writable=(request.worktree, own),
+            spends=True,
             silence=self._bounds.silence,
             files=self._bounds.of_files(request),
             input=prompt,
