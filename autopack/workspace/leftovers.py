@@ -101,7 +101,7 @@ def orphans_in(folder: Path) -> list[psutil.Process]:
     spared, found = _spared(), list[psutil.Process]()
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.pid in spared or process.terminal() is not None:
+            if process.pid in spared or process.terminal():
                 continue
             if Path(process.cwd()).is_relative_to(folder) and _is_orphan(process):
                 found.append(process)
