@@ -55,11 +55,28 @@ class Limits:
 
 @dataclass(frozen=True)
 class Amounts:
-    """Tokens, US dollars (of the calls whose price is known) and minutes."""
+    """Tokens, US dollars (of the calls whose price is known) and minutes.
+
+    ``unpriced`` counts calls without a price, ``lost`` those that did not tell all they used:
+    what is here is then less than what was spent. ``calls`` counts those that are in it.
+    """
 
     tokens: int = 0
     cost: Decimal = Decimal(0)
     minutes: float = 0.0
+    unpriced: int = 0
+    lost: int = 0
+    calls: int = 0
+
+    @property
+    def told(self) -> int | None:
+        """The tokens, as far as they are known; None when nothing is."""
+        return None if self.lost and not self.calls else self.tokens
+
+    @property
+    def whole_cost(self) -> Decimal | None:
+        """The money; None while a part of it is unknown."""
+        return None if self.unpriced or self.lost else self.cost
 
 
 NOTHING = Amounts()
@@ -67,13 +84,22 @@ NOTHING = Amounts()
 
 @dataclass(frozen=True)
 class Level:
-    """A campaign, a run or a phase. ``reserved`` is set aside for builds under way."""
+    """A campaign, a run or a phase. ``reserved`` is set aside for builds under way.
+
+    ``accepts_unpriced``: a person has agreed that a cap on money counts only calls whose price is
+    known.
+    """
 
     scope: Scope
     name: str
     limits: Limits
     spent: Amounts = NOTHING
     reserved: Amounts = NOTHING
+    accepts_unpriced: bool = False
+
+
+NO_PRICE = "no known price"
+"""What a question says whose answer is whether unpriced calls are accepted."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +111,14 @@ class Exhausted:
     resource: Resource
     limit: str
     spent: str
+    unpriced: int = 0
 
     def __str__(self) -> str:
+        if self.unpriced:
+            return (
+                f"{self.scope} {self.name}: the cap of {self.limit} US dollars cannot hold, for"
+                f" {self.unpriced} calls have {NO_PRICE}; {self.spent} are spent on the others"
+            )
         unit = _UNITS[self.resource]
         return f"{self.scope} {self.name}: {self.spent} of {self.limit} {unit} are used up"
 
@@ -96,12 +128,16 @@ def first_exhausted(levels: Iterable[Level]) -> Exhausted | None:
     for level in levels:
         limits, spent = level.limits, level.spent
         full: tuple[Resource, str, str] | None = None
+        unpriced = 0 if level.accepts_unpriced else spent.unpriced
         if limits.tokens is not None and spent.tokens >= limits.tokens:
             full = Resource.TOKENS, f"{limits.tokens:,}", f"{spent.tokens:,}"
         elif limits.cost is not None and spent.cost >= limits.cost:
             full = Resource.COST, f"{limits.cost}", f"{spent.cost}"
         elif limits.minutes is not None and spent.minutes >= limits.minutes:
             full = Resource.MINUTES, f"{limits.minutes:g}", f"{spent.minutes:.1f}"
+        elif limits.cost is not None and unpriced:
+            full = Resource.COST, f"{limits.cost}", f"{spent.cost}"
+            return Exhausted(level.scope, level.name, *full, unpriced)
         if full is not None:
             return Exhausted(level.scope, level.name, *full)
     return None
@@ -143,7 +179,10 @@ def room(levels: Sequence[Level]) -> Room:
 
 @dataclass(frozen=True)
 class Reservation:
-    """What one build may spend before it asks for more; ``cost`` is None where none is capped."""
+    """What one build may spend before it asks for more; ``cost`` is None where none is capped.
+
+    ``minutes`` are all that it has, or its share of those that it has to ask others for.
+    """
 
     tokens: int
     cost: Decimal | None
@@ -161,12 +200,15 @@ def reservation(
     history: Sequence[Amounts] = (),
     shared: bool,
     visible: bool,
+    shared_minutes: bool = False,
 ) -> Reservation:
     """What to set aside for a build, out of what is ``free``.
 
     The most that earlier builds of the same builder and model spent (``history``), or without
     three of them all that is free, a quarter of it when the budget is ``shared`` with other runs.
-    A builder whose spend is not ``visible`` while it works gets all of it in any case.
+    A builder whose spend is not ``visible`` while it works gets all of it in any case. Time can
+    always be seen: of ``shared_minutes`` a build begins with a quarter of what is free, or a
+    minute.
     """
     tokens, cost = free.tokens or 0, free.cost
     if visible and len(history) >= 3:
@@ -176,9 +218,10 @@ def reservation(
     elif visible and shared:
         tokens = max(tokens // _FIRST_SHARE, 1)
         cost = None if cost is None else cost / _FIRST_SHARE
-    return Reservation(
-        tokens, cost, minutes if free.minutes is None else min(minutes, free.minutes)
-    )
+    if free.minutes is not None:
+        share = max(free.minutes / _FIRST_SHARE, 1.0) if shared_minutes else free.minutes
+        minutes = min(minutes, free.minutes, share)
+    return Reservation(tokens, cost, minutes)
 
 
 def passed(held: Reservation, spent: Amounts) -> Resource | None:
@@ -206,3 +249,13 @@ def grown(held: Reservation, spent: Amounts, free: Room) -> Reservation | None:
         if spent.cost >= cost:
             return None
     return Reservation(tokens, cost, held.minutes)
+
+
+def longer(held: Reservation, used: float, free: Room, most: float) -> Reservation | None:
+    """More minutes for a build that has ``used`` its own up; None when no more are free.
+
+    As in `grown`, they at most double; ``most`` is what the build may take in all.
+    """
+    more = min(held.minutes, held.minutes if free.minutes is None else free.minutes)
+    minutes = min(held.minutes + more, most)
+    return None if minutes <= used else Reservation(held.tokens, held.cost, minutes)

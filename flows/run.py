@@ -206,7 +206,7 @@ async def _show(session: RunSession, progress: RunProgress, *, last: bool = Fals
 
 def _announce(session: RunSession, event: str, **more: Any) -> None:
     """Emit an event about the run with its state, what it spent and why it failed."""
-    run, tokens = session.run(), token_totals(session.db, session.run_id).total
+    run, tokens = session.run(), token_totals(session.db, session.run_id).told
     about = {"state": run.state.value, "tokens": tokens, "reason": run.failure_reason}
     emit(event, session.run_id, **about | more)
 

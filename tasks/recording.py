@@ -81,10 +81,14 @@ async def persist_view(db: Database, run_id: str) -> None:
 def consolidated_table(view: Consolidated) -> list[dict[str, str | int | None]]:
     """The view as rows; spent and claimed are two sets, and nothing adds them up."""
     claimed = asdict(view.claimed) if view.claimed else {}
+
+    def known(count: int) -> int | None:
+        return None if view.spent.nothing_known else count
+
     sets: tuple[tuple[str, Mapping[str, int | None]], ...] = (
-        ("spent", {"total": view.spent.total}),
-        ("spent by purpose", {str(name): n for name, n in view.spent.by_category.items()}),
-        ("spent by role", {str(name): n for name, n in view.spent.by_role.items()}),
+        ("spent", {"total": view.spent.told, "unknown builds": view.spent.unknown_builds}),
+        ("spent by purpose", {str(n): known(c) for n, c in view.spent.by_category.items()}),
+        ("spent by role", {str(n): known(c) for n, c in view.spent.by_role.items()}),
         ("claimed", claimed),
     )
     return [

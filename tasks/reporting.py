@@ -15,7 +15,7 @@ from prefect.artifacts import (
 from prefect.events import emit_event
 
 from autopack.clock import Clock
-from autopack.execution.board import line
+from autopack.execution.board import line, tokens_text
 from autopack.execution.view import changed_test_paths, left_out_paths, run_view
 from autopack.execution.whereabouts import where_branch_is
 from autopack.settings import Settings
@@ -96,10 +96,32 @@ async def publish_summary(db: Database, run_id: str) -> None:
 
 def token_table(run: dict[str, Any]) -> list[dict[str, Any]]:
     """What each phase of a run (the JSON of `show`) spent, and all of them."""
-    names = ("phase_id", "attempts", "tokens")
-    rows = [{name: phase[name] for name in names} for phase in run["phases"]]
+    names = ("phase_id", "attempts")
+    rows = [
+        {
+            **{name: phase[name] for name in names},
+            "tokens": _table_figure(phase["tokens"], phase["unknown_builds"]),
+        }
+        for phase in run["phases"]
+    ]
     attempts = sum(phase["attempts"] for phase in run["phases"])
-    return [*rows, {"phase_id": "all", "attempts": attempts, "tokens": run["tokens"]["total"]}]
+    tokens = run["tokens"]
+    total = _table_figure(tokens["total"], tokens["unknown_builds"])
+    return [*rows, {"phase_id": "all", "attempts": attempts, "tokens": total}]
+
+
+def _table_figure(tokens: int | None, unknown_builds: int) -> int | str:
+    """A number where it is all of it, else words."""
+    exact = tokens is not None and not unknown_builds
+    return tokens if exact and tokens is not None else tokens_text(tokens, unknown_builds)
+
+
+def _cost(run: dict[str, Any]) -> str:
+    cost, known = run["cost"], run["cost_known"]
+    text = "unknown" if cost is None else f"${cost:.4f}"
+    if cost is None and known is not None:
+        text += f" (${known:.4f} of it known)"
+    return f"{text} (simulated)" if run["simulated_calls"] else text
 
 
 def summary_markdown(run: dict[str, Any], where: str | None = None) -> str:
@@ -118,18 +140,22 @@ def summary_markdown(run: dict[str, Any], where: str | None = None) -> str:
     ]
     lines += [
         f"| {phase['phase_id']} | {phase['state']} | {phase['attempts']} "
-        f"| {phase['tokens']:,} | {(phase['commit'] or '')[:12]} |"
+        f"| {tokens_text(phase['tokens'], phase['unknown_builds'])} "
+        f"| {(phase['commit'] or '')[:12]} |"
         for phase in run["phases"]
     ]
     tokens = run["tokens"]
-    cost = "unknown" if run["cost"] is None else f"${run['cost']:.4f}"
+    names = ("input", "cache_read", "cache_write", "output", "unsplit")
+    parts = " | ".join(tokens_text(tokens[name]) for name in names)
+    total = tokens_text(tokens["total"], tokens["unknown_builds"])
     lines += [
         "",
         "| tokens | input | cache read | cache write | output | unsplit | cost |",
         "|---:|---:|---:|---:|---:|---:|---:|",
-        f"| {tokens['total']:,} | {tokens['input']:,} | {tokens['cache_read']:,} "
-        f"| {tokens['cache_write']:,} | {tokens['output']:,} | {tokens['unsplit']:,} | {cost} |",
+        f"| {total} | {parts} | {_cost(run)} |",
     ]
+    if tokens["unknown_builds"]:
+        lines += ["", f"{tokens['unknown_builds']} builds told less than all of what they used."]
     failures = [phase for phase in run["phases"] if phase["failure"]]
     for phase in failures:
         lines += ["", f"**{phase['phase_id']}** {phase['failure']['message']}"]

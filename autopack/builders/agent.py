@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, ClassVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
 from autopack import safe_files
 from autopack.builders.bounds import Bounds, ended_early
@@ -30,6 +30,7 @@ from autopack.builders.protocol import (
     EndedBy,
     Exactness,
     ModelCall,
+    Spend,
 )
 from autopack.builders.providers import provider_of
 from autopack.builders.usage import Usage, parse
@@ -133,6 +134,7 @@ class CommandLineAgent(ABC):
             timeout=request.limits.seconds,
             spool=output,
             writable=(request.worktree, home),
+            spends=True,
             max_output=_MAX_OUTPUT,
             silence=self._bounds.silence,
             files=self._bounds.of_files(request),
@@ -142,7 +144,7 @@ class CommandLineAgent(ABC):
             end, ended_because = await watched(run, output, self.watch())
         finally:
             usage = self.usage(request.spool)
-            _write_calls(request.spool, usage.calls)
+            _write_spend(request.spool, Spend(usage.calls, usage.exactness))
             # The home may hold 100 MB, and whatever the agent saw.
             with contextlib.suppress(OSError):
                 safe_files.remove(home)
@@ -150,8 +152,21 @@ class CommandLineAgent(ABC):
 
     def calls(self, spool: Path) -> Sequence[ModelCall]:
         """Every model call that the spool tells of, in order; also after a kill."""
-        noted = _read_calls(spool)
-        return self.usage(spool).calls if noted is None else noted
+        return self.spend(spool).calls
+
+    def tells_in(self, spool: Path) -> Sequence[Path]:
+        """Its output, and the session files that it has so far."""
+        return (spool / OUTPUT, *self.session_files(spool / _HOME))
+
+    def spend(self, spool: Path) -> Spend:
+        """The same, and whether it is all: what an agent that was never started spent is."""
+        noted = _read_spend(spool)
+        if noted is not None:
+            return noted
+        if not safe_files.is_file(spool / OUTPUT):
+            return Spend()
+        usage = self.usage(spool)
+        return Spend(usage.calls, usage.exactness)
 
     def usage(self, spool: Path) -> Usage:
         """What the agent's output and, until the build ends, its session files tell."""
@@ -191,6 +206,10 @@ class CommandLineAgent(ABC):
         """Where else than on stdout the agent tells of usage: files under ``home``, or lines."""
         del home
         return ()
+
+    def session_files(self, home: Path) -> Sequence[Path]:
+        """The files behind ``sessions``, without reading any."""
+        return [path for path in self.sessions(home) if isinstance(path, Path)]
 
     def watch(self) -> Watch | None:
         """What looks over the agent's shoulder, where its own limits do not hold."""
@@ -304,16 +323,26 @@ def _version(program: str) -> str | None:
     return next((word for word in words if word[:1].isdigit()), None)
 
 
-def _write_calls(spool: Path, calls: Sequence[ModelCall]) -> None:
-    write_whole(spool / _CALLS, json.dumps([asdict(call) for call in calls]))
+def _write_spend(spool: Path, spend: Spend) -> None:
+    noted = {
+        "exactness": spend.exactness.value,
+        "calls": [asdict(call) for call in spend.calls],
+    }
+    write_whole(spool / _CALLS, json.dumps(noted))
 
 
-def _read_calls(spool: Path) -> list[ModelCall] | None:
-    """The calls noted at the end of a build; None when it was cut off, or the note cannot be read:
+def _read_spend(spool: Path) -> Spend | None:
+    """What was noted at the end of a build; None when it was cut off, or the note cannot be read:
     then its output tells.
     """
     try:
-        noted = json.loads(safe_files.read_text(spool / _CALLS))
-        return [ModelCall(**call | {"exactness": Exactness(call["exactness"])}) for call in noted]
+        noted: object = json.loads(safe_files.read_text(spool / _CALLS))
+        # Earlier versions noted the calls alone, in a list.
+        whole = cast("dict[str, Any]", noted) if isinstance(noted, dict) else {"calls": noted}
+        calls: list[ModelCall] = []
+        for call in cast("list[dict[str, Any]]", whole["calls"]):
+            call["exactness"] = Exactness(call["exactness"])
+            calls.append(ModelCall(**call))
+        return Spend(calls, Exactness(whole.get("exactness", Exactness.PARTIAL)))
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -22,9 +22,10 @@ from autopack.builders.protocol import (
     BuildStatus,
     EndedBy,
     ModelCall,
+    Spend,
 )
 from autopack.builders.providers import protocol_of, provider_of
-from autopack.builders.spooled import open_spool, read_calls
+from autopack.builders.spooled import SPOOL, open_spool, read_calls, read_spend
 from autopack.errors import BadInput
 
 if TYPE_CHECKING:
@@ -99,6 +100,14 @@ class ApiBuilder:
     def calls(self, spool: Path) -> Sequence[ModelCall]:
         """The calls made so far."""
         return read_calls(spool)
+
+    def tells_in(self, spool: Path) -> Sequence[Path]:
+        """What it writes to while it works."""
+        return (spool / SPOOL,)
+
+    def spend(self, spool: Path) -> Spend:
+        """The same, and whether it is all: a call without an answer may have been paid for."""
+        return read_spend(spool)
 
     async def _work(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
         from pydantic_ai import Agent, UsageLimits

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, TextIO
 
+import httpx
+from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters, infer_model
 from pydantic_ai.models.wrapper import WrapperModel
@@ -54,6 +56,7 @@ class RecordingModel(WrapperModel):
         if reason is not None:
             raise BudgetSpent(reason)
         limit = asyncio.timeout(self._stall)
+        write_record(self._spool, {"asked": len(made) + 1})
         try:
             async with limit:
                 response = await super().request(messages, model_settings, model_request_parameters)
@@ -61,6 +64,13 @@ class RecordingModel(WrapperModel):
             if not limit.expired():
                 raise
             raise Stalled(f"was silent for {self._stall:g} s") from None
+        except ModelHTTPError as error:
+            write_record(self._spool, {"refused": error.status_code})
+            raise
+        except ModelAPIError as error:
+            if _never_arrived(error):
+                write_record(self._spool, {"refused": None})
+            raise
         usage = response.usage
         # Its input figure holds the cached tokens too.
         cached = usage.cache_read_tokens + usage.cache_write_tokens
@@ -75,6 +85,15 @@ class RecordingModel(WrapperModel):
             call["response_id"] = response.provider_response_id
         write_record(self._spool, {"call": call})
         return response
+
+
+def _never_arrived(error: BaseException | None) -> bool:
+    """Whether a call failed before anything was sent, so that it cost nothing."""
+    while error is not None:
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def open_model(provider: str, model: str, *, key: str, base_url: str | None) -> Model:

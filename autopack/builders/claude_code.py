@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autopack.builders.agent import CommandLineAgent, Invocation
 from autopack.builders.options import whole_number
 from autopack.builders.protocol import BuildRequest
 from autopack.workspace.limits import MAX_FILES
 
+if TYPE_CHECKING:
+    from autopack.plan.model import Plan
+
 # Variables that the program itself takes a key from.
 _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
+# What the program itself makes a model of.
+_ALIASES = ("default", "sonnet", "opus", "haiku", "opusplan", "best")
 
 
 class ClaudeCodeBuilder(CommandLineAgent):
@@ -50,6 +57,11 @@ class ClaudeCodeBuilder(CommandLineAgent):
 
     def default_key_env(self, model: str | None) -> str:
         return "ANTHROPIC_API_KEY"
+
+    def models(self, plan: Plan) -> Sequence[tuple[str, str]]:
+        """The model that it will call, where its name is more than an alias."""
+        name = (self.model or plan.models.builder or "").partition("[")[0]
+        return () if not name or name in _ALIASES else (("anthropic", name),)
 
     def provider(self, model: str | None) -> str:
         return "anthropic"

@@ -26,10 +26,12 @@ from autopack.builders.protocol import (
     BuildResult,
     BuildStatus,
     EndedBy,
+    Exactness,
     ModelCall,
+    Spend,
 )
 from autopack.builders.providers import provider_of
-from autopack.builders.usage import FORMATS, Usage, parse
+from autopack.builders.usage import FORMATS, TOLD_AT_THE_END, Usage, parse
 from autopack.errors import BadInput
 from autopack.workspace.limits import MAX_FILES
 from autopack.workspace.scratch import SCRATCH
@@ -68,9 +70,22 @@ class CommandBuilder:
         self._bounds = Bounds.of(stall, max_files)
 
     @property
-    def shows_spend(self) -> bool:
-        """Without a usage format nothing is known, so a build reserves all that is left."""
+    def tells_usage(self) -> bool:
+        """Whether anything can be known of what the program spends."""
         return self._usage is not None
+
+    @property
+    def model(self) -> str | None:
+        """The model that the template is given where the run names none."""
+        return self._model
+
+    @property
+    def shows_spend(self) -> bool:
+        """Whether the format tells of calls while they are made, as not every one does.
+
+        A build whose spend cannot be seen reserves all that is left.
+        """
+        return self._usage is not None and self._usage not in TOLD_AT_THE_END
 
     def check(self, plan: Plan) -> None:
         """Raise BadInput when the program, a key or a model that the template names is missing."""
@@ -110,6 +125,7 @@ class CommandBuilder:
             timeout=request.limits.seconds,
             spool=request.spool / OUTPUT,
             writable=(request.worktree, own),
+            spends=True,
             silence=self._bounds.silence,
             files=self._bounds.of_files(request),
             input=prompt,
@@ -132,8 +148,22 @@ class CommandBuilder:
 
     def calls(self, spool: Path) -> Sequence[ModelCall]:
         """Every model call that the program reported; none without a usage format."""
+        return self.spend(spool).calls
+
+    def tells_in(self, spool: Path) -> Sequence[Path]:
+        """What it writes to while it works."""
+        return (spool / OUTPUT,)
+
+    def spend(self, spool: Path) -> Spend:
+        """The same, and whether it is all; without a usage format nothing is known."""
+        if not safe_files.is_file(spool / OUTPUT):
+            return Spend()
         told = self._told(spool)
-        return () if told is None else told.calls
+        return (
+            Spend(exactness=Exactness.UNKNOWN)
+            if told is None
+            else Spend(told.calls, told.exactness)
+        )
 
     def _told(self, spool: Path) -> Usage | None:
         output = spool / OUTPUT

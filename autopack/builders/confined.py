@@ -114,6 +114,7 @@ class ConfinedTools:
                 timeout=self._request.limits.seconds,
                 spool=spool / "checks.log",
                 writable=(self._request.worktree, own),
+                apart=True,
             )
             said.append(f"{' '.join(argv)}: exit status {done.status}\n{done.tail}")
             if done.status != 0:

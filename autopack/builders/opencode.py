@@ -97,6 +97,10 @@ class OpencodeBuilder(CommandLineAgent):
         """The steps in opencode's database: those of the agents that it starts are only there."""
         return (_steps(_database(home)),)
 
+    def session_files(self, home: Path) -> Sequence[Path]:
+        database = _database(home)
+        return (database, database.with_name(f"{database.name}-wal"))
+
     def watch(self) -> Watch:
         return RefusalWatch(self._retries)
 

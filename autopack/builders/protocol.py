@@ -156,10 +156,19 @@ class BuildResult:
     evidence: str = ""
 
 
+@dataclass(frozen=True)
+class Spend:
+    """The calls that the spool of a build tells of, in order, and whether they are all."""
+
+    calls: Sequence[ModelCall] = ()
+    exactness: Exactness = Exactness.EXACT
+
+
 class Builder(Protocol):
     """A coding agent behind one face.
 
-    ``name`` is what ``--builder`` takes.
+    ``name`` is what ``--builder`` takes. A builder with an attribute ``simulated`` that is true
+    pays nobody: its calls are marked so in the ledger.
     """
 
     @property
@@ -183,4 +192,12 @@ class Builder(Protocol):
 
     def calls(self, spool: Path) -> Sequence[ModelCall]:
         """Every model call that the spool of a build tells of, in order; also after a kill."""
+        ...
+
+    def tells_in(self, spool: Path) -> Sequence[Path]:
+        """The files in which a build tells of its calls as it makes them; cheap to ask for."""
+        ...
+
+    def spend(self, spool: Path) -> Spend:
+        """The same of a build that has ended or was killed, with how far it can be trusted."""
         ...

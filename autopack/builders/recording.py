@@ -8,6 +8,7 @@
           - files: {src/x.py: "...", old.py: null}   # whole files; null deletes
           - patch: fix.patch                    # a file beside this one, or the diff itself
         exit: 0                   # exit status of the agent, 0 when absent
+        told: exact               # or partial, unknown: how much of its use the agent tells
 
 The file is named ``<phase id>.yaml``. A call may carry ``cache_read``, ``cache_write``,
 ``cache_write_1h`` (a part of it), ``reasoning`` and ``response_id``, or only ``total`` when the
@@ -22,7 +23,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from autopack.builders.protocol import MOST_TOKENS, ModelCall
+from autopack.builders.protocol import MOST_TOKENS, Exactness, ModelCall
 from autopack.errors import BadInput
 
 Tokens = Annotated[int, Field(ge=0, le=MOST_TOKENS, strict=True)]
@@ -117,6 +118,7 @@ class RecordedBuild(_Strict):
 
     steps: tuple[Step, ...] = ()
     exit: Annotated[int, Field(strict=True)] = 0
+    told: Exactness = Exactness.EXACT
 
 
 class PhaseRecording(_Strict):

@@ -82,6 +82,11 @@ def split_name(name: str) -> tuple[str, str | None]:
     return plain, block or None
 
 
+def is_simulated(builder: Builder) -> bool:
+    """Whether nobody is paid for the builder's calls: a recording, a simulation."""
+    return bool(getattr(builder, "simulated", False))
+
+
 def circuit_name(builder: Builder, model: str | None) -> str | None:
     """Which circuit the builder's calls belong to: ``provider/model``, and the server where it is
     not the provider's own. None for a builder that calls no provider."""

@@ -7,7 +7,7 @@ recorded, through the same spool that every other builder uses.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -17,7 +17,9 @@ from autopack.builders.protocol import (
     BuildResult,
     BuildStatus,
     EndedBy,
+    Exactness,
     ModelCall,
+    Spend,
 )
 from autopack.builders.recording import (
     PhaseRecording,
@@ -25,7 +27,13 @@ from autopack.builders.recording import (
     Step,
     load_phase,
 )
-from autopack.builders.spooled import open_spool, read_calls, write_record
+from autopack.builders.spooled import (
+    SPOOL,
+    open_spool,
+    read_calls,
+    read_spend,
+    write_record,
+)
 from autopack.errors import BadInput, GitFailed
 from autopack.workspace.git import Git
 
@@ -39,6 +47,7 @@ class ScriptBuilder:
 
     name = "script"
     shows_spend = True
+    simulated = True
 
     def __init__(self, *, recording: str | None = None) -> None:
         if not recording:
@@ -76,6 +85,14 @@ class ScriptBuilder:
             try:
                 async with asyncio.timeout(request.limits.seconds):
                     summary = await _replay(builds[request.build - 1], request, spool)
+            except _BudgetSpent as error:
+                return BuildResult(
+                    BuildStatus.FAILED,
+                    None,
+                    f"ended: {error}",
+                    self.calls(request.spool),
+                    ended_by=EndedBy.AUTOPACK,
+                )
             except TimeoutError:
                 return BuildResult(
                     BuildStatus.TIMED_OUT,
@@ -89,9 +106,27 @@ class ScriptBuilder:
             BuildStatus.ENDED, exit_status, summary, self.calls(request.spool), evidence=summary
         )
 
+    def models(self, plan: Plan) -> Iterable[tuple[str, str]]:
+        """The provider and the model of every recorded call."""
+        return {
+            (step.call.provider, step.call.model)
+            for phase in plan.phases
+            for build in self._recording(phase.id).builds
+            for step in build.steps
+            if step.call is not None
+        }
+
     def calls(self, spool: Path) -> Sequence[ModelCall]:
         """The calls spooled so far; a line cut off by a kill was not a call that ended."""
         return read_calls(spool)
+
+    def tells_in(self, spool: Path) -> Sequence[Path]:
+        """What it writes to while it works."""
+        return (spool / SPOOL,)
+
+    def spend(self, spool: Path) -> Spend:
+        """The same, and whether it is all."""
+        return read_spend(spool)
 
     def _recording(self, phase_id: str) -> PhaseRecording:
         if phase_id not in self._phases:
@@ -99,14 +134,27 @@ class ScriptBuilder:
         return self._phases[phase_id]
 
 
+class _BudgetSpent(Exception):
+    """The build may make no further call."""
+
+
 async def _replay(build: RecordedBuild, request: BuildRequest, spool: TextIO) -> str:
-    """Carry out the steps; return the last line the agent printed."""
-    summary = ""
+    """Carry out the steps; return the last line the agent printed.
+
+    Raises _BudgetSpent where the next call may not be made.
+    """
+    summary, made = "", list(read_calls(request.spool))
+    if build.told is not Exactness.EXACT:
+        write_record(spool, {"told": build.told.value})
     for step in build.steps:
         if step.delay is not None:
             await asyncio.sleep(step.delay)
         elif step.call is not None:
+            reason = await asyncio.to_thread(request.may_go_on, made)
+            if reason is not None:
+                raise _BudgetSpent(reason)
             write_record(spool, {"call": step.call.model_dump(exclude_none=True)})
+            made.append(step.call.as_model_call())
         elif step.output is not None:
             summary = step.output
             write_record(spool, {"output": step.output})

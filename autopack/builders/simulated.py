@@ -20,9 +20,16 @@ from autopack.builders.protocol import (
     BuildStatus,
     EndedBy,
     ModelCall,
+    Spend,
 )
 from autopack.builders.simulation import Simulation, load_simulation
-from autopack.builders.spooled import open_spool, read_calls, write_record
+from autopack.builders.spooled import (
+    SPOOL,
+    open_spool,
+    read_calls,
+    read_spend,
+    write_record,
+)
 
 if TYPE_CHECKING:
     from autopack.plan.model import Plan
@@ -40,6 +47,7 @@ class SimulatedBuilder:
 
     name = "simulated"
     shows_spend = True
+    simulated = True
 
     def __init__(self, *, spec: str | None = None, seed: str | int = 0) -> None:
         self._spec = load_simulation(Path(spec).expanduser()) if spec else Simulation()
@@ -67,9 +75,22 @@ class SimulatedBuilder:
                 request, timed_out, None, "ran out of time", ended_by=EndedBy.AUTOPACK
             )
 
+    def models(self, plan: Plan) -> Sequence[tuple[str, str]]:
+        """The provider and the model that it stands in for."""
+        del plan
+        return ((self._spec.provider, self._spec.model),)
+
     def calls(self, spool: Path) -> Sequence[ModelCall]:
         """The calls made so far."""
         return read_calls(spool)
+
+    def tells_in(self, spool: Path) -> Sequence[Path]:
+        """What it writes to while it works."""
+        return (spool / SPOOL,)
+
+    def spend(self, spool: Path) -> Spend:
+        """The same, and whether it is all."""
+        return read_spend(spool)
 
     async def _build(self, request: BuildRequest, random: Random) -> BuildResult:
         spec = self._spec

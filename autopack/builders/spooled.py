@@ -1,4 +1,9 @@
-"""The spool of builders that run in this process: one JSON object a line, calls among them."""
+"""The spool of builders that run in this process: one JSON object a line, calls among them.
+
+``{"asked": N}`` stands before the answer to a call: ``{"call": {…}}``, or ``{"refused": STATUS}``
+for one that cost nothing. A call without an answer was under way when the build ended, and what
+it used is not known. ``{"told": "partial"}`` says that of a whole recorded build.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from autopack import safe_files
-from autopack.builders.protocol import ModelCall, UnreadableSpool
+from autopack.builders.protocol import Exactness, ModelCall, Spend, UnreadableSpool
 from autopack.builders.recording import RecordedCall
 
 SPOOL = "builder.out"
@@ -30,19 +35,34 @@ def read_calls(folder: Path) -> tuple[ModelCall, ...]:
 
     Raises UnreadableSpool with the calls that could be read.
     """
+    return tuple(read_spend(folder).calls)
+
+
+def read_spend(folder: Path) -> Spend:
+    """The same, and whether it is all that was used."""
     try:
         text = safe_files.read_text(folder / SPOOL, errors="surrogateescape")
     except FileNotFoundError:
-        return ()
+        return Spend()
     calls: list[ModelCall] = []
     unread: list[str] = []
+    asked = answered = 0
+    told = Exactness.EXACT
     for line in text.split("\n")[:-1]:
         try:
             record = json.loads(line)
+            asked += "asked" in record
+            answered += "call" in record or "refused" in record
+            if "told" in record:
+                told = Exactness(record["told"])
             if "call" in record:
                 calls.append(RecordedCall.model_validate(record["call"]).as_model_call())
         except (ValueError, TypeError):
             unread.append(line)
     if unread:
         raise UnreadableSpool(f"{len(unread)} lines of {SPOOL} cannot be read", calls, unread)
-    return tuple(calls)
+    if told is Exactness.EXACT and asked > answered:
+        told = Exactness.PARTIAL
+    if told is not Exactness.EXACT and not any(call.total for call in calls):
+        told = Exactness.UNKNOWN
+    return Spend(tuple(calls), told)

@@ -10,7 +10,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from autopack.builders.protocol import Builder, BuildLimits, BuildRequest, BuildStatus, ModelCall
+from autopack.builders.protocol import (
+    Builder,
+    BuildLimits,
+    BuildRequest,
+    BuildStatus,
+    Exactness,
+    ModelCall,
+)
 from autopack.plan.model import Models, PhaseSpec, Plan
 from autopack.telemetry.prices import price_of
 from autopack.workspace.git import Git
@@ -31,11 +38,14 @@ class Trial:
     seconds: float
     changed: tuple[str, ...]
     calls: tuple[ModelCall, ...]
+    exactness: Exactness
 
     def as_json(self) -> dict[str, Any]:
         """The JSON of `autopack builders check`."""
         prices = [price_of(call) for call in self.calls]
         known = [price.cost for price in prices if price is not None]
+        exact = self.exactness is Exactness.EXACT
+        nothing = self.exactness is Exactness.UNKNOWN
         return {
             "works": self.works,
             "status": self.status.value,
@@ -43,8 +53,9 @@ class Trial:
             "seconds": round(self.seconds, 3),
             "changed": list(self.changed),
             "calls": len(self.calls),
-            "tokens": sum(call.total for call in self.calls),
-            "cost": float(sum(known, Decimal(0))) if len(known) == len(prices) else None,
+            "tokens": None if nothing else sum(call.total for call in self.calls),
+            "cost": float(sum(known, Decimal(0))) if exact and len(known) == len(prices) else None,
+            "exactness": self.exactness.value,
         }
 
 
@@ -103,12 +114,13 @@ async def try_builder(
     result = await builder.build(request, supervisor or Supervisor())
     took = time.monotonic() - began
     changed = git.run("status", "--porcelain", "--untracked-files=all").split("\n")
-    written = worktree / _FILE
+    written, spend = worktree / _FILE, builder.spend(spool)
     return Trial(
         works=written.is_file() and written.read_text(encoding="utf-8").strip() == _TEXT,
         status=result.status,
         summary=result.summary,
         seconds=took,
         changed=tuple(line[3:] for line in changed if line),
-        calls=tuple(builder.calls(spool)),
+        calls=tuple(spend.calls),
+        exactness=spend.exactness,
     )

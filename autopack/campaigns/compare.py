@@ -34,12 +34,17 @@ NO_BASELINE = (
 
 
 class Replayed(BaseModel):
-    """One run of an item. ``tokens`` is its total; ``state`` is a run state."""
+    """One run of an item; ``state`` is a run state.
+
+    ``tokens`` is its total, null when nothing of it is known; ``unknown_builds`` told less than
+    all of it.
+    """
 
     run_id: str
     state: str
     success: bool
-    tokens: int
+    tokens: int | None
+    unknown_builds: int = 0
 
 
 class Item(BaseModel):
@@ -54,12 +59,13 @@ class Item(BaseModel):
 
 
 class LaneSummary(BaseModel):
-    """``success_rate`` is a share of ``runs``; ``tokens`` the sum over them."""
+    """``success_rate`` is a share of ``runs``; ``tokens`` the sum over them, of what is known."""
 
     runs: int
     successes: int
     success_rate: float
-    tokens: int
+    tokens: int | None
+    unknown_builds: int = 0
 
 
 class Effect(BaseModel):
@@ -193,6 +199,7 @@ def _item(run_id: str, lanes: Lanes) -> Item:
             state=run.state.value,
             success=run.state is RunState.DONE_SUCCESS,
             tokens=lanes.lines[run.run_id].tokens,
+            unknown_builds=lanes.lines[run.run_id].unknown_builds,
         )
 
     original = lanes.originals[run_id]
@@ -217,11 +224,13 @@ def _of(item: Item, lane: Lane) -> Replayed | None:
 
 def _summary(replayed: Sequence[Replayed]) -> LaneSummary:
     successes = sum(run.success for run in replayed)
+    known = [run.tokens for run in replayed if run.tokens is not None]
     return LaneSummary(
         runs=len(replayed),
         successes=successes,
         success_rate=successes / len(replayed),
-        tokens=sum(run.tokens for run in replayed),
+        tokens=sum(known) if known else None,
+        unknown_builds=sum(run.unknown_builds for run in replayed),
     )
 
 

@@ -6,6 +6,7 @@ import html
 from pathlib import Path
 
 from autopack.campaigns.compare import CampaignReport, Effect, Replayed
+from autopack.execution.board import tokens_text
 from autopack.experiments.report import (
     PAGE_STYLE,
     escape_markdown,
@@ -58,7 +59,13 @@ def write_report(report: CampaignReport, folder: Path) -> list[Path]:
 def report_tables(report: CampaignReport) -> list[Table]:
     """Lanes, effects, what still fails, every run, and those that were left out."""
     lanes = tuple(
-        (name, str(lane.runs), str(lane.successes), f"{lane.success_rate:.0%}", f"{lane.tokens:,}")
+        (
+            name,
+            str(lane.runs),
+            str(lane.successes),
+            f"{lane.success_rate:.0%}",
+            tokens_text(lane.tokens, lane.unknown_builds),
+        )
         for name, lane in report.lanes.items()
     )
     effects = (
@@ -109,4 +116,4 @@ def _effect(effect: Effect | None) -> tuple[str, str]:
 
 
 def _run(run: Replayed) -> str:
-    return f"{run.state} {run.tokens:,}"
+    return f"{run.state} {tokens_text(run.tokens, run.unknown_builds)}"

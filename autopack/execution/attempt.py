@@ -20,7 +20,7 @@ from autopack.execution.redacting import mark_redacted
 from autopack.execution.retry import inherited
 from autopack.execution.session import RunSession
 from autopack.execution.snapshotting import note_unrecorded, record_tree
-from autopack.execution.spending import Allowance, within
+from autopack.execution.spending import Allowance, shares_minutes, within
 from autopack.execution.spool import BuildEnd, make_spool, open_spool, spool_folder, write_end
 from autopack.execution.stopping import in_thread
 from autopack.execution.straying import builder_context, look
@@ -49,6 +49,7 @@ from autopack.store.runs import (
     RunRow,
     finish_attempt,
     get_attempts,
+    get_decisions,
     get_phases,
     move_phase,
     record_decision,
@@ -153,11 +154,14 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
             return decision
         free = room(levels)
         if free.is_none:
-            return Decision(
+            deferral = Decision(
                 DecisionKind.DEFER,
                 "other runs hold what is left of the budget",
                 seconds=_BUDGET_PAUSE_SECONDS,
+                idle=True,
             )
+            _record_once(conn, session, phase_id, last, deferral)
+            return deferral
         if phase.state is PhaseState.QUEUED:
             move_phase(conn, session.lease, phase_id, PhaseState.EXECUTING)
         started = start_attempt(
@@ -175,6 +179,7 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
             history=budgets.history(conn, run.builder, run.model),
             shared=run.campaign_id is not None,
             visible=session.builder.shows_spend,
+            shared_minutes=shares_minutes(levels),
         )
         budgets.reserve(conn, session.run_id, phase_id, started.attempt, held)
         return started
@@ -404,6 +409,17 @@ def _record(
     )
 
 
+def _record_once(
+    conn: Connection, session: RunSession, phase_id: str, number: int, decision: Decision
+) -> None:
+    """Record a decision that is taken again every few seconds, the first time."""
+    told = [one for one in get_decisions(conn, session.run_id) if one.phase_id == phase_id]
+    latest = told[-1] if told else None
+    said = (decision.kind.value, decision.reason, number)
+    if latest is None or (latest.kind, latest.reason, latest.attempt) != said:
+        _record(conn, session, phase_id, number, decision)
+
+
 def _advice(session: RunSession, attempts: list[AttemptRow]) -> list[str]:
     """What recovery has to say of the last attempt: a doctor's hint, and what patterns suggest."""
     if not attempts:
@@ -453,7 +469,7 @@ def _request(
         checks=[check.argv for check in phase_checks(session, phase)],
         limits=BuildLimits(
             tokens=allowance.held.tokens,
-            seconds=min(session.seconds_left(phase), allowance.held.minutes * 60),
+            seconds=allowance.most_minutes * 60,
         ),
         may_go_on=allowance.may_go_on,
         environment=session.variables(phase.id, attempt.attempt),

@@ -71,12 +71,19 @@ def board(runs: Sequence[Standing], link: Callable[[str], str | None]) -> str:
             kind_of(run).value,
             _clock(run.silent_since or run.since),
             f"{run.completed}/{run.phases}",
-            f"{run.tokens:,}",
+            tokens_text(run.tokens, run.unknown_builds),
             money_text(run.cost),
             textwrap.shorten(_about(run), _WIDTH, placeholder="…"),
         ]
         rows.append("| " + " | ".join(_cell(text) for text in cells) + " |")
     return "\n".join(rows) + "\n"
+
+
+def tokens_text(tokens: int | None, unknown_builds: int = 0) -> str:
+    """A count of tokens, at least how many they are, or that nothing is known."""
+    if tokens is None:
+        return "unknown"
+    return f"≥ {tokens:,}" if unknown_builds else f"{tokens:,}"
 
 
 def money_text(cost: Decimal | None) -> str:
@@ -105,7 +112,10 @@ def _about(run: Standing) -> str:
 def _spent(runs: Sequence[Standing]) -> str:
     known = [run.cost for run in runs if run.cost is not None]
     cost = sum(known, Decimal(0)) if len(known) == len(runs) else None
-    return f"{sum(run.tokens for run in runs):,} tokens · {money_text(cost)}"
+    known_tokens = [run.tokens for run in runs if run.tokens is not None]
+    tokens = sum(known_tokens) if known_tokens or not runs else None
+    unknown = sum(run.unknown_builds for run in runs)
+    return f"{tokens_text(tokens, unknown)} tokens · {money_text(cost)}"
 
 
 def _clock(at: datetime | None) -> str:

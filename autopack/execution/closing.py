@@ -24,6 +24,7 @@ from autopack.store.runs import (
     record_decision,
 )
 from autopack.store.states import AttemptState, PhaseState
+from autopack.store.usage import keep_open
 from autopack.telemetry.events import builder_events
 from autopack.telemetry.recorder import Intent, Recorder
 
@@ -153,9 +154,14 @@ def _record_spend(
         run_id=attempt.run_id,
         phase_id=attempt.phase_id,
         attempt=attempt.attempt,
+        simulated=spend.simulated,
     )
     intent = Intent(attempt.run_id, attempt.phase_id, attempt.attempt)
-    recorder.record_in(conn, events, closes=None if spend.problem else intent)
+    recorder.record_in(conn, events, closes=intent if spend.is_all else None)
+    if not spend.is_all and not spend.may_come_back:
+        # What else it used nobody knows: it stays a call without a figure.
+        told = spend.exactness.value
+        keep_open(conn, attempt.run_id, attempt.phase_id, attempt.attempt, told)
     if spend.problem:
         record_decision(
             conn,

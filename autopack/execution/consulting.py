@@ -143,6 +143,7 @@ async def _ask(
                 tier=tier.value,
                 action=answer.action.value if answer else None,
                 earlier=_calls_so_far(conn, session.run_id, phase_id, number),
+                simulated=session.plan.policy.doctor is DoctorMode.SCRIPT,
             ),
             closes=Intent(session.run_id, phase_id, number, "doctor", call),
         )

@@ -15,6 +15,7 @@ from autopack.budget import check_cap
 from autopack.builders.registry import DEFAULT_BUILDER, absolute_options, make_builder
 from autopack.clock import Clock
 from autopack.errors import BadInput, PlanError
+from autopack.execution.pricing import check_prices
 from autopack.ids import check_id, new_run_id
 from autopack.plan.features import Feature, resolve_features
 from autopack.plan.load import is_plain_text, parse_plan, read_plan_text
@@ -133,8 +134,7 @@ def check_request(
         check_cap(request.token_cap, "token_cap")
     if request.at_cap not in AT_CAP:
         raise BadInput(f"at_cap is {request.at_cap!r}", field="at_cap", hint="choose fail or ask")
-    if request.campaign is not None:
-        campaign_level(db, request.campaign)
+    above = None if request.campaign is None else campaign_level(db, request.campaign).limits.cost
     plan, made = _plan_of(request, db=db, settings=settings, run_id=run_id)
     features = _features(request, plan.features)
     if made is not None:
@@ -147,9 +147,13 @@ def check_request(
         ApiDoctor.of(plan.models)
     builder_name = request.builder or DEFAULT_BUILDER
     model = request.model or plan.models.builder
-    make_builder(
+    builder = make_builder(
         builder_name, request.builder_options, model=model, secrets=request.builder_secrets
-    ).check(plan)
+    )
+    builder.check(plan)
+    if (plan.budget.cost is not None or above is not None) and request.at_cap == "fail":
+        field = "budget.cost" if plan.budget.cost is not None else "campaign"
+        check_prices(builder, plan, model, field)
     sandbox.required(os.environ)
     source = SourceRepository.open(request.repo)
     source.check_publishable()

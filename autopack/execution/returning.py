@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from sqlalchemy import Connection
+
 from autopack.builders.registry import make_builder
 from autopack.errors import BadInput, DatabaseRefused
 from autopack.execution.spend import read_spend
@@ -17,6 +19,7 @@ from autopack.store.engine import Database
 from autopack.store.folder_note import find_folder
 from autopack.store.reading import uncounted_attempts
 from autopack.store.runs import AttemptRow, get_run
+from autopack.store.usage import keep_open
 from autopack.telemetry.events import builder_events
 from autopack.telemetry.recorder import Intent, Recorder
 from autopack.workspace import leftovers
@@ -65,12 +68,17 @@ def _count(
         run_id=attempt.run_id,
         phase_id=attempt.phase_id,
         attempt=attempt.attempt,
+        simulated=spend.simulated,
     )
     intent = Intent(attempt.run_id, attempt.phase_id, attempt.attempt)
-    closes = intent if spend.problem is None else None
-    recorded = Recorder(db, folder).record(events, closes=closes)
-    db.transact(
-        lambda conn: settle(conn, attempt.run_id, attempt.phase_id, attempt.attempt, again=True)
-    )
+    recorded = Recorder(db, folder).record(events, closes=intent if spend.is_all else None)
+
+    def close(conn: Connection) -> None:
+        which = attempt.run_id, attempt.phase_id, attempt.attempt
+        if not spend.is_all and not spend.may_come_back:
+            keep_open(conn, *which, spend.exactness.value)
+        settle(conn, *which, again=True)
+
+    db.transact(close)
     Redactor(environment_secrets(environ)).folder(spool)
     return recorded.new

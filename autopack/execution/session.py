@@ -63,6 +63,7 @@ from autopack.workspace.mirror import Mirror, run_refs
 from autopack.workspace.process import Supervisor
 from autopack.workspace.sandbox import Sandbox
 from autopack.workspace.scratch import Scratch
+from autopack.workspace.secrecy import hide_memory
 from autopack.workspace.workspace import Workspace
 
 FINAL = "final"
@@ -232,6 +233,7 @@ def open_session(
     Raises RunHeld when another process works on it, Refused when it is finished. A run whose
     holder died is left as dead as it was when anything fails, so that it is resumed.
     """
+    hide_memory()
     run = unfinished(db, run_id, reopen=reopen)
     plan = plan_of(db, run)
     secrets = builder_secrets or {}
@@ -265,7 +267,7 @@ def open_session(
     try:
         # Again, for until the lease was taken another holder may have worked on it.
         run = unfinished(db, run_id, reopen=reopen)
-        _end_leftovers(db, run, acquired)
+        _end_leftovers(db, run, acquired, run_folder)
         scratch.sweep()
         mirror = Mirror.open(settings.home, source, alias=(run_id, run_folder.name))
         mirror = mirror.fenced(fence_of(db, acquired.lease, switch))
@@ -379,8 +381,11 @@ def _toolchains(mirror: Mirror, workspace: Workspace, run: RunRow) -> tuple[Dete
     return detect(workspace.path)
 
 
-def _end_leftovers(db: Database, run: RunRow, acquired: Acquired) -> None:
-    """End what a dead holder left running on this machine, its Prefect server included."""
+def _end_leftovers(db: Database, run: RunRow, acquired: Acquired, run_folder: Path) -> None:
+    """End what a dead holder left running on this machine, its Prefect server included.
+
+    Programs that have no mark any more are known by the run's folder, which they work in.
+    """
     found = leftovers.find(**leftovers.run_marks(run.run_id, db.mark))
     if run.database_id is None:  # it may have been begun by a version that marked otherwise
         found += leftovers.find(**leftovers.run_marks(run.run_id, db.address))
@@ -388,4 +393,8 @@ def _end_leftovers(db: Database, run: RunRow, acquired: Acquired) -> None:
     # Never by this process's own mark: everything that it has started lives under that.
     if previous is not None and previous.is_gone() and previous.mark != process_mark():
         found += leftovers.find(AUTOPACK_HOLDER=previous.mark)
+    found += leftovers.orphans_in(run_folder)
+    # Agents among them are killed at once: in time to end by itself one would spend more.
+    agents = [process for process in found if leftovers.is_of_attempt(process)]
+    leftovers.end(agents, grace=0.0)
     leftovers.end(found)

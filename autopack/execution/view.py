@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection, RowMapping
 
 from autopack.budget import Amounts, Level, Limits, Scope
 from autopack.store.approvals import Approval, get_approvals
@@ -29,7 +29,14 @@ from autopack.store.runs import (
     get_run,
 )
 from autopack.store.states import PhaseState
-from autopack.store.usage import TokenTotals, phase_tokens, token_totals
+from autopack.store.usage import (
+    NOTHING_LOST,
+    Lost,
+    TokenTotals,
+    lost_by_phase,
+    phase_tokens,
+    token_totals,
+)
 from autopack.telemetry.consolidated import consolidated_tokens, count_of_campaign, is_known
 
 Json = dict[str, Any]
@@ -45,6 +52,7 @@ def run_view(db: Database, run_id: str) -> Json:
         mitigations = get_mitigations(conn, run_id)
         totals = token_totals(conn, run_id)
         tokens = phase_tokens(conn, run_id)
+        lost = _lost_by_phase(conn, run_id)
         nodes = attempt_nodes(conn, run_id)
         plan = get_plan_body(conn, run.plan_hash)
         levels = budget_levels(conn, run_id, _phase_caps(plan))
@@ -68,12 +76,18 @@ def run_view(db: Database, run_id: str) -> Json:
         "retry_of": run.retry_of,
         "push": None if run.push is None else {"remote": run.push, "error": run.push_error},
         "tokens": token_split(totals),
-        "cost": money(totals.cost),
+        **cost_view(totals),
         "budget": _budget(run, totals, levels, nodes),
         "approvals": [_approval(one) for one in questions],
         **_counts(phases),
         "phases": [
-            _phase(row, by_phase[row.phase_id], decided[row.phase_id], tokens.get(row.phase_id, 0))
+            _phase(
+                row,
+                by_phase[row.phase_id],
+                decided[row.phase_id],
+                tokens.get(row.phase_id),
+                lost.get(row.phase_id, NOTHING_LOST),
+            )
             | {
                 "mitigations": [
                     _mitigation(m) for m in mitigations if m["phase_id"] == row.phase_id
@@ -90,8 +104,14 @@ def phase_view(db: Database, run_id: str, phase_id: str) -> Json:
         phase = next(row for row in get_phases(conn, run_id) if row.phase_id == phase_id)
         attempts = get_attempts(conn, run_id, phase_id)
         decisions = [d for d in get_decisions(conn, run_id) if d.phase_id == phase_id]
-        tokens = phase_tokens(conn, run_id).get(phase_id, 0)
-    return _phase(phase, attempts, decisions, tokens)
+        tokens = phase_tokens(conn, run_id).get(phase_id)
+        lost = _lost_by_phase(conn, run_id).get(phase_id, NOTHING_LOST)
+    return _phase(phase, attempts, decisions, tokens, lost)
+
+
+def _lost_by_phase(conn: Connection, run_id: str) -> dict[str, Lost]:
+    found = lost_by_phase(conn, lambda table: table.c.run_id == run_id)
+    return {phase_id: lost for (_, phase_id), lost in found.items()}
 
 
 def percent_complete(phases: Sequence[PhaseRow]) -> float:
@@ -132,8 +152,8 @@ def tokens_view(db: Database, run_id: str) -> Json:
         **which,
         "spent": {
             **token_split(totals),
-            "by_category": dict(totals.by_category),
-            "by_role": dict(totals.by_role),
+            "by_category": _unless_unknown(totals, dict(totals.by_category)),
+            "by_role": _unless_unknown(totals, dict(totals.by_role)),
         },
         "claimed": None if claimed is None else asdict(claimed),
         "estimate_coverage": None
@@ -141,20 +161,39 @@ def tokens_view(db: Database, run_id: str) -> Json:
         else {source: asdict(part) for source, part in coverage.items()},
         "events": totals.events,
         "unreconciled_calls": totals.unreconciled_calls,
-        "cost": money(totals.cost),
+        **cost_view(totals),
     }
 
 
-def token_split(totals: TokenTotals) -> dict[str, int]:
-    """The one meaning of tokens; calls that reported only a total are in ``unsplit``."""
+def token_split(totals: TokenTotals) -> dict[str, int | None]:
+    """The one meaning of tokens; calls that reported only a total are in ``unsplit``.
+
+    What is known counts; ``unknown_builds`` told less than all of it. Every figure is None where
+    something was built and nothing is known.
+    """
+    names = ("total", "input", "cache_read", "cache_write", "output", "unsplit")
+    figures = {name: getattr(totals, name) for name in names}
+    return {**_unless_unknown(totals, figures), "unknown_builds": totals.unknown_builds}
+
+
+def cost_view(totals: TokenTotals) -> Json:
+    """What calls cost: ``cost`` is None while a part is unknown, ``cost_known`` is the rest.
+
+    ``simulated_calls`` were made by a recording or a simulation: their cost is what it would
+    have been, and nobody paid it.
+    """
+    priced = totals.events > totals.unpriced_calls
+    nothing = not priced and totals.cost is None
     return {
-        "total": totals.total,
-        "input": totals.input,
-        "cache_read": totals.cache_read,
-        "cache_write": totals.cache_write,
-        "output": totals.output,
-        "unsplit": totals.unsplit,
+        "cost": money(totals.cost),
+        "cost_known": None if nothing else money(totals.cost_known),
+        "unpriced_calls": totals.unpriced_calls,
+        "simulated_calls": totals.simulated_calls,
     }
+
+
+def _unless_unknown(totals: TokenTotals, figures: Mapping[Any, int]) -> dict[Any, int | None]:
+    return dict.fromkeys(figures) if totals.nothing_known else dict(figures)
 
 
 def money(cost: Decimal | None) -> float | None:
@@ -173,7 +212,7 @@ def _budget(run: RunRow, totals: TokenTotals, levels: list[Level], nodes: list[N
     return {
         "limits": _limits(own.limits),
         "spent": {
-            "tokens": totals.total,
+            "tokens": totals.told,
             "cost": money(totals.cost),
             "minutes": round(run.elapsed_seconds / 60, 3),
         },
@@ -227,8 +266,8 @@ def _limits(limits: Limits) -> Json:
 
 def _amounts(amounts: Amounts) -> Json:
     return {
-        "tokens": amounts.tokens,
-        "cost": money(amounts.cost),
+        "tokens": amounts.told,
+        "cost": money(amounts.whole_cost),
         "minutes": round(amounts.minutes, 3),
     }
 
@@ -261,7 +300,11 @@ def _counts(phases: list[PhaseRow]) -> Json:
 
 
 def _phase(
-    phase: PhaseRow, attempts: list[AttemptRow], decisions: list[DecisionRow], tokens: int
+    phase: PhaseRow,
+    attempts: list[AttemptRow],
+    decisions: list[DecisionRow],
+    tokens: int | None,
+    lost: Lost,
 ) -> Json:
     failed = phase.failure_cause is not None
     return {
@@ -270,7 +313,8 @@ def _phase(
         "state": phase.state.value,
         "attempts": sum(attempt.is_counted for attempt in attempts),
         "commit": phase.commit,
-        "tokens": tokens,
+        "tokens": 0 if tokens is None and not lost.calls else tokens,
+        "unknown_builds": lost.builds,
         "failure": {"cause": phase.failure_cause, "message": phase.failure_message}
         if failed
         else None,

@@ -200,8 +200,10 @@ def keep(db: Database, concluded: Concluded) -> None:
     facts = concluded.judged.facts
     for pair in concluded.judged.validity:
         if pair.is_valid and is_on(db, pair.treatment_run_id):
-            saved = facts[pair.control_run_id].arm.tokens - facts[pair.treatment_run_id].arm.tokens
-            record_measured_saving(db, pair.treatment_run_id, saved)
+            control = facts[pair.control_run_id].arm.tokens
+            treatment = facts[pair.treatment_run_id].arm.tokens
+            if control is not None and treatment is not None:
+                record_measured_saving(db, pair.treatment_run_id, control - treatment)
 
 
 def report_folder(settings: Settings, test_id: str) -> Path:

@@ -170,7 +170,7 @@ def _facts(conn: sa.Connection, run_ids: list[str]) -> dict[str, RunFacts]:
             arm=ArmRun(
                 run_id=run_id,
                 state=row["state"],
-                tokens=sums["total"],
+                tokens=None if open_calls[run_id] else sums["total"],
                 fingerprint=fingerprints.get(run_id),
                 unreconciled=open_calls[run_id],
                 starved=_was_starved(row),
@@ -181,13 +181,13 @@ def _facts(conn: sa.Connection, run_ids: list[str]) -> dict[str, RunFacts]:
             phases=tuple(phase["phase_id"] for phase in mine),
             complete=complete,
             metrics={
-                "builder_tokens": sums["builder"],
-                "doctor_tokens": sums["doctor"],
+                "builder_tokens": None if open_calls[run_id] else sums["builder"],
+                "doctor_tokens": None if open_calls[run_id] else sums["doctor"],
                 "doctor_calls": sums["doctor_calls"],
                 "doctor_calls_skipped": skipped[run_id],
                 "retries": len(builds) - len(set(builds)),
                 "wall_seconds": _wall_seconds(row),
-                "cost": sums["cost"],
+                "cost": None if open_calls[run_id] else sums["cost"],
             },
         )
     return found
@@ -223,7 +223,8 @@ def _usage(conn: sa.Connection, run_ids: list[str]) -> defaultdict[str, dict[str
             sums.c.role,
             sa.func.sum(sums.c.total_tokens).label("tokens"),
             sa.func.sum(sums.c.events).label("events"),
-            sa.func.sum(sums.c.cost_picodollars).label("cost"),
+            sa.func.sum(sums.c.cost_microdollars).label("cost_microdollars"),
+            sa.func.sum(sums.c.cost_picodollars).label("cost_picodollars"),
             sa.func.sum(sums.c.unpriced_events).label("unpriced"),
         )
         .where(sums.c.run_id.in_(run_ids))
@@ -232,16 +233,17 @@ def _usage(conn: sa.Connection, run_ids: list[str]) -> defaultdict[str, dict[str
     found: defaultdict[str, dict[str, Any]] = defaultdict(
         lambda: {"total": 0, "builder": 0, "doctor": 0, "doctor_calls": 0, "cost": 0.0}
     )
-    for row in conn.execute(query):
-        figures = found[row.run_id]
-        figures["total"] += int(row.tokens)
-        if row.role in ("builder", "doctor"):
-            figures[row.role] += int(row.tokens)
-        if row.role == "doctor":
-            figures["doctor_calls"] += int(row.events)
-        cost = dollars(int(row.cost), int(row.unpriced))
+    for row in conn.execute(query).mappings():
+        figures = found[row["run_id"]]
+        tokens = int(row["tokens"])
+        figures["total"] += tokens
+        if row["role"] in ("builder", "doctor"):
+            figures[row["role"]] += tokens
+        if row["role"] == "doctor":
+            figures["doctor_calls"] += int(row["events"])
         before: float | None = figures["cost"]
-        figures["cost"] = None if cost is None or before is None else before + float(cost)
+        unknown = before is None or row["unpriced"]
+        figures["cost"] = None if unknown else (before or 0.0) + float(dollars(row))
     return found
 
 

@@ -26,7 +26,8 @@ _NOT_THE_AGENTS_END = frozenset({RunState.DONE_FAILED_ENVIRONMENT, RunState.DONE
 
 @dataclass(frozen=True, kw_only=True)
 class ArmRun:
-    """One run of a pair. ``tokens`` is its total; ``unreconciled`` counts calls without a figure.
+    """One run of a pair. ``tokens`` is its total, None when a part of it is unknown;
+    ``unreconciled`` counts the calls, builds among them, that told less than all they used.
 
     ``starved``: the budget that it shared with other runs ended it, not its own. ``unpushed``: all
     its work was done, but its remote did not take it. ``retry_of`` is the run whose completed
@@ -35,7 +36,7 @@ class ArmRun:
 
     run_id: str
     state: RunState
-    tokens: int
+    tokens: int | None
     fingerprint: Fingerprint | None
     unreconciled: int = 0
     starved: bool = False
@@ -103,11 +104,7 @@ def judge_pair(
         *_ends("control", control),
         *_ends("treatment", treatment),
     ]
-    warnings = [
-        f"{name} has {arm.unreconciled} calls whose tokens are unknown"
-        for name, arm in (("control", control), ("treatment", treatment))
-        if arm.unreconciled
-    ]
+    warnings: list[str] = []
     for name, arm in (("control", control), ("treatment", treatment)):
         if arm.fingerprint is None:
             errors.append(f"no fingerprint of {name}: run {arm.run_id} never started")
@@ -150,6 +147,11 @@ def _ends(name: str, arm: ArmRun) -> list[str]:
         return [f"{name} is a retry: run {arm.run_id} kept phases of {arm.retry_of}"]
     if arm.starved:
         return [f"shared budget ended {name}: run {arm.run_id}"]
+    if arm.unreconciled or arm.tokens is None:
+        return [
+            f"unknown tokens of {name}: {arm.unreconciled} builds or calls of run {arm.run_id} told"
+            " less than all of what they used"
+        ]
     if arm.tokens == 0:
         return [f"no tokens of {name}: run {arm.run_id} has no ratio"]
     return []

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from autopack.budget import Exhausted, Resource, Scope, check_cap
+from autopack.budget import NO_PRICE, Exhausted, Resource, Scope, check_cap
 from autopack.errors import BadInput, Refused
 from autopack.store import tables
 from autopack.store.engine import Database, now, reading
@@ -121,7 +121,8 @@ def answer(db: Database, run_id: str, given: Answer) -> Approval:
     """Record who answered the run's open question, when and how; a cap is raised with it.
 
     Raises Refused when nothing is asked, BadInput when the new cap is missing, of another kind,
-    no number, or no higher than what is used up.
+    no number, or no higher than what is used up. Calls without a price may be accepted under the
+    cap as it is.
     """
 
     def write(conn: sa.Connection) -> Approval:
@@ -160,6 +161,8 @@ def _raise_cap(
 ) -> None:
     if question.resource is None or question.level is None:
         raise AssertionError(f"question {question.id} names no cap")
+    if NO_PRICE in question.question and given.new_cap is None:
+        return  # the cap stays, and counts the calls whose price is known
     option = f"--{_CAP_COLUMNS[question.resource].replace('_', '-')}"
     if given.new_cap is None or given.resource is not question.resource:
         raise BadInput(

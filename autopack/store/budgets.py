@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -10,16 +11,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from autopack.budget import Amounts, Level, Limits, Reservation, Resource, Scope
+from autopack.budget import NO_PRICE, Amounts, Level, Limits, Reservation, Resource, Scope
 from autopack.errors import NotFound
 from autopack.store import tables
 from autopack.store.engine import Database, insert_new, now, reading
 from autopack.store.reading import Source, get_run
 from autopack.store.rows import RunRow
+from autopack.store.states import AttemptState
 from autopack.store.telemetry_tables import usage_by_run
-from autopack.store.usage import PICODOLLAR
+from autopack.store.usage import dollars, lost_by_phase
 
 _HISTORY = 20
+_ATTEMPT = ("run_id", "phase_id", "attempt")
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,12 @@ def campaign_level(source: Source, campaign_id: str) -> Level:
                 runs.c.campaign_id == campaign_id
             )
         )
-        tokens, cost = _summed(conn, usage_by_run.c.run_id.in_(of_campaign))
+        spent = _summed(conn, lambda one: one.c.run_id.in_(of_campaign))
         return Level(
             Scope.CAMPAIGN,
             campaign_id,
             Limits(row.token_cap, row.cost_cap, row.minutes_cap),
-            Amounts(tokens, cost, float(minutes or 0) / 60),
+            replace(spent, minutes=float(minutes or 0) / 60),
             _reserved(conn, tables.budget_reservations.c.run_id.in_(of_campaign)),
         )
 
@@ -103,32 +106,46 @@ def levels(
         run = get_run(conn, run_id)
         above = [] if run.campaign_id is None else [campaign_level(conn, run.campaign_id)]
         spent_minutes = run.elapsed_seconds / 60 + uncounted_minutes
-        return [
+        found = [
             *above,
             _run_level(conn, run, spent_minutes),
             *(_phase_level(conn, run_id, phase_id, cap) for phase_id, cap in phase_caps.items()),
         ]
+        accepts = _accepts_unpriced(conn, run_id)
+        return [replace(level, accepts_unpriced=accepts) for level in found]
+
+
+def _accepts_unpriced(conn: sa.Connection, run_id: str) -> bool:
+    """Whether a person was asked about calls without a price, and let the run go on."""
+    table = tables.approvals
+    asked = sa.exists().where(
+        table.c.run_id == run_id,
+        table.c.resource == Resource.COST,
+        table.c.approved.is_(True),
+        table.c.question.contains(NO_PRICE),
+    )
+    return bool(conn.scalar(sa.select(asked)))
 
 
 def _run_level(conn: sa.Connection, run: RunRow, minutes: float) -> Level:
-    tokens, cost = _summed(conn, usage_by_run.c.run_id == run.run_id)
+    spent = _summed(conn, lambda one: one.c.run_id == run.run_id)
     return Level(
         Scope.RUN,
         run.run_id,
         Limits(run.token_cap, run.cost_cap, run.minutes_cap),
-        Amounts(tokens, cost, minutes),
+        replace(spent, minutes=minutes),
         _reserved(conn, tables.budget_reservations.c.run_id == run.run_id),
     )
 
 
 def _phase_level(conn: sa.Connection, run_id: str, phase_id: str, caps: Limits) -> Level:
-    sums, held = usage_by_run, tables.budget_reservations
-    tokens, cost = _summed(conn, sums.c.run_id == run_id, sums.c.phase_id == phase_id)
+    held = tables.budget_reservations
+    spent = _summed(conn, lambda one: sa.and_(one.c.run_id == run_id, one.c.phase_id == phase_id))
     return Level(
         Scope.PHASE,
         phase_id,
         _raised(conn, run_id, phase_id, caps),
-        Amounts(tokens, cost, _minutes_of_builds(conn, run_id, phase_id)),
+        replace(spent, minutes=_minutes_of_builds(conn, run_id, phase_id)),
         _reserved(conn, held.c.run_id == run_id, held.c.phase_id == phase_id),
     )
 
@@ -279,22 +296,43 @@ def attempt_nodes(conn: sa.Connection, run_id: str) -> list[Node]:
         (row.phase_id, row.attempt): row
         for row in conn.execute(sa.select(table).where(table.c.run_id == run_id))
     }
-    spent: dict[tuple[str, int], Amounts] = {}
+    spent: dict[tuple[str, int], Amounts] = defaultdict(Amounts)
     query = sa.select(
         events.c.phase_id, events.c.attempt, events.c.total_tokens, events.c.cost
     ).where(events.c.run_id == run_id)
     for row in conn.execute(query):
-        before = spent.get((row.phase_id, row.attempt), Amounts())
+        before = spent[row.phase_id, row.attempt]
         spent[row.phase_id, row.attempt] = Amounts(
-            before.tokens + row.total_tokens, before.cost + (row.cost or 0)
+            before.tokens + row.total_tokens,
+            before.cost + (row.cost or 0),
+            unpriced=before.unpriced + (row.cost is None),
+            calls=before.calls + 1,
         )
+    for key, lost in _lost_by_attempt(conn, run_id).items():
+        spent[key] = replace(spent[key], lost=lost)
     nodes: list[Node] = []
     for key in sorted(held.keys() | spent.keys()):
         row = held.get(key)
         is_open = row is not None and row.settled_at is None
         open_ = Reservation(row.tokens, row.cost, row.minutes) if row and is_open else None
-        nodes.append(Node(*key, open_, spent.get(key, Amounts())))
+        nodes.append(Node(*key, open_, spent[key]))
     return nodes
+
+
+def _lost_by_attempt(conn: sa.Connection, run_id: str) -> dict[tuple[str, int], int]:
+    intents = tables.llm_call_intents
+    attempts = tables.attempts
+    query = (
+        sa.select(intents.c.phase_id, intents.c.attempt, sa.func.count())
+        .join(attempts, sa.and_(*(intents.c[key] == attempts.c[key] for key in _ATTEMPT)))
+        .where(
+            intents.c.run_id == run_id,
+            intents.c.closed_at.is_(None),
+            attempts.c.state != AttemptState.STARTED,
+        )
+        .group_by(intents.c.phase_id, intents.c.attempt)
+    )
+    return {(phase_id, attempt): int(count) for phase_id, attempt, count in conn.execute(query)}
 
 
 def _attempt(table: sa.Table, run_id: str, phase_id: str, attempt: int) -> sa.ColumnElement[bool]:
@@ -314,23 +352,32 @@ def _spent(conn: sa.Connection, *where: sa.ColumnElement[bool]) -> tuple[int, De
     return int(tokens or 0), sum(costs, Decimal(0))
 
 
-def _summed(conn: sa.Connection, *where: sa.ColumnElement[bool]) -> tuple[int, Decimal]:
-    """The same from the sums of the ledger, which also know the calls that were archived."""
-    sums = usage_by_run
-    query = sa.select(sa.func.sum(sums.c.total_tokens), sa.func.sum(sums.c.cost_picodollars))
-    tokens, picodollars = conn.execute(query.where(*where)).one()
-    return int(tokens or 0), int(picodollars or 0) * PICODOLLAR
+def _summed(conn: sa.Connection, chosen: Callable[[sa.Table], sa.ColumnElement[bool]]) -> Amounts:
+    """What was spent, from the sums of the ledger, which also know the archived calls."""
+    names = ("total_tokens", "cost_microdollars", "cost_picodollars", "unpriced_events", "events")
+    sums = [sa.func.sum(usage_by_run.c[name]).label(name) for name in names]
+    row = conn.execute(sa.select(*sums).where(chosen(usage_by_run))).mappings().one()
+    lost = sum(one.calls for one in lost_by_phase(conn, chosen).values())
+    return Amounts(
+        int(row["total_tokens"] or 0),
+        dollars(row),
+        unpriced=int(row["unpriced_events"] or 0),
+        lost=lost,
+        calls=int(row["events"] or 0),
+    )
 
 
 def _reserved(conn: sa.Connection, *where: sa.ColumnElement[bool]) -> Amounts:
-    table = tables.budget_reservations
+    """What builds under way hold; of their minutes those that have not passed yet."""
+    table, at = tables.budget_reservations, now(conn)
     rows = conn.execute(
-        sa.select(table.c.tokens, table.c.cost, table.c.minutes).where(
+        sa.select(table.c.tokens, table.c.cost, table.c.minutes, table.c.opened_at).where(
             table.c.settled_at.is_(None), *where
         )
     ).all()
+    minute = timedelta(minutes=1)
     return Amounts(
         sum(int(row.tokens) for row in rows),
         sum((row.cost for row in rows if row.cost is not None), Decimal(0)),
-        sum(float(row.minutes) for row in rows),
+        sum(max(float(row.minutes) - max((at - row.opened_at) / minute, 0), 0.0) for row in rows),
     )

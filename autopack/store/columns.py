@@ -16,6 +16,7 @@ Role = Literal["builder", "doctor", "reviewer", "research"]
 Category = Literal["base", "retrieval", "second_opinion", "evidence_request"]
 Source = Literal["provider", "estimated", "partial"]
 DoctorModel = Literal["cheap", "strong"]
+Told = Literal["exact", "partial", "unknown"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
 CATEGORIES: tuple[Category, ...] = get_args(Category)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 # What sums of money are exact to; no price list goes below a millionth of a dollar a million.
 PICODOLLAR = Decimal("1e-12")
 
+# What one event may say at most: nine million of the largest still fit into a sum.
+MOST_TOKENS = 10**12
+MOST_DOLLARS = Decimal(10**7)
+
 _COLUMNS = tuple(column.name for column in llm_usage_events.c)
 _CONVERTED = ("cost", "created_at")
 _AS_THEY_ARE = tuple(name for name in _COLUMNS if name not in _CONVERTED)
@@ -40,13 +44,16 @@ _RECORD_POSTGRESQL = "SELECT autopack_record_usage(%s::json)"
 _TRY_RECORD_POSTGRESQL = "SELECT autopack_try_record_usage(%s::json)"
 _values_as_they_are = attrgetter(*_AS_THEY_ARE)
 _texts = attrgetter(*_TEXTS)
+_counts = attrgetter(*(name for name in _COLUMNS if name.endswith("_tokens")))
 
 
 def insert_events(conn: sa.Connection, events: Sequence[UsageEvent]) -> int:
     """Insert ``events``, skipping those whose key is known, and return how many were new.
 
-    An event without a time gets the present one, by the clock that `now` reads.
+    An event without a time gets the present one, by the clock that `now` reads. Raises
+    OverflowError for figures beyond what a call can have.
     """
+    _check(events)
     if conn.dialect.name == "sqlite":
         at = now(conn)
         rows = [_tuple(_sound(event), at) for event in events]
@@ -72,8 +79,22 @@ def try_insert_events(conn: sa.Connection, events: Sequence[UsageEvent]) -> bool
                 raise
             return False
         return True
+    try:
+        _check(events)
+    except OverflowError:
+        return False
     new = conn.exec_driver_sql(_TRY_RECORD_POSTGRESQL, (_json(events),)).scalar_one()
     return new is not None
+
+
+def _check(events: Sequence[UsageEvent]) -> None:
+    """Raise OverflowError for figures that no call can have and no sum could hold."""
+    for event in events:
+        counts = _counts(event)
+        if max(count or 0 for count in counts) > MOST_TOKENS:
+            raise OverflowError(f"{event.event_key}: more than {MOST_TOKENS:,} tokens in one call")
+        if event.cost is not None and not abs(event.cost) <= MOST_DOLLARS:
+            raise OverflowError(f"{event.event_key}: more than {MOST_DOLLARS:,} dollars")
 
 
 def _sound(event: UsageEvent) -> UsageEvent:

@@ -43,6 +43,11 @@ llm_usage_events = sa.Table(
     sa.Column("doctor_action", sa.Text),
     sa.Column("response_id", sa.Text),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    # A part of what was written to the cache, with a price of its own.
+    sa.Column("cache_write_1h_tokens", sa.BigInteger),
+    sa.Column("exactness", sa.String(16), nullable=False, server_default="exact"),
+    # Of a recording or a simulation: nobody was paid.
+    sa.Column("simulated", sa.Boolean, nullable=False, server_default=sa.false()),
     one_of("role", ROLES),
     one_of("category", CATEGORIES),
     one_of("source", get_args(Source)),
@@ -101,6 +106,8 @@ llm_call_intents = sa.Table(
     sa.Column("role", sa.String(16), nullable=False),
     sa.Column("opened_at", UtcDateTime, nullable=False),
     sa.Column("closed_at", UtcDateTime),
+    # How much of it was told (partial, unknown) where it stays open although it has ended.
+    sa.Column("told", sa.String(16)),
     one_of("role", ROLES),
     sa.Index(None, "run_id", "phase_id", "attempt"),
 )

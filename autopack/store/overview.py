@@ -1,4 +1,4 @@
-"""Many runs at a glance, in two queries however many they are."""
+"""Many runs at a glance, in three queries however many they are."""
 
 from __future__ import annotations
 
@@ -12,17 +12,23 @@ from autopack.store.reading import Source
 from autopack.store.states import PhaseState
 from autopack.store.tables import phases, runs
 from autopack.store.telemetry_tables import usage_by_run
+from autopack.store.usage import lost_by_run
 
 
 @dataclass(frozen=True)
 class RunLine:
-    """One run: its state, its phases and how many are complete, and what it spent in tokens."""
+    """One run: its state, its phases and how many are complete, and what it spent in tokens.
+
+    ``tokens`` are those that are known, None when it built and nothing is; ``unknown_builds``
+    told less than all of it.
+    """
 
     run_id: str
     state: str
     phases: int
     completed: int
-    tokens: int
+    tokens: int | None
+    unknown_builds: int
 
 
 def run_lines(source: Source, run_ids: Sequence[str]) -> list[RunLine]:
@@ -41,8 +47,16 @@ def run_lines(source: Source, run_ids: Sequence[str]) -> list[RunLine]:
     )
     with reading(source) as conn:
         tokens: dict[str, int] = {run_id: int(total) for run_id, total in conn.execute(spent)}
+        lost = lost_by_run(conn, run_ids)
         found = {
-            run_id: RunLine(run_id, state.value, int(count), int(done), tokens.get(run_id, 0))
+            run_id: RunLine(
+                run_id,
+                state.value,
+                int(count),
+                int(done),
+                tokens.get(run_id, None if run_id in lost else 0),
+                lost[run_id].builds if run_id in lost else 0,
+            )
             for run_id, state, count, done in conn.execute(query)
         }
     return [found[run_id] for run_id in run_ids if run_id in found]

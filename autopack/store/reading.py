@@ -70,6 +70,7 @@ def uncounted_attempts(source: Source, home: str, run_id: str | None = None) -> 
         )
         .where(
             intents.c.closed_at.is_(None),
+            intents.c.told.is_(None),
             intents.c.role == "builder",
             table.c.state == AttemptState.INTERRUPTED,
             table.c.home == home,

@@ -1,4 +1,4 @@
-"""How runs stand, for whoever watches many: four queries however many they are."""
+"""How runs stand, for whoever watches many: a few queries however many they are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autopack.store.reading import Source
 from autopack.store.states import PhaseState, RunState
 from autopack.store.tables import leases, phases, runs
 from autopack.store.telemetry_tables import usage_by_run
-from autopack.store.usage import dollars
+from autopack.store.usage import dollars, lost_by_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +24,9 @@ class Standing:
 
     ``phase`` is the one under way, ``since`` when that began, else when the run ended.
     ``question`` is what it asks a person. ``silent_since`` is set when whoever works on it has
-    not been heard of since, ``interrupted`` when the run was given back unfinished. ``cost`` is
-    in US dollars, None when a price is unknown.
+    not been heard of since, ``interrupted`` when the run was given back unfinished. ``tokens``
+    are those that are known, None when it built and nothing is; ``unknown_builds`` told less than
+    all of it. ``cost`` is in US dollars, None when a part of it is unknown.
     """
 
     run_id: str
@@ -39,7 +40,8 @@ class Standing:
     failure_reason: str | None
     silent_since: datetime | None
     interrupted: bool
-    tokens: int
+    tokens: int | None
+    unknown_builds: int
     cost: Decimal | None
 
 
@@ -62,7 +64,8 @@ def standings(source: Source, run_ids: Sequence[str]) -> list[Standing]:
         sa.select(
             sums.run_id,
             sa.func.sum(sums.total_tokens).label("tokens"),
-            sa.func.sum(sums.cost_picodollars).label("cost"),
+            sa.func.sum(sums.cost_microdollars).label("cost_microdollars"),
+            sa.func.sum(sums.cost_picodollars).label("cost_picodollars"),
             sa.func.sum(sums.unpriced_events).label("unpriced"),
         )
         .where(usage_by_run.c.run_id.in_(run_ids))
@@ -79,9 +82,10 @@ def standings(source: Source, run_ids: Sequence[str]) -> list[Standing]:
         at_work = {row[0]: (str(row[1]), row[2]) for row in conn.execute(working)}
         questions = {row[0]: (str(row[1]), row[2]) for row in conn.execute(asked)}
         bills = {
-            row["run_id"]: (int(row["tokens"]), dollars(int(row["cost"]), int(row["unpriced"])))
+            row["run_id"]: (int(row["tokens"]), None if row["unpriced"] else dollars(row))
             for row in conn.execute(spent).mappings()
         }
+        lost = lost_by_run(conn, run_ids)
         found: dict[str, Standing] = {}
         for row in conn.execute(held).mappings():
             run_id, state = row["run_id"], RunState(row["state"])
@@ -91,7 +95,7 @@ def standings(source: Source, run_ids: Sequence[str]) -> list[Standing]:
             phase, began = at_work.get(run_id, (None, None)) if goes_on else (None, None)
             question, asked_at = questions.get(run_id, (None, None)) if waits else (None, None)
             expires_at: datetime | None = row["expires_at"]
-            tokens, cost = bills.get(run_id, (0, Decimal(0)))
+            tokens, cost = bills.get(run_id, (None if run_id in lost else 0, Decimal(0)))
             found[run_id] = Standing(
                 run_id=run_id,
                 state=state,
@@ -105,6 +109,7 @@ def standings(source: Source, run_ids: Sequence[str]) -> list[Standing]:
                 silent_since=expires_at if goes_on and expires_at and expires_at < at else None,
                 interrupted=goes_on and expires_at is None,
                 tokens=tokens,
-                cost=cost,
+                unknown_builds=lost[run_id].builds if run_id in lost else 0,
+                cost=None if run_id in lost else cost,
             )
     return [found[run_id] for run_id in run_ids if run_id in found]

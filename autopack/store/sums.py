@@ -11,11 +11,13 @@ from autopack.store.telemetry_tables import SUMS, usage_archive, usage_by_day, u
 
 Columns = dict[str, sa.ColumnElement[Any]]
 
+_KEYS = ("run_id", "phase_id", "model", "role", "category", "simulated")
+
 
 def event_columns(dialect: str) -> Columns:
     """Every key and every sum of one event, as the triggers compute them."""
     return {
-        **{name: events.c[name] for name in ("run_id", "phase_id", "model", "role", "category")},
+        **{name: events.c[name] for name in _KEYS},
         "day": _day(dialect),
         "events": sa.literal_column("1", sa.BigInteger()),
         "total_tokens": events.c.total_tokens,
@@ -32,7 +34,8 @@ def event_columns(dialect: str) -> Columns:
         "unsplit_tokens": sa.case(
             (events.c.input_tokens.is_(None), events.c.total_tokens), else_=0
         ),
-        "cost_picodollars": sa.func.coalesce(_picodollars(dialect), 0),
+        "cost_microdollars": sa.func.coalesce(_money(dialect)[0], 0),
+        "cost_picodollars": sa.func.coalesce(_money(dialect)[1], 0),
         "unpriced_events": sa.case((events.c.cost.is_(None), 1), else_=0),
     }
 
@@ -71,12 +74,20 @@ def _day(dialect: str) -> sa.ColumnElement[Any]:
     return sa.cast(sa.func.timezone("UTC", events.c.created_at), sa.Date())
 
 
-def _picodollars(dialect: str) -> sa.ColumnElement[Any]:
+def _money(dialect: str) -> tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]:
+    """Whole millionths of a dollar, and the picodollars beyond them; exact on either engine."""
+    cost = "llm_usage_events.cost"
     if dialect == "sqlite":
-        text = "CAST(ROUND(CAST(llm_usage_events.cost AS REAL) * 1e12) AS INTEGER)"
+        point = f"instr({cost}, '.')"
+        decimals = f"CASE {point} WHEN 0 THEN '' ELSE substr({cost}, {point} + 1) END"
+        decimals = f"({decimals} || '000000000000')"
+        micro = f"CAST({cost} AS INTEGER) * 1000000 + CAST(substr({decimals}, 1, 6) AS INTEGER)"
+        pico = f"CAST(substr({decimals}, 7, 6) AS INTEGER)"
     else:
-        text = "ROUND(llm_usage_events.cost * 1000000000000)::bigint"
-    return sa.literal_column(text, sa.BigInteger())
+        micro = f"TRUNC({cost} * 1000000)::bigint"
+        pico = f"ROUND(({cost} * 1000000 - TRUNC({cost} * 1000000)) * 1000000)::bigint"
+    big = sa.BigInteger()
+    return sa.literal_column(f"({micro})", big), sa.literal_column(f"({pico})", big)
 
 
 ROLLUPS = (usage_by_run, usage_by_day)

@@ -15,7 +15,9 @@ SUMS = (
     "output_tokens",
     "reasoning_tokens",
     "unsplit_tokens",
-    # Whole numbers, for SQLite would add money as floats. One dollar is 10**12 of them.
+    # Whole numbers, for SQLite would add money as floats: millionths of a dollar, and beside them
+    # what is below one of those. Picodollars alone would end at nine million dollars.
+    "cost_microdollars",
     "cost_picodollars",
     "unpriced_events",
 )
@@ -34,6 +36,7 @@ usage_by_run = sa.Table(
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("role", sa.String(16), primary_key=True),
     sa.Column("category", sa.String(24), primary_key=True),
+    sa.Column("simulated", sa.Boolean, primary_key=True),
     *_sums(),
     sa.Index(None, "day", "run_id"),
     sqlite_with_rowid=False,
@@ -46,6 +49,7 @@ usage_by_day = sa.Table(
     sa.Column("model", sa.Text, primary_key=True),
     sa.Column("role", sa.String(16), primary_key=True),
     sa.Column("category", sa.String(24), primary_key=True),
+    sa.Column("simulated", sa.Boolean, primary_key=True),
     *_sums(),
     sqlite_with_rowid=False,
 )
@@ -60,6 +64,7 @@ usage_archive = sa.Table(
     sa.Column("model", sa.Text, primary_key=True),
     sa.Column("role", sa.String(16), primary_key=True),
     sa.Column("category", sa.String(24), primary_key=True),
+    sa.Column("simulated", sa.Boolean, primary_key=True),
     *_sums(),
     sqlite_with_rowid=False,
 )
@@ -172,7 +177,7 @@ consolidated_token_views = sa.Table(
     metadata,
     sa.Column("run_id", sa.String(64), primary_key=True),
     *(
-        sa.Column(f"spent_{name}", sa.BigInteger, nullable=False)
+        sa.Column(f"spent_{name}", sa.BigInteger)
         for name in ("total", "input", "cache_read", "cache_write", "output", "unsplit")
     ),
     sa.Column("by_category", Json, nullable=False),
@@ -184,4 +189,7 @@ consolidated_token_views = sa.Table(
     sa.Column("ab_tokens_saved_measured", sa.BigInteger),
     sa.Column("estimate_coverage", Json),
     sa.Column("computed_at", UtcDateTime, nullable=False),
+    sa.Column("unknown_builds", sa.Integer),
+    sa.Column("unpriced_calls", sa.BigInteger),
+    sa.Column("cost_known", ExactDecimal),
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +17,8 @@ import sqlalchemy as sa
 from autopack.store import tables
 from autopack.store.engine import Database, insert_new, now_in_sql, reading
 from autopack.store.ledger_insert import PICODOLLAR, insert_events, try_insert_events
-from autopack.store.tables import CATEGORIES, ROLES, Category, DoctorModel, Role, Source
+from autopack.store.states import AttemptState
+from autopack.store.tables import CATEGORIES, ROLES, Category, DoctorModel, Role, Source, Told
 from autopack.store.telemetry_tables import SUMS as _SUMS
 from autopack.store.telemetry_tables import usage_by_run
 
@@ -27,7 +29,9 @@ class UsageEvent:
 
     ``total_tokens`` is always known. The four parts are known together or not at all, and then
     sum to it: ``input_tokens`` excludes cached ones, ``reasoning_tokens`` are part of the output.
-    ``cost`` is in US dollars, kept to 12 decimals; None when the model has no known price.
+    ``cache_write_1h_tokens`` are a part of the cache writes. ``cost`` is in US dollars, kept to 12
+    decimals; None when the model has no known price. ``exactness`` says whether the figures are
+    all of it; ``simulated`` marks calls of recordings and simulations, for which nobody was paid.
     ``created_at`` is the time of the call, that of the recording when None.
     """
 
@@ -53,17 +57,22 @@ class UsageEvent:
     doctor_action: str | None = None
     response_id: str | None = None
     created_at: datetime | None = None
+    cache_write_1h_tokens: int | None = None
+    exactness: Told = "exact"
+    simulated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenTotals:
-    """What a run spent.
+    """What is known of what a run spent.
 
     ``total`` counts every event; ``input + cache_read + cache_write + output + unsplit`` is the
     same number, ``unsplit`` being the calls of which only a total is known. ``by_category`` and
     ``by_role`` each sum to it too, and name every category and role.
-    ``unreconciled_calls`` counts calls that were begun and not recorded: in flight, or lost in a
-    crash. ``cost`` is None when any event's cost is unknown, zero when there are no events.
+    ``unreconciled_calls`` counts calls that were begun and not recorded as a whole: in flight, or
+    not told of. ``unknown_builds`` are those among them that were builds and have ended.
+    ``cost_known`` is what the calls with a price cost, ``unpriced_calls`` how many have none.
+    ``simulated_calls`` were made by recordings and simulations.
     """
 
     total: int
@@ -76,7 +85,37 @@ class TokenTotals:
     by_role: dict[Role, int]
     events: int
     unreconciled_calls: int
-    cost: Decimal | None
+    cost_known: Decimal
+    unpriced_calls: int = 0
+    unknown_builds: int = 0
+    lost_calls: int = 0
+    simulated_calls: int = 0
+
+    @property
+    def nothing_known(self) -> bool:
+        """Whether something was built, and none of what it spent is known."""
+        return self.events == 0 and self.lost_calls > 0
+
+    @property
+    def told(self) -> int | None:
+        """The total that is known; None when nothing is."""
+        return None if self.nothing_known else self.total
+
+    @property
+    def cost(self) -> Decimal | None:
+        """US dollars; None when any call is unpriced or unknown, zero without calls."""
+        return None if self.unpriced_calls or self.lost_calls else self.cost_known
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Calls that ended without telling all they used: ``builds``, and all of them."""
+
+    builds: int = 0
+    calls: int = 0
+
+
+NOTHING_LOST = Lost()
 
 
 def event_key(
@@ -155,6 +194,24 @@ def close_intent(
     )
 
 
+def keep_open(
+    conn: sa.Connection,
+    run_id: str,
+    phase_id: str,
+    attempt: int,
+    told: Told,
+    role: Role = "builder",
+    call: int = 1,
+) -> None:
+    """Note that the call has ended and did not tell all it used: it stays unreconciled."""
+    table = tables.llm_call_intents
+    conn.execute(
+        sa.update(table)
+        .where(table.c.intent_key == _digest(run_id, phase_id, attempt, role, call))
+        .values(told=told)
+    )
+
+
 def token_totals(source: Database | sa.Connection, *run_ids: str) -> TokenTotals:
     """What the runs spent; all zero without calls.
 
@@ -170,10 +227,13 @@ def token_totals_where(
     sums, intents = usage_by_run, tables.llm_call_intents
     grouped = (
         sa.select(
-            sums.c.category, sums.c.role, *(sa.func.sum(sums.c[name]).label(name) for name in _SUMS)
+            sums.c.category,
+            sums.c.role,
+            sums.c.simulated,
+            *(sa.func.sum(sums.c[name]).label(name) for name in _SUMS),
         )
         .where(chosen(sums))
-        .group_by(sums.c.category, sums.c.role)
+        .group_by(sums.c.category, sums.c.role, sums.c.simulated)
     )
     open_calls = (
         sa.select(sa.func.count())
@@ -183,19 +243,77 @@ def token_totals_where(
     with reading(source) as conn:
         groups = conn.execute(grouped).mappings().all()
         unreconciled = conn.scalar(open_calls)
-    return totals_of(groups, unreconciled_calls=unreconciled or 0)
+        lost = _total_lost(lost_by_phase(conn, chosen).values())
+    return totals_of(groups, unreconciled_calls=unreconciled or 0, lost=lost)
 
 
-def totals_of(groups: Iterable[Mapping[Any, Any]], *, unreconciled_calls: int) -> TokenTotals:
-    """Add up groups that carry a category, a role and every sum."""
+def lost_by_phase(
+    source: Database | sa.Connection, chosen: Callable[[sa.Table], sa.ColumnElement[bool]]
+) -> dict[tuple[str, str], Lost]:
+    """Of every run and phase among the chosen runs, the ended calls that did not tell all.
+
+    A build that is under way is not among them, however little it has told so far.
+    """
+    intents, attempts = tables.llm_call_intents, tables.attempts
+    builds = sa.func.sum(sa.case((intents.c.role == "builder", 1), else_=0))
+    query = (
+        sa.select(intents.c.run_id, intents.c.phase_id, builds, sa.func.count())
+        .select_from(
+            intents.outerjoin(
+                attempts,
+                sa.and_(
+                    *(
+                        intents.c[key] == attempts.c[key]
+                        for key in ("run_id", "phase_id", "attempt")
+                    )
+                ),
+            )
+        )
+        .where(
+            chosen(intents),
+            intents.c.closed_at.is_(None),
+            sa.or_(
+                intents.c.role != "builder",
+                attempts.c.state.is_(None),
+                attempts.c.state != AttemptState.STARTED,
+            ),
+        )
+        .group_by(intents.c.run_id, intents.c.phase_id)
+    )
+    with reading(source) as conn:
+        return {
+            (run_id, phase_id): Lost(int(of_builds), int(count))
+            for run_id, phase_id, of_builds, count in conn.execute(query)
+        }
+
+
+def lost_by_run(source: Database | sa.Connection, run_ids: Collection[str]) -> dict[str, Lost]:
+    """The same of whole runs; those that told all are left out."""
+    found: defaultdict[str, list[Lost]] = defaultdict(list)
+    for (run_id, _), lost in lost_by_phase(source, lambda one: one.c.run_id.in_(run_ids)).items():
+        found[run_id].append(lost)
+    return {run_id: _total_lost(lost) for run_id, lost in found.items()}
+
+
+def _total_lost(found: Iterable[Lost]) -> Lost:
+    listed = list(found)
+    return Lost(sum(one.builds for one in listed), sum(one.calls for one in listed))
+
+
+def totals_of(
+    groups: Iterable[Mapping[Any, Any]], *, unreconciled_calls: int, lost: Lost = NOTHING_LOST
+) -> TokenTotals:
+    """Add up groups that carry a category, a role, whether they are simulated, and every sum."""
     total = dict.fromkeys(_SUMS, 0)
     by_category: dict[Category, int] = dict.fromkeys(CATEGORIES, 0)
     by_role: dict[Role, int] = dict.fromkeys(ROLES, 0)
+    simulated = 0
     for group in groups:
         for name in _SUMS:
             total[name] += int(group[name])
         by_category[group["category"]] += int(group["total_tokens"])
         by_role[group["role"]] += int(group["total_tokens"])
+        simulated += int(group["events"]) if group["simulated"] else 0
     return TokenTotals(
         total=total["total_tokens"],
         input=total["input_tokens"],
@@ -207,13 +325,18 @@ def totals_of(groups: Iterable[Mapping[Any, Any]], *, unreconciled_calls: int) -
         by_role=by_role,
         events=total["events"],
         unreconciled_calls=unreconciled_calls,
-        cost=dollars(total["cost_picodollars"], total["unpriced_events"]),
+        cost_known=dollars(total),
+        unpriced_calls=total["unpriced_events"],
+        unknown_builds=lost.builds,
+        lost_calls=lost.calls,
+        simulated_calls=simulated,
     )
 
 
-def dollars(picodollars: int, unpriced_events: int) -> Decimal | None:
-    """A sum of costs in US dollars; None when the price of any of its events is unknown."""
-    return None if unpriced_events else (picodollars * PICODOLLAR).normalize()
+def dollars(sums: Mapping[Any, Any]) -> Decimal:
+    """The cost of the priced calls in a row of sums, exactly."""
+    micro, pico = int(sums["cost_microdollars"] or 0), int(sums["cost_picodollars"] or 0)
+    return ((micro * 10**6 + pico) * PICODOLLAR).normalize()
 
 
 def phase_tokens(source: Database | sa.Connection, run_id: str) -> dict[str, int]:

@@ -50,8 +50,14 @@ def spent_chart(run_id: str, spent: TokenTotals) -> str:
             axes.set_yticks([])
             axes.set_xlim(0, max(left, 1))
             axes.xaxis.set_major_formatter(lambda tokens, _: f"{tokens:,.0f}")
-            axes.set_title(f"{run_id}: {spent.total:,} tokens spent", loc="left")
+            axes.set_title(f"{run_id}: {_words(spent)} tokens spent", loc="left")
             figure.legend(loc="outside lower left", ncols=4, frameon=False)
             text = io.StringIO()
             figure.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()
+
+
+def _words(spent: TokenTotals) -> str:
+    if spent.told is None:
+        return "unknown"
+    return f"at least {spent.told:,}" if spent.unknown_builds else f"{spent.told:,}"

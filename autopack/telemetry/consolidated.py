@@ -148,7 +148,10 @@ def coverage(conn: sa.Connection, where: sa.ColumnElement[bool]) -> dict[Estimat
 
 @dataclass(frozen=True)
 class UsageRow:
-    """What one model, role, category, day or run used in a period. ``cost`` as in TokenTotals."""
+    """What one model, role, category, day or run used in a period.
+
+    ``cost`` is None when a call has no known price; ``cost_known`` is what the others cost.
+    """
 
     key: str
     events: int
@@ -159,15 +162,22 @@ class UsageRow:
     output: int
     unsplit: int
     cost: Decimal | None
+    cost_known: Decimal
+    unpriced_calls: int
 
 
 @dataclass(frozen=True)
 class Usage:
-    """A page of a period's usage, by key; ``total`` is that of the period, not of the page."""
+    """A page of a period's usage, by key; ``total`` is that of the period, not of the page.
+
+    ``simulated_calls`` are in neither, unless they were asked for: calls of recordings and
+    simulations, for which nobody was paid.
+    """
 
     rows: tuple[UsageRow, ...]
     total: UsageRow
     next_cursor: str | None
+    simulated_calls: int = 0
 
 
 def usage(
@@ -178,10 +188,12 @@ def usage(
     until: date | None = None,
     limit: int = DEFAULT_LIMIT,
     after: str | None = None,
+    include_simulated: bool = False,
 ) -> Usage:
     """What was used on the UTC days from ``since`` to ``until``, both included.
 
-    Raises BadInput naming ``by``, ``limit`` or ``after``.
+    Calls of recordings and simulations only with ``include_simulated``. Raises BadInput naming
+    ``by``, ``limit`` or ``after``.
     """
     if by not in get_args(By):
         raise BadInput(f"by is {by!r}", field="by", hint=f"use {', '.join(get_args(By))}")
@@ -196,9 +208,12 @@ def usage(
         period.append(table.c.day >= since)
     if until is not None:
         period.append(table.c.day <= until)
+    of_period = list(period)
+    if not include_simulated:
+        period.append(table.c.simulated.is_(False))
     sums = [sa.func.sum(table.c[name]).label(name) for name in SUMS]
     query = sa.select(key.label("key"), *sums).where(*period).group_by(key).order_by(key)
-    if by == "run" and len(period) > 1:
+    if by == "run" and len(of_period) > 1:
         # Else SQLite reads the sums of every run that ever was, for they lie in the right order.
         query = query.where(key.in_(sa.select(key).where(*period)))
     if after is not None:
@@ -208,9 +223,12 @@ def usage(
         # One more than asked for tells whether there is a next page.
         found = [_usage_row(row) for row in conn.execute(query.limit(limit + 1)).mappings()]
         whole = conn.execute(sa.select(*sums).where(*period)).mappings().one()
+        simulated = conn.scalar(
+            sa.select(sa.func.sum(table.c.events)).where(*of_period, table.c.simulated.is_(True))
+        )
     rows = tuple(found[:limit])
     cursor = _encode(rows[-1].key) if len(found) > limit else None
-    return Usage(rows, _usage_row({"key": "total", **whole}), cursor)
+    return Usage(rows, _usage_row({"key": "total", **whole}), cursor, int(simulated or 0))
 
 
 def _usage_row(row: Any) -> UsageRow:
@@ -225,7 +243,9 @@ def _usage_row(row: Any) -> UsageRow:
         cache_write=figures["cache_write_tokens"],
         output=figures["output_tokens"],
         unsplit=figures["unsplit_tokens"],
-        cost=dollars(figures["cost_picodollars"], figures["unpriced_events"]),
+        cost=None if figures["unpriced_events"] else dollars(figures),
+        cost_known=dollars(figures),
+        unpriced_calls=figures["unpriced_events"],
     )
 
 

@@ -20,9 +20,12 @@ def doctor_events(
     tier: DoctorModel,
     action: str | None,
     earlier: int,
+    simulated: bool = False,
 ) -> list[UsageEvent]:
     """One second-opinion event a call; ``earlier`` counts the attempt's calls before these."""
-    events = builder_events(calls, run_id=run_id, phase_id=phase_id, attempt=attempt)
+    events = builder_events(
+        calls, run_id=run_id, phase_id=phase_id, attempt=attempt, simulated=simulated
+    )
     return [
         replace(
             event,

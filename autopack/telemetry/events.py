@@ -11,11 +11,17 @@ from autopack.telemetry.prices import price_of
 
 
 def builder_events(
-    calls: Iterable[ModelCall], *, run_id: str, phase_id: str, attempt: int
+    calls: Iterable[ModelCall],
+    *,
+    run_id: str,
+    phase_id: str,
+    attempt: int,
+    simulated: bool = False,
 ) -> list[UsageEvent]:
     """One event a call, keyed so that reading the same spool again adds nothing.
 
     A response id that repeats is told apart by its ordinal, a call without one by its number.
+    ``simulated`` marks calls for which nobody was paid; their cost is what they would have been.
     """
     seen: Counter[str | None] = Counter()
     events: list[UsageEvent] = []
@@ -45,6 +51,9 @@ def builder_events(
                 cost=price.cost if price else None,
                 price_version=price.version if price else None,
                 response_id=call.response_id,
+                cache_write_1h_tokens=call.cache_write_1h,
+                exactness=call.exactness.value,
+                simulated=simulated,
             )
         )
     return events

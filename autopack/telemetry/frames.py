@@ -34,25 +34,41 @@ _DTYPES: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
 
 
 def usage_frame(
-    source: Source, *, by: By, since: date | None = None, until: date | None = None
+    source: Source,
+    *,
+    by: By,
+    since: date | None = None,
+    until: date | None = None,
+    include_simulated: bool = False,
 ) -> pd.DataFrame:
     """One row a model, role, category, day or run: ``events`` and tokens Int64, ``cost`` in US
-    dollars Float64, NA where a price is unknown. Days are datetime64."""
+    dollars Float64, NA where a price is unknown. Days are datetime64. Calls of recordings and
+    simulations only with ``include_simulated``."""
     import pandas as pd
 
     rows: list[UsageRow] = []
     cursor: str | None = None
     with reading(source) as conn:
         while True:
-            page = usage(conn, by=by, since=since, until=until, limit=MAX_LIMIT, after=cursor)
+            page = usage(
+                conn,
+                by=by,
+                since=since,
+                until=until,
+                limit=MAX_LIMIT,
+                after=cursor,
+                include_simulated=include_simulated,
+            )
             rows += page.rows
             cursor = page.next_cursor
             if cursor is None:
                 break
     columns = list(UsageRow.__dataclass_fields__)
     frame = pd.DataFrame([asdict(row) for row in rows], columns=columns)
-    types = dict.fromkeys(columns, "Int64") | {"key": "string", "cost": "Float64"}
-    frame["cost"] = frame["cost"].map(float, na_action="ignore")
+    money = ("cost", "cost_known")
+    types = dict.fromkeys(columns, "Int64") | {"key": "string"} | dict.fromkeys(money, "Float64")
+    for name in money:
+        frame[name] = frame[name].map(float, na_action="ignore")
     frame = frame.astype(types).rename(columns={"key": by})
     if by == "day":
         frame["day"] = pd.to_datetime(frame["day"])
@@ -75,7 +91,8 @@ def consolidated_frame(source: Source, run_ids: Sequence[str]) -> pd.DataFrame:
             rows.append(
                 {
                     "run_id": run_id,
-                    "spent_total": spent.total,
+                    "spent_total": spent.told,
+                    "unknown_builds": spent.unknown_builds,
                     **{f"category_{name}": n for name, n in spent.by_category.items()},
                     **{f"role_{name}": n for name, n in spent.by_role.items()},
                     "artifact_tokens_avoided_modelled": None,

@@ -21,7 +21,9 @@ Row = Mapping[str, Any]
 Values = dict[str, Any]
 
 EARLIER_NAMES = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
-FIELDS = tuple(one.name for one in fields(UsageEvent))
+# What came later is no part of what a row without a key is told by.
+_LATER = ("cache_write_1h_tokens", "exactness", "simulated")
+FIELDS = tuple(one.name for one in fields(UsageEvent) if one.name not in _LATER)
 
 _SPLIT = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
 _SIZE = 64  # of a key or an id in the ledger

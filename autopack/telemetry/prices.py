@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from autopack.builders.protocol import ModelCall
@@ -20,6 +21,7 @@ class Price:
     version: str
 
 
+@lru_cache(maxsize=8192)
 def price_of(call: ModelCall) -> Price | None:
     """The price of ``call``; None when its model is unknown, its split, or the tier it is in.
 

@@ -14,6 +14,8 @@ from autopack.store.tables import runs
 from autopack.store.telemetry_tables import consolidated_token_views as table
 from autopack.telemetry.consolidated import Consolidated, consolidated_tokens
 
+_SPENT = ("total", "input", "cache_read", "cache_write", "output", "unsplit")
+
 
 def is_on(db: Database, run_id: str) -> bool:
     """Whether the run keeps its consolidated view."""
@@ -59,13 +61,12 @@ def _store(conn: sa.Connection, run_id: str) -> Consolidated:
 def _values(view: Consolidated) -> dict[str, Any]:
     spent, claimed, coverage = view.spent, view.claimed, view.coverage
     cost: Decimal | None = spent.cost
+    unknown = spent.nothing_known
     return {
-        "spent_total": spent.total,
-        "spent_input": spent.input,
-        "spent_cache_read": spent.cache_read,
-        "spent_cache_write": spent.cache_write,
-        "spent_output": spent.output,
-        "spent_unsplit": spent.unsplit,
+        **{f"spent_{name}": None if unknown else getattr(spent, name) for name in _SPENT},
+        "unknown_builds": spent.unknown_builds,
+        "unpriced_calls": spent.unpriced_calls,
+        "cost_known": spent.cost_known,
         "by_category": dict(spent.by_category),
         "by_role": dict(spent.by_role),
         "events": spent.events,

@@ -91,6 +91,7 @@ async def run_checks(
                 timeout=left,
                 spool=output,
                 writable=(workspace, own),
+                apart=True,
             )
             if done.status == 0 and not done.timed_out:
                 continue

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import psutil
@@ -82,18 +83,63 @@ def _namespace(pid: int) -> str | None:
         return None
 
 
+def is_of_attempt(process: psutil.Process) -> bool:
+    """Whether an agent or a check is what carries the mark, or was left without one."""
+    try:
+        environ = process.environ()
+    except (psutil.Error, OSError):
+        return False
+    return ATTEMPT in environ or RUN not in environ
+
+
+def orphans_in(folder: Path) -> list[psutil.Process]:
+    """Processes without parent or terminal whose working folder lies in ``folder``.
+
+    What empties its environment and leaves its parents has no mark to be found by. A shell or an
+    editor that a person has there has a terminal, or a parent.
+    """
+    spared, found = _spared(), list[psutil.Process]()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid in spared or process.terminal():
+                continue
+            if Path(process.cwd()).is_relative_to(folder) and _is_orphan(process):
+                found.append(process)
+    return found
+
+
+def _is_orphan(process: psutil.Process) -> bool:
+    parent = process.parent()
+    # A session's own init takes in what the machine's would.
+    return parent is None or parent.pid == 1 or parent.name() in ("systemd", "init", "launchd")
+
+
 def end(processes: Iterable[psutil.Process], *, grace: float = 5.0) -> None:
-    """End ``processes`` and all their descendants: TERM, up to ``grace`` seconds, then KILL."""
-    doomed = _with_descendants(processes)
-    for process in doomed:
-        _signal(process, force=False)
-    remaining = _wait_gone(doomed, grace)
-    if remaining:
-        # What a dying shell started meanwhile hangs below the ones that remain.
-        remaining = _with_descendants(remaining)
+    """End ``processes`` and all their descendants: TERM, up to ``grace`` seconds, then KILL.
+
+    Without ``grace`` they are stopped as a whole and killed: an agent whose tool ends before it
+    would ask its model what to do now, and be paid for it.
+    """
+    remaining = _with_descendants(processes)
+    if grace > 0:
         for process in remaining:
-            _signal(process, force=True)
+            _signal(process, psutil.Process.terminate)
+        remaining = _wait_gone(remaining, grace)
+    if remaining:
+        remaining = _stopped(remaining)
+        for process in remaining:
+            _signal(process, psutil.Process.kill)
         _wait_gone(remaining, 2.0)
+
+
+def _stopped(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """``processes`` and all that hangs below them, stopped, so that nothing more is started."""
+    stopped: dict[psutil.Process, None] = {}
+    while new := [one for one in _with_descendants([*processes, *stopped]) if one not in stopped]:
+        for process in new:
+            _signal(process, psutil.Process.suspend)
+        stopped |= dict.fromkeys(new)
+    return list(stopped)
 
 
 def _spared() -> set[int]:
@@ -139,14 +185,10 @@ def _with_descendants(processes: Iterable[psutil.Process]) -> list[psutil.Proces
     return list(found)
 
 
-def _signal(process: psutil.Process, *, force: bool) -> None:
-    try:
-        if force:
-            process.kill()
-        else:
-            process.terminate()
-    except psutil.Error:
-        return  # gone already, or not ours to end: the others are ended all the same
+def _signal(process: psutil.Process, send: Callable[[psutil.Process], None]) -> None:
+    # Gone, or of another user: the others are ended all the same.
+    with contextlib.suppress(psutil.Error, OSError):
+        send(process)
 
 
 def _wait_gone(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 MAX_OUTPUT = 16 * 1024 * 1024
 MAX_FILES = 100_000
+MAX_BYTES = 10 * 1024**3
 
 # A program that writes as fast as it can fills about 40 MiB between two looks.
 _LOOK_SECONDS = 0.025
@@ -26,14 +27,27 @@ class Limit(StrEnum):
     OUTPUT = "output"
     SILENCE = "silence"
     FILES = "files"
+    BYTES = "bytes"
 
 
 @dataclass(frozen=True)
 class FileLimit:
-    """How many files, links and folders a program may add below ``folders``."""
+    """How many files, links and folders a program may add below ``folders``, and of what size.
+
+    ``most_bytes`` counts what the files say that they hold, for that is what git would read.
+    """
 
     folders: tuple[Path, ...]
     most: int = MAX_FILES
+    most_bytes: int = MAX_BYTES
+
+
+@dataclass(frozen=True)
+class Held:
+    """How many files, links and folders some folders hold, and bytes by what the files say."""
+
+    files: int = 0
+    bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,11 @@ class Limits:
     silence: float | None = None
     files: FileLimit | None = None
 
+    @property
+    def bytes(self) -> int:
+        """How large a single file may become."""
+        return MAX_BYTES if self.files is None else self.files.most_bytes
+
     def told(self, limit: Limit, seconds: float) -> str:
         """What a program did that was ended for ``limit`` after ``seconds``, for people."""
         match limit:
@@ -59,6 +78,8 @@ class Limits:
                 return f"was silent for {self.silence:g} s"
             case Limit.FILES:
                 return f"left more than {self.files.most if self.files else 0:,} files"
+            case Limit.BYTES:
+                return f"left files of more than {self.bytes:,} bytes"
 
 
 async def watch(
@@ -66,16 +87,16 @@ async def watch(
     written: Callable[[], int],
     limits: Limits,
     *,
-    files_before: int = 0,
+    before: Held | None = None,
 ) -> Limit | None:
     """Wait until a program ``ends`` by itself (None) or comes to one of its ``limits``.
 
-    ``written`` says how many bytes it has printed, ``files_before`` how many files there were.
+    ``written`` says how many bytes it has printed, ``before`` what there was already.
     """
     clock = asyncio.get_running_loop().time
     began = spoke = clock()
     printed = 0
-    crowded = asyncio.ensure_future(_until_crowded(limits.files, files_before))
+    crowded = asyncio.ensure_future(_until_crowded(limits.files, before or Held()))
     try:
         while True:
             pause = _LOOK_SECONDS
@@ -85,12 +106,11 @@ async def watch(
             if ends.done():
                 return None
             if crowded.done():
-                crowded.result()
-                return Limit.FILES
-            now, before, printed = clock(), printed, written()
+                return crowded.result()
+            now, earlier, printed = clock(), printed, written()
             if printed > limits.output:
                 return Limit.OUTPUT
-            spoke = now if printed != before else spoke
+            spoke = now if printed != earlier else spoke
             if limits.seconds is not None and now >= began + limits.seconds:
                 return Limit.TIME
             if limits.silence is not None and now >= spoke + limits.silence:
@@ -99,36 +119,42 @@ async def watch(
         crowded.cancel()
 
 
-async def has_crowded(limit: FileLimit, before: int) -> bool:
-    """Whether there are more files than ``limit`` allows beyond the ``before`` of the start."""
-    most = before + limit.most
-    return await asyncio.to_thread(count_files, limit.folders, most) > most
+async def crowded_by(limit: FileLimit, before: Held) -> Limit | None:
+    """Which limit a program came to that added to what there was ``before``, if any."""
+    most = Held(before.files + limit.most, before.bytes + limit.most_bytes)
+    held = await asyncio.to_thread(measure, limit.folders, most)
+    if held.files > most.files:
+        return Limit.FILES
+    return Limit.BYTES if held.bytes > most.bytes else None
 
 
-def count_files(folders: Iterable[Path], most: int | None = None) -> int:
-    """Everything below ``folders``, links not followed; the count stops beyond ``most``."""
-    found, left = 0, [os.fspath(folder) for folder in folders]
-    while left and (most is None or found <= most):
+def measure(folders: Iterable[Path], most: Held | None = None) -> Held:
+    """Everything below ``folders``, links not followed; it is given up beyond ``most``."""
+    files, size, left = 0, 0, [os.fspath(folder) for folder in folders]
+    while left and (most is None or (files <= most.files and size <= most.bytes)):
         try:
             with os.scandir(left.pop()) as entries:
                 for entry in entries:
-                    found += 1
+                    files += 1
                     if entry.is_dir(follow_symlinks=False):
                         left.append(entry.path)
+                    elif entry.is_file(follow_symlinks=False):
+                        size += entry.stat(follow_symlinks=False).st_size
         except OSError:
             # Gone meanwhile, or closed to us: its own entry was counted.
             continue
-    return found
+    return Held(files, size)
 
 
-async def _until_crowded(limit: FileLimit | None, before: int) -> None:
+async def _until_crowded(limit: FileLimit | None, before: Held) -> Limit:
     if limit is None:
         await asyncio.Event().wait()
-        return
+        raise AssertionError("unreachable")
     clock, pause = asyncio.get_running_loop().time, _COUNT_SECONDS
     while True:
         await asyncio.sleep(pause)
         began = clock()
-        if await has_crowded(limit, before):
-            return
+        reached = await crowded_by(limit, before)
+        if reached is not None:
+            return reached
         pause = max(_COUNT_SECONDS, _COUNT_SHARE * (clock() - began))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import secrets
+import sys
 import tempfile
 import threading
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
@@ -18,10 +19,11 @@ from autopack.workspace import leftovers
 from autopack.workspace.limits import (
     MAX_OUTPUT,
     FileLimit,
+    Held,
     Limit,
     Limits,
-    count_files,
-    has_crowded,
+    crowded_by,
+    measure,
     watch,
 )
 from autopack.workspace.log import Log, head_and_tail, tail
@@ -31,6 +33,7 @@ from autopack.workspace.scratch import Scratch
 __all__ = ["MAX_OUTPUT", "Exit", "Supervisor", "head_and_tail", "tail"]
 
 TAIL_BYTES = 8192
+_REAPER = Path(__file__).with_name("reaper.py")
 MISSING_PROGRAM = 127
 UNUSABLE_PROGRAM = 126
 
@@ -73,6 +76,7 @@ class Supervisor:
         self._scratch = scratch or Scratch()
         self._lock = threading.Lock()
         self._running: dict[str, int | None] = {}
+        self._spending: set[str] = set()
         self._sweeps = 0
 
     @property
@@ -95,6 +99,8 @@ class Supervisor:
         files: FileLimit | None = None,
         input: str | bytes | None = None,  # noqa: A002 - the name subprocess gives it
         confined: bool = True,
+        spends: bool = False,
+        apart: bool = False,
     ) -> Exit:
         """Run ``argv`` until it ends or comes to a limit.
 
@@ -106,6 +112,10 @@ class Supervisor:
         it may change what is ``writable``, folders that exist, and nothing else; ``readable`` is
         what it may read besides.
 
+        A program that ``spends`` is an agent: it is stopped with all its descendants and killed,
+        for in the time to end by itself it would ask its model once more. One that is kept
+        ``apart`` cannot read the environment of other programs, where the system can see to that.
+
         Whatever ends the call, cancellation included, every descendant
         is ended before it returns, and what they left in their temporary folder is gone.
         """
@@ -113,22 +123,27 @@ class Supervisor:
         started = clock()
         mark = secrets.token_hex(8)
         limits = Limits(timeout, max_output, silence, files)
-        before = 0 if files is None else await asyncio.to_thread(count_files, files.folders)
+        before = Held() if files is None else await asyncio.to_thread(measure, files.folders)
         folder = None
         with contextlib.ExitStack() as stack:
             output = spool if isinstance(spool, Log) else stack.enter_context(Log(spool))
             begun = output.size()
             with self._lock:
                 sweeps, self._running[mark] = self._sweeps, None
+                if spends:
+                    self._spending.add(mark)
             try:
                 try:
-                    words = argv
-                    if self._sandbox is not None and confined:
+                    words, is_confined = argv, self.confines and confined
+                    if self._sandbox is not None and is_confined:
                         words = self._sandbox.command(
                             argv, cwd=cwd, env=env, writable=writable, readable=readable
                         )
                     else:
                         folder = self._scratch.make(env)
+                    grace = 0.0 if spends else self._grace
+                    # What is confined sees no other program at all.
+                    words = _reaped(words, grace, limits, apart=apart and not is_confined)
                     marked = {**env, **Scratch.variables(folder), leftovers.CHILD: mark}
                     process = await _start(words, cwd, marked, output, input)
                 except (OSError, ValueError) as error:
@@ -150,13 +165,14 @@ class Supervisor:
                 finally:
                     with self._lock:
                         del self._running[mark]
+                        self._spending.discard(mark)
             ended = await _status(process)
             status = ended if limit is None else None
             truncated = output.cut(begun, max_output) or limit is Limit.OUTPUT
             if limit is None and truncated:
                 limit = Limit.OUTPUT
-            elif limit is None and files is not None and await has_crowded(files, before):
-                limit = Limit.FILES
+            elif limit is None and files is not None:
+                limit = await crowded_by(files, before)
             seconds = clock() - started
             return Exit(
                 status=status,
@@ -184,15 +200,38 @@ class Supervisor:
     def _end(self, *marks: str) -> None:
         """End what carries the marks, and what still hangs below it with another environment."""
         with self._lock:
+            spending = {mark for mark in marks if mark in self._spending}
+        # Agents first, and at once: they spend while the others take their time.
+        for some, grace in ((spending, 0.0), (set(marks) - spending, self._grace)):
+            doomed = self._found(some)
+            if doomed:
+                leftovers.end(doomed, grace=grace)
+                # A child started between the look and the signal carries the mark too.
+                leftovers.end(_carrying(some), grace=0.0)
+
+    def _found(self, marks: Iterable[str]) -> list[psutil.Process]:
+        with self._lock:
             pids = [pid for mark in marks if (pid := self._running.get(mark)) is not None]
-        doomed = _carrying(marks)
-        for pid in set(pids).difference(process.pid for process in doomed):
+        found = _carrying(marks)
+        for pid in set(pids).difference(process.pid for process in found):
             with contextlib.suppress(psutil.NoSuchProcess):
-                doomed.append(psutil.Process(pid))
-        if doomed:
-            leftovers.end(doomed, grace=self._grace)
-            # A child started between the look and the signal carries the mark too.
-            leftovers.end(_carrying(marks), grace=0.0)
+                found.append(psutil.Process(pid))
+        return found
+
+
+def _reaped(argv: Sequence[str], grace: float, limits: Limits, *, apart: bool) -> Sequence[str]:
+    """``argv`` as the child of a program that loses none of its descendants, on Linux."""
+    if not sys.platform.startswith("linux") or not argv or any("\0" in word for word in argv):
+        return argv
+    return [
+        sys.executable,
+        "-ISB",
+        str(_REAPER),
+        str(grace),
+        str(limits.bytes),
+        str(int(apart)),
+        *argv,
+    ]
 
 
 def _carrying(marks: Iterable[str]) -> list[psutil.Process]:
@@ -242,7 +281,7 @@ async def _watch(
     output: Log,
     begun: int,
     limits: Limits,
-    files_before: int,
+    before: Held,
 ) -> Limit | None:
     waiter = asyncio.ensure_future(process.wait())
 
@@ -250,7 +289,7 @@ async def _watch(
         return output.size() - begun
 
     try:
-        return await watch(waiter, written, limits, files_before=files_before)
+        return await watch(waiter, written, limits, before=before)
     finally:
         waiter.cancel()
 

@@ -13,6 +13,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from autopack.errors import AutopackError, PlanError
+from autopack.execution.board import tokens_text
 
 AsJson = Annotated[
     bool, Parameter(name="--json", negative="", help="Print one JSON object instead.")
@@ -89,6 +90,31 @@ def print_uncut(table: Table) -> None:
     Console(highlight=False, soft_wrap=True, width=max(out.width, needed)).print(table)
 
 
+def figure_text(figure: float | None, pattern: str = "{:,}") -> str:
+    """A figure, or that it is unknown."""
+    return "unknown" if figure is None else pattern.format(figure)
+
+
+def cost_text(view: dict[str, Any]) -> str:
+    """The money of a view: all of it, or what is known and how much is not."""
+    cost, known = view["cost"], view["cost_known"]
+    text = "cost unknown"
+    if cost is not None:
+        text = f"${cost:,.4f}"
+    elif known is not None:
+        text = f"cost unknown, ${known:,.4f} of it known"
+    if view["unpriced_calls"]:
+        text += f" ({view['unpriced_calls']} calls of models without a known price)"
+    if view["simulated_calls"]:
+        text += " (simulated: nothing was paid)"
+    return text
+
+
+def unknown_text(builds: int) -> str:
+    """That builds told less than all they used."""
+    return f"{builds} {'build' if builds == 1 else 'builds'} told less than all of what they used"
+
+
 def phase_table(run: dict[str, Any]) -> Table:
     """The phases of a run (the JSON of `show`)."""
     table = plain_table(
@@ -100,7 +126,7 @@ def phase_table(run: dict[str, Any]) -> Table:
             phase["tier"],
             state_text(phase["state"]),
             str(phase["attempts"]),
-            f"{phase['tokens']:,}",
+            tokens_text(phase["tokens"], phase["unknown_builds"]),
             (phase["commit"] or "")[:12],
         )
     return table
@@ -117,13 +143,14 @@ def print_run(run: dict[str, Any]) -> None:
     out.print()
     out.print(phase_table(run))
     out.print()
-    tokens, cost = run["tokens"], run["cost"]
-    price = "price unknown" if cost is None else f"${cost:,.4f}"
-    out.print(
-        f"tokens  {tokens['total']:,} of {run['budget']['limits']['tokens']:,}"
-        f"  (input {tokens['input']:,}, cache read {tokens['cache_read']:,}, "
-        f"cache write {tokens['cache_write']:,}, output {tokens['output']:,})  {price}"
-    )
+    tokens = run["tokens"]
+    cap = run["budget"]["limits"]["tokens"]
+    parts = ("input", "cache_read", "cache_write", "output")
+    split = ", ".join(f"{name.replace('_', ' ')} {figure_text(tokens[name])}" for name in parts)
+    total = tokens_text(tokens["total"], tokens["unknown_builds"])
+    out.print(f"tokens  {total} of {cap:,}  ({split})  {cost_text(run)}")
+    if tokens["unknown_builds"]:
+        out.print(f"        {unknown_text(tokens['unknown_builds'])}")
     print_budget(run["budget"]["tree"])
     out.print(f"run     {run['run_id']}")
     where = run["branch"] if run["head_commit"] else "nothing completed yet"
@@ -164,7 +191,7 @@ def print_budget(tree: list[dict[str, Any]]) -> None:
                 continue
             table.add_row(
                 f"{node['level']} {node['name']}, {resource}",
-                pattern.format(node["spent"][resource]),
+                figure_text(node["spent"][resource], pattern),
                 pattern.format(held),
                 "" if limit is None else pattern.format(limit),
             )

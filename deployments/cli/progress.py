@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from autopack.execution.board import tokens_text
 from autopack.execution.session import waits_for
 from autopack.execution.view import run_view
 from autopack.store.engine import Database
@@ -71,15 +72,16 @@ class Progress(_Display):
                 self._said[phase["phase_id"]] = now
                 self.say(
                     f"{phase['phase_id']}  {phase['state']}  "
-                    f"attempts {phase['attempts']}  tokens {phase['tokens']:,}"
+                    f"attempts {phase['attempts']}  tokens "
+                    f"{tokens_text(phase['tokens'], phase['unknown_builds'])}"
                 )
         waiting = waits_for(self._run_id)
         if waiting != self._waits_for:
             self._waits_for = waiting
             self.say(f"waits for {waiting}" if waiting else "goes on")
-        line = (
-            f"{run['run_id']}  {run['state']}  {self.elapsed()}  {run['tokens']['total']:,} tokens"
-        ) + (f"  waits for {waiting}" if waiting else "")
+        tokens = tokens_text(run["tokens"]["total"], run["tokens"]["unknown_builds"])
+        line = f"{run['run_id']}  {run['state']}  {self.elapsed()}  {tokens} tokens"
+        line += f"  waits for {waiting}" if waiting else ""
         return Group(Text(line), phase_table(run))
 
 
@@ -98,7 +100,10 @@ class ManyProgress(_Display):
     def picture(self) -> RenderableType:
         table = plain_table("run", "state", "phases", "tokens", right=("phases", "tokens"))
         for line in run_lines(self._db, self._run_ids()):
-            phases, tokens = f"{line.completed}/{line.phases}", f"{line.tokens:,}"
+            phases, tokens = (
+                f"{line.completed}/{line.phases}",
+                tokens_text(line.tokens, line.unknown_builds),
+            )
             if self._said.get(line.run_id, "RUN_CREATED") != line.state:
                 self._said[line.run_id] = line.state
                 self.say(f"{line.run_id}  {line.state}  phases {phases}  tokens {tokens}")

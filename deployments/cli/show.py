@@ -18,12 +18,15 @@ from deployments.cli.output import (
     After,
     AsJson,
     Limit,
+    cost_text,
+    figure_text,
     found_by_judging,
     out,
     plain_table,
     print_json,
     print_run,
     state_text,
+    unknown_text,
 )
 
 RunIdArgument = Annotated[str, Parameter(help="The run, as `autopack runs` lists it.")]
@@ -89,18 +92,19 @@ def tokens(
     spent = view["spent"]
     table = plain_table("tokens", "", right=("",))
     for name in ("total", "input", "cache_read", "cache_write", "output", "unsplit"):
-        table.add_row(name.replace("_", " "), f"{spent[name]:,}")
+        table.add_row(name.replace("_", " "), figure_text(spent[name]))
     for part in ("by_category", "by_role"):
         for name, count in spent[part].items():
-            table.add_row(f"{part.replace('_', ' ')}: {name}", f"{count:,}")
+            table.add_row(f"{part.replace('_', ' ')}: {name}", figure_text(count))
     if view["claimed"] is not None:
         for name, figure in view["claimed"].items():
             table.add_row(name.replace("_", " "), "none" if figure is None else f"{figure:,}")
     out.print(table)
     if view["claimed"] is None:
         out.print("no claimed figures: consolidated_metrics was off")
-    cost = view["cost"]
-    out.print("cost unknown" if cost is None else f"cost ${cost:,.4f}")
-    if view["unreconciled_calls"]:
-        out.print(f"{view['unreconciled_calls']} builds were cut off and are not counted yet")
+    out.print(f"cost  {cost_text(view)}")
+    if spent["unknown_builds"]:
+        out.print(unknown_text(spent["unknown_builds"]))
+    elif view["unreconciled_calls"]:
+        out.print(f"{view['unreconciled_calls']} calls are under way, or were never recorded")
     return 0

@@ -20,6 +20,8 @@ from autopack.telemetry.period import parse_moment
 from deployments.cli.output import After, AsJson, Limit, out, plain_table, print_json, print_uncut
 
 _FIGURES = ("events", "total", "input", "cache_read", "cache_write", "output", "unsplit", "cost")
+_MONEY = ("cost", "cost_known")
+_ALL = (*_FIGURES, "cost_known", "unpriced_calls")
 
 app = App(name="usage", help="Show what a period used.", help_format="plaintext")
 app.command(
@@ -39,6 +41,10 @@ def usage(
     until: Annotated[str | None, Parameter(help="Up to this UTC day, included.")] = None,
     limit: Limit = 1000,
     after: After = None,
+    include_simulated: Annotated[
+        bool,
+        Parameter(negative="", help="Count calls of recordings and simulations, too."),
+    ] = False,
     as_csv: Annotated[
         bool, Parameter(name="--csv", negative="", help="Print comma-separated values instead.")
     ] = False,
@@ -51,7 +57,15 @@ def usage(
     first = None if since is None else parse_moment(since, now, "--since").date()
     last = None if until is None else parse_moment(until, now, "--until").date()
     db = Database.open(Settings.from_environment().database_url)
-    page = usage_of_period(db, by=by, since=first, until=last, limit=limit, after=after)
+    page = usage_of_period(
+        db,
+        by=by,
+        since=first,
+        until=last,
+        limit=limit,
+        after=after,
+        include_simulated=include_simulated,
+    )
     rows = [{by: row.key, **_figures(row)} for row in page.rows]
     if as_json:
         print_json(
@@ -61,21 +75,26 @@ def usage(
                 "until": None if last is None else last.isoformat(),
                 "rows": rows,
                 "total": _figures(page.total),
+                "simulated_calls": page.simulated_calls,
+                "simulated_included": include_simulated,
                 "next_cursor": page.next_cursor,
             }
         )
     elif as_csv:
-        writer = csv.DictWriter(sys.stdout, [by, *_FIGURES], lineterminator="\n")
+        writer = csv.DictWriter(sys.stdout, [by, *_ALL], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     else:
         _print(by, rows, _figures(page.total), page.next_cursor)
+        if page.simulated_calls:
+            counted = "are counted" if include_simulated else "are left out: --include-simulated"
+            out.print(f"{page.simulated_calls} calls of recordings and simulations {counted}")
     return 0
 
 
 def _figures(row: UsageRow) -> dict[str, Any]:
     values = asdict(row)
-    return {name: money(row.cost) if name == "cost" else values[name] for name in _FIGURES}
+    return {name: money(values[name]) if name in _MONEY else values[name] for name in _ALL}
 
 
 def _print(by: str, rows: list[dict[str, Any]], total: dict[str, Any], cursor: str | None) -> None:

@@ -34,7 +34,7 @@ RUN = {
     "percent_complete",
     "phases",
 }
-SPLIT = {"total", "input", "cache_read", "cache_write", "output", "unsplit"}
+SPLIT = {"total", "input", "cache_read", "cache_write", "output", "unsplit", "unknown_builds"}
 PHASE = {"phase_id", "tier", "state", "attempts", "commit", "tokens", "failure", "decisions"}
 TOKENS = {
     "run_id",
@@ -90,6 +90,7 @@ def test_tokens_mean_one_thing(run: Any) -> None:
         "cache_write": 30,
         "output": 120,
         "unsplit": 7,
+        "unknown_builds": 0,
     }
     assert tokens["total"] == sum(count for name, count in tokens.items() if name != "total")
     assert [phase["tokens"] for phase in run["phases"]] == [1100, 7]
@@ -97,8 +98,10 @@ def test_tokens_mean_one_thing(run: Any) -> None:
 
 
 def test_what_is_unknown_is_null(run: Any) -> None:
-    # One of the calls has a total alone, and so no price.
+    # One of the calls has a total alone, and so no price; the other is known all the same.
     assert run["cost"] is None
+    assert run["cost_known"] > 0
+    assert run["unpriced_calls"] == 1
     assert run["flow_run_id"] is None
 
 

@@ -5,7 +5,7 @@ read line by line in constant memory, skip what is not theirs (other output, a l
 kill) and never raise on content.
 """
 
-from autopack.builders.usage.formats import FORMATS, parse
+from autopack.builders.usage.formats import FORMATS, TOLD_AT_THE_END, parse
 from autopack.builders.usage.reading import Sums, Usage, UsageParser
 
-__all__ = ["FORMATS", "Sums", "Usage", "UsageParser", "parse"]
+__all__ = ["FORMATS", "TOLD_AT_THE_END", "Sums", "Usage", "UsageParser", "parse"]

@@ -24,6 +24,9 @@ FORMATS: Mapping[str, Callable[[str, str], UsageParser]] = MappingProxyType(
     }
 )
 
+TOLD_AT_THE_END = frozenset({"codex"})
+"""Formats whose standard output says nothing of tokens before the program ends."""
+
 
 def parse(
     format: str,  # noqa: A002 - what users type

@@ -26,6 +26,7 @@ WORKS = Standing(
     silent_since=None,
     interrupted=False,
     tokens=9878,
+    unknown_builds=0,
     cost=Decimal("0.0454"),
 )
 TO_COME = replace(

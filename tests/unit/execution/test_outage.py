@@ -11,7 +11,14 @@ import pytest
 from support.projects import make_project
 from support.runs import carry_out
 
-from autopack.builders.protocol import BuildRequest, BuildResult, BuildStatus, EndedBy, ModelCall
+from autopack.builders.protocol import (
+    BuildRequest,
+    BuildResult,
+    BuildStatus,
+    EndedBy,
+    ModelCall,
+    Spend,
+)
 from autopack.clock import ManualClock
 from autopack.execution import attempt as steps
 from autopack.execution.session import RunSession
@@ -55,6 +62,12 @@ class Agent:
 
     def calls(self, spool: Path) -> Sequence[ModelCall]:
         return ()
+
+    def tells_in(self, spool: Path) -> Sequence[Path]:
+        return ()
+
+    def spend(self, spool: Path) -> Spend:
+        return Spend()
 
     async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
         self.asked_at.append(self.clock.monotonic())

@@ -276,8 +276,13 @@ def test_what_is_irrelevant_warns_at_most(changes: dict[str, Any], warning: str 
     assert bool(found.warnings) == bool(warning)
 
 
-def test_calls_of_unknown_size_warn() -> None:
-    assert "2 calls" in judge(unreconciled=2).warnings[0]
+# builds or calls that told less than all, and what is known of the run
+@pytest.mark.parametrize(("unreconciled", "tokens"), [(2, 500), (1, None), (0, None)])
+def test_a_pair_with_unknown_tokens_is_void(unreconciled: int, tokens: int | None) -> None:
+    found = judge(unreconciled=unreconciled, tokens=tokens)
+
+    assert not found.is_valid
+    assert found.void.startswith("unknown tokens of ")
 
 
 def test_every_field_of_a_fingerprint_has_chosen() -> None:

@@ -72,8 +72,8 @@ def plans_of(database: Database) -> Callable[[Callable[[sa.Connection], object]]
 def known_run(database: Database) -> None:
     columns = "run_id, phase_id, day, role, category, events, total_tokens, input_tokens, "
     columns += "cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, "
-    columns += "unsplit_tokens, cost_picodollars, unpriced_events"
-    values = "'r', 'one', '2026-01-01', 'builder', 'base'" + ", 0" * 10
+    columns += "unsplit_tokens, cost_microdollars, cost_picodollars, unpriced_events, simulated"
+    values = "'r', 'one', '2026-01-01', 'builder', 'base'" + ", 0" * 11 + ", false"
     database.transact(
         lambda conn: (
             conn.exec_driver_sql(f"INSERT INTO usage_by_run ({columns}) VALUES ({values})"),

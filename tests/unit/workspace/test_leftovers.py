@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from autopack.workspace import end, find
+from autopack.workspace.leftovers import orphans_in
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX processes")
 
@@ -73,3 +74,36 @@ def test_ending_what_is_gone_is_no_error():
     process = psutil.Process(gone.pid)
     gone.wait()
     end([process])
+
+
+def test_one_that_may_not_be_signalled_does_not_save_the_others(monkeypatch):
+    first, second = start("left-6", "sleep 60"), start("left-6", "sleep 60")
+
+    def refuse(process: psutil.Process) -> None:
+        if process.pid == first.pid:
+            raise psutil.AccessDenied(process.pid)
+        os.kill(process.pid, 9)
+
+    monkeypatch.setattr(psutil.Process, "kill", refuse)
+    end([psutil.Process(first.pid), psutil.Process(second.pid)], grace=0.0)
+    assert second.wait(5) == -9
+    first.kill()
+    first.wait()
+
+
+def test_an_orphan_without_marks_is_known_by_the_folder_it_works_in(tmp_path):
+    (tmp_path / "run" / "work").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    script = "(exec env -i setsid sleep 63) & echo $!"
+    pids = {}
+    for folder in ("run/work", "other"):
+        done = subprocess.run(
+            ["sh", "-c", script], cwd=tmp_path / folder, capture_output=False,
+            stdout=(tmp_path / "pid").open("wb"), stdin=subprocess.DEVNULL, check=True,
+        )  # fmt: skip
+        assert done.returncode == 0
+        pids[folder] = int((tmp_path / "pid").read_text())
+    found = [process.pid for process in orphans_in(tmp_path / "run")]
+    for pid in pids.values():
+        os.kill(pid, 9)
+    assert found == [pids["run/work"]]

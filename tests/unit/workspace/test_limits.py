@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from autopack.workspace.limits import FileLimit, Limit, count_files
+from autopack.workspace.limits import FileLimit, Held, Limit, measure
 from autopack.workspace.process import Exit, Supervisor
 
 Run = Callable[..., Coroutine[Any, Any, Exit]]
@@ -90,6 +90,6 @@ def test_the_count_follows_no_link_and_ends_beyond_its_most(tmp_path: Path) -> N
     (root / "a" / "b").mkdir(parents=True)
     (root / "a" / "b" / "file").touch()
     (root / "loop").symlink_to(root)
-    assert count_files([root]) == 4
-    assert count_files([root, root / "missing"]) == 4
-    assert count_files([root], most=1) in (2, 3)
+    assert measure([root]).files == 4
+    assert measure([root, root / "missing"]).files == 4
+    assert measure([root], Held(1, 1000)).files in (2, 3)

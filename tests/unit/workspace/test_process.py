@@ -1,8 +1,11 @@
 """Supervised programs: output on disk, limits kept, nothing left running."""
 
 import asyncio
+import ctypes
 import os
+import shlex
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -13,6 +16,7 @@ import pytest
 
 from autopack.ids import process_mark
 from autopack.workspace import Supervisor, find, head_and_tail, marker_env, tail
+from autopack.workspace.limits import FileLimit, Limit
 
 PYTHON = sys.executable
 # A grandchild in its own session that ignores TERM and is nobody's child soon.
@@ -251,3 +255,123 @@ def test_a_tail_begins_with_a_whole_character(tmp_path):
     assert tail(tmp_path / "f", 5) == "ää"
     assert head_and_tail(tmp_path / "f", 4, head=1).endswith("\nä")
     assert tail(tmp_path / "nowhere", 5) == ""
+
+
+# Like daemon(3), and further: no environment, session, folder or open file of its parents.
+HIDING = """
+import os, signal, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.chdir("/")
+        void = os.open("/dev/null", os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(void, descriptor)
+        code = (
+            "import os, sys, time;"
+            "open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
+        )
+        os.execve(sys.executable, [sys.executable, "-c", code, sys.argv[1]], {})
+    os._exit(0)
+while not os.path.exists(sys.argv[1]) or not open(sys.argv[1]).read():
+    time.sleep(0.01)
+"""
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a subreaper")
+
+
+@linux
+@pytest.mark.parametrize("ending", ["", "\ntime.sleep(60)"], ids=["exit", "timeout"])
+@pytest.mark.parametrize("spends", [True, False])
+async def test_what_hides_in_every_way_ends_too(run, tmp_path, ending, spends):
+    await run(PYTHON, "-c", HIDING + ending, str(tmp_path / "pid"), timeout=2.0, spends=spends)
+    assert not is_alive(tmp_path / "pid")
+
+
+# Asks its model again as soon as its tool has ended, and when it is told to end.
+ASKING = """
+import pathlib, signal, subprocess, sys, time
+asked = pathlib.Path(sys.argv[1])
+def ask(*_):
+    with asked.open("a") as file: file.write("call\\n")
+signal.signal(signal.SIGTERM, ask)
+ask()
+while True:
+    subprocess.run(["sleep", "60"])
+    ask()
+"""
+
+
+@pytest.mark.parametrize("how", ["timeout", "cancelled"])
+async def test_an_agent_that_is_ended_asks_its_model_no_more(run, tmp_path, how):
+    work = asyncio.create_task(
+        run(PYTHON, "-c", ASKING, str(tmp_path / "asked"), spends=True,
+            timeout=1.5 if how == "timeout" else 60)
+    )  # fmt: skip
+    await until_written(tmp_path / "asked")
+    if how == "cancelled":
+        work.cancel()
+    await asyncio.wait({work})
+    assert (tmp_path / "asked").read_text() == "call\n"
+
+
+@linux
+@pytest.mark.parametrize("argv", ["sh -c 'kill 0; sleep 60'", "sh -c 'kill -TERM $$'"])
+async def test_what_signals_its_own_group_ends_itself_alone(run, argv):
+    assert (await run(*shlex.split(argv))).status == -15
+
+
+@linux
+async def test_a_file_may_grow_only_so_far(run, tmp_path):
+    files = FileLimit((tmp_path,), most_bytes=1_000_000)
+    ended = await run("sh", "-c", "truncate -s 1T sparse; head -c 2000000 /dev/zero > big; true",
+                      files=files)  # fmt: skip
+    assert ended.status == 0
+    assert [(tmp_path / name).stat().st_size for name in ("sparse", "big")] == [0, 1_000_000]
+
+
+async def test_files_together_may_grow_only_so_far(run, tmp_path):
+    script = "for n in 1 2 3; do head -c 400000 /dev/zero > $n; done"
+    ended = await run("sh", "-c", script, files=FileLimit((tmp_path,), most_bytes=1_000_000))
+    assert (ended.limit, ended.reason) == (
+        Limit.BYTES, "left files of more than 1,000,000 bytes")  # fmt: skip
+
+
+LOOKING = """
+import os, sys
+pid = os.getppid()
+while pid > 1:
+    try: print(b"canary" in open(f"/proc/{pid}/environ", "rb").read())
+    except PermissionError: print("refused")
+    pid = int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
+"""
+
+
+def landlock_version() -> int:
+    if not sys.platform.startswith("linux"):
+        return 0
+    return ctypes.CDLL(None).syscall(444, None, 0, 1)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0 or landlock_version() < 6,
+    reason="nothing was proved about the ancestors of a check: needs root and Landlock 6",
+)
+async def test_a_check_of_roots_cannot_read_its_ancestors_environment(run):
+    ended = await run(PYTHON, "-c", LOOKING, apart=True)
+    said = ended.tail.split()
+    if "True" in said or "False" in said:
+        said = said[1:]  # the reaper, which has the environment of the program itself
+    assert said
+    assert set(said) == {"refused"}
+
+
+@linux
+def test_a_process_that_holds_a_run_can_be_read_by_nobody_else():
+    code = (
+        "import ctypes; from autopack.workspace.secrecy import hide_memory; hide_memory();"
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    )
+    done = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
