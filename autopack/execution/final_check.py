@@ -140,7 +140,9 @@ async def _run(
 async def _run_those(
     session: RunSession, head: str, one: _ToCheck, place: Place, spool: Path
 ) -> FailedCheck | None:
-    number = get_attempts(session.db, session.run_id, one.phase_id)[-1].attempt
+    attempts = get_attempts(session.db, session.run_id, one.phase_id)
+    # A phase that was completed in the run that this one retries has none of its own.
+    number = attempts[-1].attempt if attempts else 0
     variables = {
         **place.environment.variables,
         **place.workspace.environment,
