@@ -29,7 +29,7 @@ from autopack.store.folder_note import find_folder
 from autopack.store.holders import Holder
 from autopack.store.recovery import record_normalisation
 from autopack.store.runs import NewRun, RunRow, create_run, find_run
-from autopack.validation.detect import detect, inferred_checks
+from autopack.validation.detect import detect, inferred_checks, unsupported_language
 from autopack.workspace import sandbox
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.remote import Remote
@@ -270,10 +270,15 @@ def _refuse_unchecked(
     with _checkout(db, settings, source, commit, run_id) as root:
         if inferred_checks(detect(root)):
             return
+        language = unsupported_language(root)
     index, phase = next((i, p) for i, p in enumerate(plan.phases) if p.checks is None)
     raise PlanError(
-        f"phases[{index}].validate: phase {phase.id} names no checks, and no toolchain with "
-        "tests was found in the repository",
+        f"phases[{index}].validate: phase {phase.id} names no checks, and "
+        + (
+            f"the repository is mainly {language}, whose checks are not inferred"
+            if language
+            else "no toolchain with tests was found in the repository"
+        ),
         field=f"phases[{index}].validate",
         hint="name the commands that must succeed, for example validate: [pytest -q]",
     )

@@ -74,6 +74,7 @@ def run_view(db: Database, run_id: str) -> Json:
         "final_check": run.final_check,
         "flow_run_id": run.flow_run_id,
         "retry_of": run.retry_of,
+        "setup_notes": run.setup_notes or [],
         "push": None if run.push is None else {"remote": run.push, "error": run.push_error},
         "tokens": token_split(totals),
         **cost_view(totals),

@@ -158,6 +158,8 @@ def print_run(run: dict[str, Any]) -> None:
     found = where_branch_is(run, Settings.from_environment().home)
     if found is not None:
         out.print(f"        {escape(found)}")
+    for text in run["setup_notes"]:
+        note(f"setup: {text}")
     for phase in run["phases"]:
         if phase["failure"]:
             out.print(f"\n{phase['phase_id']}: {escape(phase['failure']['message'])}")
