@@ -57,8 +57,9 @@ from autopack.store.runs import (
     start_attempt,
 )
 from autopack.store.states import AttemptState, PhaseState
+from autopack.validation.selection import BUDGET, select
 
-HINT_BYTES = 6_000
+HINT_BYTES = BUDGET
 LEFT_OUT_HINT = (
     "what you made in ignored places, or installed without declaring it, is no part of the change "
     "and was set aside before the checks; put what the project needs where git takes it, or "
@@ -103,9 +104,15 @@ def _cause(attempt: AttemptRow) -> FailureCause:
 
 def _told(attempt: AttemptRow) -> str:
     """What the next builder is told of a failed attempt."""
-    output = (attempt.failure_output or "").encode()[-HINT_BYTES:].decode(errors="ignore")
+    output = select(attempt.failure_output or "", HINT_BYTES)
     why = f"({_cause(attempt).value}): {attempt.failure_message}"
-    return f"Attempt {attempt.attempt} failed {why}\n\n{output}".strip()
+    told = f"Attempt {attempt.attempt} failed {why}\n\n{output}".strip()
+    return f"{told}\n\n[the full output: {_log(attempt)}]" if output else told
+
+
+def _log(attempt: AttemptRow) -> str:
+    """Where all that an attempt's checks printed is, in the run's folder."""
+    return f"spool/{attempt.phase_id}/{attempt.attempt}/validation.log"
 
 
 def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -163,6 +164,11 @@ def print_run(run: dict[str, Any]) -> None:
     for phase in run["phases"]:
         if phase["failure"]:
             out.print(f"\n{phase['phase_id']}: {escape(phase['failure']['message'])}")
+            last = phase["last_failure"]
+            if last is not None and last["lines"]:
+                out.print(escape(textwrap.indent(last["lines"], "    ")), soft_wrap=True)
+                log = escape(last["log"])
+                out.print(f"    the full output: {log} in the run's folder")
 
 
 def found_by_judging(run: dict[str, Any]) -> list[str]:
