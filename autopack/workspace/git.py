@@ -41,6 +41,7 @@ _ALWAYS = (
 # says that it is there. git alone leaves loose objects to the system's next flush.
 _OUR_OWN = (
     "core.fsync=committed,reference",
+    # It cannot take files above core.bigFileThreshold, which `staging` keeps out.
     "core.fsyncMethod=batch",
     "core.autocrlf=false",
     "core.safecrlf=false",
@@ -97,9 +98,10 @@ class Git:
     configuration, for what reaches the user's repository or a server: it holds the credentials
     and the trusted folders. Everything else sees no configuration but the repository's.
     ``named`` says that the other side of a transfer is a folder which the user named: no setting
-    made against folders that a stranger names stands in its way. ``is_over`` is asked while git
-    works: once it says so, git is ended and has failed. ``excludes`` is a file of patterns that
-    are ignored besides the repository's own.
+    made against folders that a stranger names stands in its way. ``from_stranger`` says that a
+    repository's content names the other side, as for submodules: git allows fewer protocols.
+    ``is_over`` is asked while git works: once it says so, git is ended and has failed.
+    ``excludes`` is a file of patterns that are ignored besides the repository's own.
     """
 
     git_dir: Path | None = None
@@ -108,6 +110,7 @@ class Git:
     folder: Path | None = None
     as_user: bool = False
     named: bool = False
+    from_stranger: bool = False
     excludes: Path | None = None
     is_over: Callable[[], bool] | None = field(default=None, compare=False, repr=False)
 
@@ -120,6 +123,11 @@ class Git:
     def files(self) -> Path:
         """``work_tree``, for what needs it named."""
         return _named(self.work_tree, "work_tree")
+
+    @property
+    def index(self) -> Path:
+        """``index_file``, for what needs it named."""
+        return _named(self.index_file, "index_file")
 
     def run(
         self,
@@ -257,6 +265,8 @@ class Git:
         if self.named:
             # Set by the user, it would beat protocol.file.allow.
             env["GIT_ALLOW_PROTOCOL"] = "file"
+        if self.from_stranger:
+            env["GIT_PROTOCOL_FROM_USER"] = "0"
         return env
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,18 @@ from urllib.parse import urlsplit
 from autopack.errors import BadInput, GitFailed
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
-from autopack.workspace.source import SourceRepository, is_on_this_machine, is_url
+from autopack.workspace.source import (
+    SourceRepository,
+    is_on_this_machine,
+    is_url,
+    without_credentials,
+)
 
 _LOOK_SECONDS = 120.0
 _PUSH_SECONDS = 600.0
 _FETCH_SECONDS = 3600.0
 # A server that falls silent is given up after a minute.
 _IMPATIENT = ("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60")
-_CREDENTIALS = re.compile(r"://[^/@\s]+@")
 
 
 @dataclass(frozen=True)
@@ -159,17 +162,6 @@ def _nothing() -> None:
 
 
 _QUIETLY = ("--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
-
-
-def without_credentials(text: str) -> str:
-    """``text`` with what a URL in it holds before its @ left out."""
-    return _CREDENTIALS.sub("://***@", text)
-
-
-def _into(mirror: Mirror, run_id: str, refs: Iterable[str]) -> list[str]:
-    """What git fetches each ref of the run to."""
-    here = mirror.name_here(run_id)
-    return [f"+{ref}:{ref.replace(f'/{run_id}', f'/{here}', 1)}" for ref in sorted(refs)]
 
 
 def _base_ref(run_id: str) -> str:

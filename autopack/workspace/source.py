@@ -14,6 +14,7 @@ from autopack.workspace.git import Finished, Git, failure
 BRANCH_FOLDER = "autopack"
 
 _FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_CREDENTIALS = re.compile(r"://[^/@\s]+@")
 _REMOTE_SECONDS = 120.0
 
 
@@ -219,6 +220,11 @@ def is_url(location: str) -> bool:
 def is_on_this_machine(location: str) -> bool:
     """Whether git reaches ``location`` through the file system."""
     return location.startswith("file://") or not is_url(location)
+
+
+def without_credentials(text: str) -> str:
+    """``text`` with what a URL in it holds before its @ left out."""
+    return _CREDENTIALS.sub("://***@", text)
 
 
 def _key(canonical: str) -> str:
