@@ -33,6 +33,7 @@ from autopack.validation.detect import detect, inferred_checks, unsupported_lang
 from autopack.workspace import sandbox
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.remote import Remote
+from autopack.workspace.room import check_room
 from autopack.workspace.source import SourceRepository
 from autopack.workspace.workspace import Workspace
 
@@ -156,13 +157,18 @@ def check_request(
         check_prices(builder, plan, model, field)
     sandbox.required(os.environ)
     source = SourceRepository.open(request.repo)
-    source.check_publishable()
-    base_commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
+    stored = _stored_commit(db, request.run_id)
+    base_commit = source.resolve(request.commit or stored)
+    if stored is None:
+        check_room(source, run_id, base_commit)
     if any(phase.checks is None for phase in plan.phases):
         _refuse_unchecked(plan, db, settings, source, base_commit, run_id)
     push = request.push
     if isinstance(push, str):
-        push = Remote.checked(push, source, base_commit, home=settings.home, run_id=run_id)
+        is_new = stored is None
+        push = Remote.checked(
+            push, source, base_commit, home=settings.home, run_id=run_id, is_new=is_new
+        )
     new = NewRun(
         run_id=run_id,
         plan_hash=plan.plan_hash,

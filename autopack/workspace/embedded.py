@@ -22,7 +22,7 @@ from autopack.workspace.staging import Bounds, Refused, gitlinks, set_entries, s
 from autopack.workspace.submodules import Module, Origin
 from autopack.workspace.survey import Repository, repositories
 
-_MOST = 100
+MOST_REPOSITORIES = 100
 """How many repositories an agent may make before they are only counted."""
 
 
@@ -51,8 +51,8 @@ def record(git: Git, private: Path, origin: Origin, bounds: Bounds) -> Recorded:
     modules = {module.path: module for module in origin.modules_of(git)}
     links = [path for path in gitlinks(git) if _is_filled(git.files / path)]
     own = _own_repositories(git, set(links))
-    refused = _dissolve(git, own[_MOST:])
-    own = own[:_MOST]
+    refused = _dissolve(git, own[MOST_REPOSITORIES:])
+    own = own[:MOST_REPOSITORIES]
     refused += stage(git, [*links, *own], bounds)
     left_out: list[str] = []
     linked: dict[str, tuple[str, str]] = {}
@@ -128,7 +128,7 @@ def _dissolve(git: Git, paths: Sequence[str]) -> list[Refused]:
     """Make plain folders of repositories of which there are too many to look at each."""
     for path in paths:
         remove_tree(git.files / path / ".git")
-    why = f"is one of more than {_MOST} repositories in the workspace"
+    why = f"is one of more than {MOST_REPOSITORIES} repositories in the workspace"
     return [Refused(path, why) for path in paths[:1]]
 
 

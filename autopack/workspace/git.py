@@ -67,7 +67,10 @@ _REACHING = re.compile(
 _LOCKED = re.compile(r"Unable to create '.*\.lock'|cannot lock ref")
 _LOCK_FILE = re.compile(r"Unable to create '(.*\.lock)': File exists")
 # These name a lock too, and mean that a compare-and-swap lost: trying again cannot help.
-_SWAP_LOST = re.compile(r"but expected|reference already exists|unable to resolve reference")
+_SWAP_LOST = re.compile(
+    r"but expected|reference already exists|unable to resolve reference|cannot process"
+    r"|cannot create"
+)
 # No git command holds a lock of a private repository this long: its process is gone.
 _STALE_LOCK_SECONDS = 60.0
 # How often what may be over is looked after.

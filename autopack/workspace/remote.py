@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from autopack.errors import BadInput, GitFailed
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
+from autopack.workspace.room import check_room_at
 from autopack.workspace.source import (
     SourceRepository,
     is_on_this_machine,
@@ -61,26 +62,37 @@ class Remote:
 
     @classmethod
     def checked(
-        cls, name: str, source: SourceRepository, commit: str, *, home: Path, run_id: str
+        cls,
+        name: str,
+        source: SourceRepository,
+        commit: str,
+        *,
+        home: Path,
+        run_id: str,
+        is_new: bool = True,
     ) -> Remote:
         """As ``named``, and it takes ``commit`` from a run of that id now; nothing is pushed.
 
-        Raises BadInput naming the field ``push``, RepositoryError where there is no such commit.
+        A run that ``is_new`` must find its branch free there. Raises BadInput naming the field
+        ``push``, RepositoryError where there is no such commit.
         """
         remote = cls.named(name, source)
         mirror = Mirror.open(home, source)
         mirror.ensure(commit, run_id)
-        remote.check(mirror, commit, run_id)
+        remote.check(mirror, commit, run_id, is_new=is_new)
         return remote
 
-    def check(self, mirror: Mirror, commit: str, run_id: str) -> None:
+    def check(self, mirror: Mirror, commit: str, run_id: str, *, is_new: bool = True) -> None:
         """Raise BadInput when ``commit`` could not be pushed there; nothing is pushed."""
+        git = self._git(mirror)
         try:
-            self._git(mirror).run(
+            git.run(
                 *_IMPATIENT, "push", "--dry-run", *_QUIETLY, "--", self.address,
                 f"+{commit}:{_base_ref(run_id)}",
                 timeout=_LOOK_SECONDS,
             )  # fmt: skip
+            if is_new:
+                check_room_at(git, self.name, self.address, run_id, commit, *_IMPATIENT)
         except GitFailed as error:
             said = without_credentials(error.message)
             raise _unusable(self.name, f"cannot be pushed to: {said}") from None
@@ -162,6 +174,12 @@ def _nothing() -> None:
 
 
 _QUIETLY = ("--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
+
+
+def _into(mirror: Mirror, run_id: str, refs: Iterable[str]) -> list[str]:
+    """What git fetches each ref of the run to."""
+    here = mirror.name_here(run_id)
+    return [f"+{ref}:{ref.replace(f'/{run_id}', f'/{here}', 1)}" for ref in sorted(refs)]
 
 
 def _base_ref(run_id: str) -> str:

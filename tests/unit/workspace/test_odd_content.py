@@ -5,7 +5,7 @@ import os
 import pytest
 from support.workspaces import FIRST, content
 
-from autopack.workspace import Workspace
+from autopack.workspace import Workspace, embedded
 from autopack.workspace.staging import Bounds
 
 
@@ -91,14 +91,14 @@ def _a_link_to_the_users_repository(folder, git):
 
 
 def _far_down(folder, git):
-    here = os.getcwd()
-    os.chdir(folder)
-    try:
-        for _ in range(1200):
-            os.mkdir("down")
-            os.chdir("down")
-    finally:
-        os.chdir(here)
+    """Deeper than a path can be."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir("down", dir_fd=here)
+        below = os.open("down", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
 
 
 HARMLESS = [_pipes, _pipes_in_a_repository, _a_link_to_the_users_repository, _far_down]
@@ -125,15 +125,15 @@ def test_a_worktree_of_the_agents_own_is_left_out(workspace, base, in_folder):
     assert not (workspace.path / ".claude").exists()
 
 
-def test_more_repositories_than_can_be_looked_at_are_counted(workspace, base):
-    for number in range(103):
-        make(workspace.path, f"many/{number:03}/.git/HEAD", "ref: refs/heads/x\n")
-        (workspace.path / f"many/{number:03}/.git/objects").mkdir()
-        (workspace.path / f"many/{number:03}/.git/refs").mkdir()
-    taken = record(workspace, base)
-    assert [one.reason for one in taken.refused] == [
-        "is one of more than 100 repositories in the workspace"
-    ]
+def test_more_repositories_than_can_be_looked_at_are_counted(
+    workspace, base, in_folder, monkeypatch
+):
+    monkeypatch.setattr(embedded, "MOST_REPOSITORIES", 2)
+    for number in range(4):
+        make(workspace.path, f"many/{number}/file")
+        in_folder(workspace.path / f"many/{number}", "init", "-q")
+    (refused,) = record(workspace, base).refused
+    assert "more than 2 repositories" in refused.reason
 
 
 def test_a_large_file_that_was_there_may_stay(user, open_mirror, tmp_path):
