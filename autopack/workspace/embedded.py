@@ -93,7 +93,7 @@ class _Found:
         head = Repository.read(self.git.files / self.path).head
         if self.module is None or not submodules.has(mirror, self.recorded):
             if head == self.recorded:
-                return head, []
+                return self.recorded, []
             return _save(self.git, self.path, bounds), []
         inner, private = submodules.inside(self.git, self.private, self.module)
         if not inner.index.is_file():

@@ -104,7 +104,8 @@ class Git:
     made against folders that a stranger names stands in its way. ``from_stranger`` says that a
     repository's content names the other side, as for submodules: git allows fewer protocols.
     ``is_over`` is asked while git works: once it says so, git is ended and has failed.
-    ``excludes`` is a file of patterns that are ignored besides the repository's own.
+    ``excludes`` is a file of patterns that are ignored besides the repository's own. ``settings``
+    beat every other, whatever is in their names.
     """
 
     git_dir: Path | None = None
@@ -115,6 +116,7 @@ class Git:
     named: bool = False
     from_stranger: bool = False
     excludes: Path | None = None
+    settings: tuple[tuple[str, str], ...] = ()
     is_over: Callable[[], bool] | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -270,6 +272,11 @@ class Git:
             env["GIT_ALLOW_PROTOCOL"] = "file"
         if self.from_stranger:
             env["GIT_PROTOCOL_FROM_USER"] = "0"
+        count = int(env.get("GIT_CONFIG_COUNT") or 0)
+        for number, (name, value) in enumerate(self.settings, start=count):
+            env |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+        if self.settings:
+            env["GIT_CONFIG_COUNT"] = str(count + len(self.settings))
         return env
 
 
@@ -285,6 +292,8 @@ def clean_environment(environ: Mapping[str, str], *, as_user: bool) -> dict[str,
     return env | {
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_OPTIONAL_LOCKS": "0",
+        # A repository's own settings say what program such a fetch starts.
+        "GIT_NO_LAZY_FETCH": "1",
         "GIT_DEFAULT_REF_FORMAT": "files",
         "GIT_AUTHOR_NAME": AUTHOR,
         "GIT_AUTHOR_EMAIL": EMAIL,

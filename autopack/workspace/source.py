@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -82,10 +83,18 @@ class SourceRepository:
         return commit
 
     def is_dirty(self) -> bool:
-        """Whether the checkout has changes that no commit holds; a URL never has."""
+        """Whether the checkout has changes that no commit holds; a URL never has.
+
+        No filter runs for that: which program one is, the repository's own configuration says.
+        """
         if self.is_url:
             return False
-        return bool(self.git.run("status", "--porcelain", "-z", "--ignore-submodules=dirty"))
+        pattern = r"^filter\..*\.(clean|process|required)$"
+        listed = self.git.call("config", "-z", "--name-only", "--get-regexp", pattern)
+        names = os.fsdecode(listed.output).split("\0")[:-1]
+        off = tuple((name, "false" if name.endswith(".required") else "") for name in names)
+        git = replace(self.git, settings=off)
+        return bool(git.run("status", "--porcelain", "-z", "--ignore-submodules=dirty"))
 
     def current_branch(self) -> str | None:
         """The branch HEAD is on, None when it is detached."""
