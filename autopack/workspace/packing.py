@@ -18,7 +18,9 @@ from pathlib import Path
 from autopack.workspace.git import AUTHOR, EMAIL, Git
 
 ARCHIVE = "refs/autopack-archive"
-_OF_RUNS = tuple(f"refs/autopack{kind}/" for kind in ("", "-base", "-kept", "-published", "-publishing"))
+_OF_RUNS = tuple(
+    f"refs/autopack{kind}/" for kind in ("", "-base", "-kept", "-published", "-publishing")
+)
 _PARENTS = 500
 _LOOSE = 2_000
 _PACKS = 20
