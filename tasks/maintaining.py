@@ -9,8 +9,8 @@ from dataclasses import replace
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from autopack.execution.redacting import redact_all
 from autopack.clock import SystemClock
+from autopack.execution.redacting import redact_all
 from autopack.execution.returning import count_returned
 from autopack.execution.tending import tend_mirrors
 from autopack.settings import Settings

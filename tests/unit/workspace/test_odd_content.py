@@ -93,9 +93,10 @@ def _a_link_to_the_users_repository(folder, git):
 def _far_down(folder, git):
     """Deeper than a path can be."""
     here = os.open(folder, os.O_RDONLY)
-    for _ in range(1200):
-        os.mkdir("down", dir_fd=here)
-        below = os.open("down", os.O_RDONLY, dir_fd=here)
+    name = "down" * 50
+    for _ in range(30):
+        os.mkdir(name, dir_fd=here)
+        below = os.open(name, os.O_RDONLY, dir_fd=here)
         os.close(here)
         here = below
     os.close(here)
