@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
-
+from autopack.addresses import read_text
 from autopack.budget import check_cap
 from autopack.builders.registry import DEFAULT_BUILDER, absolute_options, make_builder
 from autopack.clock import Clock
@@ -18,7 +17,7 @@ from autopack.errors import BadInput, PlanError
 from autopack.execution.pricing import check_prices
 from autopack.ids import check_id, new_run_id
 from autopack.plan.features import Feature, resolve_features
-from autopack.plan.load import is_plain_text, parse_plan, read_plan_text
+from autopack.plan.load import MAX_BYTES, is_plain_text, parse_plan, read_plan_text
 from autopack.plan.model import DoctorMode, Plan
 from autopack.plan.normalise import Normalised, NotNormalised, accept, normalise
 from autopack.recovery.hardening.registry import enabled_patterns
@@ -83,17 +82,14 @@ def read_plan(source: str) -> Plan:
 def read_source(source: str, *, what: str = "plan") -> tuple[str, str]:
     """The text at a path or an http(s) URL, or the text itself, and what errors call it.
 
-    ``what`` names the kind of file. Raises NotFound or PlanError.
+    ``what`` names the kind of file. A URL is read within bounds of size and time. Raises NotFound
+    or PlanError.
     """
     if source.startswith(("http://", "https://")):
         try:
-            response = httpx.get(source, follow_redirects=True, timeout=30)
-            response.raise_for_status()
-        except httpx.HTTPError as error:
-            raise PlanError(
-                f"the {what} at {source} cannot be read: {error}", field=what
-            ) from error
-        return response.text, source
+            return read_text(source, most_bytes=MAX_BYTES, field=what), source
+        except BadInput as error:
+            raise PlanError(error.message, field=what, hint=error.hint) from error
     if "\n" in source:
         return source, what
     path = Path(source).expanduser()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from autopack.addresses import check_no_login
 from autopack.errors import BadInput, GitFailed
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
@@ -47,12 +47,7 @@ class Remote:
                 address = str(Path(source.location, Path(address).expanduser()))
             return cls(name, address)
         if is_url(name):
-            if urlsplit(name).password is not None:
-                raise _unusable(
-                    without_credentials(name),
-                    "holds a password, which would be stored with the run",
-                    hint="leave it out and use a git credential helper or SSH",
-                )
+            check_no_login(name, "push")
             return cls(name, name)
         folder = Path(name).expanduser()
         if not folder.is_dir():

@@ -7,9 +7,9 @@ import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from autopack.errors import GitFailed, RepositoryError
+from autopack.addresses import check_no_login
+from autopack.errors import BadInput, GitFailed, RepositoryError
 from autopack.workspace.git import Finished, Git, failure
 
 BRANCH_FOLDER = "autopack"
@@ -146,13 +146,10 @@ class SourceRepository:
 
 
 def _open_url(url: str) -> SourceRepository:
-    parts = urlsplit(url)
-    if parts.password is not None:
-        raise RepositoryError(
-            f"the URL of a repository on {parts.hostname} holds a password",
-            field="repo",
-            hint="leave it out and use a git credential helper or SSH",
-        )
+    try:
+        check_no_login(url, "repo")
+    except BadInput as error:
+        raise RepositoryError(error.message, field="repo", hint=error.hint) from error
     url = url.rstrip("/")
     source = SourceRepository(url, _key(url))
     try:

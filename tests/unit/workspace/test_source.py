@@ -32,7 +32,7 @@ def _not_git(tmp_path):
         (lambda _: "", "is not the name of a repository"),
         (lambda _: "--upload-pack=evil", "is not the name of a repository"),  # an option to git
         (lambda p: f"file://{p}/nowhere", "cannot be read"),
-        (lambda _: "https://me:secret@host.invalid/x.git", "holds a password"),
+        (lambda _: "https://me:secret@host.invalid/x.git", "holds a user name or a password"),
     ],
 )
 def test_a_location_that_cannot_be_used_is_refused(tmp_path, make, said):
