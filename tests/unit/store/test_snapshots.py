@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,11 +17,13 @@ from autopack.errors import BadInput
 from autopack.store import approvals, budgets, runs
 from autopack.store.approvals import Answer
 from autopack.store.engine import Database
+from autopack.store.leases import Holder, Lease, acquire
 from autopack.store.states import PhaseState
 from autopack.store.usage import record_events
 
 HELD = Reservation(60_000, Decimal(6), 10.0)
-SPENT = usage_event(run_id="run-1", total_tokens=60_000, cost=Decimal(6))
+STATEMENTS = range(1, 16)
+"""After each of so many the build is settled; there are fewer in what is read."""
 
 
 @pytest.fixture
@@ -29,29 +32,27 @@ def engine_name() -> str:
     return "postgresql"
 
 
-@pytest.fixture
-def building(database: Database, new_run: Callable[..., runs.NewRun]) -> Any:
+def build(db: Database, new_run: Callable[..., runs.NewRun], number: int) -> Lease:
     """A run of a campaign with a cap of 100,000 tokens, of which a build has reserved 60,000."""
-    from autopack.store.leases import Holder, acquire
-
-    budgets.set_campaign(database, "all", Limits(tokens=100_000))
-    for run_id in ("run-1", "run-2"):
-        runs.create_run(database, new_run(run_id=run_id, campaign_id="all"), [("one", "T1")])
-    lease = acquire(database, "run-1", Holder.of_this_process(), 45).lease
+    campaign, ids = f"c{number}", (f"run-{number}", f"other-{number}")
+    budgets.set_campaign(db, campaign, Limits(tokens=100_000))
+    for run_id in ids:
+        runs.create_run(db, new_run(run_id=run_id, campaign_id=campaign), [("one", "T1")])
+    lease = acquire(db, ids[0], Holder.of_this_process(), 45).lease
 
     def start(conn: sa.Connection) -> None:
         runs.move_phase(conn, lease, "one", PhaseState.EXECUTING)
         runs.start_attempt(conn, lease, "one", base_commit="b", builder="script", hint=None)
-        budgets.reserve(conn, "run-1", "one", 1, HELD)
+        budgets.reserve(conn, ids[0], "one", 1, HELD)
 
-    database.transact(start)
+    db.transact(start)
     return lease
 
 
-def settle(db: Database) -> None:
+def settle(db: Database, run_id: str) -> None:
     def write(conn: sa.Connection) -> None:
-        record_events(conn, [SPENT])
-        budgets.settle(conn, "run-1", "one", 1)
+        record_events(conn, [usage_event(run_id=run_id, total_tokens=60_000, cost=Decimal(6))])
+        budgets.settle(conn, run_id, "one", 1)
 
     db.transact(write)
 
@@ -81,40 +82,43 @@ def read_while(
     return db.transact(reading)
 
 
-def levels(conn: sa.Connection) -> list[Level]:
-    return budgets.levels(conn, "run-1", {"one": Limits(tokens=100_000)})
+def test_no_level_forgets_a_build(database: Database, new_run: Callable[..., runs.NewRun]) -> None:
+    for after in STATEMENTS:
+        build(database, new_run, after)
+        run_id = f"run-{after}"
+        found: list[Level] = read_while(
+            database,
+            after,
+            partial(settle, database, run_id),
+            lambda conn, run_id=run_id: budgets.levels(conn, run_id, {"one": Limits()}),
+        )
+        for level in found:
+            assert level.spent.tokens + level.reserved.tokens >= 60_000, (after, level.scope)
+            assert level.spent.cost + level.reserved.cost >= 6, (after, level.scope)
 
 
-@pytest.mark.parametrize("after", range(1, 16))
-@pytest.mark.parametrize("index", [0, 1, 2], ids=["campaign", "run", "phase"])
-def test_no_level_forgets_a_build(
-    database: Database, building: Any, after: int, index: int
-) -> None:
-    level = read_while(database, after, lambda: settle(database), levels)[index]
-    assert level.spent.tokens + level.reserved.tokens >= 60_000
-    assert level.spent.cost + level.reserved.cost >= 6
-
-
-@pytest.mark.parametrize("after", range(1, 16))
 def test_no_other_run_gets_more_than_the_campaign_has(
-    database: Database, building: Any, after: int
+    database: Database, new_run: Callable[..., runs.NewRun]
 ) -> None:
-    def read(conn: sa.Connection) -> list[Level]:
-        budgets.lock_campaign(conn, "run-2")
-        return budgets.levels(conn, "run-2", {"one": Limits()})
+    for after in STATEMENTS:
+        build(database, new_run, after)
 
-    found = read_while(database, after, lambda: settle(database), read)
-    assert room(found).tokens <= 40_000
+        def read(conn: sa.Connection, other: str = f"other-{after}") -> list[Level]:
+            budgets.lock_campaign(conn, other)
+            return budgets.levels(conn, other, {"one": Limits()})
+
+        meanwhile = partial(settle, database, f"run-{after}")
+        found: list[Level] = read_while(database, after, meanwhile, read)
+        assert room(found).tokens <= 40_000, after
 
 
 def test_of_two_who_raise_a_campaigns_cap_neither_lowers_it(
-    database: Database, building: Any
+    database: Database, new_run: Callable[..., runs.NewRun]
 ) -> None:
-    from autopack.store.leases import Holder, acquire
-
-    full = Exhausted(Scope.CAMPAIGN, "all", Resource.TOKENS, "1", "2")
-    second = acquire(database, "run-2", Holder.of_this_process(), 45).lease
-    for lease in (building, second):
+    full = Exhausted(Scope.CAMPAIGN, "c1", Resource.TOKENS, "1", "2")
+    first = build(database, new_run, 1)
+    second = acquire(database, "other-1", Holder.of_this_process(), 45).lease
+    for lease in (first, second):
         database.transact(
             lambda conn, lease=lease: approvals.ask(conn, lease, "one", "more?", exhausted=full)
         )
@@ -133,7 +137,7 @@ def test_of_two_who_raise_a_campaigns_cap_neither_lowers_it(
         db = Database.open(database._url.render_as_string(hide_password=False))
         sa.event.listen(db._engine, "before_cursor_execute", look)
         try:
-            approvals.answer(db, "run-2", more(150_000))
+            approvals.answer(db, "other-1", more(150_000))
         except BadInput as error:
             refused.append(error)
         finally:
@@ -145,11 +149,11 @@ def test_of_two_who_raise_a_campaigns_cap_neither_lowers_it(
     def raise_it(conn: sa.Connection) -> None:
         question = approvals.pending(conn, "run-1")
         assert question is not None
-        approvals._raise_cap(conn, question, more(200_000), "all")
+        approvals._raise_cap(conn, question, more(200_000), "c1")
         other.start()
         assert waiting.wait(20)
 
     database.transact(raise_it)
     other.join()
     assert len(refused) == 1
-    assert budgets.campaign_level(database, "all").limits.tokens == 200_000
+    assert budgets.campaign_level(database, "c1").limits.tokens == 200_000
