@@ -46,7 +46,7 @@ def execute(
             run = run_view(db, run_id)
             if run["state"] == RunState.PHASE_EXECUTION:
                 raise WorkFailed(
-                    f"run {run_id} stopped: the Prefect server is away: {error}",
+                    f"run {run_id} stopped: {_away(error)}",
                     field="PREFECT_API_URL",
                     hint=f"autopack resume {run_id}, once it is back",
                 ) from error
@@ -83,10 +83,14 @@ def execute_watched(
         except Exception as error:
             _check_away(error)
             raise WorkFailed(
-                f"stopped: the Prefect server is away: {error}",
+                f"stopped: {_away(error)}",
                 field="PREFECT_API_URL",
                 hint="the same command goes on with what it began, once the server is back",
             ) from error
+
+
+def _away(error: Exception) -> str:
+    return f"the Prefect server at {os.environ.get('PREFECT_API_URL')} is away: {error}"
 
 
 def _check_away(error: Exception) -> None:
