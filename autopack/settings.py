@@ -23,6 +23,8 @@ class Settings:
     AUTOPACK_MIN_FREE_MB (10^6 bytes).
     ``prefect_seconds``: how often a flow asks Prefect whether it was cancelled, from
     AUTOPACK_PREFECT_SECONDS.
+    ``deployment``: the deployment of `execute_run` that workers are asked for, from
+    AUTOPACK_DEPLOYMENT.
     """
 
     home: Path
@@ -30,6 +32,7 @@ class Settings:
     lease_seconds: float = 45.0
     min_free_bytes: int = 100_000_000
     prefect_seconds: float = 5.0
+    deployment: str = "execute-run/run"
 
     def __post_init__(self) -> None:
         # Below the home no link is followed; on the way to it they are the user's own.
@@ -64,6 +67,7 @@ class Settings:
             lease_seconds=lease,
             min_free_bytes=round(free * 1e6),
             prefect_seconds=max(asks, 0.1),
+            deployment=env.get("AUTOPACK_DEPLOYMENT") or cls.deployment,
         )
 
     def run_folder(self, run_id: str) -> Path:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TypeVar
 
+from httpx import HTTPStatusError
 from prefect.blocks.core import Block
+from pydantic import ValidationError
 
 from autopack.builders.registry import builder_class, split_name
-from autopack.errors import NotFound
+from autopack.errors import BadInput, NotFound, Refused
 from autopack.recovery.doctor.endpoint import Endpoint
 from blocks.builders import BuilderBlock
 from blocks.doctor import AutopackDoctor
 from blocks.script_builder import ScriptBuilderBlock
+
+AnyBlock = TypeVar("AnyBlock", bound=Block)
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,48 @@ class Configured:
 
     options: dict[str, str] = field(default_factory=dict[str, str])
     secrets: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+
+
+async def load(kind: type[AnyBlock], full_name: str, *, field: str) -> AnyBlock:
+    """The block ``TYPE/NAME``; ``field`` is the input that names it.
+
+    Raises NotFound when there is none, BadInput when it was stored by a version of Autopack whose
+    blocks had other fields, Refused when the login may not read it.
+    """
+    name = full_name if kind is Block else full_name.partition("/")[2]
+    try:
+        return await kind.aload(name)
+    except (RuntimeError, ValidationError) as error:  # before ValueError, which the second is
+        raise BadInput(
+            f"the block {full_name} was stored with other fields than this version of Autopack "
+            f"knows: {_first_line(error.__cause__ or error)}",
+            field=field,
+            hint="open it in the Prefect UI, under Blocks, and save it again; `autopack deploy` "
+            "makes the new form known",
+        ) from error
+    except ValueError as error:
+        raise NotFound(
+            f"there is no block {full_name}",
+            field=field,
+            hint="make one in the Prefect UI, under Blocks",
+        ) from error
+    except HTTPStatusError as error:
+        if error.response.status_code not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise
+        raise Refused(
+            f"the Prefect server does not let this login read the block {full_name}: "
+            f"HTTP {error.response.status_code}",
+            field=field,
+            hint="ask for the right to read blocks, or name no block",
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3]
+        )
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 async def configured(builder: str | None) -> Configured:
@@ -33,14 +81,7 @@ async def configured(builder: str | None) -> Configured:
         return Configured()
     builder_class(name)
     slug = f"autopack-builder-{name}"
-    try:
-        block = await Block.aload(f"{slug}/{block_name}")
-    except ValueError as error:
-        raise NotFound(
-            f"there is no block {slug}/{block_name}",
-            field="builder",
-            hint="make one in the Prefect UI, under Blocks",
-        ) from error
+    block = await load(Block, f"{slug}/{block_name}", field="builder")
     if isinstance(block, ScriptBuilderBlock):
         return Configured(block.options())
     if not isinstance(block, BuilderBlock):
@@ -55,13 +96,11 @@ async def configured_doctor() -> Endpoint | None:
     """
     name = os.environ.get("AUTOPACK_DOCTOR_BLOCK")
     try:
-        block = await AutopackDoctor.aload(name or "default")
-    except ValueError as error:
+        block = await load(
+            AutopackDoctor, f"autopack-doctor/{name or 'default'}", field="AUTOPACK_DOCTOR_BLOCK"
+        )
+    except NotFound:
         if name is None:
             return None
-        raise NotFound(
-            f"there is no block autopack-doctor/{name}",
-            field="AUTOPACK_DOCTOR_BLOCK",
-            hint="make one in the Prefect UI, under Blocks",
-        ) from error
+        raise
     return Endpoint(block.api_key.get_secret_value(), block.base_url)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
+import ssl
+from contextlib import suppress
 from typing import Any
 
 import httpx
 
-from autopack.errors import Refused
+from autopack.errors import BadInput, Refused
+from flows.configuration import Configured, configured
 
 _LOGIN = frozenset({401, 403})
 
@@ -30,15 +31,18 @@ def unreachable(url: str, *, seconds: float = 10) -> str | None:
 
     What asks for a login is there.
     """
+    # Prefect's client, which has settings of its own for certificates, looks at them.
+    reason = _refusal(url, Configured(verify=False), seconds)
+    if reason is not None and reason.startswith("HTTP "):
+        with suppress(BadInput):  # what stands before the server may ask for headers
+            reason = _refusal(url, configured(), seconds)
+    return reason
+
+
+def _refusal(url: str, using: Configured, seconds: float) -> str | None:
     try:
-        # Prefect's client, which has settings of its own for certificates, looks at them.
-        answer = httpx.get(
-            f"{url.rstrip('/')}/health",
-            timeout=seconds,
-            follow_redirects=True,
-            verify=False,  # noqa: S501
-        )
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        answer = _get(url, "health", using, seconds)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         return (str(error) or type(error).__name__).splitlines()[0]
     if answer.status_code in _LOGIN:
         return None
@@ -47,27 +51,42 @@ def unreachable(url: str, *, seconds: float = 10) -> str | None:
     return None
 
 
-def server_version(url: str, environ: Mapping[str, str], *, seconds: float = 3) -> str | None:
+def server_version(url: str, *, seconds: float = 3) -> str | None:
     """The version of the Prefect server at ``url``; None when it does not say."""
-    try:
-        answer = httpx.get(
-            f"{url.rstrip('/')}/admin/version",
-            headers=_login(environ),
-            timeout=seconds,
-            follow_redirects=True,
-        )
-    except (httpx.HTTPError, httpx.InvalidURL):
-        return None
-    version = _json(answer) if answer.is_success else None
+    version = told(url, "admin/version", seconds=seconds)
     return version if isinstance(version, str) else None
 
 
-def _login(environ: Mapping[str, str]) -> dict[str, str]:
-    """What Prefect's client sends to a server that asks for a password."""
-    given = environ.get("PREFECT_API_AUTH_STRING")
-    if not given:
-        return {}
-    return {"Authorization": f"Basic {base64.b64encode(given.encode()).decode()}"}
+def told(url: str, path: str, *, seconds: float = 3) -> Any:
+    """What the server at ``url`` says there; None when it does not say.
+
+    Prefect is asked how it logs in, and for the rest of its settings, where that is needed.
+    """
+    try:
+        answer = _get(url, path, Configured(), seconds)
+        if answer.is_success:
+            return _json(answer)
+    except (httpx.HTTPError, httpx.InvalidURL):
+        pass  # perhaps certificates of one's own
+    try:
+        answer = _get(url, path, configured(), seconds)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, BadInput):
+        return None
+    return _json(answer) if answer.is_success else None
+
+
+def _get(url: str, path: str, using: Configured, seconds: float) -> httpx.Response:
+    return httpx.get(
+        f"{url.rstrip('/')}/{path}",
+        headers=dict(using.headers),
+        timeout=seconds,
+        follow_redirects=True,
+        verify=_certificates(using.verify),
+    )
+
+
+def _certificates(verify: bool | str) -> bool | ssl.SSLContext:
+    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
 
 
 def _json(answer: httpx.Response) -> Any:

@@ -18,6 +18,7 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
 from deployments.setting_up import ENGINE, POOL, Declared
+from deployments.version import code_version
 from flows.server import HEARTBEAT_TAG
 
 
@@ -46,7 +47,7 @@ def _changes(
     flow: Any = load_flow_from_entrypoint(declared.entrypoint)
     wanted: dict[str, Any] = {
         "entrypoint": declared.entrypoint,
-        "version": flow.version,
+        "version": code_version(),
         "pull_steps": list(declared.pull),
         "parameter_openapi_schema": parameter_schema(flow).model_dump(exclude_unset=True),
     }

@@ -13,6 +13,7 @@ import sys
 from datetime import timedelta
 from typing import Any
 
+from httpx import HTTPStatusError
 from prefect import get_client
 from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient
@@ -29,6 +30,7 @@ from autopack.builders.registry import BUILDERS
 from deployments.renewing import renew
 from deployments.setting_up import POOL, declared_deployments
 from flows.server import HEARTBEAT_SECONDS, HEARTBEAT_TAG
+from tasks.away import is_forbidden
 from tasks.slots import builder_limit, provider_limit
 
 ZOMBIES = "autopack-zombies"
@@ -97,30 +99,49 @@ def zombie_automation() -> AutomationCore:
     )
 
 
-async def create_missing() -> None:
-    """Create the work pool, the limits and the automation that this server does not have."""
+async def create_missing() -> list[str]:
+    """Create the work pool, the limits and the automation that this server does not have.
+
+    Returns what the login may not do; runs work without.
+    """
+    refused: list[str] = []
     async with get_client() as client:
         try:
             await client.read_work_pool(POOL)
         except ObjectNotFound:
             await client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
-        limits = {limit.name for limit in await _limits(client)}
-        for name, slots in default_limits().items():
-            if name not in limits:
-                await client.create_global_concurrency_limit(
-                    GlobalConcurrencyLimitCreate(name=name, limit=slots)
-                )
-        found = await client.read_automations_by_name(ZOMBIES)
-        if not found:
-            await client.create_automation(zombie_automation())
-        for automation in found:
-            if _FORMER_TAG in str(automation.trigger):
-                # It took the silence of flow runs that say so seldom, or never, for a crash.
-                renewed = automation.model_copy(update={"trigger": zombie_automation().trigger})
-                fields = AutomationCore.model_validate(
-                    renewed.model_dump(include=set(AutomationCore.model_fields))
-                )
-                await client.update_automation(automation.id, fields)
+        for what, step in (("limits", _create_limits), ("automations", _create_automation)):
+            try:
+                await step(client)
+            except HTTPStatusError as error:
+                if not is_forbidden(error):
+                    raise
+                refused.append(what)
+    return refused
+
+
+async def _create_limits(client: PrefectClient) -> None:
+    limits = {limit.name for limit in await _limits(client)}
+    for name, slots in default_limits().items():
+        if name not in limits:
+            await client.create_global_concurrency_limit(
+                GlobalConcurrencyLimitCreate(name=name, limit=slots)
+            )
+
+
+async def _create_automation(client: PrefectClient) -> None:
+    found = await client.read_automations_by_name(ZOMBIES)
+    if not found:
+        await client.create_automation(zombie_automation())
+    for automation in found:
+        trigger = str(automation.trigger)
+        if _FORMER_TAG in trigger and HEARTBEAT_TAG not in trigger:
+            # It took the silence of flow runs that say so seldom, or never, for a crash.
+            renewed = automation.model_copy(update={"trigger": zombie_automation().trigger})
+            fields = AutomationCore.model_validate(
+                renewed.model_dump(include=set(AutomationCore.model_fields))
+            )
+            await client.update_automation(automation.id, fields)
 
 
 async def register_blocks() -> None:
@@ -130,14 +151,14 @@ async def register_blocks() -> None:
         await kind.aregister_type_and_schema()
 
 
-async def existing(deployments: list[str]) -> dict[str, Any]:
+async def existing(deployments: list[str], refused: list[str]) -> dict[str, Any]:
     """What this server has of Autopack's besides these: the JSON of `autopack deploy`."""
     async with get_client() as client:
         pool = await client.read_work_pool(POOL)
-        limits = [one for one in await _limits(client) if one.name.startswith("autopack-")]
-        automations = [
-            one for one in await client.read_automations() if one.name.startswith("autopack-")
-        ]
+        listed = [] if "limits" in refused else await _limits(client)
+        limits = [one for one in listed if one.name.startswith("autopack-")]
+        listed = [] if "automations" in refused else await client.read_automations()
+        automations = [one for one in listed if one.name.startswith("autopack-")]
         kinds = await client.read_block_types()
     return {
         "api_url": str(client.api_url).rstrip("/"),
@@ -146,6 +167,7 @@ async def existing(deployments: list[str]) -> dict[str, Any]:
         "blocks": sorted(one.slug for one in kinds if one.slug.startswith("autopack-")),
         "limits": {one.name: one.limit for one in limits if one.active},
         "automations": {one.name: one.enabled for one in automations},
+        "refused": refused,
     }
 
 
@@ -159,13 +181,18 @@ async def _limits(client: PrefectClient) -> list[Any]:
 
 
 async def _create_and_show(command: str | None) -> dict[str, Any]:
-    await create_missing()
+    refused = await create_missing()
     await register_blocks()
     async with get_client() as client:
         renewed = await renew(client, declared_deployments(), command)
-    return await existing(renewed)
+    return await existing(renewed, refused)
 
 
 if __name__ == "__main__":
     command = sys.argv[1] if len(sys.argv) > 1 else None
-    sys.stdout.write(json.dumps(asyncio.run(_create_and_show(command))) + "\n")
+    try:
+        shown = asyncio.run(_create_and_show(command))
+    except HTTPStatusError as error:
+        # One line that says what was asked for: the right to that is missing, or the server ill.
+        sys.exit(f"{error.request.method} {error.request.url}: HTTP {error.response.status_code}")
+    sys.stdout.write(json.dumps(shown) + "\n")

@@ -19,6 +19,7 @@ import yaml
 
 from autopack.errors import WorkFailed
 from autopack.python import module_command
+from deployments.version import code_version
 
 POOL = "autopack"
 """The work pool of every deployment."""
@@ -78,8 +79,10 @@ def _missing(existing: set[str], command: str | None) -> dict[str, Any]:
     content["deployments"] = [
         one for one in content["deployments"] if _full_name(one) not in existing
     ]
-    for one in content["deployments"] if command is not None else ():
-        one["work_pool"]["job_variables"]["command"] = command
+    for one in content["deployments"]:
+        one["version"] = code_version()
+        if command is not None:
+            one["work_pool"]["job_variables"]["command"] = command
     return content
 
 

@@ -1,6 +1,7 @@
 """A/B experiments: pairs of runs, one after the other or several at once, until enough is known."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from autopack.store.experiments import (
 )
 from autopack.store.runs import get_run
 from flows.cancelling import Watched, cancel_its_runs, declare, heeding
-from flows.executors import Executor, check_executor, execute_stored
+from flows.executors import check_executor, execute_stored
 from flows.naming import rename
 from flows.opening import application
 from flows.returning import cancelled
@@ -33,6 +34,7 @@ async def ab_experiment(
     max_concurrent_pairs: int | None = None,
     executor: Literal["inline", "process", "deployment"] = "inline",
     push: str | None = None,
+    deployment: str | None = None,
 ) -> dict[str, Any]:
     """Run pairs of an experiment until the evidence suffices, and return its report.
 
@@ -46,12 +48,14 @@ async def ab_experiment(
             or by the deployment on a worker.
         push: A remote of the repository, a path or a URL: every attempt of both arms is pushed
             there. It is no part of the experiment, and may change when that goes on.
+        deployment: With that executor, the deployment of execute_run; execute-run/run when left
+            out.
     """
     if max_concurrent_pairs is not None and max_concurrent_pairs < 1:
         raise BadInput(
             f"max_concurrent_pairs is {max_concurrent_pairs}", field="max", hint="use 1 or more"
         )
-    await check_executor(executor)
+    await check_executor(executor, deployment)
     async with application(None) as (db, settings), heeding(db, settings) as watched:
         registered = await register_experiment(spec, db, settings, push)
         await rename(registered.test_id)
@@ -63,7 +67,8 @@ async def ab_experiment(
             log.warning("%s", caution)
         if not registered.finished:
             at_once = max_concurrent_pairs or registered.declared.concurrency
-            await _run_pairs(registered, db, at_once, executor, watched)
+            start = partial(ab_pair, executor=executor, deployment=deployment)
+            await _run_pairs(registered, db, at_once, start, watched)
         if watched.cancelled:
             unfinished = {"test_id": registered.test_id, "finished": False}
             return cancelled(unfinished)  # pyright: ignore[reportReturnType]
@@ -80,6 +85,7 @@ async def ab_pair(
     number: int,
     executor: Literal["inline", "process", "deployment"] = "inline",
     push: str | None = None,
+    deployment: str | None = None,
 ) -> dict[str, Any]:
     """Run both arms of one pair of a registered experiment, and judge the pair.
 
@@ -90,6 +96,8 @@ async def ab_pair(
         number: The pair, counted from 1 in planned order.
         executor: Where runs are executed: inline, process or deployment.
         push: A remote of the repository, a path or a URL that runs not stored yet are pushed to.
+        deployment: With that executor, the deployment of execute_run; execute-run/run when left
+            out.
     """
     async with application(None) as (db, settings), heeding(db, settings) as watched:
         registered = Registered.of(get_test(db, test_id)).pushed_to(push)
@@ -99,7 +107,12 @@ async def ab_pair(
         runs = [await prepare_arm(registered, pair, arm, db, settings) for arm in order]
         watched.add(runs)  # once more, now that they are stored
         execute = partial(
-            execute_stored, executor=executor, db=db, settings=settings, tag=f"ab:{test_id}"
+            execute_stored,
+            executor=executor,
+            db=db,
+            settings=settings,
+            tag=f"ab:{test_id}",
+            deployment=deployment,
         )
         if pair.first == "together":
             await asyncio.gather(*(execute(run) for run in runs))
@@ -116,7 +129,11 @@ async def ab_pair(
 
 
 async def _run_pairs(
-    registered: Registered, db: Database, at_once: int, executor: Executor, watched: Watched
+    registered: Registered,
+    db: Database,
+    at_once: int,
+    start: Callable[..., Coroutine[Any, Any, dict[str, Any]]],
+    watched: Watched,
 ) -> None:
     """Start pairs in planned order, ``at_once`` of them at a time, until there is a reason not to.
 
@@ -139,7 +156,7 @@ async def _run_pairs(
                     break
             waiting.pop(0)
             push = registered.remote.name if registered.remote else None
-            flow_run = ab_pair(registered.test_id, pair.number, executor, push)
+            flow_run = start(registered.test_id, pair.number, push=push)
             running.add(asyncio.create_task(flow_run))
         if not running:
             break

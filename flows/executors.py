@@ -36,27 +36,45 @@ from flows.waiting import (
     wait_until_due,
     wait_while_held,
 )
+from tasks.away import patiently, until_answers
 from tasks.closing import close_now
 from tasks.verdicts import submission_prefix
 
 Executor = Literal["inline", "process", "deployment"]
-DEPLOYMENT = "execute-run/run"
 
+_FLOW = "execute-run"
 _LOOK_SECONDS = 0.25
+_PATIENCE_SECONDS = 3600.0
+"""How long a server is waited for, without which no run can be begun."""
 
 
-async def check_executor(executor: Executor) -> None:
+def deployment_name(asked: str | None, settings: Settings) -> str:
+    """The full name of the deployment that workers are asked for: FLOW/NAME."""
+    name = asked or settings.deployment
+    return name if "/" in name else f"{_FLOW}/{name}"
+
+
+async def check_executor(
+    executor: Executor, deployment: str | None = None, settings: Settings | None = None
+) -> None:
     """Raise BadInput when runs cannot be executed so on the Prefect server of this process."""
     if executor != "deployment":
         return
+    name = deployment_name(deployment, settings or Settings.from_environment())
+    if not name.startswith(f"{_FLOW}/"):
+        raise BadInput(
+            f"{name} is no deployment of {_FLOW}",
+            field="deployment",
+            hint=f"use {_FLOW}/NAME, or NAME alone",
+        )
     try:
         async with get_client() as client:
-            await client.read_deployment_by_name(DEPLOYMENT)
+            await client.read_deployment_by_name(name)
     except ObjectNotFound as error:
         raise BadInput(
-            f"the Prefect server has no deployment {DEPLOYMENT}",
-            field="executor",
-            hint="autopack deploy, or autopack up",
+            f"the Prefect server has no deployment {name}",
+            field="deployment" if deployment else "executor",
+            hint="`autopack deploy` makes execute-run/run; name another with --deployment",
         ) from error
 
 
@@ -68,6 +86,7 @@ async def execute_stored(
     settings: Settings,
     database: str | None = None,
     tag: str | None = None,
+    deployment: str | None = None,
 ) -> None:
     """Bring a stored run to its end, or to where it waits for a person or was interrupted.
 
@@ -89,14 +108,25 @@ async def execute_stored(
     with tags(*tags_of_runs(*([tag] if tag else []))):
         match executor:
             case "inline":
-                await execute_run(run_id=run_id, database=database)
+                await patiently(lambda: _here(run_id, database, db), _server)
             case "process":
                 await _in_processes(run_id, database, db, settings)
             case "deployment":
-                await _at_workers(run_id, database, db, settings, tag)
+                name = deployment_name(deployment, settings)
+                await _at_workers(run_id, database, db, settings, tag, name)
     run = get_run(db, run_id)
     if run.state is RunState.PHASE_EXECUTION and not is_stopping():
         raise WorkFailed(f"run {run_id} was interrupted", hint=f"autopack resume {run_id}")
+
+
+async def _here(run_id: str, database: str | None, db: Database) -> None:
+    """Execute the run in this process, unless it ended before Prefect could be told."""
+    if not has_stopped(get_run(db, run_id)):
+        await execute_run(run_id=run_id, database=database)
+
+
+async def _server() -> None:
+    await until_answers(_PATIENCE_SECONDS, what="this flow run")
 
 
 async def _in_processes(
@@ -160,7 +190,12 @@ async def _in_a_process(run_id: str, database: str | None, log: Path) -> int:
 
 
 async def _at_workers(
-    run_id: str, database: str | None, db: Database, settings: Settings, tag: str | None
+    run_id: str,
+    database: str | None,
+    db: Database,
+    settings: Settings,
+    tag: str | None,
+    deployment: str,
 ) -> None:
     """Have a worker execute the run, and wait for it; giving up leaves the run alone.
 
@@ -168,7 +203,9 @@ async def _at_workers(
     """
     while True:
         seen = get_run(db, run_id).recoveries
-        flow_run = await submit(run_id, db=db, database=database, tag=tag)
+        flow_run = await patiently(
+            lambda: submit(run_id, deployment, db=db, database=database, tag=tag), _server
+        )
         ended = await wait_for_end(run_id, flow_run.id, db=db, clock=SystemClock())
         if ended is None:
             return
@@ -184,15 +221,23 @@ async def _at_workers(
 
 
 async def submit(
-    run_id: str, *, db: Database, database: str | None = None, tag: str | None = None
+    run_id: str,
+    deployment: str,
+    *,
+    db: Database,
+    database: str | None = None,
+    tag: str | None = None,
 ) -> FlowRun:
-    """Have a worker execute the run, without waiting; asking twice starts one flow run."""
+    """Have a worker of a deployment execute the run, without waiting.
+
+    Asking twice starts one flow run.
+    """
     # A new one only when an earlier one got hold of the run and lost it, or was found dead.
     ours, run = submission_prefix(db), get_run(db, run_id)
     key = f"{ours}{run_id}:{token_of(db, run_id)}:{run.recoveries}:{run.recovery_tries}"
     while True:
         flow_run = await arun_deployment(
-            DEPLOYMENT,
+            deployment,
             parameters={"run_id": run_id, "database": database},
             flow_run_name=run_id,
             timeout=0,

@@ -55,6 +55,7 @@ async def execute_runs(
     database: str | None = None,
     run_ids: list[str] | None = None,
     push: str | None = None,
+    deployment: str | None = None,
 ) -> list[dict[str, Any]]:
     """Execute many plans, or go on with many runs; one that fails takes no other down.
 
@@ -80,13 +81,15 @@ async def execute_runs(
         run_ids: Stored runs to execute or to go on with.
         push: A remote of the repository, a path or a URL: every attempt at the plans is pushed
             there, so that another machine can go on with their runs.
+        deployment: With that executor, the deployment of execute_run; execute-run/run when left
+            out.
     """
     if max_concurrent_runs < 1:
         raise BadInput(
             f"max_concurrent_runs is {max_concurrent_runs}", field="max", hint="use 1 or more"
         )
     name = check_id(fleet_name(), "run_id")
-    await check_executor(executor)
+    await check_executor(executor, deployment)
     async with application(database) as (db, settings), heeding(db, settings) as watched:
         await declare(db, name)
         remote = None
@@ -130,6 +133,7 @@ async def execute_runs(
             db=db,
             settings=settings,
             database=database,
+            deployment=deployment,
         )
         await publish_fleet(name, items, db)
     results = [item.as_json() for item in items]
@@ -146,6 +150,7 @@ async def execute_all(
     db: Database,
     settings: Settings,
     database: str | None,
+    deployment: str | None = None,
 ) -> list[FleetItem]:
     """Execute stored runs, given by their ids, ``at_once`` of them at most; results in order.
 
@@ -172,6 +177,7 @@ async def execute_all(
                         settings=settings,
                         database=database,
                         tag=f"fleet:{name}",
+                        deployment=deployment,
                     )
                     # Before its slot is free for another one.
                     await watched.was_cancelled([run_id])

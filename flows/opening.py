@@ -12,7 +12,7 @@ from autopack.execution.prepare import RunRequest
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.workspace.remote import Remote
-from blocks.configured import configured
+from blocks.configured import configured, load
 
 
 @asynccontextmanager
@@ -25,7 +25,7 @@ async def application(database: str | None) -> AsyncGenerator[tuple[Database, Se
     if database is not None:
         from blocks.database import AutopackDatabase
 
-        named = await AutopackDatabase.aload(database)
+        named = await load(AutopackDatabase, f"autopack-database/{database}", field="database")
         settings = replace(settings, database_url=named.url.get_secret_value())
     db = await asyncio.to_thread(Database.open, settings.database_url)
     try:

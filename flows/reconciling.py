@@ -16,7 +16,7 @@ from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.leases import abandoned_runs
 from autopack.store.runs import get_run
-from flows.executors import DEPLOYMENT, execute_stored, submit
+from flows.executors import deployment_name, execute_stored, submit
 from flows.naming import rename
 from flows.opening import application
 from tasks.closing import close_cancelled
@@ -76,7 +76,7 @@ async def _go_on_with(
     run_ids: Sequence[str], db: Database, settings: Settings
 ) -> list[_Outcome | None]:
     """Resume the abandoned runs, or close those that died too often."""
-    slots, workers = asyncio.Semaphore(_AT_ONCE), bool(run_ids) and await _has_workers()
+    slots, workers = asyncio.Semaphore(_AT_ONCE), bool(run_ids) and await _has_workers(settings)
 
     async def one(run_id: str) -> _Outcome | None:
         async with slots:
@@ -100,17 +100,17 @@ async def _go_on(
     if not claim_recovery(db, run_id, seen=get_run(db, run_id).recoveries):
         return _Outcome.CLOSED if await close_dead(run_id, db, settings) else None
     if at_worker:
-        await submit(run_id, db=db, tag="reconcile")
+        await submit(run_id, deployment_name(None, settings), db=db, tag="reconcile")
     else:
         await execute_stored(run_id, "inline", db=db, settings=settings, tag="reconcile")
     return _Outcome.RESUMED
 
 
-async def _has_workers() -> bool:
+async def _has_workers(settings: Settings) -> bool:
     """Whether somebody is there to take a flow run of the deployment."""
     try:
         async with get_client() as client:
-            deployment = await client.read_deployment_by_name(DEPLOYMENT)
+            deployment = await client.read_deployment_by_name(deployment_name(None, settings))
             if deployment.work_pool_name is None:
                 return False
             pool = await client.read_work_pool(deployment.work_pool_name)

@@ -50,6 +50,7 @@ async def replay_campaign(
     name: str | None = None,
     database: str | None = None,
     push: str | None = None,
+    deployment: str | None = None,
 ) -> dict[str, Any]:
     """Run finished runs again and say what other features bring.
 
@@ -79,12 +80,14 @@ async def replay_campaign(
         database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
         push: A remote of the repository, a path or a URL: every attempt is pushed there. Replays
             are pushed nowhere when left out, also those of runs that were.
+        deployment: With that executor, the deployment of execute_run; execute-run/run when left
+            out.
     """
     if max_concurrent_runs < 1:
         raise BadInput(
             f"max_concurrent_runs is {max_concurrent_runs}", field="max", hint="use 1 or more"
         )
-    await check_executor(executor)
+    await check_executor(executor, deployment)
     called = _campaign_name()
     async with application(database) as (db, settings), heeding(db, settings) as watched:
         planned = await asyncio.to_thread(
@@ -119,6 +122,7 @@ async def replay_campaign(
             db=db,
             settings=settings,
             database=database,
+            deployment=deployment,
         )
         left = unfinished(db, planned.campaign, without=planned.without)
         if left or watched.cancelled:

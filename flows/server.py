@@ -1,20 +1,20 @@
 """Which Prefect server this process talks to, decided before Prefect reads its settings.
 
-``PREFECT_API_URL`` or the active profile, else the stack that `autopack up` left running, else
-a server of this process's own with its database under the home.
+The one that Prefect is configured for (see ``flows.configuration``), else the stack that
+`autopack up` left running, else a server of this process's own with its database under the home.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import tomllib
 from pathlib import Path
 
 from autopack.ids import process_mark
 from autopack.settings import Settings
 from autopack.stack import OWN_SERVER, running_stack
 from autopack.workspace.leftovers import HOLDER
+from flows.configuration import configured_url
 
 ON_SQLITE = {
     # Each write that comes between makes a subflow wait two seconds on SQLite (503 and back-off):
@@ -85,7 +85,7 @@ def _set_heartbeats() -> None:
 
 def server_url(settings: Settings) -> str | None:
     """The API of the server that flows use; None when the process has to start its own."""
-    configured = os.environ.get("PREFECT_API_URL") or _url_of_profile()
+    configured = configured_url()
     if configured:
         return configured
     stack = running_stack(settings.home)
@@ -109,15 +109,3 @@ def _use_own_server(home: Path) -> None:
     own = DISPOSABLE | {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90"}
     for name, value in own.items():
         os.environ.setdefault(name, value)
-
-
-def _url_of_profile() -> str | None:
-    """The API that the user's active Prefect profile names."""
-    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
-    path = Path(os.environ.get("PREFECT_PROFILES_PATH", home / "profiles.toml"))
-    try:
-        profiles = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError):
-        return None
-    active = os.environ.get("PREFECT_PROFILE") or profiles.get("active")
-    return profiles.get("profiles", {}).get(active, {}).get("PREFECT_API_URL")

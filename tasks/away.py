@@ -44,15 +44,26 @@ def is_away(error: BaseException | None) -> bool:
     return isinstance(error, httpx.TransportError)
 
 
+def is_forbidden(error: BaseException | None) -> bool:
+    """Whether an error means that the login may not do this; a role may be a restricted one."""
+    return (
+        isinstance(error, httpx.HTTPStatusError)
+        and error.response.status_code == HTTPStatus.FORBIDDEN
+    )
+
+
 @contextmanager
 def going_without(what: str) -> Generator[None]:
-    """Go on when the server is away for the block, which is of no consequence to the run."""
+    """Go on when the server is away for the block, or forbids what is of no consequence."""
     try:
         yield
     except Exception as error:
-        if not is_away(error):
+        if is_forbidden(error):
+            get_run_logger().warning("%s: the Prefect server forbids it: %s", what, error)
+        elif is_away(error):
+            get_run_logger().warning("%s: the Prefect server does not answer: %s", what, error)
+        else:
             raise
-        get_run_logger().warning("%s: the Prefect server does not answer: %s", what, error)
 
 
 async def answers() -> bool:

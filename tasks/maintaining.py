@@ -9,8 +9,10 @@ from dataclasses import replace
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from autopack.clock import SystemClock
 from autopack.execution.redacting import redact_all
 from autopack.execution.returning import count_returned
+from autopack.execution.tending import tend_mirrors
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.telemetry import maintenance
@@ -18,8 +20,15 @@ from autopack.telemetry import maintenance
 
 @task(name="maintain database", cache_policy=NO_CACHE, tags=["autopack"])
 async def maintain_database(db: Database, settings: Settings) -> maintenance.Maintained:
-    """Spools, leases, retention, then a look for rows that disagree."""
+    """Spools, leases, retention, the private clones, and a look for rows that disagree."""
     returned = await asyncio.to_thread(count_returned, db, settings, environ=os.environ)
     done = await asyncio.to_thread(maintenance.maintain, db, settings)
     await asyncio.to_thread(redact_all, db, settings.home, os.environ)
-    return replace(done, ingested_events=done.ingested_events + returned)
+    now = SystemClock().now()
+    archived, packed = await asyncio.to_thread(tend_mirrors, db, settings, now)
+    return replace(
+        done,
+        ingested_events=done.ingested_events + returned,
+        archived_refs=archived,
+        packed_clones=packed,
+    )

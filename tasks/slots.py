@@ -17,7 +17,7 @@ from prefect.exceptions import ObjectNotFound
 from autopack.builders.registry import split_name
 from autopack.execution.session import RunSession, held
 from autopack.stack import OWN_SERVER
-from tasks.away import going_without, is_away, patiently, wait_for_server
+from tasks.away import going_without, is_away, is_forbidden, patiently, wait_for_server
 
 LEASE_SECONDS = 60
 """How long the slots of a process that died stay taken."""
@@ -117,5 +117,10 @@ async def _existing(names: list[str]) -> list[str]:
                     limit = await client.read_global_concurrency_limit_by_name(name)
                     _known[name] = limit.active
                 except ObjectNotFound:
+                    _known[name] = False
+                except HTTPStatusError as error:
+                    if not is_forbidden(error):
+                        raise
+                    get_run_logger().warning("limit %s is not kept: %s", name, error)
                     _known[name] = False
     return [name for name in names if _known[name]]

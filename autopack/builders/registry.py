@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from autopack.addresses import check_no_login
 from autopack.builders.protocol import Builder
 from autopack.errors import BadInput, NotFound
 from autopack.redaction import url_holds_secret
@@ -119,6 +120,7 @@ def _check_options(name: str, options: Mapping[str, str], known: list[str]) -> N
             field="key_env",
             hint="name the variable that holds the key, for example ANTHROPIC_API_KEY",
         )
+    check_no_login(options.get("base_url", ""), "base_url")
     if url_holds_secret(options.get("base_url", "")):
         raise BadInput(
             "base_url holds a secret, and options are stored with the run",

@@ -57,8 +57,9 @@ from autopack.store.runs import (
     start_attempt,
 )
 from autopack.store.states import AttemptState, PhaseState
+from autopack.validation.selection import BUDGET, select
 
-HINT_BYTES = 6_000
+HINT_BYTES = BUDGET
 LEFT_OUT_HINT = (
     "what you made in ignored places, or installed without declaring it, is no part of the change "
     "and was set aside before the checks; put what the project needs where git takes it, or "
@@ -103,9 +104,15 @@ def _cause(attempt: AttemptRow) -> FailureCause:
 
 def _told(attempt: AttemptRow) -> str:
     """What the next builder is told of a failed attempt."""
-    output = (attempt.failure_output or "").encode()[-HINT_BYTES:].decode(errors="ignore")
+    output = select(attempt.failure_output or "", HINT_BYTES)
     why = f"({_cause(attempt).value}): {attempt.failure_message}"
-    return f"Attempt {attempt.attempt} failed {why}\n\n{output}".strip()
+    told = f"Attempt {attempt.attempt} failed {why}\n\n{output}".strip()
+    return f"{told}\n\n[the full output: {_log(attempt)}]" if output else told
+
+
+def _log(attempt: AttemptRow) -> str:
+    """Where all that an attempt's checks printed is, in the run's folder."""
+    return f"spool/{attempt.phase_id}/{attempt.attempt}/validation.log"
 
 
 def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
@@ -124,7 +131,11 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
     stray = look(session, spec, phase.revision)
     if stray is not None:
         return stray
-    deferred = wait_for_room(session) or _ask_provider(session)
+    deferred = wait_for_room(session)
+    has_room = _has_room(session, spec)
+    if deferred is None and has_room:
+        # Only now: a circuit that lets one call through to try its provider must not wait for it.
+        deferred = _ask_provider(session)
     if deferred is not None:
         if deferred.kind is DecisionKind.STOP:
             session.db.transact(lambda conn: _record(conn, session, phase_id, last, deferred))
@@ -153,7 +164,7 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
             _record(conn, session, phase_id, last, decision)
             return decision
         free = room(levels)
-        if free.is_none:
+        if free.is_none or not has_room:
             deferral = Decision(
                 DecisionKind.DEFER,
                 "other runs hold what is left of the budget",
@@ -205,6 +216,12 @@ def _inherited_start(session: RunSession, run: RunRow, phase_id: str) -> Start |
         return None
     hint = starting_point(failed, session.head()).hint
     return Start(commit or session.head(), f"In the earlier run {run.retry_of}:\n{hint}")
+
+
+def _has_room(session: RunSession, spec: PhaseSpec) -> bool:
+    """Whether there is budget for a build, as far as can be seen before it is reserved."""
+    levels = session.levels(session.db, spec)
+    return first_exhausted(levels) is None and not room(levels).is_none
 
 
 def _ask_provider(session: RunSession) -> Decision | None:

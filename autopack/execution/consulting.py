@@ -20,11 +20,11 @@ from autopack.recovery.doctor.question import DIFF_BYTES, Case, question
 from autopack.recovery.doctor.redaction import redacted
 from autopack.recovery.policy import Prescription
 from autopack.recovery.routing import DoctorTier, Route, route
-from autopack.store import tables
+from autopack.store.leases import fence
 from autopack.store.recovery import ConsultationRow, get_consultations, record_consultation
 from autopack.store.runs import get_attempts, get_phases, record_decision
 from autopack.store.states import AttemptState, PhaseState
-from autopack.store.usage import open_intent
+from autopack.store.usage import next_call, open_intent
 from autopack.telemetry.doctor_events import doctor_events
 from autopack.telemetry.recorder import Intent, Recorder
 
@@ -113,40 +113,44 @@ async def _ask(
     chosen: Route,
     tier: DoctorTier,
 ) -> Answer | None:
-    """One call: its intent first, then its cost and its answer in one transaction."""
+    """One call: its intent first, then its cost, whoever holds the run by then, then its answer."""
+    doctor = _doctor(session)
     calls = [c for c in get_consultations(session.db, session.run_id) if c.phase_id == phase_id]
     call = len(calls) + 1
     text = question(_case(session, phase_id, number, failure))
     text = redacted(session.redactor.text(text), os.environ)
-    session.db.transact(
-        lambda conn: open_intent(conn, session.run_id, phase_id, number, "doctor", call)
-    )
+
+    def announce(conn: sa.Connection) -> int:
+        fence(conn, session.lease)
+        tried = next_call(conn, session.run_id, phase_id, number, "doctor")
+        open_intent(conn, session.run_id, phase_id, number, "doctor", tried)
+        return tried
+
+    # Each try has an intent of its own: one whose process died stays unreconciled.
+    tried = session.db.transact(announce)
     opinion: Opinion | None = None
     try:
         opinion = await session.switch.guard(
-            _doctor(session).ask(text, tier=tier, phase_id=phase_id, call=call)
+            doctor.ask(text, tier=tier, phase_id=phase_id, call=call)
         )
         spent, problem = opinion.calls, ""
     except DoctorFailed as error:
         spent, problem = error.calls, error.message
     answer = opinion.answer if opinion else None
-    recorder = Recorder(session.db, session.folder)
+    events = doctor_events(
+        spent,
+        run_id=session.run_id,
+        phase_id=phase_id,
+        attempt=number,
+        tier=tier.value,
+        action=answer.action.value if answer else None,
+        earlier=tried * _MOST_OF_A_TRY,
+        simulated=session.plan.policy.doctor is DoctorMode.SCRIPT,
+    )
+    intent = Intent(session.run_id, phase_id, number, "doctor", tried)
+    Recorder(session.db, session.folder).record(events, closes=intent)
 
     def write(conn: sa.Connection) -> None:
-        recorder.record_in(
-            conn,
-            doctor_events(
-                spent,
-                run_id=session.run_id,
-                phase_id=phase_id,
-                attempt=number,
-                tier=tier.value,
-                action=answer.action.value if answer else None,
-                earlier=_calls_so_far(conn, session.run_id, phase_id, number),
-                simulated=session.plan.policy.doctor is DoctorMode.SCRIPT,
-            ),
-            closes=Intent(session.run_id, phase_id, number, "doctor", call),
-        )
         if answer is None:
             record_decision(
                 conn, session.lease, phase_id, number, "doctor", f"no answer: {problem}"
@@ -201,14 +205,8 @@ def _commit_named(session: RunSession, named: str) -> str | None:
 
 
 _SHORTEST_COMMIT = 7
-
-
-def _calls_so_far(conn: sa.Connection, run_id: str, phase_id: str, attempt: int) -> int:
-    table = tables.llm_usage_events
-    counted = sa.select(sa.func.count()).where(
-        table.c.run_id == run_id, table.c.phase_id == phase_id, table.c.attempt == attempt
-    )
-    return conn.scalar(counted) or 0
+# More calls than a build or one try makes, so that each has a number of its own.
+_MOST_OF_A_TRY = 1_000_000
 
 
 def _as_row(

@@ -11,7 +11,7 @@ from autopack.execution.installing import run_install
 from autopack.execution.savepoint import Savepoint
 from autopack.execution.session import RunSession
 from autopack.plan.values import Command
-from autopack.store.runs import get_attempts
+from autopack.store.runs import get_attempts, set_setup_notes
 from autopack.validation.environment import (
     EnvironmentFailed,
     Made,
@@ -20,6 +20,7 @@ from autopack.validation.environment import (
     prepare,
     record_anew,
 )
+from autopack.validation.needed import needed
 from autopack.validation.toolchains.base import Check
 from autopack.workspace.aside import Aside
 from autopack.workspace.contents import Stamps, altered, stamped_anew, stamps
@@ -74,13 +75,16 @@ async def install(
             folder=where,
         )
 
+    phases = session.plan.phases
+    named = [argv for phase in phases for argv in phase.checks or ()]
+    inferred = any(phase.checks is None for phase in phases)
     try:
-        return await session.switch.guard(
+        made = await session.switch.guard(
             prepare(
                 folder=where,
                 workspace=place.path,
                 setup=session.plan.setup,
-                detected=session.toolchains,
+                projects=needed(session.toolchains, named, inferred=inferred),
                 run_step=run_step,
                 environ=os.environ,
                 installs=session.installs,
@@ -98,6 +102,11 @@ async def install(
             tail=session.redactor.text(error.tail),
             hint=error.hint,
         ) from None
+    else:
+        notes = [session.redactor.text(note) for note in made.notes]
+        if folder is None and notes != (session.run().setup_notes or []):
+            session.db.transact(lambda conn: set_setup_notes(conn, session.lease, notes))
+        return made
     finally:
         session.redactor.file(log)
 

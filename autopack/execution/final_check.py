@@ -3,6 +3,10 @@
 Setup is done anew for it, in an environment of its own. Where setup cannot be repeated (it worked
 once, from the same manifests), the checks run in the run's own worktree and environment, which
 hold the head commit and what setup made, and the result says so.
+
+A later phase may undo what an earlier one's check asked for (a test that must fail before it is
+made to pass). Such a check fails in the run's own worktree just as well: that is told, and no
+reason to doubt the commit. The checks of the last phase always hold.
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ _Environment = Literal["fresh", "of the run"]
 
 @dataclass(frozen=True)
 class _ToCheck:
-    """The checks of a phase that no earlier phase has, and whether old failures are ignored."""
+    """The checks of a phase that no later phase has, and whether old failures are ignored."""
 
     phase_id: str
     checks: tuple[Check, ...]
@@ -54,9 +58,10 @@ async def check_head(session: RunSession) -> str | None:
     if not wanted or session.run().head_commit is None:
         return None
     environment: _Environment = "fresh"
+    outdated: list[tuple[_ToCheck, str]] = []
     try:
         try:
-            failed = await _in_fresh_checkout(session, head, wanted)
+            failed = await _in_fresh_checkout(session, head, wanted, outdated)
         except EnvironmentFailed:
             environment = "of the run"
             failed = await _in_worktree(session, head, wanted)
@@ -75,6 +80,7 @@ async def check_head(session: RunSession) -> str | None:
         "failed": None if failed is None else failed[1].message,
         "phase_id": None if failed is None else failed[0],
         "message": message,
+        "outdated": [{"phase_id": one.phase_id, "message": why} for one, why in outdated],
     }
     session.db.transact(lambda conn: set_final_check(conn, session.lease, found))
     return message
@@ -88,17 +94,20 @@ def _wanted(session: RunSession) -> list[_ToCheck]:
     }
     wanted: list[_ToCheck] = []
     seen: set[tuple[Check, bool]] = set()
-    for phase in session.plan.ordered():
+    for phase in reversed(session.plan.ordered()):
         named = phase.checks is not None
         checks = [check for check in phase_checks(session, phase) if (check, named) not in seen]
         seen.update((check, named) for check in checks)
         if phase.id in done and checks:
             wanted.append(_ToCheck(phase.id, tuple(checks), not named))
-    return wanted
+    return wanted[::-1]
 
 
 async def _in_fresh_checkout(
-    session: RunSession, head: str, wanted: Sequence[_ToCheck]
+    session: RunSession,
+    head: str,
+    wanted: Sequence[_ToCheck],
+    outdated: list[tuple[_ToCheck, str]],
 ) -> tuple[str, FailedCheck] | None:
     folder = session.folder / FINAL
     await asyncio.to_thread(remove_tree, folder)
@@ -106,7 +115,17 @@ async def _in_fresh_checkout(
     workspace = await asyncio.to_thread(Workspace.create, session.mirror, folder / "work", head)
     try:
         environment = await install(session, head, intact=True, workspace=workspace, folder=folder)
-        return await _run(session, head, wanted, workspace, environment)
+        left = list(wanted)
+        while left:
+            failed = await _run(session, head, left, workspace, environment)
+            if failed is None:
+                return None
+            one = next(each for each in left if each.phase_id == failed[0])
+            left = left[left.index(one) + 1 :]
+            if not left or await _in_worktree(session, head, [one]) is None:
+                return failed
+            outdated.append((one, failed[1].message))
+        return None
     finally:
         await asyncio.to_thread(workspace.remove)
 
@@ -130,10 +149,10 @@ async def _run(
     place = Place(workspace, environment)
     for one in wanted:
         failed = await _run_those(session, head, one, place, spool)
-        if failed is not None:
-            return one.phase_id, failed
         # Files that a check left are no part of the commit that the next one sees.
         await asyncio.to_thread(place.clean, head)
+        if failed is not None:
+            return one.phase_id, failed
     return None
 
 
@@ -141,8 +160,7 @@ async def _run_those(
     session: RunSession, head: str, one: _ToCheck, place: Place, spool: Path
 ) -> FailedCheck | None:
     attempts = get_attempts(session.db, session.run_id, one.phase_id)
-    # A phase that was completed in the run that this one retries has none of its own.
-    number = attempts[-1].attempt if attempts else 0
+    number = attempts[-1].attempt if attempts else 0  # kept from the run that this one retries
     variables = {
         **place.environment.variables,
         **place.workspace.environment,

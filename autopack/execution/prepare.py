@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
-
+from autopack.addresses import read_text
 from autopack.budget import check_cap
 from autopack.builders.registry import DEFAULT_BUILDER, absolute_options, make_builder
 from autopack.clock import Clock
@@ -18,7 +17,7 @@ from autopack.errors import BadInput, PlanError
 from autopack.execution.pricing import check_prices
 from autopack.ids import check_id, new_run_id
 from autopack.plan.features import Feature, resolve_features
-from autopack.plan.load import is_plain_text, parse_plan, read_plan_text
+from autopack.plan.load import MAX_BYTES, is_plain_text, parse_plan, read_plan_text
 from autopack.plan.model import DoctorMode, Plan
 from autopack.plan.normalise import Normalised, NotNormalised, accept, normalise
 from autopack.recovery.hardening.registry import enabled_patterns
@@ -29,10 +28,11 @@ from autopack.store.folder_note import find_folder
 from autopack.store.holders import Holder
 from autopack.store.recovery import record_normalisation
 from autopack.store.runs import NewRun, RunRow, create_run, find_run
-from autopack.validation.detect import detect, inferred_checks
+from autopack.validation.detect import detect, inferred_checks, unsupported_language
 from autopack.workspace import sandbox
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.remote import Remote
+from autopack.workspace.room import check_room
 from autopack.workspace.source import SourceRepository
 from autopack.workspace.workspace import Workspace
 
@@ -82,17 +82,14 @@ def read_plan(source: str) -> Plan:
 def read_source(source: str, *, what: str = "plan") -> tuple[str, str]:
     """The text at a path or an http(s) URL, or the text itself, and what errors call it.
 
-    ``what`` names the kind of file. Raises NotFound or PlanError.
+    ``what`` names the kind of file. A URL is read within bounds of size and time. Raises NotFound
+    or PlanError.
     """
     if source.startswith(("http://", "https://")):
         try:
-            response = httpx.get(source, follow_redirects=True, timeout=30)
-            response.raise_for_status()
-        except httpx.HTTPError as error:
-            raise PlanError(
-                f"the {what} at {source} cannot be read: {error}", field=what
-            ) from error
-        return response.text, source
+            return read_text(source, most_bytes=MAX_BYTES, field=what), source
+        except BadInput as error:
+            raise PlanError(error.message, field=what, hint=error.hint) from error
     if "\n" in source:
         return source, what
     path = Path(source).expanduser()
@@ -156,13 +153,18 @@ def check_request(
         check_prices(builder, plan, model, field)
     sandbox.required(os.environ)
     source = SourceRepository.open(request.repo)
-    source.check_publishable()
-    base_commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
+    stored = _stored_commit(db, request.run_id)
+    base_commit = source.resolve(request.commit or stored)
+    if stored is None:
+        check_room(source, run_id, base_commit)
     if any(phase.checks is None for phase in plan.phases):
         _refuse_unchecked(plan, db, settings, source, base_commit, run_id)
     push = request.push
     if isinstance(push, str):
-        push = Remote.checked(push, source, base_commit, home=settings.home, run_id=run_id)
+        is_new = stored is None
+        push = Remote.checked(
+            push, source, base_commit, home=settings.home, run_id=run_id, is_new=is_new
+        )
     new = NewRun(
         run_id=run_id,
         plan_hash=plan.plan_hash,
@@ -270,10 +272,15 @@ def _refuse_unchecked(
     with _checkout(db, settings, source, commit, run_id) as root:
         if inferred_checks(detect(root)):
             return
+        language = unsupported_language(root)
     index, phase = next((i, p) for i, p in enumerate(plan.phases) if p.checks is None)
     raise PlanError(
-        f"phases[{index}].validate: phase {phase.id} names no checks, and no toolchain with "
-        "tests was found in the repository",
+        f"phases[{index}].validate: phase {phase.id} names no checks, and "
+        + (
+            f"the repository is mainly {language}, whose checks are not inferred"
+            if language
+            else "no toolchain with tests was found in the repository"
+        ),
         field=f"phases[{index}].validate",
         hint="name the commands that must succeed, for example validate: [pytest -q]",
     )

@@ -166,14 +166,13 @@ class RunSession:
 
     def seconds_left(self, phase: PhaseSpec | None = None) -> float:
         """How long the next step may take under the run's cap on minutes, and a phase's."""
+        # In this order: what is counted meanwhile is counted twice this once, not forgotten.
+        uncounted = self.keeper.uncounted_seconds()
         run = self.run()
-        left = max(run.minutes_cap * 60 - self._seconds_worked(run), 0.001)
+        left = max(run.minutes_cap * 60 - run.elapsed_seconds - uncounted, 0.001)
         if phase is None or phase.budget.minutes is None:
             return left
         return min(left, phase.budget.minutes * 60)
-
-    def _seconds_worked(self, run: RunRow) -> float:
-        return run.elapsed_seconds + self.keeper.uncounted_seconds()
 
 
 _held: dict[str, RunSession] = {}

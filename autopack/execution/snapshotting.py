@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from autopack.errors import AutopackError
+from autopack.execution.closing import readable
 from autopack.execution.containing import is_of_content
 from autopack.store.engine import Database
 from autopack.store.leases import Lease
 from autopack.store.runs import AttemptRow, get_decisions, record_decision
+from autopack.workspace.staging import Refused
 from autopack.workspace.workspace import Snapshot, Workspace
+
+_NAMED = 10
 
 _UNRECORDED = "unrecorded"
 """The kind of decision that says why an attempt's commit lacks everything that it did."""
@@ -16,12 +22,14 @@ _UNRECORDED = "unrecorded"
 def record_tree(
     workspace: Workspace, *, parent: str, message: str, ref: str
 ) -> tuple[Snapshot, str | None]:
-    """Commit what is in ``workspace``; when that cannot be done, an empty change and the reason.
+    """Commit what is in ``workspace``, and the reason where some or all of it cannot be.
 
-    Raises when the reason lies outside the files.
+    Where nothing can be, the commit is an empty change. Raises when the reason lies outside the
+    files.
     """
     try:
-        return workspace.snapshot(parent=parent, message=message, ref=ref), None
+        snapshot = workspace.snapshot(parent=parent, message=message, ref=ref)
+        return snapshot, _told(snapshot.refused)
     except Exception as error:
         if not is_of_content(error):
             raise
@@ -47,3 +55,12 @@ def why_unrecorded(db: Database, attempt: AttemptRow) -> str | None:
         if (one.phase_id, one.attempt, one.kind) == about:
             return one.reason
     return None
+
+
+def _told(refused: Sequence[Refused]) -> str | None:
+    if not refused:
+        return None
+    lines = [readable(f"{one.path}: {one.reason}") for one in refused[:_NAMED]]
+    if len(refused) > _NAMED:
+        lines.append(f"and {len(refused) - _NAMED} more")
+    return "; ".join(lines)[:1000]

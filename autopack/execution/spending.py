@@ -30,7 +30,7 @@ from autopack.builders.protocol import Builder, BuildResult, BuildStatus, EndedB
 from autopack.execution.session import RunSession
 from autopack.plan.model import PhaseSpec
 from autopack.store import budgets
-from autopack.telemetry.prices import price_of
+from autopack.telemetry.prices import is_priced, price_of
 
 LOOK_SECONDS = 0.02
 """How often is looked whether something was written. Reading it takes its time: no more than a
@@ -53,6 +53,7 @@ class Allowance:
         self._shares_minutes = shares_minutes(levels)
         left = session.seconds_left(phase) / 60
         self.most_minutes = left if self._shares_minutes else min(left, held.minutes)
+        is_priced("", "")  # loads the price list, which takes longer than a look may
         self._began = session.clock.monotonic()
 
     def may_go_on(self, calls: Sequence[ModelCall]) -> str | None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from autopack.errors import Refused, RepositoryError
+from autopack.errors import AutopackError, Refused, RepositoryError
 from autopack.plan.model import Plan
+from autopack.settings import Settings
 from autopack.store.engine import Database
+from autopack.store.folder_note import find_folder
 from autopack.store.runs import RunRow, get_plan_body, get_run
+from autopack.workspace.mirror import Mirror
+from autopack.workspace.remarks import remarks
 from autopack.workspace.source import SourceRepository, is_url
 
 
@@ -35,6 +39,20 @@ def unfinished(db: Database, run_id: str, *, reopen: bool = False) -> RunRow:
 def is_here(run: RunRow) -> bool:
     """Whether the repository that the run was started from can be reached from this machine."""
     return is_url(run.repo) or Path(run.repo).exists()
+
+
+def repository_remarks(db: Database, run: RunRow, settings: Settings) -> list[str]:
+    """What the user should know of the repository before the run starts.
+
+    Nothing where that cannot be found out: what keeps a run from starting says so itself.
+    """
+    try:
+        name = find_folder(settings.home, db, run.run_id).name
+        mirror = Mirror.open(settings.home, source_of(run), alias=(run.run_id, name))
+        mirror.ensure(run.base_commit, run.run_id)
+        return remarks(mirror, run.base_commit)
+    except AutopackError:
+        return []
 
 
 def source_of(run: RunRow, repo: str | None = None) -> SourceRepository:

@@ -28,7 +28,7 @@ from autopack.store.runs import (
     get_plan_body,
     get_run,
 )
-from autopack.store.states import PhaseState
+from autopack.store.states import AttemptState, PhaseState
 from autopack.store.usage import (
     NOTHING_LOST,
     Lost,
@@ -38,6 +38,7 @@ from autopack.store.usage import (
     token_totals,
 )
 from autopack.telemetry.consolidated import consolidated_tokens, count_of_campaign, is_known
+from autopack.validation.selection import select
 
 Json = dict[str, Any]
 
@@ -74,6 +75,7 @@ def run_view(db: Database, run_id: str) -> Json:
         "final_check": run.final_check,
         "flow_run_id": run.flow_run_id,
         "retry_of": run.retry_of,
+        "setup_notes": run.setup_notes or [],
         "push": None if run.push is None else {"remote": run.push, "error": run.push_error},
         "tokens": token_split(totals),
         **cost_view(totals),
@@ -320,6 +322,7 @@ def _phase(
         else None,
         "left_out": _of_attempts(attempts, "left_out"),
         "changed_tests": _of_attempts(attempts, "changed_tests"),
+        "last_failure": _last_failure(attempts),
         "decisions": [
             {"attempt": decision.attempt, "kind": decision.kind, "reason": decision.reason}
             for decision in decisions
@@ -349,6 +352,23 @@ def changed_test_paths(phase: Json) -> list[str]:
     listed = phase["changed_tests"] or ()
     last = max((one["attempt"] for one in listed), default=0)
     return [one["path"] for one in listed if one["attempt"] == last]
+
+
+def _last_failure(attempts: list[AttemptRow]) -> Json | None:
+    """The last attempt that failed: why, the informative lines of its log, and where that is."""
+    failed = [one for one in attempts if one.state is AttemptState.FAILED]
+    if not failed:
+        return None
+    last = failed[-1]
+    return {
+        "attempt": last.attempt,
+        "cause": last.failure_cause,
+        "message": last.failure_message,
+        "http_status": last.http_status,
+        "commit": last.commit,
+        "lines": select(last.failure_output or ""),
+        "log": f"spool/{last.phase_id}/{last.attempt}/validation.log",
+    }
 
 
 def _mitigation(row: RowMapping) -> Json:

@@ -178,7 +178,8 @@ def _raise_cap(
     if question.level is Scope.CAMPAIGN:
         table, where = campaigns, campaigns.c.campaign_id == campaign_id
     column = table.c[_CAP_COLUMNS[question.resource]]
-    before = conn.scalar(sa.select(column).where(where))
+    # Locked: of two who raise a campaign's cap at once, for two of its runs, neither lowers it.
+    before = conn.scalar(sa.select(column).where(where).with_for_update())
     if before is not None and given.new_cap <= Decimal(str(before)):
         raise BadInput(
             f"{given.new_cap} is no higher than the cap of {before}",

@@ -67,13 +67,16 @@ def campaign_level(source: Source, campaign_id: str) -> Level:
                 runs.c.campaign_id == campaign_id
             )
         )
+        # What is reserved first: a build that is settled in between counts twice this once. The
+        # other way round it would be forgotten, for each statement sees what is committed by then.
+        held = _reserved(conn, tables.budget_reservations.c.run_id.in_(of_campaign))
         spent = _summed(conn, lambda one: one.c.run_id.in_(of_campaign))
         return Level(
             Scope.CAMPAIGN,
             campaign_id,
             Limits(row.token_cap, row.cost_cap, row.minutes_cap),
             replace(spent, minutes=float(minutes or 0) / 60),
-            _reserved(conn, tables.budget_reservations.c.run_id.in_(of_campaign)),
+            held,
         )
 
 
@@ -128,25 +131,27 @@ def _accepts_unpriced(conn: sa.Connection, run_id: str) -> bool:
 
 
 def _run_level(conn: sa.Connection, run: RunRow, minutes: float) -> Level:
+    held = _reserved(conn, tables.budget_reservations.c.run_id == run.run_id)  # first, as above
     spent = _summed(conn, lambda one: one.c.run_id == run.run_id)
     return Level(
         Scope.RUN,
         run.run_id,
         Limits(run.token_cap, run.cost_cap, run.minutes_cap),
         replace(spent, minutes=minutes),
-        _reserved(conn, tables.budget_reservations.c.run_id == run.run_id),
+        held,
     )
 
 
 def _phase_level(conn: sa.Connection, run_id: str, phase_id: str, caps: Limits) -> Level:
     held = tables.budget_reservations
+    reserved = _reserved(conn, held.c.run_id == run_id, held.c.phase_id == phase_id)
     spent = _summed(conn, lambda one: sa.and_(one.c.run_id == run_id, one.c.phase_id == phase_id))
     return Level(
         Scope.PHASE,
         phase_id,
         _raised(conn, run_id, phase_id, caps),
         replace(spent, minutes=_minutes_of_builds(conn, run_id, phase_id)),
-        _reserved(conn, held.c.run_id == run_id, held.c.phase_id == phase_id),
+        reserved,
     )
 
 

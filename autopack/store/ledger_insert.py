@@ -93,7 +93,8 @@ def _check(events: Sequence[UsageEvent]) -> None:
         counts = _counts(event)
         if max(count or 0 for count in counts) > MOST_TOKENS:
             raise OverflowError(f"{event.event_key}: more than {MOST_TOKENS:,} tokens in one call")
-        if event.cost is not None and not abs(event.cost) <= MOST_DOLLARS:
+        cost = event.cost
+        if cost is not None and not (cost.is_finite() and abs(cost) <= MOST_DOLLARS):
             raise OverflowError(f"{event.event_key}: more than {MOST_DOLLARS:,} dollars")
 
 

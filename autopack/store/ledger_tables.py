@@ -110,4 +110,11 @@ llm_call_intents = sa.Table(
     sa.Column("told", sa.String(16)),
     one_of("role", ROLES),
     sa.Index(None, "run_id", "phase_id", "attempt"),
+    sa.Index(
+        "ix_llm_call_intents_not_told",
+        "role",
+        "opened_at",
+        sqlite_where=sa.text("told IS NOT NULL"),
+        postgresql_where=sa.text("told IS NOT NULL"),
+    ),
 )

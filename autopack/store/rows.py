@@ -94,6 +94,7 @@ class RunRow:
     push_error: str | None = None
     replay_of: str | None = None
     lane: str | None = None
+    setup_notes: list[str] | None = None
     retry_of: str | None = None
     retry_phase: str | None = None
     retry_attempt: int | None = None

@@ -61,6 +61,7 @@ __all__ = [
     "set_flow_run",
     "set_head",
     "set_push_error",
+    "set_setup_notes",
     "set_toolchains",
     "start_attempt",
 ]
@@ -240,6 +241,11 @@ def set_toolchains(
 ) -> None:
     """Record what the project is built with."""
     _set(conn, lease, toolchains=[dict(found) for found in toolchains])
+
+
+def set_setup_notes(conn: sa.Connection, lease: Lease, notes: Sequence[str]) -> None:
+    """Record what was done otherwise than asked when the run's environment was made."""
+    _set(conn, lease, setup_notes=list(notes))
 
 
 def set_push_error(conn: sa.Connection, lease: Lease, error: str | None) -> None:

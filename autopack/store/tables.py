@@ -131,6 +131,8 @@ runs = sa.Table(
     # The finished run that it replays in its campaign, and with which features.
     sa.Column("replay_of", sa.String(64)),
     sa.Column("lane", sa.String(16)),
+    # What was done otherwise than asked when its environment was made.
+    sa.Column("setup_notes", Json),
     # The run that it retries from its completed phases, and where its first open phase begins:
     # with the work of that phase's attempt there, with the branch where that is null.
     sa.Column("retry_of", sa.String(64)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +20,9 @@ from autopack.store.ledger_insert import PICODOLLAR, insert_events, try_insert_e
 from autopack.store.states import AttemptState
 from autopack.store.tables import CATEGORIES, ROLES, Category, DoctorModel, Role, Source, Told
 from autopack.store.telemetry_tables import SUMS as _SUMS
-from autopack.store.telemetry_tables import usage_by_run
+from autopack.store.telemetry_tables import usage_archive_keys, usage_by_run
+
+_KEYS_AT_ONCE = 900
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +153,30 @@ def try_record_events(conn: sa.Connection, events: Iterable[UsageEvent]) -> bool
     """
     ordered = _ordered(events)
     return not ordered or try_insert_events(conn, ordered)
+
+
+def known_keys(conn: sa.Connection, keys: Sequence[str]) -> set[str]:
+    """Those of ``keys`` that the ledger has, or had before they were archived."""
+    found: set[str] = set()
+    for table in (tables.llm_usage_events, usage_archive_keys):
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            some = keys[start : start + _KEYS_AT_ONCE]
+            query = sa.select(table.c.event_key).where(table.c.event_key.in_(some))
+            found.update(conn.scalars(query))
+    return found
+
+
+def next_call(conn: sa.Connection, run_id: str, phase_id: str, attempt: int, role: Role) -> int:
+    """The number of the next call of a role in an attempt: no earlier try of it has that."""
+    table = tables.llm_call_intents
+    where = sa.and_(
+        table.c.run_id == run_id, table.c.phase_id == phase_id, table.c.attempt == attempt
+    )
+    taken = set(conn.scalars(sa.select(table.c.intent_key).where(where, table.c.role == role)))
+    number = len(taken) + 1
+    while _digest(run_id, phase_id, attempt, role, number) in taken:
+        number += 1
+    return number
 
 
 def _ordered(events: Iterable[UsageEvent]) -> list[UsageEvent]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, get_args
 
@@ -20,7 +20,7 @@ from autopack.errors import BadInput, NotFound
 from autopack.plan.features import Feature
 from autopack.store.engine import Database, reading
 from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT
-from autopack.store.tables import runs
+from autopack.store.tables import llm_call_intents, runs
 from autopack.store.telemetry_tables import (
     SUMS,
     consolidated_token_views,
@@ -171,13 +171,15 @@ class Usage:
     """A page of a period's usage, by key; ``total`` is that of the period, not of the page.
 
     ``simulated_calls`` are in neither, unless they were asked for: calls of recordings and
-    simulations, for which nobody was paid.
+    simulations, for which nobody was paid. ``unknown_builds`` of the period told less than all of
+    what they used; the cost of the period is then unknown.
     """
 
     rows: tuple[UsageRow, ...]
     total: UsageRow
     next_cursor: str | None
     simulated_calls: int = 0
+    unknown_builds: int = 0
 
 
 def usage(
@@ -226,9 +228,37 @@ def usage(
         simulated = conn.scalar(
             sa.select(sa.func.sum(table.c.events)).where(*of_period, table.c.simulated.is_(True))
         )
+        unknown = _unknown_builds(conn, since, until)
     rows = tuple(found[:limit])
     cursor = _encode(rows[-1].key) if len(found) > limit else None
-    return Usage(rows, _usage_row({"key": "total", **whole}), cursor, int(simulated or 0))
+    total = _usage_row({"key": "total", **whole})
+    if unknown:
+        total = replace(total, cost=None)
+    return Usage(rows, total, cursor, int(simulated or 0), unknown)
+
+
+def _unknown_builds(conn: sa.Connection, since: date | None, until: date | None) -> int:
+    """Builds begun in a period that told less than all they used; none of a stand-in's."""
+    intents = llm_call_intents
+    query = (
+        sa.select(sa.func.count())
+        .select_from(intents.outerjoin(runs, runs.c.run_id == intents.c.run_id))
+        .where(
+            intents.c.closed_at.is_(None),
+            intents.c.told.is_not(None),
+            intents.c.role == "builder",
+            sa.or_(runs.c.builder.is_(None), runs.c.builder.not_in(("script", "simulated"))),
+        )
+    )
+    if since is not None:
+        query = query.where(intents.c.opened_at >= _midnight(since))
+    if until is not None and until < date.max:
+        query = query.where(intents.c.opened_at < _midnight(until) + timedelta(days=1))
+    return conn.scalar(query) or 0
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _usage_row(row: Any) -> UsageRow:

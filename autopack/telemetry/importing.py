@@ -23,7 +23,7 @@ from autopack.store.telemetry_tables import (
     token_efficiency_metrics,
     usage_imports,
 )
-from autopack.store.usage import UsageEvent, record_events
+from autopack.store.usage import UsageEvent, known_keys, record_events
 from autopack.telemetry.importing_metrics import metric_of
 from autopack.telemetry.importing_rows import EARLIER_NAMES, FIELDS, Keys, Row, values_of
 
@@ -136,14 +136,21 @@ def _import_events(
 ) -> None:
     with Keys() as keys:
         while batch := [values_of(number, row) for number, row in islice(rows, _BATCH)]:
-            keys.give(batch)
+            earlier = keys.give(batch)
             events = [UsageEvent(**values) for values in batch]
             done.events += len(events)
-            done.new_events += db.transact(partial(_write_events, events=events, origin=path.name))
+            done.new_events += db.transact(
+                partial(_write_events, events=events, earlier=earlier, origin=path.name)
+            )
 
 
-def _write_events(conn: sa.Connection, events: list[UsageEvent], origin: str) -> int:
+def _write_events(
+    conn: sa.Connection, events: list[UsageEvent], earlier: dict[str, list[str]], origin: str
+) -> int:
     at = now(conn)
+    known = known_keys(conn, [key for keys in earlier.values() for key in keys])
+    if known:
+        events = [one for one in events if known.isdisjoint(earlier.get(one.event_key, ()))]
     for run_id in sorted({event.run_id for event in events}):
         conn.execute(
             insert_new(conn, usage_imports).values(run_id=run_id, origin=origin, imported_at=at)

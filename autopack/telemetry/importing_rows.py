@@ -30,6 +30,39 @@ _SIZE = 64  # of a key or an id in the ledger
 _MOST_DOLLARS = Decimal(10**6)
 
 
+# What a key is made of, frozen: a row that was imported by an earlier version must get the key
+# that it got then, whatever fields an event has had since. A new recipe goes on top; rows that
+# the ledger knows by the key of an older one keep that.
+_SAID = (
+    "event_key", "run_id", "phase_id", "attempt", "provider", "model", "role", "category",
+    "total_tokens", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens",
+    "reasoning_tokens", "source", "cost", "price_version", "is_doctor_call", "doctor_model",
+    "doctor_action", "response_id", "created_at",
+)  # fmt: skip
+
+
+def _in_order(values: Values) -> str:
+    return repr([*map(values.get, _SAID)])
+
+
+def _in_alphabet(values: Values) -> str:
+    return repr(sorted(_named(values).items()))
+
+
+def _as_json(values: Values) -> str:
+    return json.dumps(_named(values), default=str, sort_keys=True)
+
+
+def _named(values: Values) -> Values:
+    """What the row says, as versions took it that left out what it does not say."""
+    by_default = values["is_doctor_call"] == (values["role"] == "doctor")
+    names = set(_SAID) - ({"is_doctor_call"} if by_default else set[str]())
+    return {name: value for name, value in values.items() if name in names}
+
+
+_RECIPES = (_in_order, _in_alphabet, _as_json)
+
+
 class Keys:
     """Gives rows that have no key one each: equal rows are told apart by their order.
 
@@ -49,18 +82,26 @@ class Keys:
     ) -> None:
         self._seen.close()
 
-    def give(self, rows: Sequence[Values]) -> None:
-        """Set ``event_key`` in each of ``rows`` that has none."""
+    def give(self, rows: Sequence[Values]) -> dict[str, list[str]]:
+        """Set ``event_key`` in each of ``rows`` that has none.
+
+        Returns for each of these keys those that earlier versions would have given.
+        """
+        earlier: dict[str, list[str]] = {}
         said = [None if "event_key" in values else _said(values) for values in rows]
         times = self._times({one for one in said if one})
         for values, one in zip(rows, said, strict=True):
             if one:
                 times[one] += 1
-                values["event_key"] = _hash(f"import {one} {times[one]}")
+                before = [_hash(recipe(values)) for recipe in _RECIPES[1:]]
+                key = _hash(f"import {one} {times[one]}")
+                earlier[key] = [_hash(f"import {other} {times[one]}") for other in before]
+                values["event_key"] = key
         self._seen.executemany(
             "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET times = excluded.times",
             times.items(),
         )
+        return earlier
 
     def _times(self, said: Iterable[str]) -> Counter[str]:
         """How often each was seen in earlier batches."""
@@ -70,7 +111,7 @@ class Keys:
 
 
 def _said(values: Values) -> str:
-    return _hash(repr([*map(values.get, FIELDS)]))
+    return _hash(_RECIPES[0](values))
 
 
 def _hash(text: str) -> str:

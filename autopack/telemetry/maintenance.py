@@ -28,6 +28,8 @@ class Maintained:
     archived_runs: int
     archived_events: int
     drift: int
+    archived_refs: int = 0
+    packed_clones: int = 0
 
 
 def maintain(db: Database, settings: Settings, *, older_than: timedelta = KEPT) -> Maintained:

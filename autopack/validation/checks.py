@@ -10,6 +10,7 @@ from pathlib import Path
 
 from autopack import safe_files
 from autopack.validation.runners import Results, Told, ask, read_results, readable
+from autopack.validation.selection import select
 from autopack.validation.toolchains.base import Check
 from autopack.workspace.log import Log
 from autopack.workspace.process import MAX_OUTPUT, Exit, Supervisor
@@ -18,13 +19,15 @@ from autopack.workspace.scratch import SCRATCH
 _LONGEST_COMMAND = 300
 # What a script calls can be told only so not to stop at a failure.
 _NO_EARLY_STOP = {"MOCHA_OPTIONS": "--no-bail"}
+_SEARCHED = 1024 * 1024
+"""Bytes at either end of an output in which its informative part is looked for."""
 LOG_HEAD, LOG_BYTES = 16_384, 81_920
 """Bytes of a failed command's output that recovery reads: its head, and in all."""
 
 
 @dataclass(frozen=True)
 class FailedCheck:
-    """A command that did not succeed, the end of what it printed, and head and tail of that.
+    """A command that did not succeed: what of its output informs, and head and tail of that.
 
     ``results`` are those of its tests, None when they are no whole account of the failure;
     ``reason`` is the limit that Autopack ended it at, in words, ``note`` what else there is to
@@ -109,8 +112,9 @@ def _failed(
     check: Check, done: Exit, output: Log, start: int, report: Path, folder: Path | None
 ) -> FailedCheck:
     """The failure; with results per test where it was asked for them, in ``folder``."""
-    log = output.read(LOG_BYTES, head=LOG_HEAD, start=start)
-    failed = FailedCheck(check, done.status, done.timed_out, done.tail, log, reason=done.reason)
+    log = readable(check.argv, output.read(LOG_BYTES, head=LOG_HEAD, start=start))
+    most = readable(check.argv, output.read(2 * _SEARCHED, head=_SEARCHED, start=start))
+    failed = FailedCheck(check, done.status, done.timed_out, select(most), log, reason=done.reason)
     if folder is None:
         return failed
     whole = output.read(MAX_OUTPUT, start=start)
@@ -118,7 +122,5 @@ def _failed(
     told = Told(check.argv, done.status, whole, report, folder)
     return replace(
         failed,
-        output=readable(check.argv, done.tail),
-        log=readable(check.argv, log),
         results=read_results(told) if complete else None,
     )

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from autopack.validation.toolchains import TOOLCHAINS, Check, Detected, Found
+from autopack.validation.toolchains.beside import is_beside
+from autopack.validation.toolchains.languages import SMALL, Languages, languages_of
 from autopack.validation.toolchains.manifests import matches
 from autopack.validation.toolchains.tree import Tree, inside
 
@@ -15,29 +17,6 @@ MAX_DEPTH = 4
 
 USED_FROM = 0.5
 """The confidence from which a project's commands become part of a run."""
-
-_BESIDE = frozenset(
-    {
-        "benchmark",
-        "benchmarks",
-        "demo",
-        "demos",
-        "doc",
-        "docs",
-        "example",
-        "examples",
-        "fixture",
-        "fixtures",
-        "sample",
-        "samples",
-        "template",
-        "templates",
-        "test",
-        "testdata",
-        "tests",
-    }
-)
-"""Folders whose projects illustrate or test the repository rather than make it up."""
 
 
 def detect(root: Path) -> tuple[Detected, ...]:
@@ -56,13 +35,19 @@ def detect(root: Path) -> tuple[Detected, ...]:
     ]
     workspaces = [(one, _members(one, found)) for one in found if one.members]
     owned = {id(member) for _, members in workspaces for member in members}
+    languages = languages_of(tree)
     files = {id(one): [m.detected.manifests for m in members] for one, members in workspaces}
     alone = [
-        _weighed(_with_manifests(one.detected, files.get(id(one), [])))
+        _weighed(_with_manifests(one.detected, files.get(id(one), [])), languages)
         for one in found
         if id(one) not in owned
     ]
     return tuple(sorted(alone, key=lambda d: (-d.confidence, _depth(d.path), d.path, d.name)))
+
+
+def unsupported_language(root: Path) -> str | None:
+    """The main language of ``root``, when Autopack has no toolchain for it."""
+    return languages_of(Tree.scan(root)).unsupported
 
 
 def inferred_setup(detected: Sequence[Detected]) -> tuple[Check, ...]:
@@ -104,15 +89,20 @@ def _with_manifests(one: Detected, more: Sequence[tuple[str, ...]]) -> Detected:
     return replace(one, manifests=(*one.manifests, *(name for names in more for name in names)))
 
 
-def _weighed(one: Detected) -> Detected:
-    """The same project, less certain the deeper it lies; a little, so that it only sorts."""
-    parts = () if one.path == "." else tuple(one.path.lower().split("/"))
-    confidence = one.confidence - 0.02 * len(parts)
+def _weighed(one: Detected, languages: Languages) -> Detected:
+    """The same project, less certain the deeper it lies (a little, so that it only sorts), and
+    where it is beside what the repository is about.
+    """
+    confidence = one.confidence - 0.02 * _depth(one.path)
     evidence = one.evidence
-    beside = next((part for part in parts if part in _BESIDE), None)
+    beside = is_beside(one.path)
     if beside is not None:
         confidence *= 0.4
         evidence = (*evidence, f"in {beside}/: beside the project rather than part of it")
+    main = languages.unsupported
+    if main is not None and languages.share_of(one.name) < SMALL:
+        confidence *= 0.4
+        evidence = (*evidence, f"the repository is mainly {main}, which this does not judge")
     return replace(one, confidence=round(max(confidence, 0.0), 2), evidence=evidence)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from autopack import safe_files
 from autopack.durable import flush_files, write_whole
 from autopack.validation.child_environment import child_environment
-from autopack.validation.detect import USED_FROM
+from autopack.validation.needed import Needed
 from autopack.validation.setup_steps import (
     EnvironmentFailed,
     RunStep,
@@ -78,7 +78,7 @@ async def prepare(
     folder: Path,
     workspace: Path,
     setup: Sequence[Command] | None,
-    detected: Sequence[Detected],
+    projects: Sequence[Needed],
     run_step: RunStep,
     environ: Mapping[str, str],
     installs: Sequence[Check] = (),
@@ -89,16 +89,17 @@ async def prepare(
 ) -> RunEnvironment:
     """The environment of the run in ``folder``, prepared once for this workspace and setup.
 
-    ``setup`` are exactly the commands to run in the workspace; None means what the ``detected``
-    projects ask for. ``installs`` are carried out after it. ``tracked`` are the files of the
-    project; None takes every file that is there for one. What is ready, and as setup left it
-    by ``is_intact``, is taken as it is; what a crash left half made is made anew. ``clear`` takes
+    ``setup`` are exactly the commands to run in the workspace; None means what the ``projects``
+    ask for, where the failure of one that is not required is a note. ``installs`` are carried
+    out after it. ``tracked`` are the files of the project; None takes every file that is there for
+    one. What is ready, and as setup left it by ``is_intact``, is taken as it is; what a crash left
+    half made is made anew. ``clear`` takes
     everything out of the workspace that its commit does not have, before the first step;
     ``settle`` drops what may not stay after the last one, and returns what may.
 
     Raises EnvironmentFailed when a step fails or its program is missing.
     """
-    used = [one for one in detected if one.confidence >= USED_FROM]
+    used = [one.project for one in projects]
     root, ready = environment_folder(folder), folder / "environment.json"
     venv = root if _needs_python(used, setup) else None
     key = _key(workspace, setup, used, tracked)
@@ -110,8 +111,8 @@ async def prepare(
         steps = SetupSteps(folder, workspace, venv, run_step, environ)
         await steps.create()
         if setup is None:
-            for one in used:
-                await steps.install(one)
+            for one in projects:
+                await steps.install(one.project, required=one.required)
         else:
             for argv in setup:
                 await steps.run(argv)

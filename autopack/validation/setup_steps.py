@@ -78,8 +78,21 @@ class SetupSteps:
         if (await self._try(argv, "add pip")).status != 0:
             self.notes.append("the Python environment has no pip of its own, only uv's")
 
-    async def install(self, one: Detected) -> None:
-        """What the project asks for, or its stand-in when its manager is not on this machine."""
+    async def install(self, one: Detected, *, required: bool) -> None:
+        """What the project asks for, or its stand-in when its manager is not on this machine.
+
+        A failure is a note, unless the project is ``required``.
+        """
+        try:
+            await self._install_all(one)
+        except EnvironmentFailed as error:
+            if required:
+                raise
+            self.notes.append(
+                f"{one.path}: not installed, and no check is known to need it: {error.message}"
+            )
+
+    async def _install_all(self, one: Detected) -> None:
         commands = one.install
         if one.without_manager and self._program(one.manager) is None:
             commands = one.without_manager

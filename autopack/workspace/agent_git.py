@@ -47,12 +47,27 @@ def prepare(mirror: Git, pristine: Path, id_length: int) -> None:
     fresh.rmdir()
 
 
-def install(pristine: Path, git_dir: Path, commit: str, excludes: Path) -> None:
+def install(pristine: Path, git_dir: Path, commit: str, excludes: Path | None) -> None:
     """Put a fresh copy at ``git_dir``, whatever is there, with HEAD detached at ``commit``.
 
     It ignores what ``excludes`` lists, as Autopack does.
     """
     remove_tree(git_dir)
     shutil.copytree(pristine, git_dir)
-    shutil.copyfile(excludes, git_dir / "info" / "exclude")
+    if excludes is not None:
+        shutil.copyfile(excludes, git_dir / "info" / "exclude")
     (git_dir / "HEAD").write_text(f"{commit}\n", encoding="ascii")
+
+
+def install_submodule(
+    pristine: Path, git_dir: Path, commit: str, excludes: Path | None, url: str
+) -> None:
+    """As ``install`` for a submodule: without the tags, and ``url`` is its origin."""
+    install(pristine, git_dir, commit, excludes)
+    (git_dir / "packed-refs").unlink(missing_ok=True)
+    escaped = url.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    remote = (
+        f'[remote "origin"]\n\turl = "{escaped}"\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n'
+    )
+    with (git_dir / "config").open("a", encoding="utf-8", errors="surrogateescape") as config:
+        config.write(remote)

@@ -1,23 +1,29 @@
-"""Recording work in repositories inside a workspace, which git add would lose or refuse.
+"""Repositories inside a workspace: submodules, and what an agent made.
 
-``git add`` turns a folder with its own ``.git`` into a link to a commit that only that folder has,
-fails when it has no commit, and ignores what a submodule has not committed. Here such a folder's
-files are committed to the mirror and the link points at that commit: nothing is lost, and the ref
-that keeps the commit tells such a link from a submodule's.
+git would turn a folder with its own ``.git`` into a link to a commit that only that folder has,
+and runs what the folder's configuration says to find out. Here no git command gets such a
+``.git``: the files are read through the mirror. What differs from a submodule's commit, and every
+repository that an agent made, is committed to the mirror, and the link points at that commit:
+nothing is lost, and the ref that keeps the commit tells such a link from a submodule's.
 """
 
 from __future__ import annotations
 
-import re
 import tempfile
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autopack.workspace.changes import GITLINK, Change
-from autopack.workspace.git import Git, failure
+from autopack.workspace import submodules
+from autopack.workspace.changes import GITLINK
+from autopack.workspace.files import remove_tree
+from autopack.workspace.git import Git
+from autopack.workspace.staging import Bounds, Refused, gitlinks, set_entries, stage
+from autopack.workspace.submodules import Module, Origin
+from autopack.workspace.survey import Repository, repositories
 
-_UNBORN = re.compile(r"'(.+?)/?' does not have a commit checked out")
+MOST_REPOSITORIES = 100
+"""How many repositories an agent may make before they are only counted."""
 
 
 def kept_ref(commit: str) -> str:
@@ -25,91 +31,147 @@ def kept_ref(commit: str) -> str:
     return f"refs/autopack-embedded/{commit}"
 
 
-def stage(git: Git) -> None:
-    """Add every file of the work tree to the index, and links to what git add would refuse."""
-    unborn: list[str] = []
-    while True:
-        excluded = [f":(exclude,top,literal){path}" for path in unborn]
-        added = git.call("add", "-A", "--", ".", *excluded)
-        if added.status == 0:
-            break
-        refused = _UNBORN.search(added.errors)
-        if refused is None or refused[1] in unborn:
-            raise failure(("add", "-A"), added)
-        unborn.append(refused[1])
-    save(git, unborn)
+@dataclass(frozen=True)
+class Recorded:
+    """What became of a folder's files: an index has all but these.
 
-
-def unrecorded(git: Git, changes: Iterable[Change]) -> list[str]:
-    """The links in the index whose work no commit in the mirror or of a submodule holds.
-
-    ``changes`` are those of the index since the attempt's parent. Costs nothing for a tree
-    without links.
+    ``refused`` no commit can hold. ``left_out`` are checkouts of the same repository, which an
+    agent makes to work in and whose files are on branches of its own.
     """
-    links = {change.path: change for change in changes if change.mode == GITLINK}
-    new = [
-        path
-        for path, change in links.items()
-        if change.status in {"A", "T"} and not _is_kept(git, change.oid)
-    ]
-    if not (git.files / ".gitmodules").is_file():
-        return new
-    lost = [
-        path
-        for path in gitlinks(git)
-        if (path not in links or links[path].status == "M")
-        and _has_unrecorded_work(git, path, moved=path in links)
-    ]
-    return new + lost
+
+    refused: tuple[Refused, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
-def save(git: Git, paths: Iterable[str]) -> None:
-    """Commit the files below each path to the mirror, and link the path to that commit."""
-    for path in paths:
-        link = f"{GITLINK},{_save(git, path)},{path}"
-        git.run("update-index", "--add", "--replace", "--cacheinfo", link)
+def record(git: Git, private: Path, origin: Origin, bounds: Bounds) -> Recorded:
+    """Have the index hold every file of the work tree that is not ignored.
+
+    The files of repositories inside go into commits of their own, which the index links to.
+    """
+    modules = {module.path: module for module in origin.modules_of(git)}
+    links = [path for path in gitlinks(git) if _is_filled(git.files / path)]
+    own = _own_repositories(git, set(links))
+    refused = _dissolve(git, own[MOST_REPOSITORIES:])
+    own = own[:MOST_REPOSITORIES]
+    refused += stage(git, [*links, *own], bounds)
+    left_out: list[str] = []
+    linked: dict[str, tuple[str, str]] = {}
+    ignored = _ignored(git, own)
+    for path in own:
+        if path in ignored:
+            continue
+        if Repository.read(git.files / path).is_worktree_of(git.files / ".git"):
+            left_out.append(path)
+        else:
+            linked[path] = (GITLINK, _save(git, path, bounds))
+    for path, recorded in gitlinks(git).items():
+        if path not in links:
+            continue
+        found = _Found(git, private, path, recorded, modules.get(path))
+        commit, more = found.commit(bounds)
+        refused += [replace(one, path=f"{path}/{one.path}") for one in more]
+        if commit != recorded:
+            linked[path] = (GITLINK, commit)
+    if linked:
+        set_entries(git, linked)
+    return Recorded(tuple(refused), tuple(left_out))
 
 
-def gitlinks(git: Git) -> list[str]:
-    """The paths of the index that are links to a commit: submodules and embedded repositories."""
-    entries = git.run("ls-files", "--stage", "-z").split("\0")
-    return [entry.split("\t", 1)[1] for entry in entries if entry.startswith(GITLINK)]
+@dataclass(frozen=True)
+class _Found:
+    """A submodule's folder with something in it. ``module`` is None where nothing declares it."""
 
+    git: Git
+    private: Path
+    path: str
+    recorded: str
+    module: Module | None
 
-def _save(git: Git, path: str) -> str:
-    with tempfile.TemporaryDirectory() as scratch:
-        inner = replace(git, work_tree=git.files / path, index_file=Path(scratch, "index"))
-        stage(inner)
+    def commit(self, bounds: Bounds) -> tuple[str, list[Refused]]:
+        """The commit to link to: the recorded one, one of its origin, or one of its files."""
+        mirror = Git(git_dir=self.git.git_dir)
+        head = Repository.read(self.git.files / self.path).head
+        if self.module is None or not submodules.has(mirror, self.recorded):
+            if head == self.recorded:
+                return self.recorded, []
+            return _save(self.git, self.path, bounds), []
+        inner, private = submodules.inside(self.git, self.private, self.module)
+        if not inner.index.is_file():
+            private.mkdir(parents=True, exist_ok=True)
+            inner.run("read-tree", self.recorded)
+        found = record(inner, private, self.module.below, bounds)
         tree = inner.run("write-tree").strip()
-        nested = [path for path in gitlinks(inner) if not _is_kept(inner, _linked(inner, path))]
-        if nested:
-            save(inner, nested)
-            tree = inner.run("write-tree").strip()
-    commit = git.run("commit-tree", tree, "-m", f"Files of the repository in {path}").strip()
+        refused = list(found.refused)
+        if tree == _tree(mirror, self.recorded):
+            return self.recorded, refused
+        moved = head if head != self.recorded else None
+        if moved and self.module.is_of_origin(mirror, moved) and tree == _tree(mirror, moved):
+            return moved, refused
+        return _keep(mirror, tree, self.path), refused
+
+
+def _own_repositories(git: Git, links: set[str]) -> list[str]:
+    """The outermost repositories that an agent made, in folders of which nothing is tracked."""
+    found = [path for path in repositories(git.files) if not _is_in(path, links)]
+    if not found:
+        return []
+    tracked = git.run("ls-files", "-z").split("\0")[:-1]
+    folders = {above for path in tracked for above in _above(path)}
+    own: dict[str, None] = {}
+    for path in found:
+        if path not in folders and not _is_in(path, own):
+            own[path] = None
+    return list(own)
+
+
+def _dissolve(git: Git, paths: Sequence[str]) -> list[Refused]:
+    """Make plain folders of repositories of which there are too many to look at each."""
+    for path in paths:
+        remove_tree(git.files / path / ".git")
+    why = f"is one of more than {MOST_REPOSITORIES} repositories in the workspace"
+    return [Refused(path, why) for path in paths[:1]]
+
+
+def _above(path: str) -> list[str]:
+    return [path[:at] for at, letter in enumerate(path) if letter == "/"]
+
+
+def _is_in(path: str, folders: Container[str]) -> bool:
+    return path in folders or any(above in folders for above in _above(path))
+
+
+def _is_filled(folder: Path) -> bool:
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return True
+
+
+def _ignored(git: Git, paths: Iterable[str]) -> set[str]:
+    asked = "".join(f"{path}\0" for path in paths)
+    if not asked:
+        return set()
+    found = git.call("check-ignore", "--no-index", "-z", "--stdin", input=asked)
+    return set(found.output.decode("utf-8", "surrogateescape").split("\0")[:-1])
+
+
+def _save(git: Git, path: str, bounds: Bounds) -> str:
+    """Commit the files below ``path`` to the mirror."""
+    with tempfile.TemporaryDirectory(prefix="autopack-staging-") as scratch:
+        inner = replace(git, work_tree=git.files / path, index_file=Path(scratch, "index"))
+        nowhere = Origin(None, None, "")
+        record(inner, Path(scratch), nowhere, bounds)
+        return _keep(git, inner.run("write-tree").strip(), path)
+
+
+def _keep(git: Git, tree: str, path: str) -> str:
+    message = f"Files of the repository in {path}"
+    commit = git.run("commit-tree", tree, "-F", "-", input=message).strip()
     git.run("update-ref", kept_ref(commit), commit)
     return commit
 
 
-def _linked(git: Git, path: str) -> str:
-    return git.run("ls-files", "--stage", "-z", "--", f":(literal){path}").split(" ")[1]
-
-
-def _is_kept(git: Git, commit: str) -> bool:
-    return git.call("rev-parse", "--verify", "--quiet", kept_ref(commit)).status == 0
-
-
-def _has_unrecorded_work(git: Git, path: str, *, moved: bool) -> bool:
-    folder = git.files / path
-    if not folder.is_dir() or not any(folder.iterdir()):
-        return False
-    if not (folder / ".git").exists():
-        return True
-    submodule = Git(git_dir=folder / ".git", work_tree=folder)
-    status = replace(submodule, excludes=git.excludes).call("status", "--porcelain")
-    if status.status != 0 or status.output:
-        return True
-    if not moved:
-        return False
-    # A commit that no branch or tag of its origin holds was made here and exists nowhere else.
-    origin = ("--contains", "HEAD", "refs/remotes", "refs/tags")
-    return not submodule.run("for-each-ref", "--count=1", *origin, check=False)
+def _tree(mirror: Git, commit: str) -> str:
+    return mirror.run("rev-parse", "--verify", f"{commit}^{{tree}}").strip()

@@ -1,8 +1,9 @@
-"""Deleting and unlocking folders that an agent may have made read-only."""
+"""Reading, deleting and unlocking what an agent may have made: no link is followed."""
 
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import stat
 from pathlib import Path
@@ -34,3 +35,29 @@ def _allow(folder: Path) -> None:
         # A folder of another user stays as it is; what then needs it says so itself.
         with contextlib.suppress(PermissionError):
             folder.chmod(mode | stat.S_IRWXU)
+
+
+def read_small(file: Path, most: int) -> bytes | None:
+    """Return what a regular file holds, at most ``most`` bytes; None for everything else.
+
+    No link is followed at its end, and nothing is waited for.
+    """
+    try:
+        opened = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(opened, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            return None
+        return stream.read(most)
+
+
+def same_content(one: Path, other: Path) -> bool:
+    """Return whether both are regular files with the same bytes."""
+    try:
+        first, second = one.lstat(), other.lstat()
+        if not (stat.S_ISREG(first.st_mode) and stat.S_ISREG(second.st_mode)):
+            return False
+        return first.st_size == second.st_size and filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False

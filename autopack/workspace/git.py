@@ -41,6 +41,7 @@ _ALWAYS = (
 # says that it is there. git alone leaves loose objects to the system's next flush.
 _OUR_OWN = (
     "core.fsync=committed,reference",
+    # It cannot take files above core.bigFileThreshold, which `staging` keeps out.
     "core.fsyncMethod=batch",
     "core.autocrlf=false",
     "core.safecrlf=false",
@@ -66,7 +67,10 @@ _REACHING = re.compile(
 _LOCKED = re.compile(r"Unable to create '.*\.lock'|cannot lock ref")
 _LOCK_FILE = re.compile(r"Unable to create '(.*\.lock)': File exists")
 # These name a lock too, and mean that a compare-and-swap lost: trying again cannot help.
-_SWAP_LOST = re.compile(r"but expected|reference already exists|unable to resolve reference")
+_SWAP_LOST = re.compile(
+    r"but expected|reference already exists|unable to resolve reference|cannot process"
+    r"|cannot create"
+)
 # No git command holds a lock of a private repository this long: its process is gone.
 _STALE_LOCK_SECONDS = 60.0
 # How often what may be over is looked after.
@@ -97,9 +101,11 @@ class Git:
     configuration, for what reaches the user's repository or a server: it holds the credentials
     and the trusted folders. Everything else sees no configuration but the repository's.
     ``named`` says that the other side of a transfer is a folder which the user named: no setting
-    made against folders that a stranger names stands in its way. ``is_over`` is asked while git
-    works: once it says so, git is ended and has failed. ``excludes`` is a file of patterns that
-    are ignored besides the repository's own.
+    made against folders that a stranger names stands in its way. ``from_stranger`` says that a
+    repository's content names the other side, as for submodules: git allows fewer protocols.
+    ``is_over`` is asked while git works: once it says so, git is ended and has failed.
+    ``excludes`` is a file of patterns that are ignored besides the repository's own. ``settings``
+    beat every other, whatever is in their names.
     """
 
     git_dir: Path | None = None
@@ -108,7 +114,9 @@ class Git:
     folder: Path | None = None
     as_user: bool = False
     named: bool = False
+    from_stranger: bool = False
     excludes: Path | None = None
+    settings: tuple[tuple[str, str], ...] = ()
     is_over: Callable[[], bool] | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -120,6 +128,11 @@ class Git:
     def files(self) -> Path:
         """``work_tree``, for what needs it named."""
         return _named(self.work_tree, "work_tree")
+
+    @property
+    def index(self) -> Path:
+        """``index_file``, for what needs it named."""
+        return _named(self.index_file, "index_file")
 
     def run(
         self,
@@ -257,6 +270,13 @@ class Git:
         if self.named:
             # Set by the user, it would beat protocol.file.allow.
             env["GIT_ALLOW_PROTOCOL"] = "file"
+        if self.from_stranger:
+            env["GIT_PROTOCOL_FROM_USER"] = "0"
+        count = int(env.get("GIT_CONFIG_COUNT") or 0)
+        for number, (name, value) in enumerate(self.settings, start=count):
+            env |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+        if self.settings:
+            env["GIT_CONFIG_COUNT"] = str(count + len(self.settings))
         return env
 
 
@@ -272,6 +292,8 @@ def clean_environment(environ: Mapping[str, str], *, as_user: bool) -> dict[str,
     return env | {
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_OPTIONAL_LOCKS": "0",
+        # A repository's own settings say what program such a fetch starts.
+        "GIT_NO_LAZY_FETCH": "1",
         "GIT_DEFAULT_REF_FORMAT": "files",
         "GIT_AUTHOR_NAME": AUTHOR,
         "GIT_AUTHOR_EMAIL": EMAIL,

@@ -15,6 +15,7 @@ from autopack.workspace.changes import GITLINK, Change, parse_raw_diff
 from autopack.workspace.embedded import kept_ref
 from autopack.workspace.fence import Fence
 from autopack.workspace.git import Git
+from autopack.workspace.partial import complete
 from autopack.workspace.source import SourceRepository
 
 _TRANSFER_SECONDS = 3600.0
@@ -103,6 +104,7 @@ class Mirror:
                 f"commit {commit} cannot be fetched from {self.source.location}: {lines[-1]}",
                 field="commit",
             )
+        complete(self.git, self.source, commit)
 
     def name_here(self, run_id: str) -> str:
         """What the run is called in the refs of this mirror."""

@@ -62,6 +62,12 @@ def publish(
     (fence or Fence()).deliver(run_id, commit, move)
 
 
+def hand_over(mirror: Git, source: SourceRepository, ref: str, commit: str) -> None:
+    """Have ``ref``, one of Autopack's own names, at ``commit`` in the user's repository."""
+    _fetch(mirror, source, commit)
+    source.git.run("update-ref", "--no-deref", ref, commit)
+
+
 def _standing(source: SourceRepository, branch: str) -> _Standing:
     listed = source.git.run("for-each-ref", "--format=%(objectname)%00%(worktreepath)", branch)
     commit, _, folder = listed.removesuffix("\n").partition("\0")

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from autopack.addresses import check_no_login
 from autopack.errors import BadInput, GitFailed
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
-from autopack.workspace.source import SourceRepository, is_on_this_machine, is_url
+from autopack.workspace.room import check_room_at
+from autopack.workspace.source import (
+    SourceRepository,
+    is_on_this_machine,
+    is_url,
+    without_credentials,
+)
 
 _LOOK_SECONDS = 120.0
 _PUSH_SECONDS = 600.0
 _FETCH_SECONDS = 3600.0
 # A server that falls silent is given up after a minute.
 _IMPATIENT = ("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60")
-_CREDENTIALS = re.compile(r"://[^/@\s]+@")
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,7 @@ class Remote:
                 address = str(Path(source.location, Path(address).expanduser()))
             return cls(name, address)
         if is_url(name):
-            if urlsplit(name).password is not None:
-                raise _unusable(
-                    without_credentials(name),
-                    "holds a password, which would be stored with the run",
-                    hint="leave it out and use a git credential helper or SSH",
-                )
+            check_no_login(name, "push")
             return cls(name, name)
         folder = Path(name).expanduser()
         if not folder.is_dir():
@@ -58,26 +57,37 @@ class Remote:
 
     @classmethod
     def checked(
-        cls, name: str, source: SourceRepository, commit: str, *, home: Path, run_id: str
+        cls,
+        name: str,
+        source: SourceRepository,
+        commit: str,
+        *,
+        home: Path,
+        run_id: str,
+        is_new: bool = True,
     ) -> Remote:
         """As ``named``, and it takes ``commit`` from a run of that id now; nothing is pushed.
 
-        Raises BadInput naming the field ``push``, RepositoryError where there is no such commit.
+        A run that ``is_new`` must find its branch free there. Raises BadInput naming the field
+        ``push``, RepositoryError where there is no such commit.
         """
         remote = cls.named(name, source)
         mirror = Mirror.open(home, source)
         mirror.ensure(commit, run_id)
-        remote.check(mirror, commit, run_id)
+        remote.check(mirror, commit, run_id, is_new=is_new)
         return remote
 
-    def check(self, mirror: Mirror, commit: str, run_id: str) -> None:
+    def check(self, mirror: Mirror, commit: str, run_id: str, *, is_new: bool = True) -> None:
         """Raise BadInput when ``commit`` could not be pushed there; nothing is pushed."""
+        git = self._git(mirror)
         try:
-            self._git(mirror).run(
+            git.run(
                 *_IMPATIENT, "push", "--dry-run", *_QUIETLY, "--", self.address,
                 f"+{commit}:{_base_ref(run_id)}",
                 timeout=_LOOK_SECONDS,
             )  # fmt: skip
+            if is_new:
+                check_room_at(git, self.name, self.address, run_id, commit, *_IMPATIENT)
         except GitFailed as error:
             said = without_credentials(error.message)
             raise _unusable(self.name, f"cannot be pushed to: {said}") from None
@@ -159,11 +169,6 @@ def _nothing() -> None:
 
 
 _QUIETLY = ("--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
-
-
-def without_credentials(text: str) -> str:
-    """``text`` with what a URL in it holds before its @ left out."""
-    return _CREDENTIALS.sub("://***@", text)
 
 
 def _into(mirror: Mirror, run_id: str, refs: Iterable[str]) -> list[str]:

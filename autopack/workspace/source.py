@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from autopack.errors import GitFailed, RepositoryError
+from autopack.addresses import check_no_login
+from autopack.errors import BadInput, GitFailed, RepositoryError
 from autopack.workspace.git import Finished, Git, failure
 
 BRANCH_FOLDER = "autopack"
 
 _FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_CREDENTIALS = re.compile(r"://[^/@\s]+@")
 _REMOTE_SECONDS = 120.0
 
 
@@ -81,10 +83,18 @@ class SourceRepository:
         return commit
 
     def is_dirty(self) -> bool:
-        """Whether the checkout has changes that no commit holds; a URL never has."""
+        """Whether the checkout has changes that no commit holds; a URL never has.
+
+        No filter runs for that: which program one is, the repository's own configuration says.
+        """
         if self.is_url:
             return False
-        return bool(self.git.run("status", "--porcelain", "-z", "--ignore-submodules=dirty"))
+        pattern = r"^filter\..*\.(clean|process|required)$"
+        listed = self.git.call("config", "-z", "--name-only", "--get-regexp", pattern)
+        names = os.fsdecode(listed.output).split("\0")[:-1]
+        off = tuple((name, "false" if name.endswith(".required") else "") for name in names)
+        git = replace(self.git, settings=off)
+        return bool(git.run("status", "--porcelain", "-z", "--ignore-submodules=dirty"))
 
     def current_branch(self) -> str | None:
         """The branch HEAD is on, None when it is detached."""
@@ -136,13 +146,10 @@ class SourceRepository:
 
 
 def _open_url(url: str) -> SourceRepository:
-    parts = urlsplit(url)
-    if parts.password is not None:
-        raise RepositoryError(
-            f"the URL of a repository on {parts.hostname} holds a password",
-            field="repo",
-            hint="leave it out and use a git credential helper or SSH",
-        )
+    try:
+        check_no_login(url, "repo")
+    except BadInput as error:
+        raise RepositoryError(error.message, field="repo", hint=error.hint) from error
     url = url.rstrip("/")
     source = SourceRepository(url, _key(url))
     try:
@@ -219,6 +226,11 @@ def is_url(location: str) -> bool:
 def is_on_this_machine(location: str) -> bool:
     """Whether git reaches ``location`` through the file system."""
     return location.startswith("file://") or not is_url(location)
+
+
+def without_credentials(text: str) -> str:
+    """``text`` with what a URL in it holds before its @ left out."""
+    return _CREDENTIALS.sub("://***@", text)
 
 
 def _key(canonical: str) -> str:

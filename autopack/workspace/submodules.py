@@ -1,113 +1,249 @@
-"""Filling the submodules of a workspace without touching the user's repository."""
+"""The submodules of a workspace: fetched into the mirror, written and read by its git alone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+import contextlib
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
 from autopack.errors import GitFailed
-from autopack.workspace.embedded import gitlinks
+from autopack.workspace import agent_git
 from autopack.workspace.files import remove_tree
-from autopack.workspace.git import Git, failure
-from autopack.workspace.source import SourceRepository
+from autopack.workspace.git import Finished, Git, failure
+from autopack.workspace.source import SourceRepository, is_on_this_machine, without_credentials
+from autopack.workspace.staging import gitlinks
+from autopack.workspace.survey import repositories
+
+_FETCH_SECONDS = 3600.0
+_IMPATIENT = ("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60")
+
+
+# A server that did not have a commit is not asked again at every reset.
+_PATIENCE_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class _Origin:
+class Module:
+    """A submodule: where it lies, the commit it is at, and what to fetch that from.
+
+    ``own`` are the user's clones of it, which cost no network and are trusted as the user's
+    repository is; ``url`` is what .gitmodules says, ``named`` whether the user took that over.
+    """
+
+    path: str
+    commit: str
+    url: str
+    named: bool
+    own: tuple[str, ...]
+    below: Origin
+
+    def obtain(self, mirror: Git, commit: str) -> str | None:
+        """Have ``commit`` with its history in the mirror; return why it cannot be had."""
+        ref = f"refs/autopack-submodules/{commit}"
+        if mirror.call("rev-parse", "--verify", "--quiet", ref).status == 0:
+            return None
+        note = mirror.repository / "autopack-missing" / commit
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - note.stat().st_mtime < _PATIENCE_SECONDS:
+                return note.read_text(encoding="utf-8")
+        why = self._fetch(mirror, commit, ref)
+        if why is not None:
+            note.parent.mkdir(exist_ok=True)
+            note.write_text(why, encoding="utf-8", errors="replace")
+        return why
+
+    def _fetch(self, mirror: Git, commit: str, ref: str) -> str | None:
+        why = "nothing says where it comes from"
+        for place, named in [*((own, True) for own in self.own), (self.url, self.named)]:
+            if not place:
+                continue
+            fetched = _fetch(mirror, place, f"{commit}:{ref}", named=named)
+            if fetched.status != 0:
+                # Old servers give commits away by the name of a ref only.
+                heads = f"+refs/heads/*:refs/autopack-submodules/{_digest(place)}/*"
+                _fetch(mirror, place, heads, named=named)
+                if mirror.call("cat-file", "-e", f"{commit}^{{commit}}").status == 0:
+                    mirror.run("update-ref", ref, commit)
+                    return None
+            if fetched.status == 0:
+                return None
+            said = failure(("fetch",), fetched).message
+            why = without_credentials(f"it cannot be fetched from {place}: {said}")
+        return why
+
+    def is_of_origin(self, mirror: Git, commit: str) -> bool:
+        """Whether ``commit`` is one that others can fetch too; asks where that is not known."""
+        known = ("for-each-ref", "--count=1", "--contains", commit, "refs/autopack-submodules")
+        found = mirror.call(*known)
+        if found.status == 0 and found.output:
+            return True
+        return self.obtain(mirror, commit) is None
+
+
+@dataclass(frozen=True)
+class Origin:
     """Where a repository's submodules may come from.
 
     ``modules`` is the folder with the user's clones of them, ``checkout`` the user's working
-    copy, ``url`` what relative URLs start from.
+    copy, ``url`` what relative URLs start from, ``taken_over`` the URLs in the user's own
+    configuration by the name of the submodule.
     """
 
     modules: Path | None
     checkout: Path | None
     url: str
+    taken_over: dict[str, str] = field(default_factory=dict[str, str])
 
-    def places(self, name: str, path: str, url: str) -> list[str]:
-        """What to clone from, nearest first: the user's own clones cost no network."""
-        places: list[str] = []
-        if self.modules is not None and (self.modules / name / "HEAD").is_file():
-            places.append(str(self.modules / name))
-        elif self.checkout is not None and (self.checkout / path / ".git").exists():
-            places.append(str(self.checkout / path))
-        return [*places, url]
-
-    def below(self, name: str, path: str, url: str) -> _Origin:
-        return _Origin(
-            self.modules / name / "modules" if self.modules is not None else None,
-            self.checkout / path if self.checkout is not None else None,
-            url,
+    @classmethod
+    def of(cls, source: SourceRepository) -> Origin:
+        if source.common_dir is None:
+            return cls(None, None, source.location)
+        listed = source.git.run(
+            "config", "-z", "--get-regexp", r"^submodule\..*\.url$", check=False
         )
+        pairs = (entry.partition("\n") for entry in listed.split("\0")[:-1])
+        taken_over = {key[len("submodule.") : -len(".url")]: url for key, _, url in pairs}
+        modules = source.common_dir / "modules"
+        return cls(modules, Path(source.location), source.remote_url(), taken_over)
+
+    def modules_of(self, git: Git) -> Iterator[Module]:
+        """The submodules that the index and its .gitmodules name."""
+        links = gitlinks(git)
+        if not links:
+            return
+        for name, settings in _declared(git).items():
+            path, url = settings.get("path", ""), settings.get("url", "")
+            if path not in links or settings.get("update") == "none":
+                continue
+            url = absolute_url(url, self.url) if url else ""
+            taken_over = self.taken_over.get(name)
+            yield Module(
+                path=path,
+                commit=links[path],
+                url=url,
+                named=taken_over == url or not is_on_this_machine(url),
+                own=tuple(self._own(name, path)),
+                below=Origin(
+                    self.modules / name / "modules" if self.modules is not None else None,
+                    self.checkout / path if self.checkout is not None else None,
+                    url,
+                ),
+            )
+
+    def _own(self, name: str, path: str) -> Iterator[str]:
+        if self.modules is not None and (self.modules / name / "HEAD").is_file():
+            yield str(self.modules / name)
+        elif self.checkout is not None:
+            place = self.checkout / path
+            if place.resolve() == self.checkout.resolve() / path and (place / ".git").exists():
+                yield str(place)
 
 
-def restore(folder: Path, source: SourceRepository) -> None:
-    """Check out every submodule of the checkout in ``folder``, which has a fresh ``.git``.
+def restore(git: Git, private: Path, origin: Origin, pristine: Path) -> dict[str, str]:
+    """Have every submodule of the checkout at its commit, with a fresh ``.git`` of its own.
 
-    They come from the user's own clones of them where there are any, else from their URLs. Raises
-    GitFailed naming the submodule when neither works.
+    One that cannot be fetched is an empty folder, as in a checkout that never asked for it;
+    returned are their paths, each with the reason.
     """
-    origin = _Origin(
-        source.common_dir / "modules" if source.common_dir is not None else None,
-        None if source.is_url else Path(source.location),
-        source.remote_url(),
-    )
-    _fill(folder, origin)
-
-
-def _fill(folder: Path, origin: _Origin) -> None:
-    links = set(gitlinks(Git(folder=folder)))
-    for name, settings in _declared(folder).items():
-        path, url = settings.get("path", ""), settings.get("url", "")
-        if path not in links or not url or settings.get("update") == "none":
+    missing: dict[str, str] = {}
+    for module in origin.modules_of(git):
+        folder = _clear_way(git.files, module.path)
+        why = module.obtain(Git(git_dir=git.git_dir), module.commit)
+        if why is not None:
+            remove_tree(folder)
+            folder.mkdir()
+            missing[module.path] = why
             continue
-        url = absolute_url(url, origin.url)
-        _check_out(folder, name, path, origin.places(name, path, url))
-        inside = folder / path
-        # Left as it is, a push from in here would reach the user's clone.
-        Git(folder=inside).run("config", "remote.origin.url", url)
-        if (inside / ".gitmodules").is_file():
-            _fill(inside, origin.below(name, path, url))
+        inner, own = inside(git, private, module)
+        own.mkdir(parents=True, exist_ok=True)
+        _check_out(inner, own / "index", module.commit)
+        agent_git.install_submodule(
+            pristine, folder / ".git", module.commit, git.excludes, module.url
+        )
+        shutil.copyfile(own / "index", folder / ".git" / "index")
+        below = restore(inner, own, module.below, pristine)
+        missing |= {f"{module.path}/{path}": why for path, why in below.items()}
+    return missing
 
 
-def _declared(folder: Path) -> dict[str, dict[str, str]]:
-    listed = Git(folder=folder).run(
-        "config", "--file", ".gitmodules", "-z", "--get-regexp",
+def _clear_way(root: Path, path: str) -> Path:
+    """The folder at ``path``, made where it is not there, with nothing but folders above it."""
+    place = root
+    for part in PurePosixPath(path).parts:
+        place /= part
+        if place.is_symlink() or (place.exists() and not place.is_dir()):
+            place.unlink()
+        place.mkdir(exist_ok=True)
+    return place
+
+
+def _check_out(git: Git, index: Path, commit: str) -> None:
+    index.with_name("index.lock").unlink(missing_ok=True)
+    try:
+        git.run("read-tree", "--reset", "-u", commit)
+    except GitFailed:
+        index.unlink(missing_ok=True)
+        remove_tree(git.files)
+        git.files.mkdir()
+        git.run("read-tree", "--reset", "-u", commit)
+    git.run("clean", "--quiet", "-ffd")
+    links = gitlinks(git)
+    for path in repositories(git.files):
+        if path not in links:
+            remove_tree(git.files / path / ".git")
+
+
+def index_of(private: Path, path: str) -> Path:
+    """Where the index of the submodule at ``path`` is kept."""
+    return private / "submodules" / _digest(path) / "index"
+
+
+def inside(git: Git, private: Path, module: Module) -> tuple[Git, Path]:
+    """Git for the files of a submodule of the checkout ``git``, and its own private folder."""
+    index = index_of(private, module.path)
+    return replace(git, work_tree=git.files / module.path, index_file=index), index.parent
+
+
+def has(mirror: Git, commit: str) -> bool:
+    """Whether the mirror holds ``commit``."""
+    return mirror.call("cat-file", "-e", f"{commit}^{{commit}}").status == 0
+
+
+def _fetch(mirror: Git, place: str, refspec: str, *, named: bool) -> Finished:
+    local = is_on_this_machine(place)
+    reaching = Git(
+        git_dir=mirror.git_dir, as_user=True, named=named and local, from_stranger=not named
+    )
+    words = reaching.fetching("fetch", "--quiet", "--no-write-fetch-head", "--no-auto-maintenance")
+    return reaching.call(
+        *_IMPATIENT, *words, "--no-tags", "--update-shallow", "--no-recurse-submodules", "--",
+        place, refspec,
+        timeout=_FETCH_SECONDS,
+    )  # fmt: skip
+
+
+def _declared(git: Git) -> dict[str, dict[str, str]]:
+    listed = git.call(
+        "config", "--blob", ":.gitmodules", "-z", "--get-regexp",
         r"^submodule\..*\.(path|url|update)$",
-        check=False,
     )  # fmt: skip
     declared: dict[str, dict[str, str]] = {}
-    for entry in listed.split("\0")[:-1]:
+    for entry in listed.output.decode("utf-8", "surrogateescape").split("\0")[:-1]:
         key, _, value = entry.partition("\n")
         name, _, setting = key.removeprefix("submodule.").rpartition(".")
         # git refuses such names as well: they would leave the folder of clones.
-        if ".." not in name.split("/"):
+        if ".." not in name.split("/") and not PurePosixPath(name).is_absolute():
             declared.setdefault(name, {})[setting] = value
     return declared
 
 
-def _check_out(folder: Path, name: str, path: str, places: list[str]) -> None:
-    failed = GitFailed(f"submodule {name}: nowhere to get it from")
-    for place in places:
-        # Files of the last attempt, whose repository went with the old .git.
-        remove_tree(folder / path)
-        (folder / path).mkdir(parents=True)
-        args = (
-            "-c", "protocol.file.allow=always", "-c", "core.autocrlf=false",
-            "-c", f"submodule.{name}.url={place}", "-c", f"submodule.{name}.active=true",
-            "submodule", "--quiet", "update", "--checkout", "--", path,
-        )  # fmt: skip
-        done = Git(folder=folder, as_user=True).call(*args, timeout=3600.0)
-        if done.status == 0:
-            return
-        said = failure(("submodule update",), done).message
-        failed = GitFailed(
-            f"submodule {name} cannot be checked out from {place}: {said}",
-            hint="run `git submodule update --init --recursive` in your checkout, then try again",
-        )
-        git_dir = Git(folder=folder).run("rev-parse", "--absolute-git-dir").strip()
-        remove_tree(Path(git_dir, "modules", name))
-    raise failed
+def _digest(text: str) -> str:
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:16]
 
 
 def absolute_url(url: str, base: str) -> str:

@@ -14,22 +14,31 @@ from pathlib import Path
 
 from autopack import safe_files
 from autopack.errors import GitFailed
-from autopack.workspace import agent_git, byproducts, embedded, submodules
+from autopack.workspace import agent_git, byproducts, embedded, excludes, filters, submodules
 from autopack.workspace.aside import topmost
 from autopack.workspace.changes import GITLINK, Change
 from autopack.workspace.contents import Stamp, stamps
 from autopack.workspace.files import make_writable, remove_tree
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
+from autopack.workspace.staging import Bounds, Refused
+
+_MISSING = "missing-submodules.json"
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A workspace's content as a commit, and how it differs from the commit's parent."""
+    """A workspace's content as a commit, and how it differs from the commit's parent.
+
+    ``refused`` are files that no commit can hold: it lacks them, or holds another content.
+    ``left_out`` are folders in which the agent has other branches of its own checked out.
+    """
 
     commit: str
     tree: str
     changes: tuple[Change, ...]
+    refused: tuple[Refused, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,14 @@ class Workspace:
         """
         return {"GIT_CEILING_DIRECTORIES": str(self.path.parent)}
 
+    @property
+    def missing_submodules(self) -> Mapping[str, str]:
+        """The submodules that could not be fetched for the last reset, with the reason of each."""
+        try:
+            return json.loads((self.private / _MISSING).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+
     def reset(self, commit: str) -> None:
         """Have exactly the files of ``commit``; what .gitignore names stays.
 
@@ -188,32 +205,34 @@ class Workspace:
             )  # fmt: skip
 
     def snapshot(
-        self, *, parent: str, message: str, ref: str, replacing: str | None = None
+        self,
+        *,
+        parent: str,
+        message: str,
+        ref: str,
+        replacing: str | None = None,
+        bounds: Bounds | None = None,
     ) -> Snapshot:
         """Commit all files but ignored ones on top of ``parent`` and point ``ref`` at the commit.
 
-        There is a commit even when nothing changed. GitFailed when a file cannot be read, and
-        when ``ref`` is not at the commit that it is said to be ``replacing``.
+        There is a commit even when nothing changed, and when some files cannot be recorded: those
+        are named. GitFailed when ``ref`` is not at the commit that it is said to be ``replacing``.
         """
         self._make_folder()
         self._drop_stale_lock()
         if not self._excludes.is_file():
             self._write_excludes(parent)
         git = self._git
-        embedded.stage(git)
+        recorded = embedded.record(git, self.private, self._origin, bounds or Bounds())
         tree = git.run("write-tree").strip()
         changes = self.mirror.changed_paths(parent, tree)
-        unrecorded = embedded.unrecorded(git, changes)
-        if unrecorded:
-            embedded.save(git, unrecorded)
-            tree = git.run("write-tree").strip()
-            changes = self.mirror.changed_paths(parent, tree)
+        refused = (*recorded.refused, *filters.refused(git, self.mirror.source, changes))
         commit = git.run("commit-tree", tree, "-p", parent, "-F", "-", input=message).strip()
         if replacing is None:
             self.mirror.put_ref(ref, commit)
         else:
             self.mirror.set_ref(ref, commit, old=replacing)
-        return Snapshot(commit, tree, changes)
+        return Snapshot(commit, tree, changes, refused, recorded.left_out)
 
     def empty_snapshot(self, *, parent: str, message: str, ref: str) -> Snapshot:
         """Commit nothing on top of ``parent`` and point ``ref`` there, whatever lies here."""
@@ -243,6 +262,10 @@ class Workspace:
             index_file=self._index,
             excludes=self._excludes,
         )
+
+    @property
+    def _origin(self) -> submodules.Origin:
+        return submodules.Origin.of(self.mirror.source)
 
     @property
     def _index(self) -> Path:
@@ -275,8 +298,8 @@ class Workspace:
         self._remove_repositories(commit)
         agent_git.install(self._pristine, self.path / ".git", commit, self._excludes)
         shutil.copyfile(self._index, self.path / ".git" / "index")
-        if (self.path / ".gitmodules").is_file():
-            submodules.restore(self.path, self.mirror.source)
+        missing = submodules.restore(git, self.private, self._origin, self._pristine)
+        (self.private / _MISSING).write_text(json.dumps(missing), encoding="utf-8")
 
     def _replace_unusable(self, commit: str) -> None:
         """Have the files of ``commit`` where git could not restore them."""
@@ -299,6 +322,7 @@ class Workspace:
         if note.is_file():
             installed = json.loads(note.read_text(encoding="utf-8"))
         text = byproducts.excludes(self.mirror.paths(commit), [f"{one}x" for one in installed])
+        text += excludes.of_user(self.mirror.source)
         self._excludes.write_text(text, encoding="utf-8", errors="surrogateescape")
 
     def _remove_repositories(self, commit: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from cyclopts import Parameter
 
-from deployments.cli.options import ExecutorName, Push
+from deployments.cli.options import DeploymentName, ExecutorName, Push
 from deployments.cli.output import AsJson, note, print_json
 from deployments.cli.watching import Watch
 
@@ -19,6 +19,7 @@ def run(
     spec: Annotated[str, Parameter(help="An experiment file or a URL.")],
     *,
     executor: ExecutorName = "inline",
+    deployment: DeploymentName = None,
     max_concurrent_pairs: Annotated[
         int | None,
         Parameter(name="--max", help="How many pairs at once; as the file says when left out."),
@@ -57,7 +58,11 @@ def run(
         from flows.ab import ab_experiment
 
         return await ab_experiment(
-            spec=spec, max_concurrent_pairs=max_concurrent_pairs, executor=executor, push=push
+            spec=spec,
+            max_concurrent_pairs=max_concurrent_pairs,
+            executor=executor,
+            push=push,
+            deployment=deployment,
         )
 
     answer = execute_watched(

@@ -7,6 +7,7 @@ from typing import Any
 
 from autopack.errors import BadInput
 from autopack.settings import Settings
+from deployments.advice import advice
 from deployments.cli.output import AsJson, note, out, print_json
 from deployments.reaching import check_reachable
 from deployments.setting_up import set_up
@@ -19,7 +20,8 @@ def deploy(*, as_json: AsJson = False) -> int:
     The server is the one of PREFECT_API_URL, the active Prefect profile, or `autopack up`. Doing
     it again is harmless: what you changed in the UI stays.
     """
-    url = server_url(Settings.from_environment())
+    settings = Settings.from_environment()
+    url = server_url(settings)
     if url is None:
         raise BadInput(
             "no Prefect server is configured",
@@ -29,6 +31,7 @@ def deploy(*, as_json: AsJson = False) -> int:
     check_reachable(url)
     note(f"setting up {url}")
     found = set_up(os.environ | {"PREFECT_API_URL": url})
+    found["advice"] = advice(url, settings.home)
     if as_json:
         print_json(found)
     else:
@@ -49,6 +52,10 @@ def _print(found: dict[str, Any]) -> None:
     )
     out.print(f"automations  {', '.join(automations)}")
     out.print(f"a worker     {worker_command(pool['name'], pool['type'])}")
+    for what in found["refused"]:
+        note(f"{what}: this login may not create or read them; runs work without")
+    for text in found["advice"]:
+        note(text)
 
 
 def worker_command(pool: str, kind: str) -> str:

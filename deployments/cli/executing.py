@@ -7,8 +7,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
+from autopack.errors import WorkFailed
+from autopack.execution.view import run_view
 from autopack.store.engine import Database
-from deployments.cli.output import err
+from autopack.store.states import RunState
+from deployments.cli.output import err, note
 from deployments.cli.progress import ManyProgress, Progress
 from flows.process import INTERRUPTED, orderly_signals, run_in_order
 
@@ -35,8 +38,20 @@ def execute(
         from flows.run import execute_run
 
         server_answers()
-        with Progress(db, run_id, err):
-            return run_in_order(_tagged(lambda: execute_run(run_id=run_id, repo=repo)))
+        try:
+            with Progress(db, run_id, err):
+                return run_in_order(_tagged(lambda: execute_run(run_id=run_id, repo=repo)))
+        except Exception as error:
+            _check_away(error)
+            run = run_view(db, run_id)
+            if run["state"] == RunState.PHASE_EXECUTION:
+                raise WorkFailed(
+                    f"run {run_id} stopped: {_away(error)}",
+                    field="PREFECT_API_URL",
+                    hint=f"autopack resume {run_id}, once it is back",
+                ) from error
+            note("the Prefect server was away when the run ended, and may show it as running")
+            return run
 
 
 def execute_many(
@@ -62,8 +77,28 @@ def execute_watched(
     _quiet()
     with orderly_signals():
         server_answers()
-        with watching:
-            return run_in_order(_tagged(work))
+        try:
+            with watching:
+                return run_in_order(_tagged(work))
+        except Exception as error:
+            _check_away(error)
+            raise WorkFailed(
+                f"stopped: {_away(error)}",
+                field="PREFECT_API_URL",
+                hint="the same command goes on with what it began, once the server is back",
+            ) from error
+
+
+def _away(error: Exception) -> str:
+    return f"the Prefect server at {os.environ.get('PREFECT_API_URL')} is away: {error}"
+
+
+def _check_away(error: Exception) -> None:
+    """Raise the error again unless it says that the Prefect server does not answer."""
+    from tasks.away import is_away
+
+    if not is_away(error):
+        raise error
 
 
 def _tagged(

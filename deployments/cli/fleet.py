@@ -20,7 +20,7 @@ from autopack.store.engine import Database
 from autopack.store.states import RunState
 from autopack.workspace.source import is_url
 from deployments.cli.executing import execute_many
-from deployments.cli.options import ExecutorName, MaxRuns, Push
+from deployments.cli.options import DeploymentName, ExecutorName, MaxRuns, Push
 from deployments.cli.output import AsJson, note, out, plain_table, print_json, state_text
 from deployments.cli.serving import start_server
 from flows.process import INTERRUPTED
@@ -31,6 +31,7 @@ def fleet(
     repo: Annotated[str, Parameter(help="The git repository: a folder or a URL.")],
     max_: MaxRuns = 3,
     executor: ExecutorName = "inline",
+    deployment: DeploymentName = None,
     commit: Annotated[str | None, Parameter(help="Where to start; HEAD when left out.")] = None,
     builder: Annotated[str | None, Parameter(help="The coding agent; see `builders`.")] = None,
     set_: Annotated[
@@ -90,6 +91,7 @@ def fleet(
             repo=absolute(repo),
             max_concurrent_runs=max_,
             executor=executor,
+            deployment=deployment,
             commit=commit,
             builder=builder,
             builder_options="\n".join(set_ or ()),

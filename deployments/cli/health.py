@@ -17,6 +17,7 @@ from autopack.store.circuits import list_circuits
 from autopack.store.engine import Database
 from autopack.store.folder_note import foreign_folders
 from autopack.workspace import sandbox
+from deployments.advice import advice
 from deployments.cli.output import AsJson, out, print_json
 from deployments.reaching import server_version, unreachable
 
@@ -118,10 +119,14 @@ def _prefect(settings: Settings) -> dict[str, Any]:
 
     url = server_url(settings)
     if url is None:
-        return {"reachable": None, "url": None, "version": None}
+        return {"reachable": None, "url": None, "version": None, "advice": []}
     reachable = unreachable(url, seconds=3) is None
-    version = server_version(url, os.environ) if reachable else None
-    return {"reachable": reachable, "url": url, "version": version}
+    return {
+        "reachable": reachable,
+        "url": url,
+        "version": server_version(url) if reachable else None,
+        "advice": advice(url, settings.home) if reachable else [],
+    }
 
 
 def _print(answer: dict[str, Any]) -> None:
@@ -139,6 +144,8 @@ def _print(answer: dict[str, Any]) -> None:
     where = prefect["url"] or "a server of its own for each process"
     reach = " (not reachable)" if prefect["reachable"] is False else ""
     out.print(f"prefect   {where}{reach}")
+    for text in prefect["advice"]:
+        out.print(f"          {escape(text)}")
     for one in answer["circuits"]:
         refused = f", {one['refused']:,} calls refused" if one["refused"] else ""
         out.print(f"circuit   {escape(one['name'])}  {one['state']}{refused}")

@@ -10,8 +10,8 @@ from cyclopts import Parameter
 
 from autopack.errors import BadInput
 from autopack.execution.prepare import read_plan
-from autopack.validation.detect import detect
-from deployments.cli.output import AsJson, out, plain_table, print_json
+from autopack.validation.detect import detect, unsupported_language
+from deployments.cli.output import AsJson, note, out, plain_table, print_json
 
 
 def check(
@@ -42,9 +42,11 @@ def toolchain(
             f"{directory} is not a folder", field="directory", hint="name a project folder"
         )
     found = detect(directory)
+    language = unsupported_language(directory)
     if as_json:
         print_json(
             {
+                "unsupported_language": language,
                 "toolchains": [
                     {
                         "name": one.name,
@@ -57,7 +59,7 @@ def toolchain(
                         "test": [list(argv) for argv in one.test],
                     }
                     for one in found
-                ]
+                ],
             }
         )
         return 0
@@ -73,4 +75,9 @@ def toolchain(
             ", ".join(one.evidence),
         )
     out.print(table if found else "no toolchain found")
+    if language is not None:
+        note(
+            f"the repository is mainly {language}, whose checks are not inferred: name them in the "
+            "plan, as validate"
+        )
     return 0

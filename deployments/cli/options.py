@@ -11,6 +11,10 @@ ExecutorName = Annotated[
     Literal["inline", "process", "deployment"],
     Parameter(help="In this process, each in one of its own, or each by a worker."),
 ]
+DeploymentName = Annotated[
+    str | None,
+    Parameter(help="With --executor deployment: another one than execute-run/run."),
+]
 Push = Annotated[
     str | None, Parameter(help="A remote, folder or URL that every attempt is pushed to.")
 ]

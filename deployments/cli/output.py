@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -158,9 +159,18 @@ def print_run(run: dict[str, Any]) -> None:
     found = where_branch_is(run, Settings.from_environment().home)
     if found is not None:
         out.print(f"        {escape(found)}")
+    for one in (run["final_check"] or {}).get("outdated", []):
+        note(f"a check of phase {one['phase_id']} no longer holds at the end: {one['message']}")
+    for text in run["setup_notes"]:
+        note(f"setup: {text}")
     for phase in run["phases"]:
         if phase["failure"]:
             out.print(f"\n{phase['phase_id']}: {escape(phase['failure']['message'])}")
+            last = phase["last_failure"]
+            if last is not None and last["lines"]:
+                out.print(escape(textwrap.indent(last["lines"], "    ")), soft_wrap=True)
+                log = escape(last["log"])
+                out.print(f"    the full output: {log} in the run's folder")
 
 
 def found_by_judging(run: dict[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.states import RunState
 from deployments.cli.executing import execute_many
-from deployments.cli.options import ExecutorName, MaxRuns, Push
+from deployments.cli.options import DeploymentName, ExecutorName, MaxRuns, Push
 from deployments.cli.output import AsJson, note, out, plain_table, print_json, state_text
 from deployments.cli.serving import start_server
 from flows.process import INTERRUPTED
@@ -51,6 +51,7 @@ def replay(
         bool, Parameter(help="Only show what would be run, and what it may cost.", negative="")
     ] = False,
     executor: ExecutorName = "inline",
+    deployment: DeploymentName = None,
     token_cap: Annotated[
         int | None, Parameter(help="The most tokens of all replays together.")
     ] = None,
@@ -109,6 +110,7 @@ def replay(
             max_concurrent_runs=max_,
             no_baseline=no_baseline,
             executor=executor,
+            deployment=deployment,
             token_cap=token_cap,
             name=called,
             push=push,

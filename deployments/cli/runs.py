@@ -12,7 +12,7 @@ from autopack.builders.registry import parse_options
 from autopack.clock import SystemClock
 from autopack.execution.finish import cancel as cancel_run
 from autopack.execution.prepare import RunRequest, prepare_run
-from autopack.execution.stored import source_of, unfinished
+from autopack.execution.stored import repository_remarks, source_of, unfinished
 from autopack.execution.view import run_view
 from autopack.settings import Settings
 from autopack.store.engine import Database
@@ -84,6 +84,8 @@ def run(
             f"the checkout has uncommitted changes; the run starts from commit "
             f"{stored.base_commit[:12]} without them"
         )
+    for remark in repository_remarks(db, stored, settings):
+        note(f"warning: {remark}")
     made = get_normalisation(db, stored.run_id)
     if made is not None:
         note(f"the plan was made from the text, with confidence {made.confidence:.2f}")

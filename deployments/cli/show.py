@@ -102,7 +102,8 @@ def tokens(
     out.print(table)
     if view["claimed"] is None:
         out.print("no claimed figures: consolidated_metrics was off")
-    out.print(f"cost  {cost_text(view)}")
+    cost = cost_text(view)
+    out.print(cost if cost.startswith("cost") else f"cost {cost}")
     if spent["unknown_builds"]:
         out.print(unknown_text(spent["unknown_builds"]))
     elif view["unreconciled_calls"]:

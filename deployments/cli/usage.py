@@ -17,7 +17,16 @@ from autopack.store.engine import Database
 from autopack.telemetry.consolidated import UsageRow
 from autopack.telemetry.consolidated import usage as usage_of_period
 from autopack.telemetry.period import parse_moment
-from deployments.cli.output import After, AsJson, Limit, out, plain_table, print_json, print_uncut
+from deployments.cli.output import (
+    After,
+    AsJson,
+    Limit,
+    out,
+    plain_table,
+    print_json,
+    print_uncut,
+    unknown_text,
+)
 
 _FIGURES = ("events", "total", "input", "cache_read", "cache_write", "output", "unsplit", "cost")
 _MONEY = ("cost", "cost_known")
@@ -75,6 +84,7 @@ def usage(
                 "until": None if last is None else last.isoformat(),
                 "rows": rows,
                 "total": _figures(page.total),
+                "unknown_builds": page.unknown_builds,
                 "simulated_calls": page.simulated_calls,
                 "simulated_included": include_simulated,
                 "next_cursor": page.next_cursor,
@@ -86,6 +96,8 @@ def usage(
         writer.writerows(rows)
     else:
         _print(by, rows, _figures(page.total), page.next_cursor)
+        if page.unknown_builds:
+            out.print(unknown_text(page.unknown_builds))
         if page.simulated_calls:
             counted = "are counted" if include_simulated else "are left out: --include-simulated"
             out.print(f"{page.simulated_calls} calls of recordings and simulations {counted}")

@@ -61,3 +61,21 @@ async def test_a_block_that_is_not_there_is_named(home: Path, tmp_path: Path) ->
         await execute_run(
             plan=str(project.plan), repo=str(project.repository), builder="codex/nobody"
         )
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+async def test_a_block_of_an_older_class_is_told_by_its_fields(home: Path) -> None:
+    from prefect.blocks.core import Block
+
+    from autopack.errors import BadInput
+    from flows import execute_run
+
+    class Older(Block):
+        _block_type_name = "Autopack Database"
+        _block_type_slug = "autopack-database"
+        address: str = "sqlite://"
+
+    await Older().save("older", overwrite=True)  # pyright: ignore[reportGeneralTypeIssues]
+    with pytest.raises(BadInput, match="url: Field required") as told:
+        await execute_run(run_id="x", database="older")
+    assert told.value.field == "database"

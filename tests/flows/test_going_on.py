@@ -204,12 +204,12 @@ async def test_a_flow_run_that_ended_before_it_took_its_run_is_followed_by_anoth
 
     async with get_client() as client:
         await client.create_deployment(await client.create_flow(execute_run), name="run")
-        first = await submit(run_id, db=db)
-        assert (await submit(run_id, db=db)).id == first.id
+        first = await submit(run_id, "execute-run/run", db=db)
+        assert (await submit(run_id, "execute-run/run", db=db)).id == first.id
         await client.set_flow_run_state(first.id, Cancelled(), force=True)
-        second = await submit(run_id, db=db)
+        second = await submit(run_id, "execute-run/run", db=db)
         assert second.id != first.id
-        assert (await submit(run_id, db=db)).id == second.id
+        assert (await submit(run_id, "execute-run/run", db=db)).id == second.id
 
 
 async def test_a_run_that_somebody_works_on_is_waited_for(

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,12 @@ WAYS = {
     "workers": "execute-runs",
 }
 FLEETS = {"fleet", "processes", "workers"}
+FULL = {"of-script", "processes", "workers"}
+
+
+def of(ways: Iterable[str]) -> list[Any]:
+    """The ways as parameters of a test."""
+    return [pytest.param(way, marks=[pytest.mark.full] * (way in FULL)) for way in ways]
 
 
 def program(machine: Machine, way: str, parameters: dict[str, Any]) -> subprocess.Popen[bytes]:
@@ -85,15 +91,15 @@ def deploy(machine: Machine, name: str) -> None:
 class Cancelled:
     """Every way at once, so that they take as long as the slowest: built, cancelled, waited for."""
 
-    def __init__(self, machine: Machine, project: Project) -> None:
-        self.machine, self._project = machine, project
+    def __init__(self, machine: Machine, project: Project, ways: Sequence[str]) -> None:
+        self.machine, self._project, self._ways = machine, project, ways
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.states: dict[str, str] = {}
         self.reconciled: list[dict[str, int]] = []
 
     def go(self) -> None:
         deploy(self.machine, "run")
-        for way in WAYS:
+        for way in self._ways:
             if way == "worker":
                 self._processes[way] = worker(self.machine)
                 start(self.machine, "execute-run/run", **self._parameters(way))
@@ -108,13 +114,13 @@ class Cancelled:
             if flow == "parent":
                 parameters = {"parameters": parameters}
             start(self.machine, f"{flow}/served", **parameters)
-        for way in WAYS:
+        for way in self._ways:
             run_id = self.run_of(way)
             wait_for(way, lambda run_id=run_id: is_building(self.machine, run_id), 120)
         kill_tree(self._processes["killed"].pid)
-        for way, flow in WAYS.items():
-            self._cancel(way, flow)
-        for way in set(WAYS) - {"killed"}:
+        for way in self._ways:
+            self._cancel(way, WAYS[way])
+        for way in set(self._ways) - {"killed"}:
             run_id = self.run_of(way)
             wait_for(way, lambda run_id=run_id: is_done(self.machine, run_id), 60)
 
@@ -150,7 +156,9 @@ class Cancelled:
 
 
 @pytest.fixture(scope="module")
-def cancelled(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cancelled]:
+def cancelled(
+    prefect_api: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Cancelled]:
     folder = tmp_path_factory.mktemp("cancelled")
     slow = [call(7), {"delay": 600}, {"files": {"a": "1"}}]
     project = make_project(folder / "project", {"one": [slow]})
@@ -158,7 +166,8 @@ def cancelled(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with pytest.MonkeyPatch.context() as patch:
         for name, value in SHORT.items():
             patch.setenv(name, value)
-        ways = Cancelled(_with(machine), project)
+        chosen = [w for w in WAYS if w not in FULL or request.config.getoption("--full")]
+        ways = Cancelled(_with(machine), project, chosen)
         try:
             ways.go()
             time.sleep(6)  # what was killed holds its lease as long
@@ -181,7 +190,7 @@ def _with(machine: Machine) -> Machine:
     return Hasty(machine.home, machine.database_url, machine.prefect_api)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", of(WAYS))
 def test_what_was_cancelled_in_prefect_has_ended(cancelled: Cancelled, way: str) -> None:
     run_id = cancelled.run_of(way)
     run = run_named(cancelled.machine, run_id)
@@ -191,7 +200,7 @@ def test_what_was_cancelled_in_prefect_has_ended(cancelled: Cancelled, way: str)
     assert marked_processes(run_id) == []
 
 
-@pytest.mark.parametrize("fleet", sorted(FLEETS))
+@pytest.mark.parametrize("fleet", of(sorted(FLEETS)))
 def test_a_cancelled_fleet_begins_with_nothing_more(cancelled: Cancelled, fleet: str) -> None:
     run = run_named(cancelled.machine, f"{fleet}-2")
     assert run is not None

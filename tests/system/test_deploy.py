@@ -17,6 +17,8 @@ from support.processes import Machine, kill_tree
 from support.projects import Project, call, make_project
 from support.stack import is_building, run_named, wait_for
 
+from flows.server import HEARTBEAT_TAG
+
 PREFECT = str(Path(sys.executable).parent / "prefect")
 ZOMBIES = "autopack-zombies"
 
@@ -54,7 +56,7 @@ def test_what_an_operator_changed_stays_when_it_is_deployed_again(deployed: Mach
     changed: dict[str, Any] = {
         "parameters": {"builder": "claude-code"},
         "job_variables": {"env": {"MY_OWN": "{{ prefect.variables.mine }}"}},
-        "tags": ["autopack", "mine"],
+        "tags": ["autopack", HEARTBEAT_TAG, "mine"],
         "description": "Ours, at night.",
         "paused": True,
         "work_pool_name": "elsewhere",
@@ -86,7 +88,7 @@ def test_what_an_operator_changed_stays_when_it_is_deployed_again(deployed: Mach
     made = api(deployed, "GET", "/deployments/name/execute-run/run")
     assert (made["id"] != run["id"], made["tags"], made["work_pool_name"]) == (
         True,
-        ["autopack"],
+        ["autopack", HEARTBEAT_TAG],
         "autopack",
     )
 

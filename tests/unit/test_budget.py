@@ -1,10 +1,23 @@
 """Caps leave room for another build, or name what is used up."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from autopack.budget import Amounts, Level, Limits, Resource, Scope, first_exhausted
+from autopack.budget import (
+    NO_PRICE,
+    Amounts,
+    Level,
+    Limits,
+    Reservation,
+    Resource,
+    Room,
+    Scope,
+    first_exhausted,
+    longer,
+    reservation,
+)
 
 
 def level(limits: Limits, spent: Amounts, scope: Scope = Scope.RUN) -> Level:
@@ -65,3 +78,50 @@ def test_an_inner_level_stops_too() -> None:
 
 def test_no_levels_leave_room() -> None:
     assert first_exhausted([]) is None
+
+
+def test_calls_without_a_price_stop_a_cap_on_money() -> None:
+    spent = Amounts(tokens=10, cost=Decimal("0.1"), unpriced=2)
+    capped = level(Limits(cost=Decimal(1)), spent)
+
+    found = first_exhausted([capped])
+
+    assert found is not None
+    assert (found.resource, NO_PRICE in str(found)) == (Resource.COST, True)
+    assert first_exhausted([replace(capped, accepts_unpriced=True)]) is None
+    assert first_exhausted([level(Limits(tokens=100), spent)]) is None
+
+
+# free minutes, whether others share them, what a build of an hour begins with
+@pytest.mark.parametrize(
+    ("free", "shared", "held"),
+    [(None, True, 60), (40, False, 40), (40, True, 10), (2, True, 1), (0.5, True, 0.5)],
+)
+def test_shared_minutes_are_handed_out_in_parts(
+    free: float | None, shared: bool, held: float
+) -> None:
+    room_ = Room(None, None, free)
+
+    found = reservation(room_, minutes=60, shared=shared, visible=True, shared_minutes=shared)
+
+    assert found.minutes == held
+
+
+# held, used, free, the most it may take, what it holds then
+@pytest.mark.parametrize(
+    ("held", "used", "free", "most", "then"),
+    [
+        (10, 10, 30, 60, 20),
+        (10, 10, 4, 60, 14),
+        (10, 10, None, 60, 20),
+        # nothing is left, or it may take no longer
+        (10, 10, 0, 60, None),
+        (10, 10, 30, 10, None),
+    ],
+)
+def test_a_build_asks_for_more_time(
+    held: float, used: float, free: float | None, most: float, then: float | None
+) -> None:
+    found = longer(Reservation(0, None, held), used, Room(None, None, free), most)
+
+    assert (found and found.minutes) == then

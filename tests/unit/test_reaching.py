@@ -7,13 +7,31 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autopack.errors import Refused
+from deployments.advice import advice
 from deployments.reaching import check_reachable, server_version, unreachable
 
 LOGIN = "admin:secret"
+
+
+def _settings(recorder: bool, batch: int, **database: str) -> dict[str, Any]:
+    services = {
+        "task_run_recorder": {"enabled": recorder},
+        "event_persister": {"batch_size": batch},
+    }
+    return {"server": {"services": services, "database": database}}
+
+
+SETTINGS = {
+    "plain": _settings(True, 20),
+    "ours": _settings(False, 10_000),
+    "postgresql": _settings(True, 20, driver="postgresql+asyncpg"),
+}
 
 
 class _Server(BaseHTTPRequestHandler):
@@ -23,6 +41,10 @@ class _Server(BaseHTTPRequestHandler):
         basic = f"Basic {base64.b64encode(LOGIN.encode()).decode()}"
         if self.path == "/api/health":
             self._answer(200, "true")
+        elif self.path == "/behind/api/health":
+            self._answer(*((200, "true") if self.headers.get("X-Pass") else (502, "<html>")))
+        elif self.path.endswith("/admin/settings"):
+            self._answer(200, json.dumps(SETTINGS.get(self.path.split("/")[1])))
         elif self.path != "/api/admin/version":
             self._answer(200, "<html>")
         elif self.headers.get("Authorization") == basic:
@@ -58,13 +80,31 @@ def test_a_server_with_a_password_is_there(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("given", "version"),
-    [(None, None), ("admin:wrong", None), (LOGIN, "3.9.1")],
+    [("admin:wrong", None), (LOGIN, "3.9.1")],
 )
 def test_its_version_is_told_to_who_knows_the_password(
-    url: str, given: str | None, version: str | None
+    url: str, monkeypatch: pytest.MonkeyPatch, given: str, version: str | None
 ) -> None:
-    environ = {} if given is None else {"PREFECT_API_AUTH_STRING": given}
-    assert server_version(url, environ) == version
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", given)
+    assert server_version(url) == version
+
+
+def test_what_stands_before_the_server_gets_the_headers_that_prefect_sends(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind = url.replace("/api", "/behind/api")
+    assert (unreachable(behind) or "").startswith("HTTP 502")
+    monkeypatch.setenv("PREFECT_CLIENT_CUSTOM_HEADERS", '{"X-Pass": "yes"}')
+    assert unreachable(behind) is None
+
+
+def test_a_server_on_sqlite_that_lacks_what_ours_set_is_told_so(url: str, tmp_path: Path) -> None:
+    (said,) = advice(url.replace("/api", "/plain/api"), tmp_path)
+    assert "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED=false" in said
+    assert "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE=10000" in said
+    assert advice(url.replace("/api", "/ours/api"), tmp_path) == []
+    assert advice(url.replace("/api", "/postgresql/api"), tmp_path) == []
+    assert advice(url, tmp_path) == [], "it does not say"
 
 
 def test_a_page_is_not_an_api(url: str) -> None:
@@ -82,4 +122,4 @@ def test_what_nobody_answers_at_is_named(address: str) -> None:
         check_reachable(address)
     assert address in refused.value.message
     assert len(refused.value.message.splitlines()) == 1
-    assert server_version(address, {}) is None
+    assert server_version(address) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from prefect.exceptions import ObjectNotFound
 
 from deployments.renewing import renew
 from deployments.setting_up import Declared, declared_deployments
+from flows.server import HEARTBEAT_TAG
 
 COMMAND = "/new/bin/python -P -m prefect.engine"
 
@@ -84,3 +86,22 @@ def test_the_command_of_another_stack_is_replaced_and_nothing_else(
 def test_a_deployment_whose_pool_was_deleted_gets_it_back(maintain: Declared) -> None:
     (told,) = again(Server(maintain.full_name, work_pool_name=None), maintain)
     assert (told["work_pool_name"], told["work_queue_name"]) == ("autopack", "default")
+
+
+def test_what_an_older_version_deployed_gets_the_tag_of_its_heartbeats(maintain: Declared) -> None:
+    server = Server(maintain.full_name, tags=["autopack", "mine"])
+    (told,) = again(server, maintain)
+    assert told["tags"] == ["autopack", "mine", HEARTBEAT_TAG]
+    assert again(server, maintain) == []
+
+
+def test_reconciliation_of_an_older_version_gets_its_limit() -> None:
+    reconcile = next(d for d in declared_deployments() if d.full_name == "reconcile/reconcile")
+    (told,) = again(Server(reconcile.full_name), reconcile)
+    assert told["concurrency_limit"] == 1
+    assert told["concurrency_options"] == {"collision_strategy": "CANCEL_NEW"}
+
+
+def test_a_deployment_has_the_commit_of_its_code(maintain: Declared) -> None:
+    (told,) = again(Server(maintain.full_name), maintain)
+    assert re.fullmatch("[0-9a-f]{40}", told["version"])

@@ -1,7 +1,8 @@
-"""Node: npm, yarn and pnpm projects, told apart by packageManager and lock files."""
+"""Node: npm, yarn, pnpm and bun projects, told apart by packageManager and lock files."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from autopack.validation.toolchains.base import Command, Detected, Found
@@ -21,15 +22,17 @@ _LOCKS = {
     "yarn.lock": "yarn",
     "package-lock.json": "npm",
     "npm-shrinkwrap.json": "npm",
+    "bun.lock": "bun",
+    "bun.lockb": "bun",
 }
 """Lock files and their manager; of several the first wins, since npm's is often left over."""
-_UNSUPPORTED = ("bun.lock", "bun.lockb", "deno.lock")
 _DEPENDENCIES = (
     "dependencies",
     "devDependencies",
     "optionalDependencies",
     "peerDependencies",
 )
+_BUN_TEST = re.compile(r"[._](?:test|spec)\.[cm]?[jt]sx?$")
 _PLACEHOLDER = "no test specified"
 """What ``npm init`` writes into scripts.test; it always fails."""
 
@@ -107,6 +110,7 @@ def _is_project(package: Table) -> bool:
 
 def _choose(tree: Tree, path: str, package: Table) -> _Choice:
     declared, where = _declared(package)
+    above = _above(tree, path)
     locks = [name for name in _LOCKS if tree.has(path, name)]
     managers = list(dict.fromkeys(_LOCKS[name] for name in locks))
     evidence = [f"{where}: {declared}"] if declared else []
@@ -122,11 +126,13 @@ def _choose(tree: Tree, path: str, package: Table) -> _Choice:
     elif tree.has(path, ".yarnrc.yml"):
         manager = "yarn"
         evidence.append(".yarnrc.yml")
+    elif above is not None and not declared:
+        manager, place = above
+        evidence.append(f"{manager}, as in {place}")
     else:
         manager = "npm"
-        foreign = [name for name in _UNSUPPORTED if tree.has(path, name)]
-        if foreign or declared:
-            evidence.append(f"{', '.join(foreign) or declared} is not supported: npm is used")
+        if declared:
+            evidence.append(f"{declared} is not supported: npm is used")
             sure = 0.6
     rivals = [name for name in locks if _LOCKS[name] != manager]
     if rivals:
@@ -138,6 +144,19 @@ def _choose(tree: Tree, path: str, package: Table) -> _Choice:
         evidence.append(problem)
         sure = 0.6
     return _Choice(manager, bool(own) and problem is None, sure, tuple(evidence))
+
+
+def _above(tree: Tree, path: str) -> tuple[str, str] | None:
+    """The manager of the nearest project above, which people use in the folders below too."""
+    while path != ".":
+        path = path.rpartition("/")[0] or "."
+        if not tree.has(path, "package.json"):
+            continue
+        declared, _ = _declared(read_json(tree, path, "package.json").data)
+        locks = [manager for name, manager in _LOCKS.items() if tree.has(path, name)]
+        if declared in _LOCKS.values() or locks:
+            return (declared if declared in _LOCKS.values() else locks[0]), path
+    return None
 
 
 def _declared(package: Table) -> tuple[str, str]:
@@ -154,6 +173,8 @@ def _lock_problem(tree: Tree, path: str, lock: str) -> str | None:
         # A lock file too large to be read here is still one.
         problem = read_json(tree, path, lock).problem
         return None if problem and "larger than" in problem else problem
+    if lock == "bun.lockb":  # binary
+        return None
     try:
         source = tree.read(join(path, lock))
     except Unreadable as error:
@@ -180,6 +201,12 @@ def _install(choice: _Choice, *, berry: bool) -> Command:
     """The install that changes no lock file and writes none where there is none."""
     if choice.manager == "npm":
         return ("npm", "ci") if choice.locked else ("npm", "install", "--no-package-lock")
+    if choice.manager == "bun":
+        return (
+            ("bun", "install", "--frozen-lockfile")
+            if choice.locked
+            else ("bun", "install", "--no-save")
+        )
     if choice.manager == "pnpm":
         return ("pnpm", "install", "--frozen-lockfile" if choice.locked else "--no-lockfile")
     if berry:
@@ -213,12 +240,17 @@ def _tests(
 ) -> tuple[Command, ...]:
     """The project's own test script, else those of its workspace members."""
     if _has_test(package):
-        return ((manager, "test"),)
+        # bun's own test is its runner; the script needs to be asked for.
+        return ((manager, "run", "test") if manager == "bun" else (manager, "test"),)
+    if manager == "bun" and any(_BUN_TEST.search(n) for f in tree.below(path) for n in f.files):
+        return (("bun", "test"),)
     tested = _tested_members(tree, path, members)
     if not tested:
         return ()
     if manager == "npm":
         return (("npm", "test", "--workspaces", "--if-present"),)
+    if manager == "bun":
+        return (("bun", "run", "--filter", "*", "test"),)
     if manager == "pnpm":
         return (("pnpm", "-r", "test"),)
     if berry:

@@ -19,10 +19,13 @@ from autopack.validation.toolchains.manifests import (
     text,
 )
 from autopack.validation.toolchains.poetry_notation import from_poetry
+from autopack.validation.toolchains.python_environments import read_environments
 from autopack.validation.toolchains.tree import Tree, Unreadable, join
 
 WANTED = ("dev", "test", "testing", "tests")
 """Extras and dependency groups that a run needs; others (docs, lint) are left out."""
+
+_PACKAGING = ("setuptools", "distutils", "skbuild", "numpy.distutils", "pkg_resources", "pbr")
 
 _REQUIREMENT_FILES = (
     "requirements.txt",
@@ -41,6 +44,7 @@ class Declared:
 
     ``requirements`` are the project's own dependencies, ``extra_requirements`` those of the
     wanted extras, ``group_requirements`` those of the wanted groups, all in pip's notation.
+    ``test_commands`` are what tox, nox and hatch run.
     ``hashed_files`` are requirement files that pin hashes and must be installed by themselves.
     """
 
@@ -56,6 +60,7 @@ class Declared:
     files: tuple[str, ...]
     hashed_files: tuple[str, ...]
     names: frozenset[str]
+    test_commands: tuple[tuple[str, ...], ...] = ()
 
     def asks_for(self, package: str) -> bool:
         """Whether ``package`` (its normalised name) is among what will be installed."""
@@ -73,7 +78,9 @@ def read_declared(tree: Tree, path: str) -> Declared:
     config = read_ini(tree, path, "setup.cfg") if "setup.cfg" in present else None
     script, script_problem = NOTHING, None
     if "setup.py" in present:
-        script, script_problem = _setup_script(tree, path)
+        script, script_problem, calls_setup = _setup_script(tree, path)
+        if not calls_setup and script_problem is None:
+            present.remove("setup.py")  # a script of that name, and no manifest
     pipfile = read_toml(tree, path, "Pipfile") if "Pipfile" in present else None
     data = pyproject.data if pyproject else NOTHING
     settings = config.data if config else NOTHING
@@ -87,7 +94,9 @@ def read_declared(tree: Tree, path: str) -> Declared:
     groups = _groups(data)
     if pipfile:
         groups["dev"] = [*groups.get("dev", ()), *from_poetry(table(pip_env, "dev-packages"))]
+    managed = read_environments(tree, path, data)
     files = [name for name in _REQUIREMENT_FILES if _has_file(tree, path, name)]
+    files += [n for n in managed.files if n not in files and _has_file(tree, path, n)]
     in_files, hashed, included = _requirement_files(tree, path, files)
 
     parsed = [pyproject, config, pipfile]
@@ -95,10 +104,11 @@ def read_declared(tree: Tree, path: str) -> Declared:
     problems += [script_problem] if script_problem else []
     extra_lines = [line for name in sorted(extras) for line in extras[name]]
     group_lines = [line for name in sorted(groups) for line in groups[name]]
-    tests_require = strings(script.get("tests_require"))
+    tests_require = (*strings(script.get("tests_require")), *managed.requirements)
     return Declared(
         pyproject=data,
-        manifests=(*present, *included),
+        manifests=tuple(dict.fromkeys((*present, *included, *managed.manifests))),
+        test_commands=managed.commands,
         problems=tuple(problems),
         installable=_installable(data, settings, present),
         requirements=tuple(dict.fromkeys(own)),
@@ -188,12 +198,29 @@ def _lines(value: object) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
 
 
-def _setup_script(tree: Tree, path: str) -> tuple[Table, str | None]:
-    """The literal keyword arguments of ``setup()``, read without running the script."""
+def _setup_script(tree: Tree, path: str) -> tuple[Table, str | None, bool]:
+    """The literal keyword arguments of ``setup()``, read without running the script, what is
+    wrong with it, and whether it calls ``setup`` at all.
+    """
     try:
-        return _setup_arguments(ast.parse(tree.read(join(path, "setup.py")))), None
+        module = ast.parse(tree.read(join(path, "setup.py")))
+        return _setup_arguments(module), None, _calls_setup(module)
     except (Unreadable, SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return NOTHING, f"setup.py: cannot be parsed ({str(error) or type(error).__name__})"
+        problem = f"setup.py: cannot be parsed ({str(error) or type(error).__name__})"
+        return NOTHING, problem, False
+
+
+def _calls_setup(module: ast.Module) -> bool:
+    """Whether ``setup()`` of a packaging library is called, under that name or another's."""
+    imports = any(
+        (isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_PACKAGING))
+        or (isinstance(node, ast.Import) and any(n.name.startswith(_PACKAGING) for n in node.names))
+        for node in ast.walk(module)
+    )
+    calls = any(
+        isinstance(node, ast.Call) and _called(node.func) == "setup" for node in ast.walk(module)
+    )
+    return calls or imports
 
 
 def _setup_arguments(module: ast.Module) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -41,6 +42,9 @@ def find_runner(
 ) -> Runner | None:
     """The runner for the project in ``path``; None when nothing says there are tests."""
     config, where = _pytest_config(tree, path, declared.pyproject)
+    other = next(filter(None, map(_other_runner, declared.test_commands)), None)
+    if other is not None and where is None:
+        return Runner(other, "what tox, nox or hatch runs", needs_pytest=False)
     files = list(find_test_modules(tree, path, members))
     if where is None and tree.has(path, "manage.py") and declared.asks_for("django"):
         return Runner(("python", "manage.py", "test"), "manage.py", needs_pytest=False)
@@ -54,6 +58,21 @@ def find_runner(
     if unittest is not None:
         return Runner(unittest, f"{inside(files[0], path)}: unittest", needs_pytest=False)
     return Runner(PYTEST, inside(files[0], path), needs_pytest=True)
+
+
+def _other_runner(command: Command) -> Command | None:
+    """The command, when it is Python's and runs tests in another way than pytest."""
+    program, *rest = command
+    if program == "coverage" and rest[:1] == ["run"]:
+        rest = [word for word in rest[1:] if not word.startswith("--")]
+        program = "python"
+    if program not in ("python", "python3", "{envpython}") or not rest:
+        return None
+    if rest[:2] == ["-m", "unittest"]:
+        return ("python", *rest)
+    script = next((word for word in rest if word.endswith(".py")), None)
+    tests = script is not None and re.search(r"(?:^|/)(?:run_?tests?|tests?)\w*\.py$", script)
+    return ("python", *rest) if tests and not rest[0].startswith("-m") else None
 
 
 def find_test_modules(tree: Tree, path: str, members: tuple[str, ...] = ()) -> Iterator[str]:

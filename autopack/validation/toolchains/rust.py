@@ -21,6 +21,8 @@ class Rust:
         problem = parsed.problem
         if problem is None and not package and not is_workspace:
             problem = "Cargo.toml: neither [package] nor [workspace]"
+        if problem is None and table(package, "metadata").get("cargo-fuzz") is True:
+            problem = "Cargo.toml: fuzz targets, which only cargo-fuzz builds"
         locked = tree.has(path, "Cargo.lock")
         evidence = [problem] if problem else []
         if package:

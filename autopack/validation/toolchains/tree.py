@@ -84,6 +84,13 @@ class Tree:
                 yield folder
                 waiting.extend(join(folder.path, name) for name in folder.folders)
 
+    def size(self, path: str) -> int:
+        """The bytes of a file, 0 when it cannot be looked at."""
+        try:
+            return (self.root / path).stat(follow_symlinks=False).st_size
+        except OSError:
+            return 0
+
     def read(self, path: str) -> str:
         """The text of a file, without a byte order mark; raises Unreadable."""
         file = self.root / path

@@ -17,6 +17,7 @@ from autopack.errors import LeaseLost
 from autopack.execution import attempt as steps
 from autopack.execution.environment import prepare_environment
 from autopack.execution.session import RunSession
+from autopack.execution.spool import spool_folder
 from autopack.execution.stopping import RunStopped, StopReason
 from autopack.recovery.causes import Failure
 from autopack.recovery.causes import FailureCause as Cause
@@ -91,13 +92,21 @@ async def test_what_the_builder_left_is_committed_before_it_is_judged(open_phase
     assert (totals.total, totals.unreconciled_calls) == (7, 0)
 
 
+async def until_spent(session: RunSession) -> None:
+    """Wait until the build that is under way has made its first call."""
+    spool = spool_folder(session.folder, "one", 1)
+    async with asyncio.timeout(30):
+        while not session.builder.calls(spool):  # noqa: ASYNC110 - a file is no event
+            await asyncio.sleep(0.02)
+
+
 async def test_a_build_that_was_stopped_is_interrupted_and_counted(open_phase: Any) -> None:
     session = await open_phase([call(7), {"delay": 60}, call(9)])
-    asyncio.get_running_loop().call_later(
-        0.1, session.switch.stop, StopReason.INTERRUPTED, "interrupted"
-    )
+    task = asyncio.create_task(build(session))
+    await until_spent(session)
+    session.switch.stop(StopReason.INTERRUPTED, "interrupted")
     with pytest.raises(RunStopped):
-        await build(session)
+        await task
     assert state_of(session) == ([AttemptState.INTERRUPTED], PhaseState.QUEUED)
     assert token_totals(session.db, "r").total == 7
 
@@ -107,7 +116,7 @@ async def test_a_build_whose_caller_is_cancelled_is_interrupted_and_counted(
 ) -> None:
     session = await open_phase([call(7), {"delay": 60}])
     task = asyncio.create_task(build(session))
-    await asyncio.sleep(0.1)
+    await until_spent(session)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -261,7 +261,7 @@ async def test_the_head_is_checked_once_more_in_a_fresh_checkout(opened: Any) ->
     assert not (session.folder / "final").exists()
 
 
-async def test_a_head_that_fails_an_earlier_phases_check_is_told(opened: Any) -> None:
+async def test_an_earlier_phases_check_that_a_later_phase_undid_is_told(opened: Any) -> None:
     session = await opened(check="test ! -f two-0 || ! test -f one-0", phases=("one", "two"))
     assert await judged(session, writes()) is None
     failure = await judged(session, lambda s: (s.workspace.path / "one-0").unlink(), "two")
@@ -274,9 +274,30 @@ async def test_a_head_that_fails_an_earlier_phases_check_is_told(opened: Any) ->
             )
         }
     )
+    assert await check_head(session) is None
+    found = get_run(session.db, "r").final_check
+    assert found is not None
+    told = [{"phase_id": "one", "message": "`test -f one-0` exited with 1"}]
+    assert (found["passed"], found["outdated"]) == (True, told)
+
+
+async def test_a_head_that_passes_only_in_the_runs_worktree_is_not_delivered(
+    opened: Any, tmp_path: Path
+) -> None:
+    session = await opened(check="test -f one-0", phases=("one", "two"))
+    assert await judged(session, writes()) is None
+    assert await judged(session, writes(), "two") is None
+    here = ("test", str(session.workspace.path), "-ef", ".")
+    phases = [
+        phase.model_copy(update={"checks": (here,)}) if phase.id == "one" else phase
+        for phase in session.plan.phases
+    ]
+    session.plan = session.plan.model_copy(update={"phases": tuple(phases)})
+
     wrong = await check_head(session)
+
     assert wrong is not None
-    assert "fails a check of phase one in a fresh checkout: `test -f one-0` exited with 1" in wrong
+    assert "fails a check of phase one in a fresh checkout" in wrong
     found = get_run(session.db, "r").final_check
     assert found is not None
     assert (found["passed"], found["phase_id"]) == (False, "one")

@@ -12,14 +12,15 @@ import pytest
 from support.projects import Project, call, make_project
 
 from autopack.clock import SystemClock
+from autopack.errors import BadInput
 from autopack.execution import attempt as steps
 from autopack.execution.environment import prepare_environment
 from autopack.execution.prepare import RunRequest, prepare_run
 from autopack.execution.session import RunSession
 from autopack.execution.view import run_view
 from autopack.recovery.policy import Decision, DecisionKind
-from autopack.store import budgets
-from autopack.store.runs import get_attempts
+from autopack.store import approvals, budgets
+from autopack.store.runs import find_run, get_attempts, get_decisions
 from autopack.workspace.leftovers import find
 
 # Prints one call of 100 tokens every second, as claude does, and never ends by itself.
@@ -124,7 +125,10 @@ async def test_what_another_run_holds_is_waited_for(
     first.environment = await prepare_environment(first)
     deferred = steps.begin(second, "one")
     assert isinstance(deferred, Decision)
-    assert deferred.kind is DecisionKind.DEFER
+    assert (deferred.kind, deferred.idle) == (DecisionKind.DEFER, True)
+    steps.begin(second, "one")
+    decided = [one for one in get_decisions(database, "second") if one.kind == "defer"]
+    assert len(decided) == 1, "a deferral is recorded, once"
     await steps.build(first, "one", started.attempt)
     stopped = steps.begin(second, "one")
     assert isinstance(stopped, Decision)
@@ -132,3 +136,79 @@ async def test_what_another_run_holds_is_waited_for(
         DecisionKind.STOP,
         "campaign season: 10 of 1 tokens are used up",
     )
+
+
+async def test_instant_calls_pass_a_cap_by_one_of_them(
+    tmp_path: Path, store: Any, open_run: Any, database: Any
+) -> None:
+    calls = [call(100) for _ in range(40)]
+    project = make_project(tmp_path / "q", {"one": [calls]}, plan={"budget": {"tokens": 250}})
+    session = open_run(store(project))
+    session.environment = await prepare_environment(session)
+    started = steps.begin(session, "one")
+
+    await steps.build(session, "one", started.attempt)
+
+    assert run_view(database, "r")["tokens"]["total"] == 300
+
+
+async def test_runs_that_share_minutes_build_side_by_side(
+    project: Project, store: Any, open_run: Any, database: Any
+) -> None:
+    budgets.set_campaign(database, "season", budgets.Limits(minutes=40))
+    first = open_run(store(project, "first", campaign="season"))
+    second = open_run(store(project, "second", campaign="season"))
+
+    held = [
+        budgets.get_reservation(database, run.run_id, "one", steps.begin(run, "one").attempt)
+        for run in (first, second)
+    ]
+
+    assert [round(one.minutes, 1) for one in held if one] == [10.0, 7.5]
+
+
+MONEY = {"budget": {"cost": 0.5}}
+
+
+def unpriced(tmp_path: Path) -> Project:
+    builds = [[call(10), {"files": {"a": "1"}}]]
+    return make_project(tmp_path / "q", {"one": builds, "two": builds}, plan=MONEY)
+
+
+def test_money_that_cannot_be_capped_is_refused_before_it_is_spent(
+    tmp_path: Path, store: Any, database: Any
+) -> None:
+    with pytest.raises(BadInput, match="price of m is not known") as refused:
+        store(unpriced(tmp_path))
+
+    assert refused.value.field == "budget.cost"
+    assert find_run(database, "r") is None
+
+
+async def test_or_a_person_is_asked_at_the_first_call_without_a_price(
+    tmp_path: Path, store: Any, open_run: Any, database: Any
+) -> None:
+    session = open_run(store(unpriced(tmp_path), at_cap="ask"))
+    session.environment = await prepare_environment(session)
+    await steps.build(session, "one", steps.begin(session, "one").attempt)
+
+    asked = steps.begin(session, "two")
+
+    assert isinstance(asked, Decision)
+    assert (asked.kind, "no known price" in asked.reason) == (DecisionKind.WAIT, True)
+    approvals.answer(database, "r", approvals.Answer(approved=True, by="me"))
+    assert not isinstance(steps.begin(session, "two"), Decision)
+
+
+def test_a_command_without_usage_cannot_keep_a_cap_on_money(
+    tmp_path: Path, database: Any, settings: Any
+) -> None:
+    request = RunRequest(
+        plan=str(make_project(tmp_path / "p", {"one": []}, plan=MONEY).plan),
+        repo=str(tmp_path / "p" / "repository"),
+        builder="command",
+        builder_options={"template": "true"},
+    )
+
+    with pytest.raises(BadInput, match="tells no tokens"):
+        prepare_run(request, db=database, settings=settings, clock=SystemClock())

@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from support.usage import usage_event
 
 from autopack.errors import BadInput
 from autopack.store import Database
 from autopack.store.check import check
 from autopack.store.telemetry_tables import phase6_metrics
+from autopack.store.usage import record_events, token_totals
 from autopack.telemetry import importing
 from autopack.telemetry.consolidated import consolidated_tokens
 from autopack.telemetry.importing import import_file
+from autopack.telemetry.importing_rows import Keys, values_of
 from autopack.telemetry.metrics import phase6_summary
+from autopack.telemetry.retention import retain
 
 CSV = """run_id,phase_id,provider,model,role,total_tokens,prompt_tokens,completion_tokens,created_at
 r,one,openai,m,builder,10,7,3,2024-05-01 10:00:00
@@ -163,3 +168,57 @@ def test_the_database_of_an_earlier_autopack(database: Database, tmp_path: Path)
     assert summary["failure_patterns"] == {"python_missing_dep": 1}
     again = import_file(database, file)
     assert (again.new_events, again.new_metrics) == (0, 0)
+
+
+ROWS = [
+    '{"run_id": "r", "phase_id": "one", "prompt_tokens": 10, "completion_tokens": 4,'
+    ' "cost": "0.25", "created_at": "2026-01-02T03:04:05+00:00"}',
+    '{"run_id": "r", "total_tokens": 7, "model": "m"}',
+    '{"run_id": "r", "total_tokens": 7, "model": "m"}',
+]
+# As the versions with each recipe gave them to these rows: 14 tokens, then 7 and 7.
+RECIPES = {
+    "in alphabet": [
+        "96b61c903cf9f1aaafc40f726b9a1593d7e63868a1695a7c1db26bfdac9a060d",
+        "aaf6a67d9e1e4767e1ed526612604309ae512fbafdf65208754cbf7cc0b73efc",
+        "d3b8987a96d939df5ff44a9b972822cbac674eb74df9c88c5a099cbf6295e904",
+    ],
+    "as JSON": [
+        "d21dc1cacbf187af91a6a58368ed0557d3bcd263e46050e3306095d092d33310",
+        "87467b44168ab103bea3a52d763b9cf6ec379bfaf0c98116bcf82e99f2413052",
+        "b80c1cb8a6bd4ab7975bf4cee6ebf4d40231dfb010e31053127d9e3ec69751a2",
+    ],
+    "in order": [
+        "efe816fc5875e93664042f3b0271d9dfe27760bf9d01747af5967b9bcbc03772",
+        "1d34946467f8e0c52237c4444ddc1c26d2ce32768c012317a76f7a40b68d8361",
+        "6fc9f5382b8c30caccc966ed33f72b71d5fa420405bc6b134ec85ce2ab127cad",
+    ],
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("archived", [False, True])
+def test_what_an_earlier_version_imported_does_not_count_again(
+    database: Database, tmp_path: Path, recipe: str, archived: bool
+) -> None:
+    earlier = [
+        usage_event(event_key=key, total_tokens=tokens, created_at=datetime(2025, 1, 1, tzinfo=UTC))
+        for key, tokens in zip(RECIPES[recipe], (14, 7, 7), strict=True)
+    ]
+    database.transact(lambda conn: record_events(conn, earlier))
+    if archived:
+        assert retain(database, timedelta(days=1)).events == 3
+    file = tmp_path / "usage.jsonl"
+    file.write_text("\n".join([*ROWS, ROWS[1]]))
+    assert import_file(database, file).new_events == 1  # the third of the equal ones
+    assert import_file(database, file).new_events == 0
+    assert token_totals(database, "r").total == 35
+
+
+def test_a_field_that_events_get_later_changes_no_key() -> None:
+    row = values_of(1, {"run_id": "r", "total_tokens": 7})
+    rows = [row, row | {"carbon": 3}]
+    for row in rows:
+        with Keys() as keys:
+            keys.give([row])
+    assert rows[0]["event_key"] == rows[1]["event_key"]

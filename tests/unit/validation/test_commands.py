@@ -126,7 +126,7 @@ PYTHON = [
     ({"test_it.py": CASE, "tox.ini": "[pytest]\n"}, [f"{PIP} pytest"], [PYTEST]),
     ({"test_it.py": CASE, "setup.cfg": "[tool:pytest]\n"}, [f"{PIP} pytest"], [PYTEST]),
     (
-        {"a/test_it.py": CASE, "b/test_it.py": CASE, "setup.py": ""},
+        {"a/test_it.py": CASE, "b/test_it.py": CASE, "setup.py": "import setuptools\n"},
         [f"{PIP} -e . pytest"],
         [PYTEST],
     ),

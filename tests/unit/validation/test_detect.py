@@ -64,7 +64,7 @@ USED = [
         ["pnpm ."],
     ),
     ({"package.json": PACKAGE, "package-lock.json": LOCK, "yarn.lock": ""}, ["yarn ."]),
-    ({"package.json": PACKAGE, "bun.lockb": ""}, ["npm ."]),
+    ({"package.json": PACKAGE, "bun.lockb": ""}, ["bun ."]),
     ({"package.json": '{"type": "module"}'}, []),  # a marker, not a project
     ({"package.json": "{"}, []),
     ({"package.json": "[]"}, []),
@@ -234,7 +234,7 @@ EVIDENCE = [
         "conflict: poetry.lock beside uv",
     ),
     ({"package.json": '{"packageManager": "pnpm@9"}'}, "packageManager: pnpm"),
-    ({"package.json": PACKAGE, "bun.lock": ""}, "bun.lock is not supported: npm is used"),
+    ({"package.json": PACKAGE, "bun.lock": ""}, "bun.lock"),
     ({"pom.xml": POM.format(""), "build.gradle": "x"}, "also a gradle build: maven is used"),
     ({"build.gradle": "x", "gradlew": ""}, "gradle/wrapper/gradle-wrapper.jar is missing"),
     ({"examples/go.mod": "module a\n"}, "in examples/: beside the project"),

@@ -12,6 +12,7 @@ import pytest
 from autopack.validation.child_environment import bin_folder
 from autopack.validation.detect import detect
 from autopack.validation.environment import EnvironmentFailed, RunEnvironment, prepare
+from autopack.validation.needed import needed
 
 TEST = "def test_it():\n    assert True\n"
 POETRY = (
@@ -72,7 +73,7 @@ def prepared(tmp_path: Path, tools: Path, lay, monkeypatch: pytest.MonkeyPatch):
             folder=tmp_path / "run",
             workspace=workspace,
             setup=setup,
-            detected=detect(workspace),
+            projects=needed(detect(workspace), [], inferred=True),
             run_step=recorder,
             environ={"PATH": str(tools), "OPENAI_API_KEY": "secret"},
         )

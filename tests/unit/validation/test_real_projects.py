@@ -15,6 +15,7 @@ from support.npm import need_npm
 
 from autopack.validation.detect import detect, inferred_checks
 from autopack.validation.environment import RunEnvironment, prepare
+from autopack.validation.needed import needed
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ async def prepare_in(folder: Path, workspace: Path) -> RunEnvironment:
         folder=folder,
         workspace=workspace,
         setup=None,
-        detected=detect(workspace),
+        projects=needed(detect(workspace), [], inferred=True),
         run_step=run_step,
         environ=os.environ,
     )

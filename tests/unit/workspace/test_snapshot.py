@@ -84,10 +84,13 @@ def test_line_ends_survive_whatever_the_user_configured(user, own_home, open_mir
     assert workspace.mirror.file_at(taken.commit, "unix.txt") == b"a\nb\n"
 
 
-def test_a_file_that_cannot_be_read_is_named(workspace, base, unprivileged):
+def test_a_file_that_cannot_be_read_is_named_and_the_rest_recorded(workspace, base, unprivileged):
     (workspace.path / "secret.txt").write_text("x", encoding="utf-8")
     (workspace.path / "secret.txt").chmod(0)
-    output = unprivileged(f"workspace.snapshot(parent={base!r}, message='x', ref='refs/x')")
-    assert "GitFailed: git add" in output
-    assert "secret.txt" in output
-    assert "Permission denied" in output
+    (workspace.path / "other.txt").write_text("x", encoding="utf-8")
+    output = unprivileged(
+        f"s = workspace.snapshot(parent={base!r}, message='x', ref='refs/x'); "
+        "print(s.refused, [c.path for c in s.changes])"
+    )
+    assert "cannot be read: Permission denied" in output
+    assert "['other.txt']" in output

@@ -32,7 +32,7 @@ def _not_git(tmp_path):
         (lambda _: "", "is not the name of a repository"),
         (lambda _: "--upload-pack=evil", "is not the name of a repository"),  # an option to git
         (lambda p: f"file://{p}/nowhere", "cannot be read"),
-        (lambda _: "https://me:secret@host.invalid/x.git", "holds a password"),
+        (lambda _: "https://me:secret@host.invalid/x.git", "holds a user name or a password"),
     ],
 )
 def test_a_location_that_cannot_be_used_is_refused(tmp_path, make, said):
@@ -183,3 +183,19 @@ def test_an_existing_folder_with_a_colon_is_not_a_url(make_repository):
         assert not SourceRepository.open("host:path").is_url
     finally:
         os.chdir(folder)
+
+
+def test_looking_for_changes_runs_no_filter(user, tmp_path):
+    user.write(".gitattributes", "*.txt filter=x\n*.py filter=x=y\n")
+    user.commit()
+    for name in ("x", "x=y"):
+        user.git("config", f"filter.{name}.clean", f"touch '{tmp_path}/ran'; cat")
+        user.git("config", f"filter.{name}.process", f"touch '{tmp_path}/ran'")
+        user.git("config", f"filter.{name}.required", "true")
+    source = SourceRepository.open(str(user.path))
+    os.utime(user.path / "readme.txt", ns=(1, 1))
+    os.utime(user.path / "src/code.py", ns=(1, 1))
+    assert not source.is_dirty()
+    user.write("src/code.py", "x = 2\n")
+    assert source.is_dirty()
+    assert not (tmp_path / "ran").exists()

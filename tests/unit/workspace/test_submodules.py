@@ -1,10 +1,10 @@
 """Submodules: filled from the user's own clones, which stay as they are."""
 
+import os
 import shutil
 
 import pytest
 
-from autopack.errors import GitFailed
 from autopack.workspace import GITLINK, Mirror, SourceRepository, Workspace
 from autopack.workspace.submodules import absolute_url
 
@@ -67,7 +67,8 @@ def test_an_agent_cannot_push_into_the_users_clones(space, with_submodule, in_fo
     assert with_submodule.fingerprint() == before
 
 
-def test_they_come_from_their_urls_when_the_user_has_no_clones(with_submodule, tmp_path):
+def test_they_come_from_their_urls_when_the_user_has_no_clones(with_submodule, tmp_path, own_home):
+    (own_home / ".gitconfig").write_text('[protocol "file"]\n\tallow = always\n', "utf-8")
     source = SourceRepository.open(f"file://{with_submodule.path}")
     mirror = Mirror.open(tmp_path / "h", source)
     head = source.resolve(None)
@@ -85,18 +86,56 @@ def test_a_commit_the_users_clone_lacks_comes_from_the_url(
     newer = in_folder(tmp_path / "up/library", "rev-parse", "HEAD")
     with_submodule.git("update-index", "--cacheinfo", f"{GITLINK},{newer},lib ü")
     with_submodule.git("commit", "-qm", "bump")
+    with_submodule.git("config", "submodule.lib ü.url", str(tmp_path / "up/library"))
     head = with_submodule.git("rev-parse", "HEAD")
     space = Workspace.create(open_mirror(with_submodule), tmp_path / "w", head)
     assert (space.path / "lib ü/newer.txt").exists()
 
 
-def test_a_submodule_that_is_nowhere_is_named(with_submodule, open_mirror, tmp_path):
+def test_one_that_nobody_can_fetch_is_an_empty_folder_and_named(
+    with_submodule, open_mirror, tmp_path
+):
     shutil.rmtree(tmp_path / "up")
     with_submodule.git("submodule", "deinit", "--force", "--all")
     shutil.rmtree(with_submodule.path / ".git/modules")
     head = with_submodule.git("rev-parse", "HEAD")
-    with pytest.raises(GitFailed, match="submodule lib ü cannot be checked out"):
-        Workspace.create(open_mirror(with_submodule), tmp_path / "w", head)
+    space = Workspace.create(open_mirror(with_submodule), tmp_path / "w", head)
+    assert list((space.path / "lib ü").iterdir()) == []
+    assert "up/library" in space.missing_submodules["lib ü"]
+    (space.path / "readme.txt").write_text("changed\n", encoding="utf-8")
+    assert [change.path for change in snapshot(space, head).changes] == ["readme.txt"]
+
+
+HOSTILE = {
+    "a folder of this machine": ("x", "{private}"),
+    "the same as a URL": ("x", "file://{private}"),
+    "a name that is a path": ("{private}/.git", "https://127.0.0.1:1/x"),
+    "a name that climbs": ("../../../private/.git", "https://127.0.0.1:1/x"),
+    "a program": ("x", "ext::sh -c touch% {private}/ran"),
+    "an option": ("x", "-u./payload"),
+    "a proxy command": ("x", "ssh://-oProxyCommand=touch%20{private}/ran/x"),
+}
+
+
+@pytest.mark.parametrize(("name", "url"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_one_reads_no_repository_that_the_user_did_not_name(
+    name, url, user, template, tmp_path, open_mirror, in_folder
+):
+    private = tmp_path / "private"
+    shutil.copytree(template, private)
+    url, name = url.format(private=private), name.format(private=private)
+    user.write(".gitmodules", f'[submodule "{name}"]\n\tpath = sub\n\turl = {url}\n')
+    user.git("add", ".gitmodules")
+    (private / "secret.txt").write_text("x", encoding="utf-8")
+    in_folder(private, "add", "-A")
+    in_folder(private, "commit", "-qm", "secret")
+    private_head = in_folder(private, "rev-parse", "HEAD")
+    user.git("update-index", "--add", "--cacheinfo", f"{GITLINK},{private_head},sub")
+    user.git("commit", "-qm", "sub")
+    head = user.git("rev-parse", "HEAD")
+    space = Workspace.create(open_mirror(user), tmp_path / "w", head)
+    assert list((space.path / "sub").iterdir()) == []
+    assert not (private / "ran").exists()
 
 
 def test_a_reset_restores_them(space, with_submodule, in_folder):
@@ -125,14 +164,21 @@ def _add(folder, git):
 
 
 def _commit(folder, git):
-    git(folder, "commit", "-q", "--allow-empty", "-m", "by the agent")
+    _edit(folder, git)
+    git(folder, "commit", "-qam", "by the agent")
 
 
 def _lose_its_repository(folder, git):
-    (folder / ".git").unlink()
+    _edit(folder, git)
+    shutil.rmtree(folder / ".git")
 
 
-@pytest.mark.parametrize("deed", [_edit, _add, _commit, _lose_its_repository])
+def _lose_the_inner_one(folder, git):
+    shutil.rmtree(folder / "deep" / ".git")
+    _edit(folder / "deep", git)
+
+
+@pytest.mark.parametrize("deed", [_edit, _add, _commit, _lose_its_repository, _lose_the_inner_one])
 def test_work_in_a_submodule_is_reported_as_what_cannot_be_recorded(
     space, with_submodule, in_folder, deed
 ):
@@ -145,6 +191,43 @@ def test_work_in_a_submodule_is_reported_as_what_cannot_be_recorded(
     assert space.mirror.changed_paths(head, taken.commit) == taken.changes
     space.reset(head)
     assert snapshot(space, head).changes == ()
+
+
+def _configure_programs(folder, git):
+    shutil.rmtree(folder / ".git")
+    git(folder, "init", "-q")
+    for setting in ("filter.x.clean", "core.fsmonitor", "diff.external", "filter.x.process"):
+        git(folder, "config", setting, f"touch '{folder.parent.parent}/ran'; cat")
+    git(folder, "config", "core.worktree", "/")
+    (folder / ".git/info").mkdir(exist_ok=True)
+    (folder / ".git/info/attributes").write_text("* filter=x\n", encoding="utf-8")
+
+
+def _leave_pipes(folder, git):
+    for name in ("HEAD", "config", "index", "commondir"):
+        (folder / ".git" / name).unlink(missing_ok=True)
+        os.mkfifo(folder / ".git" / name)
+    os.mkfifo(folder / ".gitattributes")
+
+
+def _link_its_repository(folder, git):
+    shutil.rmtree(folder / ".git")
+    (folder / ".git").symlink_to(folder.parent / ".git")
+
+
+@pytest.mark.parametrize("deed", [_configure_programs, _leave_pipes, _link_its_repository])
+def test_what_an_agent_makes_of_its_repository_is_never_git_s_business(
+    space, with_submodule, in_folder, tmp_path, deed
+):
+    head = with_submodule.git("rev-parse", "HEAD")
+    folder = space.path / "lib ü"
+    deed(folder, in_folder)
+    changed = folder / "readme.txt"
+    os.utime(changed, ns=(1, 1))
+    assert snapshot(space, head).changes == ()
+    assert not (tmp_path / "ran").exists()
+    space.reset(head)
+    assert in_folder(space.path, "status", "--porcelain") == ""
 
 
 def test_moving_a_submodule_to_a_commit_of_its_origin_is_a_change(space, with_submodule, in_folder):

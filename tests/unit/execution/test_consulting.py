@@ -1,0 +1,120 @@
+"""A doctor's call is paid once: what it cost is known, whoever dies before its answer is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from support.projects import call, make_project, write_yaml
+
+from autopack.errors import LeaseLost
+from autopack.execution import attempt as steps
+from autopack.execution import consulting
+from autopack.execution.consulting import consult
+from autopack.execution.environment import prepare_environment
+from autopack.execution.session import RunSession
+from autopack.recovery.causes import Failure, FailureCause
+from autopack.recovery.doctor.script import ScriptDoctor
+from autopack.store.leases import Holder, acquire, release
+from autopack.store.recovery import get_consultations
+from autopack.store.usage import close_intent, next_call, open_intent, token_totals
+from autopack.telemetry.recorder import Recorder
+
+FAILURE = Failure(FailureCause.ENVIRONMENT, "no such host", "no such host")
+ANSWER = {"action": "retry_with_fix", "confidence": 0.9, "rationale": "it is the host"}
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.fixture
+async def failed(
+    tmp_path: Path, store: Callable[..., str], open_run: Callable[[str], RunSession]
+) -> Any:
+    """A run whose first attempt was built, and failed in a way that a doctor is asked about."""
+    project = make_project(
+        tmp_path / "project", {"one": [[call(100)]]}, plan={"policy": {"doctor": "script"}}
+    )
+    answers = {"answers": [ANSWER | call(40)]}
+    write_yaml(project.recording / "one.doctor.yaml", answers)
+    session = open_run(store(project))
+    session.environment = await prepare_environment(session)
+    steps.begin(session, "one")
+    await steps.build(session, "one", 1)
+    return session
+
+
+def spent(session: RunSession) -> tuple[int, int]:
+    totals = token_totals(session.db, "r")
+    return totals.by_role["doctor"], totals.unreconciled_calls
+
+
+async def test_a_call_whose_process_died_before_it_was_recorded_stays_unreconciled(
+    failed: RunSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Recorder, "record", killed)
+        with pytest.raises(Killed):
+            await consult(failed, "one", 1, FAILURE)
+    assert spent(failed) == (0, 1)
+    await consult(failed, "one", 1, FAILURE)
+    assert spent(failed) == (40, 1), "two were paid, one of which is known"
+
+
+async def test_a_call_whose_process_died_before_its_answer_was_kept_is_in_the_ledger(
+    failed: RunSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(consulting, "record_consultation", killed)
+        with pytest.raises(Killed):
+            await consult(failed, "one", 1, FAILURE)
+    assert spent(failed) == (40, 0)
+    await consult(failed, "one", 1, FAILURE)
+    assert spent(failed) == (80, 0), "the same answer, paid twice"
+    assert len(get_consultations(failed.db, "r")) == 1
+
+
+async def test_what_a_call_cost_is_kept_when_the_run_was_taken_over_meanwhile(
+    failed: RunSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = ScriptDoctor.ask
+
+    async def ask(self: ScriptDoctor, *args: Any, **more: Any) -> Any:
+        release(failed.db, failed.lease)
+        acquire(failed.db, "r", Holder.of_this_process(), 45)
+        return await real(self, *args, **more)
+
+    monkeypatch.setattr(ScriptDoctor, "ask", ask)
+    with pytest.raises(LeaseLost):
+        await consult(failed, "one", 1, FAILURE)
+    assert spent(failed) == (40, 0)
+    assert get_consultations(failed.db, "r") == []
+
+
+def test_every_try_has_an_intent_of_its_own(failed: RunSession) -> None:
+    def announce(conn: sa.Connection) -> int:
+        number = next_call(conn, "r", "one", 1, "doctor")
+        open_intent(conn, "r", "one", 1, "doctor", number)
+        return number
+
+    first = failed.db.transact(announce)
+    second = failed.db.transact(announce)
+    assert first != second
+    failed.db.transact(lambda conn: close_intent(conn, "r", "one", 1, "doctor", second))
+    assert token_totals(failed.db, "r").unreconciled_calls == 1
+
+
+def test_a_key_of_an_earlier_version_is_not_used_again(failed: RunSession) -> None:
+    failed.db.transact(lambda conn: open_intent(conn, "r", "one", 1, "doctor", 2))
+    number = failed.db.transact(lambda conn: next_call(conn, "r", "one", 1, "doctor"))
+    assert number == 3
