@@ -1,8 +1,8 @@
 """At every durable step of a run its process dies, or freezes and is overtaken; nothing is lost.
 
 The run has an attempt that fails, about which a doctor is asked, and one that passes by a
-mitigation, and is pushed as it goes. Afterwards the user's branch, the database, the refs of the mirror
-and of the remote, the ledger and what the provider counted agree.
+mitigation, and is pushed as it goes. Afterwards the user's branch, the database, the refs of the
+mirror and of the remote, the ledger and what the provider counted agree.
 """
 
 from __future__ import annotations
