@@ -83,7 +83,7 @@ def test_every_run_is_shown_as_it_was(earlier: Earlier) -> None:
 
 def test_every_run_that_had_not_ended_goes_on_and_sums_are_equal(earlier: Earlier) -> None:
     assert abandoned_here(earlier.db) == ["created", "started", "built"]
-    yes = Answer(approved=True, answered_by="me")
+    yes = Answer(approved=True, by="me")
     approve("waiting", yes, db=earlier.db, settings=earlier.settings, clock=SystemClock())
     for run_id in sorted(UNFINISHED):
         earlier.resume(run_id)
