@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 from contextlib import AbstractContextManager
 from enum import StrEnum
 
@@ -96,10 +97,14 @@ class _Fault:
             return
         self._left -= 1
         if self._left == 0 and self._moment == "before":
-            os.kill(os.getpid(), self._signal)
+            self._strike()
         yield
         if self._left == 0 and self._moment == "after":
-            os.kill(os.getpid(), self._signal)
+            self._strike()
+
+    def _strike(self) -> None:
+        # To this thread, which then does nothing more; all others stop or end with it.
+        signal.pthread_kill(threading.get_ident(), self._signal)
 
 
 _OFF = contextlib.nullcontext()

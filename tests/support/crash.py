@@ -112,7 +112,7 @@ def _hold(folder: Path, url: str, fault: str) -> int:
 
     failpoints.plan(fault)
     os.environ["AUTOPACK_HOME"] = str(folder / "home")
-    settings = Settings(folder / "home", url, lease_seconds=30.0)
+    settings = Settings(folder / "home", url, lease_seconds=300.0)
     db = Database.open(url, check_schema=False)
     request = RunRequest(
         plan=str(folder / "plan.yaml"),

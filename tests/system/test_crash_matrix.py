@@ -39,7 +39,7 @@ TIMES = {
     Step.ATTEMPT_COMMITTED: 2,
     Step.ATTEMPT_BUILT: 2,
     Step.ATTEMPT_CONCLUDED: 2,
-    Step.PUSHED: 4,
+    Step.PUSHED: 3,
 }
 """How often the run takes a step, where that is not once."""
 
@@ -56,7 +56,10 @@ CLOSED = {
 }
 """Where the frozen process had ended the run itself."""
 
-NOT_TAKEN = {("before", Step.RUN_STORED), ("after", Step.RUN_STORED), ("before", Step.LEASE_TAKEN)}
+NOT_TAKEN = {
+    (moment, step) for step in (Step.RUN_STORED, Step.LEASE_TAKEN) for moment in ("before", "after")
+}
+"""Where the frozen process finds the run ended before it has done anything."""
 
 
 @dataclass(frozen=True)
