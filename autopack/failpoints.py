@@ -13,6 +13,7 @@ import contextlib
 import os
 import signal
 import threading
+from collections.abc import Generator
 from contextlib import AbstractContextManager
 from enum import StrEnum
 
@@ -72,7 +73,7 @@ class Step(StrEnum):
 
 def durable(step: Step) -> AbstractContextManager[None]:
     """Mark a durable step: the block takes it."""
-    return _OFF if _PLANNED is None else _PLANNED.around(step)
+    return _planned[0].around(step) if _planned else _OFF
 
 
 class _Fault:
@@ -91,7 +92,7 @@ class _Fault:
         self._left = int(rest[0] or 1)
 
     @contextlib.contextmanager
-    def around(self, step: Step):
+    def around(self, step: Step) -> Generator[None]:
         if step is not self._step:
             yield
             return
@@ -108,10 +109,9 @@ class _Fault:
 
 
 _OFF = contextlib.nullcontext()
-_PLANNED = _Fault(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None
+_planned = [_Fault(os.environ[VARIABLE])] if os.environ.get(VARIABLE) else []
 
 
 def plan(text: str) -> None:
-    """Have this process fail at a step, as the variable would."""
-    global _PLANNED
-    _PLANNED = _Fault(text) if text else None
+    """Have this process fail at a step, as the variable would; nowhere when ``text`` is empty."""
+    _planned[:] = [_Fault(text)] if text else []

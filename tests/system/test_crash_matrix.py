@@ -56,7 +56,8 @@ CLOSED = {
 }
 """Where the frozen process had ended the run itself."""
 
-ANSWER_LOST = {("after", Step.DOCTOR_PAID), ("before", Step.DOCTOR_ANSWERED)}
+ASKED = {Step.DOCTOR_ASKED, Step.DOCTOR_PAID, Step.DOCTOR_COUNTED}
+"""Where only the process knew of the doctor's answer: the ledger says that a call is missing."""
 
 NOT_TAKEN = {
     (moment, step) for step in (Step.RUN_STORED, Step.LEASE_TAKEN) for moment in ("before", "after")
@@ -89,20 +90,11 @@ CELLS = [
 
 def matrix() -> list[object]:
     """Every cell on SQLite, a third of them on PostgreSQL, and there the others with --full."""
-    found: list[object] = [
-        pytest.param("sqlite", cell, id=f"sqlite-{cell}", marks=known(cell)) for cell in CELLS
-    ]
+    found: list[object] = [pytest.param("sqlite", cell, id=f"sqlite-{cell}") for cell in CELLS]
     for index, cell in enumerate(CELLS):
-        marks = known(cell) + ([] if index % 3 == 0 else [pytest.mark.full])
+        marks = [] if index % 3 == 0 else [pytest.mark.full]
         found.append(pytest.param("postgresql", cell, id=f"postgresql-{cell}", marks=marks))
     return found
-
-
-def known(cell: Cell) -> list[pytest.MarkDecorator]:
-    """What is known to be wrong: an answer of the doctor's that dies with its process is lost."""
-    if not cell.is_in(ANSWER_LOST):
-        return []
-    return [pytest.mark.xfail(reason="both calls have one intent", strict=False)]
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +162,9 @@ def assert_all_agrees(db: Database, folder: Path, cell: Cell) -> None:
     spent = sum(int(line.split()[1]) for line in paid)
     builds = [line for line in paid if line.startswith("build")]
     totals = token_totals(db, "r")
-    assert totals.total + 10 * totals.unreconciled_calls == spent, "each call is counted once"
+    most = totals.total + 10 * totals.unreconciled_calls
+    assert totals.total <= spent <= most, "each call is counted once, or known to be missing"
+    assert totals.unreconciled_calls <= (cell.step in ASKED)
     assert len(builds) == 2 + cell.is_in(PAID_AGAIN)
 
 
