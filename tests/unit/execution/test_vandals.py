@@ -221,7 +221,7 @@ def test_nothing_outside_changes_and_nothing_hangs(
         monkeypatch.setenv(sandbox.READABLE, str(root / "operations"))
     monkeypatch.setenv("HOME", str(root / "user"))
     world = World(root, confined=confined)
-    most = 5_000 if pytestconfig.getoption("--full") else 150
+    most = 5_000 if pytestconfig.getoption("--full") else 12
 
     @settings(
         max_examples=most,
