@@ -17,7 +17,7 @@ from autopack.store import Database
 # Two workers on two cores: more threads of linear algebra only get in each other's way.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-pytest_plugins = ["support.prefect_server"]
+pytest_plugins = ["support.prefect_server", "support.promises"]
 
 _numbers = itertools.count(1)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,13 @@ from sqlalchemy import Connection
 from autopack.budget import first_exhausted, reservation, room
 from autopack.builders.protocol import BuildLimits, BuildRequest, BuildResult
 from autopack.builders.registry import circuit_name
-from autopack.execution.closing import close_built, close_interrupted, commit_message
+from autopack.errors import LeaseLost
+from autopack.execution.closing import (
+    close_built,
+    close_interrupted,
+    commit_message,
+    record_late,
+)
 from autopack.execution.containing import is_of_content
 from autopack.execution.disk import wait_for_room
 from autopack.execution.judging import judge, phase_checks
@@ -24,6 +31,7 @@ from autopack.execution.spending import Allowance, shares_minutes, within
 from autopack.execution.spool import BuildEnd, make_spool, open_spool, spool_folder, write_end
 from autopack.execution.stopping import in_thread
 from autopack.execution.straying import builder_context, look
+from autopack.failpoints import Step, durable
 from autopack.homes import home_id
 from autopack.plan.model import PhaseSpec, TestsMode
 from autopack.plan.patterns import as_meant
@@ -195,7 +203,8 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         budgets.reserve(conn, session.run_id, phase_id, started.attempt, held)
         return started
 
-    return session.db.transact(write)
+    with durable(Step.ATTEMPT_STARTED):
+        return session.db.transact(write)
 
 
 def _check_out(session: RunSession, commit: str) -> bool:
@@ -252,31 +261,46 @@ async def build(session: RunSession, phase_id: str, number: int) -> str | None:
     began = session.clock.monotonic()
     request = _request(session, phase, attempt, allowance)
     try:
-        result = await session.switch.guard(
-            within(
-                allowance,
-                session.builder,
-                spool,
-                session.builder.build(request, session.supervisor),
+        with durable(Step.BUILD_PAID):
+            session.mirror.fence.check()
+            result = await session.switch.guard(
+                within(
+                    allowance,
+                    session.builder,
+                    spool,
+                    session.builder.build(request, session.supervisor),
+                )
             )
-        )
     except BaseException:
-        # Also when the task itself is cancelled. A lost lease refuses the write, and then the
-        # new holder reads the same spool.
-        close_interrupted(
-            session.db,
-            session.lease,
-            attempt,
-            builder=session.builder,
-            run_folder=session.folder,
-            redactor=session.redactor,
-        )
+        # Also when the task itself is cancelled.
+        with _counted_at_least(session, attempt):
+            close_interrupted(
+                session.db,
+                session.lease,
+                attempt,
+                builder=session.builder,
+                run_folder=session.folder,
+                redactor=session.redactor,
+            )
         raise
-    # To its end also when cancelled: the build is paid for.
-    await in_thread(lambda _: _keep(session, phase, attempt, spool, result))
+    with _counted_at_least(session, attempt):
+        # To its end also when cancelled: the build is paid for.
+        await in_thread(lambda _: _keep(session, phase, attempt, spool, result))
     ended = session.attempt(phase_id, number)
     _note_outage(session, ended, began)
     return _tell_circuit(session, ended)
+
+
+@contextmanager
+def _counted_at_least(session: RunSession, attempt: AttemptRow) -> Generator[None]:
+    """Count what the build spent also when the run was taken over: its successor read the spool
+    when it took the run, and calls that were under way then may have ended since.
+    """
+    try:
+        yield
+    except LeaseLost:
+        record_late(session.db, attempt, builder=session.builder, run_folder=session.folder)
+        raise
 
 
 def _keep(
@@ -408,7 +432,8 @@ def conclude(
                 carry_out(conn, session, attempt, failure, decision, prescription)
         _record(conn, session, phase_id, number, decision)
 
-    session.db.transact(write)
+    with durable(Step.ATTEMPT_CONCLUDED):
+        session.db.transact(write)
     return decision
 
 

@@ -11,6 +11,7 @@ from autopack.builders.protocol import Builder, BuildStatus
 from autopack.execution.redacting import redact
 from autopack.execution.spend import Spend, keep_unread, read_spend
 from autopack.execution.spool import BuildEnd, spool_folder
+from autopack.failpoints import Step, durable
 from autopack.recovery.providers import provider_failure, told_status
 from autopack.redaction import Redactor
 from autopack.store.budgets import settle
@@ -82,7 +83,8 @@ def close_built(
                 redactor.text(end.summary),
             )
 
-    db.transact(write)
+    with durable(Step.ATTEMPT_BUILT):
+        db.transact(write)
     keep_unread(spend, spool)
     redactor.folder(spool)  # unmarked: its checks will print there
 
@@ -129,6 +131,25 @@ def close_interrupted(
     if spend is not None:
         keep_unread(spend, spool)
     redact(db, attempt, spool, redactor)
+
+
+def record_late(db: Database, attempt: AttemptRow, *, builder: Builder, run_folder: Path) -> None:
+    """Count what an attempt spent that its holder's successor closed; known calls stay as they are.
+
+    The ledger takes calls from anybody: they were paid for, whoever holds the run.
+    """
+    spend = read_spend(builder, spool_folder(run_folder, attempt.phase_id, attempt.attempt))
+    events = builder_events(
+        spend.calls,
+        run_id=attempt.run_id,
+        phase_id=attempt.phase_id,
+        attempt=attempt.attempt,
+    )
+    intent = Intent(attempt.run_id, attempt.phase_id, attempt.attempt)
+    Recorder(db, run_folder).record(events, closes=None if spend.problem else intent)
+    db.transact(
+        lambda conn: settle(conn, attempt.run_id, attempt.phase_id, attempt.attempt, again=True)
+    )
 
 
 def commit_message(attempt: AttemptRow, instructions: str) -> str:

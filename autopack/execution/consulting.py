@@ -12,6 +12,7 @@ from autopack.context import DOCTOR_BYTES, intention
 from autopack.execution.consultation import consultation
 from autopack.execution.hardening import execute_fix
 from autopack.execution.session import RunSession
+from autopack.failpoints import Step, durable
 from autopack.plan.features import Feature
 from autopack.plan.model import DoctorMode
 from autopack.recovery.causes import POLICIES, Failure
@@ -127,12 +128,15 @@ async def _ask(
         return tried
 
     # Each try has an intent of its own: one whose process died stays unreconciled.
-    tried = session.db.transact(announce)
+    with durable(Step.DOCTOR_ASKED):
+        tried = session.db.transact(announce)
     opinion: Opinion | None = None
     try:
-        opinion = await session.switch.guard(
-            doctor.ask(text, tier=tier, phase_id=phase_id, call=call)
-        )
+        with durable(Step.DOCTOR_PAID):
+            session.mirror.fence.check()
+            opinion = await session.switch.guard(
+                doctor.ask(text, tier=tier, phase_id=phase_id, call=call)
+            )
         spent, problem = opinion.calls, ""
     except DoctorFailed as error:
         spent, problem = error.calls, error.message
@@ -148,7 +152,8 @@ async def _ask(
         simulated=session.plan.policy.doctor is DoctorMode.SCRIPT,
     )
     intent = Intent(session.run_id, phase_id, number, "doctor", tried)
-    Recorder(session.db, session.folder).record(events, closes=intent)
+    with durable(Step.DOCTOR_COUNTED):
+        Recorder(session.db, session.folder).record(events, closes=intent)
 
     def write(conn: sa.Connection) -> None:
         if answer is None:
@@ -162,7 +167,8 @@ async def _ask(
             conn, session.lease, phase_id, number, "doctor", f"{said}: {answer.rationale}"
         )
 
-    session.db.transact(write)
+    with durable(Step.DOCTOR_ANSWERED):
+        session.db.transact(write)
     return answer
 
 

@@ -11,6 +11,7 @@ from autopack.errors import BadInput, GitFailed, Refused, RepositoryError, RunHe
 from autopack.execution.pushing import push_at_the_end
 from autopack.execution.run_folder import remove_workspace
 from autopack.execution.session import RunSession, close_session, open_session
+from autopack.failpoints import Step, durable
 from autopack.settings import Settings
 from autopack.store.budgets import settle
 from autopack.store.endings import forget_ending, note_ending, noted_ending
@@ -40,9 +41,10 @@ def finish(session: RunSession, state: RunState, reason: str | None = None) -> N
     LeaseLost, with nothing delivered that its successor would not deliver.
     """
     run = session.run()
-    head = session.db.transact(
-        lambda conn: note_ending(conn, session.lease, state, reason)
-    ).head_commit
+    with durable(Step.ENDING_NOTED):
+        head = session.db.transact(
+            lambda conn: note_ending(conn, session.lease, state, reason)
+        ).head_commit
     if head is not None:
         try:
             session.mirror.publish(session.run_id, head)
@@ -54,9 +56,11 @@ def finish(session: RunSession, state: RunState, reason: str | None = None) -> N
     if error is not None and state is RunState.DONE_SUCCESS:
         state = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
         reason = f"branch {run.branch} was not pushed to {run.push}: {error}"
-    session.db.transact(lambda conn: _close(conn, session.lease, state, reason))
+    with durable(Step.RUN_CLOSED):
+        session.db.transact(lambda conn: _close(conn, session.lease, state, reason))
     # Only now is nobody else at work there; after a crash here, reconciling cleans up.
-    remove_workspace(session.folder, session.workspace)
+    with durable(Step.CHECKOUT_REMOVED):
+        remove_workspace(session.folder, session.workspace)
 
 
 def decided_ending(session: RunSession) -> tuple[RunState, str | None] | None:

@@ -17,6 +17,7 @@ from autopack.execution.acting import Acting, Work, replace_commit_of, shown
 from autopack.execution.consultation import skipped_doctor
 from autopack.execution.judging import judge
 from autopack.execution.session import RunSession
+from autopack.failpoints import Step, durable
 from autopack.plan.values import Command
 from autopack.recovery.causes import Failure, FailureCause
 from autopack.recovery.hardening import Evidence, FailurePattern, Match, Proposal
@@ -192,7 +193,8 @@ def _store(work: Work, failure: Failure, left: Failure | None) -> None:
             record_decision(conn, session.lease, phase_id, number, "mitigate", _reason(mitigation))
         replace_commit_of(conn, work)
 
-    session.db.transact(write)
+    with durable(Step.MITIGATION_STORED):
+        session.db.transact(write)
 
 
 def _reason(mitigation: Mitigation) -> str:

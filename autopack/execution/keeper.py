@@ -41,7 +41,11 @@ class LeaseKeeper:
         supervisor: Supervisor,
     ) -> None:
         self._db = Database.open(
-            db_url, clock=clock, check_schema=False, busy_seconds=_BUSY_SECONDS
+            db_url,
+            clock=clock,
+            check_schema=False,
+            busy_seconds=_BUSY_SECONDS,
+            outage_seconds=0.0,  # the keeper is patient itself, and must not miss the moment
         )
         self.lease = lease
         self._seconds = seconds

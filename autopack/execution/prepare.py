@@ -15,6 +15,7 @@ from autopack.builders.registry import DEFAULT_BUILDER, absolute_options, make_b
 from autopack.clock import Clock
 from autopack.errors import BadInput, PlanError
 from autopack.execution.pricing import check_prices
+from autopack.failpoints import Step, durable
 from autopack.ids import check_id, new_run_id
 from autopack.plan.features import Feature, resolve_features
 from autopack.plan.load import MAX_BYTES, is_plain_text, parse_plan, read_plan_text
@@ -110,9 +111,10 @@ def prepare_run(
     Raises an AutopackError that names the field at fault; then nothing has been stored.
     """
     new, phases, made = check_request(request, db=db, settings=settings, clock=clock)
-    run = create_run(
-        db, new, phases, starter=starter, seconds=_START_LEASES * settings.lease_seconds
-    )
+    with durable(Step.RUN_STORED):
+        run = create_run(
+            db, new, phases, starter=starter, seconds=_START_LEASES * settings.lease_seconds
+        )
     if made is not None:
         text, found = made
         db.transact(lambda conn: record_normalisation(conn, run.run_id, text, found))

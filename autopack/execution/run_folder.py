@@ -22,12 +22,19 @@ def open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired
     """
     checkouts = folder / _CHECKOUTS
     safe = acquired.previous is None or acquired.was_released or acquired.previous.is_gone()
-    existing = safe_files.names(checkouts) if safe else []
-    if existing:
-        return Workspace.adopt(mirror, checkouts / existing[-1])
-    return Workspace.create(
-        mirror, checkouts / f"{acquired.lease.token:06d}", run.head_commit or run.base_commit
-    )
+    safe_files.make_folder(checkouts, below=folder)
+    # An agent may have put other things here.
+    existing = [
+        path
+        for path in (checkouts / name for name in safe_files.names(checkouts))
+        if safe_files.is_folder(path) and Workspace.private_folder(mirror.git_dir, path).is_dir()
+    ]
+    if safe and existing:
+        return Workspace.adopt(mirror, existing[-1])
+    path = checkouts / f"{acquired.lease.token:06d}"
+    if path not in existing:
+        safe_files.remove(path)
+    return Workspace.create(mirror, path, run.head_commit or run.base_commit)
 
 
 def checkout_left_behind(folder: Path, name: str | None) -> Path | None:

@@ -26,6 +26,7 @@ from autopack.execution.run_folder import open_workspace
 from autopack.execution.stopping import StopReason, StopSwitch
 from autopack.execution.stored import plan_of, source_of, unfinished
 from autopack.experiments.fingerprint import Fingerprint
+from autopack.failpoints import Step, durable
 from autopack.homes import home_id
 from autopack.ids import process_mark
 from autopack.plan.features import Feature, kill_switches
@@ -252,7 +253,8 @@ def open_session(
             environment_folder(run_folder / FINAL),
         ],
     )
-    acquired = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds)
+    with durable(Step.LEASE_TAKEN):
+        acquired = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds)
     scratch = Scratch.of(run_folder)
     switch, supervisor = StopSwitch(), Supervisor(sandbox=sandbox, scratch=scratch)
     keeper = LeaseKeeper(
@@ -266,10 +268,12 @@ def open_session(
     try:
         # Again, for until the lease was taken another holder may have worked on it.
         run = unfinished(db, run_id, reopen=reopen)
+        fence = fence_of(db, acquired.lease, switch)
+        fence.check()  # what works on the run is this holder's to end while nobody came after it
         _end_leftovers(db, run, acquired, run_folder)
         scratch.sweep()
         mirror = Mirror.open(settings.home, source, alias=(run_id, run_folder.name))
-        mirror = mirror.fenced(fence_of(db, acquired.lease, switch))
+        mirror = mirror.fenced(fence)
         attempts = get_attempts(db, run_id)
         if not attempts:
             # Left by a run of this name that another database had, and whose folder is gone.
@@ -321,7 +325,8 @@ def open_session(
                 environ=os.environ,
             )
         )
-        db.transact(lambda conn: _enter(conn, session, flow_run_id, fingerprint, acquired))
+        with durable(Step.RUN_ENTERED):
+            db.transact(lambda conn: _enter(conn, session, flow_run_id, fingerprint, acquired))
     except BaseException:
         keeper.close()
         if acquired.previous is None or acquired.was_released:
@@ -346,7 +351,8 @@ def close_session(session: RunSession, *, give_back: bool = True) -> None:
     session.keeper.close()
     stopped = session.switch.stopped
     if stopped is None or stopped.reason is not StopReason.LEASE_LOST:
-        (release if give_back else abandon)(session.db, session.lease)
+        with durable(Step.LEASE_RELEASED):
+            (release if give_back else abandon)(session.db, session.lease)
 
 
 def _enter(

@@ -18,6 +18,7 @@ from autopack.asides import set_aside
 from autopack.builders.protocol import BuildResult, BuildStatus, EndedBy
 from autopack.durable import flush_files, write_whole
 from autopack.errors import Refused
+from autopack.failpoints import Step, durable
 
 _END = "build.json"
 
@@ -62,7 +63,8 @@ def write_end(spool: Path, result: BuildResult, worktree: Path | None = None) ->
         flush_files(worktree)
     flush_files(spool)
     note = BuildEnd.of(result, None if worktree is None else worktree.name)
-    write_whole(spool / _END, json.dumps(asdict(note)))
+    with durable(Step.BUILD_NOTED):
+        write_whole(spool / _END, json.dumps(asdict(note)))
 
 
 def read_end(spool: Path) -> BuildEnd | None:

@@ -15,6 +15,9 @@ from autopack.errors import DatabaseRefused
 _HINT = "DATABASE_URL is sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
 # deadlock_detected, serialization_failure, lock_not_available
 _CONTENTION_SQLSTATES = frozenset({"40P01", "40001", "55P03"})
+# connection_exception, operator intervention (a restart), idle_in_transaction_session_timeout
+_OUTAGE_SQLSTATES = ("08", "57P0", "25P03")
+_FROZEN_MILLISECONDS = 120_000
 _SECRETS = ("password", "sslpassword")  # libpq takes them in the query, too
 
 
@@ -93,7 +96,9 @@ def create_engine(url: URL, *, busy_seconds: float, foreign_keys: bool = True) -
         connect_args={
             # libpq takes less than 2 for 2, and 0 for ever
             "connect_timeout": max(2, min(10, int(busy_seconds))),
-            "options": f"{url.query.get('options', '')} -c lock_timeout={milliseconds}".strip(),
+            "options": f"{url.query.get('options', '')} -c lock_timeout={milliseconds}"
+            # A process that is frozen in a transaction holds its locks no longer than this.
+            f" -c idle_in_transaction_session_timeout={_FROZEN_MILLISECONDS}".strip(),
         },
     )
 
@@ -138,6 +143,19 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
     retrying = stamina.RetryingCaller(attempts=100, timeout=20, wait_initial=0.01, wait_max=0.2)
     retrying(is_contention, switch)
+
+
+def is_outage(error: exc.DBAPIError) -> bool:
+    """Whether the server is away, or ended the connection: it may be there again in a moment.
+
+    A server also ends the transaction of a client that was frozen in it; see `create_engine`.
+    """
+    if isinstance(error.orig, sqlite3.Error):
+        return False
+    sqlstate: str | None = getattr(error.orig, "sqlstate", None)
+    if sqlstate is None:  # there is no connection that could have told one
+        return isinstance(error, exc.OperationalError)
+    return error.connection_invalidated or sqlstate.startswith(_OUTAGE_SQLSTATES)
 
 
 def is_contention(error: BaseException | None) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Literal, TypeVar
 
 import sqlalchemy as sa
@@ -15,13 +17,16 @@ from sqlalchemy.engine import URL
 
 from autopack.clock import Clock, SystemClock
 from autopack.errors import DatabaseRefused
-from autopack.store import connecting, schema
+from autopack.store import connecting, network_folders, schema
 from autopack.store import identity as identities
 from autopack.store.tables import UtcDateTime
 
 T = TypeVar("T")
 
 _BUSY_SECONDS = 60.0
+# Two thirds of a lease, like the patience of who renews it.
+_OUTAGE_SECONDS = 30.0
+_OUTAGE_LOOK_SECONDS = 0.25
 _SERVER_TIME = sa.select(sa.func.clock_timestamp(type_=UtcDateTime))
 
 
@@ -33,6 +38,7 @@ class Database:
         self._engine = engine.execution_options(clock=clock)
         self._reader = self._engine.execution_options(**_reading(url))
         self._busy_seconds = busy_seconds
+        self._outage_seconds = 0.0
 
     @classmethod
     def open(
@@ -42,11 +48,13 @@ class Database:
         clock: Clock | None = None,
         check_schema: bool = True,
         busy_seconds: float = _BUSY_SECONDS,
+        outage_seconds: float = _OUTAGE_SECONDS,
     ) -> Database:
         """Connect, and see that the schema fits this code.
 
         SQLite upgrades itself; PostgreSQL is refused until ``autopack db upgrade`` has run.
-        ``busy_seconds`` is how long a writer waits for others (a lease is renewed with less).
+        ``busy_seconds`` is how long a writer waits for others (a lease is renewed with less),
+        ``outage_seconds`` how long everybody waits for a server that went away meanwhile.
         ``check_schema=False`` leaves the schema alone, for the commands that look after it.
         Raises DatabaseRefused.
         """
@@ -60,6 +68,10 @@ class Database:
         except BaseException:
             db.close()
             raise
+        if db.dialect == "postgresql":
+            db._outage_seconds = outage_seconds  # it was there: it will come back
+        else:
+            network_folders.warn_of(Path(parsed.database or ""))
         return db
 
     def _require_head(self, version: str | None) -> None:
@@ -83,20 +95,30 @@ class Database:
     @contextmanager
     def read(self) -> Generator[sa.Connection, None, None]:
         """A connection that sees one snapshot and blocks no writer."""
-        with self._refusing(), self._reader.connect() as conn:
+        with self._refusing(), self._outlasting(self._reader.connect) as conn:
             yield conn
 
     def transact(self, fn: Callable[[sa.Connection], T]) -> T:
         """Run ``fn`` in one write transaction and return its result.
 
-        ``fn`` runs again when the database asks for it (a deadlock, a lock not got), so it
-        must do nothing but database work. Gives up after 10 tries or ``busy_seconds``.
+        ``fn`` runs again when the database asks for it (a deadlock, a lock not got) or restarts
+        before the transaction is to be committed, so it must do nothing that cannot be repeated.
+        Gives up after 10 tries or ``busy_seconds``, or an outage of half a minute. Where the
+        connection breaks in the commit itself nobody knows whether it was done: DatabaseRefused.
         """
         import stamina
 
         def once() -> T:
-            with self._engine.begin() as conn:
-                return fn(conn)
+            with self._engine.connect() as conn:
+                with conn.begin() as transaction:
+                    result = fn(conn)
+                    try:
+                        transaction.commit()
+                    except exc.DBAPIError as error:
+                        if connecting.is_outage(error):
+                            raise connecting.refusal(self._url, error) from error
+                        raise
+                return result
 
         retrying = stamina.RetryingCaller(
             attempts=10,
@@ -106,7 +128,18 @@ class Database:
             wait_jitter=0.1,
         )
         with self._refusing():
-            return retrying(_is_worth_retrying, once)
+            return self._outlasting(lambda: retrying(_is_worth_retrying, once))
+
+    def _outlasting(self, work: Callable[[], T]) -> T:
+        """Do ``work`` again while the database is away, for as long as that is waited for."""
+        deadline = time.monotonic() + self._outage_seconds
+        while True:
+            try:
+                return work()
+            except exc.DBAPIError as error:
+                if time.monotonic() >= deadline or not connecting.is_outage(error):
+                    raise
+            time.sleep(_OUTAGE_LOOK_SECONDS)
 
     def now(self, conn: sa.Connection) -> datetime:
         """The current time, aware, UTC; see `now`."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from autopack import safe_files
 from autopack.durable import flush_files, write_whole
+from autopack.failpoints import Step, durable
 from autopack.validation.child_environment import child_environment
 from autopack.validation.needed import Needed
 from autopack.validation.setup_steps import (
@@ -277,4 +278,5 @@ def _record(
 def _write(ready: Path, record: Mapping[str, object]) -> None:
     """Appears whole or not at all, so that half a preparation is never taken for a whole one."""
     flush_files(ready.parent)
-    write_whole(ready, json.dumps(record))
+    with durable(Step.ENVIRONMENT_NOTED):
+        write_whole(ready, json.dumps(record))

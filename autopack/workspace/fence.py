@@ -14,6 +14,10 @@ def _deliver_at_once(_run_id: str, _commit: str, act: Callable[[], None]) -> Non
     act()
 
 
+def _nothing() -> None:
+    """Only ask whether something might be done."""
+
+
 def _never() -> bool:
     return False
 
@@ -31,3 +35,7 @@ class Fence:
     hold: Callable[[Callable[[], None]], None] = _at_once
     deliver: Callable[[str, str, Callable[[], None]], None] = _deliver_at_once
     is_lost: Callable[[], bool] = _never
+
+    def check(self) -> None:
+        """Raise LeaseLost when somebody has taken the run over."""
+        self.hold(_nothing)

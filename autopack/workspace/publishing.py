@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from autopack.errors import GitFailed
+from autopack.failpoints import Step, durable
 from autopack.workspace.fence import Fence
 from autopack.workspace.git import Git
 from autopack.workspace.source import SourceRepository
@@ -59,7 +60,8 @@ def publish(
         done = f"update {published} {commit}\ndelete {intended}\n"
         mirror.run("update-ref", "--stdin", input=done)
 
-    (fence or Fence()).deliver(run_id, commit, move)
+    with durable(Step.BRANCH_MOVED):
+        (fence or Fence()).deliver(run_id, commit, move)
 
 
 def hand_over(mirror: Git, source: SourceRepository, ref: str, commit: str) -> None:

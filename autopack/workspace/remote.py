@@ -8,6 +8,7 @@ from pathlib import Path
 
 from autopack.addresses import check_no_login
 from autopack.errors import BadInput, GitFailed
+from autopack.failpoints import Step, durable
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.room import check_room_at
@@ -116,14 +117,15 @@ class Remote:
                 else:
                     moved_by_others = standing
             moving = [(ref, new) for ref, new in wanted.items() if there.get(ref) != new]
-            mirror.fence.hold(_nothing)
+            mirror.fence.check()
             if moving:
-                self._git(mirror).run(
-                    *_IMPATIENT, "push", *_QUIETLY,
-                    *(f"--force-with-lease={ref}:{there.get(ref, '')}" for ref, _ in moving),
-                    "--", self.address, *(f"{new}:{ref}" for ref, new in moving),
-                    timeout=_PUSH_SECONDS,
-                )  # fmt: skip
+                with durable(Step.PUSHED):
+                    self._git(mirror).run(
+                        *_IMPATIENT, "push", *_QUIETLY,
+                        *(f"--force-with-lease={ref}:{there.get(ref, '')}" for ref, _ in moving),
+                        "--", self.address, *(f"{new}:{ref}" for ref, new in moving),
+                        timeout=_PUSH_SECONDS,
+                    )  # fmt: skip
         except GitFailed as error:
             raise GitFailed(without_credentials(error.message)) from None
         if moved_by_others:
@@ -162,10 +164,6 @@ class Remote:
     def _git(self, mirror: Mirror) -> Git:
         named = is_on_this_machine(self.address)
         return Git(git_dir=mirror.git_dir, as_user=True, named=named, is_over=mirror.fence.is_lost)
-
-
-def _nothing() -> None:
-    """Only ask whether it may still be done."""
 
 
 _QUIETLY = ("--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")

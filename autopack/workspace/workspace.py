@@ -14,6 +14,7 @@ from pathlib import Path
 
 from autopack import safe_files
 from autopack.errors import GitFailed
+from autopack.failpoints import Step, durable
 from autopack.workspace import agent_git, byproducts, embedded, excludes, filters, submodules
 from autopack.workspace.aside import topmost
 from autopack.workspace.changes import GITLINK, Change
@@ -229,16 +230,18 @@ class Workspace:
         refused = (*recorded.refused, *filters.refused(git, self.mirror.source, changes))
         commit = git.run("commit-tree", tree, "-p", parent, "-F", "-", input=message).strip()
         if replacing is None:
-            self.mirror.put_ref(ref, commit)
+            with durable(Step.ATTEMPT_COMMITTED):
+                self.mirror.put_ref(ref, commit)
         else:
-            self.mirror.set_ref(ref, commit, old=replacing)
+            with durable(Step.MITIGATION_COMMITTED):
+                self.mirror.set_ref(ref, commit, old=replacing)
         return Snapshot(commit, tree, changes, refused, recorded.left_out)
 
     def empty_snapshot(self, *, parent: str, message: str, ref: str) -> Snapshot:
         """Commit nothing on top of ``parent`` and point ``ref`` there, whatever lies here."""
         git, tree = self.mirror.git, self.mirror.tree_of(parent)
         commit = git.run("commit-tree", tree, "-p", parent, "-F", "-", input=message).strip()
-        git.run("update-ref", ref, commit)
+        self.mirror.put_ref(ref, commit)
         return Snapshot(commit, tree, ())
 
     def remove(self) -> None:

@@ -159,7 +159,8 @@ def print_run(run: dict[str, Any]) -> None:
     found = where_branch_is(run, Settings.from_environment().home)
     if found is not None:
         out.print(f"        {escape(found)}")
-    for one in (run["final_check"] or {}).get("outdated", []):
+    last_look: dict[str, Any] = run["final_check"] or {}
+    for one in last_look.get("outdated", []):
         note(f"a check of phase {one['phase_id']} no longer holds at the end: {one['message']}")
     for text in run["setup_notes"]:
         note(f"setup: {text}")

@@ -10,6 +10,7 @@ from autopack.execution.progress import next_phase
 from autopack.execution.session import RunSession
 from autopack.recovery.policy import Decision, DecisionKind
 from autopack.store.runs import get_ending, get_phases
+from autopack.store.states import AttemptState
 
 
 async def carry_out(
@@ -28,7 +29,8 @@ async def carry_out(
                     await wait(started)
                     continue
                 break
-            await steps.build(session, phase.id, started.attempt)
+            if started.state is AttemptState.STARTED:
+                await steps.build(session, phase.id, started.attempt)
             failure = await steps.validate(session, phase.id, started.attempt)
             decision = steps.conclude(session, phase.id, started.attempt, failure)
             if decision.kind is not DecisionKind.RETRY:

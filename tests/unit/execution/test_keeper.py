@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from support.outage import Outage
 
 from autopack.clock import ManualClock
 from autopack.execution.keeper import LeaseKeeper
@@ -207,30 +208,6 @@ def test_a_run_that_was_taken_over_unnoticed_can_still_be_closed(kept: Kept) -> 
     kept.keeper.close()
     assert kept.stopped_for is StopReason.LEASE_LOST
     assert kept.worked == 0
-
-
-class Outage:
-    """A PostgreSQL database that takes no connections for a while."""
-
-    def __init__(self, url: str) -> None:
-        self._name = sa.make_url(url).database
-        self._admin = sa.create_engine(
-            sa.make_url(url).set(database="postgres"), isolation_level="AUTOCOMMIT"
-        )
-
-    def begin(self) -> None:
-        with self._admin.connect() as conn:
-            conn.exec_driver_sql(f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS false")
-            conn.execute(
-                sa.text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
-                ),
-                {"name": self._name},
-            )
-
-    def end(self) -> None:
-        with self._admin.connect() as conn:
-            conn.exec_driver_sql(f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS true")
 
 
 class TestWhileTheDatabaseIsAway:
