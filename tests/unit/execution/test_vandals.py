@@ -221,7 +221,7 @@ def test_nothing_outside_changes_and_nothing_hangs(
         monkeypatch.setenv(sandbox.READABLE, str(root / "operations"))
     monkeypatch.setenv("HOME", str(root / "user"))
     world = World(root, confined=confined)
-    most = 5_000 if pytestconfig.getoption("--full") else 12
+    most = 5_000 if pytestconfig.getoption("--full") else (12 if confined else 150)
 
     @settings(
         max_examples=most,
