@@ -39,6 +39,7 @@ from autopack.store.usage import (
 )
 from autopack.telemetry.consolidated import consolidated_tokens, count_of_campaign, is_known
 from autopack.validation.selection import select
+from autopack.workspace.mirror import attempt_ref
 
 Json = dict[str, Any]
 
@@ -366,6 +367,7 @@ def _last_failure(attempts: list[AttemptRow]) -> Json | None:
         "message": last.failure_message,
         "http_status": last.http_status,
         "commit": last.commit,
+        "ref": last.commit and attempt_ref(last.run_id, last.phase_id, last.attempt),
         "lines": select(last.failure_output or ""),
         "log": f"spool/{last.phase_id}/{last.attempt}/validation.log",
     }

@@ -39,6 +39,11 @@ app.command(
     name="retry",
     help="Run what a finished run did not complete, as a new run.",
 )
+app.command(
+    "deployments.cli.fetch:fetch",
+    name="fetch",
+    help="Bring the commit of an attempt into your repository.",
+)
 app.command(f"{_RUNS}:cancel", name="cancel", help="End a run, wherever it is being worked on.")
 app.command(
     "deployments.cli.approve:approve", name="approve", help="Answer a run that waits for a person."

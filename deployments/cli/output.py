@@ -172,6 +172,11 @@ def print_run(run: dict[str, Any]) -> None:
                 out.print(escape(textwrap.indent(last["lines"], "    ")), soft_wrap=True)
                 log = escape(last["log"])
                 out.print(f"    the full output: {log} in the run's folder")
+            if last is not None and last["ref"]:
+                out.print(
+                    f"    its work: autopack fetch {run['run_id']} --phase {phase['phase_id']} "
+                    f"--attempt {last['attempt']}"
+                )
 
 
 def found_by_judging(run: dict[str, Any]) -> list[str]:
