@@ -95,6 +95,7 @@ class Acting:
         self.actions: list[str] = []
         self.installs: list[Check] = []
         self._before = self._session.tools
+        self._installs_before = list(self._session.installs)
         self._modes: dict[Path, int] = {}
         self._savepoint: Savepoint | None = None
 
@@ -135,6 +136,8 @@ class Acting:
                 self.commit = self._snapshot().commit
             # Lock files and the like that the installer wrote are no part of the agent's change.
             session.environment = record_installed(session, self.commit, self.installs)
+            # What judges the attempt again finds them in the record, and takes it for ready.
+            session.installs = [*self._installs_before, *self.installs]
 
     def undo(self) -> None:
         """Have files, permissions and environment as they were.
@@ -146,6 +149,7 @@ class Acting:
             return
         if self._savepoint is not None:
             self._savepoint.restore()
+            self._session.installs = self._installs_before
             self._session.environment = record_again(self._session, self._before)
         if self.commit != work.commit:
             self._session.mirror.set_ref(work.ref, work.commit, old=self.commit)
@@ -158,7 +162,6 @@ class Acting:
         """Nothing is undone any more; what was installed is part of the run's setup from now on."""
         if self._savepoint is not None:
             self._savepoint.drop()
-            self._session.installs += self.installs
             self._work.installs += self.installs
             self._session.environment = record_again(self._session, self._session.tools)
 

@@ -24,8 +24,10 @@ from autopack.execution.clean_room import only_committed
 from autopack.execution.containing import failure_of
 from autopack.execution.environment import install
 from autopack.execution.forgiving import Place, forgive
+from autopack.execution.hardening import RECHECKED
 from autopack.execution.judging import phase_checks
 from autopack.execution.session import FINAL, RunSession
+from autopack.store.recovery import get_mitigations
 from autopack.store.runs import get_attempts, get_phases, set_final_check
 from autopack.store.states import PhaseState
 from autopack.validation.checks import FailedCheck, run_checks
@@ -46,6 +48,8 @@ class _ToCheck:
     phase_id: str
     checks: tuple[Check, ...]
     ignores_baseline: bool
+    was_replaced: bool = False
+    """Whether a mitigation had the phase judged by another command."""
 
 
 async def check_head(session: RunSession) -> str | None:
@@ -92,6 +96,11 @@ def _wanted(session: RunSession) -> list[_ToCheck]:
         for row in get_phases(session.db, session.run_id)
         if row.state is PhaseState.COMPLETE
     }
+    rechecked = {
+        row["phase_id"]
+        for row in get_mitigations(session.db, session.run_id)
+        if row["fixed"] and any(action.startswith(RECHECKED) for action in row["actions_taken"])
+    }
     wanted: list[_ToCheck] = []
     seen: set[tuple[Check, bool]] = set()
     for phase in reversed(session.plan.ordered()):
@@ -99,7 +108,8 @@ def _wanted(session: RunSession) -> list[_ToCheck]:
         checks = [check for check in phase_checks(session, phase) if (check, named) not in seen]
         seen.update((check, named) for check in checks)
         if phase.id in done and checks:
-            wanted.append(_ToCheck(phase.id, tuple(checks), not named))
+            replaced = phase.id in rechecked
+            wanted.append(_ToCheck(phase.id, tuple(checks), not named, was_replaced=replaced))
     return wanted[::-1]
 
 
@@ -122,7 +132,8 @@ async def _in_fresh_checkout(
                 return None
             one = next(each for each in left if each.phase_id == failed[0])
             left = left[left.index(one) + 1 :]
-            if not left or await _in_worktree(session, head, [one]) is None:
+            must_hold = not left and not one.was_replaced
+            if must_hold or await _in_worktree(session, head, [one]) is None:
                 return failed
             outdated.append((one, failed[1].message))
         return None

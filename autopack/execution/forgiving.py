@@ -81,9 +81,10 @@ async def forgive(
     if why is not None:
         return why
     reason = f"{len(now.failed)} tests failed before the run began: {named(now.failed)}"
-    session.db.transact(
-        lambda conn: record_decision(conn, session.lease, phase_id, attempt, "forgive", reason)
-    )
+    if place is None:  # at the end of the run it has been decided long ago
+        session.db.transact(
+            lambda conn: record_decision(conn, session.lease, phase_id, attempt, "forgive", reason)
+        )
     return None
 
 

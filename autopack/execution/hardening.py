@@ -33,6 +33,9 @@ MOST_MITIGATIONS = 4
 UNLISTED = "AUTOPACK_INSTALL_UNLISTED"
 """The environment variable that allows installing what no manifest of the project declares."""
 
+RECHECKED = "checked with"
+"""How the action begins of a mitigation that had the attempt judged by another command."""
+
 
 async def mitigate(
     session: RunSession, phase_id: str, number: int, failure: Failure
@@ -122,7 +125,7 @@ async def _meet(
         acting.undo()
         raise
     if proposal.recheck is not None:
-        acting.actions.append(f"checked with {shown(proposal.recheck)}")
+        acting.actions.append(f"{RECHECKED} {shown(proposal.recheck)}")
     if not _helped(work, acting, pattern, match, failure, after):
         acting.undo()
         work.done.append(acting.report(success=True, fixed=False))
