@@ -139,7 +139,10 @@ async def test_an_arm_that_infrastructure_ended_makes_its_pair_void(
     home: Path, tmp_path: Path
 ) -> None:
     broken = agent(100) | {"error": 1.0}
-    trial = make_trial(tmp_path, plans=1, control=agent(100), treatment=broken, attempts=1)
+    # For so long an arm waits for its provider.
+    trial = make_trial(
+        tmp_path, plans=1, control=agent(100), treatment=broken, attempts=1, minutes=0.3
+    )
     report = await experiment(trial.spec)
     assert report["decision"] == "INVALID"
     assert report["void_reasons"] == {"infrastructure failure in treatment": 1}

@@ -38,6 +38,7 @@ def make_trial(
     control: Mapping[str, Any],
     treatment: Mapping[str, Any],
     attempts: int = 3,
+    minutes: float = 120,
     features: Sequence[str] = (),
     instead: Mapping[str, Any] | None = None,
     **more: Any,
@@ -54,7 +55,7 @@ def make_trial(
                 "goal": f"Plan {number}",
                 "setup": [],
                 "features": list(features),
-                "budget": {"tokens": 100_000},
+                "budget": {"tokens": 100_000, "minutes": minutes},
                 "phases": [
                     {
                         "id": f"p{number}-{phase}",
