@@ -20,22 +20,22 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="looks at calls of PO
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is made durable, and when names appear, in order."""
     made: list[str] = []
-    real_fsync, real_replace, real_flush = os.fsync, Path.replace, durable.flush_files
+    real_fsync, real_replace, real_flush = os.fsync, os.replace, durable.flush_files
 
     def fsync(descriptor: int) -> None:
         made.append("entries" if Path(f"/proc/self/fd/{descriptor}").is_dir() else "content")
         real_fsync(descriptor)
 
-    def replace(self: Path, target: Path) -> Path:
-        made.append(f"{target.name} appears")
-        return real_replace(self, target)
+    def replace(source: str, target: str, **folders: int) -> None:
+        made.append(f"{Path(target).name} appears")
+        real_replace(source, target, **folders)
 
     def flush_files(folder: Path) -> None:
         made.append(f"all of {folder.name}")
         real_flush(folder)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(os, "replace", replace)
     for module in ("spool", "savepoint"):
         monkeypatch.setattr(f"autopack.execution.{module}.flush_files", flush_files)
     return made
