@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import stamina
 
 from autopack.errors import NotFound
 from autopack.execution.view import run_view
@@ -18,11 +19,28 @@ from support.processes import Machine
 from support.projects import Project
 
 
-def api(machine: Machine, path: str, body: dict[str, Any] | None = None) -> Any:
+def ask(machine: Machine, path: str, body: Any = None) -> httpx.Response:
+    """GET a path of Prefect's API, or POST ``body`` to it, as patiently as Prefect's client.
+
+    A server on SQLite answers 503 while its database is locked, and has then done nothing.
+    """
     url = f"{machine.prefect_api}{path}"
-    answer = httpx.get(url) if body is None else httpx.post(url, json=body)
-    answer.raise_for_status()
-    return answer.json()
+    for attempt in stamina.retry_context(on=_is_busy, attempts=20, timeout=60, wait_initial=0.2):
+        with attempt:
+            answer = httpx.get(url) if body is None else httpx.post(url, json=body)
+            if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                answer.raise_for_status()
+            return answer
+    raise AssertionError("unreachable")
+
+
+def _is_busy(error: Exception) -> bool:
+    busy = httpx.codes.SERVICE_UNAVAILABLE
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code == busy
+
+
+def api(machine: Machine, path: str, body: Any = None) -> Any:
+    return ask(machine, path, body).raise_for_status().json()
 
 
 def deployment_id(machine: Machine, name: str = "execute-run/run") -> str:

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from support.processes import Machine, kill_tree, marked_processes
 from support.projects import Project, call, make_project
-from support.stack import api, is_building, is_done, run_named, start, wait_for
+from support.stack import api, ask, is_building, is_done, run_named, start, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -73,9 +72,7 @@ def worker(machine: Machine) -> subprocess.Popen[bytes]:
 
 def deploy(machine: Machine, name: str) -> None:
     """The work pool, and `execute_run` as a deployment on it."""
-    answer = httpx.post(
-        f"{machine.prefect_api}/work_pools/", json={"name": "autopack", "type": "process"}
-    )
+    answer = ask(machine, "/work_pools/", {"name": "autopack", "type": "process"})
     assert answer.status_code in (201, 409)
     flow = api(machine, "/flows/", {"name": "execute-run"})
     deployment = {
@@ -141,7 +138,7 @@ class Cancelled:
         }
 
     def _exists(self, path: str) -> bool:
-        return httpx.get(f"{self.machine.prefect_api}{path}").is_success
+        return ask(self.machine, path).is_success
 
     def _cancel(self, way: str, flow: str) -> None:
         running = {

@@ -127,9 +127,7 @@ def test_a_schedule_starts_a_run(stack: Machine, tmp_path: Path) -> None:
             "run_id": "scheduled",
         },
     }
-    httpx.post(
-        f"{stack.prefect_api}/deployments/{deployment_id(stack)}/schedules", json=[schedule]
-    ).raise_for_status()
+    api(stack, f"/deployments/{deployment_id(stack)}/schedules", [schedule])
 
     run = wait_for("the scheduled run", lambda: is_done(stack, "scheduled"), look=stack)
     assert run["state"] == "DONE_SUCCESS"

@@ -14,10 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from support.processes import Machine, kill_tree
 from support.projects import Project, make_simulated
+from support.stack import api
 
 from autopack.settings import Settings
 from autopack.store.engine import Database
@@ -135,9 +135,7 @@ def run_fleet(machine: Machine, project: Project, runs: int, seconds: float) -> 
 
 def _flow_runs(machine: Machine, which: dict[str, Any]) -> list[dict[str, Any]]:
     body = {"flow_runs": which, "limit": 200}
-    answer = httpx.post(f"{machine.prefect_api}/flow_runs/filter", json=body, timeout=30)
-    answer.raise_for_status()
-    return answer.json()
+    return api(machine, "/flow_runs/filter", body)
 
 
 def _at(text: str) -> float:
