@@ -113,7 +113,7 @@ class Cancelled:
             start(self.machine, f"{flow}/served", **parameters)
         for way in self._ways:
             run_id = self.run_of(way)
-            wait_for(way, lambda run_id=run_id: is_building(self.machine, run_id), 120)
+            wait_for(way, lambda run_id=run_id: self._has_paid(run_id), 120)
         kill_tree(self._processes["killed"].pid)
         for way in self._ways:
             self._cancel(way, WAYS[way])
@@ -136,6 +136,12 @@ class Cancelled:
             "builder_options": f"recording={self._project.recording}",
             "run_id": way,
         }
+
+    def _has_paid(self, run_id: str) -> bool:
+        """Whether its build runs and has made its one call, which then counts whatever follows."""
+        output = self.machine.home / "runs" / run_id / "spool" / "one" / "1" / "builder.out"
+        called = output.exists() and output.stat().st_size > 0
+        return called and is_building(self.machine, run_id)
 
     def _exists(self, path: str) -> bool:
         return ask(self.machine, path).is_success
