@@ -239,7 +239,7 @@ def _arm_order(table: PairTable) -> dict[str, int]:
 
 
 def _warnings(table: PairTable, tokens: TokenEvidence) -> list[str]:
-    found: list[str] = []
+    found = list(table.notes)
     if table.ignored:
         found.append(f"columns without a meaning were ignored: {', '.join(table.ignored)}")
     if tokens.has_outlier:

@@ -11,7 +11,8 @@ from pathlib import Path
 from autopack.experiments.analysis import analyse, input_hash
 from autopack.experiments.fingerprint import Fingerprint, Treatment
 from autopack.experiments.from_runs import JudgedPairs, RunPair, judge_pairs
-from autopack.experiments.matching import match_runs
+from autopack.experiments.matching import match_runs, say_undeclared
+from autopack.experiments.pairs_reading import check_metrics
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.registration import Registered
 from autopack.experiments.report import write_report
@@ -146,19 +147,20 @@ def conclude_runs(
     """Analyse two lists of recorded runs, matched by plan and order, and keep what came of it.
 
     ``varies`` is what the arms may differ in; None takes it from the runs, and says so.
-    Raises NotFound for an unknown run and BadInput for one without a partner.
+    Raises NotFound for an unknown run and BadInput for one without a partner, and for a metric
+    that runs do not have.
     """
     pairs = match_runs(db, control, treatment, varies=varies)
     judged = judge_pairs(db, pairs)
-    differs = ", ".join(sorted(pairs[0].declared.differs)) or "nothing"
-    undeclared = f"the treatment was not declared: the arms differ in {differs}"
+    check_metrics(judged.table, protocol.metrics)
     analysis = analysed(
         judged,
         protocol,
         test_id=f"runs-{input_hash(judged.table, protocol)[:12]}",
-        warnings=[undeclared] if varies is None else [],
+        warnings=[say_undeclared(pairs, judged.facts)] if varies is None else [],
     )
-    keep(db, Concluded(analysis=analysis, judged=judged))
+    # What these runs saved is for their own registered pairs to say, if they have any.
+    record_result(db, analysis.model_dump(mode="json"))
     return analysis
 
 
@@ -193,7 +195,10 @@ def analysed(
 
 
 def keep(db: Database, concluded: Concluded) -> None:
-    """Store the result, and what each valid pair measured with its treatment run."""
+    """Store the result of an experiment, and what each valid pair measured with its treatment run.
+
+    A run belongs to one registered pair, which alone says what it saved.
+    """
     record_result(db, concluded.analysis.model_dump(mode="json"))
     if kill_switches(os.environ)[Feature.CONSOLIDATED_METRICS]:
         return

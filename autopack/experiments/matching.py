@@ -52,6 +52,28 @@ def match_runs(
     ]
 
 
+def say_undeclared(pairs: Sequence[RunPair], facts: Mapping[str, RunFacts]) -> str:
+    """In what the arms of lists differ whose treatment was not declared."""
+    prints = [
+        (facts[one.control].arm.fingerprint, facts[one.treatment].arm.fingerprint) for one in pairs
+    ]
+    known = [(mine, theirs) for mine, theirs in prints if mine is not None and theirs is not None]
+    if not known:
+        return "the treatment was not declared, and what the runs started from is not recorded"
+    differs = {
+        rule.declared_as
+        for name, rule in RULES.items()
+        if rule.declared_as is not None
+        and any(getattr(mine, name) != getattr(theirs, name) for mine, theirs in known)
+    }
+    names = [kind.value for kind in Treatment if kind in differs]
+    text = f"the treatment was not declared: the arms differ in {' and '.join(names) or 'nothing'}"
+    if Treatment.MODEL in differs:
+        options = " ".join(f"--varies {name}" for name in names)
+        text += f". Another model has to be declared: {options}"
+    return text
+
+
 def _alone(run_id: str, field: str, other: str) -> BadInput:
     return BadInput(
         f"run {run_id} has no partner: {other} has no further run of its plan",

@@ -148,7 +148,9 @@ def run_command(argv: Sequence[str]) -> int:
         # The reader of a pipe went away, for which rich leaves; nothing is left to tell it.
         if not isinstance(ending.__context__ or ending, BrokenPipeError):
             raise
-        _discard_stdout()
+        from deployments.cli.output import discard_stdout
+
+        discard_stdout()
         return 0
     except Exception as error:
         return _fail(_full_disk(error) or _unexpected(error), as_json)
@@ -177,7 +179,7 @@ class Unexpected(AutopackError):
 
 def _fail(error: AutopackError, as_json: bool) -> int:
     from autopack.redaction import Redactor, environment_secrets
-    from deployments.cli.output import all_problems, print_error, print_json
+    from deployments.cli.output import all_problems, discard_stdout, print_error, print_json
 
     redactor = Redactor(environment_secrets(os.environ))
     error.message = redactor.text(error.message)
@@ -191,14 +193,9 @@ def _fail(error: AutopackError, as_json: bool) -> int:
             print_json({"error": error.as_json()} | all_problems(error))
             return error.exit_code
     except OSError:  # not even this can be written there
-        _discard_stdout()
+        discard_stdout()
     print_error(error)
     return error.exit_code
-
-
-def _discard_stdout() -> None:
-    """Let nothing that is still to be written fail at the end of the process."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _full_disk(error: Exception) -> WorkFailed | None:

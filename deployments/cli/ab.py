@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,13 +10,17 @@ from cyclopts import Parameter
 from rich.markup import escape
 
 from autopack.errors import BadInput
-from deployments.cli.output import AsJson, note, out, plain_table, print_json
+from deployments.cli.output import AsJson, discard_stdout, note, out, plain_table, print_json
 
 if TYPE_CHECKING:
+    from autopack.experiments.pairs import PairTable
     from autopack.experiments.power import PowerPlan
     from autopack.experiments.protocol import AnalysisProtocol
     from autopack.experiments.schema import Analysis
     from autopack.experiments.tables import Table
+
+_PROGRESS_SECONDS = 2.0
+_MANY_PAIRS = 100_000
 
 Varies = Literal["features", "builder", "options", "model", "prompt", "budget"]
 
@@ -29,7 +34,11 @@ def analyse(
     test: Annotated[str | None, Parameter(help="An experiment that `ab run` registered.")] = None,
     *,
     csv: Annotated[
-        Path | None, Parameter(help="Table of pairs, one a row, in the order they ran.")
+        Path | None,
+        Parameter(
+            help="Table of pairs, one a row, in the order they ran; - is the standard input.",
+            allow_leading_hyphen=True,
+        ),
     ] = None,
     control_runs: Annotated[list[str] | None, _several("Finished runs of one arm.")] = None,
     treatment_runs: Annotated[
@@ -63,14 +72,22 @@ def analyse(
     report: Annotated[
         Path | None, Parameter(help="Folder for the report as JSON, Markdown, HTML and SVG.")
     ] = None,
+    require: Annotated[
+        list[str] | None,
+        Parameter(
+            negative="",
+            help="Exit with 1 unless the decision is one of these, such as SAVES,EQUIVALENT.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Say whether the treatment saves tokens and keeps success, and how sure that is.
 
     The pairs are those of a TEST, of a CSV file, or of two lists of finished runs.
     """
-    from autopack.experiments.verdict import Decision
+    from autopack.experiments.gate import exit_status, required_decisions
 
+    required = required_decisions(require)
     runs = control_runs or treatment_runs
     if sum(bool(source) for source in (test, csv, runs)) != 1:
         raise BadInput(
@@ -98,18 +115,47 @@ def analyse(
 
         for path in write_report(analysis, report):
             note(f"wrote {path}")
-    if as_json:
-        print_json(analysis.model_dump(mode="json"))
-    else:
-        print_analysis(analysis)
-    return 1 if analysis.decision is Decision.INVALID else 0
+    status, unmet = exit_status(analysis.decision, required)
+    if unmet is not None:
+        note(unmet)
+    try:
+        if as_json:
+            print_json(analysis.model_dump(mode="json"))
+        else:
+            print_analysis(analysis)
+    except (BrokenPipeError, SystemExit):
+        # That its reader has seen enough lets nothing pass.
+        if status == 0:
+            raise
+        discard_stdout()
+    return status
 
 
 def _of_csv(csv: Path, protocol: AnalysisProtocol) -> Analysis:
     from autopack.experiments.analysis import analyse as analyse_table
+    from autopack.experiments.pairs_reading import check_metrics
+
+    table = _read(csv)
+    check_metrics(table, protocol.metrics)
+    return analyse_table(table, protocol)
+
+
+def _read(path: Path) -> PairTable:
+    """The pairs of a file, or of the standard input, telling how far it is with a large one."""
     from autopack.experiments.pairs_csv import read_pairs
 
-    return analyse_table(read_pairs(csv), protocol)
+    told = time.monotonic()
+
+    def progress(pairs: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= _PROGRESS_SECONDS:
+            told = time.monotonic()
+            note(f"read {pairs:,} pairs")
+
+    table = read_pairs(path, progress=progress)
+    if len(table.frame) >= _MANY_PAIRS:
+        note(f"read {len(table.frame):,} pairs; weighing them takes some seconds")
+    return table
 
 
 def _of_test(test_id: str) -> Analysis:
@@ -155,7 +201,10 @@ def power(
     *,
     sd: Annotated[float | None, Parameter(help="SD of ln(treatment / control) over plans.")] = None,
     pilot: Annotated[
-        Path | None, Parameter(help="Table of pairs to take the SD from, as for analyse.")
+        Path | None,
+        Parameter(
+            help="Table of pairs to take the SD from, as for analyse.", allow_leading_hyphen=True
+        ),
     ] = None,
     ratio: Annotated[
         list[float] | None,
@@ -208,10 +257,9 @@ def _pilot_sd(path: Path) -> float:
     import numpy as np
 
     from autopack.experiments.evidence import PlanGroups
-    from autopack.experiments.pairs_csv import read_pairs
     from autopack.experiments.statistics import log_ratio
 
-    table = read_pairs(path)
+    table = _read(path)
     d = np.log(table.values("treatment_tokens") / table.values("control_tokens"))
     summary = log_ratio(PlanGroups([str(plan) for plan in table.valid["plan"]]).mean(d))
     if not summary.sd:

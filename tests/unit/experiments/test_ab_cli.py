@@ -57,10 +57,10 @@ def test_monitored_and_declared_metrics(
     write_table: WriteTable, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_table(20, 0.5, control_x=[1] * 20, treatment_x=[2] * 20)
-    analyse(csv=path, monitored=40, metric=["x", "y"], ni_margin=0.05, seed=3, as_json=True)
+    analyse(csv=path, monitored=40, metric=["x"], ni_margin=0.05, seed=3, as_json=True)
     answer = json.loads(capsys.readouterr().out)
     assert answer["stopped_at"] < 20
-    assert [item["metric"] for item in answer["secondary"]] == ["x", "y"]
+    assert [item["metric"] for item in answer["secondary"]] == ["x"]
     assert (answer["ni_margin"], answer["seed"], answer["max_pairs"]) == (0.05, 3, 40)
 
 
@@ -85,6 +85,64 @@ def test_options_out_of_range(
     with pytest.raises(BadInput) as caught:
         analyse(csv=write_table(8, 0.6), **options)  # type: ignore[arg-type]
     assert caught.value.field == field
+
+
+def test_an_unknown_metric_is_refused(write_table: WriteTable) -> None:
+    path = write_table(8, 0.5, control_cost=[1] * 8, treatment_cost=[2] * 8)
+    with pytest.raises(BadInput, match="no metric 'costs'; did you mean cost") as caught:
+        analyse(csv=path, metric=["costs"])
+    assert caught.value.field == "metric"
+
+
+@pytest.mark.parametrize(
+    ("require", "status"),
+    [
+        (["SAVES"], 0),
+        (["saves, equivalent"], 0),
+        (["EQUIVALENT", "SAVES"], 0),
+        (["EQUIVALENT,COSTS_MORE"], 1),
+        (["INVALID"], 1),
+    ],
+)
+def test_a_verdict_as_a_gate(
+    write_table: WriteTable, capsys: pytest.CaptureFixture[str], require: list[str], status: int
+) -> None:
+    assert analyse(csv=write_table(20, 0.6), require=require, as_json=True) == status
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["decision"] == "SAVES"
+    assert ("was required, and the decision is SAVES" in captured.err) is bool(status)
+
+
+def test_a_gate_that_asks_for_an_invalid_experiment_gets_it(write_table: WriteTable) -> None:
+    path = write_table(20, 0.6, void=["drift"] * 10 + [""] * 10)
+    assert analyse(csv=path, require=["INVALID"], as_json=True) == 0
+    assert analyse(csv=path, require=["SAVES"], as_json=True) == 1
+
+
+@pytest.mark.parametrize("require", [["SAVE"], [","], ["SAVES,NO"]])
+def test_a_gate_of_no_decision(write_table: WriteTable, require: list[str]) -> None:
+    with pytest.raises(BadInput) as caught:
+        analyse(csv=write_table(8, 0.6), require=require)
+    assert caught.value.field == "require"
+
+
+def test_pairs_come_through_a_pipe_and_a_gate_holds_when_its_reader_leaves(
+    write_table: WriteTable,
+) -> None:
+    program = "from deployments.cli import main; raise SystemExit(main())"
+    words = ["ab", "analyse", "--csv", "-", "--require", "COSTS_MORE"]
+    with write_table(20, 0.6).open("rb") as pairs:
+        done = subprocess.Popen(
+            [sys.executable, "-c", program, *words],
+            stdin=pairs,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert done.stdout is not None
+        done.stdout.close()
+        _, errors = done.communicate(timeout=60)
+    assert done.returncode == 1
+    assert b"COSTS_MORE was required, and the decision is SAVES" in errors
 
 
 def test_power_from_an_sd(capsys: pytest.CaptureFixture[str]) -> None:

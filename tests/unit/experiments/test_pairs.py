@@ -46,6 +46,32 @@ def table(*lines: str) -> str:
             "control_phase_fraction",
         ),
         (table(HEADER.replace(",", ";"), ROW.replace(",", ";")), "not separated by commas", "csv"),
+        (table(HEADER.replace(",", "|"), ROW.replace(",", "|")), "its line 1 has pipes", "csv"),
+        (table(HEADER.replace(",", " | "), "---|---", ROW), "its line 1 has pipes", "csv"),
+        (table(HEADER.replace(",", "\t"), ROW.replace(",", "\t")), "its line 1 has tabs", "csv"),
+        # what stands in the place of a header, or between the rows
+        (table(ROW, "p2,a,1,2,1,1"), "has no header: its line 1 holds data", "csv"),
+        (table("sep=,", HEADER, ROW), "line 1: 'sep=,' is a spreadsheet's note", "csv"),
+        (table("SEP=;", HEADER, ROW), "line 1: 'SEP=;' is a spreadsheet's note", "csv"),
+        (table("# pairs of May", HEADER, ROW), "line 1: begins with #", "csv"),
+        (table(HEADER, ROW, "# the rest is new"), "line 3: begins with #", "csv"),
+        # names that are nearly right
+        (
+            table(HEADER.replace("control_tokens", "control_token"), ROW),
+            "column control_tokens is missing; did you mean control_token?",
+            "control_tokens",
+        ),
+        (
+            table(HEADER.replace("treatment_success", "treatment_sucess"), ROW),
+            "column treatment_success is missing; did you mean treatment_sucess?",
+            "treatment_success",
+        ),
+        (
+            table(HEADER + ",control_costs,treatment_cost", ROW + ",1,1"),
+            "column treatment_costs is missing; did you mean treatment_cost?",
+            "treatment_costs",
+        ),
+        (table(HEADER + ",Pair", ROW + ",p1"), "column pair is there twice", "pair"),
         (table(HEADER, "p1,a,1,2"), "line 2: 4 cells under a header of 6", None),
         (table(HEADER, ROW + ",extra"), "line 2: 7 cells under a header of 6", None),
         (table(HEADER, 'p1,"a,1,2,1,1'), "line 2: unexpected end of data", "csv"),
@@ -72,6 +98,16 @@ def table(*lines: str) -> str:
         (table(HEADER, "p1,a,1e300,80,1,1"), "'1e300' is over 1e+15", "control_tokens"),
         (table(HEADER, "p1,a,1e-300,80,1,1"), "'1e-300' is under 1e-06", "control_tokens"),
         (table(HEADER, "p1,a,,80,1,1"), "control_tokens: the cell is empty", "control_tokens"),
+        # points and blanks between thousands
+        (table(HEADER, "p1,a,1.000,80,1,1"), "'1.000' may mean 1 or 1000", "control_tokens"),
+        (table(HEADER, "p1,a,5,12.500,1,1"), "'12.500' may mean 12 or 12500", "treatment_tokens"),
+        (
+            table(HEADER, "p1,a,1.250.000,80,1,1"),
+            "'1.250.000' is not a number: write 1250000, without separators",
+            "control_tokens",
+        ),
+        (table(HEADER, 'p1,a,"1,000",80,1,1'), "write 1000, without", "control_tokens"),
+        (table(HEADER, "p1,a,1 000,80,1,1"), "write 1000, without", "control_tokens"),
         # words
         (
             table(HEADER, "p1,a,100,80,maybe,1"),
@@ -180,3 +216,57 @@ def test_records_are_checked_by_name() -> None:
         PairTable.from_records([record])
     with pytest.raises(BadInput, match="pairs has no pairs"):
         PairTable.from_records([])
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        *((word, "") for word in ("", "false", "FALSE", "0", "no", "No", "n", "off", "nan", "-")),
+        *((word, "no reason given") for word in ("true", "1", "yes")),
+        ("crashed", "crashed"),
+        ("0 tokens", "0 tokens"),
+    ],
+)
+def test_a_pair_is_void_for_a_reason(tmp_path: Path, cell: str, reason: str) -> None:
+    pairs = read(tmp_path, table(HEADER + ",void", ROW + f",{cell}"))
+    assert pairs.frame["void"].tolist() == [reason]
+
+
+def test_case_and_blanks_of_a_header_mean_nothing(tmp_path: Path) -> None:
+    text = table(
+        HEADER.replace(",", " , ").title() + ",VOID,Control_Cost,TREATMENT_COST", ROW + ",no,1,2"
+    )
+    pairs = read(tmp_path, text)
+    assert pairs.metrics == ("cost",)
+    assert pairs.valid["pair"].tolist() == ["p1"]
+
+
+def test_fractions_of_tokens_are_explained(tmp_path: Path) -> None:
+    # 12.125 alone could be twelve thousand; beside 0.5 it cannot
+    pairs = read(tmp_path, table(HEADER, "p1,a,0.5,80,1,1", "p2,a,12.125,80.0,1,1"))
+    assert pairs.values("control_tokens").tolist() == [0.5, 12.125]
+    assert pairs.notes == (
+        "control_tokens has 2 fractions, the first at line 2 (0.5): tokens are whole numbers, so "
+        "the ratios are those of another unit",
+    )
+
+
+def test_columns_that_are_nearly_known_are_pointed_out(tmp_path: Path) -> None:
+    header = HEADER + ",viod,control_phase_fractions,treatment_phase_fractions"
+    pairs = read(tmp_path, table(header, ROW + ",crashed,1,1"))
+    assert pairs.notes[0] == "column viod was ignored; did you mean void?"
+    assert "column control_phase_fractions was read as a metric; did you mean" in pairs.notes[1]
+
+
+def test_a_wrong_cell_is_found_in_any_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autopack.experiments.pairs_csv._BLOCK", 3)
+    rows = [f"p{n},a,{n + 1},80,1,1,{'x' if n == 4 else ''}" for n in range(10)]
+    heard: list[int] = []
+    (tmp_path / "pairs.csv").write_text(table(HEADER + ",void", *rows))
+    pairs = read_pairs(tmp_path / "pairs.csv", progress=heard.append)
+    assert pairs.values("control_tokens").tolist() == [1, 2, 3, 4, 6, 7, 8, 9, 10]
+    assert heard == [3, 6, 9]
+    with pytest.raises(BadInput, match="line 9, control_tokens: 'x' is not a number"):
+        read(tmp_path, table(HEADER + ",void", *rows).replace("p7,a,8", "p7,a,x"))
