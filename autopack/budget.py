@@ -224,6 +224,23 @@ def reservation(
     return Reservation(tokens, cost, minutes)
 
 
+def reservation_of_call(free: Room, most: Amounts) -> Reservation | None:
+    """What to set aside for one call, all of which must fit: it cannot be ended half way.
+
+    ``most`` is what it uses at most. Of money all that is free where its price is not known. None
+    when there is no room for it.
+    """
+    if free.is_none or (free.tokens is not None and most.tokens > free.tokens):
+        return None
+    cost = free.cost
+    if cost is not None and not most.unpriced:
+        if most.cost > cost:
+            return None
+        cost = most.cost
+    minutes = most.minutes if free.minutes is None else min(most.minutes, free.minutes)
+    return Reservation(most.tokens, cost, minutes)
+
+
 def passed(held: Reservation, spent: Amounts) -> Resource | None:
     """Which part of a reservation a build has used up; None while something is left of each."""
     if spent.tokens >= held.tokens:

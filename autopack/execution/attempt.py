@@ -48,7 +48,7 @@ from autopack.recovery.policy import (
     give_up_waiting,
     stop_at_cap,
 )
-from autopack.store import approvals, budgets
+from autopack.store import approvals, reservations
 from autopack.store.circuits import admit_call, report_call
 from autopack.store.recovery import count_replans, get_consultations, get_mitigations
 from autopack.store.runs import (
@@ -162,7 +162,7 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
     session.mirror.set_aside(session.mirror.attempt_ref(session.run_id, phase_id, last + 1))
 
     def write(conn: Connection) -> AttemptRow | Decision:
-        budgets.lock_campaign(conn, session.run_id)
+        reservations.lock(conn, session.lease)
         levels = session.levels(conn, spec)
         exhausted = first_exhausted(levels)
         if exhausted is not None:
@@ -195,12 +195,12 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         held = reservation(
             free,
             minutes=session.seconds_left(spec) / 60,
-            history=budgets.history(conn, run.builder, run.model),
+            history=reservations.history(conn, run.builder, run.model),
             shared=run.campaign_id is not None,
             visible=session.builder.shows_spend,
             shared_minutes=shares_minutes(levels),
         )
-        budgets.reserve(conn, session.run_id, phase_id, started.attempt, held)
+        reservations.reserve(conn, session.run_id, phase_id, started.attempt, held)
         return started
 
     with durable(Step.ATTEMPT_STARTED):

@@ -14,9 +14,9 @@ from autopack.execution.spool import BuildEnd, spool_folder
 from autopack.failpoints import Step, durable
 from autopack.recovery.providers import provider_failure, told_status
 from autopack.redaction import Redactor
-from autopack.store.budgets import settle
 from autopack.store.engine import Database
 from autopack.store.leases import Lease
+from autopack.store.reservations import settle
 from autopack.store.runs import (
     AttemptRow,
     finish_attempt,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from autopack.context import DOCTOR_BYTES, intention
+from autopack.execution import calling
 from autopack.execution.consultation import consultation
 from autopack.execution.hardening import execute_fix
 from autopack.execution.session import RunSession
@@ -21,13 +23,10 @@ from autopack.recovery.doctor.question import DIFF_BYTES, Case, question
 from autopack.recovery.doctor.redaction import redacted
 from autopack.recovery.policy import Prescription
 from autopack.recovery.routing import DoctorTier, Route, route
-from autopack.store.leases import fence
 from autopack.store.recovery import ConsultationRow, get_consultations, record_consultation
 from autopack.store.runs import get_attempts, get_phases, record_decision
 from autopack.store.states import AttemptState, PhaseState
-from autopack.store.usage import next_call, open_intent
 from autopack.telemetry.doctor_events import doctor_events
-from autopack.telemetry.recorder import Intent, Recorder
 
 RECORDING = "AUTOPACK_DOCTOR_RECORDING"
 """The environment variable that names the folder of recorded answers, for any builder."""
@@ -114,32 +113,37 @@ async def _ask(
     chosen: Route,
     tier: DoctorTier,
 ) -> Answer | None:
-    """One call: its intent first, then its cost, whoever holds the run by then, then its answer."""
+    """One call: its intent and budget; its cost, whoever holds the run by then; its answer."""
     doctor = _doctor(session)
     calls = [c for c in get_consultations(session.db, session.run_id) if c.phase_id == phase_id]
     call = len(calls) + 1
     text = question(_case(session, phase_id, number, failure))
     text = redacted(session.redactor.text(text), os.environ)
 
-    def announce(conn: sa.Connection) -> int:
-        fence(conn, session.lease)
-        tried = next_call(conn, session.run_id, phase_id, number, "doctor")
-        open_intent(conn, session.run_id, phase_id, number, "doctor", tried)
-        return tried
-
+    most = doctor.most(text, tier=tier, phase_id=phase_id, call=call)
     # Each try has an intent of its own: one whose process died stays unreconciled.
     with durable(Step.DOCTOR_ASKED):
-        tried = session.db.transact(announce)
+        made = await calling.announce(session, phase_id, number, "doctor", most, doctor.seconds)
+    if isinstance(made, str):
+        _note(session, phase_id, number, f"not asked: {made}")
+        return None
     opinion: Opinion | None = None
     try:
         with durable(Step.DOCTOR_PAID):
             session.mirror.fence.check()
-            opinion = await session.switch.guard(
-                doctor.ask(text, tier=tier, phase_id=phase_id, call=call)
-            )
+            asking = doctor.ask(text, tier=tier, phase_id=phase_id, call=call)
+            opinion = await session.switch.guard(asyncio.wait_for(asking, made.seconds))
         spent, problem = opinion.calls, ""
     except DoctorFailed as error:
         spent, problem = error.calls, error.message
+    except TimeoutError:
+        calling.give_up(session, made)
+        _note(session, phase_id, number, f"no answer after {made.seconds:.0f} s")
+        return None
+    except BaseException:
+        # Stopped or cancelled: nobody waits for the answer, so nothing may be held for it.
+        calling.give_up(session, made)
+        raise
     answer = opinion.answer if opinion else None
     events = doctor_events(
         spent,
@@ -148,12 +152,11 @@ async def _ask(
         attempt=number,
         tier=tier.value,
         action=answer.action.value if answer else None,
-        earlier=tried * _MOST_OF_A_TRY,
+        earlier=made.intent.call * _MOST_OF_A_TRY,
         simulated=session.plan.policy.doctor is DoctorMode.SCRIPT,
     )
-    intent = Intent(session.run_id, phase_id, number, "doctor", tried)
     with durable(Step.DOCTOR_COUNTED):
-        Recorder(session.db, session.folder).record(events, closes=intent)
+        calling.record(session, made, events, spent)
 
     def write(conn: sa.Connection) -> None:
         if answer is None:

@@ -13,10 +13,10 @@ from autopack.execution.run_folder import remove_workspace
 from autopack.execution.session import RunSession, close_session, open_session
 from autopack.failpoints import Step, durable
 from autopack.settings import Settings
-from autopack.store.budgets import settle
 from autopack.store.endings import forget_ending, note_ending, noted_ending
 from autopack.store.engine import Database
 from autopack.store.leases import Holder, Lease, acquire, release
+from autopack.store.reservations import settle, settle_lost_calls
 from autopack.store.runs import (
     finish_attempt,
     get_attempts,
@@ -76,6 +76,7 @@ def _close(conn: Connection, lease: Lease, state: RunState, reason: str | None) 
     for phase in get_phases(conn, lease.run_id):
         if phase.state is PhaseState.EXECUTING:
             move_phase(conn, lease, phase.phase_id, PhaseState.QUEUED)
+    settle_lost_calls(conn, lease)
     move_run(conn, lease, state, reason=reason)
     forget_ending(conn, lease)
 

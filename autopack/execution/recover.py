@@ -17,6 +17,7 @@ from autopack.redaction import Redactor
 from autopack.store.engine import Database
 from autopack.store.leases import Lease
 from autopack.store.recovery import get_revised
+from autopack.store.reservations import settle_lost_calls
 from autopack.store.runs import (
     AttemptRow,
     RunRow,
@@ -49,6 +50,7 @@ def recover(
     validated, not paid for again. Any other is INTERRUPTED, with its spend in the ledger when it
     was started from this ``home``. A BUILT one whose commit only another machine has is FAILED.
     """
+    db.transact(lambda conn: settle_lost_calls(conn, lease))
     attempts = get_attempts(db, lease.run_id)
     for attempt in attempts:
         if attempt.state is AttemptState.BUILT and not mirror.has(attempt.commit or ""):

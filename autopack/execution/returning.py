@@ -14,10 +14,10 @@ from autopack.execution.spool import spool_folder
 from autopack.homes import home_id
 from autopack.redaction import Redactor, environment_secrets
 from autopack.settings import Settings
-from autopack.store.budgets import settle
 from autopack.store.engine import Database
 from autopack.store.folder_note import find_folder
 from autopack.store.reading import uncounted_attempts
+from autopack.store.reservations import settle
 from autopack.store.runs import AttemptRow, get_run
 from autopack.store.usage import keep_open
 from autopack.telemetry.events import builder_events

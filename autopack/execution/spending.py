@@ -29,7 +29,7 @@ from autopack.budget import (
 from autopack.builders.protocol import Builder, BuildResult, BuildStatus, EndedBy, ModelCall
 from autopack.execution.session import RunSession
 from autopack.plan.model import PhaseSpec
-from autopack.store import budgets
+from autopack.store import reservations
 from autopack.telemetry.prices import is_priced, price_of
 
 LOOK_SECONDS = 0.02
@@ -44,7 +44,7 @@ class Allowance:
 
     def __init__(self, session: RunSession, phase: PhaseSpec, attempt: int) -> None:
         self._session, self._phase, self._attempt = session, phase, attempt
-        held = budgets.get_reservation(session.db, session.run_id, phase.id, attempt)
+        held = reservations.get_reservation(session.db, session.run_id, phase.id, attempt)
         if held is None:
             raise AssertionError(f"attempt {attempt} of {phase.id} has no reservation")
         self.held = held
@@ -85,10 +85,10 @@ class Allowance:
     def _change(self, larger: Callable[[Reservation, list[Level]], Reservation | None]) -> bool:
         def write(conn: Connection) -> Reservation | None:
             session, phase = self._session, self._phase
-            budgets.lock_campaign(conn, session.run_id)
+            reservations.lock(conn, session.lease)
             wanted = larger(self.held, session.levels(conn, phase))
             if wanted is not None:
-                budgets.change(conn, session.run_id, phase.id, self._attempt, wanted)
+                reservations.change(conn, session.run_id, phase.id, self._attempt, wanted)
             return wanted
 
         changed = self._session.db.transact(write)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, RowMapping
 
 from autopack.budget import Amounts, Level, Limits, Scope
 from autopack.store.approvals import Approval, get_approvals
-from autopack.store.budgets import Node, attempt_nodes
+from autopack.store.budget_nodes import Node, attempt_nodes
 from autopack.store.budgets import levels as budget_levels
 from autopack.store.engine import Database
 from autopack.store.recovery import get_mitigations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from autopack.store.columns import ExactDecimal, FreeText, UtcDateTime, metadata, one_of
+from autopack.store.columns import ROLES, ExactDecimal, FreeText, UtcDateTime, metadata, one_of
 
 budget_campaigns = sa.Table(
     "budget_campaigns",
@@ -16,13 +16,16 @@ budget_campaigns = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 
-# What a build may spend, set aside before it starts; settled from the ledger when it has ended.
+# What a call may spend, set aside before it starts and settled when it has ended: a build, or the
+# ``call``-th of another role in the attempt. No foreign key: research precedes all attempts.
 budget_reservations = sa.Table(
     "budget_reservations",
     metadata,
     sa.Column("run_id", sa.String(64), primary_key=True),
     sa.Column("phase_id", sa.String(64), primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("role", sa.String(16), primary_key=True),
+    sa.Column("call", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("tokens", sa.BigInteger, nullable=False),
     sa.Column("cost", ExactDecimal),
     sa.Column("minutes", sa.Double, nullable=False),
@@ -30,10 +33,7 @@ budget_reservations = sa.Table(
     sa.Column("spent_cost", ExactDecimal),
     sa.Column("opened_at", UtcDateTime, nullable=False),
     sa.Column("settled_at", UtcDateTime),
-    sa.ForeignKeyConstraint(
-        ["run_id", "phase_id", "attempt"],
-        ["attempts.run_id", "attempts.phase_id", "attempts.attempt"],
-    ),
+    one_of("role", ROLES),
 )
 
 approvals = sa.Table(

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import sqlalchemy as sa
 
-from autopack.budget import NO_PRICE, Amounts, Level, Limits, Reservation, Resource, Scope
+from autopack.budget import NO_PRICE, Amounts, Level, Limits, Resource, Scope
 from autopack.errors import NotFound
 from autopack.store import tables
 from autopack.store.engine import Database, insert_new, now, reading
 from autopack.store.reading import Source, get_run
 from autopack.store.rows import RunRow
-from autopack.store.states import AttemptState
 from autopack.store.telemetry_tables import usage_by_run
 from autopack.store.usage import dollars, lost_by_phase
-
-_HISTORY = 20
-_ATTEMPT = ("run_id", "phase_id", "attempt")
-
-
-@dataclass(frozen=True)
-class Node:
-    """One attempt in the tree, as `show` prints it; ``spent`` is the ledger's."""
-
-    phase_id: str
-    attempt: int
-    reserved: Reservation | None
-    spent: Amounts
 
 
 def set_campaign(db: Database, campaign_id: str, limits: Limits) -> None:
@@ -78,19 +62,6 @@ def campaign_level(source: Source, campaign_id: str) -> Level:
             replace(spent, minutes=float(minutes or 0) / 60),
             held,
         )
-
-
-def lock_campaign(conn: sa.Connection, run_id: str) -> None:
-    """Let nobody else reserve from the run's campaign until this transaction ends."""
-    runs, campaigns = tables.runs, tables.budget_campaigns
-    conn.execute(
-        sa.select(campaigns.c.campaign_id)
-        .where(
-            campaigns.c.campaign_id
-            == sa.select(runs.c.campaign_id).where(runs.c.run_id == run_id).scalar_subquery()
-        )
-        .with_for_update()
-    )
 
 
 def levels(
@@ -192,6 +163,7 @@ def _minutes_of_builds(conn: sa.Connection, run_id: str, phase_id: str) -> float
                 held.c.run_id == attempts.c.run_id,
                 held.c.phase_id == attempts.c.phase_id,
                 held.c.attempt == attempts.c.attempt,
+                held.c.role == "builder",
             ),
         )
         .where(
@@ -206,155 +178,6 @@ def _minutes_of_builds(conn: sa.Connection, run_id: str, phase_id: str) -> float
         min((built - started) / timedelta(minutes=1), float(most))
         for started, built, most in conn.execute(query)
     )
-
-
-def reserve(
-    conn: sa.Connection, run_id: str, phase_id: str, attempt: int, held: Reservation
-) -> None:
-    """Set aside what a build may spend; belongs in the transaction that starts its attempt."""
-    conn.execute(
-        sa.insert(tables.budget_reservations).values(
-            run_id=run_id,
-            phase_id=phase_id,
-            attempt=attempt,
-            tokens=held.tokens,
-            cost=held.cost,
-            minutes=held.minutes,
-            opened_at=now(conn),
-        )
-    )
-
-
-def change(
-    conn: sa.Connection, run_id: str, phase_id: str, attempt: int, held: Reservation
-) -> None:
-    """Make a reservation that is still open larger."""
-    table = tables.budget_reservations
-    conn.execute(
-        sa.update(table)
-        .where(_attempt(table, run_id, phase_id, attempt), table.c.settled_at.is_(None))
-        .values(tokens=held.tokens, cost=held.cost, minutes=held.minutes)
-    )
-
-
-def settle(
-    conn: sa.Connection, run_id: str, phase_id: str, attempt: int, *, again: bool = False
-) -> None:
-    """Close a reservation with what the ledger has; settling again changes nothing.
-
-    Belongs in the transaction that records the attempt's calls. ``again`` is for calls that came
-    to light later.
-    """
-    events, table = tables.llm_usage_events, tables.budget_reservations
-    tokens, cost = _spent(conn, _attempt(events, run_id, phase_id, attempt))
-    still_open = sa.true() if again else table.c.settled_at.is_(None)
-    conn.execute(
-        sa.update(table)
-        .where(_attempt(table, run_id, phase_id, attempt), still_open)
-        .values(spent_tokens=tokens, spent_cost=cost, settled_at=now(conn))
-    )
-
-
-def get_reservation(source: Source, run_id: str, phase_id: str, attempt: int) -> Reservation | None:
-    """What was set aside for an attempt, settled or not."""
-    table = tables.budget_reservations
-    query = sa.select(table).where(_attempt(table, run_id, phase_id, attempt))
-    with reading(source) as conn:
-        row = conn.execute(query).first()
-    return None if row is None else Reservation(row.tokens, row.cost, row.minutes)
-
-
-def history(conn: sa.Connection, builder: str, model: str | None) -> list[Amounts]:
-    """What the last builds of a builder with a model spent, in any run, newest first."""
-    table, runs, attempts = tables.budget_reservations, tables.runs, tables.attempts
-    query = (
-        sa.select(table.c.spent_tokens, table.c.spent_cost)
-        .join(runs, runs.c.run_id == table.c.run_id)
-        .join(
-            attempts,
-            sa.and_(
-                attempts.c.run_id == table.c.run_id,
-                attempts.c.phase_id == table.c.phase_id,
-                attempts.c.attempt == table.c.attempt,
-            ),
-        )
-        .where(
-            runs.c.builder == builder,
-            runs.c.model.is_(None) if model is None else runs.c.model == model,
-            attempts.c.built_at.is_not(None),
-            attempts.c.counts.is_(True),
-            table.c.spent_tokens > 0,
-        )
-        .order_by(table.c.settled_at.desc())
-        .limit(_HISTORY)
-    )
-    return [
-        Amounts(int(tokens), cost if cost is not None else Decimal(0))
-        for tokens, cost in conn.execute(query)
-    ]
-
-
-def attempt_nodes(conn: sa.Connection, run_id: str) -> list[Node]:
-    """The leaves of a run's tree: attempts with a reservation or with calls in the ledger."""
-    events, table = tables.llm_usage_events, tables.budget_reservations
-    held = {
-        (row.phase_id, row.attempt): row
-        for row in conn.execute(sa.select(table).where(table.c.run_id == run_id))
-    }
-    spent: dict[tuple[str, int], Amounts] = defaultdict(Amounts)
-    query = sa.select(
-        events.c.phase_id, events.c.attempt, events.c.total_tokens, events.c.cost
-    ).where(events.c.run_id == run_id)
-    for row in conn.execute(query):
-        before = spent[row.phase_id, row.attempt]
-        spent[row.phase_id, row.attempt] = Amounts(
-            before.tokens + row.total_tokens,
-            before.cost + (row.cost or 0),
-            unpriced=before.unpriced + (row.cost is None),
-            calls=before.calls + 1,
-        )
-    for key, lost in _lost_by_attempt(conn, run_id).items():
-        spent[key] = replace(spent[key], lost=lost)
-    nodes: list[Node] = []
-    for key in sorted(held.keys() | spent.keys()):
-        row = held.get(key)
-        is_open = row is not None and row.settled_at is None
-        open_ = Reservation(row.tokens, row.cost, row.minutes) if row and is_open else None
-        nodes.append(Node(*key, open_, spent[key]))
-    return nodes
-
-
-def _lost_by_attempt(conn: sa.Connection, run_id: str) -> dict[tuple[str, int], int]:
-    intents = tables.llm_call_intents
-    attempts = tables.attempts
-    query = (
-        sa.select(intents.c.phase_id, intents.c.attempt, sa.func.count())
-        .join(attempts, sa.and_(*(intents.c[key] == attempts.c[key] for key in _ATTEMPT)))
-        .where(
-            intents.c.run_id == run_id,
-            intents.c.closed_at.is_(None),
-            attempts.c.state != AttemptState.STARTED,
-        )
-        .group_by(intents.c.phase_id, intents.c.attempt)
-    )
-    return {(phase_id, attempt): int(count) for phase_id, attempt, count in conn.execute(query)}
-
-
-def _attempt(table: sa.Table, run_id: str, phase_id: str, attempt: int) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        table.c.run_id == run_id, table.c.phase_id == phase_id, table.c.attempt == attempt
-    )
-
-
-def _spent(conn: sa.Connection, *where: sa.ColumnElement[bool]) -> tuple[int, Decimal]:
-    """Tokens, and the money of the calls whose price is known."""
-    events = tables.llm_usage_events
-    tokens = conn.scalar(sa.select(sa.func.sum(events.c.total_tokens)).where(*where))
-    # Added up here, for SQLite would add them as floats.
-    costs: Any = conn.scalars(
-        sa.select(events.c.cost).where(events.c.cost.is_not(None), *where)
-    ).all()
-    return int(tokens or 0), sum(costs, Decimal(0))
 
 
 def _summed(conn: sa.Connection, chosen: Callable[[sa.Table], sa.ColumnElement[bool]]) -> Amounts:
@@ -373,7 +196,7 @@ def _summed(conn: sa.Connection, chosen: Callable[[sa.Table], sa.ColumnElement[b
 
 
 def _reserved(conn: sa.Connection, *where: sa.ColumnElement[bool]) -> Amounts:
-    """What builds under way hold; of their minutes those that have not passed yet."""
+    """What calls under way hold; of their minutes those that have not passed yet."""
     table, at = tables.budget_reservations, now(conn)
     rows = conn.execute(
         sa.select(table.c.tokens, table.c.cost, table.c.minutes, table.c.opened_at).where(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -55,20 +55,37 @@ class Recorder:
         self._clock = clock or SystemClock()
         self._spool = LedgerSpool(run_folder, run_id)
 
-    def record(self, events: Iterable[UsageEvent], closes: Intent | None = None) -> Recorded:
-        """Record ``events`` and close the intent of their call, in one transaction."""
+    def record(
+        self,
+        events: Iterable[UsageEvent],
+        closes: Intent | None = None,
+        *,
+        also: Callable[[Connection], None] | None = None,
+    ) -> Recorded:
+        """Record ``events``, close the intent of their call and do ``also``, in one transaction.
+
+        Where the ledger refuses an event, ``also`` is done with those that it takes.
+        """
         listed = list(events)
 
         def write(conn: Connection) -> Recorded:
             new = record_events(conn, listed)
             if closes is not None:
                 _close(conn, closes)
+            if also is not None:
+                also(conn)
             return Recorded(new, 0)
+
+        def write_sound(conn: Connection) -> tuple[int, Sequence[UsageEvent]]:
+            found = _record_sound(conn, listed)
+            if also is not None:
+                also(conn)
+            return found
 
         try:
             with suppress(*_REFUSED):
                 return self._db.transact(write)
-            new, refused = self._db.transact(partial(_record_sound, events=listed))
+            new, refused = self._db.transact(write_sound)
         except (DatabaseRefused, exc.StatementError):
             new, refused = 0, listed
         self._keep(refused, closes)

@@ -71,6 +71,13 @@ class DoctorFailed(WorkFailed):
 class Doctor(Protocol):
     """Whoever answers."""
 
+    seconds: float
+    """How long an answer may take."""
+
+    def most(self, question: str, *, tier: DoctorTier, phase_id: str, call: int) -> ModelCall:
+        """What asking ``question`` uses at most, which is set aside before it is asked."""
+        ...
+
     async def ask(self, question: str, *, tier: DoctorTier, phase_id: str, call: int) -> Opinion:
         """Answer ``question``, the ``call``-th about this phase, from 1. Raises DoctorFailed."""
         ...

@@ -16,9 +16,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from autopack.builders.protocol import ModelCall
 from autopack.builders.recording import RecordedCall
 from autopack.recovery.doctor.protocol import Answer, DoctorFailed, Opinion
 from autopack.recovery.routing import DoctorTier
+
+NO_CALL = ModelCall(provider="script", model="script", total=0)
 
 
 class _Recorded(Answer):
@@ -34,8 +37,18 @@ class _Recording(BaseModel):
 class ScriptDoctor:
     """Replays answers from ``folder``."""
 
+    seconds = 60.0
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def most(self, question: str, *, tier: DoctorTier, phase_id: str, call: int) -> ModelCall:
+        """The recorded call; nothing where none is recorded, for then nothing is answered."""
+        try:
+            recorded = self._answers(phase_id)[call - 1].call
+        except (DoctorFailed, IndexError):
+            recorded = None
+        return recorded.as_model_call() if recorded else NO_CALL
 
     async def ask(self, question: str, *, tier: DoctorTier, phase_id: str, call: int) -> Opinion:
         """The recorded answer to this call."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,20 @@ import pytest
 import sqlalchemy as sa
 from support.projects import call, make_project, write_yaml
 
+from autopack.budget import Reservation
 from autopack.errors import LeaseLost
 from autopack.execution import attempt as steps
-from autopack.execution import consulting
+from autopack.execution import calling, consulting
 from autopack.execution.consulting import consult
 from autopack.execution.environment import prepare_environment
 from autopack.execution.session import RunSession
+from autopack.execution.stopping import RunStopped, StopReason
 from autopack.recovery.causes import Failure, FailureCause
 from autopack.recovery.doctor.script import ScriptDoctor
+from autopack.store import reservations, tables
 from autopack.store.leases import Holder, acquire, release
 from autopack.store.recovery import get_consultations
+from autopack.store.runs import get_decisions
 from autopack.store.usage import close_intent, next_call, open_intent, token_totals
 from autopack.telemetry.recorder import Recorder
 
@@ -99,6 +104,90 @@ async def test_what_a_call_cost_is_kept_when_the_run_was_taken_over_meanwhile(
         await consult(failed, "one", 1, FAILURE)
     assert spent(failed) == (40, 0)
     assert get_consultations(failed.db, "r") == []
+
+
+def held(session: RunSession) -> int:
+    return sum(level.reserved.tokens for level in session.levels(session.db, session.phase("one")))
+
+
+def notes(session: RunSession) -> list[str]:
+    return [one.reason for one in get_decisions(session.db, "r") if one.kind == "doctor"]
+
+
+async def test_a_call_is_set_aside_at_every_level_while_it_is_made(
+    failed: RunSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, seen = ScriptDoctor.ask, list[int]()
+
+    async def ask(self: ScriptDoctor, *args: Any, **more: Any) -> Any:
+        seen.append(held(failed))
+        return await real(self, *args, **more)
+
+    monkeypatch.setattr(ScriptDoctor, "ask", ask)
+    await consult(failed, "one", 1, FAILURE)
+    assert seen == [80], "40 of the run and 40 of the phase"
+    assert held(failed) == 0
+
+
+async def test_a_call_that_no_cap_has_room_for_is_not_made(failed: RunSession) -> None:
+    runs = tables.runs
+    failed.db.transact(lambda conn: conn.execute(sa.update(runs).values(token_cap=139)))
+    outcome = await consult(failed, "one", 1, FAILURE)
+    assert outcome.failure == FAILURE
+    assert spent(failed) == (0, 0)
+    assert notes(failed) == ["not asked: no budget has room for another call of up to 40 tokens"]
+    failed.db.transact(lambda conn: conn.execute(sa.update(runs).values(token_cap=140)))
+    await consult(failed, "one", 1, FAILURE)
+    assert spent(failed) == (40, 0)
+
+
+async def test_a_call_waits_for_what_others_hold(
+    failed: RunSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calling, "_PAUSE_SECONDS", 0.01)
+    everything = Reservation(5_000_000, None, 1.0)
+    which = "r", "one", 1
+    failed.db.transact(lambda conn: reservations.reserve(conn, *which, everything, role="reviewer"))
+    asked = asyncio.ensure_future(consult(failed, "one", 1, FAILURE))
+    await asyncio.sleep(0.1)
+    assert not asked.done()
+    assert spent(failed) == (0, 0)
+    failed.db.transact(lambda conn: reservations.settle_call(conn, *which, "reviewer", 1, None))
+    await asked
+    assert spent(failed) == (40, 0)
+
+
+async def never(*_: Any, **__: Any) -> Any:
+    await asyncio.Event().wait()
+
+
+async def test_a_doctor_that_does_not_answer_holds_nothing_and_stays_unreconciled(
+    failed: RunSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ScriptDoctor, "ask", never)
+    monkeypatch.setattr(ScriptDoctor, "seconds", 0.05)
+    outcome = await consult(failed, "one", 1, FAILURE)
+    assert outcome.failure == FAILURE
+    assert (spent(failed), held(failed)) == ((0, 1), 0)
+
+
+async def test_a_run_that_is_stopped_while_it_asks_holds_nothing(
+    failed: RunSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def ask(*_: Any, **__: Any) -> Any:
+        begun.set()
+        await never()
+
+    monkeypatch.setattr(ScriptDoctor, "ask", ask)
+    asked = asyncio.ensure_future(consult(failed, "one", 1, FAILURE))
+    await begun.wait()
+    assert held(failed) == 80
+    failed.switch.stop(StopReason.INTERRUPTED, "stopped")
+    with pytest.raises(RunStopped):
+        await asked
+    assert (spent(failed), held(failed)) == ((0, 1), 0)
 
 
 def test_every_try_has_an_intent_of_its_own(failed: RunSession) -> None:

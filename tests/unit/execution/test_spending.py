@@ -19,7 +19,7 @@ from autopack.execution.prepare import RunRequest, prepare_run
 from autopack.execution.session import RunSession
 from autopack.execution.view import run_view
 from autopack.recovery.policy import Decision, DecisionKind
-from autopack.store import approvals, budgets
+from autopack.store import approvals, budgets, reservations
 from autopack.store.runs import find_run, get_attempts, get_decisions
 from autopack.workspace.leftovers import find
 
@@ -82,10 +82,10 @@ async def test_a_running_agent_is_ended_when_it_has_spent_its_cap(open_command: 
 async def test_a_reservation_by_history_grows_while_there_is_room(open_command: Any) -> None:
     session = await open_command(tokens=300)
     started = steps.begin(session, "one")
-    small = budgets.get_reservation(session.db, "r", "one", started.attempt)
+    small = reservations.get_reservation(session.db, "r", "one", started.attempt)
     assert small is not None
     session.db.transact(
-        lambda conn: budgets.change(
+        lambda conn: reservations.change(
             conn, "r", "one", started.attempt, type(small)(100, small.cost, small.minutes)
         )
     )
@@ -160,7 +160,7 @@ async def test_runs_that_share_minutes_build_side_by_side(
     second = open_run(store(project, "second", campaign="season"))
 
     held = [
-        budgets.get_reservation(database, run.run_id, "one", steps.begin(run, "one").attempt)
+        reservations.get_reservation(database, run.run_id, "one", steps.begin(run, "one").attempt)
         for run in (first, second)
     ]
 

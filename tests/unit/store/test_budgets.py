@@ -9,7 +9,7 @@ from support.usage import record, usage_event
 
 from autopack.budget import Exhausted, Limits, Reservation, Resource, Scope
 from autopack.errors import BadInput, NotFound, Refused
-from autopack.store import approvals, budgets, runs, tables
+from autopack.store import approvals, budgets, reservations, runs, tables
 from autopack.store.approvals import Answer
 from autopack.store.states import PhaseState
 
@@ -21,7 +21,7 @@ def started(held):
     """An attempt of phase `one`, with what it may spend set aside."""
     held.write(runs.move_phase, "one", PhaseState.EXECUTING)
     attempt = held.write(runs.start_attempt, "one", base_commit="b", builder="script", hint=None)
-    held.db.transact(lambda conn: budgets.reserve(conn, "run-1", "one", attempt.attempt, HELD))
+    held.db.transact(lambda conn: reservations.reserve(conn, "run-1", "one", attempt.attempt, HELD))
     return held
 
 
@@ -33,7 +33,7 @@ def test_a_reservation_counts_until_it_is_settled(started):
     run, phase = budgets.levels(started.db, "run-1", {"one": Limits(tokens=900)})
     assert (run.reserved.tokens, phase.reserved.tokens, phase.limits.tokens) == (500, 500, 900)
     spend(started.db, 120, Decimal("0.1"))
-    started.db.transact(lambda conn: budgets.settle(conn, "run-1", "one", 1))
+    started.db.transact(lambda conn: reservations.settle(conn, "run-1", "one", 1))
     run, phase = budgets.levels(started.db, "run-1", {"one": Limits(tokens=900)})
     assert (run.reserved.tokens, run.spent.tokens) == (0, 120)
     assert phase.spent.cost == Decimal("0.1")
@@ -56,7 +56,7 @@ def test_a_campaign_is_locked_by_who_reserves_from_it(database, new_run):
     budgets.set_campaign(database, "all", Limits(tokens=10))
     budgets.set_campaign(database, "all", Limits(tokens=20))
     runs.create_run(database, new_run(campaign_id="all"), [("one", "T1")])
-    database.transact(lambda conn: budgets.lock_campaign(conn, "run-1"))
+    database.transact(lambda conn: reservations.lock_campaign(conn, "run-1"))
     campaign, *_ = budgets.levels(database, "run-1", {"one": Limits()})
     assert (campaign.scope, campaign.limits.tokens) == (Scope.CAMPAIGN, 20)
     with pytest.raises(NotFound):

@@ -19,10 +19,10 @@ from alembic.script import ScriptDirectory
 from support.usage import usage_event
 
 from autopack.errors import DatabaseRefused
-from autopack.store import Database, schema
+from autopack.store import Database, connecting, schema
 from autopack.store.engine import insert_new
 from autopack.store.sums import ROLLUPS, unexplained
-from autopack.store.tables import llm_usage_events, metadata
+from autopack.store.tables import budget_reservations, llm_usage_events, metadata
 from autopack.store.usage import token_totals
 
 CALL = usage_event(event_key="1", total_tokens=7, cost=Decimal("0.25"))
@@ -150,6 +150,30 @@ def test_calls_from_before_the_sums_are_in_the_sums(empty_database_url):
     assert (totals.total, totals.events, totals.cost) == (14, 2, None)
     with db.read() as conn:
         assert [conn.execute(unexplained(table, db.dialect)).all() for table in ROLLUPS] == [[], []]
+
+
+def test_reservations_of_builds_are_kept(empty_database_url):
+    db = Database.open(empty_database_url, check_schema=False)
+    upgrade_to(db, "0018")
+    engine = connecting.create_engine(db._url, busy_seconds=5, foreign_keys=False)
+    with engine.begin() as conn:
+        if conn.dialect.name == "postgresql":
+            # Their attempts do not matter here.
+            conn.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        for row in (
+            "'r', 'one', 1, 7, '0.25', 1.5, 5, '0.125', '2026-01-01 00:00:00.500000+00', NULL",
+            "'r', 'one', 2, 9, NULL, 2.5, NULL, NULL, '2026-01-01 00:00:00.500000+00', NULL",
+        ):
+            conn.exec_driver_sql(f"INSERT INTO budget_reservations VALUES ({row})")
+    engine.dispose()
+    db.upgrade()
+    with db.read() as conn:
+        rows = conn.execute(sa.select(budget_reservations).order_by("attempt")).all()
+    assert [tuple(row)[:9] for row in rows] == [
+        ("r", "one", 1, "builder", 1, 7, Decimal("0.25"), 1.5, 5),
+        ("r", "one", 2, "builder", 1, 9, None, 2.5, None),
+    ]
+    assert rows[0].spent_cost == Decimal("0.125")
 
 
 def test_every_migration_names_the_oldest_code_it_supports(upgraded):

@@ -14,7 +14,7 @@ from support.usage import usage_event
 
 from autopack.budget import Exhausted, Level, Limits, Reservation, Resource, Scope, room
 from autopack.errors import BadInput
-from autopack.store import approvals, budgets, runs
+from autopack.store import approvals, budgets, reservations, runs
 from autopack.store.approvals import Answer
 from autopack.store.engine import Database
 from autopack.store.leases import Holder, Lease, acquire
@@ -43,7 +43,7 @@ def build(db: Database, new_run: Callable[..., runs.NewRun], number: int) -> Lea
     def start(conn: sa.Connection) -> None:
         runs.move_phase(conn, lease, "one", PhaseState.EXECUTING)
         runs.start_attempt(conn, lease, "one", base_commit="b", builder="script", hint=None)
-        budgets.reserve(conn, ids[0], "one", 1, HELD)
+        reservations.reserve(conn, ids[0], "one", 1, HELD)
 
     db.transact(start)
     return lease
@@ -52,7 +52,7 @@ def build(db: Database, new_run: Callable[..., runs.NewRun], number: int) -> Lea
 def settle(db: Database, run_id: str) -> None:
     def write(conn: sa.Connection) -> None:
         record_events(conn, [usage_event(run_id=run_id, total_tokens=60_000, cost=Decimal(6))])
-        budgets.settle(conn, run_id, "one", 1)
+        reservations.settle(conn, run_id, "one", 1)
 
     db.transact(write)
 
@@ -104,7 +104,7 @@ def test_no_other_run_gets_more_than_the_campaign_has(
         build(database, new_run, after)
 
         def read(conn: sa.Connection, other: str = f"other-{after}") -> list[Level]:
-            budgets.lock_campaign(conn, other)
+            reservations.lock_campaign(conn, other)
             return budgets.levels(conn, other, {"one": Limits()})
 
         meanwhile = partial(settle, database, f"run-{after}")
