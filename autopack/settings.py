@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from autopack import private
 from autopack.errors import BadInput
 
 
@@ -44,7 +45,7 @@ class Settings:
         env = os.environ if environ is None else environ
         home = Path(env.get("AUTOPACK_HOME") or "~/.autopack").expanduser().absolute()
         try:
-            home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private.have_home(home)
         except OSError as error:
             raise BadInput(
                 f"AUTOPACK_HOME {home} cannot be a folder: {error.strerror}",

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from autopack import safe_files
+
 _SAME_START_SECONDS = 2.0
 
 OWN_SERVER = "AUTOPACK_OWN_SERVER"
@@ -43,15 +45,13 @@ def stack_file(home: Path) -> Path:
 
 def write_stack(home: Path, stack: Stack) -> None:
     """Note a stack, whole or not at all."""
-    part = home / "stack.json.part"
-    part.write_text(json.dumps(asdict(stack)), encoding="utf-8")
-    part.replace(stack_file(home))
+    safe_files.write(stack_file(home), json.dumps(asdict(stack)))
 
 
 def running_stack(home: Path) -> Stack | None:
     """The stack of this home, or None when none is running (a stale note is ignored)."""
     try:
-        stack = Stack(**json.loads(stack_file(home).read_text(encoding="utf-8")))
+        stack = Stack(**json.loads(safe_files.read_text(stack_file(home))))
         return stack if stack.is_running() else None
     except (OSError, ValueError, TypeError):
         return None

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from autopack import safe_files
 from autopack.errors import WorkFailed
 from autopack.python import module_command
 
@@ -30,7 +31,7 @@ class OwnServer:
 
     def start(self) -> None:
         """Start it, again after it was killed; it answers some seconds later."""
-        with (self._folder / "server.log").open("ab") as log:
+        with os.fdopen(safe_files.open_append(self._folder / "server.log"), "ab") as log:
             # The same as Prefect's own for a process without a server, which however loads the
             # whole server into that process too. In a session of its own, since Ctrl-C in the
             # terminal has to leave it to the run that ends in order.
@@ -46,6 +47,7 @@ class OwnServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=os.name == "posix",
+                umask=0o077 if os.name == "posix" else -1,
             )
 
     def wait(self) -> None:

@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+from autopack import private, safe_files
 from autopack.ids import process_mark
 from autopack.settings import Settings
 from autopack.stack import OWN_SERVER, running_stack
@@ -94,8 +95,9 @@ def server_url(settings: Settings) -> str | None:
 
 def own_server_folder(home: Path) -> Path:
     """Where a server of a process's own keeps its database and its log."""
-    folder = home / "prefect"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = safe_files.make_folder(home / "prefect", below=home)
+    safe_files.set_mode(folder, 0o700)  # earlier versions left it to the umask
+    private.have_database(folder / "prefect.db")
     return folder
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 from sqlalchemy.engine import URL
 
+from autopack import private
 from autopack.errors import DatabaseRefused
 
 _HINT = "DATABASE_URL is sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
@@ -52,6 +54,12 @@ def _sqlite_file(url: URL) -> URL:
     if not name.startswith("file:"):
         name = str(Path(name).absolute())  # connections opened later must not depend on the cwd
     return url.set(drivername="sqlite+pysqlite", database=name)
+
+
+def _file_of(url: URL) -> Path:
+    """The file of an SQLite database, also where it is named by a URI of SQLite's own."""
+    name = url.database or ""
+    return Path(unquote(urlsplit(name).path) if name.startswith("file:") else name)
 
 
 def masked(url: URL) -> str:
@@ -113,6 +121,12 @@ def _sqlite_engine(url: URL, busy_seconds: float, *, foreign_keys: bool) -> sa.E
         "cache_size=-16384",  # 16 MB; with the usual 2 a batch of 5,000 calls takes a quarter more
         "recursive_triggers=ON",  # else INSERT OR REPLACE passes an append-only trigger
     )
+
+    file = _file_of(url)
+
+    @event.listens_for(engine, "do_connect")
+    def _(*_: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        private.have_database(file, make=url.query.get("mode") in (None, "rwc"))
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]

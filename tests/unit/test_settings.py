@@ -1,6 +1,5 @@
 """Where things are kept, from the environment."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -90,10 +89,3 @@ def test_a_wrong_room_names_the_variable(text: str, tmp_path: Path) -> None:
     environ = {"AUTOPACK_HOME": str(tmp_path), "AUTOPACK_MIN_FREE_MB": text}
     with pytest.raises(BadInput, match="AUTOPACK_MIN_FREE_MB"):
         Settings.from_environment(environ)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
-def test_a_home_that_exists_keeps_its_permissions(tmp_path: Path) -> None:
-    (tmp_path / "home").mkdir(mode=0o755)
-    Settings.from_environment({"AUTOPACK_HOME": str(tmp_path / "home")})
-    assert (tmp_path / "home").stat().st_mode & 0o777 == 0o755
