@@ -12,8 +12,11 @@ import sqlalchemy as sa
 from autopack.budget import Amounts, Reservation
 from autopack.store import tables
 from autopack.store.states import AttemptState
+from autopack.store.telemetry_tables import ATTEMPT_NOT_KEPT, usage_archive
+from autopack.store.usage import dollars
 
 _ATTEMPT = ("run_id", "phase_id", "attempt")
+_Attempt = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -30,27 +33,72 @@ class Node:
 
 
 def attempt_nodes(conn: sa.Connection, run_id: str) -> list[Node]:
-    """The leaves of a run's tree: attempts with a reservation or with calls in the ledger."""
-    events, table = tables.llm_usage_events, tables.budget_reservations
-    held: dict[tuple[str, int], Reservation | None] = {}
-    for row in conn.execute(sa.select(table).where(table.c.run_id == run_id)):
+    """The leaves of a run's tree: attempts with a reservation or with calls, archived or not."""
+    table = tables.budget_reservations
+    rows = conn.execute(sa.select(table).where(table.c.run_id == run_id)).all()
+    held: dict[_Attempt, Reservation | None] = {}
+    for row in rows:
         key = row.phase_id, row.attempt
         held[key] = _with(held.get(key), row) if row.settled_at is None else held.get(key)
-    spent: dict[tuple[str, int], Amounts] = defaultdict(Amounts)
+    spent = _in_ledger(conn, run_id)
+    unknown = _add_archived(conn, run_id, spent)
+    for row in rows:
+        if row.role == "builder" and row.phase_id in unknown:
+            key = row.phase_id, row.attempt
+            spent[key] = _plus(spent[key], _settled(row, is_all=not unknown[row.phase_id]))
+    for key, lost in _lost_by_attempt(conn, run_id).items():
+        spent[key] = replace(spent[key], lost=spent[key].lost + lost)
+    return [Node(*key, held.get(key), spent[key]) for key in sorted(held.keys() | spent.keys())]
+
+
+def _in_ledger(conn: sa.Connection, run_id: str) -> defaultdict[_Attempt, Amounts]:
+    events = tables.llm_usage_events
+    spent: defaultdict[_Attempt, Amounts] = defaultdict(Amounts)
     query = sa.select(
         events.c.phase_id, events.c.attempt, events.c.total_tokens, events.c.cost
     ).where(events.c.run_id == run_id)
     for row in conn.execute(query):
-        before = spent[row.phase_id, row.attempt]
-        spent[row.phase_id, row.attempt] = Amounts(
-            before.tokens + row.total_tokens,
-            before.cost + (row.cost or 0),
-            unpriced=before.unpriced + (row.cost is None),
-            calls=before.calls + 1,
-        )
-    for key, lost in _lost_by_attempt(conn, run_id).items():
-        spent[key] = replace(spent[key], lost=lost)
-    return [Node(*key, held.get(key), spent[key]) for key in sorted(held.keys() | spent.keys())]
+        call = Amounts(row.total_tokens, row.cost or Decimal(0), unpriced=row.cost is None, calls=1)
+        key = row.phase_id, row.attempt
+        spent[key] = _plus(spent[key], call)
+    return spent
+
+
+def _add_archived(
+    conn: sa.Connection, run_id: str, spent: defaultdict[_Attempt, Amounts]
+) -> dict[str, bool]:
+    """Add what the archive has. Returns the phases with calls whose attempt it does not know, and
+    whether what each of those cost cannot be told.
+    """
+    unknown: dict[str, bool] = {}
+    query = sa.select(usage_archive).where(usage_archive.c.run_id == run_id)
+    for row in conn.execute(query).mappings():
+        phase_id, unpriced = row["phase_id"], row["unpriced_events"]
+        if row["attempt"] == ATTEMPT_NOT_KEPT:
+            is_open = unpriced > 0 or row["role"] != "builder"
+            unknown[phase_id] = unknown.get(phase_id, False) or is_open
+            continue
+        calls = Amounts(row["total_tokens"], dollars(row), unpriced=unpriced, calls=row["events"])
+        key = phase_id, row["attempt"]
+        spent[key] = _plus(spent[key], calls)
+    return unknown
+
+
+def _settled(row: sa.Row[Any], *, is_all: bool) -> Amounts:
+    """What a build spent whose calls were archived without their attempt, as it was settled."""
+    if row.archived_tokens is None:
+        return Amounts(lost=1)
+    return Amounts(row.archived_tokens, row.archived_cost, lost=int(not is_all), calls=1)
+
+
+def _plus(one: Amounts, other: Amounts) -> Amounts:
+    return Amounts(
+        one.tokens + other.tokens,
+        one.cost + other.cost,
+        unpriced=one.unpriced + other.unpriced,
+        lost=one.lost + other.lost,
+        calls=one.calls + other.calls,
+    )
 
 
 def _with(held: Reservation | None, row: sa.Row[Any]) -> Reservation:

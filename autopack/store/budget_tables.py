@@ -33,6 +33,9 @@ budget_reservations = sa.Table(
     sa.Column("spent_cost", ExactDecimal),
     sa.Column("opened_at", UtcDateTime, nullable=False),
     sa.Column("settled_at", UtcDateTime),
+    # What a build spent that was archived before the archive told attempts apart.
+    sa.Column("archived_tokens", sa.BigInteger),
+    sa.Column("archived_cost", ExactDecimal),
     one_of("role", ROLES),
 )
 

@@ -12,6 +12,8 @@ from autopack.store.engine import now, reading
 from autopack.store.leases import Lease, fence
 from autopack.store.reading import Source
 from autopack.store.tables import Role
+from autopack.store.telemetry_tables import usage_archive
+from autopack.store.usage import dollars
 
 _HISTORY = 20
 
@@ -82,18 +84,26 @@ def change(
 def settle(
     conn: sa.Connection, run_id: str, phase_id: str, attempt: int, *, again: bool = False
 ) -> None:
-    """Close the reservation of a build with what the ledger has of it.
+    """Close the reservation of a build with what ledger and archive have of it.
 
     Belongs in the transaction that records the build's calls. Settling once more changes nothing,
     but ``again`` counts calls that came to light later.
     """
     table = tables.budget_reservations
+    build = _build(table, run_id, phase_id, attempt)
+    before = conn.execute(sa.select(table.c.archived_tokens, table.c.archived_cost).where(build))
+    if (archived := before.first()) is None:
+        return
     tokens, cost = _spent(conn, run_id, phase_id, attempt)
     still_open = sa.true() if again else table.c.settled_at.is_(None)
     conn.execute(
         sa.update(table)
-        .where(_build(table, run_id, phase_id, attempt), still_open)
-        .values(spent_tokens=tokens, spent_cost=cost, settled_at=now(conn))
+        .where(build, still_open)
+        .values(
+            spent_tokens=tokens + (archived.archived_tokens or 0),
+            spent_cost=cost + (archived.archived_cost or 0),
+            settled_at=now(conn),
+        )
     )
 
 
@@ -198,12 +208,17 @@ def _build(table: sa.Table, run_id: str, phase_id: str, attempt: int) -> sa.Colu
 
 
 def _spent(conn: sa.Connection, run_id: str, phase_id: str, attempt: int) -> tuple[int, Decimal]:
-    """Tokens of a build, and the money of its calls whose price is known."""
-    events = tables.llm_usage_events
+    """Tokens of a build, and the money of its calls whose price is known; archived calls too."""
+    events, archive = tables.llm_usage_events, usage_archive
     query = sa.select(events.c.total_tokens, events.c.cost).where(
         _build(events, run_id, phase_id, attempt)
     )
     calls = conn.execute(query).all()
     # Added up here, for SQLite would add money as floats.
     costs: list[Decimal] = [call.cost for call in calls if call.cost is not None]
-    return sum(call.total_tokens for call in calls), sum(costs, Decimal(0))
+    sums = conn.execute(sa.select(archive).where(_build(archive, run_id, phase_id, attempt)))
+    archived = sums.mappings().all()
+    return (
+        sum(call.total_tokens for call in calls) + sum(row["total_tokens"] for row in archived),
+        sum(costs, Decimal(0)) + sum(map(dollars, archived), Decimal(0)),
+    )

@@ -11,7 +11,7 @@ from autopack.store.telemetry_tables import SUMS, usage_archive, usage_by_day, u
 
 Columns = dict[str, sa.ColumnElement[Any]]
 
-_KEYS = ("run_id", "phase_id", "model", "role", "category", "simulated")
+_KEYS = ("run_id", "phase_id", "attempt", "model", "role", "category", "simulated")
 
 
 def event_columns(dialect: str) -> Columns:

@@ -54,12 +54,17 @@ usage_by_day = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# What retention took out of the ledger: sums fine enough to prove both tables above, and keys.
+ATTEMPT_NOT_KEPT = -1
+"""The attempt of what was archived before the archive told attempts apart."""
+
+# What retention took out of the ledger: sums fine enough to prove both tables above and to say
+# what each attempt spent, and keys.
 usage_archive = sa.Table(
     "usage_archive",
     metadata,
     sa.Column("run_id", sa.String(64), primary_key=True),
     sa.Column("phase_id", sa.String(64), primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("model", sa.Text, primary_key=True),
     sa.Column("role", sa.String(16), primary_key=True),

@@ -23,6 +23,7 @@ from autopack.store import Database, connecting, schema
 from autopack.store.engine import insert_new
 from autopack.store.sums import ROLLUPS, unexplained
 from autopack.store.tables import budget_reservations, llm_usage_events, metadata
+from autopack.store.telemetry_tables import ATTEMPT_NOT_KEPT, usage_archive
 from autopack.store.usage import token_totals
 
 CALL = usage_event(event_key="1", total_tokens=7, cost=Decimal("0.25"))
@@ -152,7 +153,7 @@ def test_calls_from_before_the_sums_are_in_the_sums(empty_database_url):
         assert [conn.execute(unexplained(table, db.dialect)).all() for table in ROLLUPS] == [[], []]
 
 
-def test_reservations_of_builds_are_kept(empty_database_url):
+def test_reservations_of_builds_and_what_was_archived_are_kept(empty_database_url):
     db = Database.open(empty_database_url, check_schema=False)
     upgrade_to(db, "0018")
     engine = connecting.create_engine(db._url, busy_seconds=5, foreign_keys=False)
@@ -165,10 +166,24 @@ def test_reservations_of_builds_are_kept(empty_database_url):
             "'r', 'one', 2, 9, NULL, 2.5, NULL, NULL, '2026-01-01 00:00:00.500000+00', NULL",
         ):
             conn.exec_driver_sql(f"INSERT INTO budget_reservations VALUES ({row})")
+        # The first one's calls were archived, but for one that came late.
+        sums = ", ".join("8" for _ in range(11))
+        conn.exec_driver_sql(
+            "INSERT INTO usage_archive VALUES"
+            f" ('r', 'one', '2026-01-01', 'm', 'builder', 'base', false, {sums})"
+        )
     engine.dispose()
+    late = replace(CALL, event_key="9", total_tokens=2, cost=Decimal("0.025"), phase_id="one")
+    record_as_before(db, late)
     db.upgrade()
     with db.read() as conn:
         rows = conn.execute(sa.select(budget_reservations).order_by("attempt")).all()
+        (archived,) = conn.execute(sa.select(usage_archive)).mappings()
+    assert (archived["attempt"], archived["total_tokens"]) == (ATTEMPT_NOT_KEPT, 8)
+    assert [(row.archived_tokens, row.archived_cost) for row in rows] == [
+        (3, Decimal("0.1")),
+        (None, None),
+    ]
     assert [tuple(row)[:9] for row in rows] == [
         ("r", "one", 1, "builder", 1, 7, Decimal("0.25"), 1.5, 5),
         ("r", "one", 2, "builder", 1, 9, None, 2.5, None),
