@@ -13,23 +13,25 @@ import numpy as np
 
 from autopack.errors import BadInput
 from autopack.experiments import schema
+from autopack.experiments.cost_per_success import CostPerSuccess, cost_per_success
 from autopack.experiments.evidence import OUTLIER_MADS, PlanGroups, TokenEvidence, weigh_tokens
-from autopack.experiments.pairs import PHASE_COUNTS
+from autopack.experiments.pairs import ARMS, PHASE_COUNTS
 from autopack.experiments.power import pairs_needed
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.ranks import hodges_lehmann, wilcoxon_p
+from autopack.experiments.resource import with_primary
 from autopack.experiments.secondary import compare_metrics
+from autopack.experiments.sensitivity import EarlyEndings, early_endings, ratio_where_both_succeeded
 from autopack.experiments.sequential import e_value
 from autopack.experiments.statistics import icc
 from autopack.experiments.success import (
     PairedOutcomes,
-    mcnemar_mid_p,
     mean_and_lower_limit,
     score_lower_limit,
-    tango_interval,
 )
+from autopack.experiments.success_axis import SuccessEvidence, weigh_success
 from autopack.experiments.totals import describe, ratio_of_totals, tokens_per_success_ratio
-from autopack.experiments.verdict import DESCRIPTIVE_BELOW, SuccessEvidence, decide
+from autopack.experiments.verdict import DESCRIPTIVE_BELOW, decide, error_split
 from autopack.experiments.wording import count
 
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ def analyse(
     Raises BadInput when a monitored table is longer than the protocol allows.
     """
     _refuse_too_many(table, protocol)
-    control, treatment = table.values("control_tokens"), table.values("treatment_tokens")
+    table = with_primary(table, protocol.primary)
+    control, treatment = (table.values(f"{arm}_{protocol.primary}") for arm in ARMS)
     plans = cast("list[str]", table.valid["plan"].tolist())
     groups = PlanGroups(plans)
     tokens = weigh_tokens(
@@ -68,15 +71,23 @@ def analyse(
         n_void=len(table.void),
         protocol=protocol,
     )
-    success = _weigh_success(table, groups)
+    success = _weigh_success(table, groups, protocol)
+    had, got = (table.values(f"{arm}_success") for arm in ARMS)
+    sums = [groups.sum(values) for values in (control, treatment, had, got)]
+    totals = ratio_of_totals(sums[0], sums[1], seed=protocol.seed)
+    cost = cost_per_success(*sums, seed=protocol.seed)
     verdict = decide(
         tokens=tokens,
         success=success,
         n_pairs=len(control),
         n_void=len(table.void),
         protocol=protocol,
+        cost=cost,
+        totals_interval=totals.interval,
     )
-    totals = ratio_of_totals(groups.sum(control), groups.sum(treatment), seed=protocol.seed)
+    pair_d = np.log(treatment / control)
+    both = ratio_where_both_succeeded(pair_d, plans, had > 0, got > 0)
+    early = early_endings(pair_d, plans, had > 0, got > 0)
     ranks = hodges_lehmann(tokens.d)
     digest = input_hash(table, protocol)
     return schema.Analysis(
@@ -84,9 +95,17 @@ def analyse(
         input_hash=digest,
         protocol_hash=protocol_hash or protocol.hash(),
         decision=verdict.decision,
+        also_holds=list(verdict.also),
+        primary=protocol.primary,
+        resource_axis=verdict.axes[0],
+        success_axis=verdict.axes[1],
+        rules_out=list(verdict.rules_out),
+        next=schema.NextStep(**asdict(verdict.next)),
+        totals_clause=verdict.totals_clause,
+        errors=schema.Errors(**asdict(error_split(protocol))),
         reasons=[*verdict.reasons, *_void_lines(table)],
         sentence=verdict.sentence,
-        warnings=[*warnings, *_warnings(table, tokens)],
+        warnings=[*warnings, *_warnings(table, tokens, early)],
         seed=protocol.seed,
         n_pairs=len(control),
         n_plans=tokens.summary.n,
@@ -105,7 +124,7 @@ def analyse(
         p_signflip=tokens.flips.two,
         p_signflip_less=tokens.flips.less,
         sd_log=tokens.summary.sd,
-        icc=icc(np.log(treatment / control), plans),
+        icc=icc(pair_d, plans),
         hodges_lehmann=schema.HodgesLehmannResult(
             ratio=ranks.ratio, lo=ranks.lo, hi=ranks.hi, achieved_confidence=ranks.achieved
         ),
@@ -113,28 +132,34 @@ def analyse(
         ratio_of_totals=totals.ratio,
         ratio_of_totals_ci=schema.Range(lo=totals.interval.lo, hi=totals.interval.hi),
         tokens_per_success_ratio=tokens_per_success_ratio(
-            control,
-            treatment,
+            table.values("control_tokens"),
+            table.values("treatment_tokens"),
             success.outcomes.n11 + success.outcomes.n10,
             success.outcomes.n11 + success.outcomes.n01,
+        ),
+        cost_per_success=_cost(cost),
+        both_succeeded=schema.BothSucceeded(
+            n=success.outcomes.n11, ratio=both.ratio, **asdict(both.interval(CONFIDENCE))
+        ),
+        early_endings=schema.EarlyEnds(
+            control=early.control, treatment=early.treatment, ratio_without=early.without
         ),
         e_value=e_value(tokens.monitoring.final_log_e),
         e_bet=e_value(tokens.log_e_bet),
         stopped_at=tokens.stopped_at,
         max_pairs=protocol.max_pairs,
         success=_success(success),
-        phase_fraction=schema.PhaseFraction(
-            diff=success.fraction_diff, lower=success.lower, score_lower=success.score_lower
-        ),
+        success_interval=_success_interval(success),
+        phase_fraction=_phase_fraction(success),
         ni_margin=protocol.ni_margin,
-        ni_shown=success.not_inferior(protocol.ni_margin),
+        ni_shown=success.not_inferior(protocol.ni_margin, protocol.margin_alpha),
         equivalence=schema.Range(
             lo=tokens.equivalence_interval.lo, hi=tokens.equivalence_interval.hi
         ),
         outlier_warning=tokens.has_outlier,
         secondary=compare_metrics(table, protocol.metrics),
         power=_power(tokens.summary.sd),
-        description=_description(control, treatment),
+        description=_description(*(table.values(f"{arm}_tokens") for arm in ARMS)),
         metric_descriptions={name: _description(*_known(table, name)) for name in table.metrics},
         arm_order=_arm_order(table),
         pairs=_pairs(table),
@@ -158,31 +183,60 @@ def _refuse_too_many(table: PairTable, protocol: AnalysisProtocol) -> None:
         )
 
 
-def _weigh_success(table: PairTable, groups: PlanGroups) -> SuccessEvidence:
-    outcomes = PairedOutcomes.count(
-        table.valid["control_success"].to_numpy(dtype=np.bool_),
-        table.valid["treatment_success"].to_numpy(dtype=np.bool_),
-    )
-    differences = table.values("treatment_phase_fraction") - table.values("control_phase_fraction")
-    mean, lower = mean_and_lower_limit(groups.mean(differences))
-    return SuccessEvidence(
-        outcomes=outcomes,
-        mid_p=mcnemar_mid_p(outcomes),
-        tango=tango_interval(outcomes),
-        fraction_diff=mean,
-        lower=lower,
-        stands_in=not table.has_phase_fractions,
-        score_lower=score_lower_limit(_phase_outcomes(table, outcomes)),
+def _weigh_success(
+    table: PairTable, groups: PlanGroups, protocol: AnalysisProtocol
+) -> SuccessEvidence:
+    fractions = None
+    if table.has_phase_fractions:
+        fractions = tuple(table.values(f"{arm}_phase_fraction") for arm in ARMS)
+    elif protocol.success_endpoint == "phases":
+        raise BadInput(
+            "the table has no phase completion, which was declared to decide about success",
+            field="success_endpoint",
+            hint="add the columns control_phase_fraction and treatment_phase_fraction",
+        )
+    phases = None
+    if table.has_phase_counts:
+        phases = PairedOutcomes(*(int(table.values(name).sum()) for name in PHASE_COUNTS))
+    control, treatment = (table.valid[f"{arm}_success"].to_numpy(dtype=np.bool_) for arm in ARMS)
+    return weigh_success(
+        control=control,
+        treatment=treatment,
+        groups=groups,
+        fractions=cast("tuple[Floats, Floats] | None", fractions),
+        phases=phases,
+        declared=protocol.success_endpoint,
     )
 
 
-def _phase_outcomes(table: PairTable, runs: PairedOutcomes) -> PairedOutcomes | None:
-    """Every phase of every pair by outcome; whole runs where success stands in for them."""
-    if not table.has_phase_fractions:
-        return runs
-    if not table.has_phase_counts:
-        return None
-    return PairedOutcomes(*(int(table.values(name).sum()) for name in PHASE_COUNTS))
+def _cost(cost: CostPerSuccess) -> schema.CostOfSuccess:
+    return schema.CostOfSuccess(
+        ratio=cost.ratio,
+        lo=cost.interval.lo,
+        hi=cost.interval.hi,
+        control=cost.control,
+        treatment=cost.treatment,
+        per_further_success=cost.per_further_success,
+        bootstrap=schema.Range(**asdict(cost.bootstrap)),
+        fieller=None if cost.fieller is None else schema.Range(**asdict(cost.fieller)),
+    )
+
+
+def _success_interval(success: SuccessEvidence) -> schema.SuccessInterval:
+    lo, hi = success.main.limits(CONFIDENCE)
+    return schema.SuccessInterval(
+        endpoint=success.endpoint, declared=success.declared, diff=success.diff, lo=lo, hi=hi
+    )
+
+
+def _phase_fraction(success: SuccessEvidence) -> schema.PhaseFraction:
+    """Phase completion, or success of whole runs where it stands in."""
+    endpoint = success.phases or success.runs
+    return schema.PhaseFraction(
+        diff=endpoint.diff,
+        lower=mean_and_lower_limit(endpoint.differences)[1],
+        score_lower=score_lower_limit(endpoint.outcomes),
+    )
 
 
 def _success(success: SuccessEvidence) -> schema.Success:
@@ -238,8 +292,15 @@ def _arm_order(table: PairTable) -> dict[str, int]:
     return {name: counts.get(name, 0) for name in known}
 
 
-def _warnings(table: PairTable, tokens: TokenEvidence) -> list[str]:
+def _warnings(table: PairTable, tokens: TokenEvidence, early: EarlyEndings) -> list[str]:
     found = list(table.notes)
+    if early.drive_the_mean:
+        rest = "no pair is left" if early.without is None else f"the ratio is {early.without:.3f}"
+        found.append(
+            f"{early.treatment} treatment and {early.control} control runs ended without success "
+            "on less than half of what their partner used, which counts as cheap: without their "
+            f"pairs {rest}"
+        )
     if table.ignored:
         found.append(f"columns without a meaning were ignored: {', '.join(table.ignored)}")
     if tokens.has_outlier:

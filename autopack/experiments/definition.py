@@ -14,6 +14,9 @@
     ni_margin: 0.10                    # how much lower phase completion may be
     seed: 1                            # of the order of pairs and arms, and of permutations
     metrics: [doctor_calls, retries]   # secondary; all when left out
+    primary: tokens                    # or cost: what the resource axis compares
+    success_endpoint: phases           # or runs: what decides about success
+    margin_alpha: 0.05                 # how often "within the margin" may be false; 0.025 is stricter
     budget: {tokens: 50000000}         # of all pairs together; also cost, minutes
     concurrency: 1                     # pairs at once; may change without starting anew
     arms: sequential                   # or together
@@ -58,6 +61,8 @@ Metric = Literal[
 Order = Literal["sequential", "together"]
 
 LONGEST_NAME = 40
+# Fields that were added after experiments had been registered without them.
+LATER = frozenset({"primary", "success_endpoint", "margin_alpha"})
 PAIR = "{pair}"
 
 
@@ -145,6 +150,11 @@ class Experiment(_Value):
     ] = 0.10
     seed: Annotated[int, BeforeValidator(_no_switch), Field(ge=0, le=2**63 - 1)] = 0
     metrics: Annotated[tuple[Metric, ...], AfterValidator(_all_different)] | None = None
+    primary: Literal["tokens", "cost"] = "tokens"
+    success_endpoint: Literal["runs", "phases"] | None = None
+    margin_alpha: Annotated[
+        float, BeforeValidator(_no_switch), Field(gt=0, le=0.05, allow_inf_nan=False)
+    ] = 0.05
     budget: CampaignBudget = CampaignBudget()
     concurrency: Annotated[int, BeforeValidator(_no_switch), Field(ge=1, le=100)] = 1
     arms: Order = "sequential"
@@ -158,6 +168,20 @@ class Experiment(_Value):
                 f"{self.replicates} replicates make {most} pairs"
             )
         return self
+
+    def declaration(self) -> dict[str, object]:
+        """What is declared, as plain values; how many pairs run at once is no part of it.
+
+        Choices that came later are left out at their defaults, so that an experiment that an
+        earlier version registered is still the same.
+        """
+        said = self.model_dump(mode="json", exclude={"concurrency"})
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in said.items()
+            if name not in LATER or value != fields[name].default
+        }
 
     @property
     def planned(self) -> int:

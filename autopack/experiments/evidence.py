@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ALPHA = 0.05
+# Twice what fewer and more, higher and lower may each be false.
+MAX_FALSE = ALPHA
 OUTLIER_MADS = 10
 
 
@@ -108,7 +110,7 @@ def weigh_tokens(
         last_look=last_look,
         side_alpha=(1 - level) / 2,
         test_interval=summary.interval(level),
-        equivalence_interval=summary.interval(1 - 2 * ALPHA),
+        equivalence_interval=summary.interval(1 - 2 * protocol.margin_alpha),
         reported=_reported(summary, monitoring, level, protocol, last_look),
         reported_kind="fixed" if last_look else "anytime",
         stopped_at=stopped,

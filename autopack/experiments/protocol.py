@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+# Choices that came later; at their defaults they leave the digest of older protocols as it was.
+_LATER = ("primary", "success_endpoint", "margin_alpha")
 
 
 class AnalysisProtocol(BaseModel):
@@ -33,6 +36,21 @@ class AnalysisProtocol(BaseModel):
         default=None,
         description="Secondary metrics declared beforehand; all in the table when absent.",
     )
+    primary: Literal["tokens", "cost"] = Field(
+        default="tokens", description="What the resource axis compares."
+    )
+    success_endpoint: Literal["runs", "phases"] | None = Field(
+        default=None,
+        description="What decides about success: whole runs, or the share of phases completed. "
+        "Phases where they are known when absent.",
+    )
+    margin_alpha: float = Field(
+        default=0.05,
+        gt=0,
+        le=0.05,
+        description="How often 'within the margin' may be claimed falsely: success maintained, "
+        "resources the same. 0.05 is the convention of non-inferiority; 0.025 is stricter.",
+    )
 
     @model_validator(mode="after")
     def _monitoring_has_an_end(self) -> Self:
@@ -42,5 +60,9 @@ class AnalysisProtocol(BaseModel):
 
     def hash(self) -> str:
         """A digest that changes whenever a declared choice does."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        said = self.model_dump(mode="json")
+        for name in _LATER:
+            if said[name] == type(self).model_fields[name].default:
+                del said[name]
+        text = json.dumps(said, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -162,6 +162,9 @@ def protocol_of(experiment: Experiment) -> AnalysisProtocol:
         monitored=True,
         max_pairs=experiment.planned,
         metrics=experiment.metrics,
+        primary=experiment.primary,
+        success_endpoint=experiment.success_endpoint,
+        margin_alpha=experiment.margin_alpha,
     )
 
 
@@ -183,9 +186,8 @@ def register_experiment(
     _check(experiment, plans, arms)
     repository = SourceRepository.open(_located(experiment.repo, base))
     repository.check_publishable()
-    declared = experiment.model_dump(mode="json", exclude={"concurrency"})
     said = {
-        **declared,
+        **experiment.declaration(),
         "plans": {name: plan.plan_hash for name, plan in plans.items()},
         "repo": repository.location,
         "arms": {arm: arms[arm].model_dump(mode="json") for arm in ARM_NAMES},

@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from autopack.experiments.verdict import Decision
+from autopack.experiments.matrix import Decision, ResourceAxis, SuccessAxis
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA_FILE = Path(__file__).with_name("analysis.schema.json")
 
 
@@ -54,6 +54,83 @@ class HodgesLehmannResult(_Shape):
     lo: Number
     hi: Number
     achieved_confidence: Number
+
+
+class NextStep(_Shape):
+    """What would settle what is open.
+
+    ``further_pairs`` settle both axes with a chance of 80 % if things stay as they were seen,
+    ``resource_pairs`` and ``success_pairs`` one of them: 0 where it is settled, null where no
+    number below ten thousand will, or where there is no estimate yet.
+    """
+
+    text: str
+    further_pairs: int | None
+    resource_pairs: int | None
+    success_pairs: int | None
+
+
+class CostOfSuccess(_Shape):
+    """The resource of all runs over the runs that succeed; ``ratio`` is treatment / control.
+
+    ``lo`` and ``hi`` are the 95 % jackknife t interval over plans, ``bootstrap`` is a percentile
+    interval over plans, ``fieller`` the interval of sums where every run succeeded.
+    ``per_further_success`` is what the treatment spends more for each success it has more.
+    """
+
+    ratio: Number
+    lo: Number
+    hi: Number
+    control: Number
+    treatment: Number
+    per_further_success: Number
+    bootstrap: Range
+    fieller: Range | None
+
+
+class BothSucceeded(_Shape):
+    """The ratio over the pairs in which both arms succeeded, a sensitivity line."""
+
+    n: int
+    ratio: Number
+    lo: Number
+    hi: Number
+
+
+class EarlyEnds(_Shape):
+    """Runs that failed with less than half of their partner's resource.
+
+    ``ratio_without`` is the geometric mean ratio without their pairs.
+    """
+
+    control: int
+    treatment: int
+    ratio_without: Number
+
+
+class SuccessInterval(_Shape):
+    """The difference in success that decided, with the interval that decided about it."""
+
+    endpoint: Literal["runs", "phases"]
+    declared: bool
+    diff: Number
+    lo: Number
+    hi: Number
+
+
+class Errors(_Shape):
+    """How often each statement may be false under its own null.
+
+    ``resource_side``: fewer, and more; ``success_side``: higher, and lower by the margin;
+    ``margin``: maintained, and the same on each side. A monitored experiment spends ``looks`` and
+    ``last_look`` of twice ``resource_side``.
+    """
+
+    resource_side: float
+    success_side: float
+    margin: float
+    looks: Number
+    last_look: Number
 
 
 class Success(_Shape):
@@ -179,6 +256,25 @@ class Analysis(_Shape):
     input_hash: str = Field(description="SHA-256 of the pairs and the declared choices.")
     protocol_hash: str
     decision: Decision
+    also_holds: list[Decision] = Field(
+        default_factory=list[Decision],
+        description="Weaker decisions that hold whenever this one does.",
+    )
+    primary: Literal["tokens", "cost"] = "tokens"
+    resource_axis: ResourceAxis = Field(
+        default=ResourceAxis.UNCLEAR, description="What is shown of the primary resource."
+    )
+    success_axis: SuccessAxis = Field(
+        default=SuccessAxis.UNCLEAR, description="What is shown of success."
+    )
+    rules_out: list[str] = Field(
+        default_factory=list[str], description="What the 95 % intervals exclude."
+    )
+    next: NextStep | None = None
+    totals_clause: str | None = Field(
+        default=None, description="Set where totals and geometric mean contradict each other."
+    )
+    errors: Errors | None = None
     reasons: list[str]
     sentence: str
     warnings: list[str]
@@ -201,11 +297,17 @@ class Analysis(_Shape):
     ratio_of_totals: Number
     ratio_of_totals_ci: Range
     tokens_per_success_ratio: Number
+    cost_per_success: CostOfSuccess | None = Field(
+        default=None, description="Of the primary resource: the declared co-primary figure."
+    )
+    both_succeeded: BothSucceeded | None = None
+    early_endings: EarlyEnds | None = None
     e_value: Number
     e_bet: Number
     stopped_at: int | None
     max_pairs: int | None
     success: Success
+    success_interval: SuccessInterval | None = None
     phase_fraction: PhaseFraction
     ni_margin: float
     ni_shown: bool

@@ -4,80 +4,48 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from autopack.experiments.evidence import ALPHA, TokenEvidence
-from autopack.experiments.protocol import AnalysisProtocol
-from autopack.experiments.sequential import MIN_PLANS, STOPPING_E, e_value
+from autopack.experiments.claims import claim, numbers, rules_out, totals_clause, unfinished
+from autopack.experiments.evidence import MAX_FALSE, TokenEvidence
+from autopack.experiments.matrix import Decision, ErrorSplit, ResourceAxis, SuccessAxis, cell
+from autopack.experiments.next_step import Next, next_step
+from autopack.experiments.sequential import MIN_PLANS, MONITORING_ALPHA, STOPPING_E, e_value
 from autopack.experiments.statistics import Interval
-from autopack.experiments.success import PairedOutcomes
 from autopack.experiments.wording import count, p_value, points, ratio_range
+
+if TYPE_CHECKING:
+    from autopack.experiments.cost_per_success import CostPerSuccess
+    from autopack.experiments.protocol import AnalysisProtocol
+    from autopack.experiments.success_axis import SuccessEvidence
+
+__all__ = ["Decision", "Verdict", "decide"]
 
 MAX_VOID_SHARE = 0.20
 EQUIVALENCE = (1 / 1.1, 1.1)
 # Fewer plans than this, and bootstraps and run-level success describe but do not show.
 DESCRIPTIVE_BELOW = 50
 
-
-class Decision(StrEnum):
-    """What an experiment has shown."""
-
-    INVALID = "INVALID"
-    INSUFFICIENT = "INSUFFICIENT"
-    SAVES = "SAVES"
-    SAVES_SUCCESS_UNPROVEN = "SAVES_SUCCESS_UNPROVEN"
-    MEDIAN_SAVES_TOTAL_DOES_NOT = "MEDIAN_SAVES_TOTAL_DOES_NOT"
-    RAISES_SUCCESS = "RAISES_SUCCESS"
-    COSTS_MORE = "COSTS_MORE"
-    EQUIVALENT = "EQUIVALENT"
-    INCONCLUSIVE = "INCONCLUSIVE"
-
-
-@dataclass(frozen=True)
-class SuccessEvidence:
-    """What success says. ``lower`` is the one-sided 95 % limit of the phase-completion difference.
-
-    ``stands_in`` is true where success of whole runs had to stand in for phase completion.
-    ``score_lower`` is a limit that also holds where all outcomes are alike (see ``success``);
-    None where it cannot be had.
-    """
-
-    outcomes: PairedOutcomes
-    mid_p: float | None
-    tango: tuple[float, float] | None
-    fraction_diff: float | None
-    lower: float | None
-    stands_in: bool = False
-    score_lower: float | None = None
-
-    def not_inferior(self, margin: float) -> bool:
-        """Whether phase completion is shown to be lower by less than ``margin``, by each limit."""
-        scored = self.score_lower is None or self.score_lower > -margin
-        return self.lower is not None and self.lower > -margin and scored
-
-    @property
-    def runs_direction(self) -> int:
-        """1 when McNemar's mid-p shows that more runs succeed, -1 for fewer, else 0."""
-        if self.mid_p is None or self.mid_p >= ALPHA:
-            return 0
-        return 1 if self.outcomes.n01 > self.outcomes.n10 else -1
+Axes = tuple[ResourceAxis, SuccessAxis]
+_OPEN: Axes = (ResourceAxis.UNCLEAR, SuccessAxis.UNCLEAR)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A decision, why, and the sentence a person reads first."""
+    """A decision, why, and the sentence a person reads first.
+
+    ``also`` are weaker decisions that hold, too. ``rules_out`` is what the intervals exclude,
+    ``totals_clause`` what is said where totals and geometric mean contradict each other.
+    """
 
     decision: Decision
     reasons: tuple[str, ...]
     sentence: str
-
-
-@dataclass(frozen=True)
-class _Finding:
-    """A decision on the way, with the reasons gathered so far."""
-
-    decision: Decision
-    reasons: tuple[str, ...]
+    next: Next
+    axes: Axes = _OPEN
+    also: tuple[Decision, ...] = ()
+    rules_out: tuple[str, ...] = ()
+    totals_clause: str | None = None
 
 
 def decide(
@@ -87,35 +55,90 @@ def decide(
     n_pairs: int,
     n_void: int,
     protocol: AnalysisProtocol,
+    cost: CostPerSuccess | None = None,
+    totals_interval: Interval | None = None,
 ) -> Verdict:
-    """Apply the rule: validity, size, tokens, total cost, success, in this order."""
+    """Apply the rule: validity, size, then the cell of both axes, with the totals beside them.
+
+    ``cost`` and ``totals_interval`` add to what is said and decide nothing.
+    """
     plans = tokens.summary.n
     size = f"{count(n_pairs, 'pair')} of {count(plans, 'plan')}, {n_void} void"
+
+    def step(decision: Decision, axes: Axes) -> Next:
+        return next_step(
+            decision,
+            axes,
+            tokens=tokens,
+            success=success,
+            n_pairs=n_pairs,
+            n_void=n_void,
+            protocol=protocol,
+        )
+
     share = n_void / max(n_pairs + n_void, 1)
     if share > MAX_VOID_SHARE:
         reason = f"{n_void} of {n_pairs + n_void} pairs are void, {share:.0%}; at most 20% may be"
-        return Verdict(Decision.INVALID, (reason,), f"INVALID: {reason}.")
+        decision = Decision.INVALID
+        return Verdict(decision, (reason,), f"INVALID: {reason}.", step(decision, _OPEN))
     if plans < MIN_PLANS:
         reason = f"a verdict needs at least {MIN_PLANS} plans"
         return Verdict(
             Decision.INSUFFICIENT,
             (f"{reason}, there are {plans}",),
-            f"INSUFFICIENT: {reason} ({_numbers(tokens)}; {size}).",
+            f"INSUFFICIENT: {reason} ({numbers(tokens, success)}; {size}).",
+            step(Decision.INSUFFICIENT, _OPEN),
         )
-    finding = _about_tokens(tokens, protocol)
-    if finding.decision is Decision.SAVES:
-        finding = _about_saving(finding, tokens, success, protocol)
-    reasons = (*finding.reasons, *_about_runs(success, plans))
-    claim = _claim(finding.decision, tokens, protocol)
+    if not tokens.last_look and tokens.stopped_at is None:
+        e = e_value(tokens.monitoring.final_log_e)
+        reason = (
+            f"{len(tokens.monitoring.mean)} valid pairs of {protocol.max_pairs} planned: the "
+            f"e-value is {e:.3g} and monitoring stops at {STOPPING_E:.3g}"
+        )
+        said = unfinished(protocol)
+        decision = Decision.INCONCLUSIVE
+        return Verdict(
+            decision,
+            (reason,),
+            f"{decision}: {said} ({numbers(tokens, success)}; {size}).",
+            step(decision, _OPEN),
+            rules_out=rules_out(tokens, success, protocol),
+        )
+    by, reasons = resource_axis(tokens, protocol)
+    of = success.axis(protocol.ni_margin, side=MAX_FALSE / 2, margin_alpha=protocol.margin_alpha)
+    found = cell(
+        by,
+        of,
+        bounded_above=success.not_superior(protocol.ni_margin, protocol.margin_alpha),
+        total_saves=tokens.ratio_of_totals < 1,
+    )
+    axes = (by, of)
+    clause = totals_clause(
+        by, tokens.summary.ratio, tokens.ratio_of_totals, totals_interval, protocol
+    )
+    said = claim(found.decision, axes, tokens, success, cost, protocol)
+    if clause is not None and found.decision is not Decision.MEDIAN_SAVES_TOTAL_DOES_NOT:
+        said += f"; {clause}"
     if tokens.stopped_at is not None:
         size += f", stopped early at {tokens.stopped_at} of {protocol.max_pairs}"
+    figures = numbers(tokens, success, of, protocol.margin_alpha)
+    reasons = (*reasons, *([clause] if clause else []), *success_reasons(of, success, protocol))
     return Verdict(
-        finding.decision, reasons, f"{finding.decision}: {claim} ({_numbers(tokens)}; {size})."
+        found.decision,
+        reasons,
+        f"{found.decision}: {said} ({figures}; {size}).",
+        step(found.decision, axes),
+        axes=axes,
+        also=found.also,
+        rules_out=rules_out(tokens, success, protocol),
+        totals_clause=clause,
     )
 
 
-def _about_tokens(tokens: TokenEvidence, protocol: AnalysisProtocol) -> _Finding:
-    """SAVES, COSTS_MORE, EQUIVALENT or INCONCLUSIVE."""
+def resource_axis(
+    tokens: TokenEvidence, protocol: AnalysisProtocol
+) -> tuple[ResourceAxis, tuple[str, ...]]:
+    """What the resource of finished experiments shows, and why."""
     mean = tokens.summary.mean or 0.0
     if tokens.stopped_at is not None:
         reason = (
@@ -123,132 +146,94 @@ def _about_tokens(tokens: TokenEvidence, protocol: AnalysisProtocol) -> _Finding
             f"the e-value reached {STOPPING_E:.3g}"
         )
         if mean * tokens.stopped_direction > 0:
-            found = Decision.SAVES if mean < 0 else Decision.COSTS_MORE
-            return _Finding(found, (reason,))
-        return _Finding(Decision.INCONCLUSIVE, (reason, "the pairs after it point the other way"))
-    if not tokens.last_look:
-        e = e_value(tokens.monitoring.final_log_e)
-        return _Finding(
-            Decision.INCONCLUSIVE,
-            (
-                f"{len(tokens.monitoring.mean)} valid pairs of {protocol.max_pairs} planned: the "
-                f"e-value is {e:.3g} and monitoring stops at {STOPPING_E:.3g}",
-            ),
-        )
-    return _last_look(tokens)
-
-
-def _last_look(tokens: TokenEvidence) -> _Finding:
+            return (ResourceAxis.FEWER if mean < 0 else ResourceAxis.MORE), (reason,)
+        return ResourceAxis.UNCLEAR, (reason, "the pairs after it point the other way")
     flips, alpha = tokens.flips, tokens.side_alpha
     lo, hi = _limits(tokens.test_interval)
-    test = f"the {1 - 2 * alpha:.0%} t interval is {ratio_range(tokens.test_interval)}"
+    interval = f"the 95% interval is {ratio_range(tokens.reported)}"
     if hi < 1 and flips.less is not None and flips.less <= alpha:
-        return _Finding(
-            Decision.SAVES, (f"{test} and the sign-flip p for less is {p_value(flips.less)}",)
-        )
+        p = p_value(flips.less)
+        told = f"{interval}, wholly below 1, and the sign-flip p for less is {p}"
+        return ResourceAxis.FEWER, (f"{told}, at most {alpha:g} as needed",)
     if lo > 1 and flips.greater is not None and flips.greater <= alpha:
-        return _Finding(
-            Decision.COSTS_MORE,
-            (f"{test} and the sign-flip p for more is {p_value(flips.greater)}",),
+        told = (
+            f"{interval}, wholly above 1, and the sign-flip p for more is {p_value(flips.greater)}"
         )
+        return ResourceAxis.MORE, (f"{told}, at most {alpha:g} as needed",)
     lo, hi = _limits(tokens.equivalence_interval)
-    within = f"the {1 - 2 * ALPHA:.0%} interval {ratio_range(tokens.equivalence_interval)}"
+    level = f"{1 - 2 * protocol.margin_alpha:.0%}"
+    within = f"the {level} equivalence interval {ratio_range(tokens.equivalence_interval)}"
     if lo >= EQUIVALENCE[0] and hi <= EQUIVALENCE[1]:
-        return _Finding(Decision.EQUIVALENT, (f"{within} lies within 1/1.1 to 1.1",))
-    return _Finding(
-        Decision.INCONCLUSIVE,
-        (
-            f"{test} with sign-flip p {p_value(flips.less)} for less and "
-            f"{p_value(flips.greater)} for more: no difference is shown at {alpha:.1%} a side",
-            f"{within} does not lie within 1/1.1 to 1.1: equivalence is not shown either",
-        ),
+        return ResourceAxis.SAME, (f"{within} lies within 1/1.1 to 1.1",)
+    return ResourceAxis.UNCLEAR, (
+        f"{interval} with sign-flip p {p_value(flips.less)} for less and "
+        f"{p_value(flips.greater)} for more: no difference is shown at {alpha:.1%} a side",
+        f"{within} does not lie within 1/1.1 to 1.1: equivalence is not shown either",
     )
 
 
-def _about_saving(
-    finding: _Finding, tokens: TokenEvidence, success: SuccessEvidence, protocol: AnalysisProtocol
-) -> _Finding:
-    """What becomes of SAVES when total cost and success are looked at."""
-    if tokens.ratio_of_totals >= 1:
-        reason = (
-            "the typical plan saves, but all plans together cost "
-            f"{tokens.ratio_of_totals:.3f} times as much"
-        )
-        return _Finding(Decision.MEDIAN_SAVES_TOTAL_DOES_NOT, (*finding.reasons, reason))
-    margin = f"the margin of {100 * protocol.ni_margin:g} points"
-    if success.lower is None or not success.not_inferior(protocol.ni_margin):
-        reason = f"phase completion may be lower by more than {margin}: {_limit(success)}"
-        return _Finding(Decision.SAVES_SUCCESS_UNPROVEN, (*finding.reasons, reason))
-    reasons = (
-        *finding.reasons,
-        f"phase completion is maintained within {margin}: {_limit(success)}",
-    )
-    if success.runs_direction < 0:
-        # A run that fails its last phase loses little phase completion, and yet its purpose.
-        return _Finding(Decision.SAVES_SUCCESS_UNPROVEN, (*reasons, "fewer runs succeed"))
-    if success.runs_direction > 0 and success.lower > 0:
-        return _Finding(Decision.RAISES_SUCCESS, (*reasons, "more runs succeed"))
-    return _Finding(Decision.SAVES, reasons)
-
-
-def _about_runs(success: SuccessEvidence, plans: int) -> tuple[str, ...]:
-    """The run-level interval, which is always told, and how far it can be trusted."""
-    if success.tango is None or success.outcomes.diff is None:
+def success_reasons(
+    axis: SuccessAxis, success: SuccessEvidence, protocol: AnalysisProtocol
+) -> tuple[str, ...]:
+    """Why success stands where it stands, by the endpoint that decided."""
+    if success.diff is None:
         return ()
-    lo, hi = (points(limit) for limit in success.tango)
-    told = (
-        f"run-level success differs by {points(success.outcomes.diff)} points "
-        f"(95% Tango interval {lo} to {hi}, McNemar mid-p {p_value(success.mid_p)})",
-    )
-    if success.stands_in and plans < DESCRIPTIVE_BELOW:
-        caution = (
-            "phase completion was not given and success of whole runs stands in for it: below "
-            f"{DESCRIPTIVE_BELOW} plans judge success by the Tango interval"
+    margin = f"the margin of {100 * protocol.ni_margin:g} points"
+    phases = success.endpoint == "phases"
+    what = "phase completion" if phases else "success of whole runs"
+    match axis:
+        case SuccessAxis.MAINTAINED:
+            told = [f"{what} is maintained within {margin}: {_limit(success, protocol)}"]
+        case SuccessAxis.HIGHER:
+            told = [f"more {'phases complete' if success.declared and phases else 'runs succeed'}"]
+        case SuccessAxis.LOWER:
+            told = [f"success is lower by more than {margin}, with the whole of an interval"]
+        case SuccessAxis.UNCLEAR if success.main.none_succeeded:
+            told = ["nothing succeeded in either arm, so nothing could be lost or maintained"]
+        case SuccessAxis.UNCLEAR if success.not_inferior(protocol.ni_margin, protocol.margin_alpha):
+            told = [
+                f"{what} is maintained within {margin}: {_limit(success, protocol)}",
+                "but fewer runs succeed, which the margin does not excuse",
+            ]
+        case SuccessAxis.UNCLEAR:
+            told = [f"{what} may be lower by more than {margin}: {_limit(success, protocol)}"]
+    lo, hi = success.runs.limits(0.95)
+    if success.outcomes.diff is not None and math.isfinite(lo) and math.isfinite(hi):
+        told.append(
+            f"success of whole runs differs by {points(success.runs.diff or 0)} points (95% "
+            f"interval {points(lo)} to {points(hi)}; McNemar mid-p {p_value(success.mid_p)})"
         )
-        return (*told, caution)
-    return told
+    if success.phases is None and len(success.runs.differences) < DESCRIPTIVE_BELOW:
+        told.append(
+            "phase completion was not given and success of whole runs stands in for it: below "
+            f"{DESCRIPTIVE_BELOW} plans only large differences can be seen"
+        )
+    return tuple(told)
 
 
-def _claim(decision: Decision, tokens: TokenEvidence, protocol: AnalysisProtocol) -> str:
-    ratio = tokens.summary.ratio or math.nan
-    change = f"{abs(1 - ratio):.1%} {'fewer' if ratio < 1 else 'more'} tokens per plan"
-    match decision:
-        case Decision.SAVES:
-            return f"the treatment needs {change} and success is maintained"
-        case Decision.RAISES_SUCCESS:
-            return f"the treatment needs {change} and more runs succeed"
-        case Decision.SAVES_SUCCESS_UNPROVEN:
-            return f"the treatment needs {change}, but it is not shown that success is maintained"
-        case Decision.MEDIAN_SAVES_TOTAL_DOES_NOT:
-            return f"the treatment needs {change}, but not fewer over all plans together"
-        case Decision.COSTS_MORE:
-            return f"the treatment needs {change}"
-        case Decision.EQUIVALENT:
-            return "the treatment needs the same tokens per plan to within a tenth"
-        case _ if not tokens.last_look and tokens.stopped_at is None:
-            return (
-                f"no difference in tokens is shown yet, and {protocol.max_pairs} pairs are planned"
-            )
-        case _:
-            return "no difference in tokens is shown"
+def error_split(protocol: AnalysisProtocol) -> ErrorSplit:
+    """How often each statement of this protocol may be false."""
+    if not protocol.monitored:
+        return ErrorSplit(margin=protocol.margin_alpha)
+    return ErrorSplit(
+        margin=protocol.margin_alpha,
+        looks=MONITORING_ALPHA,
+        last_look=MAX_FALSE - MONITORING_ALPHA,
+    )
 
 
-def _numbers(tokens: TokenEvidence) -> str:
-    ratio = tokens.summary.ratio
-    told = f"ratio {ratio:.3f}" if ratio is not None else "no ratio"
-    return f"{told}, 95% interval {ratio_range(tokens.reported)}"
-
-
-def _limit(success: SuccessEvidence) -> str:
-    if success.lower is None or success.fraction_diff is None:
+def _limit(success: SuccessEvidence, protocol: AnalysisProtocol) -> str:
+    """The one-sided limit that decides about the margin, and what it is by."""
+    alpha = protocol.margin_alpha
+    lowest = success.main.limits(1 - 2 * alpha)[0]
+    if success.diff is None or math.isinf(lowest):
         return "there is no limit yet"
-    limit, over = success.lower, ""
-    if success.score_lower is not None and success.score_lower < success.lower:
-        limit, over = success.score_lower, " by the outcomes of single "
-        over += "runs" if success.stands_in else "phases"
+    over = ""
+    if success.score_lower is not None and success.score_lower < (success.lower or math.inf):
+        over = f" by the outcomes of single {'phases' if success.endpoint == 'phases' else 'runs'}"
     return (
-        f"it differs by {points(success.fraction_diff)} points, "
-        f"one-sided 95% limit {points(limit)}{over}"
+        f"it differs by {points(success.diff)} points, "
+        f"one-sided {1 - alpha:.0%} limit {points(lowest)}{over}"
     )
 
 

@@ -66,6 +66,18 @@ def analyse(
             help="A secondary metric declared beforehand; all in the table when absent.",
         ),
     ] = None,
+    primary: Annotated[
+        Literal["tokens", "cost"] | None,
+        Parameter(help="What the resource axis compares; tokens if left out."),
+    ] = None,
+    success_endpoint: Annotated[
+        Literal["runs", "phases"] | None,
+        Parameter(help="What decides about success; phases where they are known if left out."),
+    ] = None,
+    margin_alpha: Annotated[
+        float | None,
+        Parameter(help="How often 'within the margin' may be false; 0.05 if left out."),
+    ] = None,
     seed: Annotated[
         int | None, Parameter(help="Seed of permutations and bootstrap; 0 if left out.")
     ] = None,
@@ -96,7 +108,15 @@ def analyse(
             hint="name a test, or give --csv, or --control-runs and --treatment-runs",
         )
     if test is not None:
-        declared = {"monitored": monitored, "ni_margin": ni_margin, "metric": metric, "seed": seed}
+        declared = {
+            "monitored": monitored,
+            "ni_margin": ni_margin,
+            "metric": metric,
+            "primary": primary,
+            "success_endpoint": success_endpoint,
+            "margin_alpha": margin_alpha,
+            "seed": seed,
+        }
         for name, given in declared.items():
             if given is not None:
                 raise BadInput(
@@ -104,8 +124,15 @@ def analyse(
                 )
         analysis = _of_test(test)
     else:
-        margin = 0.10 if ni_margin is None else ni_margin
-        protocol = _protocol(monitored, margin, metric, seed or 0)
+        protocol = _protocol(
+            monitored=monitored,
+            ni_margin=0.10 if ni_margin is None else ni_margin,
+            metric=metric,
+            primary=primary or "tokens",
+            success_endpoint=success_endpoint,
+            margin_alpha=0.05 if margin_alpha is None else margin_alpha,
+            seed=seed or 0,
+        )
         if csv is not None:
             analysis = _of_csv(csv, protocol)
         else:
@@ -233,13 +260,21 @@ def power(
 
 
 def _protocol(
-    monitored: int | None, ni_margin: float, metric: list[str] | None, seed: int
+    *,
+    monitored: int | None,
+    ni_margin: float,
+    metric: list[str] | None,
+    primary: Literal["tokens", "cost"],
+    success_endpoint: Literal["runs", "phases"] | None,
+    margin_alpha: float,
+    seed: int,
 ) -> AnalysisProtocol:
     from autopack.experiments.protocol import AnalysisProtocol
 
     for name, wrong, hint in (
         ("monitored", monitored is not None and monitored < 1, "give the number of planned pairs"),
         ("ni_margin", not 0 < ni_margin < 1, "give a share between 0 and 1, such as 0.10"),
+        ("margin_alpha", not 0 < margin_alpha <= 0.05, "give a share up to 0.05, such as 0.025"),
         ("seed", seed < 0, "give a whole number from 0 on"),
     ):
         if wrong:
@@ -249,6 +284,9 @@ def _protocol(
         max_pairs=monitored,
         ni_margin=ni_margin,
         metrics=None if metric is None else tuple(metric),
+        primary=primary,
+        success_endpoint=success_endpoint,
+        margin_alpha=margin_alpha,
         seed=seed,
     )
 

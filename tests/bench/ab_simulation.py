@@ -26,11 +26,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autopack.experiments.evidence import weigh_tokens
+from autopack.experiments.evidence import PlanGroups, weigh_tokens
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.sequential import monitor
-from autopack.experiments.success import PairedOutcomes, mean_and_lower_limit, score_lower_limit
-from autopack.experiments.verdict import Decision, SuccessEvidence, decide
+from autopack.experiments.success import PairedOutcomes
+from autopack.experiments.success_axis import weigh_success
+from autopack.experiments.verdict import Decision, decide
 
 Floats = NDArray[np.float64]
 Arms = tuple[Floats, Floats]
@@ -41,7 +42,14 @@ CORRELATION = 0.5
 SIZES = (7, 10, 20, 50, 111)
 RATIOS = (1.0, 0.8, 0.6)
 MARGIN = 0.10
-MAINTAINED = SuccessEvidence(PairedOutcomes(1, 0, 0, 0), 1.0, (-0.05, 0.05), 0.0, 0.0)
+MAINTAINED = weigh_success(
+    control=np.ones(100, dtype=np.bool_),
+    treatment=np.ones(100, dtype=np.bool_),
+    groups=PlanGroups([str(plan) for plan in range(100)]),
+    fractions=None,
+    phases=None,
+    declared=None,
+)
 
 
 def _logs(task: Floats, first: Floats, second: Floats) -> Arms:
@@ -242,10 +250,13 @@ def claims_of_maintained_success(
     for _ in range(repetitions):
         control = random.random((plans, phases)) < control_rate
         treatment = random.random((plans, phases)) < treatment_rate
-        outcomes = PairedOutcomes.count(control.ravel(), treatment.ravel())
-        mean, lower = mean_and_lower_limit(treatment.mean(axis=1) - control.mean(axis=1))
-        evidence = SuccessEvidence(
-            outcomes, None, None, mean, lower, score_lower=score_lower_limit(outcomes)
+        evidence = weigh_success(
+            control=control.all(axis=1),
+            treatment=treatment.all(axis=1),
+            groups=PlanGroups([str(plan) for plan in range(plans)]),
+            fractions=(control.mean(axis=1), treatment.mean(axis=1)),
+            phases=PairedOutcomes.count(control.ravel(), treatment.ravel()),
+            declared="phases",
         )
         claims += evidence.not_inferior(MARGIN)
     return claims / repetitions
