@@ -16,7 +16,7 @@
     metrics: [doctor_calls, retries]   # secondary; all when left out
     primary: tokens                    # or cost: what the resource axis compares
     success_endpoint: phases           # or runs: what decides about success
-    margin_alpha: 0.05                 # how often "within the margin" may be false; 0.025 is stricter
+    margin_alpha: 0.05                 # how often "within the margin" may be false
     budget: {tokens: 50000000}         # of all pairs together; also cost, minutes
     concurrency: 1                     # pairs at once; may change without starting anew
     arms: sequential                   # or together
