@@ -272,6 +272,7 @@ def _clone(source: SourceRepository, git_dir: Path) -> None:
         heads = git.run("for-each-ref", "--format=delete %(refname)", "refs/heads")
         git.run("update-ref", "--stdin", "--no-deref", input=heads)
         (fresh / "info").mkdir(exist_ok=True)
+        fresh.chmod(0o700)  # git makes it as the umask says
         try:
             fresh.rename(git_dir)
         except OSError:

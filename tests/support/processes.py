@@ -36,6 +36,7 @@ class Machine:
     home: Path
     database_url: str
     prefect_api: str | None
+    umask: int = -1
 
     def environment(self, **more: str) -> dict[str, str]:
         kept = {
@@ -58,6 +59,7 @@ class Machine:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            umask=self.umask,
         )
 
     def run(self, *args: str, timeout: float = 180, **more: str) -> Answer:

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 import yaml
+from support.modes import open_to_others
 from support.processes import AUTOPACK, Answer, Machine
 from support.projects import git
 
@@ -20,8 +21,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """A fresh home and nothing else: the demo starts a Prefect server of its own."""
-    return Machine(tmp_path / "home", f"sqlite:///{tmp_path / 'autopack.db'}", None)
+    """A fresh home and nothing else: the demo starts a Prefect server of its own.
+
+    The umask closes nothing.
+    """
+    return Machine(tmp_path / "home", f"sqlite:///{tmp_path / 'autopack.db'}", None, umask=0)
 
 
 @pytest.fixture
@@ -76,6 +80,7 @@ def test_the_demo_as_json(
     _tokens_are_those_of_the_recording(machine.run("tokens", run["run_id"], "--json").json)
     _it_did_what_it_says_on_a_real_repository(run)
     assert list(elsewhere.iterdir()) == [], "the folder it is called in is left alone"
+    assert open_to_others(machine.home) == {}
 
 
 def _tokens_are_those_of_the_recording(answer: dict[str, Any]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import httpx
 import psutil
 import pytest
 from support.experiments import agent, make_trial
+from support.modes import open_to_others
 from support.processes import Answer, Machine, kill_tree, marked_processes
 from support.projects import Project, call, git, make_project, make_simulated
 from support.stack import (
@@ -40,16 +43,19 @@ PREFECT = str(Path(sys.executable).parent / "prefect")
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """`autopack up` on a home of its own; every later command finds it there."""
+    """`autopack up` on a home of its own; every later command finds it there.
+
+    The umask closes nothing.
+    """
     home = tmp_path_factory.mktemp("stack") / "home"
-    machine = Machine(home, f"sqlite:///{home.parent / 'autopack.db'}", None)
+    machine = Machine(home, f"sqlite:///{home.parent / 'autopack.db'}", None, umask=0)
     process = machine.start("up", "--json")
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line.startswith('{"ui_url"'):
         process.kill()
         pytest.fail(f"autopack up said {line!r} {process.communicate()[1]}")
-    running = Machine(home, machine.database_url, json.loads(line)["api_url"])
+    running = replace(machine, prefect_api=json.loads(line)["api_url"])
     _switch_off_reconcile(running)
     yield running
     tree = psutil.Process(process.pid).children(recursive=True)
@@ -349,3 +355,9 @@ def test_a_cancelled_fleet_cancels_its_runs(stack: Machine, tmp_path: Path) -> N
         ended = wait_for("the end", lambda run_id=run_id: is_done(stack, run_id))
         assert ended["state"] == "DONE_CANCELLED"
         assert marked_processes(run_id) == []
+
+
+def test_what_all_of_this_left_is_the_users_alone(stack: Machine) -> None:
+    assert open_to_others(stack.home) == {}
+    database = stack.home.parent / "autopack.db"
+    assert {stat.S_IMODE(path.stat().st_mode) for path in database.parent.glob("*.db*")} == {0o600}
