@@ -3,50 +3,48 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
-from urllib.parse import parse_qsl, urlsplit
+from typing import BinaryIO, Final
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from autopack import safe_files, spellings
 
-from autopack import safe_files
+MASK: Final = "[secret]"
 
-MASK = "[secret]"
-
-_SECRET_NAMES = re.compile(
-    r".*(API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|TOKEN).*"
-    r"|.*_(KEY|PAT|DSN|PWD)"
-)
-# Shorter values are words and numbers that occur in any output.
-_SHORTEST = 8
-_CHUNK = 1024 * 1024
+_CHUNK: Final = 1024 * 1024
+# So much a key may take with all that is between its characters, and as many times its length.
+_ROOM: Final = 64 * 1024
+_SPREAD: Final = 16
+# What lies before a place decides how it reads: a half of a character, of an escape.
+_CONTEXT: Final = 64
 
 
 class Redactor:
-    """Replaces every known secret by ``[secret]``; without secrets it changes nothing."""
+    """Replaces every known secret by ``[secret]``; without secrets it changes nothing.
+
+    A secret is found in every spelling that `autopack.spellings` knows, also when only its
+    beginning is told, as error messages do. Values of less than eight characters are words.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = {secret for secret in secrets if len(secret) >= _SHORTEST}
+        known = {secret for secret in secrets if len(secret) >= spellings.SHORTEST}
         self.tags = frozenset(hashlib.sha256(one.encode()).hexdigest()[:4] for one in known)
         """Four digits of a digest of each secret: enough to see which of them are known."""
-        # As it is, and as it is spelled inside a JSON string; the longest first, for one may
-        # begin with another.
-        spellings = known | {json.dumps(secret)[1:-1] for secret in known}
-        ordered = sorted(spellings, key=len, reverse=True)
-        self._longest = max((len(one.encode()) for one in ordered), default=0)
-        self._text = re.compile("|".join(map(re.escape, ordered))) if ordered else None
-        self._bytes = (
-            re.compile(b"|".join(re.escape(one.encode()) for one in ordered)) if ordered else None
-        )
+        found = {spelling for secret in known for spelling in spellings.spellings(secret)}
+        self._known = tuple(sorted(found, key=lambda one: one.whole))
+        longest = max((len(one.whole) for one in found), default=0)
+        self._room = max(_ROOM, _SPREAD * longest)
 
     def text(self, value: str) -> str:
         """``value`` without secrets."""
-        return value if self._text is None else self._text.sub(MASK, value)
+        if not self._known:
+            return value
+        raw = value.encode("utf-8", "surrogatepass")
+        spans = spellings.find(raw, self._known)
+        if not spans:
+            return value
+        return _masked(raw, spans).decode("utf-8", "surrogatepass")
 
     def optional(self, value: str | None) -> str | None:
         """``text`` for what may be absent."""
@@ -54,87 +52,56 @@ class Redactor:
 
     def folder(self, path: Path) -> None:
         """Rewrite every file below ``path`` that holds a secret; nothing may write there now."""
-        if self._bytes is None:
+        if not self._known:
             return
         for file in safe_files.files_below(path):
             self.file(file)
 
     def file(self, path: Path) -> None:
         """Rewrite one file, whole or not at all, when it holds a secret."""
-        if self._bytes is None:
+        if not self._known:
             return
         with suppress(FileNotFoundError), safe_files.open_read(path) as file:
-            if not self._holds_secret(file):
+            if not self.is_in(file):
                 return
             file.seek(0)
             with safe_files.replacing(path) as target:
                 self._copy(file, target)
 
-    def _holds_secret(self, file: BinaryIO) -> bool:
-        """Read in pieces that overlap by a secret's length: a spool may be large."""
+    def is_in(self, file: BinaryIO) -> bool:
+        """Return whether a file holds a secret, reading it in pieces: it may be large."""
         before = b""
-        while piece := file.read(_CHUNK):
-            if self._bytes is not None and self._bytes.search(before + piece):
+        while self._known and (piece := file.read(_CHUNK)):
+            if spellings.find(before + piece, self._known):
                 return True
-            before = piece[-self._longest :]
+            before = (before + piece)[-self._room - _CONTEXT :]
         return False
 
     def _copy(self, file: BinaryIO, target: BinaryIO) -> None:
         """Write the file without secrets, a piece at a time."""
-        assert self._bytes is not None  # noqa: S101
-        held, ended = b"", False
+        held, written, ended = b"", 0, False
         while not ended:
             piece = file.read(_CHUNK)
             held, ended = held + piece, not piece
             # What begins behind this may go on in the next piece.
-            sure = len(held) if ended else max(len(held) - self._longest, 0)
-            written = 0
-            for found in self._bytes.finditer(held):
-                if found.start() >= sure:
-                    break
-                target.write(held[written : found.start()] + MASK.encode())
-                written = found.end()
-            target.write(held[written : max(written, sure)])
-            held = held[max(written, sure) :]
+            sure = len(held) if ended else max(len(held) - self._room, written)
+            spans = [
+                (max(start, written), end)
+                for start, end in spellings.find(held, self._known)
+                if start < sure and end > written
+            ]
+            until = max([sure, *(end for _, end in spans)])
+            target.write(
+                _masked(held[written:until], [(a - written, b - written) for a, b in spans])
+            )
+            dropped = max(until - _CONTEXT, 0)
+            held, written = held[dropped:], until - dropped
 
 
-def environment_secrets(environ: Mapping[str, str]) -> set[str]:
-    """The values in ``environ`` that are secrets by their names, passwords in URLs included."""
-    found: set[str] = set()
-    for name, value in environ.items():
-        if name.upper().endswith("_URL"):
-            found |= _password(value)
-        elif _SECRET_NAMES.fullmatch(name.upper()) and not _is_path(value):
-            found.add(value)
-    return found
-
-
-def url_holds_secret(url: str) -> bool:
-    """Whether a URL carries a password, or a parameter whose name says that it is secret."""
-    parts = urlsplit(url)
-    names = [name.upper().replace("-", "_") for name, _ in parse_qsl(parts.query)]
-    return bool(parts.password) or any(
-        name == "KEY" or _SECRET_NAMES.fullmatch(name) for name in names
-    )
-
-
-def known_secrets(
-    environ: Mapping[str, str], options: Mapping[str, str], secrets: Iterable[str] = ()
-) -> set[str]:
-    """What a run must not keep: secrets of the environment, of a builder's block (``secrets``),
-    and the key that the builder's options name."""
-    key = environ.get(options.get("key_env", ""))
-    return environment_secrets(environ) | set(secrets) | ({key} if key else set())
-
-
-def _is_path(value: str) -> bool:
-    """Some variables say where a secret lies, which is none."""
-    return value.startswith(("/", "~")) or (len(value) > 2 and value[1:3] in (":\\", ":/"))
-
-
-def _password(url: str) -> set[str]:
-    try:
-        password = make_url(url).password
-    except (ArgumentError, ValueError):
-        return set()
-    return {password} if password else set()
+def _masked(raw: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
+    parts: list[bytes] = []
+    read = 0
+    for start, end in spans:
+        parts += (raw[read:start], MASK.encode())
+        read = end
+    return b"".join((*parts, raw[read:]))

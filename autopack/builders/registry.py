@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from autopack.addresses import check_no_login
 from autopack.builders.protocol import Builder
+from autopack.credentials import url_holds_secret
 from autopack.errors import BadInput, NotFound
-from autopack.redaction import url_holds_secret
 
 BUILDERS: Mapping[str, str] = MappingProxyType(
     {

@@ -29,6 +29,7 @@ from autopack.store.folder_note import find_folder
 from autopack.store.holders import Holder
 from autopack.store.recovery import record_normalisation
 from autopack.store.runs import NewRun, RunRow, create_run, find_run
+from autopack.validation.child_environment import passed_on_purpose
 from autopack.validation.detect import detect, inferred_checks, unsupported_language
 from autopack.workspace import sandbox
 from autopack.workspace.mirror import Mirror
@@ -154,6 +155,7 @@ def check_request(
         field = "budget.cost" if plan.budget.cost is not None else "campaign"
         check_prices(builder, plan, model, field)
     sandbox.required(os.environ)
+    passed_on_purpose(os.environ)
     source = SourceRepository.open(request.repo)
     stored = _stored_commit(db, request.run_id)
     base_commit = source.resolve(request.commit or stored)

@@ -15,9 +15,10 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from autopack import safe_files
+from autopack.credentials import known_secrets
 from autopack.durable import write_whole
 from autopack.execution.spool import spool_folder
-from autopack.redaction import Redactor, known_secrets
+from autopack.redaction import Redactor
 from autopack.store import tables
 from autopack.store.engine import Database, now
 from autopack.store.folder_note import find_folder

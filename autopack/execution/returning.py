@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from sqlalchemy import Connection
 
 from autopack.builders.registry import make_builder
+from autopack.credentials import environment_secrets
 from autopack.errors import BadInput, DatabaseRefused
 from autopack.execution.spend import read_spend
 from autopack.execution.spool import spool_folder
 from autopack.homes import home_id
-from autopack.redaction import Redactor, environment_secrets
+from autopack.redaction import Redactor
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.folder_note import find_folder

@@ -13,6 +13,7 @@ from autopack.budget import Exhausted, Level, Limits, first_exhausted
 from autopack.builders.protocol import Builder
 from autopack.builders.registry import make_builder
 from autopack.clock import Clock, SystemClock
+from autopack.credentials import known_secrets
 from autopack.errors import Refused
 from autopack.execution.fencing import fence_of
 from autopack.execution.fetching import fetch_missing
@@ -34,7 +35,7 @@ from autopack.plan.model import PhaseSpec, Plan
 from autopack.recovery.circuit_breaker import Admission
 from autopack.recovery.doctor.endpoint import Endpoint
 from autopack.recovery.outage import Outage
-from autopack.redaction import Redactor, known_secrets
+from autopack.redaction import Redactor
 from autopack.settings import Settings
 from autopack.store import budgets
 from autopack.store.engine import Database

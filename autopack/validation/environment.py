@@ -13,7 +13,7 @@ from typing import Any
 from autopack import safe_files
 from autopack.durable import flush_files, write_whole
 from autopack.failpoints import Step, durable
-from autopack.validation.child_environment import child_environment
+from autopack.validation.child_environment import child_environment, withheld
 from autopack.validation.needed import Needed
 from autopack.validation.setup_steps import (
     EnvironmentFailed,
@@ -119,7 +119,7 @@ async def prepare(
                 await steps.run(argv)
         for check in installs:
             await steps.carry_out(check)
-        found = tuple(steps.notes), Made(stamps(root), settle())
+        found = (*_withheld(environ), *steps.notes), Made(stamps(root), settle())
         _record(ready, key, *found, installs=_listed(installs), modules=_modules(workspace, used))
     notes, made = found
     return RunEnvironment(root, child_environment(environ, venv=venv), venv, notes, made, fresh)
@@ -141,6 +141,12 @@ def record_anew(
             modules=record["modules"],
         )
     return replace(environment, made=made)
+
+
+def _withheld(environ: Mapping[str, str]) -> list[str]:
+    """A note on the variables that whoever set them will miss in builds and checks."""
+    names = withheld(environ)
+    return [f"builds and checks do not see what holds a secret: {', '.join(names)}"][: len(names)]
 
 
 def _needs_python(used: Sequence[Detected], setup: Sequence[Command] | None) -> bool:

@@ -178,7 +178,8 @@ class Unexpected(AutopackError):
 
 
 def _fail(error: AutopackError, as_json: bool) -> int:
-    from autopack.redaction import Redactor, environment_secrets
+    from autopack.credentials import environment_secrets
+    from autopack.redaction import Redactor
     from deployments.cli.output import all_problems, discard_stdout, print_error, print_json
 
     redactor = Redactor(environment_secrets(os.environ))

@@ -16,8 +16,9 @@ from autopack.builders.agent import Probe
 from autopack.builders.registry import BUILDERS, make_builder, parse_options
 from autopack.builders.trial import try_builder
 from autopack.builders.usage import parse as parse_usage
+from autopack.credentials import known_secrets
 from autopack.errors import BadInput
-from autopack.redaction import Redactor, known_secrets
+from autopack.redaction import Redactor
 from autopack.settings import Settings
 from autopack.validation.child_environment import child_environment
 from autopack.workspace.process import Supervisor

@@ -1,0 +1,165 @@
+"""Recognise secrets: names that say that something is one, and values that look like one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+# The words of a name, in whatever case and with whatever between them: API_KEY, apiKey, x-api-key.
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_WORDS: Final = frozenset(
+    {
+        "secret", "secrets", "token", "tokens", "auth", "authorization", "bearer", "jwt", "cookie",
+        "cookies", "webhook", "webhooks", "pass", "passwd", "pw", "pwd", "pat", "dsn", "conn",
+        "connstr", "cred", "creds", "sas", "otp", "mnemonic", "askpass", "kubeconfig",
+    }
+)  # fmt: skip
+_PAIRS: Final = frozenset({"session id", "extra header"})
+# Wherever in a name, for they are written as one word as often as not: APIKEY, DBPASSWORD.
+_PIECES: Final = re.compile(
+    r"(api|access|private|account|signing|encryption|license)key|secret|passwo?r?d|passphrase"
+    r"|credential|authtoken|pgpass|token(s?)$|connectionstring"
+)
+_URLS_THEMSELVES: Final = frozenset({"webhook", "webhooks", "sas"})
+_HARMLESS: Final = frozenset({"PWD", "OLDPWD", "XDG_SESSION_ID"})
+
+_PEM: Final = (
+    r"-----BEGIN [A-Z0-9 ]{0,40}(?:PRIVATE|SECRET) KEY(?: BLOCK)?-----[\s\S]{0,16000}?"
+    r"(?:-----END [A-Z0-9 ]{0,40}KEY(?: BLOCK)?-----|\Z)"
+)
+_PREFIXED: Final = (
+    r"\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{12,400}"
+    r"|\b(?:gh[oprsu]_|github_pat_|gl[a-z]{2,5}-|glsa_|npm_|pypi-|hf_|xox[a-z]-|xapp-|dop_v1_"
+    r"|shp[a-z]{2}_|sq0[a-z]{3}-|SG\.|pplx-|gsk_|r8_|dckr_pat_|ATATT|ATBB|figd_|lin_api_|sntry[su]_"
+    r"|rubygems_|nvapi-|tskey-|hv[sbr]\.|AGE-SECRET-KEY-|whsec_|xai-|do[oprt]_v1_|EAAC|PMAK-)"
+    r"[A-Za-z0-9_.=+-]{8,400}"
+    r"|\b(?:AKIA|ASIA|AROA|AIDA)[0-9A-Z]{8,20}\b|\bAIza[0-9A-Za-z_-]{12,60}|\bya29\.[\w-]{12,400}"
+)
+_JWT: Final = r"\beyJ[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{0,2000}"
+_WEBHOOK: Final = (
+    r"https?://(?:hooks?\.[\w.-]+(?::\d+)?/|[\w.-]*\.webhook\.office\.com/"
+    r"|outlook\.office(?:365)?\.com/webhook|[\w.-]+\.(?:logic\.azure|powerplatform)\.com(?::\d+)?/"
+    r"|chat\.googleapis\.com/v1/spaces/|maker\.ifttt\.com/trigger/|api\.telegram\.org/bot"
+    r"|[\w.:-]+/(?:[\w.-]+/){0,3}(?:hooks|webhooks?|webhookb2|incoming-webhook)/)"
+    r"[^\s\"'<>]{6,1000}"
+)
+SHAPES: Final = re.compile("|".join((_PEM, _PREFIXED, _JWT, _WEBHOOK)))
+"""Secrets that are known by what they look like, in any text."""
+
+NAMED: Final = re.compile(
+    r"(?P<name>\b[\w.-]{0,40}(?:api[_-]?key|access[_-]?key|account[_-]?key|secret|passwo?r?d"
+    r"|passphrase|token|signature)[\w-]{0,20}[\"']?\s{0,3}[:=]\s{0,3}[\"']?)"
+    r"(?P<value>[^\s\"',;&]{8,400})",
+    re.IGNORECASE,
+)
+"""A name that says so, and the value behind it: ``AccountKey=…;``, ``"password": "…"``."""
+
+HEADER: Final = re.compile(
+    r"(?P<name>\b(?:(?:Proxy-)?Authorization\s?[:=]\s?(?:Bearer |Basic |Token )?"
+    r"|(?:Bearer |Basic )(?=\S{0,2000}[0-9])))"
+    r"(?P<value>[^\s\"',]{8,2000})",
+    re.IGNORECASE,
+)
+"""The value of an HTTP header that proves who asks."""
+
+IN_URL: Final = re.compile(
+    r"(?P<name>\b[a-z][a-z0-9+.-]{1,30}://)(?P<value>[^\s/?#\"'<>]{1,400})(?=@[^\s/@])",
+    re.IGNORECASE,
+)
+"""The login of a URL."""
+
+_SSH: Final = re.compile(r"(git\+)?ssh(\+git)?://", re.IGNORECASE)
+_PLACE: Final = re.compile(r"[~/]|[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]*://")
+# What hosting services want where the token is the other half.
+_NO_SECRET: Final = frozenset(
+    {"x-access-token", "x-oauth-basic", "x-token-auth", "gitlab-ci-token"}
+)
+
+
+def names_a_secret(name: str) -> bool:
+    """Return whether a variable or parameter of this name holds a secret."""
+    if name.upper() in _HARMLESS:
+        return False
+    words = [word.lower() for word in _WORD.findall(name)]
+    return (
+        not _WORDS.isdisjoint(words)
+        or words[-1:] == ["key"]
+        or any(f"{one} {other}" in _PAIRS for one, other in pairwise(words))
+        or any(_PIECES.search(word) for word in (*words, "".join(words)))
+    )
+
+
+def secrets_in(value: str) -> set[str]:
+    """Return the secrets that a value holds by its looks: keys, logins, headers, parameters."""
+    found = {match.group() for match in SHAPES.finditer(value)}
+    found |= {match["value"] for match in NAMED.finditer(value)}
+    found |= {match["value"] for match in HEADER.finditer(value)}
+    for match in IN_URL.finditer(value):
+        found |= set(_of_login(match["name"], match["value"]))
+    return found | set(_of_parameters(value))
+
+
+def holds_a_login(value: str) -> bool:
+    """Return whether a URL in ``value`` holds a user name, but for ``git@`` over SSH, or more."""
+    return any(
+        ":" in match["value"] or not _SSH.fullmatch(match["name"])
+        for match in IN_URL.finditer(value)
+    )
+
+
+def url_holds_secret(url: str) -> bool:
+    """Return whether a URL holds a login, a secret parameter, or looks like a secret itself."""
+    return bool(urlsplit(url).password) or holds_a_login(url) or bool(secrets_in(url))
+
+
+def environment_secrets(environ: Mapping[str, str]) -> set[str]:
+    """Return the secrets in ``environ``: values by their names, and by what they look like."""
+    found: set[str] = set()
+    for name, value in environ.items():
+        found |= secrets_in(value)
+        if names_a_secret(name) and (_is_address_and_secret(name, value) or not _is_place(value)):
+            found.add(value)
+    return found
+
+
+def known_secrets(
+    environ: Mapping[str, str], options: Mapping[str, str], secrets: Iterable[str] = ()
+) -> set[str]:
+    """Return what a run must not keep: the secrets of the environment, those of a builder's block
+    (``secrets``), and the key that the builder's options name."""
+    key = environ.get(options.get("key_env", ""))
+    return environment_secrets(environ) | set(secrets) | ({key} if key else set())
+
+
+def _is_place(value: str) -> bool:
+    """Return whether a value says where a secret lies, which is none."""
+    return _PLACE.match(value) is not None
+
+
+def _is_address_and_secret(name: str, value: str) -> bool:
+    """Return whether the address is the secret: who knows a webhook may post there."""
+    words = {word.lower() for word in _WORD.findall(name)}
+    return "://" in value and not _URLS_THEMSELVES.isdisjoint(words)
+
+
+def _of_login(scheme: str, login: str) -> Iterator[str]:
+    user, colon, password = login.partition(":")
+    if _SSH.fullmatch(scheme) and not colon:
+        return
+    # A token may stand where the user name does; a name beside a password is none.
+    for half in (password,) if password and password not in _NO_SECRET else (user,):
+        if half not in _NO_SECRET:
+            yield half
+            yield unquote(half)
+
+
+def _of_parameters(value: str) -> Iterator[str]:
+    _, _, query = value.partition("?")
+    if "://" not in value or "=" not in query:
+        return
+    for name, parameter in parse_qsl(query.partition("#")[0]):
+        if parameter and (names_a_secret(name) or name.lower() in ("key", "sig", "signature")):
+            yield parameter
