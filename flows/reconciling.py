@@ -19,6 +19,7 @@ from autopack.store.runs import get_run
 from flows.executors import deployment_name, execute_stored, submit
 from flows.naming import rename
 from flows.opening import application
+from tasks.away import show
 from tasks.closing import close_cancelled
 from tasks.reconciling import (
     clean_up,
@@ -60,7 +61,8 @@ async def reconcile() -> dict[str, int]:
         "resumed_runs": outcomes.count(_Outcome.RESUMED),
         "closed_runs": outcomes.count(_Outcome.CLOSED),
         "cancelled_runs": cancelled,
-        "crashed_flow_runs": marked,
+        "crashed_flow_runs": marked.crashed,
+        "ended_flow_runs": marked.ended,
         "resumed_campaigns": campaigns,
         **asdict(cleaned),
     }
@@ -68,7 +70,7 @@ async def reconcile() -> dict[str, int]:
     did = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in counts.items() if n)
     if did:
         # So that the list of flow runs tells these from those that found all well.
-        await rename(f"{_name_of_reconcile()}: {did}")
+        await show("the flow run keeps its name", rename(f"{_name_of_reconcile()}: {did}"))
     return counts
 
 

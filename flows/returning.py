@@ -6,6 +6,7 @@ from prefect.client.schemas.objects import State, StateType
 
 from autopack.execution.view import Json
 from autopack.store.states import RunState
+from tasks.ending import standing
 
 
 class Ended(State[Any]):
@@ -31,17 +32,10 @@ class Ended(State[Any]):
 def state_of_run(run: Json) -> Json | Ended:
     """What ``execute_run`` returns for a run (the JSON of `show`): that, in the run's own state."""
     state = RunState(run["state"])
-    message = f"{state.value}: {run['failure_reason'] or ''}"
-    if state is RunState.DONE_CANCELLED:
-        return Ended(type=StateType.CANCELLED, name="Cancelled", message=message, data=run)
-    if state is RunState.PHASE_EXECUTION:
-        # Interrupted: a crash may be retried, and then the run goes on.
-        return Ended(type=StateType.CRASHED, name="Crashed", message=message, data=run)
-    if state is RunState.AWAITING_APPROVAL:
-        return Ended(type=StateType.COMPLETED, name="AwaitingApproval", message=message, data=run)
-    if state.is_failure:
-        return Ended(type=StateType.FAILED, name="Failed", message=message, data=run)
-    return run
+    if state is RunState.DONE_SUCCESS:
+        return run
+    ended = standing(state, run["failure_reason"])
+    return Ended(type=ended.type, name=ended.name, message=ended.message, data=run)
 
 
 def cancelled(result: Any) -> Ended:

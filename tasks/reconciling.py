@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from prefect import get_client, task
+import httpx
+from prefect import get_client, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
@@ -19,8 +24,9 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.states import AwaitingRetry, Crashed
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.states import AwaitingRetry, Completed, Crashed
 
 from autopack.clock import SystemClock
 from autopack.execution import reconciling
@@ -28,12 +34,15 @@ from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.leases import holder_of
 from autopack.store.rows import RunRow
-from autopack.store.runs import find_run, get_run, run_of_flow
+from autopack.store.runs import find_run, get_phases, get_run, run_of_flow
 from autopack.store.states import RunState
+from tasks.away import is_forbidden
 from tasks.closing import CAMPAIGNS, RECENT
+from tasks.ending import standing
 from tasks.verdicts import PAGE, flow_runs, last_flow_runs, timed_out, was_cancelled
 
 _OF_RUNS = FlowFilter(name=FlowFilterName(any_=["execute-run"]))
+_GONE = "its process is gone; the run goes on in another flow run"
 _STARTING_LEASES = 10
 """For how many lengths of a lease a flow run may start up, as where its image has to be fetched."""
 
@@ -99,10 +108,22 @@ async def clean_up(db: Database, settings: Settings) -> reconciling.Cleaned:
     return await asyncio.to_thread(reconciling.clean, db, settings)
 
 
+@dataclass(frozen=True)
+class Marked:
+    """How many flow runs were marked crashed, and how many got the end of their run."""
+
+    crashed: int = 0
+    ended: int = 0
+
+
 @task(name="mark lost flow runs", cache_policy=NO_CACHE, tags=["autopack"])
-async def mark_lost_flow_runs(db: Database, settings: Settings) -> int:
-    """Mark crashed what Prefect believes to be at work though nobody of it holds its run."""
-    marked = 0
+async def mark_lost_flow_runs(db: Database, settings: Settings) -> Marked:
+    """End what Prefect believes to be at work though nobody of it holds its run.
+
+    Where the run has ended, and only Prefect could not be told (its server was away, or the
+    process was killed in this moment), the flow run gets the state of its run. All else crashed.
+    """
+    told = list[StateType]()
     under_way = FlowRunFilter(state=_in_states(StateType.PENDING, StateType.RUNNING))
     async with get_client() as client:
         # All of them first, for what is marked is no part of the next page.
@@ -110,15 +131,15 @@ async def mark_lost_flow_runs(db: Database, settings: Settings) -> int:
         for flow_run in found:
             if not await asyncio.to_thread(_is_lost, db, flow_run, settings.lease_seconds):
                 continue
+            run = await asyncio.to_thread(run_of_flow, db, str(flow_run.id))
             for child in await _running_children(client, flow_run):
-                await _crash(client, child)
-                marked += 1
-            await _crash(client, flow_run)
-            marked += 1
+                told += await _tell(client, child, _end_of_phase(db, run, child))
+            told += await _tell(client, flow_run, _end_of_run(run))
         for child in await _orphans(client, timedelta(seconds=2 * settings.lease_seconds)):
-            await _crash(client, child)
-            marked += 1
-    return marked
+            run = await asyncio.to_thread(find_run, db, str(child.parameters.get("run_id")))
+            told += await _tell(client, child, _end_of_phase(db, run, child))
+    crashed = told.count(StateType.CRASHED)
+    return Marked(crashed, len(told) - crashed)
 
 
 @task(name="resume campaigns", cache_policy=NO_CACHE, tags=["autopack"])
@@ -139,8 +160,7 @@ async def resume_campaigns() -> int:
     async with get_client() as client:
         for flow_run in [one async for one in flow_runs(client, CAMPAIGNS, crashed)]:
             if flow_run.run_count <= reconciling.MOST_RECOVERIES:
-                await client.set_flow_run_state(flow_run.id, AwaitingRetry(), force=True)
-                resumed += 1
+                resumed += len(await _tell(client, flow_run, AwaitingRetry()))
     return resumed
 
 
@@ -193,14 +213,48 @@ async def _orphans(client: PrefectClient, settled: timedelta) -> list[FlowRun]:
             continue
         if SystemClock().now() - phase.state.timestamp < settled:
             continue
-        task_run = await client.read_task_run(phase.parent_task_run_id)
-        if task_run.flow_run_id is not None:
-            parent = await client.read_flow_run(task_run.flow_run_id)
-            if parent.state is not None and parent.state.is_final():
-                found.append(phase)
+        with suppress(ObjectNotFound):  # deleted meanwhile
+            task_run = await client.read_task_run(phase.parent_task_run_id)
+            if task_run.flow_run_id is not None:
+                parent = await client.read_flow_run(task_run.flow_run_id)
+                if parent.state is not None and parent.state.is_final():
+                    found.append(phase)
     return found
 
 
-async def _crash(client: PrefectClient, flow_run: FlowRun) -> None:
-    lost = Crashed(message="its process is gone; the run goes on in another flow run")
-    await client.set_flow_run_state(flow_run.id, lost, force=True)
+def _end_of_run(run: RunRow | None) -> State[Any]:
+    if run is None or not run.state.is_final:
+        return Crashed(message=_GONE)
+    return standing(run.state, run.failure_reason).state()
+
+
+def _end_of_phase(db: Database, run: RunRow | None, flow_run: FlowRun) -> State[Any]:
+    """How the flow run of a phase ends: that is told by the phase itself where it has ended."""
+    if run is not None:
+        wanted = flow_run.parameters.get("phase_id")
+        for phase in get_phases(db, run.run_id):
+            if phase.phase_id == wanted and phase.state.is_final:
+                return Completed(message=phase.state.value)
+    return Crashed(message=_GONE)
+
+
+async def _tell(client: PrefectClient, flow_run: FlowRun, state: State[Any]) -> Sequence[StateType]:
+    """Set the state of a flow run, whatever it is in. Returns its type, or nothing where the
+    login may not do that or the flow run was deleted: that is logged and holds up no other.
+    """
+    try:
+        await client.set_flow_run_state(flow_run.id, state, force=True)
+    except ObjectNotFound:
+        return ()
+    except httpx.HTTPStatusError as error:
+        if not is_forbidden(error):
+            raise
+        get_run_logger().warning(
+            "flow run %s (%s) stays %s: the Prefect server forbids to set it %s",
+            flow_run.name,
+            flow_run.id,
+            flow_run.state_name,
+            state.name,
+        )
+        return ()
+    return (state.type,)

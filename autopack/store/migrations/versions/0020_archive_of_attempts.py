@@ -83,7 +83,8 @@ def _tell_attempts_apart() -> None:
     ).all()
     table = sa.table(
         "budget_reservations",
-        *(sa.column(name) for name in ("run_id", "phase_id", "attempt", "role")),
+        *(sa.column(name, sa.Text()) for name in ("run_id", "phase_id", "role")),
+        sa.column("attempt", sa.Integer()),
         sa.column("archived_tokens", sa.BigInteger()),
         sa.column("archived_cost", MONEY),
     )
