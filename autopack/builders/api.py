@@ -229,17 +229,18 @@ def _tools(request: BuildRequest, supervisor: Supervisor) -> list[Any]:
 
         return call
 
-    return [
-        *map(
-            telling,
-            (
-                tools.list_files,
-                tools.read_file,
-                tools.search,
-                tools.edit_file,
-                tools.write_file,
-                tools.delete_file,
-            ),
-        ),
-        tools.run_checks,
-    ]
+    @wraps(tools.search)
+    async def search(*args: Any, **kwargs: Any) -> str:
+        try:
+            return await tools.search(*args, **kwargs)
+        except (ToolRefused, OSError) as error:
+            return f"refused: {error}"
+
+    files = (
+        tools.list_files,
+        tools.read_file,
+        tools.edit_file,
+        tools.write_file,
+        tools.delete_file,
+    )
+    return [*map(telling, files), search, tools.run_checks]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
 from pathlib import Path
 
 from autopack import safe_files
+from autopack.builders import searching
 from autopack.builders.protocol import BuildRequest
+from autopack.validation.setup_steps import machine_python
 from autopack.workspace.changes import Change
+from autopack.workspace.log import Log
 from autopack.workspace.process import Supervisor
 from autopack.workspace.protected_tests import PROTECTED, changed_tests, unasked
 from autopack.workspace.scope import check_scope
 from autopack.workspace.scratch import SCRATCH
 
+_SEARCH = Path(searching.__file__)
+_SEARCH_SECONDS = 10.0
 _MOST_BYTES = 60_000
 _MOST_LINES = 400
 
@@ -56,24 +61,29 @@ class ConfinedTools:
         start = max(first_line, 1) - 1
         return "".join(text[start : start + max(lines, 1)])[:_MOST_BYTES]
 
-    def search(self, pattern: str, folder: str = ".") -> str:
+    async def search(self, pattern: str, folder: str = ".") -> str:
         """Find lines that match a regular expression, as path:line:text."""
-        try:
-            wanted = re.compile(pattern)
-        except re.error as error:
-            raise ToolRefused(f"{pattern!r} is no regular expression: {error}") from error
-        found: list[str] = []
-        for name in self.list_files(folder).split("\n"):
-            try:
-                text = safe_files.read_text(self._root / name)
-            except (FileNotFoundError, IsADirectoryError):
-                continue  # a link, whose file is searched where it lies; or of endless size
-            for number, line in enumerate(text.splitlines(), start=1):
-                if wanted.search(line):
-                    found.append(f"{name}:{number}:{line[:300]}")
-                    if len(found) == _MOST_LINES:
-                        return "\n".join(found)
-        return "\n".join(found) or "nothing matches"
+        start = self._inside(folder)
+        asked = {"pattern": pattern, "folder": str(start.relative_to(self._root))}
+        with Log(self._request.spool / "search.log") as log:
+            begun = log.size()
+            done = await self._supervisor.run(
+                [machine_python(), "-ISB", "-c", safe_files.read_text(_SEARCH)],
+                cwd=self._root,
+                env=self._request.environment,
+                timeout=_SEARCH_SECONDS,
+                spool=log,
+                readable=(self._root,),
+                max_output=_MOST_BYTES * 4,
+                input=json.dumps(asked),
+                apart=True,
+            )
+            found = log.read(_MOST_BYTES, head=_MOST_BYTES, start=begun).rstrip("\n")
+        if done.timed_out:
+            raise ToolRefused(f"the search took more than {_SEARCH_SECONDS:g} s: simplify it")
+        if done.status != 0:
+            raise ToolRefused(found or f"the search ended with status {done.status}")
+        return found
 
     def edit_file(self, path: str, old: str, new: str) -> str:
         """Replace a piece of text that occurs exactly once in a file."""

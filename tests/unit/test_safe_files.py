@@ -225,6 +225,7 @@ OPENING = {
 
 ELSEWHERE = {
     "builders/confined.py": "walks the worktree, whose links it resolves",
+    "builders/searching.py": "searches the worktree in a process of its own, and follows no link",
     "builders/recording.py": "a recording, which is the user's",
     "builders/simulation.py": "a spec, which is the user's",
     "builders/trial.py": "a repository of its own, which is thrown away",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from autopack.builders.confined import ConfinedTools, ToolRefused
 from autopack.builders.protocol import BuildLimits, BuildRequest, BuildStatus
 from autopack.modelserver import ScriptedModelServer
 from autopack.workspace.process import Supervisor
+from autopack.workspace.sandbox import Sandbox
 
 
 @pytest.fixture
@@ -125,7 +129,6 @@ async def test_a_model_that_falls_silent_ends_the_build(
         ("write_file", {"path": "src/fixed.py", "content": ""}, "read-only"),
         ("write_file", {"path": "src/../tests/x", "content": ""}, "outside the scope"),
         ("edit_file", {"path": "src/calc.py", "old": "a", "new": "b"}, "times"),
-        ("search", {"pattern": "("}, "regular expression"),
     ],
 )
 def test_tools_are_confined(
@@ -134,3 +137,73 @@ def test_tools_are_confined(
     tools = ConfinedTools(request_for(), Supervisor())
     with pytest.raises(ToolRefused, match=words):
         getattr(tools, tool)(**arguments)
+
+
+class Found:
+    """What a search answers in a tree, and how it is refused."""
+
+    def __init__(self, request: BuildRequest, supervisor: Supervisor | None = None) -> None:
+        self.tree = request.worktree
+        self.tools = ConfinedTools(request, supervisor or Supervisor())
+
+    def __call__(self, pattern: str, folder: str = ".") -> list[str]:
+        return asyncio.run(self.tools.search(pattern, folder)).split("\n")
+
+
+@pytest.fixture
+def search(request_for: Callable[..., BuildRequest]) -> Found:
+    return Found(request_for(environment={"PATH": os.environ["PATH"]}))
+
+
+def test_a_search_finds_lines_below_a_folder(search: Found) -> None:
+    (search.tree / "tests" / "x.py").write_text("return\n" * 500)
+    assert search("ret.rn", "src") == ["src/calc.py:2:    return a - b"]
+    assert search("nowhere") == ["nothing matches"]
+    assert len(search("return")) == 401  # and that there are more
+
+
+@pytest.mark.parametrize(
+    ("pattern", "folder", "words"),
+    [
+        ("(", ".", "regular expression"),
+        ("x{1,99999999999}", ".", "regular expression"),
+        ("x", "../spool", "outside the worktree"),
+        ("x", ".git", "belongs to git"),
+        # takes longer than the universe has existed
+        ("(a+)+$", ".", "took more than"),
+    ],
+)
+def test_a_search_is_refused(
+    pattern: str, folder: str, words: str, search: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autopack.builders.confined._SEARCH_SECONDS", 1.0)
+    (search.tree / "f").write_text("a" * 60 + "b\n")
+    with pytest.raises(ToolRefused, match=words):
+        search(pattern, folder)
+
+
+def test_a_search_passes_over_what_is_no_text(search: Found, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("needle")
+    (search.tree / "link").symlink_to(tmp_path / "secret")
+    (search.tree / "endless").symlink_to("/dev/zero")
+    os.mkfifo(search.tree / "pipe")
+    (search.tree / "binary").write_bytes(b"needle\0")
+    with (search.tree / "huge").open("wb") as huge:
+        huge.truncate(3_000_000_000)
+    (search.tree / "long").write_text("needle" + "x" * 1_000_000 + "\n")
+
+    [found] = search("needle")
+
+    assert found == "long:1:needle" + "x" * 294
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="nothing was proved: no bubblewrap")
+def test_a_search_is_confined_like_other_programs(
+    request_for: Callable[..., BuildRequest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    sandbox = Sandbox.of({**os.environ, "AUTOPACK_SANDBOX": "bwrap"}, home=tmp_path / "home")
+    search = Found(
+        request_for(environment={"PATH": os.environ["PATH"]}), Supervisor(sandbox=sandbox)
+    )
+    assert search("return") == ["src/calc.py:2:    return a - b"]
