@@ -13,8 +13,9 @@ from pydantic import BaseModel
 from autopack.campaigns.lanes import Campaign, Lane, replays_of
 from autopack.campaigns.replayable import LeftOut
 from autopack.experiments.analysis import analyse
+from autopack.experiments.ends import End, Outcome
 from autopack.experiments.fingerprint import Treatment
-from autopack.experiments.from_runs import RunPair, judge_pairs
+from autopack.experiments.from_runs import JudgedPairs, RunFacts, RunPair, judge_pairs, run_facts
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.schema import Analysis
 from autopack.experiments.validity import ArmSettings, Declaration
@@ -23,7 +24,6 @@ from autopack.store.engine import Database
 from autopack.store.overview import RunLine, run_lines
 from autopack.store.reading import get_run
 from autopack.store.rows import RunRow
-from autopack.store.states import RunState
 from autopack.store.tables import phases
 from autopack.store.telemetry_tables import error_logs
 
@@ -34,10 +34,10 @@ NO_BASELINE = (
 
 
 class Replayed(BaseModel):
-    """One run of an item; ``state`` is a run state.
+    """One run of an item; ``state`` is a run state, ``outcome`` what its end counts as.
 
-    ``tokens`` is its total, null when nothing of it is known; ``unknown_builds`` told less than
-    all of it.
+    ``end`` says how it ended: see `autopack.experiments.ends`. ``tokens`` is its total, null when
+    nothing of it is known; ``unknown_builds`` told less than all of it.
     """
 
     run_id: str
@@ -45,6 +45,8 @@ class Replayed(BaseModel):
     success: bool
     tokens: int | None
     unknown_builds: int = 0
+    end: End
+    outcome: Outcome
 
 
 class Item(BaseModel):
@@ -59,11 +61,14 @@ class Item(BaseModel):
 
 
 class LaneSummary(BaseModel):
-    """``success_rate`` is a share of ``runs``; ``tokens`` the sum over them, of what is known."""
+    """``outcomes`` of the ``runs`` say something of the agent, and ``success_rate`` is a share of
+    those, null without any. ``tokens`` is the sum over all runs, of what is known.
+    """
 
     runs: int
+    outcomes: int
     successes: int
-    success_rate: float
+    success_rate: float | None
     tokens: int | None
     unknown_builds: int = 0
 
@@ -90,8 +95,9 @@ class CampaignReport(BaseModel):
 
     ``effect`` is candidate minus baseline, from pairs of replays that count; ``naive`` candidate
     minus original; ``regression_to_the_mean`` baseline minus original, which running again
-    brings without any change. ``analysis`` is that of ``autopack ab analyse`` over the pairs.
-    ``left_out`` are the originals that could not be replayed, which nothing else here counts.
+    brings without any change: these two over the items of which every run counts. ``analysis`` is
+    that of ``autopack ab analyse`` over the pairs. ``left_out`` are the originals that could not be
+    replayed, which nothing else here counts.
     """
 
     schema_version: Literal[1] = 1
@@ -101,7 +107,7 @@ class CampaignReport(BaseModel):
     disabled: list[str]
     lanes: dict[str, LaneSummary]
     effect: Effect | None
-    naive: Effect
+    naive: Effect | None
     regression_to_the_mean: Effect | None
     notes: list[str]
     still_failing: list[StillFailing]
@@ -112,11 +118,12 @@ class CampaignReport(BaseModel):
 
 @dataclass(frozen=True)
 class Lanes:
-    """The runs of a campaign by original and lane, and what each spent."""
+    """The runs of a campaign by original and lane, what each spent, and what it counts for."""
 
     originals: Mapping[str, RunRow]
     replays: Mapping[tuple[str, Lane], RunRow]
     lines: Mapping[str, RunLine]
+    facts: Mapping[str, RunFacts]
 
 
 def unfinished(db: Database, campaign: Campaign, *, without: Collection[str] = ()) -> list[str]:
@@ -144,19 +151,22 @@ def compare(
         lane.value: _summary([run for item in items if (run := _of(item, lane)) is not None])
         for lane in (Lane.ORIGINAL, *campaign.lanes)
     }
-    original, candidate = sums[Lane.ORIGINAL].success_rate, sums[Lane.CANDIDATE].success_rate
-    naive = Effect(diff=candidate - original)
-    analysis = _analysis(db, campaign, lanes) if campaign.has_baseline else None
-    effect = regression = None
+    judged = _judged(db, campaign, lanes) if campaign.has_baseline else None
+    analysis = effect = regression = None
     notes: list[str] = []
     if left_out:
         notes.append(
             f"{count(len(left_out), 'run')} could not be replayed, and nothing here counts them."
         )
-    if analysis is None:
+    notes += _without_outcome(items)
+    counted = [item for item in items if _counts(item)]
+    if judged is None:
         notes.append(NO_BASELINE)
     else:
-        regression = Effect(diff=sums[Lane.BASELINE].success_rate - original)
+        analysis = analyse(judged.table, AnalysisProtocol(), test_id=campaign.campaign_id)
+        valid = {one.pair_id for one in judged.validity if one.is_valid}
+        counted = [item for item in counted if item.replay_of in valid]
+        regression = _difference(counted, Lane.BASELINE)
         found = analysis.success
         if found.diff is not None:
             effect = Effect(diff=found.diff, lo=found.tango_lo, hi=found.tango_hi)
@@ -166,9 +176,12 @@ def compare(
                 f"{count(analysis.n_void, 'pair')} did not count: "
                 + ", ".join(f"{why} ({n})" for why, n in analysis.void_reasons.items())
             )
+        notes += [str(exposure) for exposure in judged.exposure() if not exposure.always]
+    naive = _difference(counted, Lane.CANDIDATE)
+    acted = judged is None or not judged.never_acted()
     return CampaignReport(
         campaign=campaign.campaign_id,
-        sentence=_sentence(sums, effect, naive, regression),
+        sentence=_sentence(sums, effect, naive, regression, len(counted), acted=acted),
         enabled=list(campaign.enable),
         disabled=list(campaign.disable),
         lanes=sums,
@@ -189,7 +202,7 @@ def _read(db: Database, campaign: Campaign, without: Collection[str]) -> Lanes:
     replays = replays_of(db, campaign.campaign_id)
     both = [*originals, *(run.run_id for run in replays.values())]
     lines = {line.run_id: line for line in run_lines(db, both)}
-    return Lanes(originals, replays, lines)
+    return Lanes(originals, replays, lines, run_facts(db, both))
 
 
 def _item(run_id: str, lanes: Lanes) -> Item:
@@ -197,7 +210,9 @@ def _item(run_id: str, lanes: Lanes) -> Item:
         return Replayed(
             run_id=run.run_id,
             state=run.state.value,
-            success=run.state is RunState.DONE_SUCCESS,
+            success=lanes.facts[run.run_id].success,
+            end=lanes.facts[run.run_id].arm.end,
+            outcome=lanes.facts[run.run_id].arm.outcome,
             tokens=lanes.lines[run.run_id].tokens,
             unknown_builds=lanes.lines[run.run_id].unknown_builds,
         )
@@ -224,20 +239,51 @@ def _of(item: Item, lane: Lane) -> Replayed | None:
 
 def _summary(replayed: Sequence[Replayed]) -> LaneSummary:
     successes = sum(run.success for run in replayed)
+    outcomes = sum(run.outcome.counts for run in replayed)
     known = [run.tokens for run in replayed if run.tokens is not None]
     return LaneSummary(
         runs=len(replayed),
+        outcomes=outcomes,
         successes=successes,
-        success_rate=successes / len(replayed),
+        success_rate=successes / outcomes if outcomes else None,
         tokens=sum(known) if known else None,
         unknown_builds=sum(run.unknown_builds for run in replayed),
     )
 
 
-def _analysis(db: Database, campaign: Campaign, lanes: Lanes) -> Analysis:
-    pairs = [_pair(campaign, original, lanes) for original in lanes.originals.values()]
-    judged = judge_pairs(db, pairs)
-    return analyse(judged.table, AnalysisProtocol(), test_id=campaign.campaign_id)
+def _counts(item: Item) -> bool:
+    """Whether every run of an item says something of the agent."""
+    runs = (item.original, item.baseline, item.candidate)
+    return all(run is None or run.outcome.counts for run in runs)
+
+
+def _difference(items: Sequence[Item], lane: Lane) -> Effect | None:
+    """The share of items that succeeded in a lane, less that of their originals."""
+    runs = [(item.original, run) for item in items if (run := _of(item, lane)) is not None]
+    if not runs:
+        return None
+    return Effect(diff=sum(again.success - first.success for first, again in runs) / len(runs))
+
+
+def _without_outcome(items: Sequence[Item]) -> list[str]:
+    """Which lanes have runs that are counted neither as successes nor as failures, and why."""
+    found: list[str] = []
+    for lane in Lane:
+        ends = Counter(
+            run.end.value
+            for item in items
+            if (run := _of(item, lane)) is not None and not run.outcome.counts
+        )
+        if ends:
+            said = ", ".join(f"{end} ({n})" for end, n in ends.most_common())
+            found.append(f"{lane}: {count(ends.total(), 'run')} ended without an outcome: {said}")
+    return found
+
+
+def _judged(db: Database, campaign: Campaign, lanes: Lanes) -> JudgedPairs:
+    return judge_pairs(
+        db, [_pair(campaign, original, lanes) for original in lanes.originals.values()]
+    )
 
 
 def _pair(campaign: Campaign, original: RunRow, lanes: Lanes) -> RunPair:
@@ -288,27 +334,47 @@ def _still_failing(db: Database, candidates: Sequence[Replayed]) -> list[StillFa
 def _sentence(
     lanes: Mapping[str, LaneSummary],
     effect: Effect | None,
-    naive: Effect,
+    naive: Effect | None,
     regression: Effect | None,
+    counted: int,
+    *,
+    acted: bool,
 ) -> str:
-    original, candidate = lanes[Lane.ORIGINAL], lanes[Lane.CANDIDATE]
+    candidate = lanes[Lane.CANDIDATE]
+    if candidate.success_rate is None:
+        replayed = count(candidate.runs, "replayed run")
+        return f"Of {replayed} none ended with an outcome: nothing can be said of the features."
+    some = "" if candidate.outcomes == candidate.runs else " with an outcome"
     text = (
-        f"Of {count(candidate.runs, 'replayed run')}, {candidate.successes} succeeded with the "
-        f"candidate features ({candidate.success_rate:.0%})"
+        f"Of {count(candidate.outcomes, 'replayed run')}{some}, {candidate.successes} succeeded "
+        f"with the candidate features ({candidate.success_rate:.0%})"
     )
-    if regression is None:
-        return (
-            f"{text}, {points(naive.diff)} points against the originals, "
-            "which includes whatever running again would have brought anyway."
-        )
-    baseline = lanes[Lane.BASELINE]
-    text += f" and {baseline.successes} with the original ones ({baseline.success_rate:.0%})"
+    baseline = lanes.get(Lane.BASELINE)
+    if baseline is None:
+        against = "the originals cannot be compared: they ended without an outcome."
+        if naive is not None:
+            against = (
+                f"{points(naive.diff)} points against the originals, "
+                "which includes whatever running again would have brought anyway."
+            )
+        return f"{text}, {against}"
+    if baseline.success_rate is not None:
+        text += f" and {baseline.successes} with the original ones ({baseline.success_rate:.0%})"
     if effect is None or effect.lo is None or effect.hi is None:
         return f"{text}; too few pairs count to say what the features did."
+    interval = f"(95 % interval {points(effect.lo)} to {points(effect.hi)})"
+    if acted:
+        text += f": the features bring {points(effect.diff)} points of success {interval}."
+    else:
+        text += (
+            f": the features never acted, so the difference of {points(effect.diff)} points "
+            f"{interval} is chance."
+        )
+    if naive is None or regression is None:
+        return text
     share = f"{100 * regression.diff / naive.diff:.0f} % of it" if naive.diff > 0 else "it"
     return (
-        f"{text}: the features bring {points(effect.diff)} points of success "
-        f"(95 % interval {points(effect.lo)} to {points(effect.hi)}). Against the originals "
-        f"({original.success_rate:.0%}) it would look like {points(naive.diff)}, "
-        f"of which {points(regression.diff)} ({share}) is regression to the mean."
+        f"{text} Against the originals of {count(counted, 'item')} whose runs all count it would "
+        f"look like {points(naive.diff)}, of which {points(regression.diff)} ({share}) is "
+        "regression to the mean."
     )

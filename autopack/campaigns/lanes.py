@@ -88,17 +88,29 @@ def check_campaign(campaign: Campaign, originals: Sequence[RunRow]) -> None:
     """Raise BadInput for an unusable name or an unknown feature, and when nothing would change."""
     check_id(campaign.campaign_id, "campaign")
     check_id(campaign.replay_id(campaign.run_ids[-1], Lane.CANDIDATE), "campaign")
-    changed = [
-        original
-        for original in originals
-        if campaign.features(original, Lane.CANDIDATE) != campaign.features(original, Lane.BASELINE)
-    ]
-    if campaign.has_baseline and not changed:
+    if campaign.has_baseline and all(would_not_differ(campaign, one) for one in originals):
         raise BadInput(
             "the candidate has the same features as the originals",
             field="enable",
             hint="name a feature that they had not, or use --no-baseline to only run them again",
         )
+
+
+def check_switches(enable: Collection[str]) -> None:
+    """Raise BadInput for a feature that is to be on and is forced off here."""
+    for feature, is_off in kill_switches(os.environ).items():
+        if is_off and feature.value in enable:
+            raise BadInput(
+                f"{feature} is forced off by {feature.variable}",
+                field="enable",
+                hint=f"unset {feature.variable}, or leave the feature out",
+            )
+
+
+def would_not_differ(campaign: Campaign, original: RunRow) -> bool:
+    """Whether the candidate of a run would have the very features that the run had."""
+    lanes = (Lane.BASELINE, Lane.CANDIDATE)
+    return len({campaign.features(original, lane) for lane in lanes}) == 1
 
 
 def register(db: Database, campaign: Campaign, *, token_cap: int | None) -> None:

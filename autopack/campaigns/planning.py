@@ -13,9 +13,11 @@ from autopack.campaigns.lanes import (
     Campaign,
     Lane,
     check_campaign,
+    check_switches,
     find_campaign,
     find_limits,
     replays_of,
+    would_not_differ,
 )
 from autopack.campaigns.remotes import check_remotes
 from autopack.campaigns.replayable import LeftOut, find_lost
@@ -91,6 +93,7 @@ def plan_campaign(
     """
     if token_cap is not None:
         check_cap(token_cap, "token_cap")
+    check_switches(enable)
     earlier = find_campaign(db, name)
     if earlier is not None:
         earlier.check_same(run_ids=run_ids, enable=enable, disable=disable, baseline=baseline)
@@ -117,6 +120,9 @@ def plan_campaign(
     originals = _without(left_out, chosen)
     if earlier is None:
         check_campaign(wanted, originals)
+    alike = _alike(wanted, [one for one in not_begun if one in originals])
+    left_out = (*left_out, *alike)
+    originals = _without(left_out, chosen)
     remotes = check_remotes(db, wanted, originals, push, home=home)
     limits = find_limits(db, name)
     sum_of_caps = sum(original.token_cap for original in originals) * len(wanted.lanes)
@@ -140,6 +146,22 @@ def _not_begun(
         for original in chosen
         if any((original.run_id, lane) not in begun for lane in campaign.lanes)
     ]
+
+
+def _alike(campaign: Campaign, originals: Sequence[RunRow]) -> tuple[LeftOut, ...]:
+    """The originals in which the features asked for would change nothing."""
+    if not (campaign.enable or campaign.disable):
+        return ()
+    wanted = [
+        *(f"{name} on" for name in campaign.enable),
+        *(f"{name} off" for name in campaign.disable),
+    ]
+    reason = f"it already had {' and '.join(wanted)}: its candidate would not differ"
+    return tuple(
+        LeftOut(run_id=original.run_id, reason=reason)
+        for original in originals
+        if would_not_differ(campaign, original)
+    )
 
 
 def _without(left_out: Sequence[LeftOut], chosen: Sequence[RunRow]) -> tuple[RunRow, ...]:

@@ -62,8 +62,9 @@ def report_tables(report: CampaignReport) -> list[Table]:
         (
             name,
             str(lane.runs),
+            str(lane.outcomes),
             str(lane.successes),
-            f"{lane.success_rate:.0%}",
+            UNKNOWN if lane.success_rate is None else f"{lane.success_rate:.0%}",
             tokens_text(lane.tokens, lane.unknown_builds),
         )
         for name, lane in report.lanes.items()
@@ -95,7 +96,7 @@ def report_tables(report: CampaignReport) -> list[Table]:
         for item in shown
     )
     return [
-        Table("Lanes", ("lane", "runs", "successes", "rate", "tokens"), lanes),
+        Table("Lanes", ("lane", "runs", "outcomes", "successes", "rate", "tokens"), lanes),
         Table("Success", ("comparison", "points", "95 % interval"), effects),
         *(
             [Table("Still failing", ("pattern", "cause", "runs", "such as"), failing)]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from autopack.errors import BadInput, NotFound, Refused
 from autopack.store.engine import reading
+from autopack.store.experiment_tables import ab_pairs
 from autopack.store.reading import MAX_LIMIT, Source, get_run, states_named
 from autopack.store.rows import RunRow
 from autopack.store.tables import runs
-from autopack.telemetry.period import parse_moment
-
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+from autopack.telemetry.period import parse_period
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +22,8 @@ class Selection:
     """``state`` is a final run state, or FAILED for any failed one; it is ignored for ``run_ids``.
 
     Runs finished from ``since`` on and before ``until``, in ``campaign`` where one is named.
-    Replays are chosen only by naming them or their campaign.
+    Replays, and the runs of experiments, are chosen only by naming them, their campaign or their
+    experiment: that an arm failed is a finding of its experiment.
     """
 
     state: str = "FAILED"
@@ -48,14 +47,7 @@ class Selection:
 
         Raises BadInput naming the field.
         """
-        before = None
-        if until is not None:
-            before = parse_moment(until, now, "until")
-            if _DATE.fullmatch(until.strip()):
-                before += timedelta(days=1)
-        after = None if since is None else parse_moment(since, now, "since")
-        if after is not None and before is not None and after >= before:
-            raise BadInput("since is not before until", field="since", hint="swap the two")
+        period = parse_period(since, until, now)
         if any(not found.is_final for found in states_named(state)):
             raise BadInput(
                 f"runs that are {state} have not finished",
@@ -63,7 +55,11 @@ class Selection:
                 hint="use FAILED or a state that begins with DONE_",
             )
         return cls(
-            state=state, since=after, until=before, run_ids=tuple(run_ids), campaign=campaign
+            state=state,
+            since=period.since,
+            until=period.before,
+            run_ids=tuple(run_ids),
+            campaign=campaign,
         )
 
 
@@ -92,9 +88,12 @@ def select_runs(source: Source, selection: Selection) -> list[RunRow]:
     if selection.until is not None:
         query = query.where(runs.c.finished_at < selection.until)
     if selection.campaign is not None:
-        query = query.where(runs.c.campaign_id == selection.campaign)
+        arms = _arms(ab_pairs.c.test_id == selection.campaign)
+        query = query.where(
+            sa.or_(runs.c.campaign_id == selection.campaign, runs.c.run_id.in_(arms))
+        )
     else:
-        query = query.where(runs.c.lane.is_(None))
+        query = query.where(runs.c.lane.is_(None), runs.c.run_id.not_in(_arms(sa.true())))
     with reading(source) as conn:
         found = [RunRow.of(row) for row in conn.execute(query).mappings()]
     if not found:
@@ -108,3 +107,11 @@ def select_runs(source: Source, selection: Selection) -> list[RunRow]:
             f"more than {MAX_LIMIT:,} runs match", field="since", hint="choose a shorter time"
         )
     return found
+
+
+def _arms(which: sa.ColumnElement[bool]) -> sa.CompoundSelect[tuple[str]]:
+    """The ids of the runs that belong to pairs of experiments."""
+    return sa.union_all(
+        sa.select(ab_pairs.c.control_run_id).where(which),
+        sa.select(ab_pairs.c.treatment_run_id).where(which),
+    )

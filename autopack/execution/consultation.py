@@ -45,8 +45,13 @@ def consultation(
 
 
 def skipped_doctor(session: RunSession, phase_id: str, failure: Failure) -> DoctorModel | None:
-    """The doctor that would have been asked about a failure that was met without one."""
+    """The doctor that would have been asked about a failure that was met without one.
+
+    None where no rule asks for one, and where no cap would have let it be paid for.
+    """
     if session.plan.policy.doctor is DoctorMode.OFF:
+        return None
+    if session.exhausted(session.phase(phase_id)) is not None:
         return None
     tier = route(consultation(session, phase_id, failure)).tier
     return tier.value if tier else None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from autopack.experiments.analysis import analyse, input_hash
 from autopack.experiments.fingerprint import Fingerprint, Treatment
@@ -16,9 +17,9 @@ from autopack.experiments.pairs_reading import check_metrics
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.registration import Registered
 from autopack.experiments.report import write_report
-from autopack.experiments.schema import Analysis, Metadata, PairRuns
+from autopack.experiments.schema import Analysis, ExposureResult, Metadata, PairRuns
 from autopack.experiments.sequential import monitor
-from autopack.experiments.verdict import MAX_VOID_SHARE
+from autopack.experiments.verdict import MAX_VOID_SHARE, Decision
 from autopack.plan.features import Feature, kill_switches
 from autopack.settings import Settings
 from autopack.store.engine import Database
@@ -187,11 +188,39 @@ def analysed(
             is_valid=one.is_valid,
             warnings=list(one.warnings),
             errors=list(one.errors),
+            exposure=acted,
         )
-        for one in judged.validity
+        for one, acted in zip(judged.validity, judged.exposures(), strict=True)
     }
     pairs = [pair.model_copy(update={"runs": runs[pair.pair]}) for pair in analysis.pairs]
-    return analysis.model_copy(update={"pairs": pairs, "metadata": _metadata(judged)})
+    found = analysis.model_copy(update={"pairs": pairs, "metadata": _metadata(judged)})
+    return _with_exposure(found, judged)
+
+
+def _with_exposure(analysis: Analysis, judged: JudgedPairs) -> Analysis:
+    """The analysis, INVALID where the treatment never acted, and saying so where it rarely did."""
+    exposure = judged.exposure()
+    update: dict[str, Any] = {
+        "exposure": [ExposureResult.model_validate(asdict(one)) for one in exposure]
+    }
+    partly = [str(one) for one in exposure if not one.always]
+    if judged.never_acted() and analysis.decision is not Decision.INVALID:
+        reason = f"{'; '.join(partly)}: the treatment never acted, so nothing is its effect"
+        update |= {
+            "decision": Decision.INVALID,
+            "reasons": [reason, *analysis.reasons],
+            "sentence": f"INVALID: {reason}.",
+        }
+    elif partly:
+        beside = "; ".join(partly)
+        update |= {
+            "sentence": f"{analysis.sentence.removesuffix('.')}. {beside}.",
+            "reasons": [
+                *analysis.reasons,
+                f"{beside}: the estimate is that of having it on, also where it did nothing",
+            ],
+        }
+    return analysis.model_copy(update=update)
 
 
 def keep(db: Database, concluded: Concluded) -> None:

@@ -9,7 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from autopack.budget import NO_PRICE
 from autopack.errors import NotFound
+from autopack.experiments.ends import Outcome
+from autopack.experiments.exposure import Exposure, acts_by_itself, of_pair, summarise
 from autopack.experiments.pairs import PairTable
 from autopack.experiments.validity import (
     ArmRun,
@@ -18,7 +21,9 @@ from autopack.experiments.validity import (
     judge_pair,
     runs_used_twice,
 )
+from autopack.recovery.causes import FailureCause
 from autopack.store import tables
+from autopack.store.acting import features_that_acted, models_of_builds
 from autopack.store.engine import reading
 from autopack.store.fingerprints import get_fingerprints
 from autopack.store.reading import Source
@@ -34,7 +39,8 @@ _AT_ONCE = 500
 class RunFacts:
     """What a run counts for in an experiment; a metric that is unknown is None.
 
-    ``phases`` are all of its plan, ``complete`` those it completed.
+    ``phases`` are all of its plan, ``complete`` those it completed. ``acted`` says of each feature
+    that was on whether it did anything, ``models_seen`` which models its builds called.
     """
 
     arm: ArmRun
@@ -42,11 +48,13 @@ class RunFacts:
     phases: tuple[str, ...] = ()
     complete: frozenset[str] = frozenset()
     metrics: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
+    acted: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    models_seen: frozenset[str] = frozenset()
 
     @property
     def success(self) -> bool:
         """Whether the whole run succeeded."""
-        return self.arm.state is RunState.DONE_SUCCESS
+        return self.arm.outcome is Outcome.SUCCESS
 
     @property
     def fraction(self) -> float:
@@ -73,6 +81,28 @@ class JudgedPairs:
     table: PairTable
     validity: tuple[PairValidity, ...]
     facts: Mapping[str, RunFacts]
+
+    def exposures(self) -> list[dict[str, bool | None]]:
+        """Of each pair: whether each measured part of the treatment acted."""
+        return [
+            of_pair(self.facts[one.control_run_id], self.facts[one.treatment_run_id])
+            for one in self.validity
+        ]
+
+    def exposure(self) -> list[Exposure]:
+        """Over the pairs that count: in how many each measured part of the treatment acted."""
+        pairs = zip(self.validity, self.exposures(), strict=True)
+        return summarise([acted for one, acted in pairs if one.is_valid])
+
+    def never_acted(self) -> bool:
+        """Whether the arms differ only in what is known to have acted in no pair that counts."""
+        found = self.exposure()
+        counted = [
+            (self.facts[one.control_run_id], self.facts[one.treatment_run_id])
+            for one in self.validity
+            if one.is_valid
+        ]
+        return bool(found) and all(one.never for one in found) and not acts_by_itself(counted)
 
 
 def judge_pairs(
@@ -150,13 +180,15 @@ def _facts(conn: sa.Connection, run_ids: list[str]) -> dict[str, RunFacts]:
     runs = tables.runs
     rows = conn.execute(sa.select(runs).where(runs.c.run_id.in_(run_ids))).mappings().all()
     fingerprints = get_fingerprints(conn, run_ids)
-    phases = _grouped(conn, tables.phases, ("run_id", "phase_id", "state", "ordinal"), run_ids)
+    columns = ("run_id", "phase_id", "state", "ordinal", "failure_cause")
+    phases = _grouped(conn, tables.phases, columns, run_ids)
     usage = _usage(conn, run_ids)
     built = sa.and_(tables.attempts.c.built_at.is_not(None), tables.attempts.c.counts.is_(True))
     ended = _grouped(conn, tables.attempts, ("run_id", "phase_id"), run_ids, built)
     skipped = _counts(conn, tables.mitigations, run_ids, tables.mitigations.c.doctor_call_skipped)
     intents = tables.llm_call_intents
     open_calls = _counts(conn, intents, run_ids, intents.c.closed_at.is_(None))
+    acted, seen = features_that_acted(conn, rows), models_of_builds(conn, run_ids)
     found: dict[str, RunFacts] = {}
     for row in rows:
         run_id: str = row["run_id"]
@@ -173,8 +205,10 @@ def _facts(conn: sa.Connection, run_ids: list[str]) -> dict[str, RunFacts]:
                 tokens=None if open_calls[run_id] else sums["total"],
                 fingerprint=fingerprints.get(run_id),
                 unreconciled=open_calls[run_id],
+                cause=_cause(mine),
+                undelivered=_was_undelivered(row) and len(complete) == len(mine),
                 starved=_was_starved(row),
-                unpushed=_was_unpushed(row) and len(complete) == len(mine),
+                unpriced=NO_PRICE in (row["failure_reason"] or ""),
                 retry_of=row["retry_of"],
             ),
             plan_hash=row["plan_hash"],
@@ -189,14 +223,30 @@ def _facts(conn: sa.Connection, run_ids: list[str]) -> dict[str, RunFacts]:
                 "wall_seconds": _wall_seconds(row),
                 "cost": None if open_calls[run_id] else sums["cost"],
             },
+            acted=acted[run_id],
+            models_seen=seen[run_id],
         )
     return found
 
 
-def _was_unpushed(run: sa.RowMapping) -> bool:
-    """Whether a person has to look at the run, and its last push failed."""
+def _cause(phases: Sequence[sa.RowMapping]) -> FailureCause | None:
+    """Why the last phase failed that did."""
+    failed = [
+        phase["failure_cause"]
+        for phase in phases
+        if phase["state"] is PhaseState.FAILED and phase["failure_cause"] in frozenset(FailureCause)
+    ]
+    return FailureCause(failed[-1]) if failed else None
+
+
+def _was_undelivered(run: sa.RowMapping) -> bool:
+    """Whether a run that needs review needs it only because its branch was not taken.
+
+    Where all phases are complete, only a check of the whole commit could say otherwise.
+    """
     needs_review = run["state"] is RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
-    return needs_review and run["push_error"] is not None
+    checked: Mapping[str, Any] = run["final_check"] or {}
+    return needs_review and checked.get("passed", True) is not False
 
 
 def _was_starved(run: sa.RowMapping) -> bool:
@@ -209,9 +259,11 @@ def _was_starved(run: sa.RowMapping) -> bool:
 
 
 def _wall_seconds(run: sa.RowMapping) -> float | None:
+    """How long it was worked on; not while it was interrupted, or waited for a provider."""
     if run["started_at"] is None or run["finished_at"] is None:
         return None
-    return (run["finished_at"] - run["started_at"]).total_seconds()
+    whole = (run["finished_at"] - run["started_at"]).total_seconds()
+    return min(run["elapsed_seconds"] or whole, whole)
 
 
 def _usage(conn: sa.Connection, run_ids: list[str]) -> defaultdict[str, dict[str, Any]]:

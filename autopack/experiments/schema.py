@@ -196,14 +196,27 @@ class Description(_Shape):
     percent_change: Number
 
 
+class ExposureResult(_Shape):
+    """In how many of ``pairs`` a part of the treatment acted; ``unknown`` more do not tell."""
+
+    treatment: str
+    acted: int
+    unknown: int
+    pairs: int
+
+
 class PairRuns(_Shape):
-    """The runs of a pair and their judgement; ``errors`` say why it is void."""
+    """The runs of a pair and their judgement; ``errors`` say why it is void.
+
+    ``exposure`` says of each part of the treatment that can be looked up whether it acted.
+    """
 
     control_run_id: str
     treatment_run_id: str
     is_valid: bool
     warnings: list[str]
     errors: list[str]
+    exposure: dict[str, bool | None] = Field(default_factory=dict)
 
 
 class Metadata(_Shape):
@@ -322,6 +335,10 @@ class Analysis(_Shape):
     arm_order: dict[str, int]
     pairs: list[PairResult]
     metadata: Metadata | None = None
+    exposure: list[ExposureResult] = Field(
+        default_factory=list[ExposureResult],
+        description="Whether the treatment acted, over the pairs that count.",
+    )
     finished: bool | None = Field(
         default=None, description="Whether a registered experiment takes no further pair."
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from autopack.experiments.ends import RULES as RULES_OF_ENDS
+from autopack.experiments.ends import End, Outcome, end_of
 from autopack.experiments.fingerprint import (
     RULES,
     Fingerprint,
@@ -16,12 +18,10 @@ from autopack.experiments.fingerprint import (
     feature_hash,
     prompt_hash,
 )
+from autopack.recovery.causes import FailureCause
 from autopack.store.states import RunState
 
 LONGEST_GAP = timedelta(hours=24)
-
-# Ends that say nothing about the agent: the provider, the machine or a person ended the run.
-_NOT_THE_AGENTS_END = frozenset({RunState.DONE_FAILED_ENVIRONMENT, RunState.DONE_CANCELLED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +29,8 @@ class ArmRun:
     """One run of a pair. ``tokens`` is its total, None when a part of it is unknown;
     ``unreconciled`` counts the calls, builds among them, that told less than all they used.
 
-    ``starved``: the budget that it shared with other runs ended it, not its own. ``unpushed``: all
-    its work was done, but its remote did not take it. ``retry_of`` is the run whose completed
-    phases it kept, and did not pay for.
+    ``cause``, ``undelivered``, ``starved`` and ``unpriced`` tell how it ended: see `ends.end_of`.
+    ``retry_of`` is the run whose completed phases it kept, and did not pay for.
     """
 
     run_id: str
@@ -39,9 +38,27 @@ class ArmRun:
     tokens: int | None
     fingerprint: Fingerprint | None
     unreconciled: int = 0
+    cause: FailureCause | None = None
+    undelivered: bool = False
     starved: bool = False
-    unpushed: bool = False
+    unpriced: bool = False
     retry_of: str | None = None
+
+    @property
+    def end(self) -> End:
+        """How it ended, or where it stands."""
+        return end_of(
+            self.state,
+            cause=self.cause,
+            undelivered=self.undelivered,
+            starved=self.starved,
+            unpriced=self.unpriced,
+        )
+
+    @property
+    def outcome(self) -> Outcome:
+        """What that counts as."""
+        return RULES_OF_ENDS[self.end].outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,16 +154,12 @@ def _shared(control: ArmRun, treatment: ArmRun, shared: frozenset[str]) -> list[
 
 
 def _ends(name: str, arm: ArmRun) -> list[str]:
-    if not arm.state.is_final:
-        return [f"{name} has not finished: run {arm.run_id} is {arm.state.value}"]
-    if arm.state in _NOT_THE_AGENTS_END:
-        return [f"infrastructure failure in {name}: run {arm.run_id} is {arm.state.value}"]
-    if arm.unpushed:
-        return [f"infrastructure failure in {name}: run {arm.run_id} was not pushed"]
+    rule = RULES_OF_ENDS[arm.end]
+    if not rule.outcome.counts:
+        kind = rule.kind.format(arm=name)
+        return [f"{kind}: run {arm.run_id} is {arm.state.value}: {rule.why}"]
     if arm.retry_of is not None:
         return [f"{name} is a retry: run {arm.run_id} kept phases of {arm.retry_of}"]
-    if arm.starved:
-        return [f"shared budget ended {name}: run {arm.run_id}"]
     if arm.unreconciled or arm.tokens is None:
         return [
             f"unknown tokens of {name}: {arm.unreconciled} builds or calls of run {arm.run_id} told"

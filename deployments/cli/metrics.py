@@ -14,7 +14,7 @@ from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.runs import get_run
 from autopack.telemetry.metrics import is_on, phase6_summary, token_efficiency_summary
-from autopack.telemetry.period import parse_moment
+from autopack.telemetry.period import parse_period
 from autopack.telemetry.switches import refuse_if_off
 from deployments.cli.output import AsJson, out, plain_table, print_json
 
@@ -23,7 +23,7 @@ def metrics(
     run_id: Annotated[str | None, Parameter(help="The run; else name a period.")] = None,
     *,
     since: Annotated[str | None, Parameter(help="Attempts from then on: 7d, 2026-01-31.")] = None,
-    until: Annotated[str | None, Parameter(help="Attempts before then.")] = None,
+    until: Annotated[str | None, Parameter(help="Attempts up to then, a UTC day included.")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Show the phase-6 metrics and the token efficiency of a run, or of all runs of a period."""
@@ -33,10 +33,8 @@ def metrics(
             "name either a run or a period", field="run_id", hint="autopack metrics --since 7d"
         )
     now = datetime.now(UTC)
-    period = {
-        "since": None if since is None else parse_moment(since, now, "--since"),
-        "until": None if until is None else parse_moment(until, now, "--until"),
-    }
+    found = parse_period(since, until, now, prefix="--")
+    period = {"since": found.since, "until": found.before}
     db = Database.open(Settings.from_environment().database_url)
     with db.read() as conn:
         if run_id is not None:

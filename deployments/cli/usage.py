@@ -16,7 +16,7 @@ from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.telemetry.consolidated import UsageRow
 from autopack.telemetry.consolidated import usage as usage_of_period
-from autopack.telemetry.period import parse_moment
+from autopack.telemetry.period import parse_period
 from deployments.cli.output import (
     After,
     AsJson,
@@ -63,8 +63,8 @@ def usage(
     if as_csv and as_json:
         raise BadInput("--csv and --json exclude each other", field="--csv", hint="drop one")
     now = datetime.now(UTC)
-    first = None if since is None else parse_moment(since, now, "--since").date()
-    last = None if until is None else parse_moment(until, now, "--until").date()
+    period = parse_period(since, until, now, prefix="--")
+    first, last = period.first_day, period.last_day
     db = Database.open(Settings.from_environment().database_url)
     page = usage_of_period(
         db,

@@ -15,6 +15,8 @@ from autopack.campaigns.lanes import Lane, replays_of
 from autopack.errors import AutopackError
 from autopack.store import Database
 from autopack.store.budgets import campaign_level
+from autopack.store.experiments import NewExperiment, PairRow
+from autopack.store.experiments import register as register_test
 from autopack.store.states import RunState
 from autopack.store.tables import runs
 
@@ -68,7 +70,7 @@ def test_replays_are_chosen_only_by_their_campaign(database: Database, ended: En
         )
     )
     assert chosen(database, name="second") == ["original"]
-    again = chosen(database, name="third", campaign="first")
+    again = chosen(database, name="third", campaign="first", enable=("intention_context",))
     assert sorted(again) == ["first-1-baseline", "first-1-candidate"]
 
 
@@ -108,6 +110,60 @@ def test_a_kill_switch_of_today_holds_for_replays(
     planned = plan(database)
     [original] = planned.originals
     assert planned.campaign.features(original, Lane.CANDIDATE) == ("failure_hardening",)
+
+
+def test_a_feature_that_is_forced_off_here_cannot_be_tried(
+    database: Database, ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended("original")
+    monkeypatch.setenv("AUTOPACK_ENABLE_FAILURE_HARDENING", "false")
+    with pytest.raises(AutopackError, match="forced off by AUTOPACK_ENABLE_FAILURE_HARDENING"):
+        plan(database)
+
+
+def test_runs_that_had_the_feature_already_are_left_out(database: Database, ended: Ended) -> None:
+    ended("had-it", features=("failure_hardening",))
+    ended("had-not")
+    planned = plan(database)
+    assert [run.run_id for run in planned.originals] == ["had-not"]
+    [left_out] = planned.left_out
+    assert left_out.run_id == "had-it"
+    assert left_out.reason.startswith("it already had failure_hardening on")
+    assert len(stored(database, planned)) == 2
+    assert {run for run, _ in replays_of(database, "c")} == {"had-not"}
+    # to run them again as they were, nothing has to differ
+    again = plan(database, name="again", enable=(), baseline=False)
+    assert {run.run_id for run in again.originals} == {"had-it", "had-not"}
+
+
+def test_arms_of_experiments_are_replayed_only_when_asked_for(
+    database: Database, ended: Ended
+) -> None:
+    for name in ("plain", "t-0001-control", "t-0001-treatment"):
+        ended(name)
+    new = NewExperiment(
+        test_id="t",
+        spec_hash="s",
+        protocol_hash="p",
+        repo="r",
+        commit_sha="c",
+        body={},
+        operator="o",
+    )
+    pair = PairRow(
+        test_id="t",
+        number=1,
+        plan_name="a",
+        plan_hash="h",
+        replicate=1,
+        first="control",
+        control_run_id="t-0001-control",
+        treatment_run_id="t-0001-treatment",
+    )
+    register_test(database, new, [pair])
+    assert chosen(database) == ["plain"]
+    assert chosen(database, campaign="t") == ["t-0001-control", "t-0001-treatment"]
+    assert chosen(database, run_ids=("t-0001-control",)) == ["t-0001-control"]
 
 
 # what is asked for, the field at fault

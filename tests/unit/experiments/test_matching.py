@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from autopack.clock import SystemClock
 from autopack.errors import BadInput, NotFound
 from autopack.execution.prepare import RunRequest, prepare_run
 from autopack.experiments.concluding import conclude_runs
+from autopack.experiments.ends import End
 from autopack.experiments.fingerprint import digest, feature_hash, model_mapping
 from autopack.experiments.from_runs import run_facts
 from autopack.experiments.matching import match_runs
@@ -134,19 +135,61 @@ def ran(database: Any, tmp_path: Path, projects: list[Project]) -> Ran:
     return record
 
 
-@pytest.mark.parametrize("complete", [True, False])
-def test_a_run_whose_work_was_done_but_not_pushed_is_told_from_one_that_failed(
-    database: Any, ran: Ran, complete: bool
+WORK = {"failure_cause": "assertion_failure", "state": PhaseState.FAILED}
+DONE = {"state": PhaseState.COMPLETE}
+REVIEW, SPENT = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW, RunState.DONE_FAILED_BUDGET_EXHAUSTED
+
+
+@pytest.mark.parametrize(
+    ("state", "phases", "run", "end"),
+    [
+        (REVIEW, WORK, {}, End.FAILED),
+        # all was done, and the repository or the remote did not take the branch
+        (REVIEW, DONE, {"push": "central", "push_error": "gone"}, End.UNDELIVERED),
+        (REVIEW, DONE, {"failure_reason": "branch autopack/r was not published"}, End.UNDELIVERED),
+        (REVIEW, DONE, {"final_check": {"passed": True}}, End.UNDELIVERED),
+        (REVIEW, WORK, {"push": "central", "push_error": "gone"}, End.FAILED),
+        # all was done, and does not hold in a fresh checkout
+        (REVIEW, DONE, {"final_check": {"passed": False}}, End.FAILED),
+        (REVIEW, {"state": PhaseState.SKIPPED}, {}, End.FAILED),
+        # whose budget, and whose fault
+        (SPENT, WORK, {"failure_reason": "run r: 10 of 10 tokens are used up"}, End.OWN_BUDGET),
+        (
+            SPENT,
+            WORK,
+            {"campaign_id": "t", "failure_reason": "campaign t: 3 of 2 US dollars are used up"},
+            End.SHARED_BUDGET,
+        ),
+        (
+            SPENT,
+            WORK,
+            {
+                "failure_reason": "run r: the cap of 2 US dollars cannot hold, for 1 calls have no "
+                "known price; 0 are spent on the others"
+            },
+            End.NO_PRICE,
+        ),
+        (SPENT, WORK | {"failure_cause": "provider_error"}, {}, End.INFRASTRUCTURE),
+        (REVIEW, WORK | {"failure_cause": "builder_error"}, {}, End.INFRASTRUCTURE),
+    ],
+)
+def test_how_a_run_ended_is_read_from_what_was_recorded(
+    database: Any, ran: Ran, state: RunState, phases: dict[str, Any], run: dict[str, Any], end: End
 ) -> None:
-    ran("r", 10, state=RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW)
-    done = PhaseState.COMPLETE if complete else PhaseState.FAILED
+    ran("r", 10, state=state)
 
     def write(conn: sa.Connection) -> None:
-        conn.execute(sa.update(tables.runs).values(push="central", push_error="gone"))
-        conn.execute(sa.update(tables.phases).values(state=done))
+        conn.execute(sa.update(tables.runs).values(run or {"push": None}))
+        conn.execute(sa.update(tables.phases).values(phases))
 
     database.transact(write)
-    assert run_facts(database, ["r"])["r"].arm.unpushed is complete
+    assert run_facts(database, ["r"])["r"].arm.end is end
+
+
+def test_a_pause_is_not_wall_time(database: Any, ran: Ran) -> None:
+    ran("r", 10)
+    database.transact(lambda conn: conn.execute(sa.update(tables.runs).values(elapsed_seconds=4.5)))
+    assert run_facts(database, ["r"])["r"].metrics["wall_seconds"] == 4.5
 
 
 def test_a_run_counts_for_what_was_recorded_of_it(database: Any, ran: Ran) -> None:
@@ -284,3 +327,75 @@ def test_a_metric_that_runs_do_not_have_is_refused(database: Any, ran: Ran) -> N
         conclude_runs(
             database, ["c"], ["t"], varies=None, protocol=AnalysisProtocol(metrics=("doctor_call",))
         )
+
+
+def met(database: Any, *run_ids: str) -> None:
+    """Let a known failure have been met in these runs."""
+    values = {
+        "phase_id": "one",
+        "attempt": 1,
+        "pattern_id": "python_missing_dep",
+        "success": True,
+        "fixed": True,
+        "actions_taken": [],
+        "suggestions": [],
+        "doctor_call_skipped": False,
+        "created_at": datetime(2026, 3, 1, tzinfo=UTC),
+    }
+    rows = [values | {"run_id": run_id} for run_id in run_ids]
+    database.transact(lambda conn: conn.execute(sa.insert(tables.mitigations), rows))
+
+
+@pytest.mark.parametrize("acted", [0, 2, 8])
+def test_a_treatment_that_never_acted_has_no_effect(database: Any, ran: Ran, acted: int) -> None:
+    on = ("failure_hardening",)
+    control = [ran(f"c{n}", 1000 + n) for n in range(8)]
+    treatment = [ran(f"t{n}", 700 - n, enable=on) for n in range(8)]
+    if acted:
+        met(database, *treatment[:acted])
+    analysis = conclude_runs(
+        database, control, treatment, varies=["features"], protocol=AnalysisProtocol()
+    )
+    [exposure] = analysis.exposure
+    assert (exposure.treatment, exposure.acted, exposure.pairs) == ("failure_hardening", acted, 8)
+    assert [pair.runs and pair.runs.exposure for pair in analysis.pairs] == [
+        {"failure_hardening": n < acted} for n in range(8)
+    ]
+    said = f"failure_hardening matched a failure in {acted} of 8 pairs"
+    if acted == 0:
+        assert analysis.decision == "INVALID"
+        assert analysis.sentence == (
+            f"INVALID: {said}: the treatment never acted, so nothing is its effect."
+        )
+    else:
+        assert analysis.decision != "INVALID"
+        assert (said in analysis.sentence) is (acted < 8)
+
+
+@pytest.mark.parametrize(("seen", "decision"), [("large-20260301", False), ("small", True)])
+def test_a_model_that_the_ledger_never_saw_was_not_tried(
+    database: Any, ran: Ran, seen: str, decision: bool
+) -> None:
+    ran("c", 10), ran("t", 5, model="large")
+    # The triggers keep every other change out of the ledger.
+    database.transact(
+        lambda conn: record_events(
+            conn,
+            [
+                UsageEvent(
+                    event_key="more",
+                    run_id="t",
+                    phase_id="one",
+                    attempt=1,
+                    provider="p",
+                    model=seen,
+                    role="builder",
+                    category="base",
+                    total_tokens=1,
+                )
+            ],
+        )
+    )
+    analysis = conclude_runs(database, ["c"], ["t"], varies=["model"], protocol=AnalysisProtocol())
+    assert (analysis.decision == "INVALID") is decision
+    assert ("the declared model was seen in 0 of 1 pairs" in analysis.sentence) is decision

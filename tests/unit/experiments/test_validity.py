@@ -25,6 +25,7 @@ from autopack.experiments.validity import (
     judge_pair,
     runs_used_twice,
 )
+from autopack.recovery.causes import FailureCause
 from autopack.store.states import RunState
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -145,8 +146,25 @@ def test_drift_makes_a_pair_void(changes: dict[str, Any], void: str) -> None:
         ({"state": RunState.DONE_FAILED_ENVIRONMENT}, "infrastructure failure in treatment"),
         ({"state": RunState.DONE_CANCELLED}, "infrastructure failure in treatment"),
         ({"state": RunState.PHASE_EXECUTION}, "treatment has not finished"),
-        ({"starved": True}, "shared budget ended treatment"),
-        ({"unpushed": True}, "infrastructure failure in treatment"),
+        (
+            {"state": RunState.DONE_FAILED_BUDGET_EXHAUSTED, "starved": True},
+            "shared budget ended treatment",
+        ),
+        (
+            {"state": RunState.DONE_FAILED_BUDGET_EXHAUSTED, "unpriced": True},
+            "no known price in treatment",
+        ),
+        (
+            {"state": RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW, "undelivered": True},
+            "infrastructure failure in treatment",
+        ),
+        (
+            {
+                "state": RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW,
+                "cause": FailureCause.BUILDER_ERROR,
+            },
+            "infrastructure failure in treatment",
+        ),
         ({"retry_of": "other"}, "treatment is a retry"),
         ({"tokens": 0}, "no tokens of treatment"),
         ({"fingerprint": None}, "no fingerprint of treatment"),
