@@ -28,7 +28,7 @@ def features_that_acted(
     found: dict[str, dict[str, bool]] = {run["run_id"]: {} for run in runs}
     for feature, look in LOOKS.items():
         on = [run for run in runs if feature.value in run["features"]]
-        acted = look(conn, on) if on else set()
+        acted = look(conn, on) if on else set[str]()
         for run in on:
             found[run["run_id"]][feature.value] = run["run_id"] in acted
     return found

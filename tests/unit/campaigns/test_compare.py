@@ -65,7 +65,7 @@ def close(database: Database, run_id: str, state: RunState, *, met: bool = False
         category="base",
         total_tokens=100,
     )
-    mitigation = {
+    mitigation: dict[str, Any] = {
         "run_id": run_id,
         "phase_id": "one",
         "attempt": 1,

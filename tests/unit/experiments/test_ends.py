@@ -72,7 +72,7 @@ def test_every_feature_can_be_looked_up() -> None:
         ("gpt-5", {"gpt-5-mini"}, False),
         ("gpt-5-mini", {"gpt-5"}, False),
         ("large", {"small", "large"}, True),
-        ("large", set(), None),
+        ("large", set[str](), None),
     ],
 )
 def test_a_model_is_known_by_its_name(declared: str, seen: set[str], found: bool | None) -> None:
