@@ -13,13 +13,20 @@ from autopack.experiments.analysis import analyse, input_hash
 from autopack.experiments.fingerprint import Fingerprint, Treatment
 from autopack.experiments.from_runs import JudgedPairs, RunPair, judge_pairs
 from autopack.experiments.matching import match_runs, say_undeclared
+from autopack.experiments.matrix import Decision, ResourceAxis, SuccessAxis
 from autopack.experiments.pairs_reading import check_metrics
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.registration import Registered
 from autopack.experiments.report import write_report
-from autopack.experiments.schema import Analysis, ExposureResult, Metadata, PairRuns
+from autopack.experiments.schema import (
+    Analysis,
+    ExposureResult,
+    Metadata,
+    NextStep,
+    PairRuns,
+)
 from autopack.experiments.sequential import monitor
-from autopack.experiments.verdict import MAX_VOID_SHARE, Decision
+from autopack.experiments.verdict import MAX_VOID_SHARE
 from autopack.plan.features import Feature, kill_switches
 from autopack.settings import Settings
 from autopack.store.engine import Database
@@ -208,6 +215,16 @@ def _with_exposure(analysis: Analysis, judged: JudgedPairs) -> Analysis:
         reason = f"{'; '.join(partly)}: the treatment never acted, so nothing is its effect"
         update |= {
             "decision": Decision.INVALID,
+            "also_holds": [],
+            "resource_axis": ResourceAxis.UNCLEAR,
+            "success_axis": SuccessAxis.UNCLEAR,
+            "rules_out": [],
+            "next": NextStep(
+                text="Choose plans in which the treatment acts, or see why it does not.",
+                further_pairs=None,
+                resource_pairs=None,
+                success_pairs=None,
+            ),
             "reasons": [reason, *analysis.reasons],
             "sentence": f"INVALID: {reason}.",
         }

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
 from autopack.errors import BadInput
-from autopack.experiments.verdict import Decision
+from autopack.experiments.matrix import Decision
 
 
 def required_decisions(given: Sequence[str] | None) -> frozenset[Decision] | None:
@@ -23,10 +23,13 @@ def required_decisions(given: Sequence[str] | None) -> frozenset[Decision] | Non
 
 
 def exit_status(
-    decision: Decision, required: Collection[Decision] | None
+    decision: Decision, also: Collection[Decision], required: Collection[Decision] | None
 ) -> tuple[int, str | None]:
-    """The exit code, and what to say where a required decision was not reached."""
-    if required is not None and decision not in required:
+    """The exit code, and what to say where a required decision was not reached.
+
+    ``also`` are weaker decisions that hold, too.
+    """
+    if required is not None and not {decision, *also} & set(required):
         wanted = " or ".join(one for one in Decision if one in required)
         return 1, f"{wanted} was required, and the decision is {decision}"
     return (1 if decision is Decision.INVALID and required is None else 0), None

@@ -142,7 +142,7 @@ def analyse(
 
         for path in write_report(analysis, report):
             note(f"wrote {path}")
-    status, unmet = exit_status(analysis.decision, required)
+    status, unmet = exit_status(analysis.decision, analysis.also_holds, required)
     if unmet is not None:
         note(unmet)
     try:
