@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import time
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import processes
 from support.processes import Machine
-from support.projects import Project, call, make_project
-from support.stack import is_building, run_named, wait_for
+from support.projects import call, make_project
+from support.stack import run_named, wait_for
 
 from autopack.store.engine import Database
 from autopack.store.runs import get_run
@@ -19,8 +21,8 @@ from flows.server import DISPOSABLE
 
 pytestmark = pytest.mark.slow
 
-# Prefect's client itself waits a minute by default.
-HASTY = {"PREFECT_CLIENT_MAX_RETRIES": "1", "PREFECT_CLIENT_RETRY_JITTER_FACTOR": "0"}
+AWAY_SECONDS = 180
+AWAY_CLI = Path(processes.__file__).with_name("away_cli.py")
 
 
 @pytest.fixture(scope="module")
@@ -38,36 +40,70 @@ def machine(tmp_path: Path, server: OwnServer) -> Machine:
     return Machine(tmp_path / "home", f"sqlite:///{tmp_path / 'autopack.db'}", server.api_url)
 
 
-def slow_project(folder: Path, minutes: float) -> Project:
-    builds = [[call(7), {"delay": 3}, {"files": {"a": "1"}}]]
-    plan = {"budget": {"minutes": minutes}}
-    return make_project(folder / "project", {"one": builds, "two": [[call(5)]]}, plan=plan)
+class Away:
+    """`autopack run` of two phases whose server is killed while the first one is built."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        server: OwnServer,
+        folder: Path,
+        run_id: str,
+        minutes: float,
+        **more: str,
+    ) -> None:
+        plan = {"budget": {"minutes": minutes}}
+        first = [[call(7), {"files": {"a": "1"}}]]
+        project = make_project(folder / "project", {"one": first, "two": [[call(5)]]}, plan=plan)
+        self._waited = folder / "waited"
+        self._stderr = folder / "stderr"
+        with self._stderr.open("w") as stderr:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, str(AWAY_CLI)),
+                    *("run", *project.run_args, "--run-id", run_id, "--json"),
+                ],
+                env=machine.environment(
+                    AWAY_SERVER=str(server._process.pid), AWAY_WAITED=str(self._waited), **more
+                ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                start_new_session=True,
+            )
+
+    def waited(self) -> float:
+        """Seconds of simulated time."""
+        text = self._waited.read_text() if self._waited.exists() else ""
+        return float(text or 0)
+
+    @property
+    def stderr(self) -> str:
+        return self._stderr.read_text()
 
 
 def test_a_run_goes_on_when_its_server_is_back(
     machine: Machine, server: OwnServer, tmp_path: Path
 ) -> None:
-    project = slow_project(tmp_path, minutes=5)
-    process = machine.start("run", *project.run_args, "--run-id", "patient", "--json", **HASTY)
-    wait_for("a build", lambda: is_building(machine, "patient"))
-    server.kill()
-
-    def first_phase_is_complete() -> bool:
-        run = run_named(machine, "patient")
-        return run is not None and run["completed_phases"] == 1
-
-    wait_for("the end of the build", first_phase_is_complete)
-    time.sleep(8)
-    assert process.poll() is None
+    """With the retries that Prefect's client makes by default."""
+    run = Away(machine, server, tmp_path, "patient", minutes=60)
+    wait_for(
+        "three minutes", lambda: run.waited() >= AWAY_SECONDS or run.process.poll() is not None
+    )
+    assert run.process.poll() is None, run.stderr
+    before = run_named(machine, "patient")
+    assert before is not None
+    assert before["completed_phases"] == 1, "the build and its checks need no server"
     server.start()
-    _, stderr = process.communicate(timeout=120)
+    run.process.communicate(timeout=180)
 
-    assert process.returncode == 0, stderr
-    assert f"waits for the Prefect server at {server.api_url}" in stderr
+    assert run.process.returncode == 0, run.stderr
+    assert f"waits for the Prefect server at {server.api_url}" in run.stderr
     db = Database.open(machine.database_url)
-    run = get_run(db, "patient")
+    stored = get_run(db, "patient")
     db.close()
-    assert (run.state, run.recoveries) == ("DONE_SUCCESS", 0)
+    assert (stored.state, stored.recoveries) == ("DONE_SUCCESS", 0)
     view = run_named(machine, "patient")
     assert view is not None
     assert [phase["attempts"] for phase in view["phases"]] == [1, 1]
@@ -78,14 +114,12 @@ def test_a_run_goes_on_when_its_server_is_back(
 def test_a_run_waits_no_longer_than_it_has_minutes(
     machine: Machine, server: OwnServer, tmp_path: Path
 ) -> None:
-    project = slow_project(tmp_path, minutes=0.25)
-    process = machine.start("run", *project.run_args, "--run-id", "limited", "--json", **HASTY)
-    wait_for("a build", lambda: is_building(machine, "limited"))
-    server.kill()
-    stdout, stderr = process.communicate(timeout=120)
+    run = Away(machine, server, tmp_path, "limited", minutes=10, AWAY_CLOCK="1")
+    stdout, _ = run.process.communicate(timeout=180)
 
-    assert process.returncode == 1, stderr
-    assert "fault of Autopack" not in stdout + stderr
+    assert run.process.returncode == 1, run.stderr
+    assert 500 < run.waited() < 1000
+    assert "fault of Autopack" not in stdout + run.stderr
     assert server.api_url in stdout
     view = run_named(machine, "limited")
     assert view is not None
