@@ -11,6 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
+# What no two runs have in common: their ids, and their commits.
+_OF_ONE_RUN = re.compile(r"\brun-\d{8}-\d{6}-[0-9a-f]{6}\b|\b[0-9a-f]{12}\b")
 _FENCE = re.compile(r"^(?P<ticks>`{3,})(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=ticks)$", re.M | re.S)
 
 
@@ -20,6 +22,11 @@ class Typed:
 
     line: str
     printed: tuple[str, ...]
+
+    def lacking(self, output: str) -> list[str]:
+        """Return the shown lines that ``output`` lacks; ``…`` in one stands for anything."""
+        lines = iter(output.splitlines())
+        return [shown for shown in self.printed if not any(_like(shown, each) for each in lines)]
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,11 @@ class Fence:
                 last = commands.pop()
                 commands.append(Typed(last.line, (*last.printed, line)))
         return commands
+
+
+def _like(shown: str, printed: str) -> bool:
+    shown, printed = (_OF_ONE_RUN.sub("-", " ".join(line.split())) for line in (shown, printed))
+    return re.fullmatch(".*".join(map(re.escape, shown.split("…"))), printed) is not None
 
 
 def fences(page: Path) -> Iterator[Fence]:

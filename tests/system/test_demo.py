@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 import yaml
+from support.documents import ROOT, fences
 from support.modes import open_to_others
 from support.processes import AUTOPACK, Answer, Machine
 from support.projects import git
@@ -33,8 +34,9 @@ def demo(machine: Machine, tmp_path: Path):
     """Runs `autopack demo`; its temporary folder is the test's."""
     (tmp_path / "tmp").mkdir()
 
-    def run(*options: str) -> Answer:
-        return machine.run("demo", *options, timeout=300, TMPDIR=str(tmp_path / "tmp"))
+    def run(*options: str, **environment: str) -> Answer:
+        environment["TMPDIR"] = str(tmp_path / "tmp")
+        return machine.run("demo", *options, timeout=300, **environment)
 
     return run
 
@@ -59,16 +61,20 @@ def is_quiet(home: Path) -> bool:
     return processes_of(home) == []
 
 
-def test_the_demo_as_json(
+def test_the_demo(
     demo: Any, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    answer = demo("--json")
+    answer = demo(COLUMNS="160")
 
     assert answer.code == 0, answer.stderr
-    run = answer.json
+    (shown,) = [fence for fence in fences(ROOT / "README.md") if "demo" in fence.info]
+    (typed,) = shown.typed()
+    assert typed.lacking(answer.stdout) == [], answer.stdout
+    (told,) = re.findall(r"^branch  autopack/(run-\S+)", answer.stdout, re.MULTILINE)
+    run = machine.run("show", told, "--json").json
     assert run["state"] == "DONE_SUCCESS"
     assert [phase["state"] for phase in run["phases"]] == ["COMPLETE"] * 4
     assert sorted(phase["attempts"] for phase in run["phases"]) == [1, 1, 1, 2]
@@ -76,7 +82,6 @@ def test_the_demo_as_json(
     assert run["tokens"]["total"] == sum(phase["tokens"] for phase in run["phases"]) > 0
     assert "Traceback" not in answer.stderr
     assert is_quiet(machine.home)
-    assert machine.run("show", run["run_id"], "--json").json == run
     _tokens_are_those_of_the_recording(machine.run("tokens", run["run_id"], "--json").json)
     _it_did_what_it_says_on_a_real_repository(run)
     assert list(elsewhere.iterdir()) == [], "the folder it is called in is left alone"
@@ -111,6 +116,12 @@ def _it_did_what_it_says_on_a_real_repository(run: dict[str, Any]) -> None:
     assert "tests/" in last
     assert git(repository, "status", "--porcelain") == ""
     assert git(repository, "branch", "--show-current").strip() == "main"
+
+
+@pytest.mark.full
+def test_the_demo_as_json(demo: Any, machine: Machine) -> None:
+    run = demo("--json").json
+    assert machine.run("show", run["run_id"], "--json").json == run
 
 
 @pytest.mark.full
