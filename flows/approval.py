@@ -11,6 +11,7 @@ from prefect.runtime import deployment
 from pydantic import Field
 
 from autopack.errors import AutopackError
+from autopack.escaping import markdown
 from autopack.execution.approving import is_waiting
 from autopack.store.approvals import Answer, answer, pending
 from autopack.store.engine import Database
@@ -40,7 +41,7 @@ async def still_waits(db: Database, run_id: str) -> bool:
         if deployment.get_id() is None or question is None:
             return True
         form = await asuspend_flow_run(
-            wait_for_input=ApprovalForm.with_initial_data(description=question.question),
+            wait_for_input=ApprovalForm.with_initial_data(description=markdown(question.question)),
             timeout=_PATIENCE_SECONDS,
             key=f"approval-{question.id}",
         )

@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import replace
 
 from prefect import task
-from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from autopack.clock import SystemClock
@@ -19,7 +18,7 @@ from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.experiments import PairRow, finish_pair
 from blocks.configured import configured
-from tasks.reporting import artifact_key
+from tasks.artifacts import artifact_key, publish_markdown
 
 
 @task(name="register experiment", cache_policy=NO_CACHE, tags=["autopack"])
@@ -93,7 +92,7 @@ async def conclude_experiment(
         return None
     analysis = concluded.analysis
     text = await asyncio.to_thread(self_contained, analysis)
-    await acreate_markdown_artifact(
+    await publish_markdown(
         text,
         key=artifact_key("ab", registered.test_id),
         description=analysis.sentence,

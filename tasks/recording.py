@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from prefect import get_run_logger, task
-from prefect.artifacts import acreate_image_artifact, acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,7 +18,7 @@ from autopack.plan.features import Feature, kill_switches
 from autopack.store.engine import Database
 from autopack.telemetry import charts, metrics, stored_views
 from autopack.telemetry.consolidated import Consolidated
-from tasks.reporting import artifact_key
+from tasks.artifacts import artifact_key, publish_image, publish_table
 
 
 @task(name="record phase-6 metrics", cache_policy=NO_CACHE, tags=["autopack"])
@@ -56,11 +55,11 @@ async def persist_consolidated_view(db: Database, run_id: str) -> None:
     """Store the run's consolidated view, and publish it as a table and a stacked chart."""
     view = await asyncio.to_thread(stored_views.store_view, db, run_id)
     key = artifact_key("tokens", run_id)
-    await acreate_table_artifact(
+    await publish_table(
         consolidated_table(view), key=f"{key}-purposes", description=f"Tokens of {run_id}"
     )
     chart = await asyncio.to_thread(charts.spent_chart, run_id, view.spent)
-    await acreate_image_artifact(
+    await publish_image(
         f"data:image/svg+xml;base64,{b64encode(chart.encode()).decode()}",
         key=f"{key}-chart",
         description=f"Tokens that {run_id} spent, by purpose",

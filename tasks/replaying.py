@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 from prefect import task
-from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from autopack.campaigns import compare, lanes, report
@@ -14,7 +13,7 @@ from autopack.campaigns.compare import CampaignReport
 from autopack.campaigns.planning import PlannedCampaign
 from autopack.settings import Settings
 from autopack.store.engine import Database
-from tasks.reporting import artifact_key
+from tasks.artifacts import artifact_key, publish_markdown
 
 
 @task(name="store replays", cache_policy=NO_CACHE, tags=["autopack"])
@@ -36,7 +35,7 @@ async def report_on_replays(
     found = await asyncio.to_thread(compare.compare, db, campaign, left_out=planned.left_out)
     folder: Path = settings.home / "reports" / campaign.campaign_id
     await asyncio.to_thread(report.write_report, found, folder)
-    await acreate_markdown_artifact(
+    await publish_markdown(
         report.to_markdown(found),
         key=artifact_key("replay", campaign.campaign_id),
         description=found.sentence,

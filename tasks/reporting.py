@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from uuid import UUID
 
-from prefect.artifacts import (
-    acreate_markdown_artifact,
-    acreate_progress_artifact,
-    acreate_table_artifact,
-    aupdate_progress_artifact,
-)
 from prefect.events import emit_event
 
 from autopack.clock import Clock
+from autopack.escaping import code, markdown, markdown_table
 from autopack.execution.board import line, tokens_text
 from autopack.execution.view import changed_test_paths, left_out_paths, run_view
 from autopack.execution.whereabouts import where_branch_is
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.standing import standings
-
-
-def artifact_key(kind: str, run_id: str) -> str:
-    """``autopack-<kind>-<run>``; Prefect takes only a-z, 0-9 and dashes."""
-    return f"autopack-{kind}-{re.sub('[^a-z0-9-]', '-', run_id)}"
+from tasks.artifacts import (
+    artifact_key,
+    change_progress,
+    publish_markdown,
+    publish_progress,
+    publish_table,
+)
 
 
 def emit(event: str, run_id: str, **payload: Any) -> None:
@@ -67,11 +63,11 @@ class RunProgress:
             return
         self._shown, self._shown_at = (percent, text), self._clock.monotonic()
         if self._artifact is None:
-            self._artifact = await acreate_progress_artifact(
+            self._artifact = await publish_progress(
                 percent, key=artifact_key("progress", self._run_id), description=text
             )
         else:
-            await aupdate_progress_artifact(self._artifact, progress=percent, description=text)
+            await change_progress(self._artifact, percent, description=text)
 
 
 def standing_line(db: Database, run_id: str) -> str:
@@ -82,12 +78,12 @@ def standing_line(db: Database, run_id: str) -> str:
 async def publish_summary(db: Database, run_id: str) -> None:
     """Publish the run's summary, and as a table of its own what each phase spent."""
     run, text = run_view(db, run_id), standing_line(db, run_id)
-    await acreate_markdown_artifact(
+    await publish_markdown(
         summary_markdown(run, where_branch_is(run, Settings.from_environment().home)),
         key=artifact_key("summary", run_id),
         description=text,
     )
-    await acreate_table_artifact(
+    await publish_table(
         token_table(run),
         key=artifact_key("tokens", run_id),
         description=text,
@@ -126,45 +122,51 @@ def _cost(run: dict[str, Any]) -> str:
 
 def summary_markdown(run: dict[str, Any], where: str | None = None) -> str:
     """The summary of a run (the JSON of `show`) as Markdown; ``where`` says where its branch is."""
+    reason = f": {markdown(run['failure_reason'])}" if run["failure_reason"] else ""
     lines = [
-        f"# {run['goal']}",
+        f"# {markdown(run['goal'])}",
         "",
-        f"**{run['state']}**" + (f": {run['failure_reason']}" if run["failure_reason"] else ""),
+        f"**{run['state']}**{reason}",
         "",
-        f"Run `{run['run_id']}` on `{run['repo']}`, branch `{run['branch']}`, "
-        f"builder `{run['builder']}`.",
-        *(["", f"The branch is {where}"] if where is not None else []),
+        f"Run {code(run['run_id'])} on {code(run['repo'])}, branch {code(run['branch'])}, "
+        f"builder {code(run['builder'])}.",
+        *(["", f"The branch is {markdown(where)}"] if where is not None else []),
         "",
-        "| phase | state | attempts | tokens | commit |",
-        "|---|---|---:|---:|---|",
-    ]
-    lines += [
-        f"| {phase['phase_id']} | {phase['state']} | {phase['attempts']} "
-        f"| {tokens_text(phase['tokens'], phase['unknown_builds'])} "
-        f"| {(phase['commit'] or '')[:12]} |"
-        for phase in run["phases"]
+        markdown_table(
+            ("phase", "state", "attempts", "tokens", "commit"),
+            [
+                (
+                    phase["phase_id"],
+                    phase["state"],
+                    str(phase["attempts"]),
+                    tokens_text(phase["tokens"], phase["unknown_builds"]),
+                    (phase["commit"] or "")[:12],
+                )
+                for phase in run["phases"]
+            ],
+            rule="  rr",
+        ),
     ]
     tokens = run["tokens"]
     names = ("input", "cache_read", "cache_write", "output", "unsplit")
-    parts = " | ".join(tokens_text(tokens[name]) for name in names)
+    parts = [tokens_text(tokens[name]) for name in names]
     total = tokens_text(tokens["total"], tokens["unknown_builds"])
-    lines += [
-        "",
-        "| tokens | input | cache read | cache write | output | unsplit | cost |",
-        "|---:|---:|---:|---:|---:|---:|---:|",
-        f"| {total} | {parts} | {_cost(run)} |",
-    ]
+    header = ("tokens", *(name.replace("_", " ") for name in names), "cost")
+    lines += ["", markdown_table(header, [(total, *parts, _cost(run))], rule="rrrrrrr")]
     if tokens["unknown_builds"]:
         lines += ["", f"{tokens['unknown_builds']} builds told less than all of what they used."]
-    failures = [phase for phase in run["phases"] if phase["failure"]]
-    for phase in failures:
-        lines += ["", f"**{phase['phase_id']}** {phase['failure']['message']}"]
+    for phase in run["phases"]:
+        if phase["failure"]:
+            lines += [
+                "",
+                f"**{markdown(phase['phase_id'])}** {markdown(phase['failure']['message'])}",
+            ]
     for phase in run["phases"]:
         for words, paths in (
             ("Not in the commit, and set aside before the checks", left_out_paths(phase)),
             ("Changed tests and test settings", changed_test_paths(phase)),
         ):
             if paths:
-                listed = ", ".join(f"`{path}`" for path in paths)
-                lines += ["", f"**{phase['phase_id']}** {words}: {listed}"]
+                listed = ", ".join(map(code, paths))
+                lines += ["", f"**{markdown(phase['phase_id'])}** {words}: {listed}"]
     return "\n".join(lines) + "\n"

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
-from prefect import get_client, get_run_logger
-from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
-from prefect.client.schemas.actions import ArtifactUpdate
+from prefect import get_run_logger
 from prefect.utilities.urls import url_for
 
 from autopack.clock import Clock
+from autopack.escaping import markdown
 from autopack.execution.board import Kind, board, headline, kind_of
 from autopack.execution.fleet import FleetItem
 from autopack.store.engine import Database
 from autopack.store.standing import Standing, standings
-from tasks.reporting import RunProgress, artifact_key
+from tasks.artifacts import artifact_key, change_markdown, publish_markdown, publish_table
+from tasks.reporting import RunProgress
 
 SECONDS = 10.0
 """How old the table may be; it is written only when it has changed."""
@@ -70,28 +70,33 @@ class FleetBoard:
         total = len(self._run_ids) + len(self._refused)
         ended = sum(kind_of(run) in _ENDED for run in runs) + len(self._refused)
         await self._progress.show(100 * ended / total, said, last=last)
-        refused = "".join(f"\n**{one.run_id}** refused: {one.error}\n" for one in self._refused)
-        await self._write(board(runs, _page) + refused, said)
+        await self._write(fleet_markdown(runs, self._refused, _page), said)
 
     async def _write(self, text: str, said: str) -> None:
         if text == self._shown:
             return
         if self._artifact is None:
-            created = await acreate_markdown_artifact(
-                text, key=artifact_key("fleet", self._name), description=said
-            )
-            self._artifact = UUID(str(created))
+            key = artifact_key("fleet", self._name)
+            self._artifact = await publish_markdown(text, key=key, description=said)
         else:
-            async with get_client() as client:
-                update = ArtifactUpdate(data=text, description=said)
-                await client.update_artifact(self._artifact, update)
+            await change_markdown(self._artifact, text, description=said)
         self._shown = text
+
+
+def fleet_markdown(
+    runs: Sequence[Standing], refused: Sequence[FleetItem], link: Callable[[str], str | None]
+) -> str:
+    """Return the table of a fleet's runs, and below it those that were refused."""
+    lines = [
+        f"\n**{markdown(one.run_id)}** refused: {markdown(one.error or '')}\n" for one in refused
+    ]
+    return board(runs, link) + "".join(lines)
 
 
 async def publish_fleet(name: str, items: Sequence[FleetItem], db: Database) -> None:
     """Publish how each run of a fleet ended, and what it spent."""
     runs: list[Standing] = standings(db, [item.run_id for item in items])
-    await acreate_table_artifact(
+    await publish_table(
         [item.as_json() for item in items],
         key=artifact_key("summary", name),
         description=headline(runs),

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 
 from autopack.campaigns.compare import CampaignReport, Effect, Replayed
+from autopack.escaping import in_html, markdown
 from autopack.execution.board import tokens_text
-from autopack.experiments.report import (
-    PAGE_STYLE,
-    escape_markdown,
-    html_table,
-    markdown_table,
-    write_texts,
-)
+from autopack.experiments.report import PAGE_STYLE, html_table, in_markdown, write_texts
 from autopack.experiments.tables import UNKNOWN, Table
 from autopack.experiments.wording import points
 
@@ -23,22 +17,22 @@ MOST_ITEMS_SHOWN = 500
 
 def to_markdown(report: CampaignReport) -> str:
     """The report as Markdown, its sentence first."""
-    parts = [f"# {escape_markdown(report.sentence)}"]
-    parts += [f"- {escape_markdown(note)}" for note in report.notes]
+    parts = [f"# {markdown(report.sentence)}"]
+    parts += [f"- {markdown(note)}" for note in report.notes]
     for table in report_tables(report):
-        parts += [f"## {table.title}", markdown_table(table)]
+        parts.append(in_markdown(table))
     return "\n\n".join(parts) + "\n"
 
 
 def to_html(report: CampaignReport) -> str:
     """The report as one page that needs nothing else, on screen or paper."""
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in report.notes)
+    notes = "".join(f"<li>{in_html(note)}</li>" for note in report.notes)
     tables = "".join(html_table(table) for table in report_tables(report))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(report.campaign)}</title>\n<style>{PAGE_STYLE}</style>\n</head>\n"
-        f"<body>\n<main>\n<h1>{html.escape(report.sentence)}</h1>\n"
+        f"<title>{in_html(report.campaign)}</title>\n<style>{PAGE_STYLE}</style>\n</head>\n"
+        f"<body>\n<main>\n<h1>{in_html(report.sentence)}</h1>\n"
         f"<ul>{notes}</ul>\n{tables}</main>\n</body>\n</html>\n"
     )
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from autopack.escaping import linked, markdown, markdown_table
 from autopack.store.standing import Standing
 from autopack.store.states import RunState
 
@@ -58,25 +59,22 @@ def board(runs: Sequence[Standing], link: Callable[[str], str | None]) -> str:
     ``link`` gives the address of a flow run's page, None where there is none.
     """
     order = list(Kind)
-    rows = [
-        f"**{headline(runs)}**",
-        "",
-        "| run | is | since (UTC) | phases | tokens | cost | what |",
-        "|---|---|---|---:|---:|---:|---|",
-    ]
+    rows: list[tuple[str, ...]] = []
     for run in sorted(runs, key=lambda one: order.index(kind_of(one))):
         address = link(run.flow_run_id) if run.flow_run_id else None
-        cells = [
-            f"[{run.run_id}]({address})" if address else run.run_id,
+        cells = (
+            linked(run.run_id, address) if address else run.run_id,
             kind_of(run).value,
             _clock(run.silent_since or run.since),
             f"{run.completed}/{run.phases}",
             tokens_text(run.tokens, run.unknown_builds),
             money_text(run.cost),
             textwrap.shorten(_about(run), _WIDTH, placeholder="…"),
-        ]
-        rows.append("| " + " | ".join(_cell(text) for text in cells) + " |")
-    return "\n".join(rows) + "\n"
+        )
+        rows.append(cells)
+    header = ("run", "is", "since (UTC)", "phases", "tokens", "cost", "what")
+    table = markdown_table(header, rows, rule="   rrr")
+    return f"**{markdown(headline(runs))}**\n\n{table}\n"
 
 
 def tokens_text(tokens: int | None, unknown_builds: int = 0) -> str:
@@ -120,7 +118,3 @@ def _spent(runs: Sequence[Standing]) -> str:
 
 def _clock(at: datetime | None) -> str:
     return "" if at is None else f"{at:%m-%d %H:%M:%S}"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autopack.errors import BadInput
+from autopack.escaping import in_html, markdown, markdown_table
 from autopack.experiments.plots import Plot, draw_plots
 from autopack.experiments.schema import Analysis, PairResult
 from autopack.experiments.tables import UNKNOWN, Table, summary_tables
@@ -23,22 +23,26 @@ def to_json(analysis: Analysis) -> str:
 
 def to_markdown(analysis: Analysis, plots: Sequence[Plot]) -> str:
     """The report as Markdown; its plots are the SVG files beside it."""
-    parts = [f"# {escape_markdown(analysis.sentence)}"]
-    parts.append("\n".join(f"- {escape_markdown(text)}" for text in analysis.reasons))
+    parts = [f"# {markdown(analysis.sentence)}"]
+    parts.append("\n".join(f"- {markdown(text)}" for text in analysis.reasons))
     if analysis.warnings:
         parts.append("## To keep in mind")
-        parts.append("\n".join(f"- {escape_markdown(text)}" for text in analysis.warnings))
+        parts.append("\n".join(f"- {markdown(text)}" for text in analysis.warnings))
     for plot in plots:
-        parts += [f"## {plot.title}", f"![{plot.title}]({plot.name}.svg)", f"*{plot.caption}*"]
+        parts += [
+            f"## {plot.title}",
+            f"![{plot.title}]({plot.name}.svg)",
+            f"*{markdown(plot.caption)}*",
+        ]
     for table in [*summary_tables(analysis), *_pair_tables(analysis)]:
-        parts += [f"## {table.title}", markdown_table(table)]
-    parts.append(escape_markdown(_footer(analysis)))
+        parts.append(in_markdown(table))
+    parts.append(markdown(_footer(analysis)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def to_html(analysis: Analysis, plots: Sequence[Plot]) -> str:
     """The report as one page that needs nothing else, on screen or paper."""
-    escape = html.escape
+    escape = in_html
     reasons = "".join(f"<li>{escape(text)}</li>" for text in analysis.reasons)
     warnings = "".join(f"<li>{escape(text)}</li>" for text in analysis.warnings)
     figures = "".join(
@@ -134,26 +138,20 @@ def _origin(analysis: Analysis) -> str:
     )
 
 
-def markdown_table(table: Table) -> str:
-    lines = [" | ".join(escape_markdown(cell) for cell in row) for row in table.rows]
-    header, rule = " | ".join(table.header), " | ".join("---" for _ in table.header)
-    return "\n".join(f"| {line} |" for line in (header, rule, *lines))
+def in_markdown(table: Table) -> str:
+    """Return a table as Markdown under its heading."""
+    return f"## {markdown(table.title)}\n\n{markdown_table(table.header, table.rows)}"
 
 
 def html_table(table: Table) -> str:
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in table.header)
+    head = "".join(f"<th>{in_html(cell)}</th>" for cell in table.header)
     body = "".join(
-        f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows
+        f"<tr>{''.join(f'<td>{in_html(cell)}</td>' for cell in row)}</tr>" for row in table.rows
     )
     return (
-        f'<h2>{html.escape(table.title)}</h2>\n<div class="scroll"><table>'
+        f'<h2>{in_html(table.title)}</h2>\n<div class="scroll"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>\n"
     )
-
-
-def escape_markdown(text: str) -> str:
-    flat = " ".join(text.split())
-    return "".join(f"\\{mark}" if mark in "\\`*_[]<>|#" else mark for mark in flat)
 
 
 def _base64(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from autopack.errors import BadInput
+from autopack.escaping import write_csv
 from autopack.execution.view import money
 from autopack.settings import Settings
 from autopack.store.engine import Database
@@ -91,9 +91,8 @@ def usage(
             }
         )
     elif as_csv:
-        writer = csv.DictWriter(sys.stdout, [by, *_ALL], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        header = [by, *_ALL]
+        write_csv(sys.stdout, header, [[row[name] for name in header] for row in rows])
     else:
         _print(by, rows, _figures(page.total), page.next_cursor)
         if page.unknown_builds:

@@ -1,0 +1,200 @@
+"""Every page, report and table shows what agents and plans wrote as text: none is forgotten."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from autopack.campaigns import report as campaigns
+from autopack.campaigns.compare import CampaignReport, Effect, Item, LaneSummary, Replayed
+from autopack.execution.fleet import FleetItem
+from autopack.experiments.analysis import analyse
+from autopack.experiments.ends import End, Outcome
+from autopack.experiments.markdown import self_contained
+from autopack.experiments.pairs import PairTable
+from autopack.experiments.protocol import AnalysisProtocol
+from autopack.experiments.report import to_html
+from autopack.experiments.schema import Analysis
+from autopack.store.standing import Standing
+from autopack.store.states import RunState
+from tasks.reporting import summary_markdown
+from tasks.watching import fleet_markdown
+
+ROOT = Path(__file__).parent.parent.parent
+EVIL = (
+    "x ![](http://127.0.0.1:9/track.png) <img src=http://127.0.0.1:9/x onerror=alert(1)> "
+    "<script>alert(1)</script> [click](javascript:alert(1))\n# fake heading\n| a | b |\u202e"
+)
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    for layer in ("autopack", "blocks", "tasks", "flows", "deployments"):
+        for path in sorted((ROOT / layer).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def users_of(wanted: Callable[[ast.AST], bool]) -> set[str]:
+    return {name.rpartition("/")[2] for name, tree in sources() if any(map(wanted, ast.walk(tree)))}
+
+
+def imports(module: str, *names: str) -> Callable[[ast.AST], bool]:
+    def found(node: ast.AST) -> bool:
+        if isinstance(node, ast.Import):
+            return any(alias.name == module for alias in node.names)
+        if not isinstance(node, ast.ImportFrom) or node.module != module:
+            return False
+        return not names or any(alias.name in names for alias in node.names)
+
+    return found
+
+
+def uses(*attributes: str) -> Callable[[ast.AST], bool]:
+    return lambda node: isinstance(node, ast.Attribute) and node.attr in attributes
+
+
+def test_one_module_makes_artifacts() -> None:
+    assert users_of(imports("prefect.artifacts")) == {"artifacts.py"}
+    changes = imports("prefect.client.schemas.actions", "ArtifactUpdate", "ArtifactCreate")
+    assert users_of(changes) == {"artifacts.py"}
+
+
+def test_one_module_writes_comma_separated_values_and_html() -> None:
+    assert users_of(imports("csv")) - {"importing.py", "pairs_csv.py"} == {"escaping.py"}
+    assert users_of(uses("to_csv", "DictWriter")) == set()
+    assert users_of(imports("html")) - {"spellings.py"} == {"escaping.py"}
+
+
+def summary() -> str:
+    figures = dict.fromkeys(("total", "input", "cache_read", "cache_write", "output", "unsplit"), 1)
+    phase = {
+        "phase_id": "p",
+        "state": "FAILED",
+        "attempts": 1,
+        "tokens": 1,
+        "unknown_builds": 0,
+        "commit": None,
+        "failure": {"message": EVIL},
+        "left_out": [{"path": EVIL, "kind": "ignored"}],
+        "changed_tests": [{"path": EVIL, "attempt": 1}],
+    }
+    run = {
+        "goal": f"g {EVIL}",
+        "state": "DONE_FAILED",
+        "failure_reason": EVIL,
+        "run_id": "r",
+        "repo": f"/r{EVIL}",
+        "branch": "b",
+        "builder": "c",
+        "cost": None,
+        "cost_known": None,
+        "simulated_calls": 0,
+        "phases": [phase],
+        "tokens": {**figures, "unknown_builds": 0},
+    }
+    return summary_markdown(run, where=EVIL)
+
+
+def fleet() -> str:
+    standing = Standing(
+        run_id="r",
+        state=RunState.AWAITING_APPROVAL,
+        flow_run_id="f",
+        phases=1,
+        completed=0,
+        phase=EVIL,
+        since=datetime(2026, 1, 1, tzinfo=UTC),
+        question=EVIL,
+        failure_reason=EVIL,
+        silent_since=None,
+        interrupted=False,
+        tokens=1,
+        unknown_builds=0,
+        cost=None,
+    )
+    refused = FleetItem(run_id="r2", success=False, state=None, error=EVIL)
+    return fleet_markdown([standing], [refused], lambda _: "http://127.0.0.1:4200/runs/flow-run/f")
+
+
+def campaign() -> CampaignReport:
+    run = Replayed(
+        run_id="r",
+        state="DONE_FAILED",
+        end=End.FAILED,
+        outcome=Outcome.FAILURE,
+        success=False,
+        tokens=1,
+    )
+    lane = LaneSummary(runs=1, outcomes=1, successes=0, success_rate=0.0, tokens=1)
+    item = Item(replay_of="r", plan="p", goal=EVIL, original=run, baseline=None, candidate=run)
+    return CampaignReport(
+        campaign="c",
+        sentence=EVIL,
+        enabled=[],
+        disabled=[],
+        lanes={EVIL: lane},
+        effect=None,
+        naive=Effect(diff=0.0),
+        regression_to_the_mean=None,
+        notes=[EVIL],
+        still_failing=[],
+        items=[item],
+        analysis=None,
+    )
+
+
+def analysis() -> Analysis:
+    row = {"control_success": True, "treatment_success": True, "plan": EVIL}
+    tokens = {"control_tokens": 1000, "treatment_tokens": 500}
+    table = PairTable.from_records([{"pair": f"{EVIL} {n}", **row, **tokens} for n in range(3)])
+    return analyse(table, AnalysisProtocol(), test_id=EVIL)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "reporting.py": summary,
+    "watching.py": fleet,
+    "replaying.py": lambda: campaigns.to_markdown(campaign()),
+    "experimenting.py": lambda: self_contained(analysis()),
+}
+"""The page that each module publishes."""
+
+
+def test_every_page_is_in_the_table() -> None:
+    assert users_of(imports("tasks.artifacts", "publish_markdown")) == set(PAGES)
+
+
+def attribute(tokens: list[Token], kind: str, name: str) -> list[Any]:
+    return [token.attrGet(name) for token in tokens if token.type == kind]
+
+
+@pytest.mark.parametrize("module", PAGES)
+def test_a_page_has_no_foreign_image_and_link_and_no_html(module: str) -> None:
+    page = PAGES[module]()
+    parsed = MarkdownIt("commonmark").enable("table").parse(page)
+    tokens = [token for block in parsed for token in (block, *(block.children or []))]
+
+    assert "fake heading" in page
+    assert {"html_block", "html_inline"}.isdisjoint(token.type for token in tokens)
+    images = attribute(tokens, "image", "src")
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in images)
+    assert set(attribute(tokens, "link_open", "href")) <= {"http://127.0.0.1:4200/runs/flow-run/f"}
+    outside_code = re.sub("`[^`]+`", "", page)
+    assert not re.search("<(img|script)|javascript:|http://127.0.0.1:9", outside_code)
+    assert "\u202e" not in page
+    assert "fake heading" not in [token.content for token in parsed]
+
+
+@pytest.mark.parametrize(
+    "page", [lambda: to_html(analysis(), []), lambda: campaigns.to_html(campaign())]
+)
+def test_a_page_of_html_has_no_foreign_tag(page: Callable[[], str]) -> None:
+    text = page()
+    assert "fake heading" in text
+    assert not re.search("<(img|script|a)|\u202e", text)
