@@ -33,3 +33,16 @@ def test_every_promise_has_a_threat_and_a_test_or_says_that_there_is_none() -> N
         assert len(cells) == 2, promise
         assert all(cell == "-" or cell.startswith("`tests/") for cell in cells), promise
         assert set(cells) != {"-"}, promise
+
+
+@pytest.mark.parametrize("threat", sorted(THREATS))
+def test_every_threat_meets_a_promise_with_and_without_the_sandbox(threat: str) -> None:
+    cells = [cells for _, named, *cells in rows() if named == threat]
+    assert any("-" not in both for both in cells)
+
+
+def test_the_page_for_reporters_says_who_is_trusted_and_what_is_not_promised() -> None:
+    page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    for heading in ("## Reporting a vulnerability", "## The model", "## What is not promised"):
+        assert heading in page
+    assert "docs/security.md" in page
