@@ -21,6 +21,10 @@ def _name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
+def test_the_readme_fits_a_few_screens() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
+
+
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_every_command_and_option_exists(
     page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
