@@ -256,11 +256,11 @@ def test_the_defaults_of_the_kubernetes_template_fit_its_schema() -> None:
     jsonschema.validate(defaults, variables)
 
 
-def test_the_readme_says_what_the_kubernetes_template_expects() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_operations_say_what_the_kubernetes_template_expects() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     properties = template()["variables"]["properties"]
     for name in ("namespace", "image", "secret_name", "home_claim"):
-        assert f"`{properties[name]['default']}`" in readme, name
+        assert f"`{properties[name]['default']}`" in page, name
 
 
 @pytest.mark.parametrize(
@@ -279,4 +279,4 @@ def test_deploy_prints_a_command_that_starts_a_worker(kind: str, command: str) -
     from deployments.cli.deploy import worker_command
 
     assert worker_command("autopack", kind) == command
-    assert command in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert command in (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
