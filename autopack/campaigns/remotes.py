@@ -12,6 +12,7 @@ from pathlib import Path
 from autopack.campaigns.lanes import Campaign, replays_of
 from autopack.errors import BadInput
 from autopack.store.engine import Database
+from autopack.store.folder_note import find_folder
 from autopack.store.rows import RunRow
 from autopack.workspace.remote import Remote
 from autopack.workspace.source import SourceRepository
@@ -38,8 +39,14 @@ def check_remotes(
             remote = _kept(stored[original.repo], Remote.named(push, source), campaign)
         else:
             run_id = campaign.replay_id(original.run_id, campaign.lanes[0])
-            commit = original.base_commit
-            remote = Remote.checked(push, source, commit, home=home, run_id=run_id)
+            remote = Remote.checked(
+                push,
+                source,
+                original.base_commit,
+                home=home,
+                run_id=run_id,
+                name_here=find_folder(home, db, run_id).name,
+            )
         found[original.repo] = remote.name
     return found
 

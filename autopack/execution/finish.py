@@ -60,7 +60,7 @@ def finish(session: RunSession, state: RunState, reason: str | None = None) -> N
         session.db.transact(lambda conn: _close(conn, session.lease, state, reason))
     # Only now is nobody else at work there; after a crash here, reconciling cleans up.
     with durable(Step.CHECKOUT_REMOVED):
-        remove_workspace(session.folder, session.workspace)
+        remove_workspace(session.folder, session.workspace, session.mirror.fence)
 
 
 def decided_ending(session: RunSession) -> tuple[RunState, str | None] | None:

@@ -165,9 +165,14 @@ def check_request(
         _refuse_unchecked(plan, db, settings, source, base_commit, run_id)
     push = request.push
     if isinstance(push, str):
-        is_new = stored is None
         push = Remote.checked(
-            push, source, base_commit, home=settings.home, run_id=run_id, is_new=is_new
+            push,
+            source,
+            base_commit,
+            home=settings.home,
+            run_id=run_id,
+            name_here=find_folder(settings.home, db, run_id).name,
+            is_new=stored is None,
         )
     new = NewRun(
         run_id=run_id,
@@ -211,7 +216,14 @@ def check_remote(
     if new is None:
         return None
     source = SourceRepository.open(repo)
-    return Remote.checked(name, source, source.resolve(commit), home=settings.home, run_id=new)
+    return Remote.checked(
+        name,
+        source,
+        source.resolve(commit),
+        home=settings.home,
+        run_id=new,
+        name_here=find_folder(settings.home, db, new).name,
+    )
 
 
 def _plan_of(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from pathlib import Path
 
 from autopack import safe_files
+from autopack.errors import LeaseLost
 from autopack.store.leases import Acquired
 from autopack.store.runs import RunRow
+from autopack.workspace.fence import Fence
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.workspace import Workspace
 
 _CHECKOUTS = "work"
+_SHARED = ("environment", "caches", "final", "uncommitted")
 
 
 def open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired) -> Workspace:
@@ -46,15 +50,27 @@ def checkout_left_behind(folder: Path, name: str | None) -> Path | None:
     return checkouts / name if name in there else None
 
 
-def remove_workspace(folder: Path, workspace: Workspace) -> None:
+def remove_workspace(folder: Path, workspace: Workspace, fence: Fence) -> None:
     """Delete the checkout of a run that has ended, and its environment.
 
-    Its spools and its commits stay, and so do checkouts of holders that may still be alive.
+    Its spools and its commits stay, and so do checkouts of holders that may still be alive. The
+    environment is every holder's: it is taken away only while nobody has come after this one, and
+    deleted, which takes long, where nobody looks for it.
     """
     workspace.remove()
-    for name in ("environment", "caches", "final", "uncommitted"):
-        with contextlib.suppress(OSError):
-            safe_files.remove(folder / name)
+    gone = folder / _CHECKOUTS / f"removed-{secrets.token_hex(4)}"
+
+    def take_away() -> None:
+        for name in _SHARED:
+            if name in safe_files.names(folder):
+                safe_files.make_folder(gone, below=folder)
+                with contextlib.suppress(OSError):
+                    safe_files.rename(folder / name, gone / name)
+
+    with contextlib.suppress(LeaseLost):
+        fence.hold(take_away)
+    with contextlib.suppress(OSError):
+        safe_files.remove(gone)
     if not safe_files.names(folder / _CHECKOUTS):
         with contextlib.suppress(OSError):
             safe_files.remove(folder / _CHECKOUTS)

@@ -34,6 +34,7 @@ from autopack.store.experiments import (
     register,
     unfinished_test,
 )
+from autopack.store.folder_note import find_folder
 from autopack.workspace.remote import Remote
 from autopack.workspace.source import SourceRepository
 
@@ -202,7 +203,14 @@ def register_experiment(
     remote = None
     if push is not None:
         first, _ = _arm_ids(test_id, 1)
-        remote = Remote.checked(push, repository, commit, home=home, run_id=first)
+        remote = Remote.checked(
+            push,
+            repository,
+            commit,
+            home=home,
+            run_id=first,
+            name_here=find_folder(home, db, first).name,
+        )
     if row is None:
         new = NewExperiment(
             test_id=test_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,7 +12,8 @@ from sqlalchemy.engine import URL
 from autopack.errors import DatabaseRefused
 from autopack.store.columns import UtcDateTime, metadata
 
-# One row, written by the migration that makes the table, and never changed.
+# One row, written by the migration that makes the table; changed only where a copy is to be told
+# from its original.
 database_identity = sa.Table(
     "database_identity",
     metadata,
@@ -36,6 +38,13 @@ def read_identity(conn: sa.Connection, where: str) -> str:
     if found is None:
         raise _unnamed(where)
     return found
+
+
+def rename_copy(conn: sa.Connection, where: str) -> tuple[str, str]:
+    """Give a copied database an identity of its own; return the one it had and the new one."""
+    old, new = read_identity(conn, where), secrets.token_hex(16)
+    conn.execute(sa.update(database_identity).values(identity=new))
+    return old, new
 
 
 def _unnamed(where: str) -> DatabaseRefused:

@@ -177,6 +177,17 @@ def holder_of(db: Database, run_id: str) -> Holder | None:
     return Holder.from_json(row.holder)
 
 
+def held_runs(db: Database) -> list[str]:
+    """The runs that somebody holds by a lease that has not expired, and is not known to be gone."""
+    query = sa.select(leases.c.run_id).where(
+        leases.c.token > _INTENDED, leases.c.expires_at.is_not(None)
+    )
+    with db.read() as conn:
+        taken = list(conn.scalars(query.order_by(leases.c.run_id)))
+    holders = ((run_id, holder_of(db, run_id)) for run_id in taken)
+    return [run_id for run_id, holder in holders if holder is not None and not holder.is_gone()]
+
+
 def abandoned_runs(db: Database) -> list[str]:
     """Runs whose holder is provably gone, or let the lease expire: it died or cannot reach the
     database. And new ones that nobody will take: who stored them is gone, or silent too long.

@@ -88,7 +88,8 @@ class Mirror:
         for number, commit in enumerate(commits):
             if not self.has(commit):
                 self._fetch(commit)
-            self.git.run("update-ref", f"refs/autopack-kept/{run_id}/{number}", commit)
+            ref = f"refs/autopack-kept/{self.name_here(run_id)}/{number}"
+            self.git.run("update-ref", ref, commit)
 
     def _fetch(self, commit: str) -> None:
         git = Git(git_dir=self.git_dir, as_user=True, named=self.source.is_local)

@@ -65,15 +65,17 @@ class Remote:
         *,
         home: Path,
         run_id: str,
+        name_here: str,
         is_new: bool = True,
     ) -> Remote:
         """As ``named``, and it takes ``commit`` from a run of that id now; nothing is pushed.
 
-        A run that ``is_new`` must find its branch free there. Raises BadInput naming the field
-        ``push``, RepositoryError where there is no such commit.
+        ``name_here`` is what the run is called in the mirror: the name of its folder. A run that
+        ``is_new`` must find its branch free there. Raises BadInput naming the field ``push``,
+        RepositoryError where there is no such commit.
         """
         remote = cls.named(name, source)
-        mirror = Mirror.open(home, source)
+        mirror = Mirror.open(home, source, alias=(run_id, name_here))
         mirror.ensure(commit, run_id)
         remote.check(mirror, commit, run_id, is_new=is_new)
         return remote

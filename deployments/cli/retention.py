@@ -11,6 +11,8 @@ from autopack.errors import Refused
 from autopack.settings import Settings
 from autopack.store.engine import Database
 from autopack.store.folder_note import find_folder
+from autopack.store.identity import rename_copy
+from autopack.store.leases import held_runs
 from autopack.store.tables import metadata
 from autopack.telemetry.period import parse_age
 from autopack.telemetry.retention import Retained
@@ -18,11 +20,28 @@ from autopack.telemetry.retention import retain as archive
 from deployments.cli.output import AsJson, out, plain_table, print_json
 
 
-def identity(*, as_json: AsJson = False) -> int:
-    """Show which database this is: its identity, address, schema, and the rows of each table."""
+def identity(
+    *,
+    new: Annotated[
+        bool,
+        Parameter(negative="", help="Give a copied database an identity of its own, for good."),
+    ] = False,
+    yes: Annotated[
+        bool, Parameter(negative="", help="With --new: it is a copy, and its original lives on.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Show which database this is: its identity, address, schema, and the rows of each table.
+
+    A copy has its original's identity, and with it a claim on the same folders and refs. Give it
+    one of its own before both are used.
+    """
     db = Database.open(Settings.from_environment().database_url)
+    was = _rename(db, yes=yes) if new else None
+    if was is not None:
+        db = Database.open(Settings.from_environment().database_url)
     rows = _rows(db)
-    answer = {
+    answer: dict[str, Any] = {
         "engine": db.dialect,
         "url_masked": db.url_masked,
         "identity": db.identity,
@@ -30,6 +49,8 @@ def identity(*, as_json: AsJson = False) -> int:
         "head": db.head_version(),
         "rows": rows,
     }
+    if was is not None:
+        answer["was"] = was
     if as_json:
         print_json(answer)
         return 0
@@ -37,8 +58,28 @@ def identity(*, as_json: AsJson = False) -> int:
     for name, count in rows.items():
         table.add_row(name, f"{count:,}")
     out.print(f"{answer['url_masked']}  schema {answer['schema']}  identity {db.identity}\n")
+    if was is not None:
+        out.print(f"It was {was}: folders and refs of that name stay with the original.\n")
     out.print(table)
     return 0
+
+
+def _rename(db: Database, *, yes: bool) -> str:
+    """Give the database a new identity; return the one it had. Raises Refused."""
+    if held := held_runs(db):
+        raise Refused(
+            f"run {held[0]} is held: a process works on it with the present identity",
+            field="--new",
+            hint="end it, or wait a minute: in a copy nobody renews the lease",
+        )
+    if not yes:
+        raise Refused(
+            f"a new identity cannot be taken back: folders and refs of {db.identity[:12]}… would no"
+            f" longer belong to the database {db.url_masked}",
+            field="--new",
+            hint="add --yes when this is the copy and its original lives on",
+        )
+    return db.transact(lambda conn: rename_copy(conn, db.url_masked))[0]
 
 
 def retain(

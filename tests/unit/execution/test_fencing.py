@@ -22,7 +22,7 @@ from autopack.execution.environment import prepare_environment
 from autopack.execution.finish import cancel, decided_ending, end_abandoned, finish
 from autopack.execution.pushing import push_run
 from autopack.execution.reconciling import clean
-from autopack.execution.session import RunSession, close_session
+from autopack.execution.session import RunSession, close_session, open_session
 from autopack.execution.stopping import StopReason, in_thread
 from autopack.settings import Settings
 from autopack.store import Database
@@ -31,6 +31,7 @@ from autopack.store.states import AttemptState, RunState
 from autopack.store.tables import leases
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
+from autopack.workspace.workspace import Workspace
 
 Opening = Callable[[str], RunSession]
 
@@ -327,3 +328,30 @@ def test_the_checkout_goes_after_the_close_and_others_are_left_to_cleaning(
     assert not (settings.run_folder("r") / "work").exists()
     private = frozen.mirror.git_dir / "autopack-workspaces"
     assert list(private.iterdir()) == []
+
+
+def test_the_environment_of_a_successor_is_not_removed(
+    frozen: RunSession,
+    database: Database,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The holder froze after it had closed the run; somebody then resumed that."""
+    environment = frozen.folder / "environment"
+    successors: list[RunSession] = []
+
+    def reopen() -> None:
+        close_session(frozen)
+        successors.append(
+            open_session("r", db=database, settings=settings, clock=SystemClock(), reopen=True)
+        )
+        environment.mkdir(exist_ok=True)
+        (environment / "of").write_text("the successor")
+
+    interrupt(monkeypatch, Workspace, "remove", reopen)
+    finish(frozen, RunState.DONE_FAILED_ENVIRONMENT, "no environment")
+    assert (environment / "of").read_text() == "the successor"
+    [successor] = successors
+    finish(successor, RunState.DONE_FAILED_ENVIRONMENT, "no environment")
+    assert not environment.exists()
+    close_session(successor)

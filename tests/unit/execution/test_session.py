@@ -291,7 +291,7 @@ def test_removing_the_checkouts_keeps_what_was_printed_and_committed(
 ) -> None:
     session = open_run(run_id)
     (session.folder / "spool").mkdir()
-    remove_workspace(session.folder, session.workspace)
+    remove_workspace(session.folder, session.workspace, session.mirror.fence)
     assert (session.folder / "spool").is_dir()
     assert not (session.folder / "work").exists()
     assert session.mirror.has(session.run().base_commit)

@@ -133,6 +133,9 @@ THERE = {
 }
 
 
+RUN = {"run_id": "run-1", "name_here": "run-1"}
+
+
 @pytest.mark.parametrize("hindrance", THERE.values(), ids=THERE.keys())
 def test_a_hindrance_at_the_remote_is_named_and_left_alone(
     user, base, tmp_path, server, in_folder, hindrance
@@ -141,7 +144,7 @@ def test_a_hindrance_at_the_remote_is_named_and_left_alone(
     before = in_folder(server, "for-each-ref")
     source = SourceRepository.open(str(user.path))
     with pytest.raises(AutopackError) as caught:
-        Remote.checked(str(server), source, base, home=tmp_path / "h", run_id="run-1")
+        Remote.checked(str(server), source, base, home=tmp_path / "h", **RUN)
     assert (type(caught.value), caught.value.field) == (BadInput, "push")
     assert "autopack" in caught.value.message
     assert in_folder(server, "for-each-ref") == before
@@ -152,7 +155,7 @@ def test_a_remote_that_takes_it_is_left_as_it_is(user, base, tmp_path, server, i
     _hook(server, "post-receive", f"touch '{tmp_path}/ran'")
     before = in_folder(server, "for-each-ref")
     source = SourceRepository.open(str(user.path))
-    Remote.checked(str(server), source, base, home=tmp_path / "h", run_id="run-1")
+    Remote.checked(str(server), source, base, home=tmp_path / "h", **RUN)
     assert in_folder(server, "for-each-ref") == before
     assert not (tmp_path / "ran").exists()
 
@@ -160,6 +163,18 @@ def test_a_remote_that_takes_it_is_left_as_it_is(user, base, tmp_path, server, i
 def test_a_run_that_goes_on_may_find_its_own_branch(user, base, tmp_path, server):
     _push_there(user, server, "autopack/run-1")
     source = SourceRepository.open(str(user.path))
-    there = {"home": tmp_path / "h", "run_id": "run-1"}
+    there = {"home": tmp_path / "h"} | RUN
     Remote.checked(str(server), source, base, **there, is_new=False)
     Mirror.open(tmp_path / "h", source)
+
+
+def test_what_is_looked_at_first_carries_the_name_that_the_run_has_here(
+    user, base, tmp_path, server
+):
+    source = SourceRepository.open(str(user.path))
+    Remote.checked(
+        str(server), source, base, home=tmp_path / "h", run_id="run-1", name_here="run-1@0123"
+    )
+    mirror = Mirror.open(tmp_path / "h", source)
+    assert mirror.read_ref("refs/autopack-base/run-1@0123") == base
+    assert mirror.read_ref("refs/autopack-base/run-1") is None
