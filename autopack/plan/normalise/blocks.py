@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -76,10 +77,8 @@ _NUMBERING = re.compile(
     re.IGNORECASE,
 )
 _FRONT_MATTER = re.compile(r"\A---\n(?:[\w-]+:.*\n|[ \t#-].*\n|\n)*---\n")
-_COMMENT = re.compile(
-    r"(?P<fenced>^[ \t]*(?P<ticks>`{3,}|~{3,}).*?^[ \t]*(?P=ticks)[ \t]*$)|<!--.*?(?:-->|\Z)",
-    re.MULTILINE | re.DOTALL,
-)
+_COMMENT = re.compile(r"^[ \t]*(?P<ticks>`{3,}+|~{3,}+)|<!--", re.MULTILINE)
+_FENCE_ALONE = re.compile(r"^[ \t]*(?P<ticks>`{3,}+|~{3,}+)[ \t]*$", re.MULTILINE)
 _UNDERLINE = re.compile(r"^(?:=|-){3,}[ \t]*$")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]?\s+(?=[\"'(`\[]?[A-Z0-9`])")
 _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|approx|Mr|Dr|No)\.$")
@@ -92,7 +91,7 @@ def read_blocks(text: str) -> tuple[Block, ...]:
     """The blocks of ``text`` in order; emphasis and link targets are left out."""
     plain = _CONTROL.sub(" ", text.replace("\r\n", "\n").expandtabs(4))
     plain = _FRONT_MATTER.sub(_only_lines, plain, count=1)
-    return tuple(_split(_COMMENT.sub(_only_lines, plain).split("\n")))
+    return tuple(_split(_without_comments(plain).split("\n")))
 
 
 def without_number(title: str) -> str:
@@ -102,8 +101,29 @@ def without_number(title: str) -> str:
 
 def _only_lines(match: re.Match[str]) -> str:
     """What is left out, as empty lines, so that all others keep their numbers."""
-    fenced = match.groupdict().get("fenced")
-    return fenced if fenced is not None else "\n" * match[0].count("\n")
+    return "\n" * match[0].count("\n")
+
+
+def _without_comments(text: str) -> str:
+    """The text without HTML comments, but for those in fenced code; in one pass over it."""
+    ends: dict[str, list[int]] = {}
+    for fence in _FENCE_ALONE.finditer(text):
+        ends.setdefault(fence["ticks"], []).append(fence.end())
+    parts: list[str] = []
+    read = at = 0
+    while (found := _COMMENT.search(text, at)) is not None:
+        at = found.end()
+        if found["ticks"] is not None:
+            closing = ends.get(found["ticks"], [])
+            line_end = text.find("\n", at)
+            after = bisect_right(closing, line_end if line_end >= 0 else len(text))
+            at = closing[after] if after < len(closing) else at
+            continue
+        end = text.find("-->", at)
+        at = len(text) if end < 0 else end + 3
+        parts += (text[read : found.start()], "\n" * text.count("\n", found.start(), at))
+        read = at
+    return "".join((*parts, text[read:]))
 
 
 def _split(lines: list[str]) -> Iterator[Block]:

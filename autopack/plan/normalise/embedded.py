@@ -10,7 +10,7 @@ from autopack.plan.normalise.blocks import Block, Kind
 
 _LANGUAGES = frozenset({"", "yaml", "yml", "json"})
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n]*$", re.MULTILINE)
-_LOOKS = re.compile(r"^\s*(?:\{|[\"']?phases[\"']?\s*:)", re.MULTILINE)
+_LOOKS = re.compile(r"^[ \t]*(?:\{|[\"']?phases[\"']?\s*:)", re.MULTILINE)
 
 
 def embedded_plan(text: str, blocks: tuple[Block, ...]) -> Plan | None:

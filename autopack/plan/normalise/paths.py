@@ -30,6 +30,7 @@ _REFERENCE = re.compile(
     r"(?: (?:the|also))?[ `\"']{1,3}$",
     re.IGNORECASE,
 )
+_LONGEST_REFERENCE = 40
 _FORBIDDEN = re.compile(
     r"\b(?:do not|don'?t|never|must not|without)\s+(?:\w+\s+){0,2}?"
     r"(?:touch|touching|change|changing|edit|editing|modify|modifying)\b",
@@ -81,14 +82,15 @@ def named_paths(text: str, files: Files) -> Named:
     new: dict[str, None] = {}
     read_only: dict[str, None] = {}
     warnings: list[str] = []
-    forbidden = _FORBIDDEN.search(text)
+    forbidden, may_be_new = _FORBIDDEN.search(text), creates(text)
     for found in _FILE.finditer(text):
         written = next(group for group in found.groups() if group)
         if written.lower() in _PRODUCTS and written not in files.by_name:
             continue
-        if _REFERENCE.search(text, 0, found.start()):
+        begun = found.start()
+        if _REFERENCE.search(text, max(begun - _LONGEST_REFERENCE, 0), begun):
             continue
-        path, problem = _resolved(written, files, may_be_new=creates(text))
+        path, problem = _resolved(written, files, may_be_new=may_be_new)
         if problem:
             warnings.append(problem)
         if path is None:

@@ -158,6 +158,13 @@ HUGE = [
     "- curl a ",
     "- drop the a ",
     "- no a\n",
+    # long lines, fences that nothing closes, blank lines
+    "a/b.py ",
+    "see a.md ",
+    "`",
+    "```a\n",
+    "~~~\n",
+    " \n",
 ]
 
 
