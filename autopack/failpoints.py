@@ -17,7 +17,7 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager
 from enum import StrEnum
 
-from autopack.errors import BadInput
+from autopack.model.errors import BadInput
 
 VARIABLE = "AUTOPACK_FAILPOINT"
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from autopack import private
-from autopack.errors import BadInput
+from autopack.files import private
+from autopack.model.errors import BadInput
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from autopack import safe_files
+from autopack.files import safe_files
 
 _SAME_START_SECONDS = 2.0
 

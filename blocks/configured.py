@@ -11,9 +11,9 @@ from httpx import HTTPStatusError
 from prefect.blocks.core import Block
 from pydantic import ValidationError
 
-from autopack.builders.registry import builder_class, split_name
-from autopack.errors import BadInput, NotFound, Refused
-from autopack.recovery.doctor.endpoint import Endpoint
+from autopack.agents.registry import builder_class, split_name
+from autopack.model.errors import BadInput, NotFound, Refused
+from autopack.repair.doctor.doctor_endpoint import Endpoint
 from blocks.builders import BuilderBlock
 from blocks.doctor import AutopackDoctor
 from blocks.script_builder import ScriptBuilderBlock

@@ -20,12 +20,12 @@ from typing import Any
 import httpx
 import psutil
 
-from autopack import safe_files
-from autopack.errors import BadInput, Refused, WorkFailed
-from autopack.python import module_command
+from autopack.files import safe_files
+from autopack.model.errors import BadInput, Refused, WorkFailed
+from autopack.process import leftovers
+from autopack.process.python_module import module_command
 from autopack.settings import Settings
 from autopack.stack import Stack, running_stack, stack_file, write_stack
-from autopack.workspace import leftovers
 from deployments.own_postgres import own_postgres
 from deployments.setting_up import ENGINE, POOL, set_up
 from flows.server import ON_SQLITE

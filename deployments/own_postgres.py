@@ -14,8 +14,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from autopack import safe_files
-from autopack.errors import WorkFailed
+from autopack.files import safe_files
+from autopack.model.errors import WorkFailed
 from deployments.postgres_place import Place, is_running, place_of
 
 _START_SECONDS = 60

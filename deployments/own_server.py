@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from autopack import safe_files
-from autopack.errors import WorkFailed
-from autopack.python import module_command
+from autopack.files import safe_files
+from autopack.model.errors import WorkFailed
+from autopack.process.python_module import module_command
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 5.0

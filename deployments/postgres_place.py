@@ -19,8 +19,8 @@ from pathlib import Path
 
 import psutil
 
-from autopack import safe_files
-from autopack.errors import WorkFailed
+from autopack.files import safe_files
+from autopack.model.errors import WorkFailed
 
 ACCOUNT = "embedded_postgres"
 """The system user that PostgreSQL runs as when Autopack runs as root."""

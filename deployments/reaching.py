@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from autopack.errors import BadInput, Refused
+from autopack.model.errors import BadInput, Refused
 from flows.configuration import Configured, configured
 
 _LOGIN = frozenset({401, 403})

@@ -25,8 +25,8 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
 import blocks
-from autopack.builders.providers import PROVIDERS
-from autopack.builders.registry import BUILDERS
+from autopack.agents.model_providers import PROVIDERS
+from autopack.agents.registry import BUILDERS
 from deployments.renewing import renew
 from deployments.setting_up import POOL, declared_deployments
 from flows.server import HEARTBEAT_SECONDS, HEARTBEAT_TAG

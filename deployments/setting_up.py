@@ -17,8 +17,8 @@ from typing import Any
 
 import yaml
 
-from autopack.errors import WorkFailed
-from autopack.python import module_command
+from autopack.model.errors import WorkFailed
+from autopack.process.python_module import module_command
 from deployments.version import code_version
 
 POOL = "autopack"

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from prefect import flow, get_run_logger
 
-from autopack.errors import BadInput
-from autopack.execution.session import is_stopping
 from autopack.experiments.concluding import OUT_OF_BUDGET, enough
 from autopack.experiments.registration import ARM_NAMES, Registered, cautions
-from autopack.store.engine import Database
+from autopack.model.errors import BadInput
+from autopack.runs.session.session import is_stopping
+from autopack.store.database.engine import Database
 from autopack.store.experiments import (
     PairRow,
     finish_test,

@@ -10,11 +10,11 @@ from prefect.input import RunInput
 from prefect.runtime import deployment
 from pydantic import Field
 
-from autopack.errors import AutopackError
-from autopack.escaping import markdown
-from autopack.execution.approving import is_waiting
+from autopack.model.errors import AutopackError
+from autopack.runs.approval import is_waiting
 from autopack.store.approvals import Answer, answer, pending
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
+from autopack.views.escaping import markdown
 
 _PATIENCE_SECONDS = 30 * 24 * 3600
 

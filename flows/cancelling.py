@@ -19,13 +19,13 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
 from prefect.runtime import flow_run as current_flow_run
 
+from autopack.model.states import RunState
 from autopack.settings import Settings
 from autopack.stack import OWN_SERVER
 from autopack.store.cancelling import request_cancel_of
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.leases import holder_of
 from autopack.store.runs import find_run, run_of_flow
-from autopack.store.states import RunState
 from flows.naming import prepared_run_id
 from flows.opening import application
 from tasks.closing import (

@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from autopack.errors import BadInput
+from autopack.model.errors import BadInput
 
 _ASK = """
 import base64, json, sys

@@ -15,17 +15,17 @@ from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 
 from autopack.clock import SystemClock
-from autopack.errors import BadInput, WorkFailed
-from autopack.execution.reconciling import claim_recovery, give_up
-from autopack.execution.session import is_stopping
-from autopack.python import module_command
+from autopack.model.errors import BadInput, WorkFailed
+from autopack.model.states import RunState
+from autopack.process import leftovers
+from autopack.process.python_module import module_command
+from autopack.runs.reconcile.reconcile import claim_recovery, give_up
+from autopack.runs.session.session import is_stopping
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.folder_note import claim_folder
 from autopack.store.leases import token_of
 from autopack.store.runs import get_run
-from autopack.store.states import RunState
-from autopack.workspace import leftovers
 from flows.run import execute_run
 from flows.server import tags_of_runs
 from flows.waiting import (

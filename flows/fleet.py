@@ -8,13 +8,13 @@ from prefect import flow, get_run_logger
 from prefect.runtime import flow_run as current_flow_run
 
 from autopack.clock import SystemClock
-from autopack.errors import AutopackError, BadInput
-from autopack.execution.fleet import FleetItem, item_of, refused
-from autopack.execution.prepare import check_remote
-from autopack.execution.session import is_stopping
-from autopack.ids import check_id
+from autopack.model.errors import AutopackError, BadInput
+from autopack.model.ids import check_id
+from autopack.runs.prepare.prepare import check_remote
+from autopack.runs.session.session import is_stopping
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
+from autopack.views.fleet_result import FleetItem, item_of, refused
 from flows.cancelling import Watched, cancel_its_runs, declare, heeding
 from flows.executors import Executor, check_executor, execute_stored
 from flows.naming import origin

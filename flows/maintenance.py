@@ -6,7 +6,7 @@ from dataclasses import asdict
 from prefect import flow, get_run_logger
 
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from tasks.maintaining import maintain_database
 
 

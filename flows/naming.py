@@ -21,7 +21,7 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run as current_flow_run
 
-from autopack.ids import new_run_id
+from autopack.model.ids import new_run_id
 
 
 class Origin(NamedTuple):

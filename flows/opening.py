@@ -7,10 +7,10 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from autopack.builders.registry import parse_options
-from autopack.execution.prepare import RunRequest
+from autopack.agents.registry import parse_options
+from autopack.runs.prepare.prepare import RunRequest
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.workspace.remote import Remote
 from blocks.configured import configured, load
 

@@ -2,12 +2,12 @@
 
 from prefect import flow, get_run_logger
 
-from autopack.execution.session import held
-from autopack.execution.view import Json, phase_view
-from autopack.plan.features import Feature
-from autopack.plan.model import DoctorMode
-from autopack.recovery.policy import Decision, DecisionKind, Prescription
-from autopack.store.states import AttemptState
+from autopack.model.features import Feature
+from autopack.model.states import AttemptState
+from autopack.plan.plan import DoctorMode
+from autopack.repair.decide import Decision, DecisionKind, Prescription
+from autopack.runs.session.session import held
+from autopack.views.run_view import Json, phase_view
 from tasks.attempting import (
     build_attempt,
     conclude_attempt,

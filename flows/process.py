@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
-from autopack.execution.session import stop_all
-from autopack.execution.stopping import StopReason
+from autopack.runs.session.session import stop_all
+from autopack.runs.session.stop import StopReason
 
 INTERRUPTED = 130
 Result = TypeVar("Result")

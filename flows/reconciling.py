@@ -10,10 +10,10 @@ from prefect.client.schemas.objects import WorkPoolStatus
 from prefect.exceptions import ObjectNotFound
 
 from autopack.clock import SystemClock
-from autopack.execution.reconciling import claim_recovery, seconds_until_due
-from autopack.execution.session import is_stopping
+from autopack.runs.reconcile.reconcile import claim_recovery, seconds_until_due
+from autopack.runs.session.session import is_stopping
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.leases import abandoned_runs
 from autopack.store.runs import get_run
 from flows.executors import deployment_name, execute_stored, submit

@@ -9,8 +9,8 @@ from prefect.runtime import flow_run as current_flow_run
 from autopack.campaigns.compare import unfinished
 from autopack.campaigns.planning import PlannedCampaign, plan_campaign
 from autopack.clock import SystemClock
-from autopack.errors import BadInput
-from autopack.execution.fleet import FleetItem
+from autopack.model.errors import BadInput
+from autopack.views.fleet_result import FleetItem
 from flows.cancelling import cancel_its_runs, declare, heeding
 from flows.executors import check_executor
 from flows.fleet import execute_all

@@ -4,8 +4,8 @@ from typing import Any
 
 from prefect.client.schemas.objects import State, StateType
 
-from autopack.execution.view import Json
-from autopack.store.states import RunState
+from autopack.model.states import RunState
+from autopack.views.run_view import Json
 from tasks.ending import standing
 
 

@@ -8,20 +8,20 @@ from prefect import flow
 from prefect.runtime import flow_run as current_flow_run
 
 from autopack.clock import SystemClock
-from autopack.errors import LeaseLost, WorkFailed
-from autopack.execution.approving import end_of_rejected
-from autopack.execution.finish import decided_ending
-from autopack.execution.progress import ending, next_phase
-from autopack.execution.session import RunSession, close_session
-from autopack.execution.stopping import RunStopped, StopReason
-from autopack.execution.stored import plan_of
-from autopack.execution.view import percent_complete, run_view
-from autopack.plan.model import DoctorMode, PhaseSpec
-from autopack.store.engine import Database
+from autopack.ledger.usage_events import token_totals
+from autopack.model.errors import LeaseLost, WorkFailed
+from autopack.model.states import RunState
+from autopack.plan.plan import DoctorMode, PhaseSpec
+from autopack.runs.approval import end_of_rejected
+from autopack.runs.finish.finish import decided_ending
+from autopack.runs.next_phase import ending, next_phase
+from autopack.runs.session.session import RunSession, close_session
+from autopack.runs.session.stop import RunStopped, StopReason
+from autopack.runs.stored_run import plan_of
+from autopack.store.database.engine import Database
 from autopack.store.rows import RunRow
 from autopack.store.runs import find_run, get_ending, get_phases, get_run, run_of_flow
-from autopack.store.states import RunState
-from autopack.store.usage import token_totals
+from autopack.views.run_view import percent_complete, run_view
 from blocks.configured import configured, configured_doctor
 from flows.approval import still_waits
 from flows.cancelling import cancel_its_run, heeding

@@ -10,11 +10,11 @@ import os
 import sys
 from pathlib import Path
 
-from autopack import private, safe_files
-from autopack.ids import process_mark
+from autopack.files import private, safe_files
+from autopack.model.ids import process_mark
+from autopack.process.leftovers import HOLDER
 from autopack.settings import Settings
 from autopack.stack import OWN_SERVER, running_stack
-from autopack.workspace.leftovers import HOLDER
 from flows.configuration import configured_url
 
 ON_SQLITE = {

@@ -11,15 +11,15 @@ from prefect import get_client, get_run_logger
 from prefect.client.schemas.objects import State
 
 from autopack.clock import Clock, SystemClock
-from autopack.errors import DatabaseRefused, WorkFailed
-from autopack.execution.reconciling import claim_recovery, give_up, seconds_until_due
-from autopack.execution.session import is_stopping
+from autopack.model.errors import DatabaseRefused, WorkFailed
+from autopack.model.states import RunState
+from autopack.runs.reconcile.reconcile import claim_recovery, give_up, seconds_until_due
+from autopack.runs.session.session import is_stopping
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.leases import abandoned_runs, holder_of
 from autopack.store.rows import RunRow
 from autopack.store.runs import get_run
-from autopack.store.states import RunState
 from tasks.closing import close_now
 from tasks.verdicts import is_cancelled_state, last_flow_runs, timed_out, was_cancelled
 

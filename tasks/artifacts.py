@@ -1,6 +1,6 @@
 """Artifacts of Prefect: the one place that makes them. Their descriptions are Markdown, too.
 
-Texts of agents and plans go in by way of `autopack.escaping`; tables are escaped here.
+Texts of agents and plans go in by way of `autopack.views.escaping`; tables are escaped here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from prefect.artifacts import (
 )
 from prefect.client.schemas.actions import ArtifactUpdate
 
-from autopack.escaping import in_table, markdown
+from autopack.views.escaping import in_table, markdown
 
 
 def artifact_key(kind: str, run_id: str) -> str:

@@ -8,12 +8,12 @@ from contextlib import nullcontext
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from autopack.execution import attempt as steps
-from autopack.execution import hardening
-from autopack.execution.consulting import Outcome, consult
-from autopack.execution.session import held
-from autopack.recovery.causes import Failure
-from autopack.recovery.policy import Decision, Prescription
+from autopack.model.causes import Failure
+from autopack.repair.decide import Decision, Prescription
+from autopack.runs.attempt import attempt as steps
+from autopack.runs.repair import mitigate
+from autopack.runs.repair.consult import Outcome, consult
+from autopack.runs.session.session import held
 from autopack.store.rows import AttemptRow
 
 
@@ -79,7 +79,7 @@ async def mitigate_attempt(
     run_id: str, phase_id: str, attempt: int, failure: Failure
 ) -> Failure | None:
     """Meet a known failure without a model; return the failure that is left."""
-    return await hardening.mitigate(held(run_id), phase_id, attempt, failure)
+    return await mitigate.mitigate(held(run_id), phase_id, attempt, failure)
 
 
 @task(

@@ -15,8 +15,8 @@ from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from autopack.clock import Clock, SystemClock
-from autopack.errors import WorkFailed
-from autopack.execution.session import RunSession
+from autopack.model.errors import WorkFailed
+from autopack.runs.session.session import RunSession
 
 T = TypeVar("T")
 _TRIES = 5

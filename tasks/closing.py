@@ -24,15 +24,15 @@ from prefect.exceptions import ObjectNotFound
 
 from autopack.campaigns.lanes import replays_of
 from autopack.clock import SystemClock
-from autopack.errors import AutopackError
-from autopack.execution.finish import cancel, end_abandoned
+from autopack.model.errors import AutopackError
+from autopack.model.states import RunState
+from autopack.runs.finish.finish import cancel, end_abandoned
 from autopack.settings import Settings
 from autopack.store.cancelling import request_cancel_of, unheld_runs
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.experiments import get_pairs
 from autopack.store.rows import RunRow
 from autopack.store.runs import find_run
-from autopack.store.states import RunState
 from tasks.verdicts import database_label, flow_runs, last_flow_runs, was_cancelled
 
 CAMPAIGNS = FlowFilter(

@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect.client.schemas.objects import State, StateType
 
-from autopack.store.states import RunState
+from autopack.model.states import RunState
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from autopack.clock import SystemClock
-from autopack.execution import prepare
 from autopack.experiments import concluding, registration
 from autopack.experiments.markdown import self_contained
 from autopack.experiments.registration import ArmName, Registered
 from autopack.experiments.schema import Analysis
+from autopack.runs.prepare import prepare
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.experiments import PairRow, finish_pair
 from blocks.configured import configured
 from tasks.artifacts import artifact_key, publish_markdown

@@ -10,12 +10,12 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from autopack.clock import SystemClock
-from autopack.execution.redacting import redact_all
-from autopack.execution.returning import count_returned
-from autopack.execution.tending import tend_mirrors
+from autopack.ledger import maintenance
+from autopack.runs.reconcile.mirror_upkeep import tend_mirrors
+from autopack.runs.spools.late_usage import count_returned
+from autopack.runs.spools.redact_spools import redact_all
 from autopack.settings import Settings
-from autopack.store.engine import Database
-from autopack.telemetry import maintenance
+from autopack.store.database.engine import Database
 
 
 @task(name="maintain database", cache_policy=NO_CACHE, tags=["autopack"])

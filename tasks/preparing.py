@@ -9,14 +9,17 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from autopack.clock import SystemClock
-from autopack.execution import approving, environment, final_check, finish, prepare
-from autopack.execution.session import RunSession, held, open_session
-from autopack.plan.model import PhaseSpec
-from autopack.recovery.doctor.endpoint import Endpoint
+from autopack.model.states import RunState
+from autopack.plan.plan import PhaseSpec
+from autopack.repair.doctor.doctor_endpoint import Endpoint
+from autopack.runs import approval
+from autopack.runs.environment import run_environment
+from autopack.runs.finish import final_check, finish
+from autopack.runs.prepare import prepare
+from autopack.runs.session.session import RunSession, held, open_session
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.holders import Holder
-from autopack.store.states import RunState
 
 
 @task(name="prepare run", cache_policy=NO_CACHE, tags=["autopack"])
@@ -76,7 +79,7 @@ async def take_over_run(
 async def prepare_environment(run_id: str) -> None:
     """Install the project's tools into the run's own environment, once."""
     session = held(run_id)
-    session.environment = await environment.prepare_environment(session)
+    session.environment = await run_environment.prepare_environment(session)
 
 
 @task(
@@ -104,10 +107,10 @@ async def finish_run(run_id: str, state: RunState, reason: str | None) -> None:
 )
 async def ask_before(run_id: str, phase: PhaseSpec) -> str | None:
     """Find out whether a person has to be asked before the phase goes on; the question, or None."""
-    return await asyncio.to_thread(approving.question_before, held(run_id), phase)
+    return await asyncio.to_thread(approval.question_before, held(run_id), phase)
 
 
 @task(name="wait", task_run_name="let {run_id} wait", cache_policy=NO_CACHE, tags=["autopack"])
 async def let_wait(run_id: str, question: str) -> None:
     """Note that the run waits for a person; nobody has to hold it meanwhile."""
-    await asyncio.to_thread(approving.wait, held(run_id), question)
+    await asyncio.to_thread(approval.wait, held(run_id), question)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from autopack.execution import pushing
-from autopack.execution.session import held
-from autopack.execution.stopping import in_thread
+from autopack.runs.finish import push
+from autopack.runs.session.session import held
+from autopack.runs.session.stop import in_thread
 
 
 async def push_if_asked(run_id: str) -> None:
@@ -20,6 +20,6 @@ async def push_if_asked(run_id: str) -> None:
 async def push_run(run_id: str) -> None:
     """Push the run's branch and attempts to its remote."""
     session = held(run_id)
-    error = await session.switch.guard(in_thread(lambda ending: pushing.push_run(session, ending)))
+    error = await session.switch.guard(in_thread(lambda ending: push.push_run(session, ending)))
     if error is not None:
         get_run_logger().warning("not pushed, and tried again with the next attempt: %s", error)

@@ -29,13 +29,13 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry, Completed, Crashed
 
 from autopack.clock import SystemClock
-from autopack.execution import reconciling
+from autopack.model.states import RunState
+from autopack.runs.reconcile import reconcile
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.leases import holder_of
 from autopack.store.rows import RunRow
 from autopack.store.runs import find_run, get_phases, get_run, run_of_flow
-from autopack.store.states import RunState
 from tasks.away import is_forbidden
 from tasks.closing import CAMPAIGNS, RECENT
 from tasks.ending import standing
@@ -54,7 +54,7 @@ async def find_abandoned(db: Database) -> list[str]:
     Those that were cancelled in Prefect, and those whose flow run was ended by a limit on its
     time, are left to rest.
     """
-    abandoned = await asyncio.to_thread(reconciling.abandoned_here, db)
+    abandoned = await asyncio.to_thread(reconcile.abandoned_here, db)
     if not abandoned:
         return []
     resting = await _resting(db, abandoned) | await _asked_for(db, abandoned)
@@ -79,7 +79,7 @@ async def _resting(db: Database, abandoned: list[str]) -> frozenset[str]:
 async def close_dead(run_id: str, db: Database, settings: Settings) -> bool:
     """Close a run that died too often; False when somebody took it in this moment."""
     return await asyncio.to_thread(
-        reconciling.give_up, db, run_id, settings=settings, clock=SystemClock()
+        reconcile.give_up, db, run_id, settings=settings, clock=SystemClock()
     )
 
 
@@ -103,9 +103,9 @@ def _lost_it(db: Database, flow_run: FlowRun) -> bool:
 
 
 @task(name="clean up", cache_policy=NO_CACHE, tags=["autopack"])
-async def clean_up(db: Database, settings: Settings) -> reconciling.Cleaned:
+async def clean_up(db: Database, settings: Settings) -> reconcile.Cleaned:
     """Remove what dead processes left on this machine, and count what they had spent."""
-    return await asyncio.to_thread(reconciling.clean, db, settings)
+    return await asyncio.to_thread(reconcile.clean, db, settings)
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ async def resume_campaigns() -> int:
     )
     async with get_client() as client:
         for flow_run in [one async for one in flow_runs(client, CAMPAIGNS, crashed)]:
-            if flow_run.run_count <= reconciling.MOST_RECOVERIES:
+            if flow_run.run_count <= reconcile.MOST_RECOVERIES:
                 resumed += len(await _tell(client, flow_run, AwaitingRetry()))
     return resumed
 

@@ -12,25 +12,27 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy.exc import SQLAlchemyError
 
-from autopack.errors import AutopackError
-from autopack.execution.session import held
-from autopack.plan.features import Feature, kill_switches
-from autopack.store.engine import Database
-from autopack.telemetry import charts, metrics, stored_views
-from autopack.telemetry.consolidated import Consolidated
+from autopack.ledger import stored_views
+from autopack.ledger.consolidated import Consolidated
+from autopack.metrics import attempt_metrics
+from autopack.model.errors import AutopackError
+from autopack.model.features import Feature, kill_switches
+from autopack.runs.session.session import held
+from autopack.store.database.engine import Database
+from autopack.views import charts
 from tasks.artifacts import artifact_key, publish_image, publish_table
 
 
 @task(name="record phase-6 metrics", cache_policy=NO_CACHE, tags=["autopack"])
 async def record_phase6_metrics(run_id: str) -> None:
     """Write what hardening, doctor and context did in attempts that ended."""
-    await asyncio.to_thread(metrics.record_phase6_metrics, held(run_id).db, run_id)
+    await asyncio.to_thread(attempt_metrics.record_phase6_metrics, held(run_id).db, run_id)
 
 
 @task(name="record token efficiency", cache_policy=NO_CACHE, tags=["autopack"])
 async def record_token_efficiency(run_id: str) -> None:
     """Write what became of the context of attempts that ended."""
-    await asyncio.to_thread(metrics.record_token_efficiency, held(run_id).db, run_id)
+    await asyncio.to_thread(attempt_metrics.record_token_efficiency, held(run_id).db, run_id)
 
 
 async def record_metrics(run_id: str) -> None:
@@ -38,7 +40,7 @@ async def record_metrics(run_id: str) -> None:
     if kill_switches(os.environ)[Feature.PHASE6_METRICS]:
         return
     try:
-        if metrics.is_on(held(run_id).db, run_id):
+        if attempt_metrics.is_on(held(run_id).db, run_id):
             await record_phase6_metrics(run_id)
             await record_token_efficiency(run_id)
     except (AutopackError, SQLAlchemyError) as error:

@@ -12,7 +12,7 @@ from autopack.campaigns import compare, lanes, report
 from autopack.campaigns.compare import CampaignReport
 from autopack.campaigns.planning import PlannedCampaign
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from tasks.artifacts import artifact_key, publish_markdown
 
 

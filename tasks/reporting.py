@@ -8,13 +8,13 @@ from uuid import UUID
 from prefect.events import emit_event
 
 from autopack.clock import Clock
-from autopack.escaping import code, markdown, markdown_table
-from autopack.execution.board import line, tokens_text
-from autopack.execution.view import changed_test_paths, left_out_paths, run_view
-from autopack.execution.whereabouts import where_branch_is
 from autopack.settings import Settings
-from autopack.store.engine import Database
-from autopack.store.standing import standings
+from autopack.store.database.engine import Database
+from autopack.views.board import line, tokens_text
+from autopack.views.branch_location import where_branch_is
+from autopack.views.escaping import code, markdown, markdown_table
+from autopack.views.fleet_standing import standings
+from autopack.views.run_view import changed_test_paths, left_out_paths, run_view
 from tasks.artifacts import (
     artifact_key,
     change_progress,

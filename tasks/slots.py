@@ -14,8 +14,8 @@ from prefect import get_client, get_run_logger
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError, concurrency
 from prefect.exceptions import ObjectNotFound
 
-from autopack.builders.registry import split_name
-from autopack.execution.session import RunSession, held
+from autopack.agents.registry import split_name
+from autopack.runs.session.session import RunSession, held
 from autopack.stack import OWN_SERVER
 from tasks.away import going_without, is_away, is_forbidden, patiently, wait_for_server
 

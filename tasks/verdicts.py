@@ -19,7 +19,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 
 PAGE = 200
 """The most that a server answers at once."""

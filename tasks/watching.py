@@ -11,11 +11,16 @@ from prefect import get_run_logger
 from prefect.utilities.urls import url_for
 
 from autopack.clock import Clock
-from autopack.escaping import markdown
-from autopack.execution.board import Kind, board, headline, kind_of
-from autopack.execution.fleet import FleetItem
-from autopack.store.engine import Database
-from autopack.store.standing import Standing, standings
+from autopack.store.database.engine import Database
+from autopack.views.board import (
+    Kind,
+    board,
+    headline,
+    kind_of,
+)
+from autopack.views.escaping import markdown
+from autopack.views.fleet_result import FleetItem
+from autopack.views.fleet_standing import Standing, standings
 from tasks.artifacts import artifact_key, change_markdown, publish_markdown, publish_table
 from tasks.reporting import RunProgress
 

@@ -14,18 +14,26 @@ from autopack.campaigns.lanes import Campaign, Lane, replays_of
 from autopack.campaigns.replayable import LeftOut
 from autopack.experiments.analysis import analyse
 from autopack.experiments.ends import End, Outcome
-from autopack.experiments.fingerprint import Treatment
-from autopack.experiments.from_runs import JudgedPairs, RunFacts, RunPair, judge_pairs, run_facts
+from autopack.experiments.from_runs import (
+    JudgedPairs,
+    RunPair,
+    judge_pairs,
+    run_facts,
+)
 from autopack.experiments.protocol import AnalysisProtocol
+from autopack.experiments.run_facts import (
+    RunFacts,
+)
 from autopack.experiments.schema import Analysis
 from autopack.experiments.validity import ArmSettings, Declaration
 from autopack.experiments.wording import count, points
-from autopack.store.engine import Database
-from autopack.store.overview import RunLine, run_lines
+from autopack.model.fingerprint import Treatment
+from autopack.store.database.engine import Database
 from autopack.store.reading import get_run
 from autopack.store.rows import RunRow
 from autopack.store.tables import phases
-from autopack.store.telemetry_tables import error_logs
+from autopack.store.tables.rollups import error_logs
+from autopack.views.overview import RunLine, run_lines
 
 NO_BASELINE = (
     "Without a baseline lane this report cannot tell what the features did from what running "

@@ -11,18 +11,23 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from autopack.budget import Limits
-from autopack.errors import BadInput, NotFound
-from autopack.ids import check_id
-from autopack.plan.features import kill_switches, resolve_features
-from autopack.plan.model import Plan
-from autopack.store.budgets import campaign_level, set_campaign
-from autopack.store.campaign_tables import replay_campaigns
-from autopack.store.engine import Database, insert_new, now, reading
+from autopack.ledger.budgets import campaign_level, set_campaign
+from autopack.model.budget import Limits
+from autopack.model.errors import BadInput, NotFound
+from autopack.model.features import kill_switches, resolve_features
+from autopack.model.ids import check_id
+from autopack.plan.plan import Plan
+from autopack.store.database.engine import (
+    Database,
+    insert_new,
+    now,
+    reading,
+)
 from autopack.store.reading import Source, get_plan_body, get_run
 from autopack.store.rows import NewRun, RunRow
 from autopack.store.runs import create_run
 from autopack.store.tables import runs
+from autopack.store.tables.campaigns import replay_campaigns
 
 
 class Lane(StrEnum):

@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from autopack.budget import check_cap
 from autopack.campaigns.lanes import (
     Campaign,
     Lane,
@@ -22,10 +21,11 @@ from autopack.campaigns.lanes import (
 from autopack.campaigns.remotes import check_remotes
 from autopack.campaigns.replayable import LeftOut, find_lost
 from autopack.campaigns.select import Selection, select_runs
-from autopack.errors import Refused
-from autopack.store.engine import Database
+from autopack.model.budget import check_cap
+from autopack.model.errors import Refused
+from autopack.model.states import RunState
+from autopack.store.database.engine import Database
 from autopack.store.rows import RunRow
-from autopack.store.states import RunState
 
 
 @dataclass(frozen=True)

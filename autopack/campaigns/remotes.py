@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autopack.campaigns.lanes import Campaign, replays_of
-from autopack.errors import BadInput
-from autopack.store.engine import Database
+from autopack.model.errors import BadInput
+from autopack.store.database.engine import Database
 from autopack.store.folder_note import find_folder
 from autopack.store.rows import RunRow
 from autopack.workspace.remote import Remote

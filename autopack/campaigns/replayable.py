@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from autopack.builders.registry import PATH_OPTIONS, make_builder
-from autopack.errors import BadInput, GitFailed, RepositoryError
-from autopack.execution.stored import plan_of
-from autopack.store.engine import Database
+from autopack.agents.registry import PATH_OPTIONS, make_builder
+from autopack.model.errors import BadInput, GitFailed, RepositoryError
+from autopack.runs.stored_run import plan_of
+from autopack.store.database.engine import Database
 from autopack.store.rows import RunRow
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.source import SourceRepository

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from autopack.campaigns.compare import CampaignReport, Effect, Replayed
-from autopack.escaping import in_html, markdown
-from autopack.execution.board import tokens_text
 from autopack.experiments.report import PAGE_STYLE, html_table, in_markdown, write_texts
 from autopack.experiments.tables import UNKNOWN, Table
 from autopack.experiments.wording import points
+from autopack.views.board import tokens_text
+from autopack.views.escaping import in_html, markdown
 
 # More items than this are in the JSON only, which keeps an artifact under a megabyte.
 MOST_ITEMS_SHOWN = 500

@@ -8,13 +8,13 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from autopack.errors import BadInput, NotFound, Refused
-from autopack.store.engine import reading
-from autopack.store.experiment_tables import ab_pairs
+from autopack.ledger.period import parse_period
+from autopack.model.errors import BadInput, NotFound, Refused
+from autopack.store.database.engine import reading
 from autopack.store.reading import MAX_LIMIT, Source, get_run, states_named
 from autopack.store.rows import RunRow
 from autopack.store.tables import runs
-from autopack.telemetry.period import parse_period
+from autopack.store.tables.experiments import ab_pairs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autopack.context.embedder import Embedder
-from autopack.errors import BadInput
+from autopack.model.errors import BadInput
 
 
 def embedder_named(name: str = "tfidf") -> Embedder:

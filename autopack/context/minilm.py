@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autopack.context.embedder import Calibration, Vectors
-from autopack.errors import BadInput
+from autopack.model.errors import BadInput
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

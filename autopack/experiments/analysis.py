@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from autopack.errors import BadInput
 from autopack.experiments import schema
 from autopack.experiments.cost_per_success import CostPerSuccess, cost_per_success
 from autopack.experiments.evidence import OUTLIER_MADS, PlanGroups, TokenEvidence, weigh_tokens
@@ -33,6 +32,7 @@ from autopack.experiments.success_axis import SuccessEvidence, weigh_success
 from autopack.experiments.totals import describe, ratio_of_totals, tokens_per_success_ratio
 from autopack.experiments.verdict import DESCRIPTIVE_BELOW, decide, error_split
 from autopack.experiments.wording import count
+from autopack.model.errors import BadInput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from autopack.experiments.analysis import analyse, input_hash
-from autopack.experiments.fingerprint import Fingerprint, Treatment
 from autopack.experiments.from_runs import JudgedPairs, RunPair, judge_pairs
 from autopack.experiments.matching import match_runs, say_undeclared
 from autopack.experiments.matrix import Decision, ResourceAxis, SuccessAxis
@@ -27,11 +26,12 @@ from autopack.experiments.schema import (
 )
 from autopack.experiments.sequential import monitor
 from autopack.experiments.verdict import MAX_VOID_SHARE
-from autopack.plan.features import Feature, kill_switches
+from autopack.ledger.stored_views import is_on, record_measured_saving
+from autopack.model.features import Feature, kill_switches
+from autopack.model.fingerprint import Fingerprint, Treatment
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.experiments import PairRow, get_pairs, get_test, record_result
-from autopack.telemetry.stored_views import is_on, record_measured_saving
 
 OUT_OF_BUDGET = "the budget of the experiment"
 

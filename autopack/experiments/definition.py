@@ -42,10 +42,10 @@ from pydantic import (
     model_validator,
 )
 
-from autopack.errors import SpecError
-from autopack.experiments.fingerprint import Treatment
+from autopack.model.errors import SpecError
+from autopack.model.features import Feature
+from autopack.model.fingerprint import Treatment
 from autopack.plan.document import read_document
-from autopack.plan.features import Feature
 from autopack.plan.problems import explained, first_problem
 from autopack.plan.values import Cost, Count, Id, Minutes, NonEmpty, Tokens
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from autopack.recovery.causes import POLICIES, FailureCause
-from autopack.store.states import RunState
+from autopack.model.causes import POLICIES, FailureCause
+from autopack.model.states import RunState
 
 
 class Outcome(StrEnum):

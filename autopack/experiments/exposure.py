@@ -11,11 +11,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from autopack.experiments.fingerprint import RULES, Treatment
-from autopack.plan.features import Feature
+from autopack.model.features import Feature
+from autopack.model.fingerprint import RULES, Treatment
 
 if TYPE_CHECKING:
-    from autopack.experiments.from_runs import RunFacts
+    from autopack.experiments.run_facts import (
+        RunFacts,
+    )
 
 MODEL = "the declared model"
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from autopack.budget import NO_PRICE
-from autopack.errors import NotFound
-from autopack.experiments.ends import Outcome
 from autopack.experiments.exposure import Exposure, acts_by_itself, of_pair, summarise
 from autopack.experiments.pairs import PairTable
+from autopack.experiments.pairs_reading import table_of
+from autopack.experiments.run_facts import RunFacts
 from autopack.experiments.validity import (
     ArmRun,
     Declaration,
@@ -21,45 +20,20 @@ from autopack.experiments.validity import (
     judge_pair,
     runs_used_twice,
 )
-from autopack.recovery.causes import FailureCause
+from autopack.ledger.usage_events import dollars
+from autopack.model.budget import NO_PRICE
+from autopack.model.causes import FailureCause
+from autopack.model.errors import NotFound
+from autopack.model.states import PhaseState, RunState
 from autopack.store import tables
 from autopack.store.acting import features_that_acted, models_of_builds
-from autopack.store.engine import reading
+from autopack.store.database.engine import reading
 from autopack.store.fingerprints import get_fingerprints
 from autopack.store.reading import Source
-from autopack.store.states import PhaseState, RunState
-from autopack.store.telemetry_tables import usage_by_run
-from autopack.store.usage import dollars
+from autopack.store.tables.rollups import usage_by_run
 
 # Databases bound how many values one query may name.
 _AT_ONCE = 500
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunFacts:
-    """What a run counts for in an experiment; a metric that is unknown is None.
-
-    ``phases`` are all of its plan, ``complete`` those it completed. ``acted`` says of each feature
-    that was on whether it did anything, ``models_seen`` which models its builds called.
-    """
-
-    arm: ArmRun
-    plan_hash: str
-    phases: tuple[str, ...] = ()
-    complete: frozenset[str] = frozenset()
-    metrics: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
-    acted: Mapping[str, bool] = field(default_factory=dict[str, bool])
-    models_seen: frozenset[str] = frozenset()
-
-    @property
-    def success(self) -> bool:
-        """Whether the whole run succeeded."""
-        return self.arm.outcome is Outcome.SUCCESS
-
-    @property
-    def fraction(self) -> float:
-        """The share of its phases that it completed."""
-        return len(self.complete) / len(self.phases) if self.phases else float(self.success)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +105,7 @@ def judge_pairs(
         _record(pair, facts[pair.control], facts[pair.treatment], validity)
         for pair, validity in zip(pairs, judged, strict=True)
     ]
-    return JudgedPairs(PairTable.from_records(records), tuple(judged), facts)
+    return JudgedPairs(table_of(records), tuple(judged), facts)
 
 
 def run_facts(source: Source, run_ids: Collection[str]) -> dict[str, RunFacts]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
-from autopack.errors import BadInput
 from autopack.experiments.matrix import Decision
+from autopack.model.errors import BadInput
 
 
 def required_decisions(given: Sequence[str] | None) -> frozenset[Decision] | None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-from autopack.errors import BadInput
-from autopack.experiments.fingerprint import RULES, Fingerprint, Treatment
-from autopack.experiments.from_runs import RunFacts, RunPair, run_facts
+from autopack.experiments.from_runs import (
+    RunPair,
+    run_facts,
+)
+from autopack.experiments.run_facts import (
+    RunFacts,
+)
 from autopack.experiments.validity import ArmSettings, Declaration
+from autopack.model.errors import BadInput
+from autopack.model.fingerprint import RULES, Fingerprint, Treatment
 from autopack.store.reading import Source, get_run
 
 

@@ -6,7 +6,6 @@ which the pairs were finished (sequential monitoring replays that order).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -80,20 +79,3 @@ class PairTable:
     def values(self, column: str) -> NDArray[np.float64]:
         """One numeric column of the pairs that count."""
         return self.valid[column].to_numpy(dtype=np.float64)
-
-    @classmethod
-    def from_records(cls, records: Sequence[Mapping[str, object]]) -> PairTable:
-        """Build a table from rows such as finished runs give; None is a missing value.
-
-        Raises BadInput naming the pair and the column, by the same rules as a file.
-        """
-        from autopack.experiments.pairs_reading import TableReader
-
-        names = list(dict.fromkeys(name for record in records for name in record)) or REQUIRED
-        reader = TableReader(names, "pairs", place=lambda row: f"pair {records[row].get('pair')!r}")
-        reader.add([[_as_text(record.get(name)) for name in names] for record in records])
-        return reader.table()
-
-
-def _as_text(value: object) -> str:
-    return "" if value is None or value != value else str(value)

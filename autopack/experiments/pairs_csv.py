@@ -9,9 +9,9 @@ from array import array
 from collections.abc import Callable
 from pathlib import Path
 
-from autopack.errors import BadInput, NotFound
 from autopack.experiments.pairs import REQUIRED, PairTable
 from autopack.experiments.pairs_reading import KNOWN, TableReader, cleaned
+from autopack.model.errors import BadInput, NotFound
 
 STDIN = Path("-")
 

@@ -6,14 +6,13 @@ its cells are looked at one by one, so that an error names the first that is wro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
-from autopack.errors import BadInput
 from autopack.experiments import cells
 from autopack.experiments.cells import LARGEST, SMALLEST_TOKENS, Parse, Points
 from autopack.experiments.pairs import (
@@ -24,6 +23,7 @@ from autopack.experiments.pairs import (
     REQUIRED,
     PairTable,
 )
+from autopack.model.errors import BadInput
 
 KNOWN = (*REQUIRED, *FRACTIONS, *PHASE_COUNTS, *OPTIONAL_TEXT)
 _ALIKE = 0.7
@@ -305,3 +305,18 @@ def _sort_columns(
 def _did_you_mean(name: str, among: Sequence[str]) -> str:
     close = get_close_matches(name, among, n=1, cutoff=_ALIKE)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def table_of(records: Sequence[Mapping[str, object]]) -> PairTable:
+    """Build a table from rows such as finished runs give; None is a missing value.
+
+    Raises BadInput naming the pair and the column, by the same rules as a file.
+    """
+    names = list(dict.fromkeys(name for record in records for name in record)) or REQUIRED
+    reader = TableReader(names, "pairs", place=lambda row: f"pair {records[row].get('pair')!r}")
+    reader.add([[_as_text(record.get(name)) for name in names] for record in records])
+    return reader.table()
+
+
+def _as_text(value: object) -> str:
+    return "" if value is None or value != value else str(value)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from scipy import special
 
-from autopack.errors import BadInput
 from autopack.experiments.roots import root
 from autopack.experiments.sequential import MIN_PLANS, MONITORING_ALPHA
+from autopack.model.errors import BadInput
 
 TARGET_POWER = 0.8
 LEVEL = 0.05

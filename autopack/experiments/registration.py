@@ -7,11 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from autopack.budget import Limits
-from autopack.builders.registry import DEFAULT_BUILDER, PATH_OPTIONS, make_builder
-from autopack.errors import BadInput, SpecError
-from autopack.execution.fingerprinting import operator, option_files
-from autopack.execution.prepare import RunRequest, read_plan, read_source
+from autopack.agents.registry import DEFAULT_BUILDER, PATH_OPTIONS, make_builder
 from autopack.experiments.definition import (
     PAIR,
     ArmSpec,
@@ -19,14 +15,18 @@ from autopack.experiments.definition import (
     parse_experiment,
     treatments,
 )
-from autopack.experiments.fingerprint import Treatment, digest
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.sequential import MIN_PLANS
 from autopack.experiments.validity import ArmSettings, Declaration
-from autopack.plan.features import Feature
-from autopack.plan.model import DriftMode, Plan
-from autopack.store.budgets import set_campaign
-from autopack.store.engine import Database
+from autopack.ledger.budgets import set_campaign
+from autopack.model.budget import Limits
+from autopack.model.errors import BadInput, SpecError
+from autopack.model.features import Feature
+from autopack.model.fingerprint import Treatment, digest
+from autopack.plan.plan import DriftMode, Plan
+from autopack.runs.prepare.prepare import RunRequest, read_plan, read_source
+from autopack.runs.prepare.take_fingerprint import operator, option_files
+from autopack.store.database.engine import Database
 from autopack.store.experiments import (
     ExperimentRow,
     NewExperiment,

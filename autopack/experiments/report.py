@@ -6,11 +6,11 @@ import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from autopack.errors import BadInput
-from autopack.escaping import in_html, markdown, markdown_table
 from autopack.experiments.plots import Plot, draw_plots
 from autopack.experiments.schema import Analysis, PairResult
 from autopack.experiments.tables import UNKNOWN, Table, summary_tables
+from autopack.model.errors import BadInput
+from autopack.views.escaping import in_html, markdown, markdown_table
 
 # More pairs than this are in the JSON only, which keeps a page under a megabyte.
 MOST_PAIRS_SHOWN = 200

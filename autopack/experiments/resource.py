@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from autopack.errors import BadInput
 from autopack.experiments.pairs import ARMS
+from autopack.model.errors import BadInput
 
 if TYPE_CHECKING:
     from autopack.experiments.pairs import PairTable

@@ -10,7 +10,8 @@ from typing import Any
 
 from autopack.experiments.ends import RULES as RULES_OF_ENDS
 from autopack.experiments.ends import End, Outcome, end_of
-from autopack.experiments.fingerprint import (
+from autopack.model.causes import FailureCause
+from autopack.model.fingerprint import (
     RULES,
     Fingerprint,
     Role,
@@ -18,8 +19,7 @@ from autopack.experiments.fingerprint import (
     feature_hash,
     prompt_hash,
 )
-from autopack.recovery.causes import FailureCause
-from autopack.store.states import RunState
+from autopack.model.states import RunState
 
 LONGEST_GAP = timedelta(hours=24)
 

@@ -1,8 +1,11 @@
 """What a run shall do: the plan file, checked and ordered, and the features it turns on."""
 
-from autopack.plan.features import Feature, kill_switches, resolve_features
+from autopack.model.commands import (
+    Command,
+)
+from autopack.model.features import Feature, kill_switches, resolve_features
 from autopack.plan.load import is_plain_text, load_plan, parse_plan
-from autopack.plan.model import (
+from autopack.plan.plan import (
     DoctorMode,
     DriftMode,
     Models,
@@ -14,7 +17,6 @@ from autopack.plan.model import (
     RunBudget,
     Scope,
 )
-from autopack.plan.values import Command
 
 __all__ = [
     "Command",

@@ -12,9 +12,10 @@ from typing import cast
 
 from pydantic import BaseModel, ValidationError
 
-from autopack.errors import NotFound, PlanError
+from autopack.model.errors import NotFound, PlanError
+from autopack.plan.dependencies import misfits
 from autopack.plan.document import Document, Loc, Problem, read_document
-from autopack.plan.model import (
+from autopack.plan.plan import (
     Models,
     PhaseBudget,
     PhaseSpec,
@@ -23,7 +24,6 @@ from autopack.plan.model import (
     RunBudget,
     Scope,
 )
-from autopack.plan.order import misfits
 from autopack.plan.problems import explained, first_problem
 
 MAX_BYTES = 1024 * 1024

@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from autopack.errors import PlanError, PlanProblem
+from autopack.model.errors import PlanError, PlanProblem
+from autopack.plan.dependencies import NO_SUCH_PHASE
 from autopack.plan.document import Document, Loc, Problem
-from autopack.plan.order import NO_SUCH_PHASE
 from autopack.plan.values import shown
 
 REQUIRED = "is required"

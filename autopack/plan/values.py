@@ -9,8 +9,8 @@ from typing import Annotated, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints
 
-from autopack.ids import ID_RULE, is_valid_id
-from autopack.plan.patterns import BadPattern, check_pattern
+from autopack.model.ids import ID_RULE, is_valid_id
+from autopack.model.path_patterns import BadPattern, check_pattern
 
 # Upper bounds keep the numbers inside 64-bit columns and timedelta.
 MOST_TOKENS = 10**12
@@ -157,7 +157,5 @@ Cost = Annotated[
 ]
 RepoPath = Annotated[str, AfterValidator(_path)]
 Argument = Annotated[str, AfterValidator(_text)]
-Command = tuple[str, ...]
-"""A program and its arguments; it is run without a shell."""
 CommandText = Annotated[tuple[Argument, ...], BeforeValidator(_command)]
 """A Command as a plan may spell it."""

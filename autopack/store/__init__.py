@@ -9,11 +9,8 @@ Every write of a run's state carries the lease and fails when another process ha
 over. Usage is the exception: money spent is recorded whoever holds the run.
 """
 
-from autopack.store import campaign_tables as campaign_tables  # makes its tables known
-from autopack.store import experiment_tables as experiment_tables  # makes its tables known
-from autopack.store import telemetry_tables as telemetry_tables  # makes its tables known
-from autopack.store.engine import Database
+from autopack.model.states import AttemptState, PhaseState, RunState
+from autopack.store.database.engine import Database
 from autopack.store.leases import Holder, Lease
-from autopack.store.states import AttemptState, PhaseState, RunState
 
 __all__ = ["AttemptState", "Database", "Holder", "Lease", "PhaseState", "RunState"]

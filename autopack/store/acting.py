@@ -9,14 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from autopack.context.intention import for_builder
-from autopack.plan.features import Feature
+from autopack.model.features import Feature
 from autopack.store import tables
 from autopack.store.reading import get_plan_body
-from autopack.store.telemetry_tables import (
-    consolidated_token_views,
-    phase6_metrics,
-    usage_archive,
-)
+from autopack.store.tables.rollups import consolidated_token_views, phase6_metrics, usage_archive
 
 _Acted = Callable[[sa.Connection, Sequence[sa.RowMapping]], set[str]]
 

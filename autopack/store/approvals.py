@@ -9,10 +9,16 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from autopack.budget import NO_PRICE, Exhausted, Resource, Scope, check_cap
-from autopack.errors import BadInput, Refused
+from autopack.model.budget import (
+    NO_PRICE,
+    Exhausted,
+    Resource,
+    Scope,
+    check_cap,
+)
+from autopack.model.errors import BadInput, Refused
 from autopack.store import tables
-from autopack.store.engine import Database, now, reading
+from autopack.store.database.engine import Database, now, reading
 from autopack.store.leases import Lease, fence
 from autopack.store.reading import Source, get_run
 

@@ -7,14 +7,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from autopack.errors import IllegalTransition, NotFound
+from autopack.model.errors import IllegalTransition, NotFound
+from autopack.model.states import (
+    AttemptState,
+    PhaseState,
+    RunState,
+    check_transition,
+)
 from autopack.store import tables
-from autopack.store.engine import now
-from autopack.store.errors import log_error
+from autopack.store.database.engine import now
+from autopack.store.error_log import log_error
+from autopack.store.intents import (
+    open_intent,
+)
 from autopack.store.leases import Lease, fence
 from autopack.store.rows import AttemptRow, Findings
-from autopack.store.states import AttemptState, PhaseState, RunState, check_transition
-from autopack.store.usage import open_intent
 
 
 def start_attempt(

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from autopack.errors import NotFound, Refused
-from autopack.store.engine import Database
+from autopack.model.errors import NotFound, Refused
+from autopack.model.states import RunState
+from autopack.store.database.engine import Database
 from autopack.store.leases import holder_of
 from autopack.store.rows import RunRow
 from autopack.store.runs import request_cancel
-from autopack.store.states import RunState
 from autopack.store.tables import runs
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from autopack.recovery.circuit_breaker import (
+from autopack.model.circuit import (
     RULES,
     Admission,
     Circuit,
@@ -19,7 +19,7 @@ from autopack.recovery.circuit_breaker import (
     report,
 )
 from autopack.store import tables
-from autopack.store.engine import Database, insert_new, now
+from autopack.store.database.engine import Database, insert_new, now
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from autopack.store.states import AttemptState, PhaseState, RunState
+from autopack.model.states import AttemptState, PhaseState, RunState
 
 Role = Literal["builder", "doctor", "reviewer", "research"]
 Category = Literal["base", "retrieval", "second_opinion", "evidence_request"]

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from autopack.errors import LeaseLost
-from autopack.store.engine import Database, now, reading
+from autopack.model.errors import LeaseLost
+from autopack.model.states import RunState
+from autopack.store.database.engine import Database, now, reading
 from autopack.store.leases import Lease, fence
-from autopack.store.states import RunState
 from autopack.store.tables import run_endings, runs
 
 

@@ -9,11 +9,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from autopack.errors import NotFound
-from autopack.store.engine import Database, insert_new, now, reading
-from autopack.store.experiment_tables import ab_pairs, ab_test_results, ab_tests
+from autopack.model.errors import NotFound
+from autopack.store.database.engine import (
+    Database,
+    insert_new,
+    now,
+    reading,
+)
 from autopack.store.reading import Source
-from autopack.store.telemetry_tables import usage_by_run
+from autopack.store.tables.experiments import ab_pairs, ab_test_results, ab_tests
+from autopack.store.tables.rollups import usage_by_run
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from autopack.store.engine import now, uptime
+from autopack.store.database.engine import now, uptime
 from autopack.store.holders import boot_id
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from autopack.experiments.fingerprint import Fingerprint
-from autopack.store.engine import insert_new, reading
-from autopack.store.experiment_tables import run_fingerprints as table
+from autopack.model.fingerprint import Fingerprint
+from autopack.store.database.engine import insert_new, reading
 from autopack.store.leases import Lease, fence
 from autopack.store.reading import Source
+from autopack.store.tables.experiments import run_fingerprints as table
 
 
 def record_fingerprint(conn: sa.Connection, lease: Lease, fingerprint: Fingerprint) -> None:

@@ -10,9 +10,9 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from autopack import safe_files
-from autopack.errors import Refused
-from autopack.store.engine import Database
+from autopack.files import safe_files
+from autopack.model.errors import Refused
+from autopack.store.database.engine import Database
 from autopack.store.reading import find_run, get_run
 from autopack.store.rows import RunRow
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from autopack.ids import process_mark
+from autopack.model.ids import process_mark
 
 _INITIAL_PID_NAMESPACE = "pid:[4026531836]"
 # Two processes with one pid start further apart than this; the kernel's boot time wobbles by 1 s.

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import URL
 
-from autopack.errors import DatabaseRefused
+from autopack.model.errors import DatabaseRefused
 from autopack.store.columns import UtcDateTime, metadata
 
 # One row, written by the migration that makes the table; changed only where a copy is to be told

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from autopack.store import tables
-from autopack.store.engine import Database, now, reading
+from autopack.store.database.engine import Database, now, reading
 from autopack.store.leases import Lease, fence
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from autopack.errors import LeaseLost, NotFound, RunHeld
-from autopack.store.engine import Database, insert_new, now
+from autopack.model.errors import LeaseLost, NotFound, RunHeld
+from autopack.model.states import RunState
+from autopack.store.database.engine import Database, insert_new, now
 from autopack.store.expiry import Moment, lasting
 from autopack.store.holders import Holder
-from autopack.store.states import RunState
 from autopack.store.tables import leases, runs
 
 __all__ = [

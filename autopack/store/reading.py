@@ -9,11 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from autopack.errors import BadInput, NotFound
+from autopack.model.errors import BadInput, NotFound
+from autopack.model.states import AttemptState, RunState
 from autopack.store import tables
-from autopack.store.engine import Database, reading
+from autopack.store.database.engine import Database, reading
 from autopack.store.rows import AttemptRow, DecisionRow, Page, PhaseRow, RunRow
-from autopack.store.states import AttemptState, RunState
 
 Source = Database | sa.Connection
 

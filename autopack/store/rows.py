@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import RowMapping
 
-from autopack.store.states import AttemptState, PhaseState, RunState
+from autopack.model.states import AttemptState, PhaseState, RunState
 
 AtCap = Literal["fail", "ask"]
 

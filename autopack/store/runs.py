@@ -11,10 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from autopack.errors import BadInput, NotFound, Refused
+from autopack.model.errors import BadInput, NotFound, Refused
+from autopack.model.states import PhaseState, RunState, check_transition
 from autopack.store import tables
 from autopack.store.attempts import finish_attempt, finish_build, record_decision, start_attempt
-from autopack.store.engine import Database, insert_new, now
+from autopack.store.database.engine import Database, insert_new, now
 from autopack.store.leases import Holder, Lease, fence, intend
 from autopack.store.reading import (
     find_run,
@@ -28,7 +29,6 @@ from autopack.store.reading import (
     run_of_flow,
 )
 from autopack.store.rows import AttemptRow, DecisionRow, Findings, NewRun, Page, PhaseRow, RunRow
-from autopack.store.states import PhaseState, RunState, check_transition
 
 __all__ = [
     "AttemptRow",

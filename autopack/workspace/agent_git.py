@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from autopack.workspace.files import remove_tree
+from autopack.files.untrusted import remove_tree
 from autopack.workspace.git import AUTHOR, EMAIL, Git
 
 # Commits an agent makes need an identity and must not wait for a passphrase; its git must see

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import stamina
 
-from autopack.errors import GitFailed
-from autopack.workspace import leftovers
+from autopack.model.errors import GitFailed
+from autopack.process import leftovers
 
 AUTHOR = "Autopack"
 EMAIL = "autopack@localhost"

@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from autopack.errors import GitFailed, RepositoryError
-from autopack.workspace import publishing
-from autopack.workspace.byproducts import PATTERNS
+from autopack.model.errors import GitFailed, RepositoryError
 from autopack.workspace.changes import GITLINK, Change, parse_raw_diff
-from autopack.workspace.embedded import kept_ref
+from autopack.workspace.content.byproducts import PATTERNS
+from autopack.workspace.content.embedded import kept_ref
 from autopack.workspace.fence import Fence
 from autopack.workspace.git import Git
-from autopack.workspace.partial import complete
 from autopack.workspace.source import SourceRepository
+from autopack.workspace.user import publishing
+from autopack.workspace.user.partial import complete
 
 _TRANSFER_SECONDS = 3600.0
 _FORMER_EXCLUDES = "\n".join(PATTERNS) + "\n"

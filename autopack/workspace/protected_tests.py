@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
-from autopack.plan.patterns import matches
+from autopack.model.path_patterns import matches
 from autopack.workspace.changes import Change
 
 Kind = Literal["test", "settings"]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from autopack.workspace import filters
+from autopack.workspace.content.submodules import Origin
 from autopack.workspace.mirror import Mirror
-from autopack.workspace.submodules import Origin
+from autopack.workspace.user import filters
 
 _NAMED = 3
 

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from autopack.addresses import check_no_login
-from autopack.errors import BadInput, GitFailed
 from autopack.failpoints import Step, durable
+from autopack.model.errors import BadInput, GitFailed
+from autopack.secrecy.addresses import check_no_login
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
-from autopack.workspace.room import check_room_at
 from autopack.workspace.source import (
     SourceRepository,
     is_on_this_machine,
     is_url,
     without_credentials,
 )
+from autopack.workspace.user.room import check_room_at
 
 _LOOK_SECONDS = 120.0
 _PUSH_SECONDS = 600.0

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from autopack.plan.patterns import as_meant, matches
+from autopack.model.path_patterns import as_meant, matches
 from autopack.workspace.changes import GITLINK, SYMLINK, Change
 
 

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autopack.addresses import check_no_login
-from autopack.errors import BadInput, GitFailed, RepositoryError
+from autopack.model.errors import BadInput, GitFailed, RepositoryError
+from autopack.secrecy.addresses import check_no_login
 from autopack.workspace.git import Finished, Git, failure
 
 BRANCH_FOLDER = "autopack"

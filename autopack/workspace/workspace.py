@@ -12,17 +12,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autopack import safe_files
-from autopack.errors import GitFailed
 from autopack.failpoints import Step, durable
-from autopack.workspace import agent_git, byproducts, embedded, excludes, filters, submodules
-from autopack.workspace.aside import topmost
+from autopack.files import safe_files
+from autopack.files.contents import Stamp, stamps
+from autopack.files.untrusted import make_writable, remove_tree
+from autopack.model.errors import GitFailed
+from autopack.workspace import agent_git
 from autopack.workspace.changes import GITLINK, Change
-from autopack.workspace.contents import Stamp, stamps
-from autopack.workspace.files import make_writable, remove_tree
+from autopack.workspace.content import byproducts, embedded, submodules
+from autopack.workspace.content.staging import Bounds, Refused
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
-from autopack.workspace.staging import Bounds, Refused
+from autopack.workspace.user import excludes, filters
+from autopack.workspace.withheld import topmost
 
 _MISSING = "missing-submodules.json"
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import psutil
 
-from autopack.errors import WorkFailed
-from autopack.execution.reconciling import MOST_RECOVERIES, clean
+from autopack.model.errors import WorkFailed
+from autopack.model.states import RunState
+from autopack.runs.reconcile.reconcile import MOST_RECOVERIES, clean
 from autopack.store.runs import get_run
-from autopack.store.states import RunState
 from deployments.chaos.databases import Postgres
 from deployments.chaos.findings import findings
 from deployments.chaos.system import Engine, System

@@ -6,15 +6,15 @@ import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from autopack.ledger.check import check
+from autopack.ledger.usage_events import token_totals
+from autopack.model.states import AttemptState, PhaseState, RunState
+from autopack.process import leftovers
 from autopack.settings import Settings
-from autopack.store.check import check
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.folder_note import find_folder
 from autopack.store.leases import holder_of
 from autopack.store.runs import get_attempts, get_phases, get_run
-from autopack.store.states import AttemptState, PhaseState, RunState
-from autopack.store.usage import token_totals
-from autopack.workspace import leftovers
 
 
 def findings(

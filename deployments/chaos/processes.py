@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from autopack.python import module_command
+from autopack.process.python_module import module_command
 from deployments.setting_up import POOL
 
 FLEET = "chaos-fleet"

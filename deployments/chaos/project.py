@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 from autopack.clock import SystemClock
-from autopack.execution.prepare import RunRequest, prepare_run
+from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.workspace.git import Git
 
 _PHASES = 3

@@ -12,13 +12,13 @@ from typing import Any, Literal
 import psutil
 
 from autopack.clock import SystemClock
-from autopack.errors import AutopackError
+from autopack.model.errors import AutopackError
+from autopack.process.leftovers import HOLDER
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.holders import Holder
 from autopack.store.leases import holder_of
 from autopack.store.runs import get_run
-from autopack.workspace.leftovers import HOLDER
 from deployments.chaos.clock import MovedClock
 from deployments.chaos.databases import Postgres, Sqlite
 from deployments.chaos.disk import MIN_FREE_MB, SmallDisk

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from autopack import __version__
-from autopack.errors import AutopackError, PlanError, WorkFailed
+from autopack.model.errors import AutopackError, PlanError, WorkFailed
 
 _RUNS = "deployments.cli.runs"
 
@@ -178,8 +178,8 @@ class Unexpected(AutopackError):
 
 
 def _fail(error: AutopackError, as_json: bool) -> int:
-    from autopack.credentials import environment_secrets
-    from autopack.redaction import Redactor
+    from autopack.secrecy.credentials import environment_secrets
+    from autopack.secrecy.redaction import Redactor
     from deployments.cli.output import all_problems, discard_stdout, print_error, print_json
 
     redactor = Redactor(environment_secrets(os.environ))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from rich.markup import escape
 
-from autopack.errors import BadInput
+from autopack.model.errors import BadInput
 from deployments.cli.output import AsJson, discard_stdout, note, out, plain_table, print_json
 
 if TYPE_CHECKING:
@@ -186,11 +186,11 @@ def _read(path: Path) -> PairTable:
 
 
 def _of_test(test_id: str) -> Analysis:
-    from autopack.errors import Refused
     from autopack.experiments.concluding import conclude
     from autopack.experiments.registration import Registered
+    from autopack.model.errors import Refused
     from autopack.settings import Settings
-    from autopack.store.engine import Database
+    from autopack.store.database.engine import Database
     from autopack.store.experiments import get_test
 
     settings = Settings.from_environment()
@@ -210,9 +210,9 @@ def _of_runs(
     protocol: AnalysisProtocol,
 ) -> Analysis:
     from autopack.experiments.concluding import conclude_runs
-    from autopack.experiments.fingerprint import Treatment
+    from autopack.model.fingerprint import Treatment
     from autopack.settings import Settings
-    from autopack.store.engine import Database
+    from autopack.store.database.engine import Database
 
     for name, given in (("control_runs", control), ("treatment_runs", treatment)):
         if not given:

@@ -11,7 +11,7 @@ from deployments.cli.output import AsJson, note, print_json
 from deployments.cli.watching import Watch
 
 if TYPE_CHECKING:
-    from autopack.store.engine import Database
+    from autopack.store.database.engine import Database
     from autopack.store.experiments import PairRow
 
 
@@ -32,11 +32,11 @@ def run(
     What was interrupted goes on when the same file is run again. A changed file is another
     experiment.
     """
-    from autopack.errors import BadInput
     from autopack.experiments.registration import cautions, register_experiment
     from autopack.experiments.schema import Analysis
+    from autopack.model.errors import BadInput
     from autopack.settings import Settings
-    from autopack.store.engine import Database
+    from autopack.store.database.engine import Database
     from deployments.cli.ab import print_analysis
     from deployments.cli.executing import execute_watched
     from deployments.cli.serving import check_server, start_server
@@ -108,7 +108,7 @@ class PairProgress(Watch):
         return [pair for pair in pairs if pair.finished_at is not None]
 
     def _line(self, pair: PairRow) -> str:
-        from autopack.store.usage import token_totals
+        from autopack.ledger.usage_events import token_totals
 
         control, treatment = (token_totals(self._db, run_id).total for run_id in pair.runs)
         about: list[Any] = [

@@ -9,16 +9,16 @@ from uuid import UUID
 
 from cyclopts import Parameter
 
-from autopack.budget import Resource
 from autopack.clock import SystemClock
-from autopack.errors import BadInput
-from autopack.execution.approving import approve as answer_run
-from autopack.execution.approving import who
-from autopack.execution.view import run_view
+from autopack.model.budget import Resource
+from autopack.model.errors import BadInput
+from autopack.runs.approval import approve as answer_run
+from autopack.runs.approval import who
 from autopack.settings import Settings
 from autopack.store.approvals import Answer
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.runs import get_run
+from autopack.views.run_view import run_view
 from deployments.cli.output import AsJson, note, print_json, print_run
 
 

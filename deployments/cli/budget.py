@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from autopack.budget import Limits, check_cap
-from autopack.execution.view import level_view
-from autopack.ids import check_id
+from autopack.ledger.budgets import campaign_level, set_campaign
+from autopack.model.budget import Limits, check_cap
+from autopack.model.ids import check_id
 from autopack.settings import Settings
-from autopack.store.budgets import campaign_level, set_campaign
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
+from autopack.views.run_view import level_view
 from deployments.cli.output import AsJson, print_budget, print_json
 
 Campaign = Annotated[str, Parameter(help="A name, as `autopack run --campaign` takes it.")]

@@ -12,17 +12,17 @@ from cyclopts import App, Parameter
 from rich.markup import escape
 
 from autopack import __version__
-from autopack.builders.agent import Probe
-from autopack.builders.registry import BUILDERS, make_builder, parse_options
-from autopack.builders.trial import try_builder
-from autopack.builders.usage import parse as parse_usage
-from autopack.credentials import known_secrets
-from autopack.errors import BadInput
-from autopack.redaction import Redactor
+from autopack.agents.program import Probe
+from autopack.agents.registry import BUILDERS, make_builder, parse_options
+from autopack.agents.trial import try_builder
+from autopack.agents.usage_formats import parse as parse_usage
+from autopack.model.errors import BadInput
+from autopack.process.child_environment import child_environment
+from autopack.process.sandbox import Sandbox
+from autopack.process.supervisor import Supervisor
+from autopack.secrecy.credentials import known_secrets
+from autopack.secrecy.redaction import Redactor
 from autopack.settings import Settings
-from autopack.validation.child_environment import child_environment
-from autopack.workspace.process import Supervisor
-from autopack.workspace.sandbox import Sandbox
 from deployments.cli.output import AsJson, out, plain_table, print_json
 
 app = App(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.markup import escape
 
-from autopack.errors import BadInput
+from autopack.model.errors import BadInput
 from deployments.cli.output import AsJson, note, out, print_json
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from autopack.ledger.check import check as find_drift
 from autopack.settings import Settings
-from autopack.store.check import check as find_drift
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from deployments.cli.output import AsJson, out, print_json
 
 

@@ -22,9 +22,9 @@ def demo(*, as_json: AsJson = False) -> int:
     server_answers = start_server(settings, own=True)
     # Loaded while the server starts.
     from autopack.clock import SystemClock
-    from autopack.execution.prepare import RunRequest, prepare_run
-    from autopack.plan.features import Feature
-    from autopack.store.engine import Database
+    from autopack.model.features import Feature
+    from autopack.runs.prepare.prepare import RunRequest, prepare_run
+    from autopack.store.database.engine import Database
     from autopack.store.holders import Holder
     from deployments.cli.executing import execute, exit_code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from autopack.errors import BadInput
+from autopack.model.errors import BadInput
 from autopack.settings import Settings
 from deployments.advice import advice
 from deployments.cli.output import AsJson, note, out, print_json

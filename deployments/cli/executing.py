@@ -7,10 +7,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from autopack.errors import WorkFailed
-from autopack.execution.view import run_view
-from autopack.store.engine import Database
-from autopack.store.states import RunState
+from autopack.model.errors import WorkFailed
+from autopack.model.states import RunState
+from autopack.store.database.engine import Database
+from autopack.views.run_view import run_view
 from deployments.cli.output import err, note
 from deployments.cli.progress import ManyProgress, Progress
 from flows.process import INTERRUPTED, orderly_signals, run_in_order

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from autopack.errors import NotFound
-from autopack.execution.handing import fetch_attempt
+from autopack.model.errors import NotFound
+from autopack.runs.finish.hand_over import fetch_attempt
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.runs import get_attempts, get_phases, get_run
 from deployments.cli.output import AsJson, out, print_json
 

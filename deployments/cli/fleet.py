@@ -9,15 +9,15 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from rich.markup import escape
 
-from autopack.builders.registry import parse_options
+from autopack.agents.registry import parse_options
 from autopack.clock import SystemClock
-from autopack.errors import BadInput
-from autopack.execution.prepare import RunRequest, check_remote, check_request
-from autopack.execution.session import is_stopping
-from autopack.ids import check_id, new_run_id
+from autopack.model.errors import BadInput
+from autopack.model.ids import check_id, new_run_id
+from autopack.model.states import RunState
+from autopack.runs.prepare.prepare import RunRequest, check_remote, check_request
+from autopack.runs.session.session import is_stopping
 from autopack.settings import Settings
-from autopack.store.engine import Database
-from autopack.store.states import RunState
+from autopack.store.database.engine import Database
 from autopack.workspace.source import is_url
 from deployments.cli.executing import execute_many
 from deployments.cli.options import DeploymentName, ExecutorName, MaxRuns, Push

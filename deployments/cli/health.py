@@ -8,15 +8,15 @@ from typing import Any
 from rich.markup import escape
 
 from autopack import __version__
-from autopack.asides import list_asides
-from autopack.errors import AutopackError
-from autopack.execution.view import timestamp
-from autopack.plan.features import kill_switches
+from autopack.files.asides import list_asides
+from autopack.model.errors import AutopackError
+from autopack.model.features import kill_switches
+from autopack.process import sandbox
 from autopack.settings import Settings
 from autopack.store.circuits import list_circuits
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.folder_note import foreign_folders
-from autopack.workspace import sandbox
+from autopack.views.run_view import timestamp
 from deployments.advice import advice
 from deployments.cli.output import AsJson, out, print_json
 from deployments.reaching import server_version, unreachable

@@ -9,9 +9,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from autopack.ledger.importing import import_file
 from autopack.settings import Settings
-from autopack.store.engine import Database
-from autopack.telemetry.importing import import_file
+from autopack.store.database.engine import Database
 from deployments.cli.output import AsJson, note, out, print_json
 
 

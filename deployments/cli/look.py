@@ -8,9 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from autopack.errors import BadInput
-from autopack.execution.prepare import read_plan
-from autopack.validation.detect import detect, unsupported_language
+from autopack.model.errors import BadInput
+from autopack.runs.prepare.prepare import read_plan
+from autopack.toolchains.detect import detect, unsupported_language
 from deployments.cli.output import AsJson, note, out, plain_table, print_json
 
 

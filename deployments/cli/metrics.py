@@ -8,14 +8,14 @@ from typing import Annotated, Any, cast
 
 from cyclopts import Parameter
 
-from autopack.errors import BadInput
-from autopack.plan.features import Feature
+from autopack.ledger.period import parse_period
+from autopack.ledger.switches import refuse_if_off
+from autopack.metrics.attempt_metrics import is_on, phase6_summary, token_efficiency_summary
+from autopack.model.errors import BadInput
+from autopack.model.features import Feature
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.runs import get_run
-from autopack.telemetry.metrics import is_on, phase6_summary, token_efficiency_summary
-from autopack.telemetry.period import parse_period
-from autopack.telemetry.switches import refuse_if_off
 from deployments.cli.output import AsJson, out, plain_table, print_json
 
 

@@ -9,11 +9,11 @@ from typing import Annotated
 import yaml
 from cyclopts import Parameter
 
-from autopack.errors import BadInput
+from autopack.model.errors import BadInput
 from autopack.plan.load import read_plan_text
 from autopack.plan.normalise import CONFIDENCE_THRESHOLD, accept
 from autopack.plan.normalise import normalise as normalise_text
-from autopack.validation.detect import detect
+from autopack.toolchains.detect import detect
 from deployments.cli.output import AsJson, note, out, print_json
 
 

@@ -14,8 +14,8 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from autopack.errors import AutopackError, PlanError
-from autopack.execution.board import tokens_text
+from autopack.model.errors import AutopackError, PlanError
+from autopack.views.board import tokens_text
 
 AsJson = Annotated[
     bool, Parameter(name="--json", negative="", help="Print one JSON object instead.")
@@ -141,8 +141,8 @@ def phase_table(run: dict[str, Any]) -> Table:
 
 def print_run(run: dict[str, Any]) -> None:
     """A run for people: its state, its phases, what it spent, where its work is."""
-    from autopack.execution.whereabouts import where_branch_is
     from autopack.settings import Settings
+    from autopack.views.branch_location import where_branch_is
 
     out.print(f"{state_text(run['state'])}  {escape(run['goal'])}")
     if run["failure_reason"]:
@@ -187,7 +187,7 @@ def print_run(run: dict[str, Any]) -> None:
 
 def found_by_judging(run: dict[str, Any]) -> list[str]:
     """Lines on what the attempts of a run left out of their commits, and the tests they changed."""
-    from autopack.execution.view import changed_test_paths, left_out_paths
+    from autopack.views.run_view import changed_test_paths, left_out_paths
 
     lines: list[str] = []
     for phase in run["phases"]:

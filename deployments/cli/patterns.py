@@ -8,11 +8,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from autopack.errors import BadInput, NotFound
-from autopack.recovery.hardening import Evidence, FailurePattern, matches
-from autopack.recovery.hardening.registry import enabled_patterns
-from autopack.recovery.hardening.registry import patterns as known_patterns
-from autopack.validation.detect import detect
+from autopack.model.errors import BadInput, NotFound
+from autopack.repair.patterns import Evidence, FailurePattern, matches
+from autopack.repair.patterns.registry import enabled_patterns
+from autopack.repair.patterns.registry import patterns as known_patterns
+from autopack.toolchains.detect import detect
 from deployments.cli.output import AsJson, out, print_json
 
 Off = Annotated[

@@ -10,11 +10,11 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from autopack.execution.board import tokens_text
-from autopack.execution.session import waits_for
-from autopack.execution.view import run_view
-from autopack.store.engine import Database
-from autopack.store.overview import run_lines
+from autopack.runs.session.session import waits_for
+from autopack.store.database.engine import Database
+from autopack.views.board import tokens_text
+from autopack.views.overview import run_lines
+from autopack.views.run_view import run_view
 from deployments.cli.output import phase_table, plain_table, state_text
 from deployments.cli.watching import Watch
 

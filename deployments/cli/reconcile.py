@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from autopack.execution.session import is_stopping
+from autopack.runs.session.session import is_stopping
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.leases import abandoned_runs
 from deployments.cli.executing import execute_many
 from deployments.cli.output import AsJson, out, plain_table, print_json

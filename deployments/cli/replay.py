@@ -10,13 +10,13 @@ from rich.markup import escape
 from autopack.campaigns.lanes import replays_of
 from autopack.campaigns.planning import plan_campaign
 from autopack.clock import SystemClock
-from autopack.errors import BadInput
-from autopack.execution.session import is_stopping
 from autopack.experiments.wording import count
-from autopack.ids import new_run_id
+from autopack.model.errors import BadInput
+from autopack.model.ids import new_run_id
+from autopack.model.states import RunState
+from autopack.runs.session.session import is_stopping
 from autopack.settings import Settings
-from autopack.store.engine import Database
-from autopack.store.states import RunState
+from autopack.store.database.engine import Database
 from deployments.cli.executing import execute_many
 from deployments.cli.options import DeploymentName, ExecutorName, MaxRuns, Push
 from deployments.cli.output import AsJson, note, out, plain_table, print_json, state_text

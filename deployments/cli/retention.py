@@ -7,16 +7,16 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 from cyclopts import Parameter
 
-from autopack.errors import Refused
+from autopack.ledger.period import parse_age
+from autopack.ledger.retention import Retained
+from autopack.ledger.retention import retain as archive
+from autopack.model.errors import Refused
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.folder_note import find_folder
 from autopack.store.identity import rename_copy
 from autopack.store.leases import held_runs
 from autopack.store.tables import metadata
-from autopack.telemetry.period import parse_age
-from autopack.telemetry.retention import Retained
-from autopack.telemetry.retention import retain as archive
 from deployments.cli.output import AsJson, out, plain_table, print_json
 
 

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from autopack.builders.registry import parse_options
+from autopack.agents.registry import parse_options
 from autopack.clock import SystemClock
-from autopack.execution.retry import RetryRequest, prepare_retry
+from autopack.runs.prepare.retry import RetryRequest, prepare_retry
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.runs import get_run
 from deployments.cli.output import AsJson, note
 from deployments.cli.runs import configured, execute_stored

@@ -8,16 +8,16 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from autopack.builders.registry import parse_options
+from autopack.agents.registry import parse_options
 from autopack.clock import SystemClock
-from autopack.execution.finish import cancel as cancel_run
-from autopack.execution.prepare import RunRequest, prepare_run
-from autopack.execution.stored import repository_remarks, source_of, unfinished
-from autopack.execution.view import run_view
+from autopack.runs.finish.finish import cancel as cancel_run
+from autopack.runs.prepare.prepare import RunRequest, prepare_run
+from autopack.runs.stored_run import repository_remarks, source_of, unfinished
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.holders import Holder
-from autopack.store.recovery import get_normalisation
+from autopack.store.mitigations import get_normalisation
+from autopack.views.run_view import run_view
 from autopack.workspace.source import SourceRepository
 from deployments.cli.executing import INTERRUPTED, execute, exit_code
 from deployments.cli.options import Push

@@ -8,12 +8,12 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.markup import escape
 
-from autopack.execution.view import run_line, run_view, tokens_view
-from autopack.plan.features import Feature
+from autopack.ledger.switches import refuse_if_off
+from autopack.model.features import Feature
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.runs import list_runs
-from autopack.telemetry.switches import refuse_if_off
+from autopack.views.run_view import run_line, run_view, tokens_view
 from deployments.cli.output import (
     After,
     AsJson,

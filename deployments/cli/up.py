@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from deployments.cli.output import AsJson, note, out, print_json
 from deployments.local import local_stack
 

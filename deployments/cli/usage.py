@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from autopack.errors import BadInput
-from autopack.escaping import write_csv
-from autopack.execution.view import money
+from autopack.ledger.consolidated import UsageRow
+from autopack.ledger.consolidated import usage as usage_of_period
+from autopack.ledger.period import parse_period
+from autopack.model.errors import BadInput
 from autopack.settings import Settings
-from autopack.store.engine import Database
-from autopack.telemetry.consolidated import UsageRow
-from autopack.telemetry.consolidated import usage as usage_of_period
-from autopack.telemetry.period import parse_period
+from autopack.store.database.engine import Database
+from autopack.views.escaping import write_csv
+from autopack.views.run_view import money
 from deployments.cli.output import (
     After,
     AsJson,

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
-from autopack.errors import AutopackError
+from autopack.model.errors import AutopackError
 
 
 class Watch(ABC):

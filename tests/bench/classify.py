@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from autopack.recovery.classify import Classified, classify
+from autopack.repair.classify.classifier import Classified, classify
 
 ERRORS = Path(__file__).parents[1] / "data/errors"
 

@@ -6,8 +6,8 @@ Run: python tests/bench/detection.py [MEGABYTES]
 import sys
 import time
 
-from autopack.recovery.classify import classify
-from autopack.recovery.hardening import BUILTIN, Evidence, matches
+from autopack.repair.classify.classifier import classify
+from autopack.repair.patterns import BUILTIN, Evidence, matches
 
 SEEDS = {
     "one line without end": "a",

@@ -26,11 +26,13 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
+from autopack.ledger.consolidated import consolidated_tokens, usage
+from autopack.ledger.event import (
+    UsageEvent,
+)
+from autopack.ledger.recorder import Recorder
 from autopack.store import Database
 from autopack.store.tables import llm_usage_events
-from autopack.store.usage import UsageEvent
-from autopack.telemetry.consolidated import consolidated_tokens, usage
-from autopack.telemetry.recorder import Recorder
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SINCE = date(2026, 1, 10)

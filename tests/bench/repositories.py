@@ -23,9 +23,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from autopack.validation.detect import detect, inferred_checks
-from autopack.validation.environment import EnvironmentFailed, prepare
-from autopack.validation.needed import needed
+from autopack.toolchains.detect import detect, inferred_checks
+from autopack.toolchains.environment import EnvironmentFailed, prepare
+from autopack.toolchains.needed import needed
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ import pytest
 from support.projects import Project, call, make_project
 
 from autopack.clock import SystemClock
-from autopack.execution import attempt as steps
-from autopack.execution.environment import prepare_environment
-from autopack.execution.finish import finish
-from autopack.execution.prepare import RunRequest, prepare_run
-from autopack.execution.session import RunSession, close_session, open_session
+from autopack.runs.attempt import attempt as steps
+from autopack.runs.environment.run_environment import prepare_environment
+from autopack.runs.finish.finish import finish
+from autopack.runs.prepare.prepare import RunRequest, prepare_run
+from autopack.runs.session.session import RunSession, close_session, open_session
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.runs import get_ending
 from deployments.cli import run_command
 

@@ -296,7 +296,7 @@ def test_without_json_answers_go_to_stdout_and_errors_to_stderr(
 
 
 def test_drift_in_the_database_is_exit_code_1(autopack: Any, failed_run: str) -> None:
-    from autopack.store.engine import Database
+    from autopack.store.database.engine import Database
 
     db = Database.open(Settings.from_environment().database_url)
     db.transact(

@@ -127,9 +127,9 @@ def test_numbers_are_numbers(run: Any) -> None:
 
 def test_a_run_that_has_not_begun_has_no_times(autopack: Any, project: Project) -> None:
     from autopack.clock import SystemClock
-    from autopack.execution.prepare import RunRequest, prepare_run
+    from autopack.runs.prepare.prepare import RunRequest, prepare_run
     from autopack.settings import Settings
-    from autopack.store.engine import Database
+    from autopack.store.database.engine import Database
 
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)

@@ -12,21 +12,22 @@ import pytest
 from support.projects import make_project, write_yaml
 
 from autopack.clock import SystemClock
-from autopack.execution import attempt as steps
-from autopack.execution.board import board, line
-from autopack.execution.environment import prepare_environment
-from autopack.execution.prepare import RunRequest, prepare_run
-from autopack.execution.session import close_session, open_session
-from autopack.execution.view import phase_view, run_view, tokens_view
 from autopack.experiments.from_runs import run_facts
+from autopack.ledger import frames, stored_views
+from autopack.ledger.consolidated import consolidated_tokens, usage
+from autopack.ledger.usage_events import token_totals
+from autopack.runs.attempt import attempt as steps
+from autopack.runs.environment.run_environment import prepare_environment
+from autopack.runs.prepare.prepare import RunRequest, prepare_run
+from autopack.runs.session.session import close_session, open_session
 from autopack.settings import Settings
-from autopack.store.engine import Database
-from autopack.store.overview import run_lines
-from autopack.store.standing import standings
-from autopack.store.telemetry_tables import consolidated_token_views
-from autopack.store.usage import token_totals
-from autopack.telemetry import charts, frames, stored_views
-from autopack.telemetry.consolidated import consolidated_tokens, usage
+from autopack.store.database.engine import Database
+from autopack.store.tables.rollups import consolidated_token_views
+from autopack.views import charts
+from autopack.views.board import board, line
+from autopack.views.fleet_standing import standings
+from autopack.views.overview import run_lines
+from autopack.views.run_view import phase_view, run_view, tokens_view
 from deployments.cli.output import print_run
 from tasks.recording import consolidated_table
 from tasks.reporting import summary_markdown, token_table

@@ -15,16 +15,16 @@ from markdown_it.token import Token
 
 from autopack.campaigns import report as campaigns
 from autopack.campaigns.compare import CampaignReport, Effect, Item, LaneSummary, Replayed
-from autopack.execution.fleet import FleetItem
 from autopack.experiments.analysis import analyse
 from autopack.experiments.ends import End, Outcome
 from autopack.experiments.markdown import self_contained
-from autopack.experiments.pairs import PairTable
+from autopack.experiments.pairs_reading import table_of
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.report import to_html
 from autopack.experiments.schema import Analysis
-from autopack.store.standing import Standing
-from autopack.store.states import RunState
+from autopack.model.states import RunState
+from autopack.views.fleet_result import FleetItem
+from autopack.views.fleet_standing import Standing
 from tasks.reporting import summary_markdown
 from tasks.watching import fleet_markdown
 
@@ -153,7 +153,7 @@ def campaign() -> CampaignReport:
 def analysis() -> Analysis:
     row = {"control_success": True, "treatment_success": True, "plan": EVIL}
     tokens = {"control_tokens": 1000, "treatment_tokens": 500}
-    table = PairTable.from_records([{"pair": f"{EVIL} {n}", **row, **tokens} for n in range(3)])
+    table = table_of([{"pair": f"{EVIL} {n}", **row, **tokens} for n in range(3)])
     return analyse(table, AnalysisProtocol(), test_id=EVIL)
 
 

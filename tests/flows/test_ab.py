@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 from support.experiments import agent, make_trial
 
-from autopack.errors import BadInput
-from autopack.store.budgets import campaign_level
-from autopack.store.engine import Database
+from autopack.ledger.budgets import campaign_level
+from autopack.ledger.consolidated import consolidated_tokens
+from autopack.model.errors import BadInput
+from autopack.store.database.engine import Database
 from autopack.store.experiments import get_pairs, get_results, get_test
 from autopack.store.fingerprints import get_fingerprints
 from autopack.store.runs import get_attempts, list_runs
-from autopack.telemetry.consolidated import consolidated_tokens
 
 
 async def experiment(spec: Path | str, **more: Any) -> dict[str, Any]:

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from support.projects import Project, call, make_project
 
-from autopack.budget import Resource
 from autopack.clock import SystemClock
-from autopack.errors import BadInput, Refused
-from autopack.execution.approving import approve
-from autopack.execution.view import run_view
+from autopack.model.budget import Resource
+from autopack.model.errors import BadInput, Refused
+from autopack.runs.approval import approve
 from autopack.settings import Settings
 from autopack.store.approvals import Answer
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.leases import holder_of
+from autopack.views.run_view import run_view
 
 YES = Answer(approved=True, by="ann@desk", note="go on")
 NO = Answer(approved=False, by="ann@desk", note="too dear")

@@ -9,10 +9,10 @@ import pytest
 from pydantic import SecretStr
 from support.projects import make_project
 
-from autopack.errors import NotFound
-from autopack.modelserver import ScriptedModelServer
-from autopack.store.engine import Database
+from autopack.model.errors import NotFound
+from autopack.store.database.engine import Database
 from autopack.store.runs import get_run
+from autopack.testing.model_server import ScriptedModelServer
 
 KEY = "sk-canary-of-a-block-0123456789"
 
@@ -67,7 +67,7 @@ async def test_a_block_that_is_not_there_is_named(home: Path, tmp_path: Path) ->
 async def test_a_block_of_an_older_class_is_told_by_its_fields(home: Path) -> None:
     from prefect.blocks.core import Block
 
-    from autopack.errors import BadInput
+    from autopack.model.errors import BadInput
     from flows import execute_run
 
     class Older(Block):

@@ -12,14 +12,14 @@ import pytest
 import yaml
 from support.projects import Project, call, git, make_project, write_yaml
 
-from autopack.modelserver.script import Script
-from autopack.modelserver.server import ScriptedModelServer
-from autopack.recovery.doctor import DoctorFailed, Opinion
-from autopack.recovery.doctor.script import ScriptDoctor
-from autopack.store.engine import Database
-from autopack.store.recovery import get_consultations
+from autopack.ledger.usage_events import token_totals
+from autopack.repair.doctor import DoctorFailed, Opinion
+from autopack.store.database.engine import Database
+from autopack.store.mitigations import get_consultations
 from autopack.store.runs import get_attempts
-from autopack.store.usage import token_totals
+from autopack.testing.model_server.model_script import Script
+from autopack.testing.model_server.server import ScriptedModelServer
+from autopack.testing.scripted_doctor import ScriptDoctor
 
 CHECK = "grep -q good word"
 BAD, GOOD = {"files": {"word": "bad\n"}}, {"files": {"word": "good\n"}}

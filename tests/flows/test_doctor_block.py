@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 from support.projects import call, make_project
 
-from autopack.errors import NotFound
-from autopack.modelserver.script import Script
-from autopack.modelserver.server import ScriptedModelServer
+from autopack.model.errors import NotFound
+from autopack.testing.model_server.model_script import Script
+from autopack.testing.model_server.server import ScriptedModelServer
 from blocks import AutopackDoctor
 from blocks.configured import configured_doctor
 

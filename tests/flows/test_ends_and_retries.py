@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from support.projects import Project, call, make_project
 
+from autopack.ledger.usage_events import token_totals
 from autopack.settings import Settings
 from autopack.stack import OWN_SERVER
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.runs import list_runs
-from autopack.store.usage import token_totals
 
 # The engine of the application database makes no difference to what Prefect does.
 pytestmark = pytest.mark.parametrize("engine_name", ["sqlite"])

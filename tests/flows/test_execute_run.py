@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from support.projects import Project, call, fingerprint, git, make_project
 
-from autopack.store.engine import Database
+from autopack.model.states import AttemptState
+from autopack.store.database.engine import Database
 from autopack.store.runs import get_attempts
-from autopack.store.states import AttemptState
 
 
 def write(**files: str | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.projects import Project, make_simulated, write_yaml
 
-from autopack.errors import BadInput
+from autopack.model.errors import BadInput
 
 # What differs between the engines is tested with the store.
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("engine_name", ["sqlite"])]

@@ -16,15 +16,15 @@ import sqlalchemy as sa
 from support.projects import Project, make_simulated
 
 from autopack.clock import SystemClock
-from autopack.execution.finish import finish
-from autopack.execution.prepare import RunRequest, prepare_run
-from autopack.execution.reconciling import MOST_RECOVERIES
-from autopack.execution.session import close_session, open_session
+from autopack.model.states import RunState
+from autopack.runs.finish.finish import finish
+from autopack.runs.prepare.prepare import RunRequest, prepare_run
+from autopack.runs.reconcile.reconcile import MOST_RECOVERIES
+from autopack.runs.session.session import close_session, open_session
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.leases import Holder, abandon, acquire, holder_of
 from autopack.store.runs import get_run, list_runs
-from autopack.store.states import RunState
 from autopack.store.tables import leases, runs
 
 pytestmark = pytest.mark.parametrize("engine_name", ["sqlite"])

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from support.projects import Project, git, make_project
 
-from autopack.store.engine import Database
-from autopack.store.recovery import get_mitigations
+from autopack.store.database.engine import Database
+from autopack.store.mitigations import get_mitigations
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from support.projects import make_simulated
 
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.tables import runs
 
 # The engine of the application database makes no difference to what Prefect shows.

@@ -11,15 +11,17 @@ import pytest
 import sqlalchemy as sa
 from support.projects import call, make_project
 
-from autopack.execution import consulting, hardening, prepare, straying
-from autopack.plan.features import Feature
+from autopack.model.features import Feature
+from autopack.runs.attempt import drift_gate
+from autopack.runs.prepare import prepare
+from autopack.runs.repair import consult, mitigate
 from autopack.store import approvals, tables
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 
 # Which code a feature guards: what must not be called, or None with the reason.
 GUARDED: dict[Feature, tuple[Any, str] | str] = {
-    Feature.FAILURE_HARDENING: (hardening, "enabled_patterns"),
-    Feature.INTENTION_CONTEXT: (straying, "for_builder"),
+    Feature.FAILURE_HARDENING: (mitigate, "enabled_patterns"),
+    Feature.INTENTION_CONTEXT: (drift_gate, "for_builder"),
     Feature.PLAN_NORMALIZATION: (prepare, "normalise"),
     Feature.PHASE6_METRICS: "only reads and sums what the run has recorded anyway",
     Feature.CONSOLIDATED_METRICS: "only decides whether claimed figures are shown",
@@ -88,8 +90,8 @@ async def test_with_a_feature_off_its_code_does_not_run(
 async def test_a_feature_that_is_on_runs_and_is_recorded(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hardened = forbid(monkeypatch, hardening, "enabled_patterns")
-    told = forbid(monkeypatch, straying, "for_builder")
+    hardened = forbid(monkeypatch, mitigate, "enabled_patterns")
+    told = forbid(monkeypatch, drift_gate, "for_builder")
     answer = await run(tmp_path, features=["failure_hardening", "intention_context"])
     assert hardened
     assert told
@@ -99,7 +101,7 @@ async def test_a_feature_that_is_on_runs_and_is_recorded(
 async def test_without_a_doctor_nobody_is_asked(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    called = forbid(monkeypatch, consulting, "route")
+    called = forbid(monkeypatch, consult, "route")
     await run(tmp_path)
     assert called == []
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from support.projects import make_repository, write_yaml
 
-from autopack.errors import PlanError
+from autopack.model.errors import PlanError
 from autopack.plan.normalise import NotNormalised
-from autopack.store.engine import Database
-from autopack.store.recovery import get_normalisation
+from autopack.store.database.engine import Database
+from autopack.store.mitigations import get_normalisation
 
 NOTES = """# Greetings
 

@@ -13,11 +13,11 @@ from support.experiments import Trial, agent, make_trial
 from support.projects import Project, fingerprint, make_remote, make_simulated, refs_in
 
 from autopack.clock import SystemClock
-from autopack.errors import BadInput
-from autopack.execution.finish import cancel
-from autopack.execution.prepare import RunRequest, prepare_run
+from autopack.model.errors import BadInput
+from autopack.runs.finish.finish import cancel
+from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.experiments import get_pairs
 from autopack.store.runs import get_attempts, get_run, list_runs
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from support.projects import Project, make_project
 
-from autopack.budget import Limits
 from autopack.clock import SystemClock
-from autopack.execution.finish import cancel
-from autopack.execution.prepare import RunRequest, prepare_run
+from autopack.ledger.budgets import campaign_level, set_campaign
+from autopack.model.budget import Limits
+from autopack.runs.finish.finish import cancel
+from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.settings import Settings
-from autopack.store.budgets import campaign_level, set_campaign
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 
 # What differs between the engines is tested with the store.
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("engine_name", ["sqlite"])]

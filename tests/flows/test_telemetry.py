@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 from support.projects import call, make_project
 
-from autopack.store import telemetry_tables as tables
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
+from autopack.store.tables import rollups as tables
 from deployments.cli import run_command
 
 

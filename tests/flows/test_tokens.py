@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from support.projects import make_project, write_yaml
 
-from autopack.builders.usage import FORMATS, parse
-from autopack.modelserver import ScriptedModelServer
+from autopack.agents.usage_formats import FORMATS, parse
+from autopack.testing.model_server import ScriptedModelServer
 from deployments.cli import run_command
 
 DATA = Path(__file__).parents[1] / "data" / "agents"

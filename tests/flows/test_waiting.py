@@ -14,7 +14,7 @@ from support.projects import make_simulated
 
 from autopack.clock import SystemClock
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 
 # What differs between the engines is tested with the store.
 one_engine = pytest.mark.parametrize("engine_name", ["sqlite"])

@@ -18,8 +18,8 @@ import anyio
 import prefect.client.base
 
 import tasks.away
-from autopack.builders.script import ScriptBuilder
 from autopack.clock import SystemClock
+from autopack.testing.script import ScriptBuilder
 from deployments.cli import main
 
 _MOMENT = 0.02

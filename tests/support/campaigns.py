@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from autopack.campaigns.lanes import register, store_replays
 from autopack.campaigns.planning import PlannedCampaign, plan_campaign
+from autopack.model.states import RunState
 from autopack.store import Database
-from autopack.store.states import RunState
 from autopack.store.tables import runs
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

@@ -103,11 +103,11 @@ def _hold(folder: Path, url: str, fault: str) -> int:
     """Store the run if need be, take it over, and bring it to its end."""
     from autopack import failpoints
     from autopack.clock import SystemClock
-    from autopack.errors import LeaseLost, Refused
-    from autopack.execution.prepare import RunRequest, prepare_run
-    from autopack.execution.session import open_session
+    from autopack.model.errors import LeaseLost, Refused
+    from autopack.runs.prepare.prepare import RunRequest, prepare_run
+    from autopack.runs.session.session import open_session
     from autopack.settings import Settings
-    from autopack.store.engine import Database
+    from autopack.store.database.engine import Database
     from autopack.store.holders import Holder
 
     failpoints.plan(fault)
@@ -134,17 +134,17 @@ def _hold(folder: Path, url: str, fault: str) -> int:
 
 async def _work(session: Any) -> int:
     """What the flows do, without an engine."""
-    from autopack.execution import attempt as steps
-    from autopack.execution import finish as finishing
-    from autopack.execution.consulting import consult
-    from autopack.execution.environment import prepare_environment
-    from autopack.execution.hardening import mitigate
-    from autopack.execution.progress import ending, next_phase
-    from autopack.execution.pushing import push_run
-    from autopack.execution.session import close_session
-    from autopack.recovery.policy import Decision
+    from autopack.model.states import AttemptState
+    from autopack.repair.decide import Decision
+    from autopack.runs.attempt import attempt as steps
+    from autopack.runs.environment.run_environment import prepare_environment
+    from autopack.runs.finish import finish as finishing
+    from autopack.runs.finish.push import push_run
+    from autopack.runs.next_phase import ending, next_phase
+    from autopack.runs.repair.consult import consult
+    from autopack.runs.repair.mitigate import mitigate
+    from autopack.runs.session.session import close_session
     from autopack.store.runs import get_ending, get_phases
-    from autopack.store.states import AttemptState
 
     decided = finishing.decided_ending(session)
     if decided is None:
@@ -175,9 +175,9 @@ async def _work(session: Any) -> int:
 
 def _count_at_the_provider() -> None:
     """Have what is paid for written down where no crash of a holder undoes it."""
-    from autopack.builders.protocol import BuildStatus
-    from autopack.builders.script import ScriptBuilder
-    from autopack.recovery.doctor.script import ScriptDoctor
+    from autopack.agents.protocol import BuildStatus
+    from autopack.testing.script import ScriptBuilder
+    from autopack.testing.scripted_doctor import ScriptDoctor
 
     def counting(owner: type, name: str) -> None:
         real = getattr(owner, name)
@@ -198,11 +198,11 @@ def _count_at_the_provider() -> None:
 
 
 if __name__ == "__main__":
-    import autopack.execution.consulting
-    import autopack.execution.finish
-    import autopack.execution.prepare
-    import autopack.execution.pushing
-    import autopack.recovery.doctor.script  # noqa: F401
+    import autopack.runs.finish.finish
+    import autopack.runs.finish.push
+    import autopack.runs.prepare.prepare
+    import autopack.runs.repair.consult
+    import autopack.testing.scripted_doctor  # noqa: F401
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _count_at_the_provider()

@@ -18,7 +18,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from autopack.store import Database, schema
+from autopack.store import Database
+from autopack.store.database import schema
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.source import SourceRepository
 

@@ -11,9 +11,11 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from autopack.ledger.event import (
+    UsageEvent,
+)
+from autopack.ledger.recorder import Recorder
 from autopack.store import Database
-from autopack.store.usage import UsageEvent
-from autopack.telemetry.recorder import Recorder
 from support.usage import usage_event
 
 

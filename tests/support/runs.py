@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from autopack.execution import attempt as steps
-from autopack.execution.environment import prepare_environment
-from autopack.execution.progress import next_phase
-from autopack.execution.session import RunSession
-from autopack.recovery.policy import Decision, DecisionKind
+from autopack.model.states import AttemptState
+from autopack.repair.decide import Decision, DecisionKind
+from autopack.runs.attempt import attempt as steps
+from autopack.runs.environment.run_environment import prepare_environment
+from autopack.runs.next_phase import next_phase
+from autopack.runs.session.session import RunSession
 from autopack.store.runs import get_ending, get_phases
-from autopack.store.states import AttemptState
 
 
 async def carry_out(

@@ -11,10 +11,10 @@ import psutil
 import pytest
 import stamina
 
-from autopack.errors import NotFound
-from autopack.execution.view import run_view
-from autopack.store.engine import Database
+from autopack.model.errors import NotFound
+from autopack.store.database.engine import Database
 from autopack.store.leases import holder_of
+from autopack.views.run_view import run_view
 from support.processes import Machine
 from support.projects import Project
 

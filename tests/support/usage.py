@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from autopack.store.engine import Database
-from autopack.store.usage import UsageEvent, event_key, record_events
+from autopack.ledger.event import (
+    UsageEvent,
+)
+from autopack.ledger.usage_events import (
+    event_key,
+    record_events,
+)
+from autopack.store.database.engine import Database
 
 _BASE = UsageEvent(
     event_key="",

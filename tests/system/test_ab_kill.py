@@ -12,12 +12,12 @@ import pytest
 from support.experiments import Trial, agent, make_trial
 from support.processes import Machine, kill_tree
 
-from autopack.store.check import check
-from autopack.store.engine import Database
+from autopack.ledger.check import check
+from autopack.ledger.usage_events import token_totals
+from autopack.model.states import AttemptState, RunState
+from autopack.store.database.engine import Database
 from autopack.store.experiments import get_pairs
 from autopack.store.runs import get_attempts, get_run, list_runs
-from autopack.store.states import AttemptState, RunState
-from autopack.store.usage import token_totals
 
 PAIRS = 3
 

@@ -13,7 +13,7 @@ import pytest
 from support.processes import Machine
 from support.projects import git, make_project
 
-from autopack.workspace import sandbox
+from autopack.process import sandbox
 
 pytestmark = pytest.mark.slow
 

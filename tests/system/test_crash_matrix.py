@@ -20,15 +20,15 @@ import sqlalchemy as sa
 from support.crash import FAILED, FINISHED, LOST, End, Holders
 from support.projects import call, git, make_project, make_remote, refs_in, write_yaml
 
-from autopack.execution.reconciling import clean
 from autopack.failpoints import Step
+from autopack.ledger.check import check
+from autopack.ledger.usage_events import token_totals
+from autopack.model.states import AttemptState, RunState
+from autopack.runs.reconcile.reconcile import clean
 from autopack.settings import Settings
 from autopack.store import Database
-from autopack.store.check import check
 from autopack.store.runs import get_attempts, get_run
-from autopack.store.states import AttemptState, RunState
 from autopack.store.tables import leases
-from autopack.store.usage import token_totals
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills, stops and forks")
 

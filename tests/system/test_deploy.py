@@ -123,7 +123,7 @@ def slow_project(folder: Path, seconds: float) -> Project:
 
 def builds(machine: Machine, *run_ids: str) -> list[tuple[datetime, datetime]]:
     """When the builds of runs began and ended, in order."""
-    from autopack.store.engine import Database
+    from autopack.store.database.engine import Database
     from autopack.store.runs import get_attempts
 
     db = Database.open(machine.database_url)

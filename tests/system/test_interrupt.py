@@ -12,7 +12,7 @@ import pytest
 from support.processes import Machine, marked_processes
 from support.projects import Project, call, make_project
 
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.leases import holder_of
 
 pytestmark = pytest.mark.slow

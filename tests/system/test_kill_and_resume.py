@@ -12,12 +12,12 @@ import pytest
 from support.processes import Machine, kill_tree, marked_processes
 from support.projects import Project, call, fingerprint, git, make_project
 
-from autopack.store.check import check
-from autopack.store.engine import Database
+from autopack.ledger.check import check
+from autopack.ledger.usage_events import token_totals
+from autopack.model.states import AttemptState, PhaseState
+from autopack.store.database.engine import Database
 from autopack.store.leases import holder_of
 from autopack.store.runs import get_attempts, get_phases, get_run
-from autopack.store.states import AttemptState, PhaseState
-from autopack.store.usage import token_totals
 
 RUN = "killed"
 # A grandchild in a session of its own outlives a kill of its parents, unless it is looked for.

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from support.processes import Machine, kill_tree, marked_processes
 from support.projects import Project, call, git, make_project
 
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.leases import holder_of
 from autopack.store.tables import runs
 

@@ -10,7 +10,7 @@ from support.processes import Machine, kill_tree
 from support.projects import make_project, make_simulated, write_yaml
 
 from autopack.campaigns.lanes import replays_of
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 
 pytestmark = pytest.mark.slow
 

@@ -70,9 +70,9 @@ def test_a_cap_on_the_command_line_beats_the_plan(machine: Machine, tmp_path: Pa
 
 def test_a_run_that_nobody_began_is_cancelled_where_it_is(machine: Machine, tmp_path: Path) -> None:
     from autopack.clock import SystemClock
-    from autopack.execution.prepare import RunRequest, prepare_run
+    from autopack.runs.prepare.prepare import RunRequest, prepare_run
     from autopack.settings import Settings
-    from autopack.store.engine import Database
+    from autopack.store.database.engine import Database
 
     project = make_project(tmp_path / "p", {"one": [STEPS]})
     machine.home.mkdir()

@@ -15,7 +15,7 @@ import pytest
 from support.processes import Answer, Machine, marked_processes
 from support.projects import make_project
 
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.runs import get_attempts
 
 pytestmark = pytest.mark.slow

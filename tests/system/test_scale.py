@@ -20,7 +20,7 @@ from support.projects import Project, make_simulated
 from support.stack import api
 
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from deployments.chaos.findings import findings
 
 pytestmark = pytest.mark.slow

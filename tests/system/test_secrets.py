@@ -16,7 +16,7 @@ import pytest
 from support.processes import Answer, Machine
 from support.projects import Project, call, make_project, write_yaml
 
-from autopack.modelserver import ScriptedModelServer
+from autopack.testing.model_server import ScriptedModelServer
 
 pytestmark = pytest.mark.slow
 

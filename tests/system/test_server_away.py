@@ -14,7 +14,7 @@ from support.processes import Machine
 from support.projects import call, make_project
 from support.stack import run_named, wait_for
 
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.runs import get_run
 from deployments.own_server import OwnServer
 from flows.server import DISPOSABLE

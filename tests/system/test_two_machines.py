@@ -13,8 +13,8 @@ import pytest
 from support.processes import Machine, kill_tree
 from support.projects import Project, call, fingerprint, git, make_project
 
-from autopack.store.check import check
-from autopack.store.engine import Database
+from autopack.ledger.check import check
+from autopack.store.database.engine import Database
 from autopack.store.runs import get_attempts
 
 RUN = "moved"

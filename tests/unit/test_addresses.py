@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from autopack import addresses
-from autopack.addresses import check_no_login, read_text
-from autopack.errors import BadInput
+from autopack.model.errors import BadInput
+from autopack.secrecy import addresses
+from autopack.secrecy.addresses import check_no_login, read_text
 
 TOKEN = "ghp_canary0123456789"
 WITH_LOGIN = [

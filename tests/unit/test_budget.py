@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from autopack.budget import (
+from autopack.model.budget import (
     NO_PRICE,
     Amounts,
     Level,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autopack.credentials import environment_secrets, names_a_secret, url_holds_secret
+from autopack.secrecy.credentials import environment_secrets, names_a_secret, url_holds_secret
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from autopack import durable
-from autopack.builders.protocol import BuildResult, BuildStatus
-from autopack.durable import write_whole
-from autopack.execution.savepoint import Savepoint
-from autopack.execution.spool import write_end
+from autopack.agents.protocol import BuildResult, BuildStatus
+from autopack.files import durable
+from autopack.files.durable import write_whole
+from autopack.files.savepoint import Savepoint
+from autopack.runs.spools.spool import write_end
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="looks at calls of POSIX")
 
@@ -36,8 +36,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "replace", replace)
-    for module in ("spool", "savepoint"):
-        monkeypatch.setattr(f"autopack.execution.{module}.flush_files", flush_files)
+    for module in ("runs.spools.spool", "files.savepoint"):
+        monkeypatch.setattr(f"autopack.{module}.flush_files", flush_files)
     return made
 
 

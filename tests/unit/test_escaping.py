@@ -10,7 +10,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from autopack.escaping import (
+from autopack.views.escaping import (
     cell_of_csv,
     code,
     in_html,

@@ -7,8 +7,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from autopack.errors import BadInput
-from autopack.ids import check_id, is_valid_id, new_run_id, process_mark
+from autopack.model.errors import BadInput
+from autopack.model.ids import (
+    check_id,
+    is_valid_id,
+    new_run_id,
+    process_mark,
+)
 
 # what is asked, whether it is a name
 NAMES = [
@@ -91,7 +96,11 @@ def test_a_process_keeps_its_mark() -> None:
 
 def test_another_process_has_another_mark() -> None:
     told = subprocess.run(
-        [sys.executable, "-c", "from autopack.ids import process_mark; print(process_mark())"],
+        [
+            sys.executable,
+            "-c",
+            "from autopack.model.ids import process_mark; print(process_mark())",
+        ],
         check=True,
         capture_output=True,
         text=True,

@@ -1,27 +1,28 @@
-"""Who may know whom: one direction only, nothing reaches up, and `--help` loads nothing heavy."""
+"""Who may import whom: one direction only, no circles, and `--help` loads nothing heavy.
+
+The order of all packages stands in ``pyproject.toml``, from the top down.
+"""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(import_module("autopack").__file__ or "").parent.parent
 PROJECT = {"autopack", "blocks", "tasks", "flows", "deployments", "tests"}
 
-# layer, and the layers below it that it may know
-LAYERS = {
-    "autopack": set[str](),
-    "blocks": {"autopack"},
-    "tasks": {"autopack", "blocks"},
-    "flows": {"autopack", "blocks", "tasks"},
-    "deployments": {"autopack", "blocks", "tasks", "flows"},
-}
+PROJECT_FILE = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CONTRACTS = PROJECT_FILE["tool"]["importlinter"]["contracts"]
+ORDER = next(each["layers"] for each in CONTRACTS if each["id"] == "packages")[::-1]
+"""Every package of the domain, from the ground up."""
 
 # What belongs to a user interface or an engine has no place in the domain.
 NOT_IN_THE_DOMAIN = {"prefect", "cyclopts", "rich", "click", "typer", "fastapi"}
@@ -59,16 +60,33 @@ def run(code: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-def test_a_layer_knows_only_those_below_it(layer: str) -> None:
-    allowed = LAYERS[layer] | {layer}
-    found = {
-        (module, name)
-        for module in modules(layer)
-        for name in imports(module)
-        if name in PROJECT and name not in allowed
-    }
-    assert found == set()
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("autopack", cache_dir=None)
+
+
+@pytest.mark.parametrize("package", ORDER, ids=[f"{n:02}-{p}" for n, p in enumerate(ORDER)])
+def test_a_package_imports_only_what_is_below_it(graph: grimp.ImportGraph, package: str) -> None:
+    above = ORDER[ORDER.index(package) + 1 :]
+    reached = [
+        chain
+        for higher in above
+        for chain in graph.find_shortest_chains(f"autopack.{package}", f"autopack.{higher}")
+    ]
+    assert reached == []
+
+
+@pytest.mark.parametrize("contract", [each["id"] for each in CONTRACTS])
+def test_what_the_project_says_of_its_imports_is_kept(contract: str) -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [lint, "--no-cache", "--contract", contract],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_domain_names_no_engine_and_no_user_interface() -> None:
@@ -114,5 +132,5 @@ def test_help_is_quick_because_it_loads_nothing_heavy(arguments: list[str]) -> N
 
 
 def test_the_errors_load_nothing_at_all() -> None:
-    loaded = run("import sys, autopack.errors; print(*sys.modules)").split()
+    loaded = run("import sys, autopack.model.errors; print(*sys.modules)").split()
     assert not {name for name in loaded if name.partition(".")[0] in HEAVY}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autopack.errors import BadInput
+from autopack.model.errors import BadInput
 from autopack.settings import Settings
 from flows.configuration import configured
 from flows.server import server_url

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from autopack import private
+from autopack.files import private
 from autopack.settings import Settings
 from autopack.store import Database
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from autopack.errors import Refused
+from autopack.model.errors import Refused
 from deployments.advice import advice
 from deployments.reaching import check_reachable, server_version, unreachable
 

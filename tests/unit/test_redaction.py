@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from autopack.redaction import MASK, Redactor
+from autopack.secrecy.redaction import MASK, Redactor
 
 KEYS = [
     "sk-canary+/0123456789==",

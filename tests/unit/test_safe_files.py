@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from autopack import safe_files
+from autopack.files import safe_files
 
 PRECIOUS = "precious"
 
@@ -224,30 +224,30 @@ OPENING = {
 """Calls that open, list, make or remove by a path."""
 
 ELSEWHERE = {
-    "builders/confined.py": "walks the worktree, whose links it resolves",
-    "builders/searching.py": "searches the worktree in a process of its own, and follows no link",
-    "builders/recording.py": "a recording, which is the user's",
-    "builders/simulation.py": "a spec, which is the user's",
-    "builders/trial.py": "a repository of its own, which is thrown away",
-    "builders/usage/reading.py": "a file that the user names; agents' files come opened",
+    "agents/api/confined_tools.py": "walks the worktree, whose links it resolves",
+    "agents/api/searching.py": "searches the worktree in a process of its own, and follows no link",
+    "testing/recording.py": "a recording, which is the user's",
+    "testing/simulation.py": "a spec, which is the user's",
+    "agents/trial.py": "a repository of its own, which is thrown away",
+    "agents/usage_reading.py": "a file that the user names; agents' files come opened",
     "context/minilm.py": "the weights in an installed package",
-    "durable.py": "a folder, to have its file system flushed",
-    "execution/fingerprinting.py": "files that options name, which are the user's",
-    "execution/forgiving.py": "lists the environment, whose links it does not follow",
-    "execution/savepoint.py": "copies folders whose way it has checked",
-    "execution/reconciling.py": "lists the clones",
+    "files/durable.py": "a folder, to have its file system flushed",
+    "runs/prepare/take_fingerprint.py": "files that options name, which are the user's",
+    "runs/attempt/baseline.py": "lists the environment, whose links it does not follow",
+    "files/savepoint.py": "copies folders whose way it has checked",
+    "runs/reconcile/reconcile.py": "lists the clones",
     "experiments": "files that the user names",
-    "homes.py": "makes a name of its home by a link",
-    "modelserver": "a program for tests, which reads its script",
+    "files/home_id.py": "makes a name of its home by a link",
+    "testing/model_server": "a program for tests, which reads its script",
     "plan": "the plan, which is the user's",
-    "recovery/doctor/script.py": "a doctor's script, which is the user's",
-    "recovery/hardening": "looks into the worktree, through its toolchain readers",
-    "private.py": "the home and databases, out of a run's reach",
-    "safe_files.py": "the one that does it",
+    "testing/scripted_doctor.py": "a doctor's script, which is the user's",
+    "repair/patterns": "looks into the worktree, through its toolchain readers",
+    "files/private.py": "the home and databases, out of a run's reach",
+    "files/safe_files.py": "the one that does it",
     "store": "the database, the machine's boot id, migrations",
-    "telemetry/importing.py": "files that the user names",
-    "validation/setup_steps.py": "lists the interpreter's own folder",
-    "validation/toolchains": "bounded readers of the checkout",
+    "ledger/importing.py": "files that the user names",
+    "toolchains/setup_steps.py": "lists the interpreter's own folder",
+    "toolchains": "bounded readers of the checkout",
     "workspace": "git's folders, and removal through this module",
 }
 """Modules that may, each with what it opens that is not of a run's folder."""

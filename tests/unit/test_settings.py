@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autopack.errors import BadInput
+from autopack.model.errors import BadInput
 from autopack.settings import Settings
 from autopack.store import Database
 

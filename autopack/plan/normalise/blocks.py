@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from autopack.plan.normalise.commands import looks_like_a_check
+from autopack.plan.normalise.check_commands import looks_like_a_check
 from autopack.plan.normalise.titles import role_of_title
 from autopack.plan.normalise.words import starts_with_verb
 

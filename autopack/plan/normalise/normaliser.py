@@ -8,26 +8,32 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from autopack.errors import PlanError
-from autopack.plan.model import Plan, RunBudget
+from autopack.model.commands import (
+    Command,
+)
+from autopack.model.errors import PlanError
 from autopack.plan.normalise.blocks import Block, Kind, read_blocks
 from autopack.plan.normalise.categories import category
-from autopack.plan.normalise.commands import is_only_a_check, looks_like_a_check, named_commands
+from autopack.plan.normalise.check_commands import (
+    is_only_a_check,
+    looks_like_a_check,
+    named_commands,
+)
 from autopack.plan.normalise.confidence import confidence, confidence_parts
-from autopack.plan.normalise.embedded import embedded_plan
 from autopack.plan.normalise.genres import genre
 from autopack.plan.normalise.hazards import hazards
 from autopack.plan.normalise.lists import only_work
-from autopack.plan.normalise.order import dependencies
-from autopack.plan.normalise.paths import Files, named_paths
+from autopack.plan.normalise.named_paths import Files, named_paths
 from autopack.plan.normalise.phases import MOST_PATHS, at_most, phases_of
 from autopack.plan.normalise.sections import Placed, placed, texts_of
+from autopack.plan.normalise.step_order import dependencies
 from autopack.plan.normalise.steps import Step, find_steps
 from autopack.plan.normalise.titles import Role
-from autopack.plan.values import Command
-from autopack.validation.detect import inferred_checks
-from autopack.validation.toolchains.base import Detected
-from autopack.validation.toolchains.tree import Tree
+from autopack.plan.normalise.written_out import embedded_plan
+from autopack.plan.plan import Plan, RunBudget
+from autopack.toolchains.detect import inferred_checks
+from autopack.toolchains.toolchain import Detected
+from autopack.toolchains.tree import Tree
 
 CONFIDENCE_THRESHOLD = 0.7
 MOST_DELIVERABLES = 20

@@ -6,10 +6,12 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from autopack.plan.model import PhaseSpec, Scope
-from autopack.plan.normalise.paths import Named
+from autopack.model.commands import (
+    Command,
+)
+from autopack.plan.normalise.named_paths import Named
 from autopack.plan.normalise.steps import Step
-from autopack.plan.values import Command
+from autopack.plan.plan import PhaseSpec, Scope
 
 MOST_PATHS = 50
 

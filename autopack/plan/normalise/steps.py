@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from autopack.plan.normalise.blocks import Block, Kind
 from autopack.plan.normalise.categories import category
-from autopack.plan.normalise.paths import Files, named_paths
+from autopack.plan.normalise.named_paths import Files, named_paths
 from autopack.plan.normalise.sections import Placed
 from autopack.plan.normalise.titles import Role
 from autopack.plan.normalise.words import (

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.npm import need_npm
 
-from autopack.builders.protocol import BuildLimits, BuildRequest
+from autopack.agents.protocol import BuildLimits, BuildRequest
 
 # The versions whose output the usage parsers are known to read.
 PACKAGES = (

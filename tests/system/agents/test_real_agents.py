@@ -14,14 +14,20 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autopack.builders.agent import CommandLineAgent
-from autopack.builders.claude_code import ClaudeCodeBuilder
-from autopack.builders.codex import CodexBuilder
-from autopack.builders.opencode import OpencodeBuilder
-from autopack.builders.pi import PiBuilder
-from autopack.builders.protocol import BuildRequest, BuildStatus, Exactness
-from autopack.modelserver import ScriptedModelServer
-from autopack.workspace.process import Supervisor
+from autopack.agents.claude_code.agent import ClaudeCodeBuilder
+from autopack.agents.codex.agent import CodexBuilder
+from autopack.agents.opencode.agent import OpencodeBuilder
+from autopack.agents.pi.agent import PiBuilder
+from autopack.agents.program import CommandLineAgent
+from autopack.agents.protocol import (
+    BuildRequest,
+    BuildStatus,
+)
+from autopack.model.calls import (
+    Exactness,
+)
+from autopack.process.supervisor import Supervisor
+from autopack.testing.model_server import ScriptedModelServer
 
 pytestmark = pytest.mark.slow
 

@@ -13,10 +13,10 @@ from support.packages import download_source, unpack
 from support.processes import Answer, Machine, marked_processes
 from support.projects import git, write_yaml
 
-from autopack.modelserver import ScriptedModelServer
-from autopack.store.engine import Database
+from autopack.process import sandbox
+from autopack.store.database.engine import Database
 from autopack.store.runs import get_run
-from autopack.workspace import sandbox
+from autopack.testing.model_server import ScriptedModelServer
 
 pytestmark = pytest.mark.slow
 

@@ -18,15 +18,15 @@ from support.projects import make_simulated
 from support.runs import carry_out
 
 from autopack.clock import SystemClock
-from autopack.execution.finish import finish
-from autopack.execution.prepare import RunRequest, prepare_run
-from autopack.execution.session import close_session, open_session
+from autopack.model.states import AttemptState, RunState
+from autopack.process import leftovers
+from autopack.runs.finish.finish import finish
+from autopack.runs.prepare.prepare import RunRequest, prepare_run
+from autopack.runs.session.session import close_session, open_session
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.leases import Holder
-from autopack.store.states import AttemptState, RunState
 from autopack.store.tables import attempts, leases, phases, runs
-from autopack.workspace import leftovers
 from deployments.chaos.findings import findings
 
 pytestmark = pytest.mark.parametrize("engine_name", ["sqlite"])

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from support.campaigns import NOON, Ended
 from support.projects import Project, git, make_project
 
+from autopack.model.states import RunState
 from autopack.store import Database
 from autopack.store.runs import NewRun, create_run
-from autopack.store.states import RunState
 from autopack.store.tables import runs
 
 BODY = {

@@ -11,12 +11,17 @@ from support.campaigns import NOON, Ended, plan, stored
 
 from autopack.campaigns.compare import CampaignReport, compare
 from autopack.campaigns.report import to_html, to_markdown
-from autopack.experiments.fingerprint import digest, feature_hash
+from autopack.ledger.event import (
+    UsageEvent,
+)
+from autopack.ledger.usage_events import (
+    record_events,
+)
+from autopack.model.fingerprint import digest, feature_hash
+from autopack.model.states import PhaseState, RunState
 from autopack.store import Database, tables
-from autopack.store.experiment_tables import run_fingerprints
 from autopack.store.runs import get_run
-from autopack.store.states import PhaseState, RunState
-from autopack.store.usage import UsageEvent, record_events
+from autopack.store.tables.experiments import run_fingerprints
 
 GOOD, BAD = RunState.DONE_SUCCESS, RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
 AWAY, CANCELLED = RunState.DONE_FAILED_ENVIRONMENT, RunState.DONE_CANCELLED

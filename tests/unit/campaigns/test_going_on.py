@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from support.campaigns import Ended, plan, stored
 
-from autopack.budget import Limits
-from autopack.errors import AutopackError
+from autopack.ledger.budgets import campaign_level, set_campaign
+from autopack.model.budget import Limits
+from autopack.model.errors import AutopackError
 from autopack.store import Database
-from autopack.store.budgets import campaign_level, set_campaign
 
 
 def test_a_campaign_goes_on_by_its_name_alone(database: Database, ended: Ended) -> None:

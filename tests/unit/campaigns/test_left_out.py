@@ -15,7 +15,7 @@ from autopack.campaigns.compare import compare, unfinished
 from autopack.campaigns.planning import PlannedCampaign
 from autopack.campaigns.replayable import find_lost
 from autopack.campaigns.report import to_html, to_markdown
-from autopack.errors import Refused
+from autopack.model.errors import Refused
 from autopack.store import Database
 from autopack.store.runs import get_run
 from autopack.workspace.mirror import Mirror

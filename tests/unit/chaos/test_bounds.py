@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from autopack.errors import WorkFailed
+from autopack.model.errors import WorkFailed
 from deployments.chaos import driver
 from deployments.chaos.driver import Chaos
 from deployments.chaos.processes import Part

@@ -13,12 +13,12 @@ from support.experiments import agent, make_trial
 from support.projects import Project, call, fingerprint, git, make_project
 
 from autopack.clock import SystemClock
-from autopack.execution.prepare import RunRequest, prepare_run
+from autopack.model.states import RunState
+from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.leases import Holder, acquire, release
 from autopack.store.runs import move_run
-from autopack.store.states import RunState
 from deployments.cli import run_command
 
 Spoil = Callable[["Case"], list[str] | None]

@@ -12,9 +12,9 @@ import pytest
 from support.projects import call, make_project
 
 from autopack.clock import SystemClock
-from autopack.execution.prepare import RunRequest, prepare_run
+from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.folder_note import claim_folder
 from autopack.store.leases import Holder, acquire, release
 from deployments.cli import run_command

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from autopack.execution import session
-from autopack.execution.stopping import StopReason
+from autopack.runs.session import session
+from autopack.runs.session.stop import StopReason
 from deployments.cli.replay import exit_code
 
 # the states of what has not ended, whether the command was interrupted, the exit code

@@ -9,7 +9,7 @@ import pytest
 
 from autopack.context import THRESHOLD, Calibration, embedder_named, measure
 from autopack.context.minilm import PACKAGE
-from autopack.errors import BadInput
+from autopack.model.errors import BadInput
 
 BENCH = runpy.run_path(str(Path(__file__).parents[2] / "bench/drift.py"))
 PAIRS = BENCH["pairs"]()

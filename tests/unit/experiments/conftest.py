@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from autopack.experiments.pairs import PairTable
+from autopack.experiments.pairs_reading import table_of
 
 MakeTable = Callable[..., PairTable]
 
@@ -29,7 +30,7 @@ def make_table() -> MakeTable:
             "treatment_success": [True] * size,
             **columns,
         }
-        return PairTable.from_records(
+        return table_of(
             [
                 dict(zip(everything, row, strict=True))
                 for row in zip(*everything.values(), strict=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autopack.errors import BadInput
 from autopack.experiments.pairs import PairTable
+from autopack.model.errors import BadInput
 from deployments.cli.ab import analyse, power
 
 Arms = Callable[..., tuple[list[float], list[float]]]

@@ -10,11 +10,11 @@ import jsonschema
 import numpy as np
 import pytest
 
-from autopack.errors import BadInput
 from autopack.experiments.analysis import analyse, input_hash
 from autopack.experiments.pairs import PairTable
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.schema import SCHEMA_FILE, json_schema
+from autopack.model.errors import BadInput
 
 Arms = Callable[..., tuple[list[float], list[float]]]
 MakeTable = Callable[..., PairTable]

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from autopack.errors import SpecError
 from autopack.experiments.definition import parse_experiment, treatments
-from autopack.experiments.fingerprint import Treatment
+from autopack.model.errors import SpecError
+from autopack.model.fingerprint import Treatment
 
 WHOLE = """\
 name: hardening

@@ -8,10 +8,10 @@ import pytest
 
 from autopack.experiments.ends import RULES, End, Outcome, end_of, outcome_of
 from autopack.experiments.exposure import RECORD_ONLY, VERBS, saw_model
-from autopack.plan.features import Feature
-from autopack.recovery.causes import POLICIES, FailureCause
+from autopack.model.causes import POLICIES, FailureCause
+from autopack.model.features import Feature
+from autopack.model.states import RunState
 from autopack.store.acting import LOOKS
-from autopack.store.states import RunState
 
 FLAGS = list(product([False, True], repeat=3))
 CASES = [

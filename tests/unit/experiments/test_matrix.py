@@ -9,6 +9,7 @@ import pytest
 from autopack.experiments.analysis import analyse
 from autopack.experiments.matrix import CELLS, Cell, Decision, ResourceAxis, SuccessAxis
 from autopack.experiments.pairs import PairTable
+from autopack.experiments.pairs_reading import table_of
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.schema import Analysis
 
@@ -47,7 +48,7 @@ def table(tokens: str, success: str, *, swapped: bool = False) -> PairTable:
                 "treatment_success": treatment[1],
             }
         )
-    return PairTable.from_records(records)
+    return table_of(records)
 
 
 def of(rows: Sequence[Sequence[float]], protocol: AnalysisProtocol | None = None) -> Analysis:
@@ -57,7 +58,7 @@ def of(rows: Sequence[Sequence[float]], protocol: AnalysisProtocol | None = None
         {"pair": f"p{i}", "plan": f"l{i}", **dict(zip(names, row, strict=True))}
         for i, row in enumerate(rows)
     ]
-    return analyse(PairTable.from_records(records), protocol or AnalysisProtocol())
+    return analyse(table_of(records), protocol or AnalysisProtocol())
 
 
 @pytest.mark.parametrize("success", [*SuccessAxis])
@@ -172,11 +173,11 @@ def test_money_may_be_the_resource() -> None:
         }
         for i in range(40)
     ]
-    found = analyse(PairTable.from_records(rows), AnalysisProtocol(primary="cost"))
+    found = analyse(table_of(rows), AnalysisProtocol(primary="cost"))
     assert (found.primary, found.decision) == ("cost", Decision.COSTS_MORE)
     assert "more money per plan" in found.sentence
     assert found.void_reasons == {"the cost of control is unknown": 1}
-    by_tokens = analyse(PairTable.from_records(rows), AnalysisProtocol())
+    by_tokens = analyse(table_of(rows), AnalysisProtocol())
     assert by_tokens.decision is Decision.SAVES
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from autopack.errors import BadInput, NotFound
 from autopack.experiments.pairs import PairTable
 from autopack.experiments.pairs_csv import read_pairs
+from autopack.experiments.pairs_reading import table_of
+from autopack.model.errors import BadInput, NotFound
 
 HEADER = "pair,plan,control_tokens,treatment_tokens,control_success,treatment_success"
 ROW = "p1,a,100,80,true,true"
@@ -207,15 +208,15 @@ def test_records_give_the_same_table_as_a_file(tmp_path: Path) -> None:
     }
     header = HEADER + ",control_cost,treatment_cost,void"
     from_file = read(tmp_path, table(header, "p1,a,100,80.5,true,false,,0.25,"))
-    assert PairTable.from_records([record]).frame.equals(from_file.frame)
+    assert table_of([record]).frame.equals(from_file.frame)
 
 
 def test_records_are_checked_by_name() -> None:
     record = dict.fromkeys(HEADER.split(","), 1) | {"pair": "p9", "control_tokens": -1}
     with pytest.raises(BadInput, match="pairs, pair 'p9', control_tokens: '-1' is negative"):
-        PairTable.from_records([record])
+        table_of([record])
     with pytest.raises(BadInput, match="pairs has no pairs"):
-        PairTable.from_records([])
+        table_of([])
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from autopack.errors import BadInput
 from autopack.experiments.power import pairs_needed, plan_power, power, visible_ratio
+from autopack.model.errors import BadInput
 
 
 @pytest.mark.parametrize("pairs", [7, 20, 111, 5000])

@@ -12,8 +12,6 @@ import sqlalchemy as sa
 from support.experiments import Trial, agent, make_trial
 from support.projects import git, make_remote
 
-from autopack.budget import Limits
-from autopack.errors import AutopackError, BadInput, NotFound
 from autopack.experiments.definition import Experiment, parse_experiment
 from autopack.experiments.registration import (
     ARM_NAMES,
@@ -22,8 +20,10 @@ from autopack.experiments.registration import (
     lay_out,
     register_experiment,
 )
-from autopack.plan.features import Feature
-from autopack.store.budgets import campaign_level
+from autopack.ledger.budgets import campaign_level
+from autopack.model.budget import Limits
+from autopack.model.errors import AutopackError, BadInput, NotFound
+from autopack.model.features import Feature
 from autopack.store.experiments import (
     finish_pair,
     finish_test,

@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from autopack.errors import BadInput
 from autopack.experiments.analysis import analyse
 from autopack.experiments.axes import MOST_TICKS, log_ticks
 from autopack.experiments.pairs import PairTable
@@ -18,6 +17,7 @@ from autopack.experiments.plots import draw_plots
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.report import to_html, write_report
 from autopack.experiments.schema import Analysis
+from autopack.model.errors import BadInput
 
 Arms = Callable[..., tuple[list[float], list[float]]]
 MakeTable = Callable[..., PairTable]

@@ -8,15 +8,6 @@ from typing import Any
 
 import pytest
 
-from autopack.experiments.fingerprint import (
-    RULES,
-    Fingerprint,
-    Role,
-    Treatment,
-    digest,
-    feature_hash,
-    prompt_hash,
-)
 from autopack.experiments.validity import (
     ArmRun,
     ArmSettings,
@@ -25,8 +16,17 @@ from autopack.experiments.validity import (
     judge_pair,
     runs_used_twice,
 )
-from autopack.recovery.causes import FailureCause
-from autopack.store.states import RunState
+from autopack.model.causes import FailureCause
+from autopack.model.fingerprint import (
+    RULES,
+    Fingerprint,
+    Role,
+    Treatment,
+    digest,
+    feature_hash,
+    prompt_hash,
+)
+from autopack.model.states import RunState
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 MODELS = {"builder": "small", "doctor_cheap": None}

@@ -7,7 +7,7 @@ import pytest
 
 from autopack.plan.normalise import Normalised
 from autopack.plan.normalise import normalise as normalise_text
-from autopack.validation.detect import detect
+from autopack.toolchains.detect import detect
 
 FILES = {
     "pyproject.toml": "[project]\nname = 'inflection'\nversion = '1'\n",

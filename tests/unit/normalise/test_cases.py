@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from autopack.plan.normalise import NotNormalised, normalise
-from autopack.validation.detect import detect
+from autopack.toolchains.detect import detect
 
 CASES = json.loads(
     (Path(__file__).parents[2] / "data/plans/cases.json").read_text(encoding="utf-8")

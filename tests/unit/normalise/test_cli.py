@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from autopack.errors import AutopackError
+from autopack.model.errors import AutopackError
 from autopack.plan.load import parse_plan
 from deployments.cli.normalise import normalise
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from autopack.errors import PlanError
+from autopack.model.errors import PlanError
 from autopack.plan.normalise import CONFIDENCE_THRESHOLD, Normalised
 
 LABELLED: list[dict[str, Any]] = yaml.safe_load(

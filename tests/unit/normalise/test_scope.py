@@ -3,9 +3,9 @@
 import pytest
 
 from autopack.plan.normalise.categories import category
-from autopack.plan.normalise.commands import is_only_a_check, named_commands
-from autopack.plan.normalise.paths import Files, named_paths
-from autopack.validation.toolchains.tree import Tree
+from autopack.plan.normalise.check_commands import is_only_a_check, named_commands
+from autopack.plan.normalise.named_paths import Files, named_paths
+from autopack.toolchains.tree import Tree
 
 PATHS = [
     # files and folders that exist

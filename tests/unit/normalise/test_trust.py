@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autopack.errors import PlanError
+from autopack.model.errors import PlanError
 from autopack.plan.load import parse_plan
 from autopack.plan.normalise import NotNormalised, accept
 from autopack.plan.normalise import normalise as normalise_text
-from autopack.validation.toolchains.base import Detected
+from autopack.toolchains.toolchain import Detected
 
 PYTHON = (Detected("python", "pip", ".", 0.9, (), test=(("pytest",),)),)
 PLAN = "goal: Right ordinals\nphases:\n  - id: fix\n    instructions: Fix ordinals\n"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autopack.errors import BadInput
+from autopack.model.errors import BadInput
 from autopack.plan import Feature, kill_switches, resolve_features
 
 F = Feature.FAILURE_HARDENING

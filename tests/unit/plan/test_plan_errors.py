@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from autopack.errors import PlanError
+from autopack.model.errors import PlanError
 from autopack.plan import Plan, parse_plan
 from autopack.plan.load import MODELS
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from autopack.errors import NotFound, PlanError
+from autopack.model.errors import NotFound, PlanError
 from autopack.plan import is_plain_text, load_plan, parse_plan
 
 MINIMAL = "goal: g\nphases:\n  - {id: a, instructions: do}\n"

@@ -9,7 +9,7 @@ import multiprocessing
 import sys
 from collections.abc import Callable
 
-from autopack.errors import AutopackError
+from autopack.model.errors import AutopackError
 from autopack.store import Database, Holder, leases
 
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from autopack.errors import IllegalTransition, LeaseLost, NotFound
-from autopack.store import AttemptState, PhaseState, runs, usage
+from autopack.ledger import usage_events
+from autopack.model.errors import IllegalTransition, LeaseLost, NotFound
+from autopack.store import AttemptState, PhaseState, runs
 
 PASSED, FAILED, INTERRUPTED = AttemptState.PASSED, AttemptState.FAILED, AttemptState.INTERRUPTED
 
@@ -43,7 +44,7 @@ def test_the_first_attempt_is_number_one(executing):
 
 def test_starting_opens_the_intent_of_a_call(executing):
     start(executing)
-    assert usage.token_totals(executing.db, "run-1").unreconciled_calls == 1
+    assert usage_events.token_totals(executing.db, "run-1").unreconciled_calls == 1
 
 
 def test_a_build_is_kept_as_it_ended(executing):

@@ -7,11 +7,18 @@ import pytest
 import sqlalchemy as sa
 from support.usage import record, usage_event
 
-from autopack.budget import Exhausted, Limits, Reservation, Resource, Scope
-from autopack.errors import BadInput, NotFound, Refused
-from autopack.store import approvals, budgets, reservations, runs, tables
+from autopack.ledger import budgets, reservations
+from autopack.model.budget import (
+    Exhausted,
+    Limits,
+    Reservation,
+    Resource,
+    Scope,
+)
+from autopack.model.errors import BadInput, NotFound, Refused
+from autopack.model.states import PhaseState
+from autopack.store import approvals, runs, tables
 from autopack.store.approvals import Answer
-from autopack.store.states import PhaseState
 
 HELD = Reservation(500, Decimal("0.5"), 10.0)
 

@@ -4,8 +4,8 @@ import pytest
 import sqlalchemy as sa
 from support.usage import record, usage_event
 
+from autopack.ledger.check import check
 from autopack.store import AttemptState, PhaseState, RunState, leases, runs, tables
-from autopack.store.check import check
 
 
 @pytest.fixture

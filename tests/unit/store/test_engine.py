@@ -12,10 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 from autopack.clock import ManualClock
-from autopack.errors import DatabaseRefused
+from autopack.model.errors import DatabaseRefused
 from autopack.store import Database
-from autopack.store.engine import now
-from autopack.store.schema import known_versions
+from autopack.store.database.engine import now
+from autopack.store.database.schema import known_versions
 from autopack.store.tables import plans
 
 only_sqlite = pytest.mark.parametrize("engine_name", ["sqlite"])
@@ -47,7 +47,7 @@ def test_postgresql_without_a_schema_is_refused_with_the_command_to_run(empty_da
 @only_postgresql
 def test_postgresql_with_an_older_schema_is_refused(database_url, monkeypatch):
     newer = [*known_versions(), "9999"]
-    monkeypatch.setattr("autopack.store.schema.known_versions", lambda: newer)
+    monkeypatch.setattr("autopack.store.database.schema.known_versions", lambda: newer)
     with pytest.raises(DatabaseRefused, match=r"has schema .* needs 9999") as refused:
         Database.open(database_url)
     assert refused.value.hint == "autopack db upgrade"

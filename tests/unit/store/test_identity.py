@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from autopack.errors import DatabaseRefused, Refused
+from autopack.model.errors import DatabaseRefused, Refused
 from autopack.store import tables
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.folder_note import (
     claim_folder,
     find_folder,

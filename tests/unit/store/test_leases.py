@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from autopack.clock import ManualClock
-from autopack.errors import LeaseLost, NotFound, RunHeld
+from autopack.model.errors import LeaseLost, NotFound, RunHeld
 from autopack.store import Holder, leases, runs
 from autopack.store.tables import leases as table
 

@@ -18,13 +18,14 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from support.usage import usage_event
 
-from autopack.errors import DatabaseRefused
-from autopack.store import Database, connecting, schema
-from autopack.store.engine import insert_new
-from autopack.store.sums import ROLLUPS, unexplained
+from autopack.ledger.sums import ROLLUPS, unexplained
+from autopack.ledger.usage_events import token_totals
+from autopack.model.errors import DatabaseRefused
+from autopack.store import Database
+from autopack.store.database import connecting, schema
+from autopack.store.database.engine import insert_new
 from autopack.store.tables import budget_reservations, llm_usage_events, metadata
-from autopack.store.telemetry_tables import ATTEMPT_NOT_KEPT, usage_archive
-from autopack.store.usage import token_totals
+from autopack.store.tables.rollups import ATTEMPT_NOT_KEPT, usage_archive
 
 CALL = usage_event(event_key="1", total_tokens=7, cost=Decimal("0.25"))
 

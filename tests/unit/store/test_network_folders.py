@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from autopack.store import Database, network_folders
-from autopack.store.network_folders import network_file_system
+from autopack.store import Database
+from autopack.store.database import network_folders
+from autopack.store.database.network_folders import network_file_system
 
 MOUNTS = r"""
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw

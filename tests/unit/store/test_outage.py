@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy as sa
 from support.outage import Outage
 
-from autopack.errors import DatabaseRefused, LeaseLost
-from autopack.store import Database, connecting, leases
+from autopack.model.errors import DatabaseRefused, LeaseLost
+from autopack.store import Database, leases
+from autopack.store.database import connecting
 from autopack.store.holders import Holder
 from autopack.store.tables import plans
 

@@ -10,11 +10,18 @@ import pytest
 import sqlalchemy as sa
 from support.usage import record, usage_event
 
-from autopack.budget import Amounts, Limits, Reservation, reservation_of_call, room
-from autopack.errors import LeaseLost
-from autopack.store import budgets, reservations, runs
+from autopack.ledger import budgets, reservations
+from autopack.model.budget import (
+    Amounts,
+    Limits,
+    Reservation,
+    reservation_of_call,
+    room,
+)
+from autopack.model.errors import LeaseLost
+from autopack.model.states import PhaseState
+from autopack.store import runs
 from autopack.store.leases import Holder, acquire, release
-from autopack.store.states import PhaseState
 from autopack.store.tables import budget_reservations
 
 MOST = Amounts(60_000, Decimal(6), 4.0)
@@ -143,7 +150,7 @@ def test_nobody_reserves_for_a_run_that_was_taken_over(started):
     ],
 )
 def test_a_call_needs_room_for_all_of_it(tokens, cost, unpriced, held):
-    from autopack.budget import Room
+    from autopack.model.budget import Room
 
     most = Amounts(60_000, Decimal(0) if unpriced else Decimal(6), 4.0, unpriced=unpriced)
     assert reservation_of_call(Room(tokens, cost, None), most) == held

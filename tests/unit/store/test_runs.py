@@ -6,7 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from autopack.clock import ManualClock
-from autopack.errors import BadInput, IllegalTransition, LeaseLost, NotFound, Refused
+from autopack.model.errors import (
+    BadInput,
+    IllegalTransition,
+    LeaseLost,
+    NotFound,
+    Refused,
+)
 from autopack.store import PhaseState, RunState, leases, runs
 
 

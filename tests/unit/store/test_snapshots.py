@@ -12,14 +12,23 @@ import pytest
 import sqlalchemy as sa
 from support.usage import usage_event
 
-from autopack.budget import Exhausted, Level, Limits, Reservation, Resource, Scope, room
-from autopack.errors import BadInput
-from autopack.store import approvals, budgets, reservations, runs
+from autopack.ledger import budgets, reservations
+from autopack.ledger.usage_events import record_events
+from autopack.model.budget import (
+    Exhausted,
+    Level,
+    Limits,
+    Reservation,
+    Resource,
+    Scope,
+    room,
+)
+from autopack.model.errors import BadInput
+from autopack.model.states import PhaseState
+from autopack.store import approvals, runs
 from autopack.store.approvals import Answer
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.leases import Holder, Lease, acquire
-from autopack.store.states import PhaseState
-from autopack.store.usage import record_events
 
 HELD = Reservation(60_000, Decimal(6), 10.0)
 STATEMENTS = range(1, 16)

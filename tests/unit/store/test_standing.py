@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from support.usage import record, usage_event
 
+from autopack.model.states import PhaseState, RunState
 from autopack.store import Database, Holder, leases, runs
 from autopack.store.approvals import ask
-from autopack.store.standing import Standing, standings
-from autopack.store.states import PhaseState, RunState
+from autopack.views.fleet_standing import Standing, standings
 
 
 @pytest.fixture

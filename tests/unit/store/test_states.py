@@ -4,8 +4,13 @@ import itertools
 
 import pytest
 
-from autopack.errors import IllegalTransition
-from autopack.store.states import AttemptState, PhaseState, RunState, check_transition
+from autopack.model.errors import IllegalTransition
+from autopack.model.states import (
+    AttemptState,
+    PhaseState,
+    RunState,
+    check_transition,
+)
 
 DONE = {state.name for state in RunState if state.is_final}
 ALLOWED = {

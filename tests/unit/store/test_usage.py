@@ -8,9 +8,16 @@ import pytest
 import sqlalchemy as sa
 from support.usage import SPLIT, record, usage_event
 
-from autopack.store import usage
+from autopack.ledger import usage_events
+from autopack.ledger.event import (
+    UsageEvent,
+)
+from autopack.ledger.usage_events import (
+    event_key,
+    record_events,
+)
+from autopack.store import intents
 from autopack.store.tables import llm_usage_events
-from autopack.store.usage import UsageEvent, event_key, record_events
 
 
 def event(number, **changes):
@@ -30,7 +37,7 @@ UNSPLIT = {
 def test_recording_again_adds_nothing(database):
     assert record(database, event(1), event(2)) == 2
     assert record(database, event(2), event(3), event(3)) == 1
-    assert usage.token_totals(database, "run-1").events == 3
+    assert usage_events.token_totals(database, "run-1").events == 3
     assert record(database) == 0
 
 
@@ -42,7 +49,7 @@ def test_totals_agree_with_each_other(database):
         event(3, phase_id="two", total_tokens=7, source="estimated", **UNSPLIT),
         event(4, run_id="another"),
     )
-    totals = usage.token_totals(database, "run-1")
+    totals = usage_events.token_totals(database, "run-1")
     assert (totals.total, totals.unsplit, totals.events) == (207, 7, 3)
     assert (totals.input, totals.cache_read, totals.cache_write, totals.output) == (20, 40, 60, 80)
     assert totals.by_category == {
@@ -52,30 +59,32 @@ def test_totals_agree_with_each_other(database):
         "evidence_request": 0,
     }
     assert totals.by_role == {"builder": 107, "doctor": 100, "reviewer": 0, "research": 0}
-    assert usage.phase_tokens(database, "run-1") == {"one": 200, "two": 7}
+    assert usage_events.phase_tokens(database, "run-1") == {"one": 200, "two": 7}
 
 
 def test_money_is_exact(database):
     record(database, *(event(i) for i in range(100)))
-    assert usage.token_totals(database, "run-1").cost == Decimal("0.0012345678")
+    assert usage_events.token_totals(database, "run-1").cost == Decimal("0.0012345678")
 
 
 def test_one_unknown_cost_makes_the_sum_unknown(database):
     record(database, event(1), event(2, cost=None))
-    assert usage.token_totals(database, "run-1").cost is None
+    assert usage_events.token_totals(database, "run-1").cost is None
 
 
 def test_a_run_without_calls_cost_nothing(database):
-    totals = usage.token_totals(database, "run-1")
+    totals = usage_events.token_totals(database, "run-1")
     assert (totals.total, totals.events, totals.unreconciled_calls) == (0, 0, 0)
     assert totals.cost == Decimal(0)
-    assert usage.phase_tokens(database, "run-1") == {}
+    assert usage_events.phase_tokens(database, "run-1") == {}
 
 
 def test_totals_can_be_read_inside_a_transaction(database):
     def record_and_read(conn):
         record_events(conn, [event(1)])
-        return usage.token_totals(conn, "run-1").total, usage.phase_tokens(conn, "run-1")
+        return usage_events.token_totals(conn, "run-1").total, usage_events.phase_tokens(
+            conn, "run-1"
+        )
 
     assert database.transact(record_and_read) == (100, {"one": 100})
 
@@ -97,7 +106,7 @@ def test_totals_can_be_read_inside_a_transaction(database):
 def test_an_event_that_contradicts_itself_is_refused(database, changes):
     with pytest.raises(sa.exc.IntegrityError):
         record(database, event(1, **changes))
-    assert usage.token_totals(database, "run-1").events == 0
+    assert usage_events.token_totals(database, "run-1").events == 0
 
 
 @pytest.mark.parametrize(
@@ -139,20 +148,20 @@ def test_many_writers_of_the_same_calls_count_each_once(database):
 
     with ThreadPoolExecutor(8) as pool:
         new = sum(pool.map(write, range(8)))
-    totals = usage.token_totals(database, "run-1")
+    totals = usage_events.token_totals(database, "run-1")
     assert new == totals.events <= 200
 
 
 def test_a_call_is_unreconciled_until_its_intent_is_closed(database):
     def open_two(conn):
-        usage.open_intent(conn, "run-1", "one", 1, "builder")
-        usage.open_intent(conn, "run-1", "one", 1, "builder")  # a retry opens no second one
-        usage.open_intent(conn, "run-1", "one", 1, "doctor")
+        intents.open_intent(conn, "run-1", "one", 1, "builder")
+        intents.open_intent(conn, "run-1", "one", 1, "builder")  # a retry opens no second one
+        intents.open_intent(conn, "run-1", "one", 1, "doctor")
 
     database.transact(open_two)
-    assert usage.token_totals(database, "run-1").unreconciled_calls == 2
-    database.transact(lambda conn: usage.close_intent(conn, "run-1", "one", 1))
-    assert usage.token_totals(database, "run-1").unreconciled_calls == 1
+    assert usage_events.token_totals(database, "run-1").unreconciled_calls == 2
+    database.transact(lambda conn: intents.close_intent(conn, "run-1", "one", 1))
+    assert usage_events.token_totals(database, "run-1").unreconciled_calls == 1
 
 
 KEY = ("run-1", "one", 1, "anthropic", "id", 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autopack.errors import GitFailed
+from autopack.model.errors import GitFailed
 from autopack.workspace.git import Git, clean_environment
 
 

@@ -8,8 +8,8 @@ import time
 import psutil
 import pytest
 
+from autopack.process.leftovers import orphans_in
 from autopack.workspace import end, find
-from autopack.workspace.leftovers import orphans_in
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX processes")
 

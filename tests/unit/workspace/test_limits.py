@@ -10,8 +10,13 @@ from typing import Any
 
 import pytest
 
-from autopack.workspace.limits import FileLimit, Held, Limit, measure
-from autopack.workspace.process import Exit, Supervisor
+from autopack.process.limits import (
+    FileLimit,
+    Held,
+    Limit,
+    measure,
+)
+from autopack.process.supervisor import Exit, Supervisor
 
 Run = Callable[..., Coroutine[Any, Any, Exit]]
 

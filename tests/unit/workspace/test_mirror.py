@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from autopack.errors import GitFailed, RepositoryError
-from autopack.ids import is_valid_id
+from autopack.model.errors import GitFailed, RepositoryError
+from autopack.model.ids import is_valid_id
 from autopack.workspace import Mirror, SourceRepository
 
 

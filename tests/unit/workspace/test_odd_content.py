@@ -5,8 +5,9 @@ import os
 import pytest
 from support.workspaces import FIRST, content
 
-from autopack.workspace import Workspace, embedded
-from autopack.workspace.staging import Bounds
+from autopack.workspace import Workspace
+from autopack.workspace.content import embedded
+from autopack.workspace.content.staging import Bounds
 
 
 def record(workspace, parent, bounds=None):

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autopack.ids import process_mark
+from autopack.model.ids import process_mark
+from autopack.process.limits import FileLimit, Limit
 from autopack.workspace import Supervisor, find, head_and_tail, marker_env, tail
-from autopack.workspace.limits import FileLimit, Limit
 
 PYTHON = sys.executable
 # A grandchild in its own session that ignores TERM and is nobody's child soon.
@@ -370,7 +370,7 @@ async def test_a_check_of_roots_cannot_read_its_ancestors_environment(run):
 @linux
 def test_a_process_that_holds_a_run_can_be_read_by_nobody_else():
     code = (
-        "import ctypes; from autopack.workspace.secrecy import hide_memory; hide_memory();"
+        "import ctypes; from autopack.secrecy.memory import hide_memory; hide_memory();"
         "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
     )
     done = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True)

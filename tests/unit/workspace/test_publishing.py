@@ -2,7 +2,7 @@
 
 import pytest
 
-from autopack.errors import GitFailed, LeaseLost
+from autopack.model.errors import GitFailed, LeaseLost
 from autopack.workspace import Mirror, SourceRepository
 from autopack.workspace.fence import Fence
 

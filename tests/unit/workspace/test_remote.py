@@ -2,7 +2,7 @@
 
 import pytest
 
-from autopack.errors import BadInput, GitFailed
+from autopack.model.errors import BadInput, GitFailed
 from autopack.workspace import Mirror, SourceRepository
 from autopack.workspace.remote import Remote
 

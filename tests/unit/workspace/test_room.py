@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from autopack.errors import AutopackError, BadInput, RepositoryError
+from autopack.model.errors import AutopackError, BadInput, RepositoryError
 from autopack.workspace import Mirror, SourceRepository
 from autopack.workspace.remote import Remote
-from autopack.workspace.room import check_room
+from autopack.workspace.user.room import check_room
 
 
 def refs(user):
@@ -90,7 +90,7 @@ def test_other_branches_are_none(user, base):
 def test_a_repository_that_cannot_be_written_to_is_refused(unprivileged, user, base):
     folders = [user.path / ".git/objects", user.path / ".git/refs/heads"]
     look = (
-        "from autopack.workspace.room import check_room\n"
+        "from autopack.workspace.user.room import check_room\n"
         f"check_room(mirror.source, 'run-1', {base!r})"
     )
     assert unprivileged(look) == ""

@@ -14,10 +14,10 @@ from typing import Any
 import psutil
 import pytest
 
-from autopack.errors import BadInput
-from autopack.workspace import sandbox
-from autopack.workspace.process import Exit, Supervisor
-from autopack.workspace.sandbox import READABLE, VARIABLE, Sandbox
+from autopack.model.errors import BadInput
+from autopack.process import sandbox
+from autopack.process.sandbox import READABLE, VARIABLE, Sandbox
+from autopack.process.supervisor import Exit, Supervisor
 
 ASKED = {"PATH": os.environ["PATH"], VARIABLE: "bwrap"}
 OBSTACLE = sandbox.obstacle(os.environ)

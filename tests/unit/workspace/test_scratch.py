@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from autopack.process.scratch import VARIABLES, Scratch
 from autopack.workspace import Exit, Supervisor
-from autopack.workspace.scratch import VARIABLES, Scratch
 
 Run = Callable[..., Awaitable[Exit]]
 LITTER = "import os, tempfile; os.chmod(tempfile.mkdtemp(), 0o500); print(tempfile.mkstemp()[1])"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from autopack.errors import RepositoryError
+from autopack.model.errors import RepositoryError
 from autopack.workspace import SourceRepository
 
 

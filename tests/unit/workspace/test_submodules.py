@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from autopack.workspace import GITLINK, Mirror, SourceRepository, Workspace
-from autopack.workspace.submodules import absolute_url
+from autopack.workspace.content.submodules import absolute_url
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.workspaces import FIRST, content, snapshot
 
-from autopack.errors import GitFailed
+from autopack.model.errors import GitFailed
 from autopack.workspace import Workspace
 
 

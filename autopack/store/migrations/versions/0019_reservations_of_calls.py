@@ -30,7 +30,7 @@ def upgrade() -> None:
         sa.Column("call", sa.Integer(), nullable=False),
         sa.Column("tokens", sa.BigInteger(), nullable=False),
         sa.Column("cost", MONEY),
-        sa.Column("minutes", sa.Double(), nullable=False),
+        sa.Column("minutes", sa.Double[float](), nullable=False),
         sa.Column("spent_tokens", sa.BigInteger()),
         sa.Column("spent_cost", MONEY),
         sa.Column("opened_at", TIME, nullable=False),

@@ -1,0 +1,258 @@
+"""The ``api`` builder: an agent of Autopack's own, on pydantic-ai; needs the extra ``api``."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autopack.agents.api.confined_tools import ConfinedTools, ToolRefused
+from autopack.agents.endpoint import ENDPOINT_KEY_VARIABLE, key_variable
+from autopack.agents.model_providers import protocol_of, provider_of
+from autopack.agents.options import seconds, whole_number
+from autopack.agents.program import Probe
+from autopack.agents.prompt import render_prompt
+from autopack.agents.protocol import (
+    BuildRequest,
+    BuildResult,
+    BuildStatus,
+    EndedBy,
+    Spend,
+)
+from autopack.agents.spooled import (
+    SPOOL,
+    open_spool,
+    read_calls,
+    read_spend,
+)
+from autopack.model.calls import (
+    ModelCall,
+)
+from autopack.model.errors import BadInput
+
+if TYPE_CHECKING:
+    from autopack.plan.plan import Plan
+    from autopack.process.supervisor import Supervisor
+
+_TASK = "Use the tools to do the task. Answer with one sentence when it is done."
+
+
+class ApiBuilder:
+    """``provider`` is one that pydantic-ai knows, guessed from the model's name when left out;
+    with a ``base_url`` of your own it is the protocol spoken there (``openai-chat`` unless said).
+    ``max_turns`` ends a build after so many answers, ``stall`` one whose model leaves a call
+    without an answer for so many seconds."""
+
+    name = "api"
+    shows_spend = True
+
+    def __init__(
+        self,
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        key_env: str | None = None,
+        max_turns: str | int = 100,
+        stall: str | float | None = None,
+    ) -> None:
+        self.model = model
+        self.base_url = base_url
+        self._provider = provider
+        self._api_key = api_key
+        self._key_env = key_env
+        self._max_turns = whole_number("max_turns", max_turns, least=1)
+        self._stall = None if stall is None else seconds("stall", stall)
+
+    def provider(self, model: str | None) -> str:
+        """Who is paid."""
+        return self._provider or provider_of(model or self.model)
+
+    def check(self, plan: Plan) -> None:
+        """Raise BadInput when the extra, the model or the key is missing."""
+        _require_extra()
+        self._key(self._model(plan.models.builder))
+
+    def probe(self) -> Probe:
+        """Whether the extra is installed, and what is missing to use it."""
+        try:
+            _require_extra()
+        except BadInput as error:
+            return Probe(installed=False, version=None, hint=error.hint)
+        import pydantic_ai
+
+        try:
+            self._key(self._model(None))
+        except BadInput as error:
+            return Probe(installed=True, version=pydantic_ai.__version__, hint=error.hint)
+        return Probe(installed=True, version=pydantic_ai.__version__, hint=None)
+
+    async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
+        """Let the model work with confined tools until it says that it is done."""
+        try:
+            async with asyncio.timeout(request.limits.seconds):
+                end = await self._work(request, supervisor)
+        except TimeoutError:
+            end = BuildResult(
+                BuildStatus.TIMED_OUT, None, "ran out of time", ended_by=EndedBy.AUTOPACK
+            )
+        return replace(end, calls=self.calls(request.spool))
+
+    def calls(self, spool: Path) -> Sequence[ModelCall]:
+        """The calls made so far."""
+        return read_calls(spool)
+
+    def tells_in(self, spool: Path) -> Sequence[Path]:
+        """What it writes to while it works."""
+        return (spool / SPOOL,)
+
+    def spend(self, spool: Path) -> Spend:
+        """The same, and whether it is all: a call without an answer may have been paid for."""
+        return read_spend(spool)
+
+    async def _work(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
+        from pydantic_ai import Agent, UsageLimits
+        from pydantic_ai.exceptions import AgentRunError, ModelAPIError, ModelHTTPError
+
+        from autopack.agents.api.model import (
+            BudgetSpent,
+            RecordingModel,
+            Stalled,
+            open_model,
+        )
+
+        full = self._model(request.model)
+        provider = self.provider(full)
+        own = full.partition("/")[2] if full.startswith(f"{provider}/") else full
+        protocol = protocol_of(provider)
+        with open_spool(request.spool) as spool:
+            try:
+                inner = open_model(protocol, own, key=self._key(full), base_url=self.base_url)
+                model = RecordingModel(
+                    inner,
+                    request=request,
+                    spool=spool,
+                    provider=provider,
+                    model=own,
+                    stall=self._stall,
+                )
+                agent = Agent(model, tools=_tools(request, supervisor), instructions=_TASK)
+                done = await agent.run(
+                    render_prompt(request),
+                    usage_limits=UsageLimits(request_limit=self._max_turns),
+                )
+            except BudgetSpent as error:
+                return _failed(f"ended: {error}", ended_by=EndedBy.AUTOPACK)
+            except Stalled as error:
+                end = _failed(str(error), ended_by=EndedBy.AUTOPACK)
+                return replace(end, status=BuildStatus.TIMED_OUT)
+            except ModelHTTPError as error:
+                return _failed(
+                    f"provider error {error.status_code}: {error.message}",
+                    ended_by=EndedBy.PROVIDER,
+                    http_status=error.status_code,
+                    retry_after=error.retry_after,
+                    evidence=f"{error.message} {error.body or ''}".strip()[:2000],
+                )
+            except ModelAPIError as error:
+                # No answer at all: the connection failed.
+                return _failed(
+                    f"{type(error).__name__}: {error}",
+                    ended_by=EndedBy.PROVIDER,
+                    retry_after=error.retry_after,
+                    evidence=error.message,
+                )
+            except AgentRunError as error:
+                words = f"{type(error).__name__}: {error}"
+                return _failed(words, ended_by=EndedBy.BUILDER, evidence=words[:2000])
+        return BuildResult(BuildStatus.ENDED, None, str(done.output)[:2000])
+
+    def _model(self, wanted: str | None) -> str:
+        model = wanted or self.model
+        if model is None:
+            raise BadInput(
+                "the api builder needs a model",
+                field="model",
+                hint="name one with --model, for example --model claude-sonnet-4-5",
+            )
+        return model
+
+    def _key(self, model: str) -> str:
+        name = self._key_env or (
+            ENDPOINT_KEY_VARIABLE if self.base_url else key_variable(self.provider(model))
+        )
+        key = self._api_key or os.environ.get(name)
+        if key:
+            return key
+        if self.base_url:
+            return "unused"
+        raise BadInput(
+            f"the api builder has no key: {name} is not set",
+            field="key_env",
+            hint=f"set {name}, or name the variable that holds the key: --set key_env=NAME",
+        )
+
+
+def _failed(
+    summary: str,
+    *,
+    ended_by: EndedBy,
+    http_status: int | None = None,
+    retry_after: float | None = None,
+    evidence: str = "",
+) -> BuildResult:
+    return BuildResult(
+        BuildStatus.FAILED,
+        None,
+        summary,
+        ended_by=ended_by,
+        http_status=http_status,
+        retry_after=retry_after,
+        evidence=evidence,
+    )
+
+
+def _require_extra() -> None:
+    if importlib.util.find_spec("pydantic_ai") is None:
+        raise BadInput(
+            "the api builder needs pydantic-ai, which is not installed",
+            field="builder",
+            hint="pip install 'autopack[api]'",
+        )
+
+
+def _tools(request: BuildRequest, supervisor: Supervisor) -> list[Any]:
+    """The tools as pydantic-ai takes them: a refusal is told to the model, which may try again."""
+    tools = ConfinedTools(request, supervisor)
+
+    def telling(tool: Any) -> Any:
+        @wraps(tool)
+        def call(*args: Any, **kwargs: Any) -> str:
+            try:
+                return tool(*args, **kwargs)
+            except (ToolRefused, OSError) as error:
+                return f"refused: {error}"
+
+        return call
+
+    @wraps(tools.search)
+    async def search(*args: Any, **kwargs: Any) -> str:
+        try:
+            return await tools.search(*args, **kwargs)
+        except (ToolRefused, OSError) as error:
+            return f"refused: {error}"
+
+    files = (
+        tools.list_files,
+        tools.read_file,
+        tools.edit_file,
+        tools.write_file,
+        tools.delete_file,
+    )
+    return [*map(telling, files), search, tools.run_checks]

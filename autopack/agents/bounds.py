@@ -1,0 +1,42 @@
+"""The limits of an agent's program that its user declares: its silence, the files it leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from autopack.agents.options import seconds, whole_number
+from autopack.agents.protocol import BuildStatus
+from autopack.process.limits import FileLimit, Limit
+
+if TYPE_CHECKING:
+    from autopack.agents.protocol import BuildRequest
+    from autopack.process.supervisor import Exit
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """``silence``: after so many seconds without output a build counts as stalled, None for
+    never. ``files``: so many it may add to its worktree and its home."""
+
+    silence: float | None
+    files: int
+
+    @classmethod
+    def of(cls, stall: str | float | None, max_files: str | int) -> Bounds:
+        """From the options ``stall`` and ``max_files``. Raises BadInput."""
+        silence = None if stall is None else seconds("stall", stall)
+        return cls(silence, whole_number("max_files", max_files, least=1))
+
+    def of_files(self, request: BuildRequest) -> FileLimit:
+        """Where a build may leave files, and how many."""
+        return FileLimit((request.worktree, request.spool), self.files)
+
+
+def ended_early(end: Exit) -> tuple[BuildStatus, str] | None:
+    """How a build counts whose program came to a limit, and in which words; None for others."""
+    if end.limit is None:
+        return None
+    if end.limit in (Limit.TIME, Limit.SILENCE):
+        return BuildStatus.TIMED_OUT, end.reason
+    return BuildStatus.FAILED, f"ended: it {end.reason}"

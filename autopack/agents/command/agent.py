@@ -1,0 +1,209 @@
+"""The ``command`` builder: any program, called by a template.
+
+``--set template='my-agent --model {model} --prompt-file {prompt_file}' --set usage=codex``
+
+The template is split as a shell would and run without a shell, in the worktree, with the run's
+environment and the user's own home: whoever writes the command answers for it.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import string
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autopack.agents.bounds import Bounds, ended_early
+from autopack.agents.model_providers import provider_of
+from autopack.agents.options import one_of
+from autopack.agents.program import OUTPUT, Probe
+from autopack.agents.prompt import render_prompt
+from autopack.agents.protocol import (
+    BuildRequest,
+    BuildResult,
+    BuildStatus,
+    EndedBy,
+    Spend,
+)
+from autopack.agents.usage_formats import FORMATS, TOLD_AT_THE_END, parse
+from autopack.agents.usage_reading import Usage
+from autopack.files import safe_files
+from autopack.model.calls import (
+    Exactness,
+    ModelCall,
+)
+from autopack.model.errors import BadInput
+from autopack.process.limits import MAX_FILES
+from autopack.process.scratch import SCRATCH
+
+if TYPE_CHECKING:
+    from autopack.plan.plan import Plan
+    from autopack.process.supervisor import Supervisor
+
+_FIELDS = ("prompt_file", "worktree", "spool", "model")
+_PROMPT = "prompt.md"
+_NOT_RUN = (126, 127)
+
+
+class CommandBuilder:
+    """``usage`` names the format in which the program reports tokens; without it none are known.
+    ``key_env`` names a variable of Autopack's environment to hand on. The prompt is also on
+    stdin, and ``{spool}`` is a folder for the program's own files. ``stall`` and ``max_files`` as
+    for the other agents."""
+
+    name = "command"
+
+    def __init__(
+        self,
+        *,
+        template: str | None = None,
+        usage: str | None = None,
+        model: str | None = None,
+        key_env: str | None = None,
+        stall: str | float | None = None,
+        max_files: str | int = MAX_FILES,
+    ) -> None:
+        self._template = _split(template)
+        self._usage = one_of("usage", usage, tuple(FORMATS)) if usage else None
+        self._model = model
+        self._key_env = key_env
+        self._bounds = Bounds.of(stall, max_files)
+
+    @property
+    def tells_usage(self) -> bool:
+        """Whether anything can be known of what the program spends."""
+        return self._usage is not None
+
+    @property
+    def model(self) -> str | None:
+        """The model that the template is given where the run names none."""
+        return self._model
+
+    @property
+    def shows_spend(self) -> bool:
+        """Whether the format tells of calls while they are made, as not every one does.
+
+        A build whose spend cannot be seen reserves all that is left.
+        """
+        return self._usage is not None and self._usage not in TOLD_AT_THE_END
+
+    def check(self, plan: Plan) -> None:
+        """Raise BadInput when the program, a key or a model that the template names is missing."""
+        program = self._template[0]
+        if "{" not in program and shutil.which(program) is None:
+            raise BadInput(
+                f"the program {program} of the template is not installed",
+                field="template",
+                hint="install it, or write its path in the template",
+            )
+        wants_model = any("{model}" in word for word in self._template)
+        if wants_model and not (plan.models.builder or self._model):
+            raise BadInput(
+                "the template asks for a {model}, and none is named",
+                field="model",
+                hint="name one with --model, in the plan's models.builder or as --set model=NAME",
+            )
+        self._keys()
+
+    async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
+        """Run the program in the worktree until it ends or its time is up."""
+        prompt = render_prompt(request)
+        own = safe_files.make_folder(request.spool / SCRATCH, below=request.spool)
+        # One for the program, which may do with it what it likes, and one that is kept.
+        safe_files.write(own / _PROMPT, prompt)
+        safe_files.write(request.spool / _PROMPT, prompt)
+        values = {
+            "prompt_file": str(own / _PROMPT),
+            "worktree": str(request.worktree),
+            "spool": str(own),
+            "model": request.model or self._model or "",
+        }
+        end = await supervisor.run(
+            [word.format_map(values) for word in self._template],
+            cwd=request.worktree,
+            env={**request.environment, **self._keys()},
+            timeout=request.limits.seconds,
+            spool=request.spool / OUTPUT,
+            writable=(request.worktree, own),
+            spends=True,
+            silence=self._bounds.silence,
+            files=self._bounds.of_files(request),
+            input=prompt,
+        )
+        early, calls = ended_early(end), self.calls(request.spool)
+        if early is not None:
+            return BuildResult(early[0], end.status, early[1], calls, ended_by=EndedBy.AUTOPACK)
+        told, printed = self._told(request.spool), end.tail[-2000:].strip()
+        failed = end.status in _NOT_RUN or (told is not None and told.http_status is not None)
+        return BuildResult(
+            BuildStatus.FAILED if failed else BuildStatus.ENDED,
+            end.status,
+            printed,
+            calls,
+            ended_by=EndedBy.PROVIDER if told and told.http_status else EndedBy.BUILDER,
+            http_status=told.http_status if told else None,
+            retry_after=told.retry_after if told else None,
+            evidence=(told.error if told and told.error else printed)[-2000:],
+        )
+
+    def calls(self, spool: Path) -> Sequence[ModelCall]:
+        """Every model call that the program reported; none without a usage format."""
+        return self.spend(spool).calls
+
+    def tells_in(self, spool: Path) -> Sequence[Path]:
+        """What it writes to while it works."""
+        return (spool / OUTPUT,)
+
+    def spend(self, spool: Path) -> Spend:
+        """The same, and whether it is all; without a usage format nothing is known."""
+        if not safe_files.is_file(spool / OUTPUT):
+            return Spend()
+        told = self._told(spool)
+        return (
+            Spend(exactness=Exactness.UNKNOWN)
+            if told is None
+            else Spend(told.calls, told.exactness)
+        )
+
+    def _told(self, spool: Path) -> Usage | None:
+        output = spool / OUTPUT
+        if self._usage is None or not safe_files.is_file(output):
+            return None
+        provider, said = provider_of(self._model), [safe_files.open_read(output)]
+        return parse(self._usage, said, provider=provider, model=self._model or "")
+
+    def probe(self) -> Probe:
+        """Whether the template's program is there."""
+        found = shutil.which(self._template[0])
+        hint = None if found else f"install {self._template[0]}"
+        return Probe(installed=found is not None, version=None, hint=hint)
+
+    def _keys(self) -> dict[str, str]:
+        if self._key_env is None:
+            return {}
+        if self._key_env not in os.environ:
+            raise BadInput(
+                f"{self._key_env} is not set", field="key_env", hint=f"set {self._key_env}"
+            )
+        return {self._key_env: os.environ[self._key_env]}
+
+
+def _split(template: str | None) -> list[str]:
+    hint = "for example template='my-agent --prompt-file {prompt_file}'"
+    if not template or not template.strip():
+        raise BadInput("the command builder needs a template", field="template", hint=hint)
+    try:
+        words = shlex.split(template)
+        fields = [name for word in words for _, name, *_ in string.Formatter().parse(word)]
+    except ValueError as error:
+        raise BadInput(f"the template cannot be read: {error}", field="template") from error
+    for name in fields:
+        if name is not None and name not in _FIELDS:
+            known = ", ".join(f"{{{field}}}" for field in _FIELDS)
+            raise BadInput(
+                f"the template has {{{name}}}", field="template", hint=f"it may have {known}"
+            )
+    return words

@@ -1,0 +1,193 @@
+"""The ``opencode`` builder: the ``opencode`` agent, with any provider it knows or an endpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from autopack.agents.endpoint import (
+    CUSTOM_PROVIDER,
+    DEFAULT_API,
+    ENDPOINT_KEY_VARIABLE,
+    key_variable,
+)
+from autopack.agents.options import one_of, whole_number
+from autopack.agents.program import CommandLineAgent, Invocation
+from autopack.agents.protocol import BuildRequest
+from autopack.agents.watching import Watch
+from autopack.files import safe_files
+from autopack.process.limits import MAX_FILES
+
+_PACKAGES = {
+    "chat": "@ai-sdk/openai-compatible",
+    "messages": "@ai-sdk/anthropic",
+    "responses": "@ai-sdk/openai",
+}
+
+
+class OpencodeBuilder(CommandLineAgent):
+    """``model`` is a name, or ``provider/name``. ``api`` says what ``base_url`` speaks: chat,
+    messages or responses. ``context`` and ``max_tokens`` are the sizes of a model there.
+    ``retries`` ends a build whose provider refuses that many more calls in a row."""
+
+    name = "opencode"
+    program = "opencode"
+    package = "opencode-ai"
+    needs_model = True
+
+    def __init__(
+        self,
+        *,
+        model: str | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        key_env: str | None = None,
+        executable: str | None = None,
+        api: str = DEFAULT_API,
+        context: str | int = 128_000,
+        max_tokens: str | int = 16_000,
+        retries: str | int = 2,
+        stall: str | float | None = None,
+        max_files: str | int = MAX_FILES,
+    ) -> None:
+        super().__init__(
+            model=model,
+            base_url=base_url,
+            api_key=api_key,
+            key_env=key_env,
+            executable=executable,
+            stall=stall,
+            max_files=max_files,
+        )
+        self._package = _PACKAGES[one_of("api", api, tuple(_PACKAGES))]
+        self._context = whole_number("context", context, least=1)
+        self._max_tokens = whole_number("max_tokens", max_tokens, least=1)
+        self._retries = whole_number("retries", retries)
+
+    def default_key_env(self, model: str | None) -> str:
+        return ENDPOINT_KEY_VARIABLE if self.base_url else key_variable(self.provider(model))
+
+    def prepare(self, request: BuildRequest, home: Path, model: str | None) -> Invocation:
+        config = safe_files.make_folder(home / ".config" / "opencode", below=home)
+        safe_files.write(config / "opencode.json", json.dumps(self._config(model)))
+        # Here opencode installs a package of its own at every start; it does without.
+        safe_files.write(config / ".npmrc", "offline=true\n")
+        # A title of our own spares the call that would find one.
+        arguments = ["run", "--pure", "--format", "json", "--title", request.phase_id]
+        # Calls that fail and are tried again are told of in the log only.
+        arguments += ["--print-logs", "--log-level", "ERROR"]
+        if model:
+            arguments += ["--model", self._full_model(model)]
+        environment = {
+            "OPENCODE_DB": str(_database(home)),
+            "OPENCODE_DISABLE_AUTOUPDATE": "1",
+            "OPENCODE_DISABLE_DEFAULT_PLUGINS": "1",
+            "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+            "OPENCODE_DISABLE_MODELS_FETCH": "1",
+            self.key_env(model): self.key(model),
+        }
+        return Invocation(arguments, environment)
+
+    def sessions(self, home: Path) -> Sequence[Path | bytes]:
+        """The steps in opencode's database: those of the agents that it starts are only there."""
+        return (_steps(_database(home)),)
+
+    def session_files(self, home: Path) -> Sequence[Path]:
+        database = _database(home)
+        return (database, database.with_name(f"{database.name}-wal"))
+
+    def watch(self) -> Watch:
+        return RefusalWatch(self._retries)
+
+    def _full_model(self, model: str) -> str:
+        if self.base_url:
+            return f"{CUSTOM_PROVIDER}/{model}"
+        return model if "/" in model else f"{self.provider(model)}/{model}"
+
+    def _config(self, model: str | None) -> dict[str, object]:
+        config: dict[str, object] = {
+            "permission": {"edit": "allow", "bash": "allow", "webfetch": "allow"},
+            "autoupdate": False,
+            "share": "disabled",
+            "snapshot": False,
+            "formatter": False,
+            "lsp": False,
+        }
+        key = "{env:%s}" % self.key_env(model)  # noqa: UP031 - the braces are opencode's
+        if self.base_url and model:
+            limit = {"context": self._context, "output": self._max_tokens}
+            endpoint = {
+                "npm": self._package,
+                "options": {"baseURL": self.base_url, "apiKey": key},
+                "models": {model: {"limit": limit}},
+            }
+            config["provider"] = {CUSTOM_PROVIDER: endpoint}
+        elif model:
+            config["provider"] = {self.provider(model): {"options": {"apiKey": key}}}
+        return config
+
+
+class RefusalWatch:
+    """Ends an agent whose provider refuses one call after the other; opencode never gives up."""
+
+    def __init__(self, retries: int) -> None:
+        self._allowed = retries
+        self._refused = 0
+        self._rest = b""
+
+    def look(self, output: bytes) -> str | None:
+        *lines, self._rest = (self._rest + output).split(b"\n")
+        for line in lines:
+            if b'"step_finish"' in line or b'"step_start"' in line:
+                self._refused = 0
+            elif b"level=ERROR" in line and b'message="stream error"' in line:
+                self._refused += 1
+                if self._refused > self._allowed:
+                    return _reason(line.decode(errors="replace"))
+        return None
+
+
+def _reason(line: str) -> str:
+    found = re.search(r'error\.error="((?:[^"\\]|\\.)*)"', line)
+    return f"the provider refused every call: {found[1] if found else line}"
+
+
+def _database(home: Path) -> Path:
+    return home / "opencode.db"
+
+
+def _steps(database: Path) -> bytes:
+    """The finished steps of every session, as the lines that ``run --format json`` prints."""
+    query = """
+        SELECT part.id, part.data, message.data FROM part JOIN message ON message.id = message_id
+        WHERE part.data LIKE '%"step-finish"%' ORDER BY part.time_created, part.id
+    """
+    rows: list[tuple[str, str, str]] = []
+    if safe_files.is_file(database):
+        # A database that was cut off, or of another version, tells nothing more than stdout.
+        with (
+            contextlib.suppress(sqlite3.DatabaseError),
+            contextlib.closing(
+                sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)
+            ) as connection,
+        ):
+            rows = connection.execute(query).fetchall()
+    return b"".join(_step(*row) for row in rows)
+
+
+def _step(part_id: str, part_text: str, message_text: str) -> bytes:
+    part, message = json.loads(part_text), json.loads(message_text)
+    if part.get("type") != "step-finish":
+        return b""
+    event = {
+        "type": "step_finish",
+        "part": {"id": part_id, **part},
+        "provider": message.get("providerID"),
+        "model": message.get("modelID") or "",
+    }
+    return json.dumps(event).encode() + b"\n"

@@ -1,0 +1,351 @@
+"""What the command-line agents share: an own home, one supervised call, an honest result.
+
+An agent runs with a home folder inside the attempt's spool and without the variables that would
+lead it to the user's own configuration. Its key travels by environment. The prompt goes in by
+stdin, so its length and its first character do not matter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
+
+from autopack.agents.bounds import Bounds, ended_early
+from autopack.agents.isolation import isolated_environment
+from autopack.agents.model_providers import provider_of
+from autopack.agents.prompt import render_prompt
+from autopack.agents.protocol import (
+    BuildRequest,
+    BuildResult,
+    BuildStatus,
+    EndedBy,
+    Spend,
+)
+from autopack.agents.usage_formats import parse
+from autopack.agents.usage_reading import Usage
+from autopack.agents.watching import Watch, watched
+from autopack.files import safe_files
+from autopack.files.durable import write_whole
+from autopack.model.calls import (
+    Exactness,
+    ModelCall,
+)
+from autopack.model.errors import BadInput
+from autopack.process.limits import MAX_FILES
+from autopack.process.scratch import Scratch
+
+if TYPE_CHECKING:
+    from autopack.plan.plan import Plan
+    from autopack.process.supervisor import Exit, Supervisor
+
+OUTPUT = "builder.out"
+_HOME = "home"
+_NOTE = "agent.json"
+_CALLS = "calls.json"
+_MAX_OUTPUT = 64 * 1024 * 1024
+_LONGEST_SUMMARY = 2000
+_LONGEST_NOTE = 65_536
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """How an agent is called: arguments after the program, and variables of its own."""
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Whether a builder can work here; ``hint`` says what to install or which key to set."""
+
+    installed: bool
+    version: str | None
+    hint: str | None
+
+
+class CommandLineAgent(ABC):
+    """A coding agent that is installed as a program.
+
+    ``model``: used where the run names none. ``base_url``: another endpoint than the provider's
+    own; no key is then needed. ``key_env``: the variable that holds the key, read when a build
+    starts; ``api_key`` is the key itself, for configuration that can hold secrets.
+    ``executable``: the program, where it is not on PATH. ``stall``: a build that prints nothing
+    for so many seconds is ended. ``max_files``: so is one that leaves more new files than that.
+    """
+
+    name: ClassVar[str]
+    program: ClassVar[str]
+    package: ClassVar[str]
+    needs_model: ClassVar[bool] = False
+    shows_spend: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        model: str | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        key_env: str | None = None,
+        executable: str | None = None,
+        stall: str | float | None = None,
+        max_files: str | int = MAX_FILES,
+    ) -> None:
+        self.model = model
+        self.base_url = base_url.rstrip("/") if base_url else None
+        self._api_key = api_key
+        self._key_env = key_env
+        self._executable = executable
+        self._bounds = Bounds.of(stall, max_files)
+
+    def check(self, plan: Plan) -> None:
+        """Raise BadInput when the program, its key or its model is missing."""
+        self._program_path()
+        model = plan.models.builder or self.model
+        if model is None and self.needs_model:
+            raise BadInput(
+                f"{self.name} needs a model",
+                field="model",
+                hint="name one with --model, in the plan's models.builder or as --set model=NAME",
+            )
+        self.key(model)
+
+    async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
+        """Let the agent work in the worktree until it ends or its time is up."""
+        home = safe_files.make_folder(request.spool / _HOME, below=request.spool)
+        model = request.model or self.model
+        note = {"model": model, "provider": self.provider(model)}
+        safe_files.write(request.spool / _NOTE, json.dumps(note))
+        invocation = self.prepare(request, home, model)
+        environment = isolated_environment(
+            request.environment, home=home, worktree=request.worktree, base_url=self.base_url
+        )
+        output = request.spool / OUTPUT
+        run = supervisor.run(
+            [self._program_path(), *invocation.arguments],
+            cwd=request.worktree,
+            env={**environment, **invocation.environment},
+            timeout=request.limits.seconds,
+            spool=output,
+            writable=(request.worktree, home),
+            spends=True,
+            max_output=_MAX_OUTPUT,
+            silence=self._bounds.silence,
+            files=self._bounds.of_files(request),
+            input=render_prompt(request),
+        )
+        try:
+            end, ended_because = await watched(run, output, self.watch())
+        finally:
+            usage = self.usage(request.spool)
+            _write_spend(request.spool, Spend(usage.calls, usage.exactness))
+            # The home may hold 100 MB, and whatever the agent saw.
+            with contextlib.suppress(OSError):
+                safe_files.remove(home)
+        return _result(usage, end, ended_because)
+
+    def calls(self, spool: Path) -> Sequence[ModelCall]:
+        """Every model call that the spool tells of, in order; also after a kill."""
+        return self.spend(spool).calls
+
+    def tells_in(self, spool: Path) -> Sequence[Path]:
+        """Its output, and the session files that it has so far."""
+        return (spool / OUTPUT, *self.session_files(spool / _HOME))
+
+    def spend(self, spool: Path) -> Spend:
+        """The same, and whether it is all: what an agent that was never started spent is."""
+        noted = _read_spend(spool)
+        if noted is not None:
+            return noted
+        if not safe_files.is_file(spool / OUTPUT):
+            return Spend()
+        usage = self.usage(spool)
+        return Spend(usage.calls, usage.exactness)
+
+    def usage(self, spool: Path) -> Usage:
+        """What the agent's output and, until the build ends, its session files tell."""
+        output = spool / OUTPUT
+        told = [output] if safe_files.is_file(output) else []
+        # The agent's own files may be links and FIFOs by now, and go away at any time.
+        sources = (
+            source
+            for one in (*told, *self.sessions(spool / _HOME))
+            if (source := _opened(one)) is not None
+        )
+        provider, model = self._noted(spool)
+        return parse(self.name, sources, provider=provider, model=model)
+
+    def probe(self) -> Probe:
+        """Whether the program is installed, and in which version. Writes nothing that stays."""
+        try:
+            program = self._program_path()
+        except BadInput as error:
+            return Probe(installed=False, version=None, hint=error.hint)
+        version = _version(program)
+        try:
+            self.key(self.model)
+        except BadInput as error:
+            return Probe(installed=True, version=version, hint=error.hint)
+        return Probe(installed=True, version=version, hint=None)
+
+    @abstractmethod
+    def prepare(self, request: BuildRequest, home: Path, model: str | None) -> Invocation:
+        """Write the agent's configuration under ``home`` and say how it is called."""
+
+    @abstractmethod
+    def default_key_env(self, model: str | None) -> str:
+        """The variable in which users keep the key for ``model``."""
+
+    def sessions(self, home: Path) -> Sequence[Path | bytes]:
+        """Where else than on stdout the agent tells of usage: files under ``home``, or lines."""
+        del home
+        return ()
+
+    def session_files(self, home: Path) -> Sequence[Path]:
+        """The files behind ``sessions``, without reading any."""
+        return [path for path in self.sessions(home) if isinstance(path, Path)]
+
+    def watch(self) -> Watch | None:
+        """What looks over the agent's shoulder, where its own limits do not hold."""
+        return None
+
+    def provider(self, model: str | None) -> str:
+        """Who is paid for calls of ``model``; empty where the agent's output says it."""
+        return provider_of(model)
+
+    def key_env(self, model: str | None) -> str:
+        return self._key_env or self.default_key_env(model)
+
+    def key(self, model: str | None) -> str:
+        """The key to send; raises BadInput when there is none and the provider will want one."""
+        name = self.key_env(model)
+        key = self._api_key or os.environ.get(name)
+        if key:
+            return key
+        if self.base_url:
+            return "unused"
+        raise BadInput(
+            f"{self.name} has no key: {name} is not set",
+            field="key_env",
+            hint=f"set {name}, or name the variable that holds the key: --set key_env=NAME",
+        )
+
+    def _program_path(self) -> str:
+        wanted = self._executable or self.program
+        found = shutil.which(str(Path(wanted).expanduser()) if wanted[0] == "~" else wanted)
+        if found is None:
+            raise BadInput(
+                f"{self.name} needs the program {wanted}, which is not installed",
+                field="builder",
+                hint=f"npm install -g {self.package}, or --set executable=PATH",
+            )
+        return str(Path(found).absolute())
+
+    def _noted(self, spool: Path) -> tuple[str, str]:
+        note: dict[str, str | None] = {}
+        with contextlib.suppress(OSError, ValueError):  # the agent was never started
+            read = json.loads(safe_files.read_text(spool / _NOTE, most=_LONGEST_NOTE))
+            note = cast("dict[str, str | None]", read if isinstance(read, dict) else {})
+        model = note.get("model") or self.model
+        return note.get("provider") or self.provider(model), model or ""
+
+
+def _opened(source: Path | bytes) -> BinaryIO | bytes | None:
+    """A source of usage; None for a file that is not there, or is no regular one."""
+    if isinstance(source, bytes):
+        return source
+    try:
+        return safe_files.open_read(source)
+    except FileNotFoundError:
+        return None
+
+
+def _result(usage: Usage, end: Exit | None, ended_because: str | None) -> BuildResult:
+    calls = usage.calls
+    if end is None:
+        # A watch ends an agent only for what its provider answers.
+        return BuildResult(
+            BuildStatus.FAILED,
+            None,
+            f"ended: {ended_because}",
+            calls,
+            ended_by=EndedBy.PROVIDER,
+            http_status=usage.http_status,
+            retry_after=usage.retry_after,
+            evidence=ended_because or "",
+        )
+    early = ended_early(end)
+    if early is not None:
+        status, reason = early
+        return BuildResult(status, end.status, reason, calls, ended_by=EndedBy.AUTOPACK)
+    if usage.error:
+        prefix = f"provider error {usage.http_status}: " if usage.http_status else ""
+        words = (prefix + usage.error)[:_LONGEST_SUMMARY]
+        return BuildResult(
+            BuildStatus.FAILED,
+            end.status,
+            words,
+            calls,
+            ended_by=EndedBy.PROVIDER if usage.http_status else EndedBy.BUILDER,
+            http_status=usage.http_status,
+            retry_after=usage.retry_after,
+            evidence=usage.error[:_LONGEST_SUMMARY],
+        )
+    if end.status != 0 and usage.said is None:
+        printed = end.tail[-_LONGEST_SUMMARY:].strip()
+        summary = f"exit status {end.status}: {printed}"
+        return BuildResult(BuildStatus.FAILED, end.status, summary, calls, evidence=printed)
+    words = (usage.said or "")[:_LONGEST_SUMMARY]
+    return BuildResult(BuildStatus.ENDED, end.status, words, calls, evidence=words)
+
+
+def _version(program: str) -> str | None:
+    with tempfile.TemporaryDirectory(prefix="autopack-probe-") as home:
+        own = {"HOME": home, "USERPROFILE": home, **Scratch.variables(Path(home))}
+        try:
+            done = subprocess.run(
+                [program, "--version"],
+                env={**os.environ, **own},
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                timeout=30,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+    words = (done.stdout + b" " + done.stderr).decode(errors="replace").split()
+    return next((word for word in words if word[:1].isdigit()), None)
+
+
+def _write_spend(spool: Path, spend: Spend) -> None:
+    noted = {
+        "exactness": spend.exactness.value,
+        "calls": [asdict(call) for call in spend.calls],
+    }
+    write_whole(spool / _CALLS, json.dumps(noted))
+
+
+def _read_spend(spool: Path) -> Spend | None:
+    """What was noted at the end of a build; None when it was cut off, or the note cannot be read:
+    then its output tells.
+    """
+    try:
+        noted: object = json.loads(safe_files.read_text(spool / _CALLS))
+        # Earlier versions noted the calls alone, in a list.
+        whole = cast("dict[str, Any]", noted) if isinstance(noted, dict) else {"calls": noted}
+        calls: list[ModelCall] = []
+        for call in cast("list[dict[str, Any]]", whole["calls"]):
+            call["exactness"] = Exactness(call["exactness"])
+            calls.append(ModelCall(**call))
+        return Spend(calls, Exactness(whole.get("exactness", Exactness.PARTIAL)))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

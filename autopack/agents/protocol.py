@@ -1,0 +1,163 @@
+"""The Builder protocol: what a coding agent is asked, what it answers, and what it spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from autopack.model.calls import Exactness, ModelCall
+from autopack.model.errors import WorkFailed
+
+if TYPE_CHECKING:
+    from autopack.model.commands import (
+        Command,
+    )
+    from autopack.plan.plan import Plan
+    from autopack.process.supervisor import Supervisor
+
+
+class UnreadableSpool(WorkFailed):
+    """A spool holds lines that nobody wrote: ``calls`` are those that could be read."""
+
+    def __init__(self, message: str, calls: Sequence[ModelCall], unread: Sequence[str]) -> None:
+        super().__init__(message)
+        self.calls = tuple(calls)
+        self.unread = tuple(unread)
+
+
+def without_limit(calls: Sequence[ModelCall]) -> str | None:
+    """Lets a build make any number of calls."""
+    del calls
+
+
+@dataclass(frozen=True)
+class BuildLimits:
+    """What one build may use; None means no limit of that kind."""
+
+    tokens: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """One build of one attempt.
+
+    ``build`` counts the builds of this phase that ended, this one included: an interrupted
+    build is asked for again under the same number. ``spool`` is this attempt's own folder;
+    what the builder prints and the usage it reports are found there after any death. Only Autopack
+    writes there, but for the folders ``home`` and ``scratch`` in it.
+    ``environment`` is the complete environment for child processes. ``may_go_on`` is asked, with
+    all calls so far, before every further call by builders that make calls themselves; what it
+    returns is why they must make none. ``guidance`` is what the run tells every build.
+    ``protects_tests``: tests and their settings may change only where the phase names them.
+    """
+
+    run_id: str
+    phase_id: str
+    attempt: int
+    build: int
+    goal: str
+    instructions: str
+    worktree: Path
+    spool: Path
+    hint: str | None = None
+    context: str | None = None
+    guidance: str | None = None
+    model: str | None = None
+    deliverables: Sequence[str] = ()
+    scope_paths: Sequence[str] = ()
+    read_only: Sequence[str] = ()
+    protects_tests: bool = False
+    checks: Sequence[Command] = ()
+    limits: BuildLimits = BuildLimits()
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    may_go_on: Callable[[Sequence[ModelCall]], str | None] = without_limit
+
+
+class BuildStatus(StrEnum):
+    """How a build ended. Never a verdict: an attempt succeeds when its commit passes its checks."""
+
+    ENDED = "ended"
+    TIMED_OUT = "timed_out"
+    FAILED = "failed"
+    """The builder could not do its work; ``BuildResult.summary`` says why."""
+
+
+class EndedBy(StrEnum):
+    """Who brought a build to its end; what its summary says is that party's word."""
+
+    BUILDER = "builder"
+    """The program itself, well or badly."""
+    PROVIDER = "provider"
+    """The provider of its model, which failed or refused a call."""
+    AUTOPACK = "autopack"
+    """A limit that Autopack keeps: time, silence, output, files, money. The words are its own."""
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build left behind, apart from the changed files themselves.
+
+    ``summary`` is for people. ``http_status`` and ``retry_after`` (seconds) are what the provider
+    answered, None when that is not known. ``evidence`` is what the builder or its provider said
+    in their own words, "" where all words are Autopack's: only there may phrases be looked for.
+    """
+
+    status: BuildStatus
+    exit_status: int | None
+    summary: str
+    calls: Sequence[ModelCall] = ()
+    ended_by: EndedBy = EndedBy.BUILDER
+    http_status: int | None = None
+    retry_after: float | None = None
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
+class Spend:
+    """The calls that the spool of a build tells of, in order, and whether they are all."""
+
+    calls: Sequence[ModelCall] = ()
+    exactness: Exactness = Exactness.EXACT
+
+
+class Builder(Protocol):
+    """A coding agent behind one face.
+
+    ``name`` is what ``--builder`` takes. A builder with an attribute ``simulated`` that is true
+    pays nobody: its calls are marked so in the ledger.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def shows_spend(self) -> bool:
+        """Whether ``calls`` tells of spend while a build runs, not only when it has ended."""
+        ...
+
+    def check(self, plan: Plan) -> None:
+        """Raise BadInput when this builder cannot build ``plan``; called before a run starts."""
+        ...
+
+    async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
+        """Change the files in ``request.worktree``; return when the build has ended.
+
+        Every usage figure is in the spool before this returns, so that ``calls`` finds it.
+        """
+        ...
+
+    def calls(self, spool: Path) -> Sequence[ModelCall]:
+        """Every model call that the spool of a build tells of, in order; also after a kill."""
+        ...
+
+    def tells_in(self, spool: Path) -> Sequence[Path]:
+        """The files in which a build tells of its calls as it makes them; cheap to ask for."""
+        ...
+
+    def spend(self, spool: Path) -> Spend:
+        """The same of a build that has ended or was killed, with how far it can be trusted."""
+        ...

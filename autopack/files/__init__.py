@@ -1,0 +1,1 @@
+"""Files of a home and files that an agent left: opened, kept and compared without being misled."""

@@ -1,0 +1,45 @@
+"""Notes that are there whole or not at all, also after a power cut."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from autopack.files import safe_files
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Have the file at ``path`` hold ``text``; on disk when this returns.
+
+    Whoever dies meanwhile, the process or the machine, leaves the old file or the new one. Links
+    in the place of the file are replaced, not followed.
+    """
+    safe_files.write(path, text, durable=True)
+
+
+def flush_files(folder: Path) -> None:
+    """Have everything that was written to the file system of ``folder`` on disk.
+
+    One call for a whole tree that others wrote: a note may then say that it is finished.
+    """
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        syncfs = _syncfs()
+        if syncfs is None or syncfs(descriptor) != 0:
+            os.sync()
+    finally:
+        os.close(descriptor)
+
+
+@cache
+def _syncfs() -> Any:
+    """The call of Linux that flushes one file system; None where there is none."""
+    with contextlib.suppress(OSError, AttributeError):
+        return ctypes.CDLL(None).syncfs
+    return None

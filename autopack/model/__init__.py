@@ -1,0 +1,1 @@
+"""The ground floor: pure values that import nothing else of ours."""

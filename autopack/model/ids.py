@@ -1,0 +1,55 @@
+"""Names of runs and phases: how they are checked and where new ones come from."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from datetime import datetime
+from functools import lru_cache
+from typing import NewType
+
+from autopack.model.errors import BadInput
+
+RunId = NewType("RunId", str)
+PhaseId = NewType("PhaseId", str)
+
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+ID_RULE = (
+    "1 to 64 of a-z 0-9 . _ - starting with a letter or digit, "
+    "without '..' and not ending in '.' or '.lock'"
+)
+
+
+def is_valid_id(value: str) -> bool:
+    """Whether ``value`` is safe as a folder name, a git ref component and an artifact key."""
+    return (
+        _ID.fullmatch(value) is not None
+        and ".." not in value
+        and not value.endswith((".", ".lock"))
+    )
+
+
+def check_id(value: str, field: str) -> str:
+    """Return ``value``, or raise BadInput naming ``field`` when it breaks the rule for ids."""
+    if not is_valid_id(value):
+        raise BadInput(f"{field}: {value!r} is not a valid id", field=field, hint=f"use {ID_RULE}")
+    return value
+
+
+def new_run_id(now: datetime, unique: str | None = None) -> RunId:
+    """A fresh run id: readable, sortable by time, unique without coordination.
+
+    ``unique`` tells it from others of its second, chance does when that is None.
+    """
+    return RunId(f"run-{now:%Y%m%d-%H%M%S}-{unique or secrets.token_hex(3)}")
+
+
+def process_mark() -> str:
+    """A name of this process that no other process ever has; a fork gets one of its own."""
+    return _mark_of(os.getpid())
+
+
+@lru_cache(maxsize=8)
+def _mark_of(pid: int) -> str:
+    return f"{pid}-{secrets.token_hex(8)}"

@@ -1,0 +1,115 @@
+"""Which commands in a text may judge the work: known test and check runners, and nothing else."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from autopack.model.commands import (
+    Command,
+)
+
+_CODE = re.compile(r"`([^`\n]{2,200})`")
+_SAID = re.compile(
+    r"^(?:run|validate with|verify with|check with|test with)[: ]\s*([a-z][^\n`.;]{2,120}?)\.?$",
+    re.IGNORECASE,
+)
+_PROMPT = re.compile(r"^[$>]\s+")
+_SHELL = re.compile(r"[|;&<>`$\n]")
+_SAFE = (
+    ("pytest",),
+    ("python", "-m", "pytest"),
+    ("python3", "-m", "pytest"),
+    ("python", "-m", "unittest"),
+    ("python3", "-m", "unittest"),
+    ("uv", "run", "pytest"),
+    ("poetry", "run", "pytest"),
+    ("tox",),
+    ("nox",),
+    ("ruff", "check"),
+    ("mypy",),
+    ("pyright",),
+    ("basedpyright",),
+    ("npm", "test"),
+    ("npm", "run", "test"),
+    ("npm", "run", "lint"),
+    ("npm", "run", "build"),
+    ("yarn", "test"),
+    ("pnpm", "test"),
+    ("npx", "jest"),
+    ("npx", "vitest"),
+    ("npx", "tsc"),
+    ("node", "--test"),
+    ("go", "test"),
+    ("go", "vet"),
+    ("go", "build"),
+    ("cargo", "test"),
+    ("cargo", "check"),
+    ("cargo", "clippy"),
+    ("mvn", "test"),
+    ("mvn", "verify"),
+    ("gradle", "test"),
+    ("./gradlew", "test"),
+    ("make", "test"),
+    ("make", "check"),
+    ("make", "lint"),
+)
+_PROGRAMS = frozenset(safe[0] for safe in _SAFE) | {
+    "rm",
+    "curl",
+    "sudo",
+    "sh",
+    "bash",
+    "git",
+    "docker",
+}
+
+
+def named_commands(text: str) -> tuple[tuple[Command, ...], tuple[str, ...]]:
+    """The safe commands that ``text`` names, and the others that look like commands."""
+    safe: dict[Command, None] = {}
+    unsafe: dict[str, None] = {}
+    for written in _written(text):
+        argv = _argv(written)
+        if argv and any(argv[: len(start)] == start for start in _SAFE):
+            safe[argv] = None
+        elif written.split()[0] in _PROGRAMS and len(written.split()) > 1:
+            unsafe[written] = None
+    return tuple(safe), tuple(unsafe)
+
+
+def looks_like_a_check(line: str) -> bool:
+    """Whether a line is a command that may judge work, and nothing else: ``pytest -q``."""
+    argv = _argv(_PROMPT.sub("", line.strip())) if len(line) <= 200 else None
+    if not argv or not any(argv[: len(start)] == start for start in _SAFE):
+        return False
+    return not re.search(r"[.!?,:;]$|\b(?:the|and|to|with|of|is|are|should|must)\b", line)
+
+
+def is_only_a_check(text: str) -> bool:
+    """Whether ``text`` asks for nothing but running a check: "Run `pytest -q`"."""
+    rest = _CODE.sub("", text)
+    asks = re.match(r"^(?:run|validate|verify|check|test)\b", text, re.IGNORECASE)
+    words = re.findall(r"[a-z]+", rest.lower())
+    return bool(asks and named_commands(text)[0] and len(words) <= 4) or bool(
+        _SAID.match(text) and named_commands(text)[0]
+    )
+
+
+def _written(text: str) -> Iterator[str]:
+    for code in _CODE.findall(text):
+        yield _PROMPT.sub("", code.strip()) or code
+    said = _SAID.match(text.strip())
+    if said:
+        yield said[1].strip()
+
+
+def _argv(written: str) -> Command | None:
+    """The command as arguments; None when it would need a shell."""
+    if _SHELL.search(written):
+        return None
+    try:
+        return tuple(shlex.split(written)) or None
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""Programs of a run: supervised, confined, bounded and ended, and what they print."""

@@ -1,0 +1,202 @@
+"""What the children of a run see: variables on a list and those passed on purpose, no secret."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from autopack.model.errors import BadInput
+from autopack.secrecy.credentials import holds_a_login, names_a_secret, secrets_in
+
+VARIABLE: Final = "AUTOPACK_PASS_ENV"
+"""Names what builds and checks see besides: ``MYAPP_*, LC_MESSAGES``."""
+
+_MACHINE = (
+    r"HOME|USER|LOGNAME|USERNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TZDIR|TERM|COLORTERM|TERM_PROGRAM"
+    r"|(NO|FORCE|CLI)_?COLOR|CLICOLOR(_FORCE)?|COLUMNS|LINES|TMPDIR|TMP|TEMP|PWD|HOSTNAME|SHLVL"
+    r"|XDG_(CONFIG|CACHE|DATA|STATE)_(HOME|DIRS)|XDG_RUNTIME_DIR|LOCALE_ARCHIVE|NLSPATH|MANPATH"
+    r"|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|IS_SANDBOX|CI|DO_NOT_TRACK|SOURCE_DATE_EPOCH"
+    r"|DEBIAN_FRONTEND|EDITOR|VISUAL|PAGER"
+    # Windows
+    r"|SYSTEM(ROOT|DRIVE)|WINDIR|COMSPEC|PATHEXT|OS|(LOCAL)?APPDATA|ALLUSERSPROFILE|PUBLIC"
+    r"|PROGRAM(DATA|FILES(\(X86\))?|W6432)|COMMONPROGRAM(FILES(\(X86\))?|W6432)|USERPROFILE"
+    r"|HOME(DRIVE|PATH)|COMPUTERNAME|USERDOMAIN|NUMBER_OF_PROCESSORS|PROCESSOR_\w+"
+)
+_NETWORK = (
+    r"(HTTPS?|FTP|ALL|NO|SOCKS5?|RSYNC)_PROXY|\w+_BASE_URL|SSL_CERT_(FILE|DIR)|\w*CA_BUNDLE"
+    r"|\w*CA_?CERTS?(_FILE|_PATH)?|\w*CA_?INFO|GRPC_DEFAULT_SSL_ROOTS_FILE_PATH|DENO_CERT"
+    r"|NIX_SSL_CERT_FILE|CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE|GIT_SSL_(CAPATH|NO_VERIFY)"
+)
+_COMPILING = (
+    r"LD_LIBRARY_PATH|DYLD_(FALLBACK_)?LIBRARY_PATH|LIBRARY_PATH|CPATH|\w*_INCLUDE_PATH"
+    r"|PKG_CONFIG_\w+|CC|CXX|CPP|LD|AR|AS|NM|FC|RANLIB|STRIP|\w*FLAGS|MAKE(LEVEL|FILES)?|CMAKE_\w+"
+    r"|CTEST_\w+|NINJA\w*|CCACHE_\w+|SCCACHE_(DIR|CACHE_SIZE|IDLE_TIMEOUT)|SDKROOT|DEVELOPER_DIR"
+    r"|MACOSX_DEPLOYMENT_TARGET|ARCHFLAGS|HOMEBREW_(PREFIX|CELLAR|REPOSITORY)|NIX_(PATH|PROFILES)"
+    r"|(OMP|MKL|OPENBLAS|NUMEXPR|VECLIB|BLIS)_\w+|TOKENIZERS_PARALLELISM|CUDA_\w+|(HF|TORCH)_HOME"
+    r"|LLVM_\w+|LIBCLANG_PATH|OPENSSL_(DIR|LIB_DIR|INCLUDE_DIR|ROOT_DIR|CONF)"
+)
+_LANGUAGES = (
+    r"PYTHON(HASHSEED|UTF8|IOENCODING|FAULTHANDLER|DEVMODE|MALLOC|NOUSERSITE|ASYNCIODEBUG"
+    r"|COERCECLOCALE|INTMAXSTRDIGITS|TZPATH)|PIP_\w+|PYENV_\w+|CONDA_(EXE|PKGS_DIRS)|MAMBA_\w+"
+    r"|GO(PATH|ROOT|BIN|(MOD)?CACHE|PROXY|FLAGS|PRIVATE|NO\w+|SUMDB|INSECURE|TOOLCHAIN|OS|ARCH|ARM\w*"
+    r"|AMD64|386|EXPERIMENT|MAXPROCS|GC|MEMLIMIT|ENV|TMPDIR|TELEMETRY|DEBUG|VCS|AUTH|WORK|TRACEBACK"
+    r"|111MODULE)|CGO_\w+|(CARGO|RUSTUP|RUSTC|RUSTDOC|RUST)(_\w+)?"
+    r"|NPM_CONFIG_.+|YARN_\w+|PNPM_\w+|COREPACK_\w+|BUN_\w+|DENO_\w+|NVM_\w+|FNM_\w+|VOLTA_\w+"
+    r"|N_PREFIX|ASDF_\w+|MISE_\w+|RTX_\w+|PLAYWRIGHT_\w+|PUPPETEER_\w+|CYPRESS_\w+|ELECTRON_\w+"
+    r"|CHROME_(BIN|PATH)|CHROMIUM_BIN|FIREFOX_BIN|\w+_BINARY_(HOST|SITE|PATH)(_MIRROR)?"
+    r"|J(AVA|DK|RE)_\w+|_JAVA_OPTIONS|(MAVEN|M2|GRADLE|KOTLIN|ANDROID|SCALA|SBT|ANT)_\w+|M2"
+    r"|RBENV_\w+|GEM_(HOME|PATH)|RUBY(OPT|LIB|_\w+)|BUNDLE_(PATH|GEMFILE|WITH|WITHOUT|JOBS|FROZEN|DEPLOYMENT|CACHE_PATH)"
+    r"|COMPOSER_(HOME|CACHE_DIR|ALLOW_SUPERUSER|NO_INTERACTION)|PHPRC|PHP_INI_SCAN_DIR|PERL5?LIB"
+    r"|PERL_\w+|(DOTNET|MSBUILD|NUGET)_\w+|SDKMAN_\w+|STACK_ROOT|CABAL_DIR|MIX_\w+|HEX_\w+"
+    r"|HF_(HUB_)?(OFFLINE|CACHE)|TRANSFORMERS_(OFFLINE|CACHE)"
+)
+_LISTED: Final = re.compile("|".join((_MACHINE, _NETWORK, _COMPILING, _LANGUAGES)))
+"""What programs need to find their tools, packages, certificates and language."""
+
+_PACKAGE_SOURCES: Final = re.compile(
+    r"UV_(CACHE_DIR|INDEX.*|DEFAULT_INDEX|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|OFFLINE|NATIVE_TLS"
+    r"|SYSTEM_CERTS|KEYRING_PROVIDER|INSECURE_HOST|HTTP_TIMEOUT|LINK_MODE)"
+)
+"""Settings of uv that say where packages come from; the rest of UV_* says where they go."""
+
+_FOREIGN: Final = re.compile(
+    r"(UV|PYTEST|COVERAGE|COV|PREFECT|AUTOPACK|POETRY|PIPENV)_.*"
+    r"|VIRTUAL_ENV.*|_OLD_VIRTUAL_.*|DATABASE_URL"
+    r"|PYTHON(PATH|HOME|STARTUP|USERBASE|WARNINGS|OPTIMIZE|SAFEPATH|PYCACHEPREFIX|EXECUTABLE)"
+    r"|__PYVENV_LAUNCHER__|PIP_(USER|TARGET|PREFIX|ROOT|PYTHON|REQUIRE_VIRTUALENV)"
+    # A hook that starts a run has these; they would send a child's git into the user's repository.
+    r"|GIT_(DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR"
+    r"|NAMESPACE|PREFIX)"
+    # The user's git settings may hold headers and helpers that answer with a password.
+    r"|GIT_CONFIG.*|(GIT|SSH|SUDO)_ASKPASS|SSH_AUTH_SOCK|KUBECONFIG"
+    # With NODE_ENV=production npm leaves out what the tests need.
+    r"|NODE_(ENV|PATH|OPTIONS)"
+)
+"""What steers tools into other environments or to the user's logins, or changes what tests do."""
+
+_FOR_INSTALLING: Final = re.compile(
+    r"UV_INDEX_.*_(USERNAME|PASSWORD)|POETRY_HTTP_BASIC_.*|POETRY_PYPI_TOKEN_.*"
+    r"|NPM_TOKEN|NODE_AUTH_TOKEN|SSH_AUTH_SOCK"
+    # These may hold a login.
+    r"|PIP_(EXTRA_)?INDEX_URL|PIP_FIND_LINKS|UV_(DEFAULT_|EXTRA_)?INDEX(_URL)?|UV_FIND_LINKS"
+    r"|NPM_CONFIG_REGISTRY|GOPROXY|(HTTPS?|ALL)_PROXY"
+)
+"""What a private package index asks for: given to the setup, never to builders or validation."""
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?|\*")
+
+
+def child_environment(
+    environ: Mapping[str, str],
+    *,
+    venv: Path | None = None,
+    installing: bool = False,
+) -> dict[str, str]:
+    """Return the complete environment of a child, made from this process's ``environ``.
+
+    PATH starts with ``venv`` and holds no folder of Autopack's own environment or of one that
+    the user has activated. ``installing`` adds the credentials of package indexes.
+    """
+    passed = passed_on_purpose(environ)
+    variables = {
+        name: value
+        for name, value in environ.items()
+        if (installing and _FOR_INSTALLING.fullmatch(name.upper()))
+        or (_is_wanted(name, passed) and not is_secret(name, value))
+    }
+    for name in [name for name in variables if name.upper() == "PATH"]:
+        del variables[name]
+    path = _clean_path(environ)
+    if venv is not None:
+        path.insert(0, str(bin_folder(venv)))
+        variables["VIRTUAL_ENV"] = str(venv)
+    variables["PATH"] = os.pathsep.join(path)
+    # Without an environment of the run, pip must refuse rather than install into the user's.
+    variables["PIP_REQUIRE_VIRTUALENV"] = "1"
+    variables["PYTHONDONTWRITEBYTECODE"] = "1"
+    variables["PYTHONUNBUFFERED"] = "1"
+    variables["CI"] = "1"
+    return variables
+
+
+def passed_on_purpose(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names and patterns that the user lists. Raises BadInput for what is neither."""
+    listed = environ.get(VARIABLE, "").replace(",", " ").split()
+    for name in listed:
+        if not _NAME.fullmatch(name):
+            raise BadInput(
+                f"{VARIABLE} lists something that is not the name of a variable",
+                field=VARIABLE,
+                hint="list names, with * at the end for all that begin so: MYAPP_*, LC_ALL",
+            )
+    return tuple(listed)
+
+
+def withheld(environ: Mapping[str, str]) -> list[str]:
+    """Return the names that somebody will miss: children do not see them, for they hold a secret.
+
+    Those that the user lists, and those on the list whose name does not tell.
+    """
+    passed = passed_on_purpose(environ)
+    return sorted(
+        name
+        for name, value in environ.items()
+        if _is_wanted(name, passed)
+        and is_secret(name, value)
+        and (_is_listed(name, passed) or not names_a_secret(name))
+    )
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Return whether a variable holds a secret, by its name or by its value."""
+    return names_a_secret(name) or holds_a_login(value) or bool(secrets_in(value))
+
+
+def bin_folder(environment: Path) -> Path:
+    """Return where a Python environment keeps its programs on this system."""
+    return environment / ("Scripts" if sys.platform == "win32" else "bin")
+
+
+def own_bin_folder() -> Path | None:
+    """Return Autopack's own programs; None when its environment is the machine's own."""
+    if sys.prefix == sys.base_prefix:
+        return None
+    return bin_folder(Path(sys.prefix))
+
+
+def _is_wanted(name: str, passed: Iterable[str]) -> bool:
+    upper = name.upper()
+    if _PACKAGE_SOURCES.fullmatch(upper):
+        return not upper.endswith(("_USERNAME", "_PASSWORD"))
+    if _FOREIGN.fullmatch(upper):
+        return False
+    return _LISTED.fullmatch(upper) is not None or _is_listed(name, passed)
+
+
+def _is_listed(name: str, passed: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in passed)
+
+
+def _clean_path(environ: Mapping[str, str]) -> list[str]:
+    """PATH without relative entries, which would mean the worktree, and without foreign ones."""
+    foreign = {_same(folder) for folder in (own_bin_folder(), _activated(environ)) if folder}
+    entries = environ.get("PATH", os.defpath).split(os.pathsep)
+    return [
+        entry
+        for entry in entries
+        if Path(entry).is_absolute() and _same(Path(entry)) not in foreign
+    ]
+
+
+def _activated(environ: Mapping[str, str]) -> Path | None:
+    venv = environ.get("VIRTUAL_ENV")
+    return bin_folder(Path(venv)) if venv else None
+
+
+def _same(folder: Path) -> str:
+    return os.path.normcase(os.path.realpath(folder))

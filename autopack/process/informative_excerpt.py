@@ -1,0 +1,187 @@
+"""The informative part of a log: what the next builder, the doctor and a person are shown.
+
+First the tests that failed, by name; then, from the first error on, each error line with what
+leads to it and what it says of expected and actual; then the runner's last word. Left out are
+passing tests, warnings, traces of shells, progress, and frames of libraries. Where nothing looks
+like an error, the end of the log is all there is. One pass over the lines, in linear time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from autopack.process.excerpt import plain
+
+BUDGET = 6_000
+"""Bytes of a selection."""
+
+_LONGEST_LINE, _LINE_HEAD, _LINE_END = 300, 240, 60
+_BEFORE, _AFTER = 12, 8
+_NAMES_SHARE = 0.3
+_GAP = "[…]"
+
+_NOISE = re.compile(
+    r"^\++ "  # set -x
+    r"|^(?:\S+::\S+ )?(?:PASSED|SKIPPED|XFAIL)\b|^PASS(?:ED)?\b(?!:)"
+    r"|^\s*(?:[✓✔↓○·﹣]|\(pass\)|\(skip\)|--- PASS|--- SKIP|=== RUN|=== PAUSE|=== CONT)"
+    r"|^\s*ok\b|\.\.\. (?:ok|ignored|expected failure)$|\.\.\. skipped\b"
+    r"|^\S+ \.{3,}\s*(?:Passed|ok)\b|^\s*\d+/\d+ Test\s+#\d+: .* Passed"
+    r"|^[.sFExX]{8,}(?:\s*\[\s*\d+%\])?$|^\S+\.py [.sFExX]+\s+\[\s*\d+%\]$"
+    r"|^\s*\[?\d{1,3}%\]|^(?:Downloading|Collecting|Requirement already|Installing|Using cached)\b"
+    r"|^\[INFO\]|^> Task \S+(?: UP-TO-DATE| NO-SOURCE)?$"
+)
+_NAME = re.compile(
+    r"^(?:FAILED|ERROR|SUBFAIL(?:ED)?(?:\[[^\]]*\])?(?: ?\([^)]*\))?) \S*[/:.\[]"  # pytest
+    r"|^(?:FAIL|ERROR): \S"  # unittest
+    r"|^_{3,} \S.* _{3,}$"  # pytest's and sympy's headings
+    r"|^\s*--- FAIL: |^FAIL\t"  # go
+    r"|^ FAIL  \S|^FAIL \S|^  ● |^\(fail\) "  # vitest, jest, bun
+    r"|^\s*(?:✖|✕|×|✘) +\S"  # node, jest, vitest, playwright
+    r"|^\s*not ok \d"  # TAP
+    r"|^\s*\d+\) \S"  # mocha, phpunit, rspec, playwright
+    r"|^test \S.* \.\.\. FAILED$|^\S.* \.\.\. FAILED\b"  # cargo, deno
+    r"|^rspec \S|<<< (?:FAILURE|ERROR)!|^\S.* > .* FAILED$"  # rspec, maven, gradle
+    r"|^\s+(?:FAIL|SIG[A-Z]+|TIMEOUT) \["  # nextest
+    r"|\*\*\*(?:Failed|Exception|Timeout)|^\t\s*\d+ - \S.* \((?:Failed|SEGFAULT|Timeout)"  # ctest
+    r"|^\s+Failed \S.*\[[^\]]*\]$"  # dotnet
+)
+_ERROR = re.compile(
+    r"^E\s{2,}\S"  # pytest
+    r"|^\s*(?:E\s+)?(?:[A-Za-z_][\w$]*[.:]{1,2})*[A-Z]\w*(?:Error|Exception|Failure|Timeout|Interrupt|Exit)"
+    r"(?: \[\w+\])?(?::|$| at )"
+    r"|^(?:[a-z_]\w*\.)+[A-Z]\w*(?::\s|$)"  # a class with its module, at the left margin
+    r"|^\s*(?:[Ee]rror|ERROR|FATAL|[Ff]atal|panic)(?:\[\w+\])?: ?\S"
+    r"|\bpanicked at\b|^\s*(?:Uncaught |Unhandled )"
+    r"|\berror(?: TS\d+|\[E\d+\])?: |^\s*\d+:\d+\s+error\s|: error\b"  # compilers and linters
+    r"|^[A-Z]{1,4}\d{3,4} (?:\[\*\] )?\S|^\S+:\d+:\d+: \S"  # ruff, go and rust
+    r"|^\s*(?:Failure/Error|Failed asserting|expect\()|^\s*Assert\.\w+\(\) Failure"
+    r"|^\s{4,}\w+_test\.go:\d+: |^\S+\.(?:py|rb|php|java|cs):\d+: [A-Z]\w+$"
+    r"|\b(?:command not found|No such file or directory|Permission denied|Cannot find module"
+    r"|cannot find|not found|undefined:|undefined reference)\b"
+)
+_LIBRARY = re.compile(
+    r"site-packages|dist-packages|node_modules|[/\\]lib[/\\]python\d|<frozen |node:internal"
+    r"|\(node:|/rustc/|/usr/lib/|\.cargo/registry|\bjava\.base/|org\.junit\.|\bjdk\.internal"
+)
+_FRAME = re.compile(
+    r'^\s*File "|^\s+at \S|^\s*\d+: \S+::|^\S+:\d+: in \S|^\s+from \S+:\d+|^#\d+ |^\s+at new '
+)
+_WARNINGS = re.compile(r"^=+ warnings summary\b")
+_HEADING = re.compile(r"^=+ .* =+$")
+_BREAK = re.compile(r"^(?:=|_|-|─|⎯){8,}|^$")
+_LAST = re.compile(
+    r"^=*\s?\d+ (?:failed|passed|errors?)\b.* in [\d.]+s|^FAILED \(|^Tests:\s|^\s+Tests  \d"
+    r"|^test result: FAILED|^\d+ examples?, |^Tests: \d+|^\d+% tests passed|^Failed!  - "
+    r"|Tests run: \d+, Failures: \d+, Errors: \d+, Skipped: \d+$|^\s+\d+ failing$|^FAILED \| "
+    r"|^(?:ℹ|#) fail \d|^Found \d+ errors?|^\d+ errors?, |^✖ \d+ problems|^\d+ tests completed, "
+    r"|^Ran \d+ tests|^!{3,} |^\s+Summary \[| +tests finished: "
+)
+
+
+def select(log: str, budget: int = BUDGET) -> str:
+    """Return the informative part of ``log``, at most ``budget`` bytes of it.
+
+    The whole log, tidied, where that is short enough.
+    """
+    lines = _tidied(plain(log))
+    whole = "\n".join(lines)
+    if _size(whole) <= budget:
+        return whole.strip("\n")
+    names = _names(lines, int(budget * _NAMES_SHARE))
+    last = [line for line in lines[-40:] if _LAST.search(line)][-2:]
+    left = budget - _size("\n".join([*names, *last])) - 4
+    windows = _windows(lines, left)
+    if not windows:
+        tail = whole.encode()[-left:].decode(errors="ignore") if left > 0 else ""
+        windows = tail.partition("\n")[2].splitlines() or [tail]
+    shown = [line for line in last if line not in windows]
+    parts = [part for part in ("\n".join(names), "\n".join(windows), "\n".join(shown)) if part]
+    return "\n\n".join(parts)
+
+
+def _tidied(text: str) -> list[str]:
+    """The lines worth a look: no noise, no warnings, no frames of libraries, none too long."""
+    kept: list[str] = []
+    in_warnings, skips_source = False, False
+    for raw in text.split("\n"):
+        line = raw.rstrip()
+        if _WARNINGS.match(line):
+            in_warnings = True
+            continue
+        if in_warnings and not (_HEADING.match(line) or _NAME.match(line)):
+            in_warnings = not line.startswith("-- Docs: ")
+            continue
+        in_warnings = False
+        if skips_source and line.startswith("    ") and not _FRAME.match(line):
+            skips_source = False
+            continue  # the line of source below a library's frame
+        skips_source = False
+        if _NOISE.search(line):
+            continue
+        if _FRAME.match(line) and _LIBRARY.search(line):
+            skips_source = line.lstrip().startswith('File "') or ": in " in line
+            continue
+        if not line and (not kept or not kept[-1]):
+            continue
+        if len(line) > _LONGEST_LINE:
+            line = f"{line[:_LINE_HEAD]}…{line[-_LINE_END:]}"
+        kept.append(line)
+    return kept
+
+
+def _names(lines: Sequence[str], budget: int) -> list[str]:
+    """The tests that failed, each once, as far as there is room."""
+    seen = dict.fromkeys(line.strip() for line in lines if _NAME.search(line))
+    if any(not name.startswith("___") for name in seen):
+        seen = {name: None for name in seen if not name.startswith("___")}
+    names: list[str] = []
+    for name in seen:
+        budget -= _size(name) + 1
+        if budget < 0 and names:
+            names.append(f"{_GAP} {len(seen) - len(names)} more")
+            break
+        names.append(name)
+    return names
+
+
+def _windows(lines: Sequence[str], budget: int) -> list[str]:
+    """Error lines with what is around them, the first ones first, in the order of the log."""
+    wanted: set[int] = set()
+    errors = [place for place, line in enumerate(lines) if _ERROR.search(line)]
+    for place in errors:
+        window = _around(lines, place) - wanted
+        cost = sum(_size(lines[each]) + 1 for each in window)
+        if cost > budget:
+            window = {place} - wanted
+            cost = sum(_size(lines[each]) + 1 for each in window)
+        if cost > budget:
+            break
+        wanted |= window
+        budget -= cost + len(_GAP) + 1
+    shown: list[str] = []
+    before = -1
+    for place in sorted(wanted):
+        if shown and place != before + 1:
+            shown.append(_GAP)
+        shown.append(lines[place])
+        before = place
+    return shown
+
+
+def _around(lines: Sequence[str], place: int) -> set[int]:
+    """What leads to an error line, up to a rule or an empty line, and what it says."""
+    window = {place}
+    for each in range(place - 1, max(place - _BEFORE, 0) - 1, -1):
+        if _BREAK.match(lines[each]) and each < place - 1:
+            break
+        window.add(each)
+    for each in range(place + 1, min(place + _AFTER, len(lines))):
+        if _BREAK.match(lines[each]) and each > place + 1:
+            break
+        window.add(each)
+    return window
+
+
+def _size(text: str) -> int:
+    return len(text.encode())

@@ -1,5 +1,0 @@
-"""A doctor: a model that is asked last about a failing phase, and answers with one action."""
-
-from autopack.recovery.doctor.protocol import Answer, Doctor, DoctorAction, DoctorFailed, Opinion
-
-__all__ = ["Answer", "Doctor", "DoctorAction", "DoctorFailed", "Opinion"]

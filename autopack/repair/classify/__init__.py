@@ -1,0 +1,1 @@
+"""Why an attempt failed, told from what its programs said."""

@@ -1,0 +1,21 @@
+"""Known failures: recognised without a model, and met with a proposal that can be carried out."""
+
+from autopack.repair.patterns.protocol import (
+    AddMode,
+    Evidence,
+    FailurePattern,
+    Match,
+    Proposal,
+)
+from autopack.repair.patterns.registry import BUILTIN, matches, patterns
+
+__all__ = [
+    "BUILTIN",
+    "AddMode",
+    "Evidence",
+    "FailurePattern",
+    "Match",
+    "Proposal",
+    "matches",
+    "patterns",
+]

@@ -1,0 +1,1 @@
+"""One attempt at a phase: started, built, judged, concluded."""

@@ -1,0 +1,168 @@
+"""Watching what a build spends: its reservation grows while there is room, then it is ended.
+
+The builder's spool is looked at whenever something was written to it, so that a build is ended
+with the call that passes its budget, or the one after. Time is looked at all the while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from autopack.agents.protocol import (
+    Builder,
+    BuildResult,
+    BuildStatus,
+    EndedBy,
+)
+from autopack.files import safe_files
+from autopack.ledger import reservations
+from autopack.model.budget import (
+    NO_PRICE,
+    Amounts,
+    Level,
+    Reservation,
+    Scope,
+    grown,
+    longer,
+    passed,
+    room,
+)
+from autopack.model.calls import (
+    ModelCall,
+)
+from autopack.model.prices import is_priced, price_of
+from autopack.plan.plan import PhaseSpec
+from autopack.runs.session.session import RunSession
+
+LOOK_SECONDS = 0.02
+"""How often is looked whether something was written. Reading it takes its time: no more than a
+tenth of all time is spent on that, as long as the pauses need not be longer than half a second."""
+_SHARE = 9
+_LONGEST_PAUSE = 0.5
+
+
+class Allowance:
+    """What one build may spend, kept in the database so that every process sees it."""
+
+    def __init__(self, session: RunSession, phase: PhaseSpec, attempt: int) -> None:
+        self._session, self._phase, self._attempt = session, phase, attempt
+        held = reservations.get_reservation(session.db, session.run_id, phase.id, attempt)
+        if held is None:
+            raise AssertionError(f"attempt {attempt} of {phase.id} has no reservation")
+        self.held = held
+        levels = session.levels(session.db, phase)
+        self._accepts_unpriced = any(level.accepts_unpriced for level in levels)
+        self._shares_minutes = shares_minutes(levels)
+        left = session.seconds_left(phase) / 60
+        self.most_minutes = left if self._shares_minutes else min(left, held.minutes)
+        is_priced("", "")  # loads the price list, which takes longer than a look may
+        self._began = session.clock.monotonic()
+
+    def may_go_on(self, calls: Sequence[ModelCall]) -> str | None:
+        """Why a build that made ``calls`` may make no further one; None while it may."""
+        spent = amount_of(calls)
+        if self.held.cost is not None and spent.unpriced and not self._accepts_unpriced:
+            models = sorted({call.model for call in calls if price_of(call) is None})
+            names = ", ".join(model or "a model without a name" for model in models)
+            return f"its budget caps money, and calls of {names} have {NO_PRICE}"
+        if passed(self.held, spent) is None:
+            return None
+        if self._change(lambda held, levels: grown(held, spent, room(levels))):
+            return None
+        return f"it spent {spent.tokens:,} tokens, and its budget has no room for another call"
+
+    def is_out_of_time(self) -> bool:
+        """Whether its share of the time is over; looks at the database only when it seems so."""
+        used = (self._session.clock.monotonic() - self._began) / 60
+        return self._shares_minutes and used >= self.held.minutes
+
+    def may_take_longer(self) -> str | None:
+        """Why a build whose share of the time is over has to end; None when it gets more."""
+        used = (self._session.clock.monotonic() - self._began) / 60
+        most = self.most_minutes
+        if self._change(lambda held, levels: longer(held, used, room(levels), most)):
+            return None
+        return f"ran out of time after {used * 60:.0f} s: other runs hold the minutes that are left"
+
+    def _change(self, larger: Callable[[Reservation, list[Level]], Reservation | None]) -> bool:
+        def write(conn: Connection) -> Reservation | None:
+            session, phase = self._session, self._phase
+            reservations.lock(conn, session.lease)
+            wanted = larger(self.held, session.levels(conn, phase))
+            if wanted is not None:
+                reservations.change(conn, session.run_id, phase.id, self._attempt, wanted)
+            return wanted
+
+        changed = self._session.db.transact(write)
+        if changed is not None:
+            self.held = changed
+        return changed is not None
+
+
+def shares_minutes(levels: Sequence[Level]) -> bool:
+    """Whether the run's time is capped together with that of other runs."""
+    return any(level.scope is Scope.CAMPAIGN and level.limits.minutes for level in levels)
+
+
+def amount_of(calls: Sequence[ModelCall]) -> Amounts:
+    """The tokens of ``calls``, the money of those whose price is known, and how many have none."""
+    prices = [price_of(call) for call in calls]
+    cost = sum((price.cost for price in prices if price is not None), Decimal(0))
+    tokens = sum(call.total for call in calls)
+    return Amounts(tokens, cost, unpriced=prices.count(None), calls=len(calls))
+
+
+async def within(
+    allowance: Allowance, builder: Builder, spool: Path, build: Coroutine[Any, Any, BuildResult]
+) -> BuildResult:
+    """Await ``build``, and end it once its spool tells of more than it may spend.
+
+    What it left is committed and judged like any other: the work may be done.
+    """
+    work = asyncio.ensure_future(build)
+    clock = asyncio.get_running_loop().time
+    seen, pause = _written(builder, spool), LOOK_SECONDS
+    try:
+        while True:
+            done, _ = await asyncio.wait({work}, timeout=pause)
+            if done:
+                return work.result()
+            began, reason, status = clock(), None, BuildStatus.FAILED
+            if (written := _written(builder, spool)) != seen:
+                seen = written
+                reason = await asyncio.to_thread(_look, allowance, builder, spool)
+                reason = reason and f"ended: {reason}"
+            if reason is None and allowance.is_out_of_time():
+                reason = await asyncio.to_thread(allowance.may_take_longer)
+                status = BuildStatus.TIMED_OUT
+            pause = min(max(LOOK_SECONDS, _SHARE * (clock() - began)), _LONGEST_PAUSE)
+            if reason is not None and not work.done():
+                work.cancel()
+                await asyncio.wait({work})
+                return BuildResult(status, None, reason, ended_by=EndedBy.AUTOPACK)
+    finally:
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work})
+
+
+def _look(allowance: Allowance, builder: Builder, spool: Path) -> str | None:
+    return allowance.may_go_on(builder.calls(spool))
+
+
+def _written(builder: Builder, spool: Path) -> tuple[tuple[int, int], ...]:
+    """How large the files are that tell of calls, and when they were written."""
+    found: list[tuple[int, int]] = []
+    for path in builder.tells_in(spool):
+        try:
+            about = safe_files.status(path)
+        except OSError:
+            continue
+        found.append((about.st_size, about.st_mtime_ns))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""The tools of a run's own environment, installed and restored."""

@@ -1,0 +1,72 @@
+"""Running what installs: unconfined before an agent has worked, confined afterwards.
+
+What is installed at the run's base commit is the user's own, and uses the user's caches. Once an
+agent has worked, manifests, lock files and scripts may be its work, and so is what they start:
+with the sandbox it writes the worktree, the environment and caches of the run's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from autopack.files import safe_files
+from autopack.model.commands import (
+    Command,
+)
+from autopack.process.supervisor import Exit
+from autopack.runs.session.session import RunSession
+from autopack.toolchains.environment import environment_folder
+
+_CACHES = "caches"
+
+# Where packages come from, and what a private index asks for.
+_SETTINGS = (
+    ".cargo/config.toml", ".config/pip", ".config/pnpm/rc", ".config/uv",
+    ".gradle/gradle.properties", ".m2/settings.xml", ".npmrc", ".pip", ".yarnrc", ".yarnrc.yml",
+)  # fmt: skip
+
+
+async def run_install(
+    session: RunSession,
+    argv: Command,
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    log: Path,
+    seconds: float,
+    agents_worked: bool,
+    workspace: Path | None = None,
+    folder: Path | None = None,
+) -> Exit:
+    """Run one step of a setup or a mitigation; its output goes to ``log``.
+
+    ``workspace`` and ``folder``, where the environment is, are the session's unless given.
+    """
+    supervisor = session.supervisor
+    confined = agents_worked and supervisor.confines
+    writable = [
+        workspace or session.workspace.path,
+        safe_files.make_folder(environment_folder(folder or session.folder), below=session.folder),
+    ]
+    caches: dict[str, str] = {}
+    if confined:
+        # The user's caches would be read by other runs, and by the user.
+        own = safe_files.make_folder(session.folder / _CACHES, below=session.folder)
+        writable.append(own)
+        caches = {
+            "XDG_CACHE_HOME": str(own),
+            "UV_CACHE_DIR": str(own / "uv"),
+            "PIP_CACHE_DIR": str(own / "pip"),
+            "npm_config_cache": str(own / "npm"),
+        }
+    return await supervisor.run(
+        argv,
+        cwd=cwd,
+        env={**env, **caches, **session.marks},
+        timeout=seconds,
+        spool=log,
+        writable=writable,
+        readable=[Path.home() / name for name in _SETTINGS],
+        confined=confined,
+    )

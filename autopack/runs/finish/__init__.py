@@ -1,0 +1,1 @@
+"""The end of a run: checked as a whole, delivered, closed."""

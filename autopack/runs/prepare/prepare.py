@@ -1,0 +1,302 @@
+"""Turning a request into a stored run, after checking everything that can be wrong with it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autopack.agents.registry import DEFAULT_BUILDER, absolute_options, make_builder
+from autopack.clock import Clock
+from autopack.failpoints import Step, durable
+from autopack.ledger.budgets import campaign_level
+from autopack.model.budget import check_cap
+from autopack.model.errors import BadInput, PlanError
+from autopack.model.features import Feature, resolve_features
+from autopack.model.ids import check_id, new_run_id
+from autopack.plan.load import MAX_BYTES, is_plain_text, parse_plan, read_plan_text
+from autopack.plan.normalise import Normalised, NotNormalised, accept, normalise
+from autopack.plan.plan import DoctorMode, Plan
+from autopack.process import sandbox
+from autopack.process.child_environment import passed_on_purpose
+from autopack.repair.patterns.registry import enabled_patterns
+from autopack.runs.prepare.priced_caps import check_prices
+from autopack.secrecy.addresses import read_text
+from autopack.settings import Settings
+from autopack.store.database.engine import Database
+from autopack.store.folder_note import find_folder
+from autopack.store.holders import Holder
+from autopack.store.mitigations import record_normalisation
+from autopack.store.runs import NewRun, RunRow, create_run, find_run
+from autopack.toolchains.detect import detect, inferred_checks, unsupported_language
+from autopack.workspace.mirror import Mirror
+from autopack.workspace.remote import Remote
+from autopack.workspace.source import SourceRepository
+from autopack.workspace.user.room import check_room
+from autopack.workspace.workspace import Workspace
+
+_START_LEASES = 10
+"""For how many lengths of a lease a process may be about to take a run that it stored."""
+
+AT_CAP = ("fail", "ask")
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a user asks for. ``plan`` is a path, a URL, or the text of a plan file.
+
+    ``commit`` is any revision, HEAD when None. ``token_cap`` overrides the plan's.
+    ``campaign`` names the budget that the run shares with others. ``prompt`` is what builders are
+    told beyond their tasks. ``push`` is the remote that the run is pushed to as it goes: its name
+    in the repository, a folder or a URL, which is checked, or a Remote, which has been.
+    ``builder_secrets`` are options of the builder that are used but never stored.
+    """
+
+    plan: str
+    repo: str
+    commit: str | None = None
+    builder: str | None = None
+    builder_options: Mapping[str, str] = field(default_factory=dict[str, str])
+    model: str | None = None
+    enable: tuple[str, ...] = ()
+    disable: tuple[str, ...] = ()
+    token_cap: int | None = None
+    at_cap: str = "fail"
+    run_id: str | None = None
+    campaign: str | None = None
+    prompt: str | None = None
+    push: str | Remote | None = None
+    builder_secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+
+
+def read_plan(source: str) -> Plan:
+    """Read a plan from a path, an http(s) URL or its own text.
+
+    Raises PlanError naming the field and, where there is one, the line.
+    """
+    text, name = read_source(source)
+    return parse_plan(text, name=name)
+
+
+def read_source(source: str, *, what: str = "plan") -> tuple[str, str]:
+    """The text at a path or an http(s) URL, or the text itself, and what errors call it.
+
+    ``what`` names the kind of file. A URL is read within bounds of size and time. Raises NotFound
+    or PlanError.
+    """
+    if source.startswith(("http://", "https://")):
+        try:
+            return read_text(source, most_bytes=MAX_BYTES, field=what), source
+        except BadInput as error:
+            raise PlanError(error.message, field=what, hint=error.hint) from error
+    if "\n" in source:
+        return source, what
+    path = Path(source).expanduser()
+    return read_plan_text(path, what=what), str(path)
+
+
+def prepare_run(
+    request: RunRequest,
+    *,
+    db: Database,
+    settings: Settings,
+    clock: Clock,
+    starter: Holder | None = None,
+) -> RunRow:
+    """Check the request and store the run; the same request with the same id is stored once.
+
+    ``starter`` is the process that will have it executed: see `create_run`.
+    Raises an AutopackError that names the field at fault; then nothing has been stored.
+    """
+    new, phases, made = check_request(request, db=db, settings=settings, clock=clock)
+    with durable(Step.RUN_STORED):
+        run = create_run(
+            db, new, phases, starter=starter, seconds=_START_LEASES * settings.lease_seconds
+        )
+    if made is not None:
+        text, found = made
+        db.transact(lambda conn: record_normalisation(conn, run.run_id, text, found))
+    return run
+
+
+def check_request(
+    request: RunRequest, *, db: Database, settings: Settings, clock: Clock
+) -> tuple[NewRun, list[tuple[str, str]], tuple[str, Normalised] | None]:
+    """The run that a request asks for, its phases with their tiers, and what text it came from.
+
+    Stores nothing. Raises an AutopackError that names the field at fault.
+    """
+    run_id = check_id(request.run_id, "run_id") if request.run_id else new_run_id(clock.now())
+    if request.token_cap is not None:
+        check_cap(request.token_cap, "token_cap")
+    if request.at_cap not in AT_CAP:
+        raise BadInput(f"at_cap is {request.at_cap!r}", field="at_cap", hint="choose fail or ask")
+    above = None if request.campaign is None else campaign_level(db, request.campaign).limits.cost
+    plan, made = _plan_of(request, db=db, settings=settings, run_id=run_id)
+    features = _features(request, plan.features)
+    if made is not None:
+        features |= {Feature.PLAN_NORMALIZATION}
+    if Feature.FAILURE_HARDENING in features:
+        enabled_patterns(os.environ)
+    if plan.policy.doctor is DoctorMode.API:
+        from autopack.repair.doctor.api_doctor import ApiDoctor  # only with its extra
+
+        ApiDoctor.of(plan.models)
+    builder_name = request.builder or DEFAULT_BUILDER
+    model = request.model or plan.models.builder
+    builder = make_builder(
+        builder_name, request.builder_options, model=model, secrets=request.builder_secrets
+    )
+    builder.check(plan)
+    if (plan.budget.cost is not None or above is not None) and request.at_cap == "fail":
+        field = "budget.cost" if plan.budget.cost is not None else "campaign"
+        check_prices(builder, plan, model, field)
+    sandbox.required(os.environ)
+    passed_on_purpose(os.environ)
+    source = SourceRepository.open(request.repo)
+    stored = _stored_commit(db, request.run_id)
+    base_commit = source.resolve(request.commit or stored)
+    if stored is None:
+        check_room(source, run_id, base_commit)
+    if any(phase.checks is None for phase in plan.phases):
+        _refuse_unchecked(plan, db, settings, source, base_commit, run_id)
+    push = request.push
+    if isinstance(push, str):
+        push = Remote.checked(
+            push,
+            source,
+            base_commit,
+            home=settings.home,
+            run_id=run_id,
+            name_here=find_folder(settings.home, db, run_id).name,
+            is_new=stored is None,
+        )
+    new = NewRun(
+        run_id=run_id,
+        plan_hash=plan.plan_hash,
+        plan_body=plan.to_dict(),
+        goal=plan.goal,
+        repo=source.location,
+        base_commit=base_commit,
+        branch=f"autopack/{run_id}",
+        builder=builder_name,
+        builder_options=absolute_options(request.builder_options),
+        model=model,
+        models=plan.models.model_dump(mode="json"),
+        features=tuple(sorted(features)),
+        token_cap=request.token_cap or plan.budget.tokens,
+        cost_cap=plan.budget.cost,
+        minutes_cap=plan.budget.minutes,
+        at_cap=request.at_cap,
+        campaign_id=request.campaign,
+        prompt=request.prompt,
+        push=None if push is None else push.name,
+    )
+    return new, [(phase.id, phase.tier) for phase in plan.ordered()], made
+
+
+def check_remote(
+    name: str,
+    *,
+    repo: str,
+    commit: str | None,
+    run_ids: Iterable[str],
+    db: Database,
+    settings: Settings,
+) -> Remote | None:
+    """The remote of those of the runs that are yet to be stored, looked at once for all of them.
+
+    None when there is no such run: the others keep the remote that they have, and go on also
+    while it does not answer. Raises BadInput naming the field ``push``, and RepositoryError.
+    """
+    new = next((run_id for run_id in run_ids if _stored_commit(db, run_id) is None), None)
+    if new is None:
+        return None
+    source = SourceRepository.open(repo)
+    return Remote.checked(
+        name,
+        source,
+        source.resolve(commit),
+        home=settings.home,
+        run_id=new,
+        name_here=find_folder(settings.home, db, new).name,
+    )
+
+
+def _plan_of(
+    request: RunRequest, *, db: Database, settings: Settings, run_id: str
+) -> tuple[Plan, tuple[str, Normalised] | None]:
+    """The plan, and where it was made from plain text, that text and how far to trust it."""
+    text, name = read_source(request.plan)
+    on = Feature.PLAN_NORMALIZATION in _features(request, ())
+    if not (on and is_plain_text(text, name=name)):
+        return parse_plan(text, name=name), None
+    source = SourceRepository.open(request.repo)
+    commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
+    with _checkout(db, settings, source, commit, run_id) as root:
+        found = normalise(text, root=root, detected=detect(root), name=name)
+    try:
+        return accept(found), (text, found)
+    except NotNormalised as refused:
+        refused.hint = (
+            "be more specific, or look it over and run what "
+            "`autopack plan normalise FILE --accept-low-confidence` prints"
+        )
+        raise
+
+
+def _features(request: RunRequest, listed: Iterable[str]) -> frozenset[Feature]:
+    return resolve_features(
+        plan=listed, enable=request.enable, disable=request.disable, environ=os.environ
+    )
+
+
+@contextmanager
+def _checkout(
+    db: Database, settings: Settings, source: SourceRepository, commit: str, run_id: str
+) -> Generator[Path]:
+    """The files of a commit in a folder of their own, while the block is open."""
+    name = find_folder(settings.home, db, run_id).name
+    mirror = Mirror.open(settings.home, source, alias=(run_id, name))
+    mirror.ensure(commit, run_id)
+    with tempfile.TemporaryDirectory(prefix="autopack-") as folder:
+        workspace = Workspace.create(mirror, Path(folder).resolve() / "tree", commit)
+        try:
+            yield workspace.path
+        finally:
+            workspace.remove()
+
+
+def _stored_commit(db: Database, run_id: str | None) -> str | None:
+    """The base of a run that exists already, so that HEAD may have moved since it began."""
+    run = find_run(db, run_id) if run_id is not None else None
+    return None if run is None else run.base_commit
+
+
+def _refuse_unchecked(
+    plan: Plan,
+    db: Database,
+    settings: Settings,
+    source: SourceRepository,
+    commit: str,
+    run_id: str,
+) -> None:
+    """Raise PlanError when a phase names no checks and the repository suggests none."""
+    with _checkout(db, settings, source, commit, run_id) as root:
+        if inferred_checks(detect(root)):
+            return
+        language = unsupported_language(root)
+    index, phase = next((i, p) for i, p in enumerate(plan.phases) if p.checks is None)
+    raise PlanError(
+        f"phases[{index}].validate: phase {phase.id} names no checks, and "
+        + (
+            f"the repository is mainly {language}, whose checks are not inferred"
+            if language
+            else "no toolchain with tests was found in the repository"
+        ),
+        field=f"phases[{index}].validate",
+        hint="name the commands that must succeed, for example validate: [pytest -q]",
+    )

@@ -1,0 +1,54 @@
+"""A cap on money needs prices: those of the models that a run will call are looked up before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from autopack.agents.endpoint import own_model
+from autopack.agents.model_providers import provider_of
+from autopack.agents.protocol import Builder
+from autopack.model.errors import BadInput
+from autopack.model.prices import is_priced
+from autopack.plan.plan import DoctorMode, Plan
+
+Named = tuple[str, str]
+"""A provider and a model."""
+
+
+def check_prices(builder: Builder, plan: Plan, model: str | None, field: str) -> None:
+    """Raise BadInput naming ``field`` when money is capped and a call would have no known price.
+
+    What a builder calls without being told is not known before; such a call ends its build.
+    """
+    if not getattr(builder, "tells_usage", True):
+        raise BadInput(
+            f"{field} caps money, and builder {builder.name} tells no tokens that have a price",
+            field=field,
+            hint="name the program's usage format with --set usage=FORMAT, or cap tokens instead",
+        )
+    for provider, name in _called(builder, plan, model):
+        if not (is_priced(provider, name) or is_priced(provider, own_model(name))):
+            raise BadInput(
+                f"{field} caps money, and the price of {name} is not known",
+                field=field,
+                hint="cap budget.tokens instead, name a model with a known price, or let a person"
+                " decide at the first call without one: --at-cap ask",
+            )
+
+
+def _called(builder: Builder, plan: Plan, model: str | None) -> Iterable[Named]:
+    """The models that builder and doctor are known to call."""
+    models = getattr(builder, "models", None)
+    if models is not None:
+        yield from cast("Iterable[Named]", models(plan))
+    else:
+        name = model or getattr(builder, "model", None)
+        provider = getattr(builder, "provider", None)
+        if name is not None:
+            yield (provider(name) if provider else provider_of(name)), name
+    if plan.policy.doctor is DoctorMode.API:
+        for name in (plan.models.doctor_cheap, plan.models.doctor_strong):
+            if name is not None:
+                plain = name.partition(":")[2] or name
+                yield provider_of(plain), plain

@@ -1,0 +1,1 @@
+"""What dead processes left behind, found and put right."""

@@ -1,0 +1,1 @@
+"""After a failed attempt: known failures met without a model, a doctor asked last."""

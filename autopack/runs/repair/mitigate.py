@@ -1,0 +1,221 @@
+"""Meeting a known failure without a model: a pattern's proposal is carried out, then judged.
+
+What helps is kept and becomes part of the attempt's commit; what does not is undone. Nothing is
+stored before the end, so a run that dies meanwhile finds the attempt as its builder left it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from autopack.failpoints import Step, durable
+from autopack.model.causes import Failure, FailureCause
+from autopack.model.commands import (
+    Check,
+    Command,
+)
+from autopack.model.errors import BadInput, GitFailed
+from autopack.repair.patterns import (
+    Evidence,
+    FailurePattern,
+    Match,
+    Proposal,
+)
+from autopack.repair.patterns.registry import enabled_patterns
+from autopack.runs.attempt.judge import judge
+from autopack.runs.repair.apply_proposal import (
+    Acting,
+    Work,
+    replace_commit_of,
+    shown,
+)
+from autopack.runs.repair.consult_facts import skipped_doctor
+from autopack.runs.session.session import RunSession
+from autopack.store.mitigations import Mitigation, record_mitigation
+from autopack.store.runs import record_decision
+from autopack.toolchains.setup_steps import EnvironmentFailed
+
+MOST_MITIGATIONS = 4
+"""How many failures of one attempt are met, one after the other."""
+
+UNLISTED = "AUTOPACK_INSTALL_UNLISTED"
+"""The environment variable that allows installing what no manifest of the project declares."""
+
+RECHECKED = "checked with"
+"""How the action begins of a mitigation that had the attempt judged by another command."""
+
+
+async def mitigate(
+    session: RunSession, phase_id: str, number: int, failure: Failure
+) -> Failure | None:
+    """Meet the failure of a built attempt; the failure that is left, None when it passes now."""
+    work = Work.on(session, phase_id, number)
+    patterns, left = enabled_patterns(os.environ), failure
+    while left is not None and len(work.done) < MOST_MITIGATIONS:
+        found = _first(patterns, work.evidence(left))
+        if found is None:
+            break
+        outcome = await _meet(work, *found, left)
+        if outcome is left:
+            break
+        left = outcome
+    _store(work, failure, left)
+    return left
+
+
+async def execute_fix(
+    session: RunSession, phase_id: str, number: int, failure: Failure, commands: Sequence[Command]
+) -> Failure | None:
+    """Run commands that a doctor chose; what they change becomes the attempt's if it passes then.
+
+    ``failure`` itself comes back, and everything is undone, when it does not.
+    """
+    work = Work.on(session, phase_id, number)
+    proposal = Proposal("execute_fix", run=tuple(Check(".", argv) for argv in commands))
+    acting = Acting(work, proposal, keeps_changes=True)
+    try:
+        await acting.run_commands()
+        after = await judge(session, work.phase, work.attempt, acting.commit, work.checks)
+    except (EnvironmentFailed, GitFailed, OSError):
+        after = failure
+    except BaseException:
+        acting.undo()
+        raise
+    if after is None:
+        acting.keep()
+        work.commit = acting.commit
+    else:
+        acting.undo()
+    did = "; ".join(acting.actions)
+    reason = f"{did}; that fixed it" if after is None else f"{did}; undone, for it did not help"
+
+    def write(conn: Connection) -> None:
+        record_decision(conn, session.lease, phase_id, number, "execute_fix", reason)
+        replace_commit_of(conn, work)
+
+    session.db.transact(write)
+    return None if after is None else failure
+
+
+def _first(
+    patterns: Sequence[FailurePattern], evidence: Evidence
+) -> tuple[FailurePattern, Match] | None:
+    for pattern in patterns:
+        match = pattern.detect(evidence)
+        if match is not None:
+            return pattern, match
+    return None
+
+
+async def _meet(
+    work: Work, pattern: FailurePattern, match: Match, failure: Failure
+) -> Failure | None:
+    """Carry out what the pattern proposes; ``failure`` itself comes back when it did not help."""
+    proposal = pattern.propose(work.evidence(failure), match)
+    refusal = _refusal(work, proposal)
+    if refusal is not None or not proposal.acts:
+        advice = (*proposal.suggestions, *([refusal] if refusal else []))
+        work.done.append(
+            Mitigation(pattern_id=match.pattern_id, success=False, fixed=False, suggestions=advice)
+        )
+        return failure
+    acting = Acting(work, proposal)
+    try:
+        acting.change_files()
+        await acting.run_commands()
+        checks = _with_recheck(work.checks, failure.check, proposal.recheck)
+        after = await judge(work.session, work.phase, work.attempt, acting.commit, checks)
+    except (EnvironmentFailed, GitFailed, OSError) as error:
+        acting.undo()
+        work.done.append(acting.report(success=False, fixed=False, more=str(error)))
+        return failure
+    except BaseException:
+        acting.undo()
+        raise
+    if proposal.recheck is not None:
+        acting.actions.append(f"{RECHECKED} {shown(proposal.recheck)}")
+    if not _helped(work, acting, pattern, match, failure, after):
+        acting.undo()
+        work.done.append(acting.report(success=True, fixed=False))
+        return failure
+    acting.keep()
+    work.commit, work.checks = acting.commit, checks
+    work.done.append(acting.report(success=True, fixed=True))
+    return after
+
+
+def _helped(
+    work: Work,
+    acting: Acting,
+    pattern: FailurePattern,
+    match: Match,
+    before: Failure,
+    after: Failure | None,
+) -> bool:
+    """Whether the failure that was met is gone, and none that the mitigation made has come."""
+    if after is None:
+        return True
+    if after.cause is FailureCause.OUT_OF_SCOPE and before.cause is not FailureCause.OUT_OF_SCOPE:
+        return False
+    now = replace(work, commit=acting.commit).evidence(after)
+    return pattern.detect(now) != match
+
+
+def _refusal(work: Work, proposal: Proposal) -> str | None:
+    """Why the proposal may not be carried out, if it may not."""
+    if proposal.unlisted and not _allows_unlisted():
+        names = ", ".join(proposal.unlisted)
+        return f"declare {names} in the project's manifest, or set {UNLISTED}=true"
+    if proposal.revert and set(proposal.revert) >= set(work.changed()):
+        return "every changed file is outside the scope: reverting them would leave no work"
+    return None
+
+
+def _allows_unlisted() -> bool:
+    value = os.environ.get(UNLISTED, "").strip().lower()
+    if value in ("", "0", "false", "no", "off"):
+        return False
+    if value in ("1", "true", "yes", "on"):
+        return True
+    raise BadInput(f"{UNLISTED} is {value!r}", field=UNLISTED, hint="use true or false")
+
+
+def _with_recheck(
+    checks: tuple[Check, ...], failed: Check | None, recheck: Check | None
+) -> tuple[Check, ...]:
+    if recheck is None:
+        return checks
+    return tuple(recheck if check == failed else check for check in checks)
+
+
+def _store(work: Work, failure: Failure, left: Failure | None) -> None:
+    """Keep what was done and decided, and the commit that came of it, in one transaction."""
+    if not work.done:
+        return
+    session, phase_id, number = work.session, work.phase.id, work.attempt.attempt
+    if left is None:
+        work.done[-1] = replace(
+            work.done[-1], doctor_model=skipped_doctor(session, phase_id, failure)
+        )
+
+    def write(conn: Connection) -> None:
+        for mitigation in work.done:
+            record_mitigation(conn, session.lease, phase_id, number, mitigation)
+            record_decision(conn, session.lease, phase_id, number, "mitigate", _reason(mitigation))
+        replace_commit_of(conn, work)
+
+    with durable(Step.MITIGATION_STORED):
+        session.db.transact(write)
+
+
+def _reason(mitigation: Mitigation) -> str:
+    did = "; ".join(mitigation.actions_taken) or "nothing safe to do"
+    if mitigation.fixed:
+        return f"{mitigation.pattern_id}: {did}; that fixed it"
+    after = "; undone, for it did not help" if mitigation.actions_taken else ""
+    advice = f" ({'; '.join(mitigation.suggestions)})" if mitigation.suggestions else ""
+    return f"{mitigation.pattern_id}: {did}{after}{advice}"

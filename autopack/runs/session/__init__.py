@@ -1,0 +1,1 @@
+"""A run in the hands of this process: taken over, held, stopped."""

@@ -1,0 +1,1 @@
+"""What builds printed and spent: kept, counted once, redacted."""

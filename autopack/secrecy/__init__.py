@@ -1,0 +1,1 @@
+"""Secrets: refused in addresses, taken out of what is kept, kept out of reach."""

@@ -1,0 +1,89 @@
+"""URLs that people give: refused when they hold a login, and read within bounds."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from autopack.model.errors import BadInput
+
+if TYPE_CHECKING:
+    import httpx
+
+_SSH: Final = frozenset({"ssh", "git+ssh", "ssh+git"})
+_MOST_REDIRECTS = 5
+_SECONDS = 30.0
+
+
+def check_no_login(url: str, field: str) -> None:
+    """Raise BadInput naming ``field`` when ``url`` holds a login, which would be stored and shown.
+
+    Hosting services take a token as user name or as password, so neither may be there; only an
+    SSH address has a user name, ``git`` usually, that is no secret.
+    """
+    try:
+        parts = urlsplit(url)
+        user, password = parts.username, parts.password
+        host = parts.hostname
+    except ValueError as error:
+        raise BadInput(f"{field} is not a URL: {error}", field=field) from error
+    if password is None and (user is None or (parts.scheme in _SSH and len(user) <= 32)):
+        return
+    raise BadInput(
+        f"the URL of {host or 'a host'} in {field} holds a user name or a password, which would be "
+        "stored and shown",
+        field=field,
+        hint="leave it out; use a git credential helper, SSH, or the option made for the key",
+    )
+
+
+def read_text(url: str, *, most_bytes: int, field: str) -> str:
+    """Return the text at an http(s) URL, without a byte order mark.
+
+    Raises BadInput naming ``field`` when it holds a login, does not answer with text of at most
+    ``most_bytes`` within half a minute, or leads elsewhere than to http(s).
+    """
+    import httpx  # loaded only where a URL is read
+
+    check_no_login(url, field)
+    deadline = time.monotonic() + _SECONDS
+    try:
+        with (
+            httpx.Client(max_redirects=_MOST_REDIRECTS, timeout=10) as client,
+            # Nothing compressed: what a few bytes unfold to would have no bound.
+            client.stream(
+                "GET", url, follow_redirects=True, headers={"Accept-Encoding": "identity"}
+            ) as answer,
+        ):
+            answer.raise_for_status()
+            content = _within(answer, most_bytes, deadline)
+    except _Unreadable as error:
+        raise BadInput(f"{url} {error}", field=field, hint="save it to a file") from error
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise BadInput(f"{url} cannot be read: {reason}", field=field) from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{url} is not UTF-8 text", field=field) from error
+
+
+class _Unreadable(Exception):
+    """What is wrong with an answer, as the rest of a sentence that begins with its URL."""
+
+
+def _within(answer: httpx.Response, most_bytes: int, deadline: float) -> bytes:
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind.startswith(("image/", "audio/", "video/", "font/")) or kind == "text/html":
+        raise _Unreadable(f"is {kind}, not a text to read")
+    if answer.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+        raise _Unreadable("comes compressed, which was not asked for")
+    content = bytearray()
+    for chunk in answer.iter_raw():
+        content += chunk
+        if len(content) > most_bytes:
+            raise _Unreadable(f"is longer than {most_bytes // 1024:,} kB")
+        if time.monotonic() > deadline:
+            raise _Unreadable(f"did not arrive within {_SECONDS:.0f} s")
+    return bytes(content)

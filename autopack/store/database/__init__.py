@@ -1,0 +1,1 @@
+"""Opening an application database: which one it is, and which schema it has."""

@@ -1,0 +1,87 @@
+"""Calls that were announced before they were made: each is closed when its usage is recorded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import sqlalchemy as sa
+
+from autopack.store import tables
+from autopack.store.database.engine import (
+    insert_new,
+    now_in_sql,
+)
+from autopack.store.tables import Role, Told
+
+
+def next_call(conn: sa.Connection, run_id: str, phase_id: str, attempt: int, role: Role) -> int:
+    """The number of the next call of a role in an attempt: no earlier try of it has that."""
+    table = tables.llm_call_intents
+    where = sa.and_(
+        table.c.run_id == run_id, table.c.phase_id == phase_id, table.c.attempt == attempt
+    )
+    taken = set(conn.scalars(sa.select(table.c.intent_key).where(where, table.c.role == role)))
+    number = len(taken) + 1
+    while digest(run_id, phase_id, attempt, role, number) in taken:
+        number += 1
+    return number
+
+
+def open_intent(
+    conn: sa.Connection, run_id: str, phase_id: str, attempt: int, role: Role, call: int = 1
+) -> None:
+    """Note that a call is about to be made: the ``call``-th of its role in the attempt."""
+    conn.execute(
+        insert_new(conn, tables.llm_call_intents).values(
+            intent_key=digest(run_id, phase_id, attempt, role, call),
+            run_id=run_id,
+            phase_id=phase_id,
+            attempt=attempt,
+            role=role,
+            opened_at=now_in_sql(conn),
+        )
+    )
+
+
+def close_intent(
+    conn: sa.Connection,
+    run_id: str,
+    phase_id: str,
+    attempt: int,
+    role: Role = "builder",
+    call: int = 1,
+) -> None:
+    """Note that the call's usage is recorded; belongs in the transaction that records it."""
+    table = tables.llm_call_intents
+    conn.execute(
+        sa.update(table)
+        .where(
+            table.c.intent_key == digest(run_id, phase_id, attempt, role, call),
+            table.c.closed_at.is_(None),
+        )
+        .values(closed_at=now_in_sql(conn))
+    )
+
+
+def keep_open(
+    conn: sa.Connection,
+    run_id: str,
+    phase_id: str,
+    attempt: int,
+    told: Told,
+    role: Role = "builder",
+    call: int = 1,
+) -> None:
+    """Note that the call has ended and did not tell all it used: it stays unreconciled."""
+    table = tables.llm_call_intents
+    conn.execute(
+        sa.update(table)
+        .where(table.c.intent_key == digest(run_id, phase_id, attempt, role, call))
+        .values(told=told)
+    )
+
+
+def digest(*parts: str | int | None) -> str:
+    text = json.dumps(parts, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

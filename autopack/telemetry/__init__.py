@@ -1,1 +1,0 @@
-"""What runs spent: prices, and the events of the usage ledger."""

@@ -1,0 +1,186 @@
+"""The ``script`` builder: replays a recording, so that a run costs nothing and always agrees.
+
+It is the deterministic stand-in for a coding agent: it edits, prints, waits, spends and exits as
+recorded, through the same spool that every other builder uses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from autopack.agents.edits import OutsideWorktree, delete_file, write_file
+from autopack.agents.protocol import (
+    BuildRequest,
+    BuildResult,
+    BuildStatus,
+    EndedBy,
+    Spend,
+)
+from autopack.agents.spooled import (
+    SPOOL,
+    open_spool,
+    read_calls,
+    read_spend,
+    write_record,
+)
+from autopack.model.calls import (
+    Exactness,
+    ModelCall,
+)
+from autopack.model.errors import BadInput, GitFailed
+from autopack.testing.recording import (
+    PhaseRecording,
+    RecordedBuild,
+    Step,
+    load_phase,
+)
+from autopack.workspace.git import Git
+
+if TYPE_CHECKING:
+    from autopack.plan.plan import Plan
+    from autopack.process.supervisor import Supervisor
+
+
+class ScriptBuilder:
+    """Replays the recording in a folder; see ``autopack.testing.recording`` for its format."""
+
+    name = "script"
+    shows_spend = True
+    simulated = True
+
+    def __init__(self, *, recording: str | None = None) -> None:
+        if not recording:
+            raise BadInput(
+                "the script builder replays a recording, and none was named",
+                field="recording",
+                hint="add --set recording=DIR: a folder with one YAML file per phase",
+            )
+        self._folder = Path(recording).expanduser().absolute()
+        if not self._folder.is_dir():
+            raise BadInput(
+                f"the recording {self._folder} is not a folder",
+                field="recording",
+                hint="name a folder with one YAML file per phase",
+            )
+        self._phases: dict[str, PhaseRecording] = {}
+
+    def check(self, plan: Plan) -> None:
+        """Read every phase's recording; raises BadInput at the first that cannot be used."""
+        for phase in plan.phases:
+            self._recording(phase.id)
+
+    async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
+        """Carry out the steps of the recorded build that this attempt asks for."""
+        builds = self._recording(request.phase_id).builds
+        if request.build > len(builds):
+            return BuildResult(
+                status=BuildStatus.FAILED,
+                exit_status=None,
+                summary=f"the recording of {request.phase_id} has {len(builds)} builds, "
+                f"and build {request.build} was asked for",
+                ended_by=EndedBy.AUTOPACK,
+            )
+        with open_spool(request.spool) as spool:
+            try:
+                async with asyncio.timeout(request.limits.seconds):
+                    summary = await _replay(builds[request.build - 1], request, spool)
+            except _BudgetSpent as error:
+                return BuildResult(
+                    BuildStatus.FAILED,
+                    None,
+                    f"ended: {error}",
+                    self.calls(request.spool),
+                    ended_by=EndedBy.AUTOPACK,
+                )
+            except TimeoutError:
+                return BuildResult(
+                    BuildStatus.TIMED_OUT,
+                    None,
+                    "ran out of time",
+                    self.calls(request.spool),
+                    ended_by=EndedBy.AUTOPACK,
+                )
+        exit_status = builds[request.build - 1].exit
+        return BuildResult(
+            BuildStatus.ENDED, exit_status, summary, self.calls(request.spool), evidence=summary
+        )
+
+    def models(self, plan: Plan) -> Iterable[tuple[str, str]]:
+        """The provider and the model of every recorded call."""
+        return {
+            (step.call.provider, step.call.model)
+            for phase in plan.phases
+            for build in self._recording(phase.id).builds
+            for step in build.steps
+            if step.call is not None
+        }
+
+    def calls(self, spool: Path) -> Sequence[ModelCall]:
+        """The calls spooled so far; a line cut off by a kill was not a call that ended."""
+        return read_calls(spool)
+
+    def tells_in(self, spool: Path) -> Sequence[Path]:
+        """What it writes to while it works."""
+        return (spool / SPOOL,)
+
+    def spend(self, spool: Path) -> Spend:
+        """The same, and whether it is all."""
+        return read_spend(spool)
+
+    def _recording(self, phase_id: str) -> PhaseRecording:
+        if phase_id not in self._phases:
+            self._phases[phase_id] = load_phase(self._folder, phase_id)
+        return self._phases[phase_id]
+
+
+class _BudgetSpent(Exception):
+    """The build may make no further call."""
+
+
+async def _replay(build: RecordedBuild, request: BuildRequest, spool: TextIO) -> str:
+    """Carry out the steps; return the last line the agent printed.
+
+    Raises _BudgetSpent where the next call may not be made.
+    """
+    summary, made = "", list(read_calls(request.spool))
+    if build.told is not Exactness.EXACT:
+        write_record(spool, {"told": build.told.value})
+    for step in build.steps:
+        if step.delay is not None:
+            await asyncio.sleep(step.delay)
+        elif step.call is not None:
+            reason = await asyncio.to_thread(request.may_go_on, made)
+            if reason is not None:
+                raise _BudgetSpent(reason)
+            write_record(spool, {"call": step.call.model_dump(exclude_none=True)})
+            made.append(step.call.as_model_call())
+        elif step.output is not None:
+            summary = step.output
+            write_record(spool, {"output": step.output})
+        else:
+            problem = _edit(step, request.worktree)
+            if problem:
+                summary = problem
+                write_record(spool, {"output": problem})
+    return summary
+
+
+def _edit(step: Step, worktree: Path) -> str | None:
+    """Change files as recorded; return what went wrong when that cannot be done."""
+    for path, content in (step.files or {}).items():
+        try:
+            if content is None:
+                delete_file(worktree, path)
+            else:
+                write_file(worktree, path, content)
+        except (OutsideWorktree, OSError) as error:
+            return f"{path} cannot be changed: {error}"
+    if step.patch is not None:
+        try:
+            Git(folder=worktree).run("apply", "--whitespace=nowarn", "-", input=step.patch)
+        except GitFailed as error:
+            return f"patch does not apply: {error.message}"
+    return None

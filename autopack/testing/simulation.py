@@ -1,0 +1,124 @@
+"""What a simulated agent is like: the values of its spec, how one is loaded and drawn from.
+
+A spec is a YAML file; every key may be left out::
+
+    provider: simulated
+    model: simulated-1
+    calls: {uniform: [1, 8]}                        # model calls of one build
+    input: {lognormal: {median: 3000, sigma: 0.6}}  # tokens of one call
+    cache_read: 0
+    output: {lognormal: {median: 400, sigma: 0.5}}
+    seconds: {exponential: 0.2}                     # time of one call
+    success: 0.8                                    # chance that a build does what was asked
+    success_with_context: 0.8                       # the same when it is told the run's intention
+    error: 0.0                                      # that the provider answers 500 half way
+    crash: 0.0                                      # that the agent ends half way
+    hang: 0.0                                       # that a call is never answered
+
+A number is itself; ``uniform`` has its least and its most, ``lognormal`` its median and the
+standard deviation of its logarithm, ``exponential`` its mean. Counts are rounded and at least 0,
+calls at least 1. A build that succeeds writes ``done`` into every deliverable of its phase (or
+into ``<phase>.txt``), any other writes ``broken``, so ``grep -q done FILE`` is a check.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from random import Random
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from autopack.model.errors import BadInput
+
+Chance = Annotated[float, Field(ge=0, le=1)]
+Size = Annotated[float, Field(ge=0, le=1e9)]
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Lognormal(_Value):
+    median: Size
+    sigma: Annotated[float, Field(ge=0, le=5)]
+
+
+class Distribution(_Value):
+    """Exactly one of these; a plain number in a spec is ``constant``."""
+
+    constant: Size | None = None
+    uniform: tuple[Size, Size] | None = None
+    lognormal: Lognormal | None = None
+    exponential: Size | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number(cls, data: object) -> object:
+        return {"constant": data} if isinstance(data, int | float) else data
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("use one of a number, uniform, lognormal, exponential")
+        if self.uniform is not None and self.uniform[0] > self.uniform[1]:
+            raise ValueError("uniform has its least first")
+        return self
+
+    def draw(self, random: Random) -> float:
+        """One value."""
+        if self.uniform is not None:
+            return random.uniform(*self.uniform)
+        if self.lognormal is not None:
+            return self.lognormal.median * math.exp(random.gauss(0.0, self.lognormal.sigma))
+        if self.exponential is not None:
+            return random.expovariate(1 / self.exponential) if self.exponential else 0.0
+        return self.constant or 0.0
+
+    def count(self, random: Random) -> int:
+        """One value as a whole number."""
+        return round(self.draw(random))
+
+
+class Simulation(_Value):
+    """A simulated agent; see the module for its file."""
+
+    provider: str = "simulated"
+    model: str = "simulated-1"
+    calls: Distribution = Distribution(uniform=(1, 8))
+    input: Distribution = Distribution(lognormal=Lognormal(median=3000, sigma=0.6))
+    cache_read: Distribution = Distribution(constant=0)
+    output: Distribution = Distribution(lognormal=Lognormal(median=400, sigma=0.5))
+    seconds: Distribution = Distribution(constant=0)
+    success: Chance = 0.8
+    success_with_context: Chance | None = None
+    error: Chance = 0.0
+    crash: Chance = 0.0
+    hang: Chance = 0.0
+
+    @model_validator(mode="after")
+    def _chances_add_up(self) -> Self:
+        if self.error + self.crash + self.hang > 1:
+            raise ValueError("the chances of error, crash and hang add up to more than 1")
+        return self
+
+
+def load_simulation(path: Path) -> Simulation:
+    """Read a spec; raises BadInput naming the key at fault."""
+    try:
+        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Simulation.model_validate(data or {})
+    except OSError as error:
+        raise BadInput(
+            f"the spec {path} cannot be read: {error.strerror}",
+            field="spec",
+            hint="name a YAML file, or leave spec out",
+        ) from error
+    except yaml.YAMLError as error:
+        raise BadInput(f"the spec {path} is not YAML: {error}", field="spec") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "spec"
+        raise BadInput(f"the spec {path}: {place}: {first['msg']}", field=place) from error

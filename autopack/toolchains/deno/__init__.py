@@ -1,0 +1,1 @@
+"""Deno: projects with a deno.json, and deno test."""

@@ -1,0 +1,1 @@
+"""Java: Maven and Gradle builds."""

@@ -1,0 +1,1 @@
+"""Python: pip, Poetry and uv projects, and the tools that judge them."""

@@ -1,0 +1,218 @@
+"""Python: pip, Poetry and uv projects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from posixpath import normpath
+
+from autopack.toolchains.manifests import (
+    read_toml,
+    strings,
+    table,
+    text,
+)
+from autopack.toolchains.python.requirements import Declared, read_declared
+from autopack.toolchains.python.test_commands import Runner, find_runner, find_test_modules
+from autopack.toolchains.toolchain import Command, Detected, Found
+from autopack.toolchains.tree import Tree, join
+
+PIP: Command = ("python", "-m", "pip", "install")
+_LOCKS = {"uv.lock": "uv", "poetry.lock": "poetry"}
+
+
+@dataclass(frozen=True)
+class _Choice:
+    manager: str
+    locked: bool
+    sure: float
+    evidence: tuple[str, ...]
+
+
+class Python:
+    """Projects with pyproject.toml, setup.py, requirements files, or just tests in Python."""
+
+    name = "python"
+
+    def find(self, tree: Tree, path: str) -> Found | None:
+        declared = read_declared(tree, path)
+        choice = _choose(tree, path, declared)
+        kind = _kind(tree, path, declared)
+        if kind is None:
+            return None
+        sure, evidence = kind
+        workspace = table(declared.pyproject, "tool", "uv", "workspace")
+        members, excluded = strings(workspace.get("members")), strings(workspace.get("exclude"))
+        runner = find_runner(tree, path, declared, members)
+        by_pip = _pip(declared, runner)
+        install, build = by_pip, _build(choice.manager, declared)
+        if choice.manager == "poetry":
+            install = _poetry(declared, runner)
+        elif choice.manager == "uv" and ("project" in declared.pyproject or members):
+            install = _uv(choice, declared, runner, everything=bool(members))
+        if members:
+            evidence.append(f"uv workspace: {', '.join(members)}")
+        if runner:
+            evidence.append(f"tests: {' '.join(runner.command)} ({runner.reason})")
+        locks = [name for name in _LOCKS if tree.has(path, name)]
+        detected = Detected(
+            name=self.name,
+            manager=choice.manager,
+            path=path,
+            confidence=0.3 if declared.problems else min(sure, choice.sure),
+            evidence=(*declared.problems, *evidence, *choice.evidence),
+            install=install,
+            build=build,
+            test=(runner.command,) if runner else (),
+            manifests=tuple(normpath(join(path, name)) for name in (*declared.manifests, *locks)),
+            without_manager=() if install == by_pip else by_pip,
+        )
+        return Found(detected, members=members, excluded=excluded)
+
+
+def _kind(tree: Tree, path: str, declared: Declared) -> tuple[float, list[str]] | None:
+    """How much of a project the folder is, and why; None when it is none."""
+    data, manifests = declared.pyproject, declared.manifests
+    evidence: list[str] = []
+    sure = 0.0
+    if "project" in data:
+        name = text(table(data, "project").get("name"))
+        evidence.append(f"pyproject.toml: [project] {name}".rstrip())
+        sure = 0.95
+    elif any(key in data for key in ("build-system", "dependency-groups")) or any(
+        key in table(data, "tool") for key in ("poetry", "uv", "pdm", "flit", "hatch")
+    ):
+        evidence.append("pyproject.toml")
+        sure = 0.9
+    if "setup.py" in manifests:
+        evidence.append("setup.py")
+        sure = max(sure, 0.9)
+    elif "setup.cfg" in manifests and declared.installable:
+        evidence.append("setup.cfg: [metadata]")
+        sure = max(sure, 0.9)
+    if "Pipfile" in manifests:
+        evidence.append("Pipfile")
+        sure = max(sure, 0.75)
+    evidence += [*declared.files, *declared.hashed_files]
+    if declared.files or declared.hashed_files:
+        sure = max(sure, 0.75)
+    if evidence or declared.problems:
+        return sure, evidence
+    return _scripts(tree, path, has_settings=bool(manifests))
+
+
+def _scripts(tree: Tree, path: str, *, has_settings: bool) -> tuple[float, list[str]] | None:
+    """A folder of Python without a manifest: only the root counts, or one with tool settings."""
+    if path != "." and not has_settings:
+        return None
+    folder = tree.folders[path]
+    near = {path, join(path, "test"), join(path, "tests")}
+    tests = [f for f in find_test_modules(tree, path) if (f.rpartition("/")[0] or ".") in near]
+    settings = ["pyproject.toml or setup.cfg: only settings of tools"] if has_settings else []
+    if tests:
+        return 0.6, [*settings, f"{tests[0]}: Python tests"]
+    modules = sorted(name for name in folder.files if name.endswith(".py"))
+    if modules:
+        return 0.4, [*settings, f"{modules[0]}: Python without a manifest"]
+    return (0.3, settings) if has_settings else None
+
+
+def _choose(tree: Tree, path: str, declared: Declared) -> _Choice:
+    """The manager with the strongest evidence: its lock, then its table, then its backend."""
+    tools = table(declared.pyproject, "tool")
+    backend = text(table(declared.pyproject, "build-system").get("build-backend"))
+    score = {"uv": 0, "poetry": 0}
+    evidence: list[str] = []
+    for manager, marker in (("uv", "uv_build"), ("poetry", "poetry.")):
+        if manager in tools:
+            score[manager] += 2
+            evidence.append(f"pyproject.toml: [tool.{manager}]")
+        if backend.startswith(marker):
+            score[manager] += 1
+            evidence.append(f"pyproject.toml: build-backend {backend}")
+    locks = [name for name in _LOCKS if tree.has(path, name)]
+    for name in locks:
+        score[_LOCKS[name]] += 3
+        evidence.append(name)
+    best = max(score, key=lambda manager: score[manager])
+    if not score[best]:
+        return _Choice("pip", locked=False, sure=1.0, evidence=())
+    sure = 1.0 if locks else 0.9
+    rivals = [name for name in locks if _LOCKS[name] != best]
+    if rivals:
+        evidence.append(f"conflict: {', '.join(rivals)} beside {best}")
+        sure = 0.65
+    lock = next((name for name in locks if _LOCKS[name] == best), None)
+    problem = _lock_problem(tree, path, lock) if lock else None
+    if problem:
+        evidence.append(problem)
+        sure = 0.6
+    return _Choice(best, lock is not None and problem is None, sure, tuple(evidence))
+
+
+def _lock_problem(tree: Tree, path: str, name: str) -> str | None:
+    problem = read_toml(tree, path, name).problem
+    # A lock file too large to be read here is still one.
+    return None if problem and "larger than" in problem else problem
+
+
+def _pip(declared: Declared, runner: Runner | None) -> tuple[Command, ...]:
+    """What pip must install: requirement files first, since they pin, then the project."""
+    commands: list[Command] = [(*PIP, "-r", name) for name in declared.hashed_files]
+    if declared.files:
+        commands.append((*PIP, *(part for name in declared.files for part in ("-r", name))))
+    wanted: list[str] = []
+    if declared.installable:
+        extras = f"[{','.join(declared.extras)}]" if declared.extras else ""
+        wanted += ["-e", f".{extras}"]
+    else:
+        wanted += [*declared.requirements, *declared.extra_requirements]
+    wanted += declared.group_requirements
+    wanted += _pytest(declared, runner)
+    if wanted:
+        commands.append((*PIP, *wanted))
+    return tuple(commands)
+
+
+def _poetry(declared: Declared, runner: Runner | None) -> tuple[Command, ...]:
+    extras = [part for name in declared.extras for part in ("--extras", name)]
+    optional = [
+        name
+        for name in declared.groups
+        if table(declared.pyproject, "tool", "poetry", "group", name).get("optional") is True
+    ]
+    groups = [part for name in optional for part in ("--with", name)]
+    command = ("poetry", "install", "--no-interaction", *extras, *groups)
+    return _and_pytest(command, declared, runner)
+
+
+def _uv(
+    choice: _Choice, declared: Declared, runner: Runner | None, *, everything: bool
+) -> tuple[Command, ...]:
+    # --active: into the environment of the run, which would else get a rival in the worktree.
+    # --inexact: without taking away the pip that is there.
+    command = ["uv", "sync", "--active", "--inexact"]
+    if choice.locked:
+        command.append("--frozen")
+    if everything:
+        command.append("--all-packages")
+    command += [part for name in declared.extras for part in ("--extra", name)]
+    command += [part for name in declared.groups for part in ("--group", name)]
+    return _and_pytest(tuple(command), declared, runner)
+
+
+def _and_pytest(command: Command, declared: Declared, runner: Runner | None) -> tuple[Command, ...]:
+    missing = _pytest(declared, runner)
+    return (command, (*PIP, *missing)) if missing else (command,)
+
+
+def _pytest(declared: Declared, runner: Runner | None) -> tuple[str, ...]:
+    needed = runner is not None and runner.needs_pytest and not declared.asks_for("pytest")
+    return ("pytest",) if needed else ()
+
+
+def _build(manager: str, declared: Declared) -> tuple[Command, ...]:
+    if not declared.installable:
+        return ()
+    if manager == "pip":
+        return (("python", "-m", "pip", "wheel", "--no-deps", "--wheel-dir", "dist", "."),)
+    return ((manager, "build"),)

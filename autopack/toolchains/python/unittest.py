@@ -1,0 +1,75 @@
+"""unittest and Django's test runner, by what they print."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+
+from autopack.model.commands import (
+    Command,
+)
+from autopack.toolchains.runner import (
+    Results,
+    Runner,
+    Told,
+    number,
+    without,
+)
+
+_HEADER = re.compile(r"^={70}\n(?:ERROR|FAIL|UNEXPECTED SUCCESS): (.+)$", re.MULTILINE)
+_LAST = re.compile(r"^FAILED \((.+)\)$", re.MULTILINE)
+_NOT_LOADED = re.compile(r"unittest\.loader\._FailedTest|Failed to import test module", re.M)
+_RAN = re.compile(
+    r"^(?P<test>\w+ \([\w.]+\))(?:\n[^\n]+)? \.\.\. "
+    r"(?:ok|FAIL|ERROR|skipped|expected failure|unexpected success)?",
+    re.MULTILINE,
+)
+_DOTS = re.compile(r"^[.FEsxu]+$", re.MULTILINE)
+
+
+class Unittest(Runner):
+    name = "unittest"
+    marker = re.compile(r"^Ran \d+ tests? in [\d.]+s$", re.MULTILINE)
+    red = (r"^FAILED \((?:failures|errors|unexpected successes)=",)
+    uncollected = (r"\bFailed to import test module: ",)
+
+    def starts(self, argv: Command) -> bool:
+        words = [PurePosixPath(word).name for word in argv]
+        return "unittest" in words[:5] or ("manage.py" in words[:5] and "test" in words)
+
+    def ask(self, argv: Command, report: Path) -> Command:
+        asked = without(argv, "-f", "--failfast")
+        if any(PurePosixPath(word).name == "manage.py" for word in asked[:5]):
+            return (*asked, "-v", "2")
+        place = asked.index("unittest") + 1 if "unittest" in asked else len(asked)
+        if asked[place : place + 1] == ("discover",):
+            place += 1
+        return (*asked[:place], "-v", *asked[place:])
+
+    def results(self, told: Told) -> Results | None:
+        counts = _LAST.findall(told.output)
+        if len(counts) != 1 or _NOT_LOADED.search(told.output):
+            return None
+        wrong = sum(
+            int(count)
+            for kind, count in re.findall(r"([a-z ]+)=(\d+)", counts[0])
+            if kind.strip() in ("failures", "errors", "unexpected successes")
+        )
+        # Django adds what a sub-test was called with; the module stays, lines are not there.
+        failed = [name.strip() for name in _HEADER.findall(told.output)]
+        if not failed or len(failed) != wrong:
+            return None
+        count = number(r"^Ran (\d+) tests? in ", told.output)
+        ran = frozenset(found["test"] for found in _RAN.finditer(told.output))
+        asked = self.starts(told.argv)
+        if not asked and _ends_with_failure(told.output):
+            return None  # a run that stops at a failure looks like this
+        return Results(frozenset(failed), ran if len(ran) == count else None, count)
+
+
+def _ends_with_failure(output: str) -> bool:
+    dots = _DOTS.findall(output)
+    return bool(dots) and dots[-1][-1] in "FE"
+
+
+RUNNER = Unittest()

@@ -1,0 +1,1 @@
+"""Rust: crates and Cargo workspaces, and the tools that judge them."""

@@ -1,0 +1,71 @@
+"""Rust: crates and Cargo workspaces."""
+
+from __future__ import annotations
+
+from autopack.toolchains.manifests import (
+    read_toml,
+    strings,
+    table,
+    text,
+)
+from autopack.toolchains.toolchain import Detected, Found
+from autopack.toolchains.tree import Tree, inside, join
+
+
+class Rust:
+    """Projects with a Cargo.toml."""
+
+    name = "rust"
+
+    def find(self, tree: Tree, path: str) -> Found | None:
+        if not tree.has(path, "Cargo.toml"):
+            return None
+        parsed = read_toml(tree, path, "Cargo.toml")
+        package, workspace = table(parsed.data, "package"), table(parsed.data, "workspace")
+        is_workspace = "workspace" in parsed.data
+        problem = parsed.problem
+        if problem is None and not package and not is_workspace:
+            problem = "Cargo.toml: neither [package] nor [workspace]"
+        if problem is None and table(package, "metadata").get("cargo-fuzz") is True:
+            problem = "Cargo.toml: fuzz targets, which only cargo-fuzz builds"
+        locked = tree.has(path, "Cargo.lock")
+        evidence = [problem] if problem else []
+        if package:
+            evidence.append(f"Cargo.toml: [package] {text(package.get('name'))}".rstrip())
+        if is_workspace:
+            evidence.append("Cargo.toml: [workspace]")
+        if locked:
+            evidence.append("Cargo.lock")
+        everything = ("--workspace",) if is_workspace else ()
+        detected = Detected(
+            name=self.name,
+            manager="cargo",
+            path=path,
+            confidence=0.3 if problem else 0.95 if locked else 0.9,
+            evidence=tuple(evidence),
+            install=(("cargo", "fetch", "--locked") if locked else ("cargo", "fetch"),),
+            build=(("cargo", "build", *everything),),
+            test=(("cargo", "test", *everything),),
+            manifests=tuple(
+                join(path, name) for name in ("Cargo.toml", "Cargo.lock") if tree.has(path, name)
+            ),
+        )
+        if not is_workspace:
+            return Found(detected)
+        return Found(detected, members=("**",), excluded=_not_members(tree, path, workspace))
+
+
+def _not_members(tree: Tree, path: str, workspace: object) -> tuple[str, ...]:
+    """Folders below a workspace that stand alone.
+
+    Cargo refuses to build any other crate below a workspace that is no member of it, so what is
+    not excluded, and is no workspace itself, belongs to it, by name or as a path dependency.
+    """
+    excluded = list(strings(table(workspace).get("exclude")))
+    for folder in tree.below(path):
+        if folder.path != path and "Cargo.toml" in folder.files:
+            inner = read_toml(tree, folder.path, "Cargo.toml").data
+            if "workspace" in inner:
+                place = inside(folder.path, path)
+                excluded += [place, f"{place}/**"]
+    return tuple(excluded)

@@ -1,1 +1,0 @@
-"""What a project needs to run, and what judges it: toolchains, environments, checks."""

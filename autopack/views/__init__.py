@@ -1,0 +1,1 @@
+"""Every shape of a run that is shown: JSON, tables, sentences."""

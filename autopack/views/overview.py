@@ -1,0 +1,62 @@
+"""Many runs at a glance, in three queries however many they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from autopack.ledger.usage_events import lost_by_run
+from autopack.model.states import PhaseState
+from autopack.store.database.engine import reading
+from autopack.store.reading import Source
+from autopack.store.tables import phases, runs
+from autopack.store.tables.rollups import usage_by_run
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """One run: its state, its phases and how many are complete, and what it spent in tokens.
+
+    ``tokens`` are those that are known, None when it built and nothing is; ``unknown_builds``
+    told less than all of it.
+    """
+
+    run_id: str
+    state: str
+    phases: int
+    completed: int
+    tokens: int | None
+    unknown_builds: int
+
+
+def run_lines(source: Source, run_ids: Sequence[str]) -> list[RunLine]:
+    """The runs that are stored, in the order asked for."""
+    complete = sa.func.sum(sa.case((phases.c.state == PhaseState.COMPLETE, 1), else_=0))
+    query = (
+        sa.select(runs.c.run_id, runs.c.state, sa.func.count(), complete)
+        .join(phases, phases.c.run_id == runs.c.run_id)
+        .where(runs.c.run_id.in_(run_ids))
+        .group_by(runs.c.run_id, runs.c.state)
+    )
+    spent = (
+        sa.select(usage_by_run.c.run_id, sa.func.sum(usage_by_run.c.total_tokens))
+        .where(usage_by_run.c.run_id.in_(run_ids))
+        .group_by(usage_by_run.c.run_id)
+    )
+    with reading(source) as conn:
+        tokens: dict[str, int] = {run_id: int(total) for run_id, total in conn.execute(spent)}
+        lost = lost_by_run(conn, run_ids)
+        found = {
+            run_id: RunLine(
+                run_id,
+                state.value,
+                int(count),
+                int(done),
+                tokens.get(run_id, None if run_id in lost else 0),
+                lost[run_id].builds if run_id in lost else 0,
+            )
+            for run_id, state, count, done in conn.execute(query)
+        }
+    return [found[run_id] for run_id in run_ids if run_id in found]

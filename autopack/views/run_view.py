@@ -1,0 +1,383 @@
+"""A run as JSON: what `run`, `resume` and `show` print and what the flow returns."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from autopack.ledger.budget_nodes import Node, attempt_nodes
+from autopack.ledger.budgets import levels as budget_levels
+from autopack.ledger.consolidated import consolidated_tokens, count_of_campaign, is_known
+from autopack.ledger.usage_events import (
+    NOTHING_LOST,
+    Lost,
+    TokenTotals,
+    lost_by_phase,
+    phase_tokens,
+    token_totals,
+)
+from autopack.model.budget import (
+    Amounts,
+    Level,
+    Limits,
+    Scope,
+)
+from autopack.model.states import AttemptState, PhaseState
+from autopack.process.informative_excerpt import select
+from autopack.store.approvals import Approval, get_approvals
+from autopack.store.database.engine import Database
+from autopack.store.mitigations import get_mitigations
+from autopack.store.runs import (
+    AttemptRow,
+    DecisionRow,
+    PhaseRow,
+    RunRow,
+    get_attempts,
+    get_decisions,
+    get_phases,
+    get_plan_body,
+    get_run,
+)
+from autopack.workspace.mirror import attempt_ref
+
+Json = dict[str, Any]
+
+
+def run_view(db: Database, run_id: str) -> Json:
+    """One run with its phases, from one snapshot. Raises NotFound."""
+    with db.read() as conn:
+        run = get_run(conn, run_id)
+        phases = get_phases(conn, run_id)
+        attempts = get_attempts(conn, run_id)
+        decisions = get_decisions(conn, run_id)
+        mitigations = get_mitigations(conn, run_id)
+        totals = token_totals(conn, run_id)
+        tokens = phase_tokens(conn, run_id)
+        lost = _lost_by_phase(conn, run_id)
+        nodes = attempt_nodes(conn, run_id)
+        plan = get_plan_body(conn, run.plan_hash)
+        levels = budget_levels(conn, run_id, _phase_caps(plan))
+        questions = get_approvals(conn, run_id)
+    by_phase: defaultdict[str, list[AttemptRow]] = defaultdict(list)
+    for attempt in attempts:
+        by_phase[attempt.phase_id].append(attempt)
+    decided: defaultdict[str, list[DecisionRow]] = defaultdict(list)
+    for decision in decisions:
+        decided[decision.phase_id].append(decision)
+    return {
+        **run_line(run),
+        "goal": run.goal,
+        "base_commit": run.base_commit,
+        "head_commit": run.head_commit,
+        "model": run.model,
+        "features": list(run.features),
+        "failure_reason": run.failure_reason,
+        "final_check": run.final_check,
+        "flow_run_id": run.flow_run_id,
+        "retry_of": run.retry_of,
+        "setup_notes": run.setup_notes or [],
+        "push": None if run.push is None else {"remote": run.push, "error": run.push_error},
+        "tokens": token_split(totals),
+        **cost_view(totals),
+        "budget": _budget(run, totals, levels, nodes),
+        "approvals": [_approval(one) for one in questions],
+        **_counts(phases),
+        "phases": [
+            _phase(
+                row,
+                by_phase[row.phase_id],
+                decided[row.phase_id],
+                tokens.get(row.phase_id),
+                lost.get(row.phase_id, NOTHING_LOST),
+            )
+            | {
+                "mitigations": [
+                    _mitigation(m) for m in mitigations if m["phase_id"] == row.phase_id
+                ]
+            }
+            for row in phases
+        ],
+    }
+
+
+def phase_view(db: Database, run_id: str, phase_id: str) -> Json:
+    """One phase as it stands in the run's JSON."""
+    with db.read() as conn:
+        phase = next(row for row in get_phases(conn, run_id) if row.phase_id == phase_id)
+        attempts = get_attempts(conn, run_id, phase_id)
+        decisions = [d for d in get_decisions(conn, run_id) if d.phase_id == phase_id]
+        tokens = phase_tokens(conn, run_id).get(phase_id)
+        lost = _lost_by_phase(conn, run_id).get(phase_id, NOTHING_LOST)
+    return _phase(phase, attempts, decisions, tokens, lost)
+
+
+def _lost_by_phase(conn: Connection, run_id: str) -> dict[str, Lost]:
+    found = lost_by_phase(conn, lambda table: table.c.run_id == run_id)
+    return {phase_id: lost for (_, phase_id), lost in found.items()}
+
+
+def percent_complete(phases: Sequence[PhaseRow]) -> float:
+    """How much of a run is done, 0 to 100."""
+    complete = sum(phase.state is PhaseState.COMPLETE for phase in phases)
+    return round(100 * complete / len(phases), 1)
+
+
+def run_line(run: RunRow) -> Json:
+    """What a listing says of a run."""
+    return {
+        "run_id": run.run_id,
+        "state": run.state.value,
+        "repo": run.repo,
+        "branch": run.branch,
+        "builder": run.builder,
+        "created_at": timestamp(run.created_at),
+        "started_at": timestamp(run.started_at),
+        "finished_at": timestamp(run.finished_at),
+    }
+
+
+def tokens_view(db: Database, run_id: str) -> Json:
+    """What a run spent and claims to have saved, else a campaign of that id: `autopack tokens`.
+
+    Of a campaign, ``run_id`` is None, and ``campaign_id`` and ``runs`` say which and of how many
+    runs. Raises NotFound.
+    """
+    with db.read() as conn:
+        runs_of_campaign = 0 if is_known(conn, run_id) else count_of_campaign(conn, run_id)
+        if runs_of_campaign:
+            which: Json = {"run_id": None, "campaign_id": run_id, "runs": runs_of_campaign}
+            figures = consolidated_tokens(conn, campaign=run_id)
+        else:
+            which, figures = {"run_id": run_id}, consolidated_tokens(conn, run_id)
+    totals, claimed, coverage = figures.spent, figures.claimed, figures.coverage
+    return {
+        **which,
+        "spent": {
+            **token_split(totals),
+            "by_category": _unless_unknown(totals, dict(totals.by_category)),
+            "by_role": _unless_unknown(totals, dict(totals.by_role)),
+        },
+        "claimed": None if claimed is None else asdict(claimed),
+        "estimate_coverage": None
+        if coverage is None
+        else {source: asdict(part) for source, part in coverage.items()},
+        "events": totals.events,
+        "unreconciled_calls": totals.unreconciled_calls,
+        **cost_view(totals),
+    }
+
+
+def token_split(totals: TokenTotals) -> dict[str, int | None]:
+    """The one meaning of tokens; calls that reported only a total are in ``unsplit``.
+
+    What is known counts; ``unknown_builds`` told less than all of it. Every figure is None where
+    something was built and nothing is known.
+    """
+    names = ("total", "input", "cache_read", "cache_write", "output", "unsplit")
+    figures = {name: getattr(totals, name) for name in names}
+    return {**_unless_unknown(totals, figures), "unknown_builds": totals.unknown_builds}
+
+
+def cost_view(totals: TokenTotals) -> Json:
+    """What calls cost: ``cost`` is None while a part is unknown, ``cost_known`` is the rest.
+
+    ``simulated_calls`` were made by a recording or a simulation: their cost is what it would
+    have been, and nobody paid it.
+    """
+    priced = totals.events > totals.unpriced_calls
+    nothing = not priced and totals.cost is None
+    return {
+        "cost": money(totals.cost),
+        "cost_known": None if nothing else money(totals.cost_known),
+        "unpriced_calls": totals.unpriced_calls,
+        "simulated_calls": totals.simulated_calls,
+    }
+
+
+def _unless_unknown(totals: TokenTotals, figures: Mapping[Any, int]) -> dict[Any, int | None]:
+    return dict.fromkeys(figures) if totals.nothing_known else dict(figures)
+
+
+def money(cost: Decimal | None) -> float | None:
+    """US dollars as a JSON number; None when any price is unknown."""
+    return None if cost is None else float(cost)
+
+
+def timestamp(at: datetime | None) -> str | None:
+    """ISO 8601, UTC."""
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
+
+
+def _budget(run: RunRow, totals: TokenTotals, levels: list[Level], nodes: list[Node]) -> Json:
+    """The run's own level, and the whole tree: campaign, run, phases, attempts."""
+    own = next(level for level in levels if level.scope is Scope.RUN)
+    return {
+        "limits": _limits(own.limits),
+        "spent": {
+            "tokens": totals.told,
+            "cost": money(totals.cost),
+            "minutes": round(run.elapsed_seconds / 60, 3),
+        },
+        "reserved": _amounts(own.reserved),
+        "tree": [
+            *(level_view(level) for level in levels),
+            *(
+                {
+                    "level": "attempt",
+                    "name": f"{node.phase_id}/{node.attempt}",
+                    "limits": _limits(Limits()),
+                    "spent": _amounts(node.spent),
+                    "reserved": _amounts(
+                        Amounts(
+                            node.reserved.tokens,
+                            node.reserved.cost or Decimal(0),
+                            node.reserved.minutes,
+                        )
+                        if node.reserved
+                        else Amounts()
+                    ),
+                }
+                for node in nodes
+            ),
+        ],
+    }
+
+
+def level_view(level: Level) -> Json:
+    """One level of the budget tree."""
+    return {
+        "level": level.scope.value,
+        "name": level.name,
+        "limits": _limits(level.limits),
+        "spent": _amounts(level.spent),
+        "reserved": _amounts(level.reserved),
+    }
+
+
+def _phase_caps(plan: Mapping[str, Any]) -> dict[str, Limits]:
+    budgets = {phase["id"]: phase.get("budget", {}) for phase in plan.get("phases", ())}
+    return {
+        phase_id: Limits(tokens=budget.get("tokens"), minutes=budget.get("minutes"))
+        for phase_id, budget in budgets.items()
+    }
+
+
+def _limits(limits: Limits) -> Json:
+    return {"tokens": limits.tokens, "cost": money(limits.cost), "minutes": limits.minutes}
+
+
+def _amounts(amounts: Amounts) -> Json:
+    return {
+        "tokens": amounts.told,
+        "cost": money(amounts.whole_cost),
+        "minutes": round(amounts.minutes, 3),
+    }
+
+
+def _approval(one: Approval) -> Json:
+    return {
+        "phase_id": one.phase_id,
+        "kind": one.kind,
+        "question": one.question,
+        "asked_at": timestamp(one.asked_at),
+        "approved": one.approved,
+        "answered_at": timestamp(one.answered_at),
+        "answered_by": one.answered_by,
+        "new_cap": money(one.new_cap),
+        "note": one.note,
+    }
+
+
+def _counts(phases: list[PhaseRow]) -> Json:
+    def count(state: PhaseState) -> int:
+        return sum(phase.state is state for phase in phases)
+
+    return {
+        "total_phases": len(phases),
+        "completed_phases": count(PhaseState.COMPLETE),
+        "failed_phases": count(PhaseState.FAILED),
+        "executing_phases": count(PhaseState.EXECUTING),
+        "percent_complete": percent_complete(phases),
+    }
+
+
+def _phase(
+    phase: PhaseRow,
+    attempts: list[AttemptRow],
+    decisions: list[DecisionRow],
+    tokens: int | None,
+    lost: Lost,
+) -> Json:
+    failed = phase.failure_cause is not None
+    return {
+        "phase_id": phase.phase_id,
+        "tier": phase.tier,
+        "state": phase.state.value,
+        "attempts": sum(attempt.is_counted for attempt in attempts),
+        "commit": phase.commit,
+        "tokens": 0 if tokens is None and not lost.calls else tokens,
+        "unknown_builds": lost.builds,
+        "failure": {"cause": phase.failure_cause, "message": phase.failure_message}
+        if failed
+        else None,
+        "left_out": _of_attempts(attempts, "left_out"),
+        "changed_tests": _of_attempts(attempts, "changed_tests"),
+        "last_failure": _last_failure(attempts),
+        "decisions": [
+            {"attempt": decision.attempt, "kind": decision.kind, "reason": decision.reason}
+            for decision in decisions
+        ],
+    }
+
+
+def _of_attempts(attempts: list[AttemptRow], name: str) -> list[Json] | None:
+    """What judging found, each with its attempt; None while no attempt was looked at."""
+    looked = [attempt for attempt in attempts if getattr(attempt, name) is not None]
+    if not looked:
+        return None
+    return [{"attempt": at.attempt, **found} for at in looked for found in getattr(at, name)]
+
+
+def left_out_paths(phase: Json) -> list[str]:
+    """What the attempts of a phase (of the JSON of `show`) left that no commit has, caches apart.
+
+    Each path once, in the order of the attempts.
+    """
+    listed = phase["left_out"] or ()
+    return list(dict.fromkeys(one["path"] for one in listed if one["kind"] != "cache"))
+
+
+def changed_test_paths(phase: Json) -> list[str]:
+    """The tests and test settings that the completed attempt of a phase changed, or the last."""
+    listed = phase["changed_tests"] or ()
+    last = max((one["attempt"] for one in listed), default=0)
+    return [one["path"] for one in listed if one["attempt"] == last]
+
+
+def _last_failure(attempts: list[AttemptRow]) -> Json | None:
+    """The last attempt that failed: why, the informative lines of its log, and where that is."""
+    failed = [one for one in attempts if one.state is AttemptState.FAILED]
+    if not failed:
+        return None
+    last = failed[-1]
+    return {
+        "attempt": last.attempt,
+        "cause": last.failure_cause,
+        "message": last.failure_message,
+        "http_status": last.http_status,
+        "commit": last.commit,
+        "ref": last.commit and attempt_ref(last.run_id, last.phase_id, last.attempt),
+        "lines": select(last.failure_output or ""),
+        "log": f"spool/{last.phase_id}/{last.attempt}/validation.log",
+    }
+
+
+def _mitigation(row: RowMapping) -> Json:
+    names = ("attempt", "pattern_id", "success", "fixed", "actions_taken", "suggestions")
+    return {name: row[name] for name in (*names, "doctor_call_skipped")}

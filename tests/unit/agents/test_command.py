@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from autopack.agents.command.agent import CommandBuilder
+from autopack.agents.protocol import BuildLimits, BuildRequest, BuildStatus
+from autopack.model.errors import BadInput
+from autopack.plan.plan import Plan
+from autopack.process.supervisor import Supervisor
+
+DATA = Path(__file__).parents[2] / "data" / "agents"
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> BuildRequest:
+    worktree, spool = tmp_path / "w t", tmp_path / "spool"
+    worktree.mkdir()
+    spool.mkdir()
+    return BuildRequest(
+        run_id="r",
+        phase_id="fix",
+        attempt=1,
+        build=1,
+        goal="g",
+        instructions="Do it.",
+        worktree=worktree,
+        spool=spool,
+        model="m-1",
+        limits=BuildLimits(seconds=20),
+        environment=dict(os.environ),
+    )
+
+
+def _python(code: str, *arguments: str) -> str:
+    return shlex.join([sys.executable, "-c", code, *arguments])
+
+
+async def test_the_template_is_filled_and_run_in_the_worktree(request_: BuildRequest) -> None:
+    code = "import sys, shutil; shutil.copy(sys.argv[1], 'prompt'); print(*sys.argv[2:])"
+    builder = CommandBuilder(template=_python(code, "{prompt_file}", "{model}", "{worktree}"))
+
+    result = await builder.build(request_, Supervisor())
+
+    assert result.status is BuildStatus.ENDED
+    assert result.summary == f"m-1 {request_.worktree}"
+    assert "Do it." in (request_.worktree / "prompt").read_text()
+
+
+async def test_the_prompt_is_on_stdin_too(request_: BuildRequest) -> None:
+    builder = CommandBuilder(template=_python("import sys; print(sys.stdin.read())"))
+
+    assert "Do it." in (await builder.build(request_, Supervisor())).summary
+
+
+def test_its_temporary_files_go_when_it_has_ended(request_: BuildRequest) -> None:
+    builder = CommandBuilder(template=_python("import tempfile; print(tempfile.mkstemp()[1])"))
+
+    result = asyncio.run(builder.build(request_, Supervisor()))
+
+    assert result.summary.startswith(tempfile.gettempdir())
+    assert not Path(result.summary).exists()
+
+
+async def test_usage_is_read_in_the_named_format(request_: BuildRequest) -> None:
+    code = "import sys; print(open(sys.argv[1]).read())"
+    template = _python(code, str(DATA / "codex.ok.stdout"))
+
+    result = await CommandBuilder(template=template, usage="codex").build(request_, Supervisor())
+
+    assert [call.total for call in result.calls] == [10172]
+
+
+async def test_an_exit_status_is_no_verdict(request_: BuildRequest) -> None:
+    result = await CommandBuilder(template=_python("exit(3)")).build(request_, Supervisor())
+
+    assert (result.status, result.exit_status) == (BuildStatus.ENDED, 3)
+
+
+async def test_a_program_that_is_missing_fails(request_: BuildRequest) -> None:
+    result = await CommandBuilder(template="/no/such/agent").build(request_, Supervisor())
+
+    assert result.status is BuildStatus.FAILED
+
+
+async def test_a_key_is_handed_on_by_name(
+    request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-1234")
+    builder = CommandBuilder(
+        template=_python("import os; print(os.environ['MY_KEY'][:3])"),
+        key_env="MY_KEY",
+    )
+
+    assert (await builder.build(request_, Supervisor())).summary == "sk-"
+
+
+async def test_silence_and_files_are_limited_where_that_is_declared(
+    request_: BuildRequest,
+) -> None:
+    silent = CommandBuilder(template="sleep 60", stall="1")
+    littering = CommandBuilder(template="sh -c 'touch 1 2 3 4 5 6'", max_files="5")
+
+    assert (await silent.build(request_, Supervisor())).status is BuildStatus.TIMED_OUT
+    left = await littering.build(request_, Supervisor())
+    assert (left.status, left.summary) == (BuildStatus.FAILED, "ended: it left more than 5 files")
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({}, "template"),  # none given
+        ({"template": "  "}, "template"),
+        ({"template": "agent 'open"}, "template"),  # a quote that is not closed
+        ({"template": "agent {prompt}"}, "template"),  # no such field
+        ({"template": "agent {model"}, "template"),
+        ({"template": "agent", "usage": "yaml"}, "usage"),
+        ({"template": "agent", "stall": "soon"}, "stall"),
+    ],
+)
+def test_a_wrong_option_is_refused(options: dict[str, str], field: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        CommandBuilder(**options)
+
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"template": "no-such-agent-at-all"}, "not installed"),
+        ({"template": "sh {model}"}, "asks for a {model}"),
+        ({"template": "sh", "key_env": "NOT_SET_ANYWHERE"}, "NOT_SET_ANYWHERE is not set"),
+    ],
+)
+def test_a_plan_it_cannot_build_is_refused(options: dict[str, str], message: str) -> None:
+    plan = Plan.model_validate({"goal": "g", "phases": [{"id": "a", "instructions": "i"}]})
+
+    with pytest.raises(BadInput, match=message.replace("{", r"\{").replace("}", r"\}")):
+        CommandBuilder(**options).check(plan)

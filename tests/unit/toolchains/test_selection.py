@@ -1,0 +1,141 @@
+# ruff: noqa: E501 - tables
+"""The informative part of a log holds the failing test and its error, within its budget."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from autopack.process.informative_excerpt import BUDGET, select
+
+DATA = Path(__file__).parents[2] / "data"
+LOGS = DATA / "errors/test_outputs"
+
+# what passed, and what warned, before and after
+NOISE = (
+    "".join(f"tests/test_{n}.py::test_{n} PASSED [ 10%]\n" for n in range(400))
+    + "".join(f"test tests::green_{n} ... ok\n" for n in range(200))
+    + "".join(f"  ✓ shows item {n} (3 ms)\nok {n} - item {n}\n" for n in range(200))
+    + "=============================== warnings summary ===============================\n"
+    + "".join(f"  a.py:{n}: DeprecationWarning: SomeError: is old\n" for n in range(200))
+    + "-- Docs: https://docs.pytest.org/en/stable/how-to/capture-warnings.html\n"
+)
+AFTER = "".join(f"--- PASS: TestGreen{n} (0.00s)\nok  \tm/p{n}\t0.01s\n" for n in range(600))
+
+# log, the failing test, its error, and a line of the project that leads to it
+RECORDED = [
+    ("matplotlib__matplotlib-24627", "test_axes.py::test_cla_clears_children", "E            +  where"),
+    ("pylint-dev__pylint-4551", "ERROR tests/unittest_pyreverse_writer.py", "cannot import name 'get_annotation'"),
+    ("sphinx-doc__sphinx-7748", "signature_init", "At index 20 diff"),
+    ("sympy__sympy-15875", "test_arit.py:test_Add_is_zero", "assert e.is_zero is None\nAssertionError"),
+]  # fmt: skip
+
+SAMPLES = [
+    ("vitest", "a.test.js > outer > old red", "AssertionError: expected 1 to be 2"),
+    ("jest", "● outer › old red", "Expected: 2"),
+    ("mocha", "1) alone", "AssertionError [ERR_ASSERTION]"),
+    ("node-spec", "✖ old red", "AssertionError [ERR_ASSERTION]: 1 == 2"),
+    ("node-tap", "not ok 1 - old red", "error: '1 == 2'"),
+    ("bun", "(fail) outer > old red", "error: expect(received).toBe(expected)"),
+    ("deno", "old red ... FAILED", "error: Error: nope"),
+    ("playwright", "a.spec.js:2:32 › outer › old red", "Error: expect(received).toBe"),
+    ("unittest", "FAIL: test_old (test_a.A.test_old)", "AssertionError: 1 != 2"),
+    ("go", "--- FAIL: TestOld/sub", "panic: assignment to entry in nil map"),
+    ("cargo", "test tests::old ... FAILED", "panicked at src/lib.rs:3:24"),
+    ("cargo-build", "could not compile `demo`", "error[E0432]: unresolved import `foo`"),
+    ("nextest", "demo tests::old", "panicked at src/lib.rs:3:24"),
+    ("gradle", "ATest > old() FAILED", "AssertionFailedError at ATest.java:7"),
+    ("maven", "demo.ATest.old", "AssertionFailedError: expected: <1>"),
+    ("phpunit", "1) Demo\\ATest::testErr", "RuntimeException: boom"),
+    ("rspec", "rspec ./spec/a_spec.rb:2", "Failure/Error: expect(1 + 1).to eq 3"),
+    ("ctest", "2 - old (Failed)", "tests failed out of 3"),
+    ("dotnet", "Failed Demo.ATest.Old", "Assert.Equal() Failure"),
+    ("pytest-make", "FAILED tests/test_a.py::test_old", "E       assert 1 == 2"),
+    ("mypy", "p.py:2", "error: Incompatible types"),
+    ("pyright", "p.py:2:10", "error: Type"),
+    ("tsc", "a.ts(1,7)", "error TS2322"),
+    ("eslint", "c.js", "'unused' is assigned a value but never used"),
+    ("ruff-concise", "p.py:3:17", "F821 Undefined name"),
+]
+
+
+@pytest.mark.parametrize(("log", "test", "error"), RECORDED, ids=[row[0] for row in RECORDED])
+@pytest.mark.parametrize("budget", [BUDGET, 2_000])
+def test_of_recorded_logs(log: str, test: str, error: str, budget: int) -> None:
+    selected = select((LOGS / f"{log}.txt").read_text(encoding="utf-8"), budget)
+    assert len(selected.encode()) <= budget
+    assert test in selected
+    assert error in selected
+
+
+@pytest.mark.parametrize(("sample", "test", "error"), SAMPLES, ids=[row[0] for row in SAMPLES])
+@pytest.mark.parametrize("place", ["first", "middle", "last"])
+def test_of_every_runner(sample: str, test: str, error: str, place: str) -> None:
+    log = (DATA / f"results/{sample}.txt").read_text(encoding="utf-8")
+    before, after = (NOISE, AFTER) if place == "middle" else ("", "")
+    before, after = (before or NOISE * (place == "last"), after or AFTER * (place == "first"))
+    selected = select(f"{before}{log}\n{after}")
+    assert len(selected.encode()) <= BUDGET
+    assert test in selected
+    assert error in selected
+
+
+def test_the_first_error_comes_before_the_last() -> None:
+    errors = "".join(
+        f"____ test_{n} ____\n    a\n    b\nE   ValueError: number {n}\n\na.py:{n}: ValueError\n"
+        for n in range(500)
+    )
+    selected = select(errors)
+    assert "ValueError: number 0" in selected
+    assert selected.index("ValueError: number 0") < selected.index("ValueError: number 1\n")
+    assert "more" in selected
+
+
+def test_frames_of_libraries_are_left_out() -> None:
+    library = (
+        'Traceback (most recent call last):\n  File "/x/app/views.py", line 3, in f\n    g()\n'
+    )
+    library += '  File "/x/site-packages/django/y.py", line 9, in h\n    inner_call()\n' * 60
+    selected = select(f"{NOISE}{library}ValueError: bad\n")
+    assert "app/views.py" in selected
+    assert "ValueError: bad" in selected
+    assert "site-packages" not in selected
+    assert "inner_call" not in selected
+
+
+def test_escape_codes_and_noise_are_gone() -> None:
+    selected = select(f"\x1b[31mE   ValueError: red\x1b[0m\r\n{NOISE}")
+    assert "\x1b" not in selected
+    assert "PASSED" not in selected
+    assert "DeprecationWarning" not in selected
+    assert "E   ValueError: red" in selected
+
+
+@pytest.mark.parametrize("budget", [50, 200, 1_000, BUDGET])
+@pytest.mark.parametrize("log", [NOISE + "x" * 100_000, "é" * 20_000, "a\n" * 30_000, "", "\n\n"])
+def test_it_keeps_its_budget(log: str, budget: int) -> None:
+    assert len(select(log, budget).encode()) <= budget
+
+
+def test_without_an_error_the_end_is_shown() -> None:
+    log = "".join(f"step {n} of the build\n" for n in range(5_000))
+    assert select(log).endswith("step 4999 of the build")
+
+
+def test_a_short_log_is_shown_whole() -> None:
+    assert select("lint: 3 problems\n") == "lint: 3 problems"
+
+
+def test_a_selection_selects_itself() -> None:
+    selected = select((LOGS / "sphinx-doc__sphinx-7748.txt").read_text(encoding="utf-8"))
+    assert select(selected) == selected.strip()
+
+
+def test_two_megabytes_take_little_time() -> None:
+    began = time.process_time()
+    select(
+        "E " * 1_000 + "\n" + "0123456789 error of nobody in particular " * 20_000 + "y\n" * 500_000
+    )
+    assert time.process_time() - began < 15
