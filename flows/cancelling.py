@@ -8,14 +8,17 @@ it works and when it is being ended, and reconciliation does what is left.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect import get_client, get_run_logger
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow
 from prefect.runtime import flow_run as current_flow_run
 
@@ -36,6 +39,8 @@ from tasks.closing import (
     runs_of_campaign,
 )
 from tasks.verdicts import Lineage, database_label
+
+_log = logging.getLogger("autopack")
 
 
 class Watched:
@@ -59,9 +64,15 @@ class Watched:
 
     def look(self) -> bool:
         """Whether Prefect has the flow run cancelled; not while its server does not say so."""
-        with suppress(Exception):  # away, or it forgot the flow run: the next look may tell
+        try:
             return self._lineage is not None and self._lineage.is_cancelled()
-        return False
+        except (httpx.HTTPError, ObjectNotFound):
+            return False  # away, or it forgot the flow run: the next look may tell
+        except Exception:
+            # Anything else is a fault, but one of looking: it may end neither the looks to come nor
+            # the flow run that is being ended.
+            _log.exception("whether the flow run was cancelled is not known")
+            return False
 
     async def was_cancelled(self, run_ids: Iterable[str]) -> bool:
         """Whether the flow run was cancelled, asked anew when one of these runs was.

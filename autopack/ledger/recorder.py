@@ -165,6 +165,7 @@ def ingest_all(db: Database, home: Path) -> Recorded:
         except DatabaseRefused:
             raise
         except Exception:
+            # Whatever it is: a folder holds what agents, disks and other versions left in it.
             _log.exception("the calls that wait in the folder of run %s are left there", run_id)
             continue
         new, spooled = new + recorded.new, spooled + recorded.spooled

@@ -12,7 +12,12 @@ from typing import Any
 
 from prefect import flow
 
-from flows import ab_experiment, execute_run, execute_runs, reconcile
+from autopack.clock import SystemClock
+from autopack.runs.finish.finish import cancel
+from autopack.runs.prepare.prepare import RunRequest, prepare_run
+from autopack.settings import Settings
+from autopack.store.database.engine import Database
+from flows import ab_experiment, execute_run, execute_runs, reconcile, replay_campaign
 
 
 @flow
@@ -48,6 +53,29 @@ async def workers(parameters: dict[str, Any]) -> None:
 
 async def experiment(parameters: dict[str, Any]) -> None:
     await ab_experiment(spec=parameters["plan"])
+
+
+async def replay(parameters: dict[str, Any]) -> None:
+    """Replay a run that has ended, one lane after the other."""
+    settings, clock = Settings.from_environment(), SystemClock()
+    db = Database.open(settings.database_url)
+    options = dict([parameters["builder_options"].split("=", 1)])
+    original = RunRequest(
+        plan=parameters["plan"],
+        repo=parameters["repo"],
+        builder_options=options,
+        run_id="original",
+    )
+    prepare_run(original, db=db, settings=settings, clock=clock)
+    cancel("original", db=db, settings=settings, clock=clock)
+    db.close()
+    await replay_campaign(
+        state="DONE_CANCELLED",
+        run_id=["original"],
+        name="replay",
+        enable=["failure_hardening"],
+        max_concurrent_runs=1,
+    )
 
 
 async def reconciled(parameters: dict[str, Any]) -> None:

@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 from support.processes import Machine, kill_tree, marked_processes
-from support.projects import Project, call, make_project
+from support.projects import Project, call, make_project, write_yaml
 from support.stack import api, ask, is_building, is_done, run_named, start, wait_for
+
+from autopack.store.database.engine import Database
+from autopack.store.runs import list_runs
 
 pytestmark = pytest.mark.slow
 
@@ -32,8 +35,12 @@ WAYS = {
     "fleet": "execute-runs",
     "processes": "execute-runs",
     "workers": "execute-runs",
+    "experiment": "ab-experiment",
+    "replay": "replay-campaign",
 }
 FLEETS = {"fleet", "processes", "workers"}
+CAMPAIGNS = {"experiment", "replay"}
+"""Their runs have longer names, and which of a pair comes first is drawn."""
 FULL = {"of-script", "processes", "workers"}
 
 
@@ -90,6 +97,7 @@ class Cancelled:
 
     def __init__(self, machine: Machine, project: Project, ways: Sequence[str]) -> None:
         self.machine, self._project, self._ways = machine, project, ways
+        self._experiment = str(self._declared())
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.states: dict[str, str] = {}
         self.reconciled: list[dict[str, int]] = []
@@ -112,8 +120,7 @@ class Cancelled:
                 parameters = {"parameters": parameters}
             start(self.machine, f"{flow}/served", **parameters)
         for way in self._ways:
-            run_id = self.run_of(way)
-            wait_for(way, lambda run_id=run_id: self._has_paid(run_id), 120)
+            wait_for(way, lambda way=way: self._has_paid(self.run_of(way)), 120)
         kill_tree(self._processes["killed"].pid)
         for way in self._ways:
             self._cancel(way, WAYS[way])
@@ -122,7 +129,38 @@ class Cancelled:
             wait_for(way, lambda run_id=run_id: is_done(self.machine, run_id), 60)
 
     def run_of(self, way: str) -> str:
+        if way in CAMPAIGNS:
+            return next((run_id for run_id in self._runs_of(way) if self._has_called(run_id)), "")
         return f"{way}-1" if way in FLEETS else way
+
+    def others_of(self, way: str) -> list[str]:
+        """The runs of a campaign that were not begun when it was cancelled."""
+        return [run_id for run_id in self._runs_of(way) if run_id != self.run_of(way)]
+
+    def _runs_of(self, way: str) -> list[str]:
+        """The runs of a campaign that are stored so far."""
+        db = Database.open(self.machine.database_url)
+        try:
+            return sorted(
+                run.run_id for run in list_runs(db).rows if run.run_id.startswith(f"{way}-")
+            )
+        finally:
+            db.close()
+
+    def _declared(self) -> Path:
+        """An experiment of one pair, whose arms build the same."""
+        both = {"builder": "script", "options": {"recording": str(self._project.recording)}}
+        return write_yaml(
+            self._project.plan.with_name("experiment.yaml"),
+            {
+                "name": "experiment",
+                "plans": [self._project.plan.name],
+                "repo": str(self._project.repository),
+                "both": both,
+                "control": {"features": []},
+                "treatment": {"features": ["failure_hardening"]},
+            },
+        )
 
     def end(self) -> None:
         for process in self._processes.values():
@@ -135,13 +173,15 @@ class Cancelled:
             "repo": str(self._project.repository),
             "builder_options": f"recording={self._project.recording}",
             "run_id": way,
-        }
+        } | ({"plan": self._experiment} if way == "experiment" else {})
 
     def _has_paid(self, run_id: str) -> bool:
         """Whether its build runs and has made its one call, which then counts whatever follows."""
+        return self._has_called(run_id) and is_building(self.machine, run_id)
+
+    def _has_called(self, run_id: str) -> bool:
         output = self.machine.home / "runs" / run_id / "spool" / "one" / "1" / "builder.out"
-        called = output.exists() and output.stat().st_size > 0
-        return called and is_building(self.machine, run_id)
+        return output.exists() and output.stat().st_size > 0
 
     def _exists(self, path: str) -> bool:
         return ask(self.machine, path).is_success
@@ -152,7 +192,8 @@ class Cancelled:
             "flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}},
         }
         for found in api(self.machine, "/flow_runs/filter", running):
-            if way in json.dumps(found["parameters"]).split('"'):
+            named = self._experiment if way == "experiment" else way
+            if named in json.dumps(found["parameters"]).split('"'):
                 state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
                 api(self.machine, f"/flow_runs/{found['id']}/set_state", state)
                 self.states[way] = found["id"]
@@ -201,6 +242,14 @@ def test_what_was_cancelled_in_prefect_has_ended(cancelled: Cancelled, way: str)
     assert (run["state"], run["tokens"]["total"]) == ("DONE_CANCELLED", 7)
     assert [phase["attempts"] for phase in run["phases"]] == [0], "nobody built it again"
     assert marked_processes(run_id) == []
+
+
+@pytest.mark.parametrize("campaign", of(sorted(CAMPAIGNS)))
+def test_a_cancelled_campaign_begins_with_nothing_more(cancelled: Cancelled, campaign: str) -> None:
+    for run_id in cancelled.others_of(campaign):
+        run = run_named(cancelled.machine, run_id)
+        assert run is not None
+        assert (run["state"], run["tokens"]["total"]) == ("DONE_CANCELLED", 0)
 
 
 @pytest.mark.parametrize("fleet", of(sorted(FLEETS)))

@@ -148,6 +148,7 @@ def _guarded(run_id: str, step: Callable[[], bool]) -> bool:
     except DatabaseRefused:
         raise
     except Exception:
+        # Whatever it is: folders and repositories hold what agents and disks left in them.
         _log.exception("what run %s left behind is not removed", run_id)
         return False
 

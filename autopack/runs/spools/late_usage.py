@@ -46,6 +46,7 @@ def count_returned(
         except DatabaseRefused:
             raise
         except Exception:
+            # Whatever it is: a spool, and what reads it, may be of any agent in any version.
             which = f"{attempt.run_id}/{attempt.phase_id}/{attempt.attempt}"
             _log.exception("what attempt %s spent is counted later", which)
     return new
