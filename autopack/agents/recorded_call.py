@@ -20,15 +20,25 @@ class RecordedCall(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     provider: str
+    """Who was paid."""
     model: str
+    """The model that answered."""
     input: Tokens | None = None
+    """Input tokens without cached ones."""
     cache_read: Tokens | None = None
+    """Input tokens read from the cache."""
     cache_write: Tokens | None = None
+    """Input tokens written to the cache."""
     cache_write_1h: Tokens | None = None
+    """The part of `cache_write` that lasts an hour."""
     output: Tokens | None = None
+    """Output tokens, reasoning included."""
     reasoning: Tokens | None = None
+    """The part of `output` that is reasoning."""
     total: Tokens | None = None
+    """All tokens, in place of the others, where the split is unknown."""
     response_id: str | None = None
+    """The provider's id of the answer."""
 
     @model_validator(mode="after")
     def _split_or_total(self) -> RecordedCall:

@@ -100,20 +100,27 @@ class _Value(BaseModel):
 
 
 class ArmBudget(_Value):
-    """What each run of an arm may spend; the plan's when None."""
+    """What each run of an arm may spend."""
 
     tokens: Tokens | None = None
+    """The most tokens of each run of the arm; the plan's when unset."""
 
 
 class ArmSpec(_Value):
-    """One arm. ``features``: exactly these are on; None leaves them to the plan."""
+    """One arm."""
 
     features: Annotated[tuple[Feature, ...], AfterValidator(_in_order)] | None = None
+    """Exactly these features are on; the plan's when unset."""
     builder: NonEmpty | None = None
+    """The builder of the arm."""
     options: dict[str, str] = Field(default_factory=dict)
+    """The builder's options; `{pair}` in one stands for the number of the pair."""
     model: NonEmpty | None = None
+    """The builder's model."""
     prompt: NonEmpty | None = None
+    """Told to every build of the arm."""
     budget: ArmBudget = ArmBudget()
+    """What each run of the arm may spend."""
 
     def over(self, base: ArmSpec) -> ArmSpec:
         """This arm, with ``base`` for what it does not say; options are merged one by one."""
@@ -126,38 +133,59 @@ class ArmSpec(_Value):
 
 
 class CampaignBudget(_Value):
-    """The limits of all pairs together; ``cost`` in US dollars, None for no limit."""
+    """The limits of all pairs together; none where unset."""
 
     tokens: Tokens | None = None
+    """The most tokens of all pairs together."""
     cost: Cost | None = None
+    """The most US dollars of all pairs together."""
     minutes: Minutes | None = None
+    """The most minutes of work of all pairs together."""
 
 
 class Experiment(_Value):
-    """An experiment as its file declares it; see the module."""
+    """An experiment as its file declares it."""
 
     name: Annotated[Id, AfterValidator(_short)] | None = None
+    """A part of the test's id."""
     plans: Annotated[tuple[NonEmpty, ...], AfterValidator(_some), AfterValidator(_all_different)]
+    """Plan files beside this file, or URLs."""
     repo: NonEmpty
+    """The git repository: a folder beside this file, or a URL."""
     commit: NonEmpty | None = None
+    """Where runs start; HEAD when unset. Resolved once, when the experiment is registered."""
     both: ArmSpec = ArmSpec()
+    """What the arms share."""
     control: ArmSpec = ArmSpec()
+    """The arm that is compared with."""
     treatment: ArmSpec
+    """The arm in question."""
     replicates: Count = 1
+    """How many pairs of every plan."""
     max_pairs: Count | None = None
+    """The most pairs; every plan and every replicate when unset."""
     ni_margin: Annotated[
         float, BeforeValidator(_no_switch), Field(gt=0, lt=1, allow_inf_nan=False)
     ] = 0.10
+    """How much lower phase completion may be for success to count as maintained."""
     seed: Annotated[int, BeforeValidator(_no_switch), Field(ge=0, le=2**63 - 1)] = 0
+    """Of the order of pairs and arms, and of permutations."""
     metrics: Annotated[tuple[Metric, ...], AfterValidator(_all_different)] | None = None
+    """Secondary metrics; all when unset."""
     primary: Literal["tokens", "cost"] = "tokens"
+    """What the resource axis compares."""
     success_endpoint: Literal["runs", "phases"] | None = None
+    """What decides about success; phases where they are known, when unset."""
     margin_alpha: Annotated[
         float, BeforeValidator(_no_switch), Field(gt=0, le=0.05, allow_inf_nan=False)
     ] = 0.05
+    """How often “within the margin” may be false."""
     budget: CampaignBudget = CampaignBudget()
+    """The limits of all pairs together."""
     concurrency: Annotated[int, BeforeValidator(_no_switch), Field(ge=1, le=100)] = 1
+    """How many pairs run at once; may change when the experiment is resumed."""
     arms: Order = "sequential"
+    """Whether the runs of a pair follow one another or run together."""
 
     @model_validator(mode="after")
     def _pairs_can_be_had(self) -> Experiment:

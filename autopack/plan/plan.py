@@ -94,79 +94,116 @@ class _Value(BaseModel):
 
 
 class Scope(_Value):
-    """What a phase may change: files, folders ending in "/" and globs; no paths means all."""
+    """What a phase may change."""
 
     paths: tuple[RepoPath, ...] = ()
+    """Files, folders ending in `/` and globs that may change; empty means everything."""
     read_only: tuple[RepoPath, ...] = ()
+    """What must not change, also where `paths` names it."""
 
 
 class RunBudget(_Value):
-    """The limits of a whole run; ``cost`` is in US dollars, None for no limit."""
+    """The limits of a whole run; none where unset."""
 
     tokens: Tokens = 5_000_000
+    """The most tokens of the whole run."""
     cost: Cost | None = None
+    """The most US dollars; models need a known price."""
     phases: Count = 25
+    """The most phases that the plan may have."""
     minutes: Minutes = 120.0
+    """The most minutes of work; waiting for a person or a provider's outage is none."""
 
 
 class PhaseBudget(_Value):
-    """The limits of one phase; None leaves only the run's own."""
+    """The limits of one phase; only the run's own where unset."""
 
     tokens: Tokens | None = None
+    """The most tokens of the phase, all its attempts together."""
     attempts: Count = 5
+    """How many builds may end before the phase has failed."""
     minutes: Minutes | None = None
+    """The most minutes of all its builds together."""
 
 
 class Policy(_Value):
-    """What may happen when things go wrong; ``execute_fix`` lists what the doctor may run."""
+    """What may happen when things go wrong."""
 
     doctor: Annotated[DoctorMode, BeforeValidator(_off)] = DoctorMode.OFF
+    """Whom a failing phase may consult: nobody, a recorded script, a model."""
     drift: Annotated[DriftMode, BeforeValidator(_off)] = DriftMode.ADVISORY
+    """What follows when a phase drifts from the goal; `block` waits for a person."""
     on_skip: OnSkip = OnSkip.BLOCK
+    """What becomes of the dependants of a skipped phase."""
     execute_fix: tuple[CommandText, ...] = ()
+    """The commands that the doctor may have run, word for word."""
     tests: TestsMode = TestsMode.REPORT
+    """What becomes of changes to tests and their settings: `protect` refuses them."""
 
 
 class Models(_Value):
-    """Which model plays which part; None leaves the choice to the block or the builder."""
+    """Which model plays which part; the block's or the builder's choice where unset."""
 
     builder: NonEmpty | None = None
+    """The model that builds; the builder's own choice when unset."""
     doctor_cheap: NonEmpty | None = None
+    """The model that the doctor asks first."""
     doctor_strong: NonEmpty | None = None
+    """The model that the doctor asks when the first is not enough."""
 
 
 class PhaseSpec(_Value):
-    """One phase; ``checks`` None means inferred from the toolchain, empty means none."""
+    """One phase. Its ``checks`` are ``validate`` in the file, a name that pydantic reserves."""
 
     id: Id
+    """A name: lower-case letters, digits, `.`, `_` and `-`, at most 64 characters."""
     tier: Label = "T1"
+    """Tiers run in the order in which they first appear."""
     instructions: NonEmpty
+    """What the builder is told to do."""
     deliverables: tuple[RepoPath, ...] = ()
+    """Files that must exist afterwards; at least one of them must have changed."""
     scope: Scope = Scope()
+    """What the phase may change."""
     checks: tuple[CommandText, ...] | None = Field(
         default=None, validation_alias="validate", serialization_alias="validate"
     )
+    """The commands that must succeed; inferred from the toolchain when unset, and no checks when
+    empty."""
     depends_on: tuple[str, ...] = ()
+    """The phases that must be complete before, within and across tiers."""
     budget: PhaseBudget = PhaseBudget()
+    """The limits of this phase."""
     approval: bool = False
+    """Whether a person has to approve before the phase starts."""
 
 
 class Plan(_Value):
-    """A whole plan; ``setup`` None means inferred from the toolchain, empty means none.
+    """A whole plan.
 
     ``model_fields_set`` tells what the author wrote from what is a default, until the plan has
     been through ``to_json``, which writes everything out.
     """
 
     goal: NonEmpty
+    """What the plan is for, in a sentence."""
     success_criteria: tuple[NonEmpty, ...] = ()
+    """What must be true at the end; told to agents with `intention_context`."""
     non_goals: tuple[NonEmpty, ...] = ()
+    """What is out of scope; told to agents with `intention_context`."""
     setup: tuple[CommandText, ...] | None = None
+    """The commands that install the project; inferred from the toolchain when unset, and none
+    when empty."""
     features: Annotated[tuple[Feature, ...], AfterValidator(_listed_once)] = ()
+    """The features that are on; `--enable` adds."""
     policy: Policy = Policy()
+    """What may happen when things go wrong."""
     models: Models = Models()
+    """Which model plays which part."""
     budget: RunBudget = RunBudget()
+    """The limits of the whole run."""
     phases: Annotated[tuple[PhaseSpec, ...], AfterValidator(_not_empty)]
+    """The work, in order."""
 
     @model_validator(mode="after")
     def _phases_fit_together(self) -> Self:

@@ -38,10 +38,15 @@ class Step(_Strict):
     """One thing the recorded agent did; exactly one field is set."""
 
     output: str | None = None
+    """A line (or lines) that the agent printed."""
     call: RecordedCall | None = None
+    """A model call."""
     delay: Annotated[float, Field(ge=0, le=86_400)] | None = None
+    """Seconds to wait."""
     files: dict[str, str | None] | None = None
+    """Whole files by their paths; null deletes one."""
     patch: str | None = None
+    """A diff, or the name of a file beside this one that holds it."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Step:
@@ -59,14 +64,18 @@ class RecordedBuild(_Strict):
     """One build that ended."""
 
     steps: tuple[Step, ...] = ()
+    """What the agent did, in order; each step has exactly one key."""
     exit: Annotated[int, Field(strict=True)] = 0
+    """The agent's exit status."""
     told: Exactness = Exactness.EXACT
+    """How much of its use the agent tells."""
 
 
 class PhaseRecording(_Strict):
     """Every ended build of one phase."""
 
     builds: tuple[RecordedBuild, ...] = Field(min_length=1)
+    """One entry a build that ended, in order."""
 
 
 def load_phase(folder: Path, phase_id: str) -> PhaseRecording:

@@ -42,17 +42,25 @@ class _Value(BaseModel):
 
 
 class Lognormal(_Value):
+    """A distribution whose logarithm is normal."""
+
     median: Size
+    """The median."""
     sigma: Annotated[float, Field(ge=0, le=5)]
+    """The standard deviation of the logarithm."""
 
 
 class Distribution(_Value):
     """Exactly one of these; a plain number in a spec is ``constant``."""
 
     constant: Size | None = None
+    """Always this number; what a plain number means."""
     uniform: tuple[Size, Size] | None = None
+    """The least and the most."""
     lognormal: Lognormal | None = None
+    """A log-normal distribution."""
     exponential: Size | None = None
+    """The mean."""
 
     @model_validator(mode="before")
     @classmethod
@@ -83,20 +91,32 @@ class Distribution(_Value):
 
 
 class Simulation(_Value):
-    """A simulated agent; see the module for its file."""
+    """A simulated agent."""
 
     provider: str = "simulated"
+    """Who is paid."""
     model: str = "simulated-1"
+    """The model that answers."""
     calls: Distribution = Distribution(uniform=(1, 8))
+    """Model calls of one build, at least 1."""
     input: Distribution = Distribution(lognormal=Lognormal(median=3000, sigma=0.6))
+    """Input tokens of one call."""
     cache_read: Distribution = Distribution(constant=0)
+    """Cached input tokens of one call."""
     output: Distribution = Distribution(lognormal=Lognormal(median=400, sigma=0.5))
+    """Output tokens of one call."""
     seconds: Distribution = Distribution(constant=0)
+    """Time of one call."""
     success: Chance = 0.8
+    """The chance that a build does what was asked."""
     success_with_context: Chance | None = None
+    """The same when it is told the run's intention; `success` when unset."""
     error: Chance = 0.0
+    """The chance that the provider answers 500 half way."""
     crash: Chance = 0.0
+    """The chance that the agent ends half way."""
     hang: Chance = 0.0
+    """The chance that a call is never answered."""
 
     @model_validator(mode="after")
     def _chances_add_up(self) -> Self:

@@ -1,0 +1,38 @@
+"""The generated pages are what the code declares today."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from support.documents import ROOT
+from support.reference import FOLDER, names, written
+from support.reference.settings import OWN, SETTINGS
+
+from autopack.model.features import Feature
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_committed_page_is_what_is_written(name: str) -> None:
+    committed = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    assert committed == written(name), "write it again: uv run just reference"
+
+
+def test_there_is_no_other_page() -> None:
+    assert sorted(page.stem for page in FOLDER.glob("*.md")) == sorted(names())
+
+
+def test_every_variable_of_the_code_is_described() -> None:
+    read = {
+        name
+        for folder in ("autopack", "blocks", "tasks", "flows", "deployments")
+        for path in (ROOT / folder).rglob("*.py")
+        for name in re.findall(r"\bAUTOPACK_[A-Z0-9_]*[A-Z0-9]\b", path.read_text(encoding="utf-8"))
+    }
+    described = {*SETTINGS, *OWN, *(feature.variable for feature in Feature)}
+    assert read - described == set()
+    assert described - read == {
+        "DATABASE_URL",
+        "PREFECT_API_URL",
+        *(feature.variable for feature in Feature),
+    }
