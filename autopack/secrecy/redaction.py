@@ -10,6 +10,8 @@ from typing import BinaryIO, Final
 
 from autopack.files import safe_files
 from autopack.secrecy import spellings
+from autopack.secrecy.spellings import Spelling, is_key
+from autopack.secrecy.spellings import spellings as of
 
 MASK: Final = "[secret]"
 
@@ -32,8 +34,9 @@ class Redactor:
         known = {secret for secret in secrets if len(secret) >= spellings.SHORTEST}
         self.tags = frozenset(hashlib.sha256(one.encode()).hexdigest()[:4] for one in known)
         """Four digits of a digest of each secret: enough to see which of them are known."""
-        found = {spelling for secret in known for spelling in spellings.spellings(secret)}
+        found = {spelling for secret in known for spelling in of(secret)}
         self._known = tuple(sorted(found, key=lambda one: one.whole))
+        self._keys = tuple(one.uncut() for key in known if is_key(key) for one in of(key))
         longest = max((len(one.whole) for one in found), default=0)
         self._room = max(_ROOM, _SPREAD * longest)
 
@@ -71,12 +74,14 @@ class Redactor:
 
     def is_in(self, file: BinaryIO) -> bool:
         """Return whether a file holds a secret, reading it in pieces: it may be large."""
-        before = b""
-        while self._known and (piece := file.read(_CHUNK)):
-            if spellings.find(before + piece, self._known):
-                return True
-            before = (before + piece)[-self._room - _CONTEXT :]
-        return False
+        return _is_in(file, self._known, self._room)
+
+    def is_key_in(self, file: BinaryIO) -> bool:
+        """Return whether a file holds a whole key: long, and of letters and digits.
+
+        Passwords may be words, which are no reason to refuse a file.
+        """
+        return _is_in(file, self._keys, self._room)
 
     def _copy(self, file: BinaryIO, target: BinaryIO) -> None:
         """Write the file without secrets, a piece at a time."""
@@ -97,6 +102,15 @@ class Redactor:
             )
             dropped = max(until - _CONTEXT, 0)
             held, written = held[dropped:], until - dropped
+
+
+def _is_in(file: BinaryIO, wanted: tuple[Spelling, ...], room: int) -> bool:
+    before = b""
+    while wanted and (piece := file.read(_CHUNK)):
+        if spellings.find(before + piece, wanted):
+            return True
+        before = (before + piece)[-room - _CONTEXT :]
+    return False
 
 
 def _masked(raw: bytes, spans: Iterable[tuple[int, int]]) -> bytes:

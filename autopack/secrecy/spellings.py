@@ -12,7 +12,7 @@ import bisect
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import unescape
 from typing import Final
@@ -75,6 +75,10 @@ class Spelling:
     padding: int = 0
     bare: bool = False
 
+    def uncut(self) -> Spelling:
+        """The same, found only where it is whole."""
+        return replace(self, head=self.whole)
+
 
 def spellings(secret: str) -> set[Spelling]:
     """Return the ways in which a secret may be written; none for what is too short."""
@@ -91,6 +95,12 @@ def spellings(secret: str) -> set[Spelling]:
             for one in _plain(line)
         }
     return found
+
+
+def is_key(secret: str) -> bool:
+    """Return whether a secret is one that nobody would write by chance: long and of all kinds."""
+    kinds = (str.isdigit, str.isalpha)
+    return len(secret) >= _SHORTEST_KEY and all(any(map(kind, secret)) for kind in kinds)
 
 
 def _plain(secret: str) -> Iterator[Spelling]:

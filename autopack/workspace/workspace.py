@@ -9,7 +9,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from autopack.failpoints import Step, durable
@@ -70,6 +70,8 @@ class Workspace:
     mirror: Mirror
     path: Path
     private: Path
+    bounds: Bounds = field(default_factory=Bounds)
+    """What a snapshot of it may add."""
 
     @classmethod
     def create(cls, mirror: Mirror, path: Path, commit: str) -> Workspace:
@@ -226,7 +228,7 @@ class Workspace:
         if not self._excludes.is_file():
             self._write_excludes(parent)
         git = self._git
-        recorded = embedded.record(git, self.private, self._origin, bounds or Bounds())
+        recorded = embedded.record(git, self.private, self._origin, bounds or self.bounds)
         tree = git.run("write-tree").strip()
         changes = self.mirror.changed_paths(parent, tree)
         refused = (*recorded.refused, *filters.refused(git, self.mirror.source, changes))

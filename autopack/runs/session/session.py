@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -75,6 +75,7 @@ from autopack.toolchains.environment import RunEnvironment, environment_folder
 from autopack.toolchains.toolchain import (
     Detected,
 )
+from autopack.workspace.content.staging import Bounds
 from autopack.workspace.mirror import Mirror, run_refs
 from autopack.workspace.workspace import Workspace
 
@@ -304,7 +305,8 @@ def open_session(
         )
         redact_rest(db, run_id, run_folder, redactor)
         note_secrets(run_folder, redactor)
-        workspace = open_workspace(run_folder, mirror, run, acquired)
+        bounds = Bounds(is_secret=redactor.is_key_in)
+        workspace = replace(open_workspace(run_folder, mirror, run, acquired), bounds=bounds)
         session = RunSession(
             run_id=run_id,
             plan=plan,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -29,6 +30,7 @@ from autopack.store.runs import (
     move_phase,
     record_decision,
 )
+from autopack.workspace.content.staging import Bounds
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.workspace import Workspace
 
@@ -60,7 +62,7 @@ def recover(
         end = read_end(spool_folder(run_folder, attempt.phase_id, attempt.attempt))
         commit, unrecorded, problem = None, None, "the build was cut off"
         if end is not None:
-            commit, unrecorded = _commit_of(db, run, attempt, mirror, run_folder, end)
+            commit, unrecorded = _commit_of(db, run, attempt, mirror, run_folder, end, redactor)
             problem = "the build ended, and its checkout is gone"
         if unrecorded is not None:
             note_unrecorded(db, lease, attempt, redactor.text(unrecorded))
@@ -98,6 +100,7 @@ def _commit_of(
     mirror: Mirror,
     run_folder: Path,
     end: BuildEnd,
+    redactor: Redactor,
 ) -> tuple[str | None, str | None]:
     """The commit of a build that ended: the one of its ref, else one of what it left behind.
 
@@ -112,7 +115,7 @@ def _commit_of(
     try:
         left = Workspace.left_behind(mirror, checkout, attempt.base_commit, private)
         snapshot, unrecorded = record_tree(
-            left,
+            replace(left, bounds=Bounds(is_secret=redactor.is_key_in)),
             parent=run.head_commit or run.base_commit,
             message=commit_message(attempt, _instructions(db, run, attempt.phase_id)),
             ref=ref,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from autopack.files.untrusted import same_content
 from autopack.model.errors import GitFailed
@@ -30,10 +33,14 @@ _RESERVED = re.compile(r"\.git[ .]*|git~\d+", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Bounds:
-    """How much one attempt may add to a repository, in bytes."""
+    """What one attempt may add to a repository: bytes in a file and in all, and no secret.
+
+    ``is_secret`` tells of a file's content whether it may not be there.
+    """
 
     file: int = MAX_FILE_BYTES
     total: int = MAX_TOTAL_BYTES
+    is_secret: Callable[[BinaryIO], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,9 @@ def stage(git: Git, apart: Iterable[str], bounds: Bounds) -> list[Refused]:
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(git.index, before.index)
         refused = _too_large(git, closed, bounds)
+        if bounds.is_secret is not None:
+            left = [*closed, *(one.path for one in refused)]
+            refused += _secret(git, left, bounds.is_secret)
         refused += _add(git, [*closed, *(one.path for one in refused)])
         if before.index.is_file():
             same = _unchanged(git, before, [one.path for one in refused])
@@ -107,6 +117,35 @@ def _too_large(git: Git, closed: Sequence[str], bounds: Bounds) -> list[Refused]
         most = f"{bounds.total:,} bytes are the most of a change"
         refused.append(Refused(path, f"is more than there is room for: {most}"))
     return refused
+
+
+def _secret(
+    git: Git, closed: Sequence[str], is_secret: Callable[[BinaryIO], bool]
+) -> list[Refused]:
+    """The files that hold a secret which the version before did not hold."""
+
+    def holds(content: bytes) -> bool:
+        return is_secret(io.BytesIO(content))
+
+    refused: list[Refused] = []
+    for path in _candidates(git, closed):
+        place, name = git.files / path, path.encode("utf-8", "surrogateescape")
+        if place.is_symlink():
+            found = holds(name) or holds(os.fsencode(place.readlink()))
+        elif place.is_file():
+            with contextlib.suppress(OSError), place.open("rb") as file:
+                found = holds(name) or is_secret(file)
+        else:
+            found = False
+        if found and not holds(_before(git, path)):
+            refused.append(Refused(path, "holds a key that Autopack was given"))
+    return refused
+
+
+def _before(git: Git, path: str) -> bytes:
+    """What the index has at ``path``, and its name; nothing where it has nothing there."""
+    there = git.call("cat-file", "blob", f":0:{path}")
+    return path.encode("utf-8", "surrogateescape") + there.output if there.status == 0 else b""
 
 
 def _add(git: Git, closed: Sequence[str]) -> list[Refused]:

@@ -1,10 +1,13 @@
 """What an agent may leave that no commit can hold: it is named, and the rest is recorded."""
 
+import base64
+import json
 import os
 
 import pytest
 from support.workspaces import FIRST, content
 
+from autopack.secrecy.redaction import Redactor
 from autopack.workspace import Workspace
 from autopack.workspace.content import embedded
 from autopack.workspace.content.staging import Bounds
@@ -201,3 +204,59 @@ def test_another_file_of_patterns_takes_the_place_of_the_usual_one(
     for name in ("a.one", "a.two"):
         make(workspace.path, name)
     assert [change.path for change in record(workspace, head).changes] == ["a.two"]
+
+
+KEY = "sk-canary-0123456789abcdef"
+
+
+def _a_key(folder, git):
+    make(folder, "notes.txt", f"the key is {KEY}")
+
+
+def _a_key_in_code(folder, git):
+    make(folder, "src/x.json", json.dumps({"auth": encode(f"user:{KEY}")}))
+
+
+def _a_key_in_a_name(folder, git):
+    make(folder, f"logs/{KEY}.txt")
+
+
+def _a_key_in_a_link(folder, git):
+    (folder / "link").symlink_to(KEY)
+
+
+HOLDS_A_KEY = {
+    _a_key: {"notes.txt"},
+    _a_key_in_code: {"src/x.json"},
+    _a_key_in_a_name: {f"logs/{KEY}.txt"},
+    _a_key_in_a_link: {"link"},
+}
+
+
+def encode(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize("deed", HOLDS_A_KEY, ids=lambda deed: deed.__name__)
+def test_no_commit_holds_a_key(workspace, base, in_folder, deed):
+    bounds = Bounds(is_secret=Redactor([KEY]).is_key_in)
+    make(workspace.path, "src/code.py", "x = 2\n")
+    deed(workspace.path, in_folder)
+
+    taken = record(workspace, base, bounds)
+
+    assert {one.path for one in taken.refused} == HOLDS_A_KEY[deed]
+    assert {change.path for change in taken.changes} == {"src/code.py"}
+
+
+def test_what_the_project_has_of_it_already_is_no_reason(workspace, base, in_folder):
+    """A key of tests alone, say; and a password that is a word."""
+    make(workspace.path, "tests/keys.py", f"KEY = '{KEY}'\n")
+    first = record(workspace, base).commit
+    workspace.reset(first)
+    make(workspace.path, "tests/keys.py", f"KEY = '{KEY}'\nOTHER = 1\n")
+    make(workspace.path, "compose.yaml", "image: postgres\n# sk-canary-012 is how keys begin")
+    ref = workspace.mirror.attempt_ref("run-1", "p", 2)
+    bounds = Bounds(is_secret=Redactor([KEY, "postgres"]).is_key_in)
+    taken = workspace.snapshot(parent=first, message="x", ref=ref, bounds=bounds)
+    assert taken.refused == ()
