@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,22 @@ EVIL = (
 )
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    for layer in ("autopack", "blocks", "tasks", "flows", "deployments"):
-        for path in sorted((ROOT / layer).rglob("*.py")):
-            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def sources() -> list[tuple[str, list[ast.AST]]]:
+    """What each module imports and which attributes it uses."""
+    kinds = ast.Import | ast.ImportFrom | ast.Attribute
+    return [
+        (
+            path.name,
+            [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds)],
+        )
+        for layer in ("autopack", "blocks", "tasks", "flows", "deployments")
+        for path in sorted((ROOT / layer).rglob("*.py"))
+    ]
 
 
 def users_of(wanted: Callable[[ast.AST], bool]) -> set[str]:
-    return {name.rpartition("/")[2] for name, tree in sources() if any(map(wanted, ast.walk(tree)))}
+    return {name for name, nodes in sources() if any(map(wanted, nodes))}
 
 
 def imports(module: str, *names: str) -> Callable[[ast.AST], bool]:

@@ -130,13 +130,13 @@ def _secret(
     refused: list[Refused] = []
     for path in _candidates(git, closed):
         place, name = git.files / path, path.encode("utf-8", "surrogateescape")
-        if place.is_symlink():
-            found = holds(name) or holds(os.fsencode(place.readlink()))
-        elif place.is_file():
-            with contextlib.suppress(OSError), place.open("rb") as file:
-                found = holds(name) or is_secret(file)
-        else:
-            found = False
+        found = holds(name)
+        with contextlib.suppress(OSError):  # what cannot be read is refused for that
+            if place.is_symlink():
+                found = found or holds(os.fsencode(place.readlink()))
+            elif place.is_file():
+                with place.open("rb") as file:
+                    found = found or is_secret(file)
         if found and not holds(_before(git, path)):
             refused.append(Refused(path, "holds a key that Autopack was given"))
     return refused
