@@ -26,6 +26,8 @@ class Settings:
     AUTOPACK_PREFECT_SECONDS.
     ``deployment``: the deployment of `execute_run` that workers are asked for, from
     AUTOPACK_DEPLOYMENT.
+    ``server_idle_seconds``: how long the home's Prefect server lives when nobody uses it, from
+    AUTOPACK_SERVER_IDLE.
     """
 
     home: Path
@@ -34,6 +36,7 @@ class Settings:
     min_free_bytes: int = 100_000_000
     prefect_seconds: float = 5.0
     deployment: str = "execute-run/run"
+    server_idle_seconds: float = 900.0
 
     def __post_init__(self) -> None:
         # Below the home no link is followed; on the way to it they are the user's own.
@@ -62,6 +65,14 @@ class Settings:
         asks = _number(
             env, "AUTOPACK_PREFECT_SECONDS", cls.prefect_seconds, least=0, most=3600, of="seconds"
         )
+        idle = _number(
+            env,
+            "AUTOPACK_SERVER_IDLE",
+            cls.server_idle_seconds,
+            least=0,
+            most=604_800,
+            of="seconds",
+        )
         return cls(
             home,
             url,
@@ -69,6 +80,7 @@ class Settings:
             min_free_bytes=round(free * 1e6),
             prefect_seconds=max(asks, 0.1),
             deployment=env.get("AUTOPACK_DEPLOYMENT") or cls.deployment,
+            server_idle_seconds=idle,
         )
 
     def run_folder(self, run_id: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from autopack import home_server
 from autopack.stack import running_stack
 from deployments.reaching import told
 from flows.server import ON_SQLITE
@@ -21,10 +22,10 @@ def advice(url: str, home: Path) -> list[str]:
     """Settings that make a server on SQLite as quick as one of ours, for one that lacks them.
 
     Empty for a server that has them, says that it keeps its data elsewhere, or says nothing; and
-    for the stack of ``home``.
+    for the servers of ``home``.
     """
-    stack = running_stack(home)
-    if stack is not None and stack.api_url == url:
+    stack, found = running_stack(home), home_server.running_server(home)
+    if url.rstrip("/") in (one.api_url for one in (stack, found) if one is not None):
         return []
     settings = told(url, "admin/settings")
     if not hasattr(settings, "get") or _on_postgresql(settings):

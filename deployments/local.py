@@ -6,6 +6,7 @@ the process that started it.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import socket
@@ -13,13 +14,13 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 
+from autopack import home_server
 from autopack.files import safe_files
 from autopack.model.errors import BadInput, Refused, WorkFailed
 from autopack.process import leftovers
@@ -27,8 +28,10 @@ from autopack.process.python_module import module_command
 from autopack.settings import Settings
 from autopack.stack import Stack, running_stack, stack_file, write_stack
 from deployments.own_postgres import own_postgres
+from deployments.server_process import Told
 from deployments.setting_up import ENGINE, POOL, set_up
-from flows.server import ON_SQLITE
+from deployments.spawning import HIDDEN, listen, spawn, split
+from flows.server import LOGIN, ON_SQLITE
 
 DEFAULT_PORT = 4200
 _START_SECONDS = 120.0
@@ -49,30 +52,38 @@ def local_stack(
             f"a stack is running already, as pid {running.pid}: {running.ui_url}",
             hint="stop it with Ctrl-C in its terminal",
         )
-    logs = settings.home / "stack"
-    logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = home_server.lock_stack(settings.home)
+    if lock is None and home_server.is_possible():
+        raise Refused(
+            "a stack of this home is being started or ended", hint="try again in a moment"
+        )
+    logs = safe_files.make_folder(settings.home / "stack", below=settings.home)
     with ExitStack() as parts:
-        chosen = _port(port)
-        stack = LocalStack(logs, f"http://127.0.0.1:{chosen}")
+        if lock is not None:
+            parts.callback(os.close, lock)
+        listening = parts.enter_context(_listening(port))
+        chosen = int(listening.getsockname()[1])
+        stack = LocalStack(
+            logs, f"http://127.0.0.1:{chosen}", home_server.make_login(settings.home)
+        )
         parts.callback(stack.end)
         environ = _environment(settings, stack.api_url)
-        of_server = dict(environ)  # the database's password is for nobody else
+        of_server = _of_server(environ, chosen)  # the database's password is for nobody else
         if sqlite:
-            environ |= ON_SQLITE
             of_server |= ON_SQLITE
         else:
             say("starting PostgreSQL")
             database = parts.enter_context(own_postgres(logs))
             of_server["PREFECT_API_DATABASE_CONNECTION_URL"] = database
         say("starting the Prefect server")
-        stack.start(
-            "server", ["server", "start", "--host", "127.0.0.1", "--port", str(chosen)], of_server
-        )
+        stack.start_server(listening, of_server)
         stack.wait_for_server()
+        listening.close()  # the server's alone from now on
+        environ |= {LOGIN: stack.login} | (ON_SQLITE if sqlite else {})
         say("setting up the work pool, the blocks, the deployments and the limits")
         stack.created = set_up(environ, command=_engine())
         say("starting a worker")
-        stack.start("worker", ["worker", "start", "--pool", POOL, "--type", "process"], environ)
+        stack.start_worker(environ)
         me = psutil.Process()
         write_stack(
             settings.home, Stack(stack.api_url, stack.url, me.pid, started=me.create_time())
@@ -87,40 +98,57 @@ class LocalStack:
     ``url`` is the UI, ``api_url`` the API, ``created`` what `autopack deploy --json` would print.
     """
 
-    def __init__(self, logs: Path, url: str) -> None:
-        self._logs = logs
+    def __init__(self, logs: Path, url: str, login: str) -> None:
+        self._logs, self.login = logs, login
         self.url = url
         self.api_url = f"{url}/api"
         self.created: dict[str, Any] = {}
         self._parts: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, arguments: list[str], environ: Mapping[str, str]) -> None:
-        """Start ``prefect ARGUMENTS`` in the background; it prints into ``<name>.log``."""
-        with os.fdopen(safe_files.open_append(self._logs / f"{name}.log"), "ab") as log:
-            self._parts[name] = subprocess.Popen(
-                module_command("prefect", *arguments),
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=self._logs,
-                start_new_session=True,
-            )
+    def start_server(self, listening: socket.socket, environ: Mapping[str, str]) -> None:
+        """Start the Prefect server, which ends with this process."""
+        plain, told = split(environ)
+        number = listening.fileno() if os.name == "posix" else None
+        port = int(listening.getsockname()[1])
+        if number is None:
+            listening.close()
+        self._start(
+            "server",
+            "deployments.server_process",
+            line=Told(self.login, port, environ=told, socket=number).line(),
+            environ=plain,
+            inherited=() if number is None else (number,),
+        )
+
+    def start_worker(self, environ: Mapping[str, str]) -> None:
+        """Start a worker, which ends with this process."""
+        plain, told = split(environ)
+        words = ("prefect", "worker", "start", "--pool", POOL, "--type", "process")
+        self._start(
+            "worker",
+            HIDDEN,
+            "--told",
+            "--attached",
+            *words,
+            line=json.dumps(told).encode() + b"\n",
+            environ=plain,
+        )
+
+    def _start(self, name: str, *command: str, **options: Any) -> None:
+        log = self._logs / f"{name}.log"
+        self._parts[name] = spawn(*command, folder=self._logs, log=log, attached=True, **options)
 
     def wait_for_server(self) -> None:
         """Return when the server answers. Raises WorkFailed when it does not."""
         deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
+        while not home_server.answers(self.api_url, self.login):
             self.check()
-            try:
-                if httpx.get(f"{self.api_url}/health", timeout=2).is_success:
-                    return
-            except httpx.HTTPError:
-                time.sleep(0.2)
-        raise WorkFailed(
-            f"the Prefect server did not answer within {_START_SECONDS:.0f} s",
-            hint=f"see {self._logs / 'server.log'}",
-        )
+            if time.monotonic() > deadline:
+                raise WorkFailed(
+                    f"the Prefect server did not answer within {_START_SECONDS:.0f} s",
+                    hint=f"see {self._logs / 'server.log'}",
+                )
+            time.sleep(0.1)
 
     def check(self) -> None:
         """Raise WorkFailed when a part has ended."""
@@ -153,8 +181,16 @@ def _engine() -> str:
 
     Left to themselves they start another Python first, to fetch the flow's code, which is here.
     """
-    words = module_command(ENGINE)
+    words = module_command(HIDDEN, ENGINE)
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def _of_server(environ: Mapping[str, str], port: int) -> dict[str, str]:
+    """The environment of the server: no builder's key, and its UI is the one page to ask it."""
+    plain, rest = split(environ)
+    kept = {k: v for k, v in rest.items() if k.startswith("PREFECT_") or k == "AUTOPACK_HOME"}
+    origins = ",".join(f"http://{name}:{port}" for name in ("127.0.0.1", "localhost"))
+    return plain | kept | {"PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origins}
 
 
 def _environment(settings: Settings, api_url: str) -> dict[str, str]:
@@ -180,16 +216,11 @@ def _environment(settings: Settings, api_url: str) -> dict[str, str]:
     }
 
 
-def _port(wanted: int | None) -> int:
-    """``wanted`` when it is free, else BadInput; 4200 or any free port when None."""
+def _listening(wanted: int | None) -> socket.socket:
+    """A socket on ``wanted`` when that is free, else BadInput; on 4200 or any port when None."""
     if wanted is not None and not 1 <= wanted <= 65_535:
         raise BadInput(f"port {wanted} is no port", field="port", hint="use 1 to 65535")
     for candidate in (wanted,) if wanted is not None else (DEFAULT_PORT, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", candidate))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
+        with suppress(OSError):
+            return listen(candidate)
     raise BadInput(f"port {wanted} is in use", field="port", hint="choose another --port")

@@ -37,6 +37,9 @@ def own_postgres(folder: Path) -> Generator[str]:
             f"PostgreSQL did not start: {' '.join(str(said).split())[:500]}",
             hint=f"see {server.log}, or use `autopack up --sqlite`",
         ) from error
+    except BaseException:  # Ctrl-C while it was being started
+        server.stop()
+        raise
     try:
         yield server.url("postgresql+asyncpg")
     finally:
@@ -82,7 +85,11 @@ class PostgresServer:
             # Anything else in the environment could be a locale that is not there.
             words = ["-U", "postgres", "--encoding=UTF8", "--locale=C"]
             words += ["--auth=scram-sha-256", f"--pwfile={self._password_file}"]
-            self._run("initdb", "-D", str(self.data), *words)
+            fresh = self.data.with_name("fresh")  # whole or not at all
+            for left in (fresh, self.data):
+                shutil.rmtree(left, ignore_errors=True)
+            self._run("initdb", "-D", str(fresh), *words)
+            fresh.rename(self.data)
         options = ["-c", "unix_socket_permissions=0700"]
         if os.name == "nt":
             self.port = _free_port()

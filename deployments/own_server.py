@@ -1,28 +1,38 @@
-"""A Prefect server process on a free port of this machine, with a disposable database."""
+"""A Prefect server that ends with the process that started it: of the demo, and of tests."""
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from autopack.files import safe_files
+from autopack import home_server
 from autopack.model.errors import WorkFailed
-from autopack.process.python_module import module_command
+from deployments.server_process import Told
+from deployments.spawning import spawn, split
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 5.0
 
+WITHOUT_UI = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
+"""Settings of a server that only programs use; Prefect runs fewer services for it."""
+
 
 class OwnServer:
-    """Starts with the object; ``folder`` holds its log, and is its PREFECT_HOME by ``environ``."""
+    """Starts with the object; ``folder`` holds its log, and is its PREFECT_HOME by ``environ``.
 
-    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+    ``login`` is what it asks for; a new one when None.
+    """
+
+    def __init__(
+        self, folder: Path, environ: Mapping[str, str], *, login: str | None = None
+    ) -> None:
         self._folder = folder
-        self._environ = {**environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
+        self._environ = {**environ, **WITHOUT_UI}
+        self.login = login or home_server.new_login()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = int(probe.getsockname()[1])
@@ -31,52 +41,26 @@ class OwnServer:
 
     def start(self) -> None:
         """Start it, again after it was killed; it answers some seconds later."""
-        with os.fdopen(safe_files.open_append(self._folder / "server.log"), "ab") as log:
-            # The same as Prefect's own for a process without a server, which however loads the
-            # whole server into that process too. In a session of its own, since Ctrl-C in the
-            # terminal has to leave it to the run that ends in order.
-            self._process = subprocess.Popen(
-                [
-                    *module_command("uvicorn", "--app-dir", str(self._folder), "--factory"),
-                    "prefect.server.api.server:create_app",
-                    *("--host", "127.0.0.1", "--port", str(self._port)),
-                    *("--log-level", "error", "--lifespan", "on"),
-                ],
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=os.name == "posix",
-                umask=0o077 if os.name == "posix" else -1,
-            )
+        plain, told = split(self._environ)
+        self._process = spawn(
+            "deployments.server_process",
+            line=Told(self.login, self._port, environ=told).line(),
+            environ=plain,
+            folder=self._folder,
+            log=self._folder / "server.log",
+            attached=True,
+        )
 
     def wait(self) -> None:
-        """Return when the server answers; a database that it cannot use is made anew, once.
-
-        Raises WorkFailed when it does not start.
-        """
+        """Return when the server answers. Raises WorkFailed when it does not start."""
         deadline = time.monotonic() + _START_SECONDS
-        again = True
-        while not self._answers():
-            if self._process.poll() is not None and again:
-                again = False
-                for left in self._folder.glob("prefect.db*"):
-                    left.unlink()
-                self.start()
-            elif self._process.poll() is not None or time.monotonic() > deadline:
+        while not home_server.answers(self.api_url, self.login):
+            if self._process.poll() is not None or time.monotonic() > deadline:
                 raise WorkFailed(
                     "the Prefect server of this command did not start",
                     hint=f"see {self._folder / 'server.log'}",
                 )
             time.sleep(0.05)
-
-    def _answers(self) -> bool:
-        import httpx  # not before the process has been started
-
-        try:
-            return httpx.get(f"{self.api_url}/health", timeout=2).is_success
-        except httpx.HTTPError:
-            return False
 
     def end(self) -> None:
         """End the server, by force when it takes its time."""
@@ -85,8 +69,15 @@ class OwnServer:
             self._process.wait(timeout=_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
+        self._let_go()
 
     def kill(self) -> None:
         """End the server without warning."""
         self._process.kill()
         self._process.wait()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()

@@ -19,6 +19,7 @@ import yaml
 
 from autopack.model.errors import WorkFailed
 from autopack.process.python_module import module_command
+from deployments.spawning import HIDDEN, split
 from deployments.version import code_version
 
 POOL = "autopack"
@@ -101,10 +102,11 @@ def _full_name(deployment: Mapping[str, Any]) -> str:
 
 def _python(arguments: list[str], environ: Mapping[str, str]) -> str:
     """Run ``python -m ARGUMENTS`` and return what it printed."""
+    plain, told = split(environ)
     done = subprocess.run(
-        module_command(*arguments),
-        env=environ,
-        stdin=subprocess.DEVNULL,
+        module_command(HIDDEN, "--told", *arguments),
+        env=plain,
+        input=json.dumps(told) + "\n",
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -27,7 +26,7 @@ from autopack.store.folder_note import claim_folder
 from autopack.store.leases import token_of
 from autopack.store.runs import get_run
 from flows.run import execute_run
-from flows.server import tags_of_runs
+from flows.server import tags_of_runs, without_login
 from flows.waiting import (
     cancelled_in_prefect,
     has_stopped,
@@ -136,7 +135,7 @@ async def _in_processes(
     while True:
         seen = get_run(db, run_id).recoveries
         log = claim_folder(settings.home, db, run_id) / "process.log"
-        status = await _in_a_process(run_id, database, log)
+        status = await _in_a_process(run_id, database, log, settings.home)
         if status == 0:
             return
         failed = WorkFailed(
@@ -156,10 +155,11 @@ async def _in_processes(
             raise failed
 
 
-async def _in_a_process(run_id: str, database: str | None, log: Path) -> int:
+async def _in_a_process(run_id: str, database: str | None, log: Path, home: Path) -> int:
     """Execute the run in an operating-system process that prints to ``log``.
 
-    Returns its status, negative when a signal killed it.
+    It finds the login of the home's server by itself, which so stands in no environment. Returns
+    its status, negative when a signal killed it.
     """
     async with get_client() as client:
         api_url = str(client.api_url)
@@ -167,7 +167,7 @@ async def _in_a_process(run_id: str, database: str | None, log: Path) -> int:
         process = await asyncio.create_subprocess_exec(
             *module_command("flows.process", run_id, *([database] if database else [])),
             # Without our mark: it may outlive us, and is then nobody's leftover.
-            env={k: v for k, v in os.environ.items() if k != leftovers.HOLDER}
+            env={k: v for k, v in without_login(home).items() if k != leftovers.HOLDER}
             | {"PREFECT_API_URL": api_url},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=out,

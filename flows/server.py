@@ -1,7 +1,8 @@
 """Which Prefect server this process talks to, decided before Prefect reads its settings.
 
 The one that Prefect is configured for (see ``flows.configuration``), else the stack that
-`autopack up` left running, else a server of this process's own with its database under the home.
+`autopack up` left running, else the home's own, which the command line starts on demand, else one
+of this process's own with its database under the home. The last three ask for a login.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from autopack.files import private, safe_files
+from autopack import home_server
 from autopack.model.ids import process_mark
 from autopack.process.leftovers import HOLDER
 from autopack.settings import Settings
@@ -29,7 +30,8 @@ DISPOSABLE = ON_SQLITE | {
     # Nobody sees them there.
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
 }
-"""Settings of a Prefect server that lasts as long as a command."""
+"""Settings of a Prefect server that only programs use."""
+
 HEARTBEAT_SECONDS = 30
 """How often a flow run says that it lives, unless the user has it say so at other times."""
 
@@ -37,11 +39,15 @@ HEARTBEAT_TAG = f"autopack-heartbeat-{HEARTBEAT_SECONDS}"
 """The tag of flow runs that say so at least as often: silence of theirs means a crash."""
 
 _HEARTBEATS = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
-_QUIET = {
+QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
     "DO_NOT_TRACK": "1",
 }
+"""Settings of a Prefect that tells nobody of itself."""
+
+LOGIN = "PREFECT_API_AUTH_STRING"
+"""The variable with the login that this process and its children give."""
 
 
 def choose_server(settings: Settings, *, own: bool = False) -> None:
@@ -51,16 +57,52 @@ def choose_server(settings: Settings, *, own: bool = False) -> None:
     one when a flow first needs it, unless the command line has. Children carry the mark of this
     process, so that whoever resumes the run after its death finds them.
     """
-    os.environ[HOLDER] = process_mark()
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
-    _set_heartbeats()
+    _set_manners()
     url = None if own else server_url(settings)
-    if url is None:
+    if url is not None:
+        os.environ["PREFECT_API_URL"] = url
+        log_in(settings.home, url)
+    elif own or not _use_running_server(settings.home):
         os.environ.pop("PREFECT_API_URL", None)
         _use_own_server(settings.home)
-    else:
-        os.environ["PREFECT_API_URL"] = url
+    _refresh()
+
+
+def use_home_server(home: Path, api_url: str) -> None:
+    """Point this process, and every child of it, at the home's own server."""
+    _set_manners()
+    _live_in(home)
+    os.environ["PREFECT_API_URL"] = api_url
+    log_in(home, api_url)
+    _refresh()
+
+
+def log_in(home: Path, url: str) -> None:
+    """Give the login of the home's servers where ``url`` is one of them, and count as its user."""
+    noted, stack = home_server.read_note(home), running_stack(home)
+    is_noted = noted is not None and noted.api_url == url.rstrip("/")
+    if is_noted or (stack is not None and stack.api_url == url.rstrip("/")):
+        login = home_server.read_login(home)
+        if login is not None:
+            os.environ[LOGIN] = login
+        if is_noted:
+            home_server.use(home)
+
+
+def without_login(home: Path) -> dict[str, str]:
+    """Return this process's environment for a child that finds the home's login by itself."""
+    login = home_server.read_login(home)
+    return {name: v for name, v in os.environ.items() if name != LOGIN or v != login}
+
+
+def _set_manners() -> None:
+    os.environ[HOLDER] = process_mark()
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    _set_heartbeats()
+
+
+def _refresh() -> None:
     if "prefect" in sys.modules:
         from prefect.context import refresh_global_settings_context
 
@@ -95,19 +137,34 @@ def server_url(settings: Settings) -> str | None:
 
 def own_server_folder(home: Path) -> Path:
     """Where a server of a process's own keeps its database and its log."""
-    folder = safe_files.make_folder(home / "prefect", below=home)
-    safe_files.set_mode(folder, 0o700)  # earlier versions left it to the umask
-    private.have_database(folder / "prefect.db")
-    return folder
+    return home_server.folder(home)
+
+
+def _use_running_server(home: Path) -> bool:
+    """Use the home's server where it is running."""
+    if not home_server.is_possible() or not home_server.use(home):
+        return False
+    found, login = home_server.running_server(home), home_server.read_login(home)
+    if found is None or login is None or not home_server.answers(found.api_url, login):
+        home_server.let_go(home)
+        return False
+    use_home_server(home, found.api_url)
+    return True
 
 
 def _use_own_server(home: Path) -> None:
+    _live_in(home)
+    os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "true"
+    # Prefect starts it as it finds the environment.
+    os.environ["PREFECT_SERVER_API_AUTH_STRING"] = os.environ[LOGIN] = home_server.make_login(home)
+    own = DISPOSABLE | {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90"}
+    for name, value in own.items():
+        os.environ.setdefault(name, value)
+
+
+def _live_in(home: Path) -> None:
     folder = own_server_folder(home)
     os.environ[OWN_SERVER] = "1"
     # Its own home, so that no profile of the user's sends it elsewhere.
     os.environ["PREFECT_HOME"] = str(folder)
     os.environ["PREFECT_PROFILES_PATH"] = str(folder / "profiles.toml")
-    os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "true"
-    own = DISPOSABLE | {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90"}
-    for name, value in own.items():
-        os.environ.setdefault(name, value)

@@ -32,7 +32,7 @@ from deployments.chaos.processes import (
 from deployments.chaos.project import prepare_runs
 from deployments.own_server import OwnServer
 from deployments.setting_up import set_up
-from flows.server import DISPOSABLE
+from flows.server import DISPOSABLE, LOGIN
 
 Engine = Literal["sqlite", "postgresql"]
 
@@ -190,6 +190,7 @@ class System:
             "AUTOPACK_LEASE_SECONDS": f"{self.settings.lease_seconds:g}",
             "AUTOPACK_MIN_FREE_MB": str(MIN_FREE_MB if self.disk else 0),
             "PREFECT_API_URL": self.prefect.api_url,
+            LOGIN: self.prefect.login,
             "PREFECT_HOME": str(self.settings.home / "prefect"),
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "DO_NOT_TRACK": "1",

@@ -72,6 +72,7 @@ app.command(
 )
 app.command("deployments.cli.health:health", name="health", help="Check this installation.")
 app.command("deployments.cli.up:up", name="up", help="Start a local Prefect with UI and worker.")
+app.command("deployments.cli.down:down", name="down", help="End the Prefect server of this home.")
 app.command(
     "deployments.cli.deploy:deploy", name="deploy", help="Set up your Prefect server for runs."
 )

@@ -7,13 +7,14 @@ import tempfile
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from autopack.files import safe_files
 from autopack.settings import Settings
 from deployments.cli.output import AsJson, note, out, print_json, print_run
 from deployments.cli.serving import start_server
 
 
 def demo(*, as_json: AsJson = False) -> int:
-    """Run a plan of four phases on a sample repository in a temporary folder.
+    """Run a plan of four phases on a sample repository, which stays in Autopack's home.
 
     A recording stands in for the coding agent; git, the tests, the database and Prefect are
     real. One phase fails its tests at first and passes at the second attempt.
@@ -29,7 +30,8 @@ def demo(*, as_json: AsJson = False) -> int:
     from deployments.cli.executing import execute, exit_code
 
     db = Database.open(settings.database_url)
-    folder = Path(tempfile.mkdtemp(prefix="autopack-demo-"))
+    made = safe_files.make_folder(settings.home / "demo", below=settings.home)
+    folder = Path(tempfile.mkdtemp(prefix="demo-", dir=made))
     plan, repository = _unpack(folder)
     run = prepare_run(
         RunRequest(
@@ -45,6 +47,9 @@ def demo(*, as_json: AsJson = False) -> int:
     )
     note(f"sample repository: {repository}")
     view = execute(run.run_id, db=db, server_answers=server_answers)
+    if view["state"].startswith("DONE"):  # else resuming needs them
+        plan.unlink()
+        safe_files.remove(folder / "recording")
     if as_json:
         print_json(view)
     else:

@@ -11,7 +11,7 @@ from deployments.advice import advice
 from deployments.cli.output import AsJson, note, out, print_json
 from deployments.reaching import check_reachable
 from deployments.setting_up import set_up
-from flows.server import server_url
+from flows.server import log_in, server_url
 
 
 def deploy(*, as_json: AsJson = False) -> int:
@@ -28,6 +28,7 @@ def deploy(*, as_json: AsJson = False) -> int:
             field="PREFECT_API_URL",
             hint="set PREFECT_API_URL to its API, or start one with `autopack up`",
         )
+    log_in(settings.home, url)
     check_reachable(url)
     note(f"setting up {url}")
     found = set_up(os.environ | {"PREFECT_API_URL": url})

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.markup import escape
 
-from autopack import __version__
+from autopack import __version__, home_server
 from autopack.files.asides import list_asides
 from autopack.model.errors import AutopackError
 from autopack.model.features import kill_switches
 from autopack.process import sandbox
 from autopack.settings import Settings
+from autopack.stack import running_stack
 from autopack.store.circuits import list_circuits
 from autopack.store.database.engine import Database
 from autopack.store.folder_note import foreign_folders
@@ -39,6 +41,7 @@ def health(*, as_json: AsJson = False) -> int:
         "version": __version__,
         "database": database,
         "prefect": prefect,
+        "server": _server(settings),
         "kill_switches": {
             feature.value: forced for feature, forced in kill_switches(os.environ).items()
         },
@@ -115,11 +118,15 @@ def _prefect(settings: Settings) -> dict[str, Any]:
 
     The version is None, too, when the server asks for a login that it is not given.
     """
-    from flows.server import server_url
+    from flows.server import log_in, server_url
 
     url = server_url(settings)
     if url is None:
+        found = home_server.running_server(settings.home)
+        url = None if found is None else found.api_url
+    if url is None:
         return {"reachable": None, "url": None, "version": None, "advice": []}
+    log_in(settings.home, url)
     reachable = unreachable(url, seconds=3) is None
     return {
         "reachable": reachable,
@@ -127,6 +134,30 @@ def _prefect(settings: Settings) -> dict[str, Any]:
         "version": server_version(url) if reachable else None,
         "advice": advice(url, settings.home) if reachable else [],
     }
+
+
+def _server(settings: Settings) -> dict[str, Any]:
+    """The server of this home: of `autopack up`, else the one that commands start on demand.
+
+    ``ends_at`` is when one that nobody uses ends, None while it is used.
+    """
+    answer: dict[str, Any] = dict.fromkeys(
+        ("started_by", "api_url", "ui_url", "pid", "since", "ends_at", "version")
+    )
+    stack, found = running_stack(settings.home), home_server.running_server(settings.home)
+    if stack is not None:
+        answer |= {"started_by": "up", "ui_url": stack.ui_url}
+        answer |= {"api_url": stack.api_url, "pid": stack.pid, "since": _time(stack.started)}
+    elif found is not None:
+        unused = found.unused_since
+        answer |= {"started_by": "on demand", "version": found.version}
+        answer |= {"api_url": found.api_url, "pid": found.pid, "since": _time(found.started)}
+        answer["ends_at"] = None if unused is None else _time(unused + found.idle_seconds)
+    return {"running": stack is not None or found is not None} | answer
+
+
+def _time(seconds: float) -> str | None:
+    return timestamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def _print(answer: dict[str, Any]) -> None:
@@ -141,9 +172,14 @@ def _print(answer: dict[str, Any]) -> None:
             f"database  {database['url_masked']}  schema {database['schema']}"
             f"  identity {database['identity']}"
         )
-    where = prefect["url"] or "a server of its own for each process"
+    where = prefect["url"] or "started when a command needs it"
     reach = " (not reachable)" if prefect["reachable"] is False else ""
     out.print(f"prefect   {where}{reach}")
+    server = answer["server"]
+    if server["running"]:
+        ends = f", ends at {server['ends_at']} unless used" if server["ends_at"] else ""
+        by = f"{server['started_by']}, pid {server['pid']}"
+        out.print(f"server    {server['api_url']}  ({by}) since {server['since']}{ends}")
     for text in prefect["advice"]:
         out.print(f"          {escape(text)}")
     for one in answer["circuits"]:

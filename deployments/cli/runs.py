@@ -132,9 +132,7 @@ def configured(builder: str | None, settings: Settings) -> tuple[dict[str, str],
     """The options and the secrets of the block in the builder's name; Prefect is asked for one."""
     if "/" not in (builder or ""):
         return {}, {}
-    from flows.server import choose_server
-
-    choose_server(settings)
+    start_server(settings)()
     from blocks.configured import configured
 
     block = asyncio.run(configured(builder))

@@ -1,14 +1,18 @@
-"""The Prefect server that commands use: the one that is configured, or one of the command's own."""
+"""The Prefect server that commands use: the one that is configured, or the home's own."""
 
 from __future__ import annotations
 
 import atexit
 import os
 from collections.abc import Callable
+from pathlib import Path
 
+from autopack import home_server
 from autopack.settings import Settings
-from deployments.own_server import OwnServer
-from flows.server import choose_server, own_server_folder, server_url
+from deployments.cli.output import note
+from flows.server import LOGIN, choose_server, own_server_folder, server_url, use_home_server
+
+_begun: dict[Path, Callable[[], None]] = {}
 
 
 def check_server(settings: Settings) -> None:
@@ -19,19 +23,47 @@ def check_server(settings: Settings) -> None:
 
 
 def start_server(settings: Settings, *, own: bool = False) -> Callable[[], None]:
-    """Point this process at its Prefect server; where there is none, start one.
+    """Point this process at its Prefect server; where there is none, start the home's.
 
     Returns a function that returns once the server answers, so that what needs no server goes on
     while it starts. It raises Refused when the one that is configured does not answer, and
-    WorkFailed when one of the command's own does not start. ``own`` asks for one of the command's
-    own whatever is configured. It ends with this process.
+    WorkFailed when the home's does not start. ``own`` asks for one of the command's own whatever
+    is configured, which ends with this process.
     """
-    url = None if own else server_url(settings)
+    if settings.home in _begun:
+        return _begun[settings.home]
+    url = None if own else _other_url(settings)
     if url is not None:
         choose_server(settings)
         return lambda: _check(url)
+    if own or not home_server.is_possible():
+        return _start_own(settings)
+    from deployments.home_server import use_server
+
+    used = use_server(settings, note)
+    use_home_server(settings.home, used.api_url)
+
+    def wait() -> None:
+        used.wait()
+        if os.environ.get("PREFECT_API_URL") != used.api_url:  # whoever started it died
+            use_home_server(settings.home, used.api_url)
+
+    _begun[settings.home] = wait
+    return wait
+
+
+def _other_url(settings: Settings) -> str | None:
+    """The server that is configured or that `autopack up` runs; not the home's own."""
+    url, noted = server_url(settings), home_server.read_note(settings.home)
+    is_own = noted is not None and url is not None and noted.api_url == url.rstrip("/")
+    return None if is_own else url
+
+
+def _start_own(settings: Settings) -> Callable[[], None]:
+    from deployments.own_server import OwnServer
+
     choose_server(settings, own=True)
-    server = OwnServer(own_server_folder(settings.home), os.environ)
+    server = OwnServer(own_server_folder(settings.home), os.environ, login=os.environ[LOGIN])
     os.environ["PREFECT_API_URL"] = server.api_url
     # Before Prefect is loaded, and so after Prefect has sent its last logs and events.
     atexit.register(server.end)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from autopack.home_server import login_file
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from deployments.cli.output import AsJson, note, out, print_json
@@ -29,19 +30,32 @@ def up(
     """
     settings = Settings.from_environment()
     Database.open(settings.database_url).close()
-    stopping = threading.Event()
+    stopping, is_ready = threading.Event(), False
 
     def stop(number: int, frame: FrameType | None) -> None:
+        if not is_ready and not stopping.is_set():
+            stopping.set()
+            raise KeyboardInterrupt  # ends what has been started, and waits for nothing else
         stopping.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     with local_stack(settings, port=port, sqlite=sqlite, say=note) as stack:
+        is_ready = True
+        login = str(login_file(settings.home))
         if as_json:
-            print_json({"ui_url": stack.url, "api_url": stack.api_url, "created": stack.created})
+            print_json(
+                {
+                    "ui_url": stack.url,
+                    "api_url": stack.api_url,
+                    "login_file": login,
+                    "created": stack.created,
+                }
+            )
         else:
             out.print(f"Prefect UI   {stack.url}")
+            out.print(f"login        the UI asks for it once; it is the line in {login}")
             out.print(f"deployment   {stack.url}/deployments  (execute-run/run)")
-            out.print("Ctrl-C ends it")
+            out.print("Ctrl-C ends it, as does `autopack down`")
         stack.watch(stopping)
     return 0

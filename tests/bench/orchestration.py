@@ -115,6 +115,7 @@ def server_on_postgresql(folder: Path) -> Generator[None]:
         server = OwnServer(home, kept | own)
         server.wait()
         os.environ["PREFECT_API_URL"] = server.api_url
+        os.environ["PREFECT_API_AUTH_STRING"] = server.login
         yield
         server.end()
 

@@ -14,13 +14,14 @@ import pytest
 import yaml
 
 from autopack.workspace.git import clean_environment
+from deployments.passwords import made
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "deployments"
 COMPOSE = (FOLDER / "compose.yaml").read_text(encoding="utf-8")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::?([-?])([^}]*))?\}")
 # What compose itself needs to be told; all else has a default.
-GIVEN = {"POSTGRES_PASSWORD": "secret"}
+GIVEN = made()
 
 
 def interpolate(text: str) -> str:
@@ -57,8 +58,23 @@ def test_the_compose_file_follows_the_specification() -> None:
     }
 
 
-def test_a_password_that_is_missing_is_asked_for() -> None:
-    assert "${POSTGRES_PASSWORD:?" in COMPOSE
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_password_that_is_missing_is_asked_for(name: str) -> None:
+    assert f"${{{name}:?" in COMPOSE
+
+
+def test_every_part_asks_for_its_password(services: dict[str, Any]) -> None:
+    login, word = GIVEN["PREFECT_API_AUTH_STRING"], GIVEN["REDIS_PASSWORD"]
+    for name in ("prefect-server", "prefect-services"):
+        told = services[name]["environment"]
+        assert told["PREFECT_SERVER_API_AUTH_STRING"] == login
+        assert told["PREFECT_REDIS_MESSAGING_PASSWORD"] == word
+        assert f":{word}@redis" in told["PREFECT_SERVER_DOCKET_URL"]
+        assert told["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] == told["PREFECT_UI_URL"]
+    for name in ("upgrade", "deploy", "worker"):
+        assert services[name]["environment"]["PREFECT_API_AUTH_STRING"] == login
+    assert services["redis"]["command"][-2:] == ["--requirepass", word]
+    assert services["redis"]["environment"]["REDISCLI_AUTH"] == word
 
 
 def test_every_service_waits_for_what_can_become_so(services: dict[str, Any]) -> None:
@@ -74,7 +90,8 @@ def test_hosts_in_addresses_are_services(services: dict[str, Any]) -> None:
     for name, service in services.items():
         for variable, value in service.get("environment", {}).items():
             for host in re.findall(r"(?:@|^http://|^redis://)([\w-]+):\d+", str(value)):
-                known = {"localhost"} if "_UI_" in variable else services
+                browsers = "_UI_" in variable or "_CORS_" in variable
+                known = {"localhost"} if browsers else services
                 assert host in known, (name, variable)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import psutil
 
+from autopack import home_server
+
 AUTOPACK = str(Path(sys.executable).parent / "autopack")
 
 
@@ -37,6 +39,14 @@ class Machine:
     database_url: str
     prefect_api: str | None
     umask: int = -1
+    login: str | None = None
+    """What PREFECT_API_AUTH_STRING is; the login of the home's own servers need not be said."""
+
+    @property
+    def auth(self) -> tuple[str, str] | None:
+        """What the server of this machine asks for, as httpx takes it."""
+        login = self.login or home_server.read_login(self.home)
+        return None if login is None else (login.partition(":")[0], login.partition(":")[2])
 
     def environment(self, **more: str) -> dict[str, str]:
         kept = {
@@ -47,6 +57,8 @@ class Machine:
         env = kept | {"AUTOPACK_HOME": str(self.home), "DATABASE_URL": self.database_url}
         if self.prefect_api is not None:
             env["PREFECT_API_URL"] = self.prefect_api
+        if self.login is not None:
+            env["PREFECT_API_AUTH_STRING"] = self.login
         return env | more
 
     def start(self, *args: str, **more: str) -> subprocess.Popen[str]:

@@ -27,7 +27,8 @@ def ask(machine: Machine, path: str, body: Any = None) -> httpx.Response:
     url = f"{machine.prefect_api}{path}"
     for attempt in stamina.retry_context(on=_is_busy, attempts=20, timeout=60, wait_initial=0.2):
         with attempt:
-            answer = httpx.get(url) if body is None else httpx.post(url, json=body)
+            how, auth = ("GET" if body is None else "POST"), machine.auth
+            answer = httpx.request(how, url, json=body, auth=auth)
             if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
                 answer.raise_for_status()
             return answer

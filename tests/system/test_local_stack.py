@@ -36,6 +36,8 @@ from support.stack import (
     wait_until_suspended,
 )
 
+from autopack import home_server
+
 pytestmark = pytest.mark.slow
 
 PREFECT = str(Path(sys.executable).parent / "prefect")
@@ -74,13 +76,14 @@ def _switch_off_reconcile(machine: Machine) -> None:
         httpx.patch(
             f"{machine.prefect_api}/deployments/{found['id']}/schedules/{schedule['id']}",
             json={"active": False},
+            auth=machine.auth,
         ).raise_for_status()
 
 
 def prefect(machine: Machine, *args: str) -> Answer:
     done = subprocess.run(
         [PREFECT, "--no-prompt", *args],
-        env=machine.environment(),
+        env=machine.environment(PREFECT_API_AUTH_STRING=home_server.make_login(machine.home)),
         capture_output=True,
         text=True,
         check=False,

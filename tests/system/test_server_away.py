@@ -37,7 +37,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
 
 @pytest.fixture
 def machine(tmp_path: Path, server: OwnServer) -> Machine:
-    return Machine(tmp_path / "home", f"sqlite:///{tmp_path / 'autopack.db'}", server.api_url)
+    database = f"sqlite:///{tmp_path / 'autopack.db'}"
+    return Machine(tmp_path / "home", database, server.api_url, login=server.login)
 
 
 class Away:
