@@ -31,6 +31,10 @@ SETTINGS = {
         "",
         "further variables that builders and checks may see, such as `MYAPP_*, LC_ALL`",
     ),
+    "AUTOPACK_SERVER_IDLE": (
+        f"{Settings.server_idle_seconds:g}",
+        "seconds after which the home's own Prefect server ends when nobody uses it",
+    ),
     "AUTOPACK_LEASE_SECONDS": (
         f"{Settings.lease_seconds:g}",
         "how long a holder that fell silent keeps a run",
