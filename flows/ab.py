@@ -7,8 +7,11 @@ from typing import Any, Literal
 
 from prefect import flow, get_run_logger
 
-from autopack.experiments.concluding import OUT_OF_BUDGET, enough
-from autopack.experiments.registration import ARM_NAMES, Registered, cautions
+from autopack.experiments.cautions import cautions
+from autopack.experiments.concluding import enough
+from autopack.experiments.going_on import OUT_OF_BUDGET, replace_as_planned
+from autopack.experiments.layout import ARM_NAMES
+from autopack.experiments.registration import Registered
 from autopack.model.errors import BadInput
 from autopack.runs.session.session import is_stopping
 from autopack.store.database.engine import Database
@@ -19,7 +22,7 @@ from autopack.store.experiments import (
     get_test,
     start_pair,
 )
-from autopack.store.runs import get_run
+from autopack.store.reading import get_run
 from flows.cancelling import Watched, cancel_its_runs, declare, heeding
 from flows.executors import check_executor, execute_stored
 from flows.naming import rename
@@ -35,6 +38,8 @@ async def ab_experiment(
     executor: Literal["inline", "process", "deployment"] = "inline",
     push: str | None = None,
     deployment: str | None = None,
+    add_budget: str | None = None,
+    replace_void: bool = False,
 ) -> dict[str, Any]:
     """Run pairs of an experiment until the evidence suffices, and return its report.
 
@@ -50,6 +55,9 @@ async def ab_experiment(
             there. It is no part of the experiment, and may change when that goes on.
         deployment: With that executor, the deployment of execute_run; execute-run/run when left
             out.
+        add_budget: What to add to the budget of an experiment, which then goes on: tokens=N,
+            cost=N, minutes=N, with commas between them.
+        replace_void: Run the void pairs of an experiment again, which then goes on.
     """
     if max_concurrent_pairs is not None and max_concurrent_pairs < 1:
         raise BadInput(
@@ -57,7 +65,14 @@ async def ab_experiment(
         )
     await check_executor(executor, deployment)
     async with application(None) as (db, settings), heeding(db, settings) as watched:
-        registered = await register_experiment(spec, db, settings, push)
+        registered = await register_experiment(
+            spec,
+            db,
+            settings,
+            push,
+            more_budget=[add_budget] if add_budget else [],
+            void_again=replace_void,
+        )
         await rename(registered.test_id)
         await declare(db, registered.test_id)
         pairs = get_pairs(db, registered.test_id)
@@ -139,9 +154,21 @@ async def _run_pairs(
 
     Pairs that were started are brought to their end: they were paid for and they count.
     """
-    waiting = [p.number for p in get_pairs(db, registered.test_id) if p.finished_at is None]
+    waiting: list[int] = []
+    begun: set[int] = set()
+
+    def look() -> str | None:
+        """Plan void pairs again as far as that may be, and say why no further pair is needed."""
+        row = get_test(db, registered.test_id)
+        replace_as_planned(db, row, registered.declared.planned)
+        pairs = get_pairs(db, registered.test_id)
+        waiting[:] = [
+            one.number for one in pairs if one.finished_at is None and one.number not in begun
+        ]
+        return enough(db, registered)
+
     running: set[asyncio.Task[dict[str, Any]]] = set()
-    reason = await asyncio.to_thread(enough, db, registered)
+    reason = await asyncio.to_thread(look)
     interrupted = False
     failures: list[BaseException] = []
     while True:
@@ -154,7 +181,7 @@ async def _run_pairs(
                     if not running:
                         reason = f"{OUT_OF_BUDGET} left no room for pair {pair.number}"
                     break
-            waiting.pop(0)
+            begun.add(waiting.pop(0))
             push = registered.remote.name if registered.remote else None
             flow_run = start(registered.test_id, pair.number, push=push)
             running.add(asyncio.create_task(flow_run))
@@ -169,7 +196,7 @@ async def _run_pairs(
                 interrupted = True
         interrupted |= is_stopping() or watched.cancelled
         if reason is None:
-            reason = await asyncio.to_thread(enough, db, registered)
+            reason = await asyncio.to_thread(look)
     if failures:
         raise failures[0]
     if not interrupted and reason is not None:
@@ -178,8 +205,14 @@ async def _run_pairs(
 
 def _has_room(registered: Registered, pair: PairRow, db: Database) -> bool:
     """Set aside what the pair may spend; False when the experiment's budget has not that much."""
+    limits = registered.limits
     return start_pair(
-        db, pair, reserve=registered.reserve(pair), cap=registered.declared.budget.tokens
+        db,
+        pair,
+        reserve=registered.reserve(pair),
+        cap=limits.tokens,
+        cost=limits.cost,
+        minutes=limits.minutes,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 from prefect import task
@@ -10,8 +11,9 @@ from prefect.cache_policies import NO_CACHE
 
 from autopack.clock import SystemClock
 from autopack.experiments import concluding, registration
+from autopack.experiments.layout import ArmName
 from autopack.experiments.markdown import self_contained
-from autopack.experiments.registration import ArmName, Registered
+from autopack.experiments.registration import Registered
 from autopack.experiments.schema import Analysis
 from autopack.runs.prepare import prepare
 from autopack.settings import Settings
@@ -23,11 +25,23 @@ from tasks.artifacts import artifact_key, publish_markdown
 
 @task(name="register experiment", cache_policy=NO_CACHE, tags=["autopack"])
 async def register_experiment(
-    spec: str, db: Database, settings: Settings, push: str | None
+    spec: str,
+    db: Database,
+    settings: Settings,
+    push: str | None,
+    *,
+    more_budget: Sequence[str] = (),
+    void_again: bool = False,
 ) -> Registered:
     """Check the experiment and its remote, and register it; one that goes on is found again."""
     return await asyncio.to_thread(
-        registration.register_experiment, spec, db=db, home=settings.home, push=push
+        registration.register_experiment,
+        spec,
+        db=db,
+        home=settings.home,
+        push=push,
+        more_budget=more_budget,
+        void_again=void_again,
     )
 
 

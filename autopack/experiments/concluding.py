@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-import math
 import os
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from autopack.experiments.analysis import analyse, input_hash
+from autopack.experiments.cautions import phases_needed
 from autopack.experiments.from_runs import JudgedPairs, RunPair, judge_pairs
+from autopack.experiments.going_on import (
+    OUT_OF_BUDGET,
+    last_of_each,
+    standing,
+    voids_that_count,
+    was_cut,
+)
+from autopack.experiments.layout import ARM_NAMES
 from autopack.experiments.matching import match_runs, say_undeclared
 from autopack.experiments.matrix import Decision, ResourceAxis, SuccessAxis
 from autopack.experiments.pairs_reading import check_metrics
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.registration import Registered
 from autopack.experiments.report import write_report
+from autopack.experiments.resource import with_primary
 from autopack.experiments.schema import (
     Analysis,
     ExposureResult,
@@ -26,6 +36,7 @@ from autopack.experiments.schema import (
 )
 from autopack.experiments.sequential import monitor
 from autopack.experiments.verdict import MAX_VOID_SHARE
+from autopack.experiments.wording import count
 from autopack.ledger.stored_views import is_on, record_measured_saving
 from autopack.model.features import Feature, kill_switches
 from autopack.model.fingerprint import Fingerprint, Treatment
@@ -33,10 +44,8 @@ from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.experiments import PairRow, get_pairs, get_test, record_result
 
-OUT_OF_BUDGET = "the budget of the experiment"
-
-# One-sided 95 %: what the score limit of phase outcomes is built on.
-_Z = 1.6448536269514722
+# So many replaced pairs that all failed in one arm are no accident.
+_ONE_SIDED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,17 +98,25 @@ def enough(db: Database, registered: Registered) -> str | None:
     known beforehand, so waiting for it bends no error rate.
     """
     pairs = get_pairs(db, registered.test_id)
+    planned = registered.declared.planned
     finished = weighed(pairs)
     if len(finished) == len(pairs):
-        return f"all {len(pairs)} planned pairs were run"
+        cut = [pair.number for pair in last_of_each(pairs) if was_cut(pair)]
+        if cut:
+            return f"{OUT_OF_BUDGET} ended pair {cut[0]}"
+        again = f", and {count(len(pairs) - planned, 'void pair')} again"
+        return f"all {planned} planned pairs were run{again if len(pairs) > planned else ''}"
+    void = voids_that_count(get_test(db, registered.test_id), finished)
+    if void > MAX_VOID_SHARE * planned:
+        return f"{void} pairs are void, more than a fifth of all that are planned"
+    finished = [pair for pair in standing(finished) if not was_cut(pair)]
     if not finished:
         return None
-    table = judge(db, registered, finished).table
-    if len(table.void) > MAX_VOID_SHARE * len(pairs):
-        return f"{len(table.void)} pairs are void, more than a fifth of all that are planned"
+    primary = registered.protocol.primary
+    table = with_primary(judge(db, registered, finished).table, primary)
     import numpy as np
 
-    control, treatment = table.values("control_tokens"), table.values("treatment_tokens")
+    control, treatment = (table.values(f"{arm}_{primary}") for arm in ARM_NAMES)
     seen = monitor(np.log(treatment / control), [str(plan) for plan in table.valid["plan"]])
     if seen.stopped_at is None:
         return None
@@ -109,14 +126,10 @@ def enough(db: Database, registered: Registered) -> str | None:
         for pair in finished
         if f"{pair.number:04d}" in valid
     )
-    if seen.direction < 0 and phases < phases_needed(registered.declared.ni_margin):
+    protocol = registered.protocol
+    if seen.direction < 0 and phases < phases_needed(protocol.ni_margin, protocol.margin_alpha):
         return None
-    return f"the evidence sufficed after {len(finished)} of {len(pairs)} planned pairs"
-
-
-def phases_needed(margin: float) -> int:
-    """How many phases must complete in both arms for success to count as maintained."""
-    return math.floor(_Z**2 * (1 / margin - 1)) + 1
+    return f"the evidence sufficed after {len(finished)} of {planned} planned pairs"
 
 
 def conclude(db: Database, registered: Registered, *, settings: Settings) -> Concluded | None:
@@ -124,9 +137,10 @@ def conclude(db: Database, registered: Registered, *, settings: Settings) -> Con
 
     None before the first pair has finished. Doing it again with the same pairs changes nothing.
     """
-    pairs = weighed(get_pairs(db, registered.test_id))
-    if not pairs:
+    ended = weighed(get_pairs(db, registered.test_id))
+    if not ended:
         return None
+    pairs = standing(ended)
     judged = judge(db, registered, pairs)
     test = get_test(db, registered.test_id)
     starved = test.stop_reason is not None and test.stop_reason.startswith(OUT_OF_BUDGET)
@@ -135,13 +149,39 @@ def conclude(db: Database, registered: Registered, *, settings: Settings) -> Con
         registered.protocol,
         test_id=registered.test_id,
         protocol_hash=registered.protocol_hash,
-        warnings=[test.stop_reason or ""] if starved else [],
+        warnings=[*([test.stop_reason or ""] if starved else []), *_left_out(ended, pairs)],
     )
-    ended = {"finished": test.finished_at is not None, "stop_reason": test.stop_reason}
-    concluded = Concluded(analysis=analysis.model_copy(update=ended), judged=judged)
+    state = {"finished": test.finished_at is not None, "stop_reason": test.stop_reason}
+    concluded = Concluded(analysis=analysis.model_copy(update=state), judged=judged)
     keep(db, concluded)
     write_report(concluded.analysis, report_folder(settings, registered.test_id))
     return concluded
+
+
+def _left_out(ended: Sequence[PairRow], counted: Sequence[PairRow]) -> list[str]:
+    """Which pairs that ended stand for nothing that was planned, and why."""
+    numbers = {pair.number for pair in counted}
+    out = [pair for pair in ended if pair.number not in numbers]
+    found = [
+        f"pair {pair.number} was run again as another pair: {'; '.join(pair.errors or [])}"
+        for pair in out
+        if not was_cut(pair)
+    ]
+    arms = Counter(
+        arm
+        for pair in out
+        for arm in ARM_NAMES
+        if not was_cut(pair) and any(f" {arm}" in error for error in pair.errors or ())
+    )
+    arm, times = max(arms.items(), key=lambda one: one[1], default=("", 0))
+    if times >= _ONE_SIDED and times == arms.total():
+        found.append(f"all {times} pairs that were run again were void for their {arm} arm")
+    found += [
+        f"the budget ended pair {pair.number} while it ran: it does not count"
+        for pair in out
+        if was_cut(pair)
+    ]
+    return found
 
 
 def conclude_runs(

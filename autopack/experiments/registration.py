@@ -2,44 +2,62 @@
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from autopack.agents.registry import DEFAULT_BUILDER, PATH_OPTIONS, make_builder
+from autopack.agents.registry import DEFAULT_BUILDER
 from autopack.experiments.definition import (
-    PAIR,
     ArmSpec,
     Experiment,
     parse_experiment,
     treatments,
 )
+from autopack.experiments.going_on import (
+    add_budget,
+    differences,
+    limits_of,
+    parse_budget,
+    replace_void,
+)
+from autopack.experiments.layout import ARM_NAMES, ArmName, lay_out
 from autopack.experiments.protocol import AnalysisProtocol
-from autopack.experiments.sequential import MIN_PLANS
+from autopack.experiments.resolving import (
+    cap_of,
+    check,
+    files_of,
+    located,
+    most_of_a_pair,
+    resolve_plans,
+    resolved,
+)
 from autopack.experiments.validity import ArmSettings, Declaration
 from autopack.ledger.budgets import set_campaign
 from autopack.model.budget import Limits
-from autopack.model.errors import BadInput, SpecError
+from autopack.model.errors import BadInput
 from autopack.model.features import Feature
 from autopack.model.fingerprint import Treatment, digest
-from autopack.plan.plan import DriftMode, Plan
-from autopack.runs.prepare.prepare import RunRequest, read_plan, read_source
-from autopack.runs.prepare.take_fingerprint import operator, option_files
+from autopack.plan.plan import Plan
+from autopack.runs.prepare.prepare import RunRequest, read_source
+from autopack.runs.prepare.take_fingerprint import operator
 from autopack.store.database.engine import Database
 from autopack.store.experiments import (
     ExperimentRow,
     NewExperiment,
     PairRow,
+    find_test,
+    get_pairs,
+    newest_test,
+    newest_unfinished_of,
     register,
     unfinished_test,
 )
 from autopack.store.folder_note import find_folder
+from autopack.store.reading import find_run
 from autopack.workspace.remote import Remote
 from autopack.workspace.source import SourceRepository
-
-ArmName = Literal["control", "treatment"]
-ARM_NAMES: tuple[ArmName, ArmName] = ("control", "treatment")
+from autopack.workspace.user.room import check_rooms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +74,12 @@ class Registered:
     files: dict[ArmName, dict[str, str]]
     finished: bool
     stop_reason: str | None
+    limits: Limits = field(default_factory=Limits)
+    """Of all pairs together: as declared, with what was added since."""
     remote: Remote | None = None
     """Where its runs are pushed to: said whenever it is carried out, and no part of what it is."""
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What was found when it was registered that an operator should know."""
 
     @classmethod
     def of(cls, row: ExperimentRow) -> Registered:
@@ -78,6 +100,7 @@ class Registered:
             files={name: body["files"][name] for name in ARM_NAMES},
             finished=row.finished_at is not None,
             stop_reason=row.stop_reason,
+            limits=limits_of(_declared_limits(declared), row.amendments),
         )
 
     def pushed_to(self, name: str | None) -> Registered:
@@ -106,7 +129,11 @@ class Registered:
 
     def reserve(self, pair: PairRow) -> int:
         """The most tokens that both runs of a pair may spend."""
-        return sum(_cap(self.arms[name], self.plans[pair.plan_name]) for name in ARM_NAMES)
+        return sum(cap_of(self.arms[name], self.plans[pair.plan_name]) for name in ARM_NAMES)
+
+    def most_of_a_pair(self) -> int:
+        """The most tokens that a pair of any plan may spend."""
+        return most_of_a_pair(self.plans, self.arms)
 
     def request(self, pair: PairRow, arm: ArmName) -> RunRequest:
         """The run of one arm of a pair."""
@@ -147,7 +174,7 @@ class Registered:
                 option_files=self.files[name],
                 model=arm.model or plan.models.builder,
                 prompt=arm.prompt,
-                token_cap=_cap(arm, plan),
+                token_cap=cap_of(arm, plan),
             )
 
         return Declaration(
@@ -170,22 +197,29 @@ def protocol_of(experiment: Experiment) -> AnalysisProtocol:
 
 
 def register_experiment(
-    source: str, *, db: Database, home: Path, push: str | None = None
+    source: str,
+    *,
+    db: Database,
+    home: Path,
+    push: str | None = None,
+    more_budget: Collection[str] = (),
+    void_again: bool = False,
 ) -> Registered:
     """Register the experiment at a path, a URL or in a text; it may be registered already.
 
-    One of the same declaration that is not finished goes on from the commit it began at. Its
-    repository is looked at from ``home`` to see that ``push`` takes its runs.
+    One of the same declaration that is not finished goes on from the commit it began at, and so
+    does one that is given ``more_budget`` or is to run its void pairs again. Its repository is
+    looked at from ``home`` to see that ``push`` takes its runs.
     Raises SpecError naming field and line, or another AutopackError naming what it speaks of.
     """
     text, name = read_source(source, what="spec")
     experiment = parse_experiment(text, name=name)
     base = Path.cwd() if name == "spec" or "://" in name else Path(name).absolute().parent
-    plans = _plans(experiment, base)
-    arms: dict[ArmName, ArmSpec] = {arm: _resolved(experiment.arm(arm), base) for arm in ARM_NAMES}
-    files = {arm: _files(arms[arm]) for arm in ARM_NAMES}
-    _check(experiment, plans, arms)
-    repository = SourceRepository.open(_located(experiment.repo, base))
+    plans = resolve_plans(experiment, base)
+    arms: dict[ArmName, ArmSpec] = {arm: resolved(experiment.arm(arm), base) for arm in ARM_NAMES}
+    files = {arm: files_of(arms[arm]) for arm in ARM_NAMES}
+    check(experiment, plans, arms)
+    repository = SourceRepository.open(located(experiment.repo, base))
     repository.check_publishable()
     said = {
         **experiment.declaration(),
@@ -196,21 +230,26 @@ def register_experiment(
         "analysis": protocol_of(experiment).hash(),
     }
     spec_hash = digest(said)
+    body: dict[str, Any] = {
+        "declared": experiment.model_dump(mode="json"),
+        "plans": {name: plan.to_dict() for name, plan in plans.items()},
+        "arms": said["arms"],
+        "files": files,
+    }
+    more = parse_budget(more_budget)
     row = unfinished_test(db, spec_hash)
+    if row is None and (more is not None or void_again):
+        row = newest_test(db, spec_hash)
+        if row is None:
+            raise _nothing_to_continue(db, experiment, repository, body)
     commit = repository.resolve(experiment.commit) if row is None else row.commit_sha
     protocol_hash = digest([spec_hash, commit])
     test_id = f"{experiment.name or 'ab'}-{protocol_hash[:8]}"
-    remote = None
-    if push is not None:
-        first, _ = _arm_ids(test_id, 1)
-        remote = Remote.checked(
-            push,
-            repository,
-            commit,
-            home=home,
-            run_id=first,
-            name_here=find_folder(home, db, first).name,
-        )
+    notes = _why_another(db, experiment, repository, body) if row is None else []
+    row = row or find_test(db, test_id)
+    hashes = {name: plan.plan_hash for name, plan in plans.items()}
+    pairs = lay_out(experiment, hashes, test_id) if row is None else get_pairs(db, row.test_id)
+    remote = _check_room(db, repository, commit, pairs, push, home=home, is_new=row is None)
     if row is None:
         new = NewExperiment(
             test_id=test_id,
@@ -218,152 +257,94 @@ def register_experiment(
             protocol_hash=protocol_hash,
             repo=repository.location,
             commit_sha=commit,
-            body={
-                "declared": experiment.model_dump(mode="json"),
-                "plans": {name: plan.to_dict() for name, plan in plans.items()},
-                "arms": said["arms"],
-                "files": files,
-            },
+            body=body,
             operator=operator(),
         )
-        hashes = {name: plan.plan_hash for name, plan in plans.items()}
-        row = register(db, new, lay_out(experiment, hashes, test_id))
+        row = register(db, new, pairs)
+    if more is not None:
+        row = add_budget(db, row, more, _declared_limits(experiment))
+    if void_again:
+        row = replace_void(db, row)
+    registered = Registered.of(row)
     if _is_limited(experiment):
-        budget = experiment.budget
-        set_campaign(db, row.test_id, Limits(budget.tokens, budget.cost, budget.minutes))
+        set_campaign(db, row.test_id, registered.limits)
     # How many pairs run at once is not part of what was registered.
-    return replace(Registered.of(row), declared=experiment, remote=remote)
+    return replace(registered, declared=experiment, remote=remote, notes=tuple(notes))
 
 
-def lay_out(experiment: Experiment, plans: dict[str, str], test_id: str) -> list[PairRow]:
-    """The planned pairs in order, from plan names and hashes: the seed decides it all.
+def _why_another(
+    db: Database, experiment: Experiment, repository: SourceRepository, body: dict[str, Any]
+) -> list[str]:
+    """That an experiment of the same name is under way, and what makes this one another."""
+    other = newest_unfinished_of(db, repository.location, experiment.name or "ab")
+    if other is None:
+        return []
+    found = differences(other.body, body)
+    pairs = get_pairs(db, other.test_id)
+    run = sum(pair.finished_at is not None for pair in pairs)
+    if not run or not found:
+        return []
+    return [
+        f"this is another experiment than {other.test_id}, of which {run} of {len(pairs)} pairs "
+        f"have run: {'; '.join(found)}. Undo that to go on with it"
+    ]
 
-    Every plan comes once before any comes again, in a new order each round, and a fair coin says
-    which arm of a pair starts first.
+
+def _nothing_to_continue(
+    db: Database, experiment: Experiment, repository: SourceRepository, body: dict[str, Any]
+) -> BadInput:
+    why = _why_another(db, experiment, repository, body)
+    return BadInput(
+        why[0] if why else "there is no experiment of this file to go on with",
+        field="spec",
+        hint="run it without --add-budget and --replace-void to begin one",
+    )
+
+
+def _check_room(
+    db: Database,
+    repository: SourceRepository,
+    commit: str,
+    pairs: Sequence[PairRow],
+    push: str | None,
+    *,
+    home: Path,
+    is_new: bool,
+) -> Remote | None:
+    """Raise for a run of any pair whose id or branch is taken, before the first one is paid for.
+
+    The remote of the runs, which takes them.
     """
-    dice = random.Random(f"order {experiment.seed}")  # noqa: S311
-    planned: list[tuple[str, int]] = []
-    for replicate in range(1, experiment.replicates + 1):
-        names = list(plans)
-        dice.shuffle(names)
-        planned += [(name, replicate) for name in names]
-    pairs: list[PairRow] = []
-    for number, (name, replicate) in enumerate(planned[: experiment.planned], start=1):
-        first = dice.choice(ARM_NAMES)
-        control, treatment = _arm_ids(test_id, number)
-        pairs.append(
-            PairRow(
-                test_id=test_id,
-                number=number,
-                plan_name=name,
-                plan_hash=plans[name],
-                replicate=replicate,
-                first="together" if experiment.arms == "together" else first,
-                control_run_id=control,
-                treatment_run_id=treatment,
-            )
+    ids = [run_id for pair in pairs for run_id in pair.runs]
+    known = {run_id for run_id in ids if find_run(db, run_id) is not None}
+    if is_new and known:
+        raise BadInput(
+            f"there is a run {min(known)} already, which is of no pair of this experiment",
+            field="name",
+            hint="give the experiment another name",
         )
-    return pairs
+    new = [run_id for run_id in ids if run_id not in known]
+    check_rooms(repository, new, commit)
+    if push is None:
+        return None
+    first = new[0] if new else ids[0]
+    name_here = find_folder(home, db, first).name
+    remote = Remote.checked(
+        push,
+        repository,
+        commit,
+        home=home,
+        run_id=first,
+        name_here=name_here,
+        is_new=bool(new),
+    )
+    remote.check_branches(repository, new, home=home)
+    return remote
 
 
-def _arm_ids(test_id: str, number: int) -> tuple[str, str]:
-    """What the runs of a pair are called."""
-    return f"{test_id}-{number:04d}-control", f"{test_id}-{number:04d}-treatment"
-
-
-def cautions(registered: Registered) -> list[str]:
-    """What an operator should know before the first pair is paid for."""
-    found: list[str] = []
-    planned = registered.declared.planned
-    plans = min(len(registered.plans), planned)
-    if plans < MIN_PLANS:
-        found.append(
-            f"a verdict needs at least {MIN_PLANS} plans and this experiment has {plans}: "
-            "it can only end INSUFFICIENT"
-        )
-    if not registered.differs:
-        found.append("the arms do not differ: this compares the agent with itself")
-    return found
-
-
-def _plans(experiment: Experiment, base: Path) -> dict[str, Plan]:
-    """The plans by a name that is unique, in the order of the file."""
-    plans: dict[str, Plan] = {}
-    by_hash: dict[str, str] = {}
-    for index, source in enumerate(experiment.plans):
-        field = f"plans[{index}]"
-        plan = read_plan(_located(source, base))
-        name = Path(source).stem
-        if name in plans:
-            name = f"{name}-{plan.plan_hash[:8]}"
-        if plan.plan_hash in by_hash:
-            raise SpecError(
-                f"{field}: {source} is the same plan as {by_hash[plan.plan_hash]}",
-                field=field,
-                hint="use replicates to run a plan more than once",
-            )
-        waits = any(phase.approval for phase in plan.phases)
-        if waits or plan.policy.drift is DriftMode.BLOCK:
-            raise SpecError(
-                f"{field}: {source} may wait for a person, which an experiment cannot",
-                field=field,
-                hint="leave out approval and policy.drift: block",
-            )
-        by_hash[plan.plan_hash] = source
-        plans[name] = plan
-    return plans
-
-
-def _located(place: str, base: Path) -> str:
-    """A path as seen from the file that names it; URLs stay as they are."""
-    if "://" in place or (":" in place and not Path(base, place).exists()):
-        return place
-    return str(base / Path(place).expanduser())
-
-
-def _resolved(arm: ArmSpec, base: Path) -> ArmSpec:
-    """The arm with the paths in its options as seen from everywhere."""
-    beside = {
-        name: str(base / Path(value).expanduser()) if name in PATH_OPTIONS else value
-        for name, value in arm.options.items()
-    }
-    return arm.model_copy(update={"options": beside})
-
-
-def _files(arm: ArmSpec) -> dict[str, str]:
-    """What the files that its options name hold; one for each pair is not known beforehand."""
-    return option_files({key: value for key, value in arm.options.items() if PAIR not in value})
-
-
-def _check(experiment: Experiment, plans: dict[str, Plan], arms: dict[ArmName, ArmSpec]) -> None:
-    """Raise for what would only fail once pairs are being paid for."""
-    for arm in ARM_NAMES:
-        spec = arms[arm]
-        name = spec.builder or DEFAULT_BUILDER
-        if "/" in name:
-            continue  # its block is read where the run is
-        try:
-            for plan in plans.values():
-                model = spec.model or plan.models.builder
-                make_builder(name, spec.options_of(1), model=model).check(plan)
-        except BadInput as error:
-            raise BadInput(
-                f"{arm}: {error.message}",
-                field=f"{arm}.{error.field}" if error.field else arm,
-                hint=error.hint,
-            ) from error
-    cap = experiment.budget.tokens
-    most = max(sum(_cap(arms[arm], plan) for arm in ARM_NAMES) for plan in plans.values())
-    if cap is not None and most > cap:
-        raise SpecError(
-            f"budget.tokens: {cap:,} is less than the {most:,} that one pair may spend",
-            field="budget.tokens",
-            hint="raise it, or give the arms or the plans a smaller budget",
-        )
-
-
-def _cap(arm: ArmSpec, plan: Plan) -> int:
-    return arm.budget.tokens or plan.budget.tokens
+def _declared_limits(experiment: Experiment) -> Limits:
+    budget = experiment.budget
+    return Limits(budget.tokens, budget.cost, budget.minutes)
 
 
 def _is_limited(experiment: Experiment) -> bool:

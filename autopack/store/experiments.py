@@ -5,20 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from autopack.model.errors import NotFound
-from autopack.store.database.engine import (
-    Database,
-    insert_new,
-    now,
-    reading,
-)
+from autopack.store.database.engine import Database, insert_new, now, reading
 from autopack.store.reading import Source
+from autopack.store.tables import runs
 from autopack.store.tables.experiments import ab_pairs, ab_test_results, ab_tests
 from autopack.store.tables.rollups import usage_by_run
+
+Amount = TypeVar("Amount", Decimal, float)
+
+
+_PLANNED = (
+    "test_id",
+    "number",
+    "plan_name",
+    "plan_hash",
+    "replicate",
+    "first",
+    "control_run_id",
+    "treatment_run_id",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +47,11 @@ class NewExperiment:
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentRow:
-    """A registered experiment; ``stop_reason`` says why it takes no further pair."""
+    """A registered experiment; ``stop_reason`` says why it takes no further pair.
+
+    ``amendments`` are what was added later: ``kind`` budget (``tokens``, ``cost`` as text,
+    ``minutes``) or replace_void, and when (``at``, in ISO 8601).
+    """
 
     test_id: str
     spec_hash: str
@@ -48,11 +63,15 @@ class ExperimentRow:
     created_at: datetime
     finished_at: datetime | None
     stop_reason: str | None
+    amendments: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairRow:
-    """A pair, planned, under way or judged; ``number`` counts from 1 in planned order."""
+    """A pair, planned, under way or judged; ``number`` counts from 1 in planned order.
+
+    ``replaces`` is the number of the void pair that it takes the place of.
+    """
 
     test_id: str
     number: int
@@ -68,6 +87,7 @@ class PairRow:
     is_valid: bool | None = None
     warnings: list[str] | None = None
     errors: list[str] | None = None
+    replaces: int | None = None
 
     @property
     def runs(self) -> tuple[str, str]:
@@ -94,19 +114,9 @@ def register(db: Database, new: NewExperiment, pairs: Sequence[PairRow]) -> Expe
             .returning(ab_tests.c.test_id)
         ).first()
         if inserted is not None:
-            planned = (
-                "test_id",
-                "number",
-                "plan_name",
-                "plan_hash",
-                "replicate",
-                "first",
-                "control_run_id",
-                "treatment_run_id",
-            )
             conn.execute(
                 sa.insert(ab_pairs),
-                [{name: getattr(pair, name) for name in planned} for pair in pairs],
+                [{name: getattr(pair, name) for name in _PLANNED} for pair in pairs],
             )
         return get_test(conn, new.test_id)
 
@@ -127,16 +137,70 @@ def get_test(source: Source, test_id: str) -> ExperimentRow:
     return ExperimentRow(**found)
 
 
+def find_test(source: Source, test_id: str) -> ExperimentRow | None:
+    """The experiment, or None where there is none of that id."""
+    return _newest(source, ab_tests.c.test_id == test_id)
+
+
 def unfinished_test(source: Source, spec_hash: str) -> ExperimentRow | None:
     """The newest experiment of that declaration that takes further pairs."""
-    query = (
-        sa.select(ab_tests)
-        .where(ab_tests.c.spec_hash == spec_hash, ab_tests.c.finished_at.is_(None))
-        .order_by(ab_tests.c.created_at.desc())
-    )
+    unfinished = ab_tests.c.finished_at.is_(None)
+    return _newest(source, ab_tests.c.spec_hash == spec_hash, unfinished)
+
+
+def newest_test(source: Source, spec_hash: str) -> ExperimentRow | None:
+    """The newest experiment of that declaration, finished or not."""
+    return _newest(source, ab_tests.c.spec_hash == spec_hash)
+
+
+def newest_unfinished_of(source: Source, repo: str, name: str) -> ExperimentRow | None:
+    """The newest experiment on a repository that takes further pairs and is called ``name``."""
+    called = ab_tests.c.test_id.startswith(f"{name}-", autoescape=True)
+    unfinished = ab_tests.c.finished_at.is_(None)
+    return _newest(source, ab_tests.c.repo == repo, unfinished, called)
+
+
+def _newest(source: Source, *where: sa.ColumnElement[bool]) -> ExperimentRow | None:
+    query = sa.select(ab_tests).where(*where).order_by(ab_tests.c.created_at.desc())
     with reading(source) as conn:
         found = conn.execute(query).mappings().first()
     return None if found is None else ExperimentRow(**found)
+
+
+def amend_test(db: Database, test_id: str, amendment: Mapping[str, Any]) -> ExperimentRow:
+    """Keep what is added to an experiment, which then takes further pairs."""
+
+    def write(conn: sa.Connection) -> ExperimentRow:
+        at = now(conn)
+        row = get_test(conn, test_id)
+        added = [*(row.amendments or ()), {**amendment, "at": at.isoformat()}]
+        conn.execute(
+            sa.update(ab_tests)
+            .where(ab_tests.c.test_id == test_id)
+            .values(amendments=added, finished_at=None, stop_reason=None)
+        )
+        return get_test(conn, test_id)
+
+    return db.transact(write)
+
+
+def add_replacement(db: Database, pair: PairRow) -> bool:
+    """Plan a further pair in the place of a void one; False when that has been done already."""
+
+    def write(conn: sa.Connection) -> bool:
+        conn.execute(
+            sa.select(ab_tests.c.test_id)
+            .where(ab_tests.c.test_id == pair.test_id)
+            .with_for_update()
+        )
+        pairs = get_pairs(conn, pair.test_id)
+        if any(one.replaces == pair.replaces or one.number == pair.number for one in pairs):
+            return False
+        values = {name: getattr(pair, name) for name in (*_PLANNED, "replaces")}
+        conn.execute(sa.insert(ab_pairs).values(values))
+        return True
+
+    return db.transact(write)
 
 
 def get_pairs(source: Source, test_id: str) -> list[PairRow]:
@@ -146,11 +210,20 @@ def get_pairs(source: Source, test_id: str) -> list[PairRow]:
         return [PairRow(**row) for row in conn.execute(query).mappings()]
 
 
-def start_pair(db: Database, pair: PairRow, *, reserve: int, cap: int | None) -> bool:
+def start_pair(
+    db: Database,
+    pair: PairRow,
+    *,
+    reserve: int,
+    cap: int | None,
+    cost: Decimal | None = None,
+    minutes: float | None = None,
+) -> bool:
     """Note that a pair is under way, with ``reserve`` tokens of ``cap`` set aside for it.
 
-    False, and nothing is noted, when what the pairs spent or hold leaves less than that.
-    A pair that is under way already keeps what it holds.
+    Of caps on ``cost`` and ``minutes`` what the largest pair so far took has to be left for it,
+    and for every other that is under way. False, and nothing is noted, when what the pairs spent
+    or hold leaves less than that. A pair that is under way already keeps what it holds.
     """
 
     def write(conn: sa.Connection) -> bool:
@@ -165,6 +238,13 @@ def start_pair(db: Database, pair: PairRow, *, reserve: int, cap: int | None) ->
             return True
         if cap is not None and taken(conn, pairs) + reserve > cap:
             return False
+        if (cost, minutes) != (None, None):
+            begun = [one for one in pairs if one.started_at is not None]
+            paid = [(*_paid(conn, one), one.finished_at is None) for one in begun]
+            if cost is not None and not _fits([(one, open_) for one, _, open_ in paid], cost):
+                return False
+            if minutes is not None and not _fits([(one, open_) for _, one, open_ in paid], minutes):
+                return False
         conn.execute(
             sa.update(ab_pairs)
             .where(_is(pair.test_id, pair.number))
@@ -173,6 +253,28 @@ def start_pair(db: Database, pair: PairRow, *, reserve: int, cap: int | None) ->
         return True
 
     return db.transact(write)
+
+
+def _fits(spent: Sequence[tuple[Amount, bool]], cap: Amount) -> bool:
+    """Whether one more pair as large as the largest so far ends within ``cap``.
+
+    ``spent`` is what each pair took, and whether it is still under way.
+    """
+    zero = cap - cap
+    largest = max((amount for amount, _ in spent), default=zero)
+    total = sum((max(amount, largest) if open_ else amount for amount, open_ in spent), zero)
+    return total < cap and total + largest <= cap
+
+
+def _paid(conn: sa.Connection, pair: PairRow) -> tuple[Decimal, float]:
+    """The dollars and the minutes of work that a pair took so far."""
+    sums = usage_by_run
+    names = ("cost_microdollars", "cost_picodollars")
+    query = sa.select(*(sa.func.sum(sums.c[name]).label(name) for name in names))
+    cost = conn.execute(query.where(sums.c.run_id.in_(pair.runs))).mappings().one()
+    worked = sa.select(sa.func.sum(runs.c.elapsed_seconds)).where(runs.c.run_id.in_(pair.runs))
+    micro, pico = (Decimal(int(cost[name] or 0)) for name in names)
+    return micro.scaleb(-6) + pico.scaleb(-12), (conn.scalar(worked) or 0) / 60
 
 
 def taken(conn: sa.Connection, pairs: Iterable[PairRow]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from autopack.workspace.source import (
     is_url,
     without_credentials,
 )
-from autopack.workspace.user.room import check_room_at
+from autopack.workspace.user.room import check_room_at, taken_branch
 
 _LOOK_SECONDS = 120.0
 _PUSH_SECONDS = 600.0
@@ -94,6 +94,19 @@ class Remote:
         except GitFailed as error:
             said = without_credentials(error.message)
             raise _unusable(self.name, f"cannot be pushed to: {said}") from None
+
+    def check_branches(
+        self, source: SourceRepository, run_ids: Sequence[str], *, home: Path
+    ) -> None:
+        """Raise BadInput when the branch of any of the new runs is taken there."""
+        mirror = Mirror.open(home, source)
+        found = taken_branch(self._listed(mirror, "refs/heads/autopack*"), run_ids)
+        if found is not None:
+            raise BadInput(
+                f"{self.name} has a branch {found[0]}, where the result of run {found[1]} would be",
+                field="push",
+                hint="choose another name, or rename the branch there",
+            )
 
     def push(
         self, mirror: Mirror, run_id: str, base: str, head: str | None, ours: Mapping[str, str]

@@ -25,6 +25,16 @@ def run(
         Parameter(name="--max", help="How many pairs at once; as the file says when left out."),
     ] = None,
     push: Push = None,
+    add_budget: Annotated[
+        list[str] | None,
+        Parameter(
+            negative="",
+            help="Add to the budget of an experiment, which goes on: tokens=N, cost=N, minutes=N.",
+        ),
+    ] = None,
+    replace_void: Annotated[
+        bool, Parameter(negative="", help="Run its void pairs again, and go on.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Run pairs of an experiment until the evidence suffices, and print the verdict.
@@ -32,11 +42,14 @@ def run(
     What was interrupted goes on when the same file is run again. A changed file is another
     experiment.
     """
-    from autopack.experiments.registration import cautions, register_experiment
+    from autopack.experiments.cautions import cautions
+    from autopack.experiments.going_on import how_to_continue
+    from autopack.experiments.registration import Registered, register_experiment
     from autopack.experiments.schema import Analysis
     from autopack.model.errors import BadInput
     from autopack.settings import Settings
     from autopack.store.database.engine import Database
+    from autopack.store.experiments import get_test
     from deployments.cli.ab import print_analysis
     from deployments.cli.executing import execute_watched
     from deployments.cli.serving import check_server, start_server
@@ -47,7 +60,14 @@ def run(
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
     check_server(settings)
-    registered = register_experiment(spec, db=db, home=settings.home, push=push)
+    registered = register_experiment(
+        spec,
+        db=db,
+        home=settings.home,
+        push=push,
+        more_budget=add_budget or (),
+        void_again=replace_void,
+    )
     answers = start_server(settings)
     planned = registered.declared.planned
     note(f"experiment {registered.test_id}: at most {planned} pairs on {registered.commit[:12]}")
@@ -73,6 +93,9 @@ def run(
     elif "decision" in answer:
         print_analysis(Analysis.model_validate(answer))
         note(f"the report is in {settings.home / 'reports' / registered.test_id}")
+    after = Registered.of(get_test(db, registered.test_id))
+    if (further := how_to_continue(after.limits, spec, answer)) is not None:
+        note(further)
     if not answer["finished"]:
         more = f" --push {push}" if push else ""
         note(f"interrupted; go on with `autopack ab run {spec}{more}`")
@@ -112,7 +135,9 @@ class PairProgress(Watch):
 
         control, treatment = (token_totals(self._db, run_id).total for run_id in pair.runs)
         about: list[Any] = [
-            f"pair {pair.number} of {self._planned}",
+            f"pair {pair.number} of {self._planned}"
+            if pair.replaces is None
+            else f"pair {pair.number}, for void pair {pair.replaces},",
             pair.plan_name,
             f"control {control:,}",
             f"treatment {treatment:,} tokens",

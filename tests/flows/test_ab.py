@@ -11,13 +11,19 @@ import pytest
 import sqlalchemy as sa
 from support.experiments import agent, make_trial
 
+from autopack.clock import SystemClock
+from autopack.experiments.registration import register_experiment
 from autopack.ledger.budgets import campaign_level
 from autopack.ledger.consolidated import consolidated_tokens
 from autopack.model.errors import BadInput
+from autopack.model.states import RunState
+from autopack.runs.finish.finish import end_abandoned
+from autopack.runs.prepare.prepare import prepare_run
+from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.experiments import get_pairs, get_results, get_test
 from autopack.store.fingerprints import get_fingerprints
-from autopack.store.runs import get_attempts, list_runs
+from autopack.store.reading import get_attempts, list_runs
 
 
 async def experiment(spec: Path | str, **more: Any) -> dict[str, Any]:
@@ -132,6 +138,48 @@ async def test_a_pair_that_the_budget_has_no_room_for_is_not_begun(
     assert report["stop_reason"] == "the budget of the experiment left no room for pair 2"
     assert report["stop_reason"] in report["warnings"]
     assert len(list_runs(db).rows) == 2
+
+
+@ON_SQLITE
+async def test_a_budget_of_money_stops_between_pairs_and_more_of_it_goes_on(
+    home: Path, db: Any, tmp_path: Path
+) -> None:
+    priced = agent(1_000, sigma=0) | {"model": "claude-haiku-4-5", "provider": "anthropic"}
+    trial = make_trial(tmp_path, plans=3, control=priced, treatment=priced, budget={"cost": 0.003})
+    report = await experiment(trial.spec)  # a pair costs two thousandths
+    assert (report["n_pairs"], report["n_void"]) == (1, 0)
+    assert report["decision"] == "INSUFFICIENT"
+    assert report["stop_reason"] == "the budget of the experiment left no room for pair 2"
+    more = await experiment(trial.spec, add_budget="cost=0.001")
+    assert (more["n_pairs"], more["n_void"]) == (2, 0)
+    assert more["test_id"] == report["test_id"]
+
+
+@ON_SQLITE
+@pytest.mark.slow
+async def test_a_void_pair_is_run_again_while_there_is_room(
+    home: Path, db: Any, tmp_path: Path
+) -> None:
+    trial = make_trial(tmp_path, plans=5, control=agent(100), treatment=agent(100))
+    registered = register_experiment(str(trial.spec), db=db, home=home)
+    first = get_pairs(db, registered.test_id)[0]
+    settings = Settings.from_environment()
+    request = registered.request(first, "control")
+    prepare_run(request, db=db, settings=settings, clock=SystemClock())
+    end_abandoned(
+        first.control_run_id,
+        RunState.DONE_FAILED_ENVIRONMENT,
+        "the machine was away",
+        db=db,
+        settings=settings,
+        clock=SystemClock(),
+    )
+    report = await experiment(trial.spec)
+    assert (report["n_pairs"], report["n_void"]) == (5, 0)
+    assert report["stop_reason"] == "all 5 planned pairs were run, and 1 void pair again"
+    [said] = [text for text in report["warnings"] if "run again" in text]
+    assert said.startswith("pair 1 was run again as another pair: infrastructure failure")
+    assert [pair.replaces for pair in get_pairs(db, report["test_id"])] == [*[None] * 5, 1]
 
 
 @ON_SQLITE

@@ -54,6 +54,8 @@ ab_tests = sa.Table(
     sa.Column("finished_at", UtcDateTime),
     # Why no further pair was started.
     sa.Column("stop_reason", FreeText),
+    # What was added later, oldest first: to its budget, and which void pairs are run again.
+    sa.Column("amendments", Json),
     sa.Index(None, "spec_hash"),
 )
 
@@ -77,6 +79,8 @@ ab_pairs = sa.Table(
     sa.Column("is_valid", sa.Boolean),
     sa.Column("warnings", Json),
     sa.Column("errors", Json),
+    # The number of the void pair that it takes the place of; null for one that was planned.
+    sa.Column("replaces", sa.Integer),
     sa.CheckConstraint("first IN ('control', 'treatment', 'together')", name="first"),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from autopack.model.errors import BadInput, RepositoryError
@@ -41,13 +42,34 @@ def check_room(source: SourceRepository, run_id: str, commit: str) -> None:
         raise _occupied(taken, source.location, run_id)
     folder = _waiting_worktree(source, branch)
     if folder is not None:
-        raise RepositoryError(
-            f"the worktree {folder} is on {_short(branch)}, which the result of run {run_id} "
-            "would be",
-            field="run_id",
-            hint="choose another run id, or check out another branch there",
-        )
+        raise _awaited(folder, branch, run_id)
     _try_to_lock(source, branch, commit)
+
+
+def check_rooms(source: SourceRepository, run_ids: Sequence[str], commit: str) -> None:
+    """As `check_room`, for many runs of one commit: the repository is looked at once."""
+    if source.is_url or not run_ids:
+        return
+    check_room(source, run_ids[0], commit)
+    there, folds = _branches(source)
+    trees = _worktrees(source)
+    for run_id in run_ids[1:]:
+        branch = branch_of(run_id)
+        if (taken := _in_the_way(branch, there, folds=folds)) is not None:
+            raise _occupied(taken, source.location, run_id)
+        if branch in trees:
+            raise _awaited(trees[branch], branch, run_id)
+
+
+def taken_branch(listed: Iterable[str], run_ids: Sequence[str]) -> tuple[str, str] | None:
+    """A branch among those ``listed`` that is where one of the runs' would be, and that run."""
+    there = list(listed)
+    for run_id in run_ids:
+        branch = branch_of(run_id)
+        for ref in there:
+            if ref == branch or ref.startswith(f"{branch}/") or branch.startswith(f"{ref}/"):
+                return ref, run_id
+    return None
 
 
 def check_room_at(
@@ -85,11 +107,20 @@ def check_room_at(
 
 def _taken(source: SourceRepository, branch: str) -> str | None:
     """The user's branch that is in the way of ``branch``."""
+    there, folds = _branches(source)
+    return _in_the_way(branch, there, folds=folds)
+
+
+def _branches(source: SourceRepository) -> tuple[list[str], bool]:
+    """Autopack's branches in the user's repository, and whether their case means nothing."""
     listed = source.git.run("for-each-ref", "--format=%(refname)", f"refs/heads/{BRANCH_FOLDER}")
     setting = source.git.call("config", "--type=bool", "--get", "core.ignoreCase")
-    folds = setting.output.strip() == b"true"
+    return listed.splitlines(), setting.output.strip() == b"true"
+
+
+def _in_the_way(branch: str, refs: Iterable[str], *, folds: bool) -> str | None:
     wanted = branch.lower() if folds else branch
-    for ref in listed.splitlines():
+    for ref in refs:
         there = ref.lower() if folds else ref
         if there == wanted or there.startswith(f"{wanted}/"):
             return ref
@@ -98,14 +129,19 @@ def _taken(source: SourceRepository, branch: str) -> str | None:
 
 def _waiting_worktree(source: SourceRepository, branch: str) -> str | None:
     """The folder whose HEAD is on ``branch``, though that does not exist yet."""
-    folder = ""
+    return _worktrees(source).get(branch)
+
+
+def _worktrees(source: SourceRepository) -> dict[str, str]:
+    """The folder of each branch that a worktree is on."""
+    folder, found = "", dict[str, str]()
     for line in source.git.run("worktree", "list", "--porcelain").splitlines():
         key, _, value = line.partition(" ")
         if key == "worktree":
             folder = value
-        elif key == "branch" and value == branch:
-            return folder
-    return None
+        elif key == "branch":
+            found[value] = folder
+    return found
 
 
 def _try_to_lock(source: SourceRepository, branch: str, commit: str) -> None:
@@ -127,6 +163,14 @@ def _unwritable(source: SourceRepository, why: str) -> RepositoryError:
         f"{source.location} cannot be given a branch: {why}",
         field="repo",
         hint="make it writable, or name a clone of it",
+    )
+
+
+def _awaited(folder: str, branch: str, run_id: str) -> RepositoryError:
+    return RepositoryError(
+        f"the worktree {folder} is on {_short(branch)}, which the result of run {run_id} would be",
+        field="run_id",
+        hint="choose another run id, or check out another branch there",
     )
 
 

@@ -12,14 +12,10 @@ import sqlalchemy as sa
 from support.experiments import Trial, agent, make_trial
 from support.projects import git, make_remote
 
+from autopack.experiments.cautions import cautions
 from autopack.experiments.definition import Experiment, parse_experiment
-from autopack.experiments.registration import (
-    ARM_NAMES,
-    Registered,
-    cautions,
-    lay_out,
-    register_experiment,
-)
+from autopack.experiments.layout import ARM_NAMES, lay_out
+from autopack.experiments.registration import Registered, register_experiment
 from autopack.ledger.budgets import campaign_level
 from autopack.model.budget import Limits
 from autopack.model.errors import AutopackError, BadInput, NotFound

@@ -11,7 +11,8 @@ from support.runs import carry_out
 
 from autopack.clock import SystemClock
 from autopack.experiments.concluding import conclude, enough, judge
-from autopack.experiments.registration import ARM_NAMES, register_experiment
+from autopack.experiments.layout import ARM_NAMES
+from autopack.experiments.registration import register_experiment
 from autopack.experiments.schema import Analysis
 from autopack.runs.finish.finish import finish
 from autopack.runs.next_phase import ending
@@ -20,7 +21,7 @@ from autopack.runs.session.session import close_session, open_session
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.experiments import finish_pair, get_pairs, start_pair
-from autopack.store.runs import get_ending, get_phases
+from autopack.store.reading import get_ending, get_phases
 
 
 async def execute(run_id: str, db: Database, settings: Settings) -> None:
