@@ -99,7 +99,9 @@ def test_a_declared_feature_that_is_forced_off_is_refused(
 ) -> None:
     monkeypatch.setenv("AUTOPACK_ENABLE_FAILURE_HARDENING", "off")
     options = {"spec": "control.yaml", "seed": "1"}
-    arms = {name: {"options": options, "features": []} for name in ("control", "treatment")}
+    arms: dict[str, Any] = {
+        name: {"options": options, "features": []} for name in ("control", "treatment")
+    }
     arms[arm] = {"options": options, "features": ["failure_hardening"]}
     with pytest.raises(BadInput, match="forced off by AUTOPACK_ENABLE_FAILURE") as refused:
         register(trial(tmp_path, instead=arms), database)
@@ -152,12 +154,12 @@ def test_the_id_of_any_run_is_looked_for(database: Any, tmp_path: Path) -> None:
     pair = get_pairs(database, probe.test_id)[-1]
     settings = Settings(tmp_path / "home", "")
     prepare_run(probe.request(pair, "control"), db=database, settings=settings, clock=SystemClock())
-    for table in (ab_pairs, ab_tests):
-        database.transact(
-            lambda conn, table=table: conn.execute(
-                sa.delete(table).where(table.c.test_id == probe.test_id)
-            )
-        )
+
+    def forget(conn: sa.Connection) -> None:
+        for table in (ab_pairs, ab_tests):
+            conn.execute(sa.delete(table).where(table.c.test_id == probe.test_id))
+
+    database.transact(forget)
     with pytest.raises(BadInput, match=f"a run {pair.control_run_id} already") as refused:
         register(found, database)
     assert refused.value.field == "name"
