@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from autopack.model.causes import Failure
 from autopack.repair.decide import Decision, Prescription
-from autopack.runs.attempt import attempt as steps
+from autopack.runs import attempt as steps
 from autopack.runs.repair import mitigate
 from autopack.runs.repair.consult import Outcome, consult
 from autopack.runs.session.session import held

@@ -188,6 +188,13 @@ class AttemptRow:
         """Whether it uses up an attempt: its build ended, and not for trouble outside."""
         return self.built_at is not None and self.counts
 
+    @property
+    def built_commit(self) -> str:
+        """Its commit, which every attempt has whose build ended."""
+        if self.commit is None:
+            raise AssertionError(f"attempt {self.attempt} of {self.phase_id} has no commit")
+        return self.commit
+
     @classmethod
     def of(cls, row: RowMapping) -> AttemptRow:
         paths: list[str] | None = row["changed_paths"]

@@ -14,7 +14,7 @@ import pytest
 from support.projects import Project, call, make_project
 
 from autopack.clock import SystemClock
-from autopack.runs.attempt import attempt as steps
+from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.finish.finish import finish
 from autopack.runs.prepare.prepare import RunRequest, prepare_run

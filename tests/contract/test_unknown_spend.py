@@ -16,7 +16,7 @@ from autopack.experiments.from_runs import run_facts
 from autopack.ledger import frames, stored_views
 from autopack.ledger.consolidated import consolidated_tokens, usage
 from autopack.ledger.usage_events import token_totals
-from autopack.runs.attempt import attempt as steps
+from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.runs.session.session import close_session, open_session

@@ -136,7 +136,7 @@ async def _work(session: Any) -> int:
     """What the flows do, without an engine."""
     from autopack.model.states import AttemptState
     from autopack.repair.decide import Decision
-    from autopack.runs.attempt import attempt as steps
+    from autopack.runs import attempt as steps
     from autopack.runs.environment.run_environment import prepare_environment
     from autopack.runs.finish import finish as finishing
     from autopack.runs.finish.push import push_run

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from autopack.model.states import AttemptState
 from autopack.repair.decide import Decision, DecisionKind
-from autopack.runs.attempt import attempt as steps
+from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.next_phase import next_phase
 from autopack.runs.session.session import RunSession

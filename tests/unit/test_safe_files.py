@@ -231,6 +231,8 @@ ELSEWHERE = {
     "agents/trial.py": "a repository of its own, which is thrown away",
     "agents/usage_reading.py": "a file that the user names; agents' files come opened",
     "context/minilm.py": "the weights in an installed package",
+    "files/contents.py": "what lies in a worktree, whose links it does not follow",
+    "files/untrusted.py": "the agent's files in a worktree, by descriptors",
     "files/durable.py": "a folder, to have its file system flushed",
     "runs/prepare/take_fingerprint.py": "files that options name, which are the user's",
     "runs/attempt/baseline.py": "lists the environment, whose links it does not follow",
@@ -243,11 +245,14 @@ ELSEWHERE = {
     "testing/scripted_doctor.py": "a doctor's script, which is the user's",
     "repair/patterns": "looks into the worktree, through its toolchain readers",
     "files/private.py": "the home and databases, out of a run's reach",
+    "files/descriptors.py": "the one that does it, folder by folder",
+    "files/removal.py": "the one that does it, where something is removed",
     "files/safe_files.py": "the one that does it",
     "store": "the database, the machine's boot id, migrations",
     "ledger/importing.py": "files that the user names",
     "toolchains/setup_steps.py": "lists the interpreter's own folder",
     "toolchains": "bounded readers of the checkout",
+    "process": "the machine's tables, and folders of programs, whose links it does not follow",
     "workspace": "git's folders, and removal through this module",
 }
 """Modules that may, each with what it opens that is not of a run's folder."""

@@ -19,7 +19,7 @@ from autopack.model.causes import FailureCause as Cause
 from autopack.model.errors import LeaseLost
 from autopack.model.states import AttemptState, PhaseState, RunState
 from autopack.repair.decide import Decision, DecisionKind
-from autopack.runs.attempt import attempt as steps
+from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import RunStopped, StopReason

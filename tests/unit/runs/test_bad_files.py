@@ -17,7 +17,7 @@ from autopack.ledger.maintenance import maintain
 from autopack.ledger.recorder import Recorder
 from autopack.ledger.usage_events import token_totals
 from autopack.model.states import AttemptState, RunState
-from autopack.runs.attempt.attempt import begin
+from autopack.runs.attempt import begin
 from autopack.runs.finish.finish import cancel
 from autopack.runs.reconcile.reconcile import clean
 from autopack.runs.session.session import RunSession, close_session

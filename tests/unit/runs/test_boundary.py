@@ -11,7 +11,7 @@ from support.projects import make_project
 
 from autopack.process import sandbox
 from autopack.repair.decide import Decision
-from autopack.runs.attempt import attempt as attempts
+from autopack.runs import attempt as attempts
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.session.session import RunSession, close_session
 from autopack.settings import Settings

@@ -14,7 +14,7 @@ from support.projects import make_project
 
 from autopack.model.causes import Failure, FailureCause
 from autopack.repair.decide import Decision
-from autopack.runs.attempt import attempt as steps
+from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.finish.final_check import check_head
 from autopack.runs.session.session import RunSession

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support.projects import git, make_project
 
 from autopack.repair.decide import Decision
-from autopack.runs.attempt import attempt as steps
+from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.session.session import RunSession
 from autopack.store.runs import get_attempts

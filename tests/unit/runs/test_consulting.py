@@ -19,8 +19,8 @@ from autopack.ledger.usage_events import (
 from autopack.model.budget import Reservation
 from autopack.model.causes import Failure, FailureCause
 from autopack.model.errors import LeaseLost
+from autopack.runs import attempt as steps
 from autopack.runs import calling
-from autopack.runs.attempt import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.repair import consult as consulting
 from autopack.runs.repair.consult import consult

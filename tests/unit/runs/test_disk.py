@@ -9,7 +9,7 @@ from typing import Any
 from support.projects import call, make_project
 
 from autopack.repair.decide import Decision, DecisionKind
-from autopack.runs.attempt import attempt as steps
+from autopack.runs import attempt as steps
 from autopack.store.runs import get_attempts
 
 

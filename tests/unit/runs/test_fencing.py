@@ -18,7 +18,7 @@ from support.projects import Project, call, git, make_project, make_remote, refs
 from autopack.clock import SystemClock
 from autopack.model.errors import LeaseLost
 from autopack.model.states import AttemptState, RunState
-from autopack.runs.attempt import attempt as steps
+from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.finish.finish import (
     cancel,

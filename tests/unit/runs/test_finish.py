@@ -14,7 +14,7 @@ from support.projects import Project, call, fingerprint, git, make_project
 from autopack.clock import ManualClock, SystemClock
 from autopack.model.errors import NotFound, Refused
 from autopack.model.states import PhaseState, RunState
-from autopack.runs.attempt import attempt as steps
+from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.finish import finish as finishing
 from autopack.runs.finish.finish import cancel, finish

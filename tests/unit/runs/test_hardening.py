@@ -13,7 +13,7 @@ from support.projects import git, make_project
 
 from autopack.model.causes import Failure, FailureCause
 from autopack.repair.decide import Decision
-from autopack.runs.attempt import attempt as steps
+from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.repair import apply_proposal, mitigate
 from autopack.runs.session.session import RunSession

@@ -26,7 +26,7 @@ from autopack.model.states import PhaseState, RunState
 from autopack.plan.plan import Plan
 from autopack.process.supervisor import Supervisor
 from autopack.repair.decide import Decision, DecisionKind
-from autopack.runs.attempt import attempt as steps
+from autopack.runs import attempt as steps
 from autopack.runs.session.session import RunSession
 from autopack.store.circuits import list_circuits
 from autopack.store.database.engine import Database

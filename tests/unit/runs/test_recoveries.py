@@ -16,7 +16,7 @@ from support.projects import Project, call, make_project
 
 from autopack.model.causes import Failure, FailureCause
 from autopack.model.errors import RepositoryError
-from autopack.runs.attempt import attempt as steps
+from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.reconcile.reconcile import (
     MOST_RECOVERIES,

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from support.projects import call, make_project
 
-from autopack.runs.attempt.attempt import begin
+from autopack.runs.attempt import begin
 from autopack.runs.reconcile.reconcile import clean
 from autopack.runs.session.session import RunSession, close_session
 from autopack.runs.spools.record_build import close_interrupted

@@ -26,7 +26,7 @@ from autopack.model.errors import (
 from autopack.model.states import AttemptState, RunState
 from autopack.process.leftovers import run_marks
 from autopack.process.scratch import Scratch
-from autopack.runs.attempt import attempt as steps
+from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.run_folder import remove_workspace
 from autopack.runs.session.session import (

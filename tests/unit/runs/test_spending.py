@@ -16,7 +16,7 @@ from autopack.ledger import budgets, reservations
 from autopack.model.errors import BadInput
 from autopack.process.leftovers import find
 from autopack.repair.decide import Decision, DecisionKind
-from autopack.runs.attempt import attempt as steps
+from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.runs.session.session import RunSession

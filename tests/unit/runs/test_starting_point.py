@@ -9,7 +9,7 @@ import pytest
 
 from autopack.model.causes import POLICIES, FailureCause
 from autopack.model.states import AttemptState
-from autopack.runs.attempt.attempt import HINT_BYTES, Start, starting_point
+from autopack.runs.attempt.start import HINT_BYTES, Start, starting_point
 from autopack.store.rows import AttemptRow
 
 HEAD, TREE = "a" * 40, "b" * 40

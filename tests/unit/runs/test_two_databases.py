@@ -12,7 +12,7 @@ from support.projects import call, make_project
 from autopack.clock import SystemClock
 from autopack.ledger.usage_events import token_totals
 from autopack.model.states import AttemptState
-from autopack.runs.attempt.attempt import begin
+from autopack.runs.attempt import begin
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.runs.reconcile.reconcile import clean
 from autopack.runs.session.session import RunSession, close_session, open_session

@@ -33,7 +33,7 @@ from autopack.model.errors import AutopackError
 from autopack.model.states import AttemptState, RunState
 from autopack.process import sandbox
 from autopack.repair.decide import Decision
-from autopack.runs.attempt import attempt as attempts
+from autopack.runs import attempt as attempts
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.finish.finish import finish
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
