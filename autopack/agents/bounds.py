@@ -10,7 +10,10 @@ from autopack.agents.protocol import BuildStatus
 from autopack.process.limits import FileLimit, Limit
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from autopack.agents.protocol import BuildRequest
+    from autopack.process.exit_note import ExitNote
     from autopack.process.supervisor import Exit
 
 
@@ -31,6 +34,16 @@ class Bounds:
     def of_files(self, request: BuildRequest) -> FileLimit:
         """Where a build may leave files, and how many."""
         return FileLimit((request.worktree, request.spool), self.files)
+
+
+def unattended(noted: ExitNote, output: Path) -> Exit:
+    """How a program ended that nobody watched, with the end of its ``output``.
+
+    It came to no limit: that would have taken somebody who watches.
+    """
+    from autopack.process.supervisor import TAIL_BYTES, Exit, tail
+
+    return Exit(noted.status, False, False, 0.0, tail(output, TAIL_BYTES))
 
 
 def ended_early(end: Exit) -> tuple[BuildStatus, str] | None:

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
-from autopack.agents.bounds import Bounds, ended_early
+from autopack.agents.bounds import Bounds, ended_early, unattended
 from autopack.agents.isolation import isolated_environment
 from autopack.agents.model_providers import provider_of
 from autopack.agents.prompt import render_prompt
@@ -40,6 +40,7 @@ from autopack.model.calls import (
     ModelCall,
 )
 from autopack.model.errors import BadInput
+from autopack.process.exit_note import EXIT_NOTE, read_exit
 from autopack.process.limits import MAX_FILES
 from autopack.process.scratch import Scratch
 
@@ -142,6 +143,7 @@ class CommandLineAgent(ABC):
             silence=self._bounds.silence,
             files=self._bounds.of_files(request),
             input=render_prompt(request),
+            exit_note=request.spool / EXIT_NOTE,
         )
         try:
             end, ended_because = await watched(run, output, self.watch())
@@ -152,6 +154,17 @@ class CommandLineAgent(ABC):
             with contextlib.suppress(OSError):
                 safe_files.remove(home)
         return _result(usage, end, ended_because)
+
+    def left_behind(self, spool: Path) -> tuple[BuildResult, str] | None:
+        """How a build ended whose process died before it did, and the folder that it worked in."""
+        noted = read_exit(spool)
+        if noted is None:
+            return None
+        usage = self.usage(spool)
+        _write_spend(spool, Spend(usage.calls, usage.exactness))
+        with contextlib.suppress(OSError):
+            safe_files.remove(spool / _HOME)
+        return _result(usage, unattended(noted, spool / OUTPUT), None), noted.folder
 
     def calls(self, spool: Path) -> Sequence[ModelCall]:
         """Every model call that the spool tells of, in order; also after a kill."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from autopack.model.calls import Exactness, ModelCall
 from autopack.model.errors import WorkFailed
@@ -122,6 +122,19 @@ class Spend:
 
     calls: Sequence[ModelCall] = ()
     exactness: Exactness = Exactness.EXACT
+
+
+@runtime_checkable
+class EndsAlone(Protocol):
+    """A builder whose builds go on when the process that started them dies, and say how they
+    ended.
+    """
+
+    def left_behind(self, spool: Path) -> tuple[BuildResult, str] | None:
+        """How a build ended that nobody waited for, and the name of the folder that it worked in;
+        None where it was cut off.
+        """
+        ...
 
 
 class Builder(Protocol):

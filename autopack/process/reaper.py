@@ -1,12 +1,13 @@
 """A program of its own that runs another and outlives all of its descendants (Linux).
 
-    python -ISB reaper.py GRACE MOST_BYTES APART PROGRAM ARGUMENT…
+    python -ISB reaper.py GRACE MOST_BYTES APART NOTE PROGRAM ARGUMENT…
 
 What loses its parent below it becomes its child, whatever session, environment and folder it
 moved to: when the program has ended, no descendant is missed. GRACE is how many seconds those may
 take after TERM; with 0 they are stopped as a whole and killed, so that an agent among them cannot
 ask its model once more. No file may grow beyond MOST_BYTES (0: no limit). With APART 1 the
-program cannot look into others.
+program cannot look into others. NOTE is a file to say in how the program ended, also when nobody
+waits for that any more, or "".
 
 It ends as the program did, with 127 or 126 where that could not be started. Needs nothing but the
 standard library, for it is started with nothing else.
@@ -30,7 +31,9 @@ _LONGEST_SWEEP = 10.0
 
 
 def main(words: list[str]) -> None:
-    grace, most_bytes, apart, argv = float(words[0]), int(words[1]), words[2] == "1", words[3:]
+    grace, most_bytes, apart, argv = float(words[0]), int(words[1]), words[2] == "1", words[4:]
+    # Before the program is there, which may put other things in its place.
+    noted = _opened(words[3]) if words[3] else None
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     program = os.fork()
@@ -38,6 +41,8 @@ def main(words: list[str]) -> None:
         _become(libc, argv, most_bytes, apart=apart)
     status = _wait_for(program)
     _sweep(grace)
+    if noted is not None:
+        _note(*noted, status)
     _end_like(status)
 
 
@@ -149,6 +154,38 @@ def _signal_all(pids: set[int], number: int) -> None:
             os.kill(pid, number)
         except OSError:
             continue  # gone, or another user's: the others are ended all the same
+
+
+def _opened(path: str) -> tuple[int, str]:
+    """The folder that a file is in, and its name there."""
+    folder, _, name = path.rpartition("/")
+    return os.open(folder or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), name
+
+
+def _note(folder: int, name: str, status: int) -> None:
+    """Say that the program ended with everything that it started: whole, or not at all.
+
+    Not flushed to the disk, as what the program wrote is not either: it says which boot it is of,
+    and is believed during that alone.
+    """
+    import json
+
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
+            boot = file.read().strip()
+        said = {
+            "status": os.waitstatus_to_exitcode(status),
+            "boot": boot,
+            "folder": os.path.basename(os.getcwd()),  # noqa: PTH109, PTH119
+        }
+        part = f"{name}.{os.getpid()}.part"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = os.open(part, flags, 0o600, dir_fd=folder)
+        os.write(file, json.dumps(said).encode())
+        os.close(file)
+        os.replace(part, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except (OSError, ValueError):
+        pass  # then it counts as cut off
 
 
 def _end_like(status: int) -> None:

@@ -101,6 +101,7 @@ class Supervisor:
         confined: bool = True,
         spends: bool = False,
         apart: bool = False,
+        exit_note: Path | None = None,
     ) -> Exit:
         """Run ``argv`` until it ends or comes to a limit.
 
@@ -115,6 +116,9 @@ class Supervisor:
         A program that ``spends`` is an agent: it is stopped with all its descendants and killed,
         for in the time to end by itself it would ask its model once more. One that is kept
         ``apart`` cannot read the environment of other programs, where the system can see to that.
+
+        ``exit_note`` is a file in which is noted how the program ended, by itself and with all
+        that it had started, also where this process is gone by then; on Linux, see `read_exit`.
 
         Whatever ends the call, cancellation included, every descendant
         is ended before it returns, and what they left in their temporary folder is gone.
@@ -143,7 +147,9 @@ class Supervisor:
                         folder = self._scratch.make(env)
                     grace = 0.0 if spends else self._grace
                     # What is confined sees no other program at all.
-                    words = _reaped(words, grace, limits, apart=apart and not is_confined)
+                    words = _reaped(
+                        words, grace, limits, apart=apart and not is_confined, note=exit_note
+                    )
                     marked = {**env, **Scratch.variables(folder), leftovers.CHILD: mark}
                     process = await _start(words, cwd, marked, output, input)
                 except (OSError, ValueError) as error:
@@ -219,7 +225,9 @@ class Supervisor:
         return found
 
 
-def _reaped(argv: Sequence[str], grace: float, limits: Limits, *, apart: bool) -> Sequence[str]:
+def _reaped(
+    argv: Sequence[str], grace: float, limits: Limits, *, apart: bool, note: Path | None
+) -> Sequence[str]:
     """``argv`` as the child of a program that loses none of its descendants, on Linux."""
     if not sys.platform.startswith("linux") or not argv or any("\0" in word for word in argv):
         return argv
@@ -230,6 +238,7 @@ def _reaped(argv: Sequence[str], grace: float, limits: Limits, *, apart: bool) -
         str(grace),
         str(limits.bytes),
         str(int(apart)),
+        "" if note is None else str(note.absolute()),
         *argv,
     ]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from autopack.model.boot import boot_id
 from autopack.store.database.engine import now, uptime
-from autopack.store.holders import boot_id
 
 
 def lasting(conn: sa.Connection, seconds: float) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from autopack.model.boot import boot_id
 from autopack.model.ids import process_mark
 
 _INITIAL_PID_NAMESPACE = "pid:[4026531836]"
@@ -105,12 +106,3 @@ def _host() -> str:
         namespace = _INITIAL_PID_NAMESPACE
     own = "" if namespace == _INITIAL_PID_NAMESPACE else f"/{namespace}"
     return platform.node() + own
-
-
-@cache
-def boot_id() -> str:
-    """Which start of the machine this is."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return f"{psutil.boot_time():.0f}"  # other systems name no boot

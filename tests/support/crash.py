@@ -114,12 +114,16 @@ def _hold(folder: Path, url: str, fault: str) -> int:
     os.environ["AUTOPACK_HOME"] = str(folder / "home")
     settings = Settings(folder / "home", url, lease_seconds=300.0)
     db = Database.open(url, check_schema=False)
+    agent = folder / "agent.py"
+    by_agent = {"template": f"{sys.executable} {agent}", "usage": "claude-code"}
+    by_recording = {"recording": str(folder / "recording")}
     request = RunRequest(
         plan=str(folder / "plan.yaml"),
         repo=str(folder / "repository"),
-        builder_options={"recording": str(folder / "recording")},
+        builder="command" if agent.exists() else None,
+        builder_options=by_agent if agent.exists() else by_recording,
         run_id="r",
-        push="central",
+        push=None if agent.exists() else "central",
     )
     me = Holder.of_this_process()
     try:

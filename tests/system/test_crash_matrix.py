@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,7 +46,8 @@ TIMES = {
 """How often the run takes a step, where that is not once."""
 
 PAID_AGAIN = {("after", Step.BUILD_PAID), ("before", Step.BUILD_NOTED)}
-"""Where a build ended and nothing says so yet: it is paid for again, and both are counted."""
+"""Where a build in the holder's own process ended and nothing says so yet: it is paid for again,
+and both are counted. The end of a program is noted without its holder, see below."""
 
 CLOSED = {
     ("after", Step.RUN_CLOSED),
@@ -207,6 +210,55 @@ def test_a_holder_that_freezes_and_is_overtaken_changes_nothing(
     ended_itself = cell.is_in(CLOSED) or cell.is_in(NOT_TAKEN)
     assert holders.wait(frozen) == End(FINISHED if ended_itself else LOST)
     assert_all_agrees(database, folder, cell)
+    assert_nothing_is_left(database, folder, database_url)
+
+
+AGENT = """
+import json, os, pathlib, signal
+home = pathlib.Path(__file__).parent
+usage = {"input_tokens": 100, "output_tokens": 0}
+said = {"id": "a", "role": "assistant", "model": "claude-haiku-4-5", "usage": usage}
+print(json.dumps({"type": "assistant", "message": said}), flush=True)
+with (home / "provider.log").open("a") as log:
+    log.write("build 100\\n")
+if (home / "kills").exists():
+    reaper = pathlib.Path("/proc", str(os.getppid()), "stat").read_text()
+    os.kill(int(reaper.rpartition(")")[2].split()[1]), signal.SIGKILL)
+pathlib.Path("src").mkdir(exist_ok=True)
+pathlib.Path("src/one.txt").write_text("2\\n")
+sums = {"claude-haiku-4-5": {"inputTokens": 100, "outputTokens": 0}}
+end = {"type": "result", "subtype": "success", "result": "done", "usage": usage}
+print(json.dumps(end | {"modelUsage": sums, "session_id": "s"}), flush=True)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the reaper")
+@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("fault", ["after build-paid", "before build-noted", "while it works"])
+def test_the_build_of_a_program_is_never_paid_for_again(
+    fault: str, holders: Holders, tmp_path: Path, database: Database, database_url: str
+) -> None:
+    folder = tmp_path / "project"
+    make_project(folder, {"one": []}, phase={"validate": ["grep -q 2 src/one.txt"]})
+    (folder / "agent.py").write_text(AGENT)
+    if fault == "while it works":
+        (folder / "kills").touch()
+    killed = holders.start(folder, database_url, f"kill {fault}" if "build" in fault else "")
+    assert holders.wait(killed) == End(-signal.SIGKILL)
+    note = folder / "home" / "runs" / "r" / "spool" / "one" / "1" / "exit.json"
+    deadline = time.monotonic() + 30
+    while not note.exists():
+        assert time.monotonic() < deadline, "the program ends by itself"
+        time.sleep(0.02)
+    (folder / "kills").unlink(missing_ok=True)
+    assert holders.wait(holders.start(folder, database_url)) == End(FINISHED)
+    assert get_run(database, "r").state is RunState.DONE_SUCCESS
+    [attempt] = get_attempts(database, "r")
+    assert (attempt.state, attempt.exit_status) == (AttemptState.PASSED, 0)
+    assert (folder / "provider.log").read_text() == "build 100\n", "it was built once"
+    totals = token_totals(database, "r")
+    assert (totals.total, totals.unreconciled_calls) == (100, 0)
+    assert git(folder / "repository", "show", "autopack/r:src/one.txt") == "2\n"
     assert_nothing_is_left(database, folder, database_url)
 
 

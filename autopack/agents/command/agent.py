@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autopack.agents.bounds import Bounds, ended_early
+from autopack.agents.bounds import Bounds, ended_early, unattended
 from autopack.agents.model_providers import provider_of
 from autopack.agents.options import one_of
 from autopack.agents.program import OUTPUT, Probe
@@ -36,12 +36,13 @@ from autopack.model.calls import (
     ModelCall,
 )
 from autopack.model.errors import BadInput
+from autopack.process.exit_note import EXIT_NOTE, read_exit
 from autopack.process.limits import MAX_FILES
 from autopack.process.scratch import SCRATCH
 
 if TYPE_CHECKING:
     from autopack.plan.plan import Plan
-    from autopack.process.supervisor import Supervisor
+    from autopack.process.supervisor import Exit, Supervisor
 
 _FIELDS = ("prompt_file", "worktree", "spool", "model")
 _PROMPT = "prompt.md"
@@ -132,11 +133,22 @@ class CommandBuilder:
             silence=self._bounds.silence,
             files=self._bounds.of_files(request),
             input=prompt,
+            exit_note=request.spool / EXIT_NOTE,
         )
-        early, calls = ended_early(end), self.calls(request.spool)
+        return self._result(request.spool, end)
+
+    def left_behind(self, spool: Path) -> tuple[BuildResult, str] | None:
+        """How a build ended whose process died before it did, and the folder that it worked in."""
+        noted = read_exit(spool)
+        if noted is None:
+            return None
+        return self._result(spool, unattended(noted, spool / OUTPUT)), noted.folder
+
+    def _result(self, spool: Path, end: Exit) -> BuildResult:
+        early, calls = ended_early(end), self.calls(spool)
         if early is not None:
             return BuildResult(early[0], end.status, early[1], calls, ended_by=EndedBy.AUTOPACK)
-        told, printed = self._told(request.spool), end.tail[-2000:].strip()
+        told, printed = self._told(spool), end.tail[-2000:].strip()
         failed = end.status in _NOT_RUN or (told is not None and told.http_status is not None)
         return BuildResult(
             BuildStatus.FAILED if failed else BuildStatus.ENDED,

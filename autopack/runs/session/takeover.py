@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from autopack.agents.protocol import Builder
+from autopack.agents.protocol import Builder, EndsAlone
 from autopack.files.untrusted import remove_tree
 from autopack.ledger.reservations import settle_lost_calls
 from autopack.model.causes import FailureCause
@@ -59,7 +59,7 @@ def recover(
             _give_up(db, lease, attempt)
         if attempt.state is not AttemptState.STARTED:
             continue
-        end = read_end(spool_folder(run_folder, attempt.phase_id, attempt.attempt))
+        end = _end_of(builder, spool_folder(run_folder, attempt.phase_id, attempt.attempt))
         commit, unrecorded, problem = None, None, "the build was cut off"
         if end is not None:
             commit, unrecorded = _commit_of(db, run, attempt, mirror, run_folder, end, redactor)
@@ -91,6 +91,17 @@ def recover(
                 because=redactor.text(problem),
             )
     _queue_idle_phases(db, lease)
+
+
+def _end_of(builder: Builder, spool: Path) -> BuildEnd | None:
+    """How a build ended: as its holder noted, or as the program itself did, which may have worked
+    to its end when its holder was dead.
+    """
+    end = read_end(spool)
+    if end is None and isinstance(builder, EndsAlone) and (alone := builder.left_behind(spool)):
+        result, checkout = alone
+        end = BuildEnd.of(result, checkout)
+    return end
 
 
 def _commit_of(
