@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import nullcontext
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from autopack.model.causes import Failure
 from autopack.repair.decide import Decision, Prescription
 from autopack.runs import attempt as steps
@@ -15,25 +12,16 @@ from autopack.runs.repair import mitigate
 from autopack.runs.repair.consult import Outcome, consult
 from autopack.runs.session.session import held
 from autopack.store.rows import AttemptRow
+from tasks.step import step
 
 
-@task(
-    name="start attempt",
-    task_run_name="start an attempt at {phase_id}",
-    cache_policy=NO_CACHE,
-    tags=["autopack"],
-)
+@step("start attempt", "start an attempt at {phase_id}")
 async def start_attempt(run_id: str, phase_id: str) -> AttemptRow | Decision:
     """Start the next attempt, or pick up one that was built before a death."""
     return await asyncio.to_thread(steps.begin, held(run_id), phase_id)
 
 
-@task(
-    name="wait to start",
-    task_run_name="{phase_id} waits {seconds:.0f} s",
-    cache_policy=NO_CACHE,
-    tags=["autopack"],
-)
+@step("wait to start", "{phase_id} waits {seconds:.0f} s")
 async def wait_to_start(run_id: str, phase_id: str, seconds: float, idle: bool = False) -> None:
     """Wait until a deferred phase may be tried again, or the run is stopped.
 
@@ -44,12 +32,7 @@ async def wait_to_start(run_id: str, phase_id: str, seconds: float, idle: bool =
         await session.switch.guard(asyncio.sleep(seconds))
 
 
-@task(
-    name="build",
-    task_run_name="build attempt {attempt}",
-    cache_policy=NO_CACHE,
-    tags=["autopack", "autopack-builder"],
-)
+@step("build", "build attempt {attempt}", tags=["autopack-builder"])
 async def build_attempt(run_id: str, phase_id: str, attempt: int) -> str | None:
     """Let the builder change the worktree; commit what it left, record what it spent.
 
@@ -58,23 +41,13 @@ async def build_attempt(run_id: str, phase_id: str, attempt: int) -> str | None:
     return await steps.build(held(run_id), phase_id, attempt)
 
 
-@task(
-    name="validate",
-    task_run_name="validate attempt {attempt}",
-    cache_policy=NO_CACHE,
-    tags=["autopack"],
-)
+@step("validate", "validate attempt {attempt}")
 async def validate_attempt(run_id: str, phase_id: str, attempt: int) -> Failure | None:
     """Judge the attempt's commit by its scope, its deliverables and its checks."""
     return await steps.validate(held(run_id), phase_id, attempt)
 
 
-@task(
-    name="mitigate",
-    task_run_name="meet the failure of attempt {attempt}",
-    cache_policy=NO_CACHE,
-    tags=["autopack"],
-)
+@step("mitigate", "meet the failure of attempt {attempt}")
 async def mitigate_attempt(
     run_id: str, phase_id: str, attempt: int, failure: Failure
 ) -> Failure | None:
@@ -82,23 +55,13 @@ async def mitigate_attempt(
     return await mitigate.mitigate(held(run_id), phase_id, attempt, failure)
 
 
-@task(
-    name="consult",
-    task_run_name="consult about attempt {attempt}",
-    cache_policy=NO_CACHE,
-    tags=["autopack"],
-)
+@step("consult", "consult about attempt {attempt}")
 async def consult_doctor(run_id: str, phase_id: str, attempt: int, failure: Failure) -> Outcome:
     """Ask a doctor about a failed attempt, when the rules say so."""
     return await consult(held(run_id), phase_id, attempt, failure)
 
 
-@task(
-    name="conclude",
-    task_run_name="conclude attempt {attempt}",
-    cache_policy=NO_CACHE,
-    tags=["autopack"],
-)
+@step("conclude", "conclude attempt {attempt}")
 async def conclude_attempt(
     run_id: str,
     phase_id: str,

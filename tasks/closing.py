@@ -8,8 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from prefect import get_client, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import get_client, get_run_logger
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowFilter,
@@ -33,6 +32,7 @@ from autopack.store.database.engine import Database
 from autopack.store.experiments import get_pairs
 from autopack.store.rows import RunRow
 from autopack.store.runs import find_run
+from tasks.step import step
 from tasks.verdicts import database_label, flow_runs, last_flow_runs, was_cancelled
 
 CAMPAIGNS = FlowFilter(
@@ -48,7 +48,7 @@ NAME_LABEL = "autopack.name"
 _WHY = "cancelled in Prefect"
 
 
-@task(name="cancel runs", cache_policy=NO_CACHE, tags=["autopack"])
+@step("cancel runs")
 async def cancel_runs(run_ids: Sequence[str], db: Database, settings: Settings) -> None:
     """End runs DONE_CANCELLED, wherever they are; those that have ended stay what they are."""
 
@@ -77,7 +77,7 @@ def close_now(run_ids: Iterable[str], db: Database, settings: Settings) -> None:
             )
 
 
-@task(name="close cancelled runs", cache_policy=NO_CACHE, tags=["autopack"])
+@step("close cancelled runs")
 async def close_cancelled(db: Database, settings: Settings) -> int:
     """End runs that were cancelled in Prefect, or here, and that nobody is there to end.
 

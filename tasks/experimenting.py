@@ -6,9 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from autopack.clock import SystemClock
 from autopack.experiments import concluding, registration
 from autopack.experiments.layout import ArmName
@@ -21,9 +18,10 @@ from autopack.store.database.engine import Database
 from autopack.store.experiments import PairRow, finish_pair
 from blocks.configured import configured
 from tasks.artifacts import artifact_key, publish_markdown
+from tasks.step import step
 
 
-@task(name="register experiment", cache_policy=NO_CACHE, tags=["autopack"])
+@step("register experiment")
 async def register_experiment(
     spec: str,
     db: Database,
@@ -45,12 +43,7 @@ async def register_experiment(
     )
 
 
-@task(
-    name="prepare arm",
-    task_run_name="prepare {arm} of pair {pair.number}",
-    cache_policy=NO_CACHE,
-    tags=["autopack"],
-)
+@step("prepare arm", "prepare {arm} of pair {pair.number}")
 async def prepare_arm(
     registered: Registered, pair: PairRow, arm: ArmName, db: Database, settings: Settings
 ) -> str:
@@ -68,12 +61,7 @@ async def prepare_arm(
     return run.run_id
 
 
-@task(
-    name="judge pair",
-    task_run_name="judge pair {pair.number}",
-    cache_policy=NO_CACHE,
-    tags=["autopack"],
-)
+@step("judge pair", "judge pair {pair.number}")
 async def judge_pair(registered: Registered, pair: PairRow, db: Database) -> None:
     """Judge a pair whose runs have ended by what was recorded of them, and keep that."""
 
@@ -91,12 +79,7 @@ async def judge_pair(registered: Registered, pair: PairRow, db: Database) -> Non
     await asyncio.to_thread(work)
 
 
-@task(
-    name="conclude experiment",
-    task_run_name="conclude {registered.test_id}",
-    cache_policy=NO_CACHE,
-    tags=["autopack"],
-)
+@step("conclude experiment", "conclude {registered.test_id}")
 async def conclude_experiment(
     registered: Registered, db: Database, settings: Settings
 ) -> Analysis | None:

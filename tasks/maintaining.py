@@ -6,9 +6,6 @@ import asyncio
 import os
 from dataclasses import replace
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from autopack.clock import SystemClock
 from autopack.ledger import maintenance
 from autopack.runs.reconcile.mirror_upkeep import tend_mirrors
@@ -16,9 +13,10 @@ from autopack.runs.spools.late_usage import count_returned
 from autopack.runs.spools.redact_spools import redact_all
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
+from tasks.step import step
 
 
-@task(name="maintain database", cache_policy=NO_CACHE, tags=["autopack"])
+@step("maintain database")
 async def maintain_database(db: Database, settings: Settings) -> maintenance.Maintained:
     """Spools, leases, retention, the private clones, and a look for rows that disagree."""
     returned = await asyncio.to_thread(count_returned, db, settings, environ=os.environ)

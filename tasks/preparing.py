@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from autopack.clock import SystemClock
 from autopack.model.states import RunState
 from autopack.plan.plan import PhaseSpec
@@ -20,9 +17,10 @@ from autopack.runs.session.session import RunSession, held, open_session
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.holders import Holder
+from tasks.step import step
 
 
-@task(name="prepare run", cache_policy=NO_CACHE, tags=["autopack"])
+@step("prepare run")
 async def prepare_run(request: prepare.RunRequest, db: Database, settings: Settings) -> str:
     """Check the plan, the repository and the builder, and store the run. Returns its id."""
     run = await asyncio.to_thread(
@@ -36,12 +34,7 @@ async def prepare_run(request: prepare.RunRequest, db: Database, settings: Setti
     return run.run_id
 
 
-@task(
-    name="take over run",
-    task_run_name="take over {run_id}",
-    cache_policy=NO_CACHE,
-    tags=["autopack"],
-)
+@step("take over run", "take over {run_id}")
 async def take_over_run(
     run_id: str,
     db: Database,
@@ -70,47 +63,32 @@ async def take_over_run(
     )
 
 
-@task(
-    name="prepare environment",
-    task_run_name="prepare the environment of {run_id}",
-    cache_policy=NO_CACHE,
-    tags=["autopack"],
-)
+@step("prepare environment", "prepare the environment of {run_id}")
 async def prepare_environment(run_id: str) -> None:
     """Install the project's tools into the run's own environment, once."""
     session = held(run_id)
     session.environment = await run_environment.prepare_environment(session)
 
 
-@task(
-    name="check head",
-    task_run_name="check the head of {run_id}",
-    cache_policy=NO_CACHE,
-    tags=["autopack"],
-)
+@step("check head", "check the head of {run_id}")
 async def check_head(run_id: str) -> str | None:
     """Run the plan's checks once in a fresh checkout of the head; why it fails, None if not."""
     return await final_check.check_head(held(run_id))
 
 
-@task(name="finish run", task_run_name="finish {run_id}", cache_policy=NO_CACHE, tags=["autopack"])
+@step("finish run", "finish {run_id}")
 async def finish_run(run_id: str, state: RunState, reason: str | None) -> None:
     """Publish the branch, close the run, remove its checkouts."""
     await asyncio.to_thread(finish.finish, held(run_id), state, reason)
 
 
-@task(
-    name="ask for approval",
-    task_run_name="ask before {phase.id}",
-    cache_policy=NO_CACHE,
-    tags=["autopack"],
-)
+@step("ask for approval", "ask before {phase.id}")
 async def ask_before(run_id: str, phase: PhaseSpec) -> str | None:
     """Find out whether a person has to be asked before the phase goes on; the question, or None."""
     return await asyncio.to_thread(approval.question_before, held(run_id), phase)
 
 
-@task(name="wait", task_run_name="let {run_id} wait", cache_policy=NO_CACHE, tags=["autopack"])
+@step("wait", "let {run_id} wait")
 async def let_wait(run_id: str, question: str) -> None:
     """Note that the run waits for a person; nobody has to hold it meanwhile."""
     await asyncio.to_thread(approval.wait, held(run_id), question)

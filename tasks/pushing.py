@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import get_run_logger
 
 from autopack.runs.finish import push
 from autopack.runs.session.session import held
 from autopack.runs.session.stop import in_thread
+from tasks.step import step
 
 
 async def push_if_asked(run_id: str) -> None:
@@ -16,7 +16,7 @@ async def push_if_asked(run_id: str) -> None:
         await push_run(run_id)
 
 
-@task(name="push", task_run_name="push {run_id}", cache_policy=NO_CACHE, tags=["autopack"])
+@step("push", "push {run_id}")
 async def push_run(run_id: str) -> None:
     """Push the run's branch and attempts to its remote."""
     session = held(run_id)

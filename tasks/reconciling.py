@@ -10,8 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-from prefect import get_client, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import get_client, get_run_logger
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowFilter,
@@ -39,6 +38,7 @@ from autopack.store.runs import find_run, get_phases, get_run, run_of_flow
 from tasks.away import is_forbidden
 from tasks.closing import CAMPAIGNS, RECENT
 from tasks.ending import standing
+from tasks.step import step
 from tasks.verdicts import PAGE, flow_runs, last_flow_runs, timed_out, was_cancelled
 
 _OF_RUNS = FlowFilter(name=FlowFilterName(any_=["execute-run"]))
@@ -47,7 +47,7 @@ _STARTING_LEASES = 10
 """For how many lengths of a lease a flow run may start up, as where its image has to be fetched."""
 
 
-@task(name="find abandoned runs", cache_policy=NO_CACHE, tags=["autopack"])
+@step("find abandoned runs")
 async def find_abandoned(db: Database) -> list[str]:
     """The runs whose holder fell silent and that nobody is about to go on with.
 
@@ -75,7 +75,7 @@ async def _resting(db: Database, abandoned: list[str]) -> frozenset[str]:
         )
 
 
-@task(name="close dead run", task_run_name="close {run_id}", cache_policy=NO_CACHE)
+@step("close dead run", "close {run_id}")
 async def close_dead(run_id: str, db: Database, settings: Settings) -> bool:
     """Close a run that died too often; False when somebody took it in this moment."""
     return await asyncio.to_thread(
@@ -102,7 +102,7 @@ def _lost_it(db: Database, flow_run: FlowRun) -> bool:
     return running and get_run(db, flow_run.name).flow_run_id == str(flow_run.id)
 
 
-@task(name="clean up", cache_policy=NO_CACHE, tags=["autopack"])
+@step("clean up")
 async def clean_up(db: Database, settings: Settings) -> reconcile.Cleaned:
     """Remove what dead processes left on this machine, and count what they had spent."""
     return await asyncio.to_thread(reconcile.clean, db, settings)
@@ -116,7 +116,7 @@ class Marked:
     ended: int = 0
 
 
-@task(name="mark lost flow runs", cache_policy=NO_CACHE, tags=["autopack"])
+@step("mark lost flow runs")
 async def mark_lost_flow_runs(db: Database, settings: Settings) -> Marked:
     """End what Prefect believes to be at work though nobody of it holds its run.
 
@@ -142,7 +142,7 @@ async def mark_lost_flow_runs(db: Database, settings: Settings) -> Marked:
     return Marked(crashed, len(told) - crashed)
 
 
-@task(name="resume campaigns", cache_policy=NO_CACHE, tags=["autopack"])
+@step("resume campaigns")
 async def resume_campaigns() -> int:
     """Have workers go on with fleets, experiments and replay campaigns whose process died.
 

@@ -8,8 +8,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import get_run_logger
 from sqlalchemy.exc import SQLAlchemyError
 
 from autopack.ledger import stored_views
@@ -21,15 +20,16 @@ from autopack.runs.session.session import held
 from autopack.store.database.engine import Database
 from autopack.views import charts
 from tasks.artifacts import artifact_key, publish_image, publish_table
+from tasks.step import step
 
 
-@task(name="record phase-6 metrics", cache_policy=NO_CACHE, tags=["autopack"])
+@step("record phase-6 metrics")
 async def record_phase6_metrics(run_id: str) -> None:
     """Write what hardening, doctor and context did in attempts that ended."""
     await asyncio.to_thread(attempt_metrics.record_phase6_metrics, held(run_id).db, run_id)
 
 
-@task(name="record token efficiency", cache_policy=NO_CACHE, tags=["autopack"])
+@step("record token efficiency")
 async def record_token_efficiency(run_id: str) -> None:
     """Write what became of the context of attempts that ended."""
     await asyncio.to_thread(attempt_metrics.record_token_efficiency, held(run_id).db, run_id)
@@ -47,12 +47,7 @@ async def record_metrics(run_id: str) -> None:
         get_run_logger().warning("metrics of %s were not recorded: %s", run_id, error)
 
 
-@task(
-    name="persist consolidated view",
-    task_run_name="persist the token view of {run_id}",
-    cache_policy=NO_CACHE,
-    tags=["autopack"],
-)
+@step("persist consolidated view", "persist the token view of {run_id}")
 async def persist_consolidated_view(db: Database, run_id: str) -> None:
     """Store the run's consolidated view, and publish it as a table and a stacked chart."""
     view = await asyncio.to_thread(stored_views.store_view, db, run_id)

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from autopack.campaigns import compare, lanes, report
 from autopack.campaigns.compare import CampaignReport
 from autopack.campaigns.planning import PlannedCampaign
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from tasks.artifacts import artifact_key, publish_markdown
+from tasks.step import step
 
 
-@task(name="store replays", cache_policy=NO_CACHE, tags=["autopack"])
+@step("store replays")
 async def store_replays(db: Database, planned: PlannedCampaign) -> list[str]:
     """Register the campaign and store its runs, each once; their ids in the order to run them."""
     campaign = planned.campaign
@@ -26,7 +24,7 @@ async def store_replays(db: Database, planned: PlannedCampaign) -> list[str]:
     )
 
 
-@task(name="report on replays", cache_policy=NO_CACHE, tags=["autopack"])
+@step("report on replays")
 async def report_on_replays(
     db: Database, planned: PlannedCampaign, settings: Settings
 ) -> CampaignReport:
