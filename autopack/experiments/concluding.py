@@ -117,7 +117,11 @@ def enough(db: Database, registered: Registered) -> str | None:
     import numpy as np
 
     control, treatment = (table.values(f"{arm}_{primary}") for arm in ARM_NAMES)
-    seen = monitor(np.log(treatment / control), [str(plan) for plan in table.valid["plan"]])
+    seen = monitor(
+        np.log(treatment / control),
+        [str(plan) for plan in table.valid["plan"]],
+        min_pairs=registered.protocol.min_pairs,
+    )
     if seen.stopped_at is None:
         return None
     valid = set(table.valid["pair"])

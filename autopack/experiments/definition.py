@@ -11,6 +11,7 @@
     treatment: {features: [failure_hardening]}
     replicates: 2                      # of every plan
     max_pairs: 40                      # at most; every plan, every replicate by default
+    min_pairs: 30                      # before which monitoring ends nothing; success needs them
     ni_margin: 0.10                    # how much lower phase completion may be
     seed: 1                            # of the order of pairs and arms, and of permutations
     metrics: [doctor_calls, retries]   # secondary; all when left out
@@ -62,7 +63,7 @@ Order = Literal["sequential", "together"]
 
 LONGEST_NAME = 40
 # Fields that were added after experiments had been registered without them.
-LATER = frozenset({"primary", "success_endpoint", "margin_alpha"})
+LATER = frozenset({"primary", "success_endpoint", "margin_alpha", "min_pairs"})
 PAIR = "{pair}"
 
 
@@ -164,6 +165,8 @@ class Experiment(_Value):
     """How many pairs of every plan."""
     max_pairs: Count | None = None
     """The most pairs; every plan and every replicate when unset."""
+    min_pairs: Count | None = None
+    """Monitoring ends nothing before so many valid pairs: success needs them."""
     ni_margin: Annotated[
         float, BeforeValidator(_no_switch), Field(gt=0, lt=1, allow_inf_nan=False)
     ] = 0.10
@@ -194,6 +197,10 @@ class Experiment(_Value):
             raise ValueError(
                 f"max_pairs is {self.max_pairs}, but {len(self.plans)} plans with "
                 f"{self.replicates} replicates make {most} pairs"
+            )
+        if self.min_pairs is not None and self.min_pairs > self.planned:
+            raise ValueError(
+                f"min_pairs is {self.min_pairs}, but at most {self.planned} pairs are planned"
             )
         return self
 

@@ -96,7 +96,7 @@ def weigh_tokens(
     pair_d = np.log(treatment / control)
     d = groups.mean(pair_d)
     summary = log_ratio(d)
-    monitoring = monitor(pair_d, plans)
+    monitoring = monitor(pair_d, plans, min_pairs=protocol.min_pairs)
     stopped = monitoring.stopped_at if protocol.monitored else None
     last_look = not protocol.monitored or len(pair_d) + n_void >= (protocol.max_pairs or 0)
     level = 1 - ALPHA + MONITORING_ALPHA if protocol.monitored else 1 - ALPHA

@@ -9,7 +9,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # Choices that came later; at their defaults they leave the digest of older protocols as it was.
-_LATER = ("primary", "success_endpoint", "margin_alpha")
+_LATER = ("primary", "success_endpoint", "margin_alpha", "min_pairs")
 
 
 class AnalysisProtocol(BaseModel):
@@ -32,6 +32,12 @@ class AnalysisProtocol(BaseModel):
         default=False, description="Whether results were looked at while pairs were running."
     )
     max_pairs: int | None = Field(default=None, ge=1, description="Pairs planned at most.")
+    min_pairs: int | None = Field(
+        default=None,
+        ge=1,
+        description="Monitoring ends nothing before so many valid pairs, however clear the "
+        "resources are: success needs them. Known beforehand, it bends no error rate.",
+    )
     metrics: tuple[str, ...] | None = Field(
         default=None,
         description="Secondary metrics declared beforehand; all in the table when absent.",
@@ -56,6 +62,8 @@ class AnalysisProtocol(BaseModel):
     def _monitoring_has_an_end(self) -> Self:
         if self.monitored and self.max_pairs is None:
             raise ValueError("a monitored experiment needs max_pairs")
+        if self.min_pairs is not None and self.min_pairs > (self.max_pairs or self.min_pairs):
+            raise ValueError("min_pairs is more than max_pairs")
         return self
 
     def hash(self) -> str:

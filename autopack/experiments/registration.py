@@ -193,6 +193,7 @@ def protocol_of(experiment: Experiment) -> AnalysisProtocol:
         primary=experiment.primary,
         success_endpoint=experiment.success_endpoint,
         margin_alpha=experiment.margin_alpha,
+        min_pairs=experiment.min_pairs,
     )
 
 

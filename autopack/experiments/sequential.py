@@ -72,11 +72,11 @@ def e_value(log_e: float) -> float:
     return math.exp(log_e) if log_e < math.log(sys.float_info.max) else sys.float_info.max
 
 
-def monitor(d: Floats, plans: Sequence[object]) -> Monitoring:
+def monitor(d: Floats, plans: Sequence[object], *, min_pairs: int | None = None) -> Monitoring:
     """Replay monitoring over pairs in their order, in O(n).
 
     ``d`` holds one log ratio a pair. A replicate refines the mean of its plan; evidence counts
-    plans, and is first weighed at seven of them.
+    plans, and is first weighed at seven of them, and after ``min_pairs`` pairs.
     """
     count, total, squares, shift = _running_plan_sums(d, plans)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -88,7 +88,9 @@ def monitor(d: Floats, plans: Sequence[object]) -> Monitoring:
     mean[(sd == 0) & (np.abs(mean) < ROUNDING)] = 0.0
     log_e = log_e_values(count, mean, sd)
     half = half_widths(count, sd)
-    crossed = np.flatnonzero((log_e >= math.log(STOPPING_E)) & (count >= MIN_PLANS))
+    late_enough = np.arange(1, len(d) + 1) >= (min_pairs or 1)
+    suffices = (log_e >= math.log(STOPPING_E)) & (count >= MIN_PLANS)
+    crossed = np.flatnonzero(suffices & late_enough)
     return Monitoring(
         plans=count,
         mean=mean,
@@ -125,25 +127,22 @@ def _running_plan_sums(
 
 
 def log_e_values(n: NDArray[np.int64], mean: Floats, sd: Floats) -> Floats:
-    """ln e_n for n plans of the given mean and SD; 0 below two plans."""
+    """ln e_n for n plans of the given mean and SD; 0 below two plans. Arrays broadcast."""
     shrink = 1 / (1 + n * EFFECT_VARIANCE)
     with np.errstate(divide="ignore", invalid="ignore"):
         r = n * mean**2 / ((n - 1) * sd**2)
         growth = np.where(np.isinf(r), -np.log(shrink), np.log1p(r) - np.log1p(r * shrink))
-    growth[mean == 0] = 0.0
-    log_e = 0.5 * np.log(shrink) + n / 2 * growth
-    log_e[n < 2] = 0.0
-    return log_e
+    growth = np.where(mean == 0, 0.0, growth)
+    return np.where(n < 2, 0.0, 0.5 * np.log(shrink) + n / 2 * growth)
 
 
 def half_widths(n: NDArray[np.int64], sd: Floats, alpha: float = MONITORING_ALPHA) -> Floats:
-    """Half the width of the 1 - alpha confidence sequence of the mean log ratio."""
+    """Half the width of the 1 - alpha confidence sequence of the mean log ratio. Arrays broadcast."""
     shrink = 1 / (1 + n * EFFECT_VARIANCE)
     bound = (1 / (alpha * np.sqrt(shrink))) ** (2 / n)
     with np.errstate(divide="ignore", invalid="ignore"):
         half = sd / np.sqrt(n) * np.sqrt((n - 1) * (bound - 1) / (1 - bound * shrink))
-    half[(bound * shrink >= 1) | (n < 2)] = np.inf
-    return half
+    return np.where((bound * shrink >= 1) | (n < 2), np.inf, half)
 
 
 def betting_log_e(relative_savings: Floats) -> float:

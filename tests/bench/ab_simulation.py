@@ -1,6 +1,6 @@
-"""Measures the error rates of the A/B procedure on data whose truth is known.
+"""Measures the error rates of the A/B procedure on data whose truth is known, on both axes.
 
-    python tests/bench/ab_simulation.py [--repetitions 1000] [--seed 1]
+    python tests/bench/ab_simulation.py [--repetitions 1000] [--seed 1] [--full]
 
 Four generators of token counts, each arm of a pair lognormal with coefficient of variation 1
 and correlation 0.5 with the other arm:
@@ -11,9 +11,17 @@ and correlation 0.5 with the other arm:
     skewed      one treatment run in five costs five times as much, the others less, so that
                 the mean log ratio is as declared
 
-Every experiment is monitored after each pair up to N, stops when the evidence suffices, and is
-decided by the code that users run. Two smaller tables follow: looks between the replicates of
-a plan, and claims that success is maintained.
+Four settings of success. A run succeeds when its own difficulty, half that of its plan, is below
+a limit; the difficulty goes with the tokens of the run (correlation 0.6), so that a stop because
+of tokens is no fair draw of success:
+
+    easy        95 % in both arms
+    equal       80 % in both arms, a quarter of the pairs discordant
+    hard        50 % in both arms
+    lost        80 % and 70 %: less by exactly the margin
+
+Every experiment is decided by the vectorised rule, which a test holds to the one that users run.
+``--full`` repeats each cell 10,000 times.
 """
 
 from __future__ import annotations
@@ -25,56 +33,76 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
+from autopack.experiments.batch import Decided, Rows, decide_rows
+from autopack.experiments.batch_success import SuccessRows
 from autopack.experiments.evidence import PlanGroups, weigh_tokens
+from autopack.experiments.matrix import Decision, ResourceAxis, SuccessAxis
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.sequential import monitor
 from autopack.experiments.success import PairedOutcomes
 from autopack.experiments.success_axis import weigh_success
-from autopack.experiments.verdict import Decision, decide
 
 Floats = NDArray[np.float64]
-Arms = tuple[Floats, Floats]
-Generator = Callable[[np.random.Generator, int], Arms]
+Shape = tuple[int, int]
 
 SIGMA = math.sqrt(math.log(2))  # of the log of one run: coefficient of variation 1
 CORRELATION = 0.5
 SIZES = (7, 10, 20, 50, 111)
 RATIOS = (1.0, 0.8, 0.6)
 MARGIN = 0.10
-MAINTAINED = weigh_success(
-    control=np.ones(100, dtype=np.bool_),
-    treatment=np.ones(100, dtype=np.bool_),
-    groups=PlanGroups([str(plan) for plan in range(100)]),
-    fractions=None,
-    phases=None,
-    declared=None,
-)
+WITH_TOKENS = 0.6
 
 
-def _logs(task: Floats, first: Floats, second: Floats) -> Arms:
+@dataclass(frozen=True)
+class Pairs:
+    """Log tokens of both arms, and the standard normal noise of each that is not its plan's."""
+
+    control: Floats
+    treatment: Floats
+    task: Floats
+    first: Floats
+    second: Floats
+
+
+Generator = Callable[[np.random.Generator, Shape], Pairs]
+
+
+def _pairs(task: Floats, first: Floats, second: Floats) -> Pairs:
     shared, own = math.sqrt(CORRELATION) * SIGMA, math.sqrt(1 - CORRELATION) * SIGMA
-    return 11 + shared * task + own * first, 11 + shared * task + own * second
+    return Pairs(
+        11 + shared * task + own * first, 11 + shared * task + own * second, task, first, second
+    )
 
 
-def lognormal(random: np.random.Generator, n: int) -> Arms:
-    return _logs(*random.standard_normal((3, n)))
+def _with(pairs: Pairs, control: Floats | float, treatment: Floats | float) -> Pairs:
+    return Pairs(
+        pairs.control + control,
+        pairs.treatment + treatment,
+        pairs.task,
+        pairs.first,
+        pairs.second,
+    )
 
 
-def loops(random: np.random.Generator, n: int) -> Arms:
-    control, treatment = lognormal(random, n)
-    extra = math.log(5) * (random.random((2, n)) < 0.1)
-    return control + extra[0], treatment + extra[1]
+def lognormal(random: np.random.Generator, shape: Shape) -> Pairs:
+    return _pairs(*random.standard_normal((3, *shape)))
 
 
-def tails(random: np.random.Generator, n: int) -> Arms:
-    first, second = random.standard_t(3, (2, n)) / math.sqrt(3)
-    return _logs(random.standard_normal(n), first, second)
+def loops(random: np.random.Generator, shape: Shape) -> Pairs:
+    extra = math.log(5) * (random.random((2, *shape)) < 0.1)
+    return _with(lognormal(random, shape), extra[0], extra[1])
 
 
-def skewed(random: np.random.Generator, n: int) -> Arms:
-    control, treatment = lognormal(random, n)
-    return control, treatment + math.log(5) * ((random.random(n) < 0.2) - 0.2)
+def tails(random: np.random.Generator, shape: Shape) -> Pairs:
+    first, second = random.standard_t(3, (2, *shape)) / math.sqrt(3)
+    return _pairs(random.standard_normal(shape), first, second)
+
+
+def skewed(random: np.random.Generator, shape: Shape) -> Pairs:
+    extra = math.log(5) * ((random.random(shape) < 0.2) - 0.2)
+    return _with(lognormal(random, shape), 0.0, extra)
 
 
 GENERATORS: dict[str, Generator] = {
@@ -83,14 +111,61 @@ GENERATORS: dict[str, Generator] = {
     "tails": tails,
     "skewed": skewed,
 }
+SETTINGS = {"easy": (0.95, 0.95), "equal": (0.8, 0.8), "hard": (0.5, 0.5), "lost": (0.8, 0.7)}
+
+
+def succeeds(
+    random: np.random.Generator, task: Floats, own: Floats, rate: float
+) -> NDArray[np.bool_]:
+    """Which runs succeed, in ``rate`` of all: half by their plan, in part by their own noise."""
+    # Noise of whatever distribution becomes normal by its ranks.
+    ranks = own.ravel().argsort().argsort().reshape(own.shape)
+    normal = special.ndtri((ranks + 0.5) / own.size)
+    alone = math.sqrt(1 - WITH_TOKENS**2) * random.standard_normal(own.shape)
+    difficulty = (task + WITH_TOKENS * normal + alone) / math.sqrt(2)
+    return difficulty < special.ndtri(rate)
+
+
+def simulate_rows(
+    generator: Generator,
+    *,
+    pairs: int,
+    ratio: float,
+    setting: str,
+    repetitions: int,
+    seed: int,
+) -> Rows:
+    """``repetitions`` experiments of ``pairs`` pairs."""
+    name = [seed, pairs, round(1000 * ratio), sorted(SETTINGS).index(setting)]
+    random = np.random.default_rng(name)
+    drawn = generator(random, (repetitions, pairs))
+    had, got = SETTINGS[setting]
+    return Rows(
+        np.exp(drawn.control),
+        np.exp(drawn.treatment) * ratio,
+        SuccessRows(
+            succeeds(random, drawn.task, drawn.first, had),
+            succeeds(random, drawn.task, drawn.second, got),
+        ),
+    )
+
+
+def protocol_for(pairs: int, *, monitored: bool) -> AnalysisProtocol:
+    return AnalysisProtocol(monitored=monitored, max_pairs=pairs if monitored else None)
+
+
+def coverage(decided: Decided, ratio: float) -> float:
+    """How often the reported interval holds the true ratio."""
+    truth = math.log(ratio)
+    return float(((decided.lo <= truth) & (truth <= decided.hi)).mean())
 
 
 @dataclass(frozen=True)
 class Cell:
     """Rates over the repetitions of one generator, number of pairs and true ratio."""
 
-    saves: float
-    costs_more: float
+    fewer: float
+    more: float
     coverage: float
     median_stop: float
     mean_stop: float
@@ -100,36 +175,16 @@ def simulate(
     generator: Generator, *, pairs: int, ratio: float, repetitions: int, seed: int
 ) -> Cell:
     """Run ``repetitions`` monitored experiments of at most ``pairs`` pairs."""
-    random = np.random.default_rng([seed, pairs, round(1000 * ratio)])
-    protocol = AnalysisProtocol(monitored=True, max_pairs=pairs)
-    decisions: list[Decision] = []
-    covered: list[bool] = []
-    stops: list[int] = []
-    for _ in range(repetitions):
-        control, treatment = (np.exp(logs) for logs in generator(random, pairs))
-        treatment = treatment * ratio
-        plans = [str(plan) for plan in range(pairs)]
-        stop = monitor(np.log(treatment / control), plans).stopped_at or pairs
-        tokens = weigh_tokens(
-            control=control[:stop],
-            treatment=treatment[:stop],
-            plans=plans[:stop],
-            n_void=0,
-            protocol=protocol,
-        )
-        verdict = decide(
-            tokens=tokens, success=MAINTAINED, n_pairs=stop, n_void=0, protocol=protocol
-        )
-        lo, hi = tokens.reported.lo or 0.0, tokens.reported.hi or math.inf
-        decisions.append(verdict.decision)
-        covered.append(lo <= ratio <= hi)
-        stops.append(stop)
+    rows = simulate_rows(
+        generator, pairs=pairs, ratio=ratio, setting="equal", repetitions=repetitions, seed=seed
+    )
+    decided = decide_rows(rows, protocol_for(pairs, monitored=True))
     return Cell(
-        saves=float(np.mean([d is Decision.SAVES for d in decisions])),
-        costs_more=float(np.mean([d is Decision.COSTS_MORE for d in decisions])),
-        coverage=float(np.mean(covered)),
-        median_stop=float(np.median(stops)),
-        mean_stop=float(np.mean(stops)),
+        fewer=decided.share_of_resource(ResourceAxis.FEWER),
+        more=decided.share_of_resource(ResourceAxis.MORE),
+        coverage=coverage(decided, ratio),
+        median_stop=float(np.median(decided.pairs)),
+        mean_stop=float(np.mean(decided.pairs)),
     )
 
 
@@ -138,32 +193,118 @@ def _print_header(columns: str) -> None:
 
 
 def print_tokens(repetitions: int, seed: int) -> None:
-    """False savings, coverage and stopping of the token verdict."""
+    """False statements about tokens, coverage and stopping."""
     _print_header(
-        "generator    pairs  ratio  SAVES   COSTS_MORE  coverage  pairs at the end: median  mean"
+        "generator    pairs  ratio   fewer    more  coverage  pairs at the end: median  mean"
     )
-    cells: list[tuple[float, Cell]] = []
     for name, generator in GENERATORS.items():
         for pairs in SIZES:
             for ratio in RATIOS:
                 cell = simulate(
                     generator, pairs=pairs, ratio=ratio, repetitions=repetitions, seed=seed
                 )
-                cells.append((ratio, cell))
                 print(
-                    f"{name:<12} {pairs:>5}  {ratio:>5}  {cell.saves:.4f}  {cell.costs_more:.4f}"
-                    f"      {cell.coverage:.4f}    {cell.median_stop:>23.0f}  {cell.mean_stop:.1f}",
+                    f"{name:<12} {pairs:>5}  {ratio:>5}  {cell.fewer:.4f}  {cell.more:.4f}"
+                    f"    {cell.coverage:.4f}  {cell.median_stop:>24.0f}  {cell.mean_stop:.1f}",
                     flush=True,
                 )
-    null = [cell.saves for ratio, cell in cells if ratio == 1]
-    coverage = [cell.coverage for _, cell in cells]
-    print(f"\nfalse SAVES {min(null):.4f} to {max(null):.4f}, nominal at most 0.025")
-    print(f"coverage of the 95% interval {min(coverage):.4f} to {max(coverage):.4f}")
+
+
+@dataclass(frozen=True)
+class JointCell:
+    """How often each statement was made; false where its null is true."""
+
+    decided: Decided
+    ratio: float
+    setting: str
+
+    @property
+    def false(self) -> dict[str, float]:
+        """The rates of the statements that are false here."""
+        found: dict[str, float] = {}
+        if self.ratio == 1:
+            found["fewer"] = self.decided.share_of_resource(ResourceAxis.FEWER)
+            found["more"] = self.decided.share_of_resource(ResourceAxis.MORE)
+        if self.setting == "lost":
+            found["lower"] = self.decided.share_of_success(SuccessAxis.LOWER)
+            maintained = self.decided.share_of_success(SuccessAxis.MAINTAINED)
+            found["maintained"] = maintained
+            found["saves"] = self.decided.share(Decision.SAVES, Decision.RAISES_SUCCESS)
+        else:
+            found["lower"] = self.decided.share_of_success(SuccessAxis.LOWER)
+        if self.setting != "lost":
+            found["higher"] = self.decided.share_of_success(SuccessAxis.HIGHER)
+        return found
+
+
+def joint(
+    generator: Generator,
+    *,
+    pairs: int,
+    ratio: float,
+    setting: str,
+    monitored: bool,
+    repetitions: int,
+    seed: int,
+) -> JointCell:
+    """Both axes of one cell."""
+    rows = simulate_rows(
+        generator, pairs=pairs, ratio=ratio, setting=setting, repetitions=repetitions, seed=seed
+    )
+    decided = decide_rows(rows, protocol_for(pairs, monitored=monitored))
+    return JointCell(decided, ratio, setting)
+
+
+STATEMENTS = ("fewer", "more", "higher", "lower", "maintained", "saves")
+
+
+def print_joint(repetitions: int, seed: int) -> None:
+    """False statements on both axes, with what the tokens and success of a run share."""
+    columns = "  ".join(f"{name:>10}" for name in STATEMENTS)
+    _print_header(f"generator    success  ratio  look        {columns}  coverage   (worst of n)")
+    worst: dict[str, float] = {}
+    covered: list[float] = []
+    for name, generator in GENERATORS.items():
+        for setting in SETTINGS:
+            for ratio in (1.0, 0.6):
+                for monitored in (False, True):
+                    cells = [
+                        joint(
+                            generator,
+                            pairs=pairs,
+                            ratio=ratio,
+                            setting=setting,
+                            monitored=monitored,
+                            repetitions=repetitions,
+                            seed=seed,
+                        )
+                        for pairs in SIZES
+                    ]
+                    row = {
+                        key: max(cell.false[key] for cell in cells if key in cell.false)
+                        for key in STATEMENTS
+                        if any(key in cell.false for cell in cells)
+                    }
+                    holds = [coverage(cell.decided, ratio) for cell in cells]
+                    covered += holds
+                    for key, rate in row.items():
+                        worst[key] = max(worst.get(key, 0.0), rate)
+                    shown = "  ".join(
+                        f"{row[key]:>10.4f}" if key in row else f"{'':>10}" for key in STATEMENTS
+                    )
+                    look = "monitored" if monitored else "once"
+                    print(
+                        f"{name:<12} {setting:<7}  {ratio:>5}  {look:<10}  {shown}"
+                        f"  {min(holds):.4f}",
+                        flush=True,
+                    )
+    print("\nworst of all: " + ", ".join(f"{key} {worst[key]:.4f}" for key in STATEMENTS))
+    print(f"coverage of the 95% interval {min(covered):.4f} to {max(covered):.4f}")
 
 
 def print_replicates(repetitions: int, seed: int) -> None:
     """False savings when looks are also taken between the replicates of a plan."""
-    _print_header("plans  replicates  variance between plans  order        false SAVES")
+    _print_header("plans  replicates  variance between plans  order        false fewer")
     for plans, replicates in ((10, 11), (20, 5), (37, 3)):
         for between in (0.0, 0.5):
             for order in ("rounds", "plan by plan"):
@@ -207,13 +348,13 @@ def print_success(repetitions: int, seed: int) -> None:
 def false_saves_with_replicates(
     *, plans: int, replicates: int, between: float, by_plan: bool, repetitions: int, seed: int
 ) -> float:
-    """Rate of SAVES at a true ratio of 1 when every plan is run ``replicates`` times.
+    """Rate of fewer tokens at a true ratio of 1 when every plan is run ``replicates`` times.
 
     ``between`` is the share of the variance of the log ratio that lies between plans.
     """
     random = np.random.default_rng([seed, plans, replicates, by_plan])
     pairs = plans * replicates
-    protocol = AnalysisProtocol(monitored=True, max_pairs=pairs)
+    protocol = protocol_for(pairs, monitored=True)
     index = np.arange(pairs)
     plan = index // replicates if by_plan else index % plans
     names = [str(number) for number in plan]
@@ -265,7 +406,16 @@ def claims_of_maintained_success(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--repetitions", type=int, default=1000)
+    parser.add_argument("--full", action="store_true", help="10,000 repetitions")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=("tokens", "joint", "replicates", "success"))
     arguments = parser.parse_args()
-    for show in (print_tokens, print_replicates, print_success):
-        show(arguments.repetitions, arguments.seed)
+    number = 10_000 if arguments.full else arguments.repetitions
+    for name, show in (
+        ("tokens", print_tokens),
+        ("joint", print_joint),
+        ("replicates", print_replicates),
+        ("success", print_success),
+    ):
+        if arguments.only in (None, name):
+            show(number, arguments.seed)
