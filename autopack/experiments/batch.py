@@ -4,6 +4,10 @@ It decides as ``verdict.decide`` does (a test holds them together), but thousand
 second. One row is one experiment, one column one pair of a plan of its own, in their order.
 """
 
+# numpy leaves the types of mixed integer and float arrays partially unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import math
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
+    Booleans = NDArray[np.bool_]
 
 RESOURCES, SUCCESSES, DECISIONS = tuple(ResourceAxis), tuple(SuccessAxis), tuple(Decision)
 _LOG_TENTH = math.log(1.1)
@@ -38,6 +43,8 @@ _LOG_TENTH = math.log(1.1)
 _FLIPS, _ALL_FLIPS = 4_095, 12
 # From here on sign flips and t agree to three digits, and flipping would only cost time.
 _FLIPS_UP_TO = 400
+# So many times beyond the limit of t, flipping signs says the same.
+_BEYOND_DOUBT = 1.5
 
 
 @dataclass(frozen=True)
@@ -98,12 +105,13 @@ def decide_rows(
     number, size = d.shape
     count = np.arange(1, size + 1, dtype=np.int64)
     means, sds = _running(d, count)
-    stop = np.full(number, size, dtype=np.int64)
-    early = np.zeros(number, dtype=np.bool_)
+    stop: Integers = np.full(number, size, dtype=np.int64)
+    early: Booleans = np.zeros(number, dtype=np.bool_)
     if protocol.monitored:
         log_e = log_e_values(count, means, sds)
-        crossed = (log_e >= -math.log(looks_alpha)) & (count >= max(MIN_PLANS, protocol.min_pairs or 0))
-        early = crossed.any(axis=1)
+        first = max(MIN_PLANS, protocol.min_pairs or 0)
+        crossed: Booleans = (log_e >= -math.log(looks_alpha)) & (count >= first)
+        early = np.asarray(crossed.any(axis=1), dtype=np.bool_)
         stop = np.where(early, crossed.argmax(axis=1) + 1, size)
     at = stop - 1, np.arange(number)
     mean, sd = means[at[1], at[0]], sds[at[1], at[0]]
@@ -111,7 +119,8 @@ def decide_rows(
     resource = _resource_axes(d, stop, early, mean, sd, alpha, protocol.margin_alpha, seed)
     success, bounded = success_axes(rows.success, stop, protocol)
     totals = _at(np.cumsum(rows.treatment, axis=1), at) / _at(np.cumsum(rows.control, axis=1), at)
-    lo, hi = _reported(means, sds, count, at, mean, sd, early, alpha, looks_alpha, protocol)
+    before = early & (stop < size)
+    lo, hi = _reported(means, sds, count, at, mean, sd, before, alpha, looks_alpha, protocol)
     return Decided(
         resource=resource,
         success=success,
@@ -144,7 +153,7 @@ def _running(d: Floats, count: Integers) -> tuple[Floats, Floats]:
 def _resource_axes(
     d: Floats,
     stop: Integers,
-    early: NDArray[np.bool_],
+    early: Booleans,
     mean: Floats,
     sd: Floats,
     alpha: float,
@@ -158,7 +167,8 @@ def _resource_axes(
         room = special.stdtrit(stop - 1, 1 - margin_alpha) * error
         same = ~early & (np.abs(mean) + room <= _LOG_TENTH)
         shown = ~early & (np.abs(mean) > half)
-    shown[shown] = _flips_agree(d[shown], alpha / 2, seed)
+        doubtful = shown & ((np.abs(mean) < _BEYOND_DOUBT * half) | (d.shape[1] <= _ALL_FLIPS))
+    shown[doubtful] = _flips_agree(d[doubtful], alpha / 2, seed)
     axis[same] = RESOURCES.index(ResourceAxis.SAME)
     axis[(early | shown) & (mean < 0)] = RESOURCES.index(ResourceAxis.FEWER)
     axis[(early | shown) & (mean > 0)] = RESOURCES.index(ResourceAxis.MORE)
@@ -171,18 +181,20 @@ def _flips_agree(d: Floats, alpha: float, seed: int) -> NDArray[np.bool_]:
     if size > _FLIPS_UP_TO or number == 0:
         return np.ones(number, dtype=np.bool_)
     if size <= _ALL_FLIPS:
-        bits = (np.arange(2**size)[:, None] >> np.arange(size)) & 1
-        signs, extra = bits * 2.0 - 1, 0
+        bits: Integers = (np.arange(2**size)[:, None] >> np.arange(size)) & 1
+        signs = bits * 2.0 - 1
+        extra = 0
     else:
         random = np.random.Generator(np.random.PCG64(seed))
-        signs, extra = random.integers(0, 2, size=(_FLIPS, size)) * 2.0 - 1, 1
+        signs = random.integers(0, 2, size=(_FLIPS, size)) * 2.0 - 1
+        extra = 1
     observed = np.abs(d.sum(axis=1)) - ROUNDING * np.abs(d).sum(axis=1)
     reached = np.zeros(number)
     step = max(1, 8_000_000 // len(signs))
     for start in range(0, number, step):
         part = slice(start, start + step)
         turned = d[part] * np.sign(d[part].sum(axis=1, keepdims=True))
-        reached[part] = (signs @ turned.T >= observed[part]).sum(axis=0)
+        reached[part] = np.count_nonzero(signs @ turned.T >= observed[part], axis=0)
     return (reached + extra) / (len(signs) + extra) <= alpha
 
 
@@ -193,7 +205,7 @@ def _reported(
     at: tuple[Integers, Integers],
     mean: Floats,
     sd: Floats,
-    early: NDArray[np.bool_],
+    early: Booleans,
     alpha: float,
     looks_alpha: float,
     protocol: AnalysisProtocol,
@@ -210,7 +222,8 @@ def _reported(
     out = (first > mean) | (last < mean)
     newest = _at(width, at)
     first, last = np.where(out, mean - newest, first), np.where(out, mean + newest, last)
-    return np.where(early, first, np.maximum(first, lo)), np.where(early, last, np.minimum(last, hi))
+    at_the_end = np.maximum(first, lo), np.minimum(last, hi)
+    return np.where(early, first, at_the_end[0]), np.where(early, last, at_the_end[1])
 
 
 def _decisions(

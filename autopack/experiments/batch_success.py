@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
     Booleans = NDArray[np.bool_]
+    PhaseRows = tuple[Integers, Integers, Integers, Integers]
 
 SUCCESSES = tuple(SuccessAxis)
 _EDGE = 1e-12
@@ -33,7 +34,7 @@ class SuccessRows:
 
     control: Booleans
     treatment: Booleans
-    phases: tuple[Integers, Integers, Integers, Integers] | None = None
+    phases: PhaseRows | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def success_axes(
 ) -> tuple[Integers, Booleans]:
     """The axis of each experiment (index into SuccessAxis), and whether a gain is bounded."""
     runs = _runs(rows, stop)
-    main = runs if rows.phases is None or protocol.success_endpoint == "runs" else _phases(rows, stop)
+    main = runs
+    if rows.phases is not None and protocol.success_endpoint != "runs":
+        main = _phases(rows.phases, stop)
     margin, side = protocol.ni_margin, MAX_FALSE / 2
     if main is runs:
         lower = runs.below(-margin, side)
@@ -104,9 +107,8 @@ def _runs(rows: SuccessRows, stop: Integers) -> _Counts:
     return _Counts(stop.astype(np.float64), mean, sd, stop.astype(np.float64), lost, won, some)
 
 
-def _phases(rows: SuccessRows, stop: Integers) -> _Counts:
-    assert rows.phases is not None
-    both, lost, won, neither = rows.phases
+def _phases(phases: PhaseRows, stop: Integers) -> _Counts:
+    both, lost, won, neither = phases
     total = both + lost + won + neither
     mean, sd = _moments((won - lost) / total, stop)
     single, gone, come = (_until(values, stop) for values in (total, lost, won))
@@ -130,7 +132,9 @@ def _moments(x: Floats, stop: Integers) -> tuple[Floats, Floats]:
 
 def _direction(runs: _Counts) -> Integers:
     """1 where McNemar's mid-p shows that more runs succeed, -1 for fewer, else 0."""
-    few, discordant = np.minimum(runs.won, runs.lost), runs.won + runs.lost
+    few, discordant = (
+        count.astype(np.int64) for count in (np.minimum(runs.won, runs.lost), runs.won + runs.lost)
+    )
     at_most = special.bdtr(few, discordant, 0.5)
     before = np.where(few > 0, special.bdtr(np.maximum(few - 1, 0), discordant, 0.5), 0.0)
     exactly = at_most - before

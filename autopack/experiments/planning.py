@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 USUAL_DISCORDANCE = 0.24
 USUAL_RATE = 0.7
 MOST_PAIRS = 20_000
-_SEARCH, _FINAL = 1_000, 10_000
+_SEARCH, _SHOWN, _FINAL = 1_000, 2_000, 8_000
 _CELLS_AT_ONCE = 1_000_000
 _MOST_CELLS = 8_000_000
 
@@ -99,7 +99,8 @@ class VerdictPlan:
 
     ``pairs`` is the smallest number whose chance of a decision in ``goal`` reaches ``target``,
     None where no number up to 20,000 does. ``bottleneck`` is the axis that is settled less often
-    there. ``by_pairs`` has a few sizes in order, ``pairs`` among them.
+    there. ``by_pairs`` has a few sizes in order, ``pairs`` among them. ``min_pairs`` is what a
+    monitored experiment should declare, so that it does not end before success can be judged.
     """
 
     scenario: Scenario
@@ -107,6 +108,7 @@ class VerdictPlan:
     target: float
     pairs: int | None
     bottleneck: Literal["resources", "success"]
+    min_pairs: int | None = None
     by_pairs: list[Chances] = field(default_factory=list[Chances])
 
 
@@ -128,7 +130,10 @@ def chances(
 ) -> Chances:
     """How likely each decision is after ``pairs`` pairs."""
     wanted = tuple(goal) or goal_of(scenario, protocol.ni_margin)
-    said = protocol.model_copy(update={"max_pairs": pairs if protocol.monitored else None})
+    limits: dict[str, int | None] = {"max_pairs": pairs if protocol.monitored else None}
+    if protocol.min_pairs is not None:
+        limits["min_pairs"] = min(protocol.min_pairs, pairs)
+    said = protocol.model_copy(update=limits)
     repetitions = max(200, min(repetitions, _MOST_CELLS // pairs))
     rows_at_once = max(1, _CELLS_AT_ONCE // pairs)
     random = np.random.default_rng([seed, pairs])
@@ -168,18 +173,27 @@ def plan_verdict(
             f"a power of {target:g} cannot be had", field="power", hint="give it as 0.8 or 0.9"
         )
     wanted = tuple(goal) or goal_of(scenario, protocol.ni_margin)
+    least = MIN_PLANS
+    if protocol.monitored:
+        once = protocol.model_copy(update={"monitored": False, "max_pairs": None})
+
+        def success_settles(size: int) -> bool:
+            seen = chances(scenario, size, once, repetitions=_SEARCH, seed=seed)
+            return seen.success >= target + (1 - target) / 4
+
+        least = _smallest(success_settles, MIN_PLANS) or MOST_PAIRS
+        protocol = protocol.model_copy(update={"min_pairs": least})
 
     def chance(size: int, repetitions: int = _SEARCH) -> Chances:
-        return chances(
-            scenario, size, protocol, goal=wanted, repetitions=repetitions, seed=seed
-        )
+        return chances(scenario, size, protocol, goal=wanted, repetitions=repetitions, seed=seed)
 
-    needed = _smallest(lambda size: chance(size).goal >= target)
+    needed = _smallest(lambda size: chance(size).goal >= target, least)
     if needed is not None:
         needed = _settle(needed, lambda size: chance(size, _FINAL).goal >= target)
     sizes = {MIN_PLANS, 20, 50, 100}
     sizes |= {size for size in (needed, pairs) if size is not None}
-    shown = [chance(size, _FINAL) for size in sorted(sizes)]
+    promised = {needed, pairs}
+    shown = [chance(size, _FINAL if size in promised else _SHOWN) for size in sorted(sizes)]
     at = next(one for one in reversed(shown) if needed is None or one.pairs == needed)
     return VerdictPlan(
         scenario=scenario,
@@ -187,13 +201,12 @@ def plan_verdict(
         target=target,
         pairs=needed,
         bottleneck="success" if at.success < at.resource else "resources",
+        min_pairs=least if protocol.monitored and needed is not None else None,
         by_pairs=shown,
     )
 
 
-def draw(
-    scenario: Scenario, repetitions: int, pairs: int, random: np.random.Generator
-) -> Rows:
+def draw(scenario: Scenario, repetitions: int, pairs: int, random: np.random.Generator) -> Rows:
     """Experiments in which the scenario is true."""
     shape = (repetitions, pairs)
     own = scenario.sd / math.sqrt(2)
@@ -225,9 +238,9 @@ def _truth(scenario: Scenario, margin: float) -> tuple[ResourceAxis, tuple[Succe
     return resource, (SuccessAxis.MAINTAINED,)
 
 
-def _smallest(enough: _Enough) -> int | None:
-    """The smallest size from 7 on that is enough, to within a few percent."""
-    low, high = MIN_PLANS - 1, MIN_PLANS
+def _smallest(enough: _Enough, least: int) -> int | None:
+    """The smallest size from ``least`` on that is enough, to within a few percent."""
+    low, high = least - 1, least
     while not enough(high):
         if high >= MOST_PAIRS:
             return None

@@ -65,13 +65,18 @@ def plan_power(
         sd=sd,
         power=TARGET_POWER,
         level=LEVEL,
-        pairs_for={ratio: pairs_needed(ratio, sd) for ratio in ratios},
+        pairs_for={ratio: _for_a_verdict(pairs_needed(ratio, sd)) for ratio in ratios},
         pairs=pairs,
         smallest_saving=visible_ratio(enough, sd) if enough else None,
         smallest_saving_monitored=(
             visible_ratio(enough, sd, level=LEVEL - MONITORING_ALPHA) if enough else None
         ),
     )
+
+
+def _for_a_verdict(pairs: int | None) -> int | None:
+    """No fewer than the plans that any verdict needs."""
+    return None if pairs is None else max(pairs, MIN_PLANS)
 
 
 def power(pairs: int, ratio: float, sd: float, level: float = LEVEL) -> float:

@@ -137,7 +137,7 @@ def log_e_values(n: NDArray[np.int64], mean: Floats, sd: Floats) -> Floats:
 
 
 def half_widths(n: NDArray[np.int64], sd: Floats, alpha: float = MONITORING_ALPHA) -> Floats:
-    """Half the width of the 1 - alpha confidence sequence of the mean log ratio. Arrays broadcast."""
+    """Half the width of the 1 - alpha confidence sequence of the mean; arrays broadcast."""
     shrink = 1 / (1 + n * EFFECT_VARIANCE)
     bound = (1 / (alpha * np.sqrt(shrink))) ** (2 / n)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -108,7 +108,7 @@ ab.command(
     help="Analyse pairs, and give the verdict with its uncertainty.",
 )
 ab.command(
-    "deployments.cli.ab:power",
+    "deployments.cli.ab_power:power",
     name="power",
     help="How many pairs an effect needs, and what effect a number of pairs can see.",
 )

@@ -1,4 +1,4 @@
-"""``autopack ab``: analysing pairs, and planning how many are needed."""
+"""``autopack ab analyse``: the verdict about pairs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from deployments.cli.output import AsJson, discard_stdout, note, out, plain_tabl
 
 if TYPE_CHECKING:
     from autopack.experiments.pairs import PairTable
-    from autopack.experiments.power import PowerPlan
     from autopack.experiments.protocol import AnalysisProtocol
     from autopack.experiments.schema import Analysis
     from autopack.experiments.tables import Table
@@ -54,6 +53,10 @@ def analyse(
     monitored: Annotated[
         int | None,
         Parameter(help="Results were looked at while pairs ran, with at most this many planned."),
+    ] = None,
+    min_pairs: Annotated[
+        int | None,
+        Parameter(help="Monitoring was not to end before so many pairs, for the sake of success."),
     ] = None,
     ni_margin: Annotated[
         float | None,
@@ -110,6 +113,7 @@ def analyse(
     if test is not None:
         declared = {
             "monitored": monitored,
+            "min_pairs": min_pairs,
             "ni_margin": ni_margin,
             "metric": metric,
             "primary": primary,
@@ -126,6 +130,7 @@ def analyse(
     else:
         protocol = _protocol(
             monitored=monitored,
+            min_pairs=min_pairs,
             ni_margin=0.10 if ni_margin is None else ni_margin,
             metric=metric,
             primary=primary or "tokens",
@@ -162,12 +167,12 @@ def _of_csv(csv: Path, protocol: AnalysisProtocol) -> Analysis:
     from autopack.experiments.analysis import analyse as analyse_table
     from autopack.experiments.pairs_reading import check_metrics
 
-    table = _read(csv)
+    table = read_table(csv)
     check_metrics(table, protocol.metrics)
     return analyse_table(table, protocol)
 
 
-def _read(path: Path) -> PairTable:
+def read_table(path: Path) -> PairTable:
     """The pairs of a file, or of the standard input, telling how far it is with a large one."""
     from autopack.experiments.pairs_csv import read_pairs
 
@@ -224,44 +229,10 @@ def _of_runs(
     return conclude_runs(db, control or [], treatment or [], varies=kinds, protocol=protocol)
 
 
-def power(
-    *,
-    sd: Annotated[float | None, Parameter(help="SD of ln(treatment / control) over plans.")] = None,
-    pilot: Annotated[
-        Path | None,
-        Parameter(
-            help="Table of pairs to take the SD from, as for analyse.", allow_leading_hyphen=True
-        ),
-    ] = None,
-    ratio: Annotated[
-        list[float] | None,
-        Parameter(negative="", help="True treatment / control to plan for; repeatable."),
-    ] = None,
-    pairs: Annotated[
-        int | None, Parameter(help="Also say what this many pairs, one a plan, can see.")
-    ] = None,
-    as_json: AsJson = False,
-) -> int:
-    """Plan how many pairs to run, or what a number of pairs can see, before spending."""
-    from autopack.experiments.power import USUAL_RATIOS, plan_power
-
-    if (sd is None) == (pilot is None):
-        raise BadInput(
-            "the noise of the pairs is needed once",
-            field="sd",
-            hint="give either --sd or --pilot",
-        )
-    plan = plan_power(_pilot_sd(pilot) if pilot else sd or 0.0, ratio or USUAL_RATIOS, pairs)
-    if as_json:
-        print_json(_power_json(plan))
-    else:
-        _print_power(plan)
-    return 0
-
-
 def _protocol(
     *,
     monitored: int | None,
+    min_pairs: int | None,
     ni_margin: float,
     metric: list[str] | None,
     primary: Literal["tokens", "cost"],
@@ -273,6 +244,11 @@ def _protocol(
 
     for name, wrong, hint in (
         ("monitored", monitored is not None and monitored < 1, "give the number of planned pairs"),
+        (
+            "min_pairs",
+            min_pairs is not None and not 1 <= min_pairs <= (monitored or 0),
+            "give a number up to that of --monitored, which it goes with",
+        ),
         ("ni_margin", not 0 < ni_margin < 1, "give a share between 0 and 1, such as 0.10"),
         ("margin_alpha", not 0 < margin_alpha <= 0.05, "give a share up to 0.05, such as 0.025"),
         ("seed", seed < 0, "give a whole number from 0 on"),
@@ -282,6 +258,7 @@ def _protocol(
     return AnalysisProtocol(
         monitored=monitored is not None,
         max_pairs=monitored,
+        min_pairs=min_pairs,
         ni_margin=ni_margin,
         metrics=None if metric is None else tuple(metric),
         primary=primary,
@@ -289,24 +266,6 @@ def _protocol(
         margin_alpha=margin_alpha,
         seed=seed,
     )
-
-
-def _pilot_sd(path: Path) -> float:
-    import numpy as np
-
-    from autopack.experiments.evidence import PlanGroups
-    from autopack.experiments.statistics import log_ratio
-
-    table = _read(path)
-    d = np.log(table.values("treatment_tokens") / table.values("control_tokens"))
-    summary = log_ratio(PlanGroups([str(plan) for plan in table.valid["plan"]]).mean(d))
-    if not summary.sd:
-        raise BadInput(
-            f"{path.name} has no spread to plan with",
-            field="pilot",
-            hint="give a pilot of at least two plans with different ratios, or --sd",
-        )
-    return summary.sd
 
 
 def print_analysis(analysis: Analysis) -> None:
@@ -319,41 +278,10 @@ def print_analysis(analysis: Analysis) -> None:
     for warning in analysis.warnings:
         out.print(f"  [yellow]![/yellow] {escape(warning)}")
     for table in summary_tables(analysis):
-        _print_table(table)
+        print_table(table)
 
 
-def _print_power(plan: PowerPlan) -> None:
-    from autopack.experiments.sequential import MIN_PLANS
-    from autopack.experiments.tables import UNKNOWN, Table
-
-    rows = tuple(
-        (f"{ratio:g}", f"{100 * (ratio - 1):+.1f}%", f"{pairs:,}" if pairs else UNKNOWN)
-        for ratio, pairs in plan.pairs_for.items()
-    )
-    title = f"Pairs for {plan.power:.0%} power, one a plan, SD of the log ratio {plan.sd:.3g}"
-    _print_table(Table(title, ("true ratio", "tokens", "pairs"), rows))
-    out.print(f"\nA verdict needs at least {MIN_PLANS} plans.")
-    if plan.pairs is None:
-        return
-    once, monitored = plan.smallest_saving, plan.smallest_saving_monitored
-    if once is None or monitored is None:
-        out.print(f"{plan.pairs} pairs can show nothing.")
-        return
-    out.print(
-        f"With {plan.power:.0%} power {plan.pairs:,} pairs show a saving of {1 - once:.1%} or more "
-        f"(ratio {once:.3f}) when looked at once, and of {1 - monitored:.1%} (ratio "
-        f"{monitored:.3f}) when monitored, which ends sooner the larger the saving is."
-    )
-
-
-def _power_json(plan: PowerPlan) -> dict[str, object]:
-    from dataclasses import asdict
-
-    pairs_for = {f"{ratio:g}": pairs for ratio, pairs in plan.pairs_for.items()}
-    return {**asdict(plan), "pairs_for": pairs_for}
-
-
-def _print_table(table: Table) -> None:
+def print_table(table: Table) -> None:
     shown = plain_table(*table.header)
     shown.columns[-1].no_wrap = False
     for row in table.rows:

@@ -13,7 +13,8 @@ import pytest
 
 from autopack.experiments.pairs import PairTable
 from autopack.model.errors import BadInput
-from deployments.cli.ab import analyse, power
+from deployments.cli.ab import analyse
+from deployments.cli.ab_power import power
 
 Arms = Callable[..., tuple[list[float], list[float]]]
 MakeTable = Callable[..., PairTable]
@@ -150,6 +151,10 @@ def test_power_from_an_sd(capsys: pytest.CaptureFixture[str]) -> None:
     answer = json.loads(capsys.readouterr().out)
     assert answer["pairs_for"] == {"0.9": 490, "0.8": 111, "0.7": 45, "0.6": 23, "0.5": 14}
     assert 0.6 < answer["smallest_saving_monitored"] < answer["smallest_saving"] < 0.8
+    assert [plan["bottleneck"] for plan in answer["verdict"]] == ["success", "success"]
+    assert all(
+        plan["pairs"] >= answer["pairs_for"][f"{plan['ratio']:g}"] for plan in answer["verdict"]
+    )
 
 
 def test_power_from_a_pilot(write_table: WriteTable, capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,8 +165,8 @@ def test_power_from_a_pilot(write_table: WriteTable, capsys: pytest.CaptureFixtu
 
 
 def test_power_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    power(sd=0.83, pairs=40)
-    power(sd=0.83, pairs=5)
+    power(sd=0.83, ratio=[0.6], pairs=40)
+    power(sd=0.83, ratio=[0.6], pairs=5)
     shown = capsys.readouterr().out
     assert "40 pairs show a saving of 31.4% or more" in shown
     assert "5 pairs can show nothing" in shown

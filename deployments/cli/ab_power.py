@@ -1,0 +1,288 @@
+"""``autopack ab power``: planning how many pairs a verdict needs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from autopack.errors import BadInput
+from deployments.cli.ab import print_table, read_table
+from deployments.cli.output import AsJson, out, print_json
+
+if TYPE_CHECKING:
+    from autopack.experiments.matrix import Decision
+    from autopack.experiments.pilot import Pilot
+    from autopack.experiments.planning import Scenario, VerdictPlan
+    from autopack.experiments.power import PowerPlan
+    from autopack.experiments.protocol import AnalysisProtocol
+
+Names = list[str] | None
+# Planned for where no ratio is given: a small and a large saving.
+_USUAL = (0.8, 0.6)
+
+
+def power(
+    *,
+    sd: Annotated[float | None, Parameter(help="SD of ln(treatment / control) over plans.")] = None,
+    pilot: Annotated[
+        Path | None,
+        Parameter(help="Table of pairs to take the noise from.", allow_leading_hyphen=True),
+    ] = None,
+    test: Annotated[
+        str | None, Parameter(help="An experiment whose finished pairs tell the noise.")
+    ] = None,
+    control_runs: Annotated[
+        Names, Parameter(negative="", consume_multiple=True, help="Finished runs of one arm.")
+    ] = None,
+    treatment_runs: Annotated[
+        Names, Parameter(negative="", consume_multiple=True, help="Those of the other.")
+    ] = None,
+    ratio: Annotated[
+        list[float] | None,
+        Parameter(negative="", help="True treatment / control to plan for; repeatable."),
+    ] = None,
+    success_difference: Annotated[
+        float, Parameter(help="True success of treatment minus that of control, as a share.")
+    ] = 0.0,
+    discordance: Annotated[
+        float | None,
+        Parameter(help="Share of pairs in which one arm alone succeeds; the pilot's, or 0.24."),
+    ] = None,
+    control_rate: Annotated[
+        float | None, Parameter(help="Share of control runs that succeed; the pilot's, or 0.7.")
+    ] = None,
+    phases: Annotated[
+        int | None,
+        Parameter(help="Phases a plan, where phase completion decides; the rates are of phases."),
+    ] = None,
+    ni_margin: Annotated[
+        float, Parameter(help="How much lower success may be, as a share.")
+    ] = 0.10,
+    margin_alpha: Annotated[
+        float, Parameter(help="How often 'within the margin' may be false.")
+    ] = 0.05,
+    monitored: Annotated[
+        bool, Parameter(negative="", help="Results are looked at after every pair.")
+    ] = False,
+    goal: Annotated[
+        Names, Parameter(name="--for", negative="", help="Decisions to plan for.")
+    ] = None,
+    target: Annotated[float, Parameter(name="--power", help="The chance that is wanted.")] = 0.8,
+    pairs: Annotated[
+        int | None, Parameter(help="Also say what this many pairs, one a plan, come to.")
+    ] = None,
+    seed: Annotated[int, Parameter(help="Seed of the simulated experiments.")] = 0,
+    as_json: AsJson = False,
+) -> int:
+    """Plan how many pairs the whole verdict needs, by simulating experiments under its rule.
+
+    Tokens and success are both planned for; the answer names the one that needs more pairs.
+    """
+    from autopack.experiments.gate import required_decisions
+    from autopack.experiments.planning import plan_verdict
+    from autopack.experiments.power import USUAL_RATIOS, plan_power
+
+    known = _known(sd, pilot, test, control_runs, treatment_runs)
+    noise = known.sd if known is not None else sd or 0.0
+    by_tokens = USUAL_RATIOS if ratio is None else [one for one in ratio if one != 1]
+    ratios = ratio or list(_USUAL)
+    tokens = plan_power(noise, by_tokens, pairs)
+    protocol = _protocol(ni_margin, margin_alpha, monitored, success_difference)
+    wanted = sorted(required_decisions(goal) or ())
+    plans = [
+        plan_verdict(
+            _scenario(one, noise, success_difference, discordance, control_rate, phases, known),
+            protocol,
+            target=target,
+            pairs=pairs,
+            goal=wanted,
+            seed=seed,
+        )
+        for one in ratios
+    ]
+    if as_json:
+        print_json({**_tokens_json(tokens), "verdict": [_json(plan) for plan in plans]})
+    else:
+        _print(tokens, plans, protocol)
+    return 0
+
+
+def _known(
+    sd: float | None, pilot: Path | None, test: str | None, control: Names, treatment: Names
+) -> Pilot | None:
+    """What earlier pairs tell, from wherever they are; None where the SD is given."""
+    from autopack.experiments.pilot import read_pilot
+
+    runs = control or treatment
+    if sum(source is not None and bool(source) for source in (sd, pilot, test, runs)) != 1:
+        raise BadInput(
+            "the noise of the pairs is needed once",
+            field="sd",
+            hint="give one of --sd, --pilot, --test, or --control-runs with --treatment-runs",
+        )
+    if sd is not None:
+        return None
+    if pilot is not None:
+        return read_pilot(read_table(pilot))
+
+    from autopack.settings import Settings
+    from autopack.store.engine import Database
+
+    db = Database.open(Settings.from_environment().database_url)
+    if test is not None:
+        from autopack.experiments.concluding import judge, weighed
+        from autopack.experiments.registration import Registered
+        from autopack.store.experiments import get_pairs, get_test
+
+        registered = Registered.of(get_test(db, test))
+        judged = judge(db, registered, weighed(get_pairs(db, test)))
+        return read_pilot(judged.table, registered.protocol.primary)
+
+    from autopack.experiments.from_runs import judge_pairs
+    from autopack.experiments.matching import match_runs
+
+    if not control or not treatment:
+        raise BadInput(
+            "both lists of runs are needed", field="control_runs", hint="name runs of both arms"
+        )
+    return read_pilot(judge_pairs(db, match_runs(db, control, treatment, varies=None)).table)
+
+
+def _protocol(
+    ni_margin: float, margin_alpha: float, monitored: bool, difference: float
+) -> AnalysisProtocol:
+    from autopack.experiments.protocol import AnalysisProtocol
+
+    if not 0 < ni_margin < 1:
+        raise BadInput(
+            "ni_margin is out of range", field="ni_margin", hint="give a share such as 0.10"
+        )
+    if not 0 < margin_alpha <= 0.05:
+        raise BadInput(
+            "margin_alpha is out of range", field="margin_alpha", hint="give a share up to 0.05"
+        )
+    if not -1 < difference < 1:
+        raise BadInput(
+            "success_difference is out of range",
+            field="success_difference",
+            hint="give a share between -1 and 1, such as -0.05",
+        )
+    return AnalysisProtocol(
+        ni_margin=ni_margin,
+        margin_alpha=margin_alpha,
+        monitored=monitored,
+        max_pairs=1 if monitored else None,
+    )
+
+
+def _scenario(
+    ratio: float,
+    sd: float,
+    difference: float,
+    discordance: float | None,
+    control_rate: float | None,
+    phases: int | None,
+    known: Pilot | None,
+) -> Scenario:
+    from autopack.experiments.planning import USUAL_DISCORDANCE, USUAL_RATE, Scenario
+
+    if discordance is None:
+        assumed = known.discordance if known is not None else USUAL_DISCORDANCE
+        discordance = max(assumed, abs(difference))
+    rate = known.control_rate if known is not None else USUAL_RATE
+    several = known.phases if known is not None else 1
+    return Scenario(
+        ratio=ratio,
+        sd=sd,
+        difference=difference,
+        discordance=discordance,
+        control_rate=rate if control_rate is None else control_rate,
+        phases=several if phases is None else phases,
+    )
+
+
+def _print(tokens: PowerPlan, plans: list[VerdictPlan], protocol: AnalysisProtocol) -> None:
+    from autopack.experiments.sequential import MIN_PLANS
+    from autopack.experiments.tables import UNKNOWN, Table
+
+    first = plans[0]
+    about = first.scenario
+    unit = f"phases, {about.phases} a plan" if about.phases > 1 else "runs"
+    out.print(
+        f"If the SD of the log ratio is {about.sd:.3g}, success differs by "
+        f"{100 * about.difference:+g} points and one arm alone succeeds in "
+        f"{about.discordance:.0%} of {unit}:"
+    )
+    rows = [
+        (
+            f"{plan.scenario.ratio:g}",
+            " or ".join(plan.goal),
+            f"{plan.pairs:,}" if plan.pairs else UNKNOWN,
+            UNKNOWN if plan.min_pairs is None else f"{plan.min_pairs:,}",
+            plan.bottleneck,
+            _tokens_alone(tokens, plan.scenario.ratio),
+        )
+        for plan in plans
+    ]
+    header = ("true ratio", "verdict", "pairs", "min_pairs", "bottleneck", "tokens alone")
+    if not protocol.monitored:
+        rows = [(*row[:3], *row[4:]) for row in rows]
+        header = (*header[:3], *header[4:])
+    title = f"Pairs for a chance of {first.target:.0%} of the whole verdict, one a plan"
+    print_table(Table(title, header, tuple(rows)))
+    for plan in plans:
+        title = f"What comes of so many pairs at a true ratio of {plan.scenario.ratio:g}"
+        names = _decisions_shown(plan)
+        table = tuple(
+            (f"{one.pairs:,}", *(f"{one.decisions.get(name, 0):.0%}" for name in names))
+            for one in plan.by_pairs
+        )
+        print_table(Table(title, ("pairs", *names), table))
+    out.print(
+        f"\nA verdict needs at least {MIN_PLANS} plans. Equal success is shown within a margin of "
+        f"{100 * protocol.ni_margin:g} points."
+    )
+    if tokens.pairs is not None and tokens.smallest_saving is None:
+        out.print(f"{tokens.pairs} pairs can show nothing.")
+    elif tokens.pairs is not None and tokens.smallest_saving is not None:
+        out.print(
+            f"With a chance of {tokens.power:.0%} {tokens.pairs:,} pairs show a saving of "
+            f"{1 - tokens.smallest_saving:.1%} or more (ratio {tokens.smallest_saving:.3f}) by "
+            "tokens alone."
+        )
+
+
+def _decisions_shown(plan: VerdictPlan) -> list[Decision]:
+    """Decisions that come up in at least one of a hundred experiments of some size."""
+    seen = {
+        name for one in plan.by_pairs for name, chance in one.decisions.items() if chance >= 0.005
+    }
+    return sorted(seen, key=lambda name: (name not in plan.goal, name))
+
+
+def _tokens_alone(tokens: PowerPlan, ratio: float) -> str:
+    from autopack.experiments.tables import UNKNOWN
+
+    pairs = tokens.pairs_for.get(ratio)
+    return UNKNOWN if pairs is None else f"{pairs:,}"
+
+
+def _tokens_json(plan: PowerPlan) -> dict[str, Any]:
+    pairs_for = {f"{ratio:g}": pairs for ratio, pairs in plan.pairs_for.items()}
+    return {**asdict(plan), "pairs_for": pairs_for}
+
+
+def _json(plan: VerdictPlan) -> dict[str, Any]:
+    axis: Literal["resources", "success"] = plan.bottleneck
+    return {
+        **asdict(plan.scenario),
+        "goal": list(plan.goal),
+        "target": plan.target,
+        "pairs": plan.pairs,
+        "min_pairs": plan.min_pairs,
+        "bottleneck": axis,
+        "by_pairs": [asdict(one) for one in plan.by_pairs],
+    }
