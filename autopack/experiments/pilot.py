@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autopack.errors import BadInput
 from autopack.experiments.evidence import PlanGroups
 from autopack.experiments.pairs import ARMS, PHASE_COUNTS
 from autopack.experiments.resource import with_primary
 from autopack.experiments.statistics import log_ratio
+from autopack.model.errors import BadInput
 
 if TYPE_CHECKING:
     from autopack.experiments.pairs import PairTable

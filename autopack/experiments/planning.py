@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from autopack.errors import BadInput
 from autopack.experiments.batch import DECISIONS, RESOURCES, SUCCESSES, Rows, decide_rows
 from autopack.experiments.batch_success import SuccessRows
 from autopack.experiments.matrix import CELLS, Decision, ResourceAxis, SuccessAxis
 from autopack.experiments.sequential import MIN_PLANS
+from autopack.model.errors import BadInput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

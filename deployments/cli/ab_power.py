@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from autopack.errors import BadInput
+from autopack.model.errors import BadInput
 from deployments.cli.ab import print_table, read_table
 from deployments.cli.output import AsJson, out, print_json
 
@@ -128,8 +128,9 @@ def _known(
     if pilot is not None:
         return read_pilot(read_table(pilot))
 
+    from autopack.store.database.engine import Database
+
     from autopack.settings import Settings
-    from autopack.store.engine import Database
 
     db = Database.open(Settings.from_environment().database_url)
     if test is not None:

@@ -11,6 +11,7 @@ from autopack.experiments.analysis import analyse
 from autopack.experiments.batch import DECISIONS, RESOURCES, SUCCESSES, Rows, decide_rows
 from autopack.experiments.batch_success import SuccessRows
 from autopack.experiments.pairs import PHASE_COUNTS, PairTable
+from autopack.experiments.pairs_reading import table_of
 from autopack.experiments.protocol import AnalysisProtocol
 
 EXPERIMENTS = 8
@@ -55,7 +56,7 @@ def table(rows: Rows, number: int, pairs: int) -> PairTable:
             record["control_phase_fraction"] = (counts[0] + counts[1]) / total
             record["treatment_phase_fraction"] = (counts[0] + counts[2]) / total
         records.append(record)
-    return PairTable.from_records(records)
+    return table_of(records)
 
 
 @pytest.mark.parametrize("n", [5, 7, 13, 40])

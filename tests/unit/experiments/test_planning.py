@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from autopack.errors import BadInput
 from autopack.experiments.matrix import Decision
-from autopack.experiments.pairs import PHASE_COUNTS, PairTable
+from autopack.experiments.pairs import PHASE_COUNTS
+from autopack.experiments.pairs_reading import table_of
 from autopack.experiments.pilot import read_pilot
 from autopack.experiments.planning import Scenario, chances, plan_verdict
 from autopack.experiments.protocol import AnalysisProtocol
+from autopack.model.errors import BadInput
 
 ONCE = AnalysisProtocol()
 MONITORED = AnalysisProtocol(monitored=True, max_pairs=1)
@@ -115,13 +116,13 @@ def test_a_pilot_tells_noise_and_rates() -> None:
         }
         for i in range(20)
     ]
-    pilot = read_pilot(PairTable.from_records(records))
+    pilot = read_pilot(table_of(records))
     assert pilot.discordance == pytest.approx(2.5 / 21)
     assert (pilot.control_rate, pilot.phases) == (pytest.approx(0.95), 1)
     for i, record in enumerate(records):
         record |= dict(zip(PHASE_COUNTS, (3, i % 2, (i + 1) % 2, 0), strict=True))
         record["control_phase_fraction"] = (3 + i % 2) / 4
         record["treatment_phase_fraction"] = (3 + (i + 1) % 2) / 4
-    by_phase = read_pilot(PairTable.from_records(records))
+    by_phase = read_pilot(table_of(records))
     assert by_phase.discordance == pytest.approx(20.5 / 81)
     assert by_phase.phases == 4
