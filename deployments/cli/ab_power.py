@@ -128,9 +128,8 @@ def _known(
     if pilot is not None:
         return read_pilot(read_table(pilot))
 
-    from autopack.store.database.engine import Database
-
     from autopack.settings import Settings
+    from autopack.store.database.engine import Database
 
     db = Database.open(Settings.from_environment().database_url)
     if test is not None:
