@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
-from rich.markup import escape
 
 from autopack.model.errors import BadInput
 from deployments.cli.output import AsJson, discard_stdout, note, out, plain_table, print_json
+from deployments.cli.terminal import styled
 
 if TYPE_CHECKING:
     from autopack.experiments.pairs import PairTable
@@ -272,11 +272,11 @@ def print_analysis(analysis: Analysis) -> None:
     """The verdict first, then its reasons, then the numbers."""
     from autopack.experiments.tables import summary_tables
 
-    out.print(f"[bold]{escape(analysis.sentence)}[/bold]")
+    out.print(styled(analysis.sentence, "bold"))
     for reason in analysis.reasons:
-        out.print(f"  • {escape(reason)}")
+        out.print(f"  • {reason}")
     for warning in analysis.warnings:
-        out.print(f"  [yellow]![/yellow] {escape(warning)}")
+        out.print(" ", styled("!", "yellow"), warning)
     for table in summary_tables(analysis):
         print_table(table)
 
@@ -285,6 +285,6 @@ def print_table(table: Table) -> None:
     shown = plain_table(*table.header)
     shown.columns[-1].no_wrap = False
     for row in table.rows:
-        shown.add_row(*(escape(cell) for cell in row))
-    out.print(f"\n[bold]{escape(table.title)}[/bold]")
+        shown.add_row(*(cell for cell in row))
+    out.print("\n", styled(table.title, "bold"), sep="")
     out.print(shown)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
-from rich.markup import escape
 
 from autopack import __version__
 from autopack.agents.program import Probe
@@ -24,6 +23,7 @@ from autopack.secrecy.credentials import known_secrets
 from autopack.secrecy.redaction import Redactor
 from autopack.settings import Settings
 from deployments.cli.output import AsJson, out, plain_table, print_json
+from deployments.cli.terminal import styled
 
 app = App(
     name="builders",
@@ -46,8 +46,8 @@ def list_builders(*, as_json: AsJson = False) -> int:
         return 0
     table = plain_table("builder", "installed", "version", "to do", wraps=("to do",))
     for name, one in probes.items():
-        installed = "[green]yes[/green]" if one.installed else "[red]no[/red]"
-        table.add_row(name, installed, one.version or "", escape(one.hint or ""))
+        installed = styled("yes", "green") if one.installed else styled("no", "red")
+        table.add_row(name, installed, one.version or "", one.hint or "")
     out.print(table)
     return 0
 
@@ -88,11 +88,12 @@ def check(
     if as_json:
         print_json(answer)
     else:
-        out.print("[green]it works[/green]" if trial.works else "[red]it does not work[/red]")
+        works = styled("it works", "green") if trial.works else styled("it does not work", "red")
+        out.print(works)
         for key in ("status", "summary", "seconds", "calls", "tokens", "cost"):
             value = "unknown" if answer[key] is None else answer[key]
-            out.print(f"{key:8}  {escape(str(value))}")
-        out.print(f"changed   {escape(', '.join(trial.changed) or 'nothing')}")
+            out.print(f"{key:8}  {value!s}")
+        out.print(f"changed   {', '.join(trial.changed) or 'nothing'}")
     return 0 if trial.works else 1
 
 
@@ -111,7 +112,7 @@ def parse(
     table = plain_table("model", *(name.replace("_", " ") for name in figures))
     for one in [*answer["calls"], {"model": "sum", **answer["total"]}]:
         counts = ["unknown" if one[name] is None else f"{one[name]:,}" for name in figures]
-        table.add_row(escape(str(one["model"])), *counts)
+        table.add_row(str(one["model"]), *counts)
     out.print(table)
     out.print(f"\nthe figures are {answer['exactness']}")
     return 0

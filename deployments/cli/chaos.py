@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.markup import escape
 
 from autopack.model.errors import BadInput
 from deployments.cli.output import AsJson, note, out, print_json
+from deployments.cli.terminal import styled
 
 
 def chaos(
@@ -68,7 +68,7 @@ def chaos(
                 f"{report.recovery_p99:.1f} s (p99)"
             )
         for text in report.found:
-            out.print(f"[red]found[/red] {escape(text)}")
+            out.print(styled("found", "red"), text)
         if not report.found:
             out.print("nothing was lost, and nothing was done twice")
     return 1 if report.found else 0

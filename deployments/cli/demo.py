@@ -82,4 +82,4 @@ def _next_steps(run_id: str, repository: Path, branch: str) -> None:
         "autopack run PLAN --repo DIR --set recording=DIR   # your own plan",
         "autopack up                                        # the Prefect UI, with a worker",
     ):
-        out.print(f"  {command}", markup=False)
+        out.print(f"  {command}")

@@ -43,7 +43,7 @@ def fetch(
     elif found.is_there:
         out.print(f"{found.ref}  {found.commit}")
     else:
-        out.print(found.command, markup=False)
+        out.print(found.command)
     return 0
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
-from rich.markup import escape
 
 from autopack.agents.registry import parse_options
 from autopack.clock import SystemClock
@@ -125,7 +124,7 @@ def print_results(results: list[dict[str, Any]]) -> None:
             result["run_id"],
             state_text(result["state"] or "REFUSED"),
             "" if result["tokens"] is None else f"{result['tokens']:,}",
-            escape(result["error"] or ""),
+            result["error"] or "",
         )
     out.print(table)
     done = sum(result["success"] for result in results)

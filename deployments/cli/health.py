@@ -6,8 +6,6 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.markup import escape
-
 from autopack import __version__, home_server
 from autopack.files.asides import list_asides
 from autopack.model.errors import AutopackError
@@ -21,6 +19,7 @@ from autopack.store.folder_note import foreign_folders
 from autopack.views.run_view import timestamp
 from deployments.advice import advice
 from deployments.cli.output import AsJson, out, print_json
+from deployments.cli.terminal import styled
 from deployments.reaching import server_version, unreachable
 
 _MOST_ASIDES = 20
@@ -162,7 +161,7 @@ def _time(seconds: float) -> str | None:
 
 def _print(answer: dict[str, Any]) -> None:
     style = {"healthy": "green", "degraded": "yellow", "unhealthy": "red"}[answer["status"]]
-    out.print(f"[{style}]{answer['status']}[/{style}]  autopack {answer['version']}")
+    out.print(styled(answer["status"], style), f" autopack {answer['version']}")
     database, prefect = answer["database"], answer["prefect"]
     if "error" in database:
         out.print(f"database  {database['error']}")
@@ -181,16 +180,16 @@ def _print(answer: dict[str, Any]) -> None:
         by = f"{server['started_by']}, pid {server['pid']}"
         out.print(f"server    {server['api_url']}  ({by}) since {server['since']}{ends}")
     for text in prefect["advice"]:
-        out.print(f"          {escape(text)}")
+        out.print(f"          {text}")
     for one in answer["circuits"]:
         refused = f", {one['refused']:,} calls refused" if one["refused"] else ""
-        out.print(f"circuit   {escape(one['name'])}  {one['state']}{refused}")
+        out.print(f"circuit   {one['name']}  {one['state']}{refused}")
     home = answer["home"]
     for one in home["set_aside"]:
-        out.print(f"set aside {escape(one['path'])}: {escape(one['reason'])}")
+        out.print(f"set aside {one['path']}: {one['reason']}")
     if home["of_other_databases"]:
         out.print(f"not used  {len(home['of_other_databases']):,} folders of other databases")
     if answer["sandbox"] is not None:
-        out.print(f"sandbox   {escape(answer['sandbox'])}")
+        out.print(f"sandbox   {answer['sandbox']}")
     forced = [name for name, off in answer["kill_switches"].items() if off]
     out.print(f"switched off by environment: {', '.join(forced) or 'nothing'}")

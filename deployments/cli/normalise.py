@@ -49,5 +49,5 @@ def normalise(
     note(f"judged by: {'; '.join(map(shlex.join, found.validation))}")
     written = plan.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     text = yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=100)
-    out.print(text, end="", markup=False)
+    out.print(text, end="")
     return 0

@@ -9,13 +9,13 @@ import textwrap
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.console import Console
-from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from autopack.model.errors import AutopackError, PlanError
 from autopack.views.board import tokens_text
+from deployments.cli.terminal import Terminal, styled
 
 AsJson = Annotated[
     bool, Parameter(name="--json", negative="", help="Print one JSON object instead.")
@@ -25,8 +25,8 @@ After = Annotated[str | None, Parameter(help="The cursor of the page before.")]
 
 _NAMED = 12
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Terminal()
+err = Terminal(stderr=True)
 
 _STATE_STYLES = {
     "DONE_SUCCESS": "green",
@@ -52,12 +52,12 @@ def discard_stdout() -> None:
 
 def print_error(error: AutopackError) -> None:
     """One clear line on stderr, and the next step below it."""
-    err.print(f"[red]error:[/red] {escape(error.message)}")
+    err.print(styled("error:", "red"), error.message)
     if error.hint:
-        err.print(f"[dim]hint:[/dim] {escape(error.hint)}")
+        err.print(styled("hint:", "dim"), error.hint)
     for problem in error.problems[1:] if isinstance(error, PlanError) else ():
         field = f"{problem.field}: " if problem.field else ""
-        err.print(f"[red]also:[/red]  line {problem.line}: {escape(field + problem.message)}")
+        err.print(styled("also:", "red"), f" line {problem.line}: {field}{problem.message}")
 
 
 def all_problems(error: AutopackError) -> dict[str, Any]:
@@ -69,13 +69,12 @@ def all_problems(error: AutopackError) -> dict[str, Any]:
 
 def note(text: str) -> None:
     """Something a person should know, on stderr."""
-    err.print(f"[dim]{escape(text)}[/dim]")
+    err.print(styled(text, "dim"))
 
 
-def state_text(state: str) -> str:
+def state_text(state: str) -> Text:
     """A state in its colour."""
-    style = _STATE_STYLES.get(state, "red")
-    return f"[{style}]{state}[/{style}]"
+    return styled(state, _STATE_STYLES.get(state, "red"))
 
 
 def plain_table(*headers: str, right: tuple[str, ...] = (), wraps: tuple[str, ...] = ()) -> Table:
@@ -94,7 +93,7 @@ def plain_table(*headers: str, right: tuple[str, ...] = (), wraps: tuple[str, ..
 def print_uncut(table: Table) -> None:
     """Print a table of figures at its full width: a number that is cut is a wrong number."""
     needed = Measurement.get(out, out.options.update(width=10_000), table).maximum
-    Console(highlight=False, soft_wrap=True, width=max(out.width, needed)).print(table)
+    Terminal(width=max(out.width, needed)).print(table)
 
 
 def figure_text(figure: float | None, pattern: str = "{:,}") -> str:
@@ -144,9 +143,9 @@ def print_run(run: dict[str, Any]) -> None:
     from autopack.settings import Settings
     from autopack.views.branch_location import where_branch_is
 
-    out.print(f"{state_text(run['state'])}  {escape(run['goal'])}")
+    out.print(state_text(run["state"]), run["goal"], sep="  ")
     if run["failure_reason"]:
-        out.print(f"  {escape(run['failure_reason'])}")
+        out.print(f"  {run['failure_reason']}")
     out.print()
     out.print(phase_table(run))
     out.print()
@@ -164,7 +163,7 @@ def print_run(run: dict[str, Any]) -> None:
     out.print(f"branch  {where}")
     found = where_branch_is(run, Settings.from_environment().home)
     if found is not None:
-        out.print(f"        {escape(found)}")
+        out.print(f"        {found}")
     last_look: dict[str, Any] = run["final_check"] or {}
     for one in last_look.get("outdated", []):
         note(f"a check of phase {one['phase_id']} no longer holds at the end: {one['message']}")
@@ -172,11 +171,11 @@ def print_run(run: dict[str, Any]) -> None:
         note(f"setup: {text}")
     for phase in run["phases"]:
         if phase["failure"]:
-            out.print(f"\n{phase['phase_id']}: {escape(phase['failure']['message'])}")
+            out.print(f"\n{phase['phase_id']}: {phase['failure']['message']}")
             last = phase["last_failure"]
             if last is not None and last["lines"]:
-                out.print(escape(textwrap.indent(last["lines"], "    ")), soft_wrap=True)
-                log = escape(last["log"])
+                out.print(textwrap.indent(last["lines"], "    "), soft_wrap=True)
+                log = last["log"]
                 out.print(f"    the full output: {log} in the run's folder")
             if last is not None and last["ref"]:
                 out.print(

@@ -31,7 +31,7 @@ def list_patterns(*, off: Off = (), as_json: AsJson = False) -> int:
         print_json({"patterns": rows})
         return 0
     for each in found:
-        out.print(f"{each.priority}  {each.pattern_id:24}{each.summary}", markup=False)
+        out.print(f"{each.priority}  {each.pattern_id:24}{each.summary}")
     return 0
 
 
@@ -76,7 +76,7 @@ def match(
         return 0
     for each in found:
         captured = ", ".join(f"{name}: {value}" for name, value in each.captured.items())
-        out.print(f"{each.priority}  {each.pattern_id:24}{captured}", markup=False)
+        out.print(f"{each.priority}  {each.pattern_id:24}{captured}")
     if not found:
         out.print("no known failure")
     return 0

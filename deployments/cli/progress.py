@@ -6,9 +6,8 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.text import Text
 
 from autopack.runs.session.session import waits_for
 from autopack.store.database.engine import Database
@@ -16,13 +15,14 @@ from autopack.views.board import tokens_text
 from autopack.views.overview import run_lines
 from autopack.views.run_view import run_view
 from deployments.cli.output import phase_table, plain_table, state_text
+from deployments.cli.terminal import Terminal
 from deployments.cli.watching import Watch
 
 
 class _Display(Watch):
     """Draws what it saw on a terminal."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Terminal) -> None:
         super().__init__()
         self._console = console
         self._live: Live | None = None
@@ -47,7 +47,7 @@ class _Display(Watch):
     def say(self, text: str) -> None:
         """A plain line, where there is no terminal to draw on."""
         if not self._console.is_terminal:
-            self._console.print(f"{self.elapsed()}  {text}", markup=False)
+            self._console.print(f"{self.elapsed()}  {text}")
 
     def elapsed(self) -> str:
         """Minutes and seconds since the beginning."""
@@ -58,7 +58,7 @@ class _Display(Watch):
 class Progress(_Display):
     """Shows the phases of one run."""
 
-    def __init__(self, db: Database, run_id: str, console: Console) -> None:
+    def __init__(self, db: Database, run_id: str, console: Terminal) -> None:
         super().__init__(console)
         self._db, self._run_id = db, run_id
         self._said: dict[str, tuple[str, int]] = {}
@@ -82,7 +82,7 @@ class Progress(_Display):
         tokens = tokens_text(run["tokens"]["total"], run["tokens"]["unknown_builds"])
         line = f"{run['run_id']}  {run['state']}  {self.elapsed()}  {tokens} tokens"
         line += f"  waits for {waiting}" if waiting else ""
-        return Group(Text(line), phase_table(run))
+        return Group(line, phase_table(run))
 
 
 class ManyProgress(_Display):
@@ -91,7 +91,7 @@ class ManyProgress(_Display):
     seconds = 1.0
 
     def __init__(
-        self, db: Database, run_ids: Callable[[], Sequence[str]], console: Console
+        self, db: Database, run_ids: Callable[[], Sequence[str]], console: Terminal
     ) -> None:
         super().__init__(console)
         self._db, self._run_ids = db, run_ids
@@ -112,4 +112,4 @@ class ManyProgress(_Display):
                 self._said[line.run_id] = waiting
                 self.say(f"{line.run_id}  waits for {waiting}")
             table.add_row(line.run_id, state_text(line.state), phases, tokens)
-        return Group(Text(f"{len(self._said)} runs  {self.elapsed()}"), table)
+        return Group(f"{len(self._said)} runs  {self.elapsed()}", table)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.markup import escape
 
 from autopack.campaigns.lanes import replays_of
 from autopack.campaigns.planning import plan_campaign
@@ -21,6 +20,7 @@ from deployments.cli.executing import execute_many
 from deployments.cli.options import DeploymentName, ExecutorName, MaxRuns, Push
 from deployments.cli.output import AsJson, note, out, plain_table, print_json, state_text
 from deployments.cli.serving import start_server
+from deployments.cli.terminal import styled
 from flows.process import INTERRUPTED
 
 
@@ -150,7 +150,7 @@ def _waits(run: dict[str, Any]) -> bool:
 def _print_unfinished(runs: list[dict[str, Any]]) -> None:
     table = plain_table("run", "state", "error", wraps=("error",))
     for run in runs:
-        table.add_row(run["run_id"], state_text(run["state"]), escape(run["error"] or ""))
+        table.add_row(run["run_id"], state_text(run["state"]), run["error"] or "")
     out.print(table)
 
 
@@ -166,7 +166,7 @@ def _say_how_to_go_on(runs: list[dict[str, Any]], name: str) -> None:
 def _print_selection(view: dict[str, Any]) -> None:
     table = plain_table("run", "state", "goal", wraps=("goal",))
     for run in view["runs"]:
-        table.add_row(run["run_id"], state_text(run["state"]), escape(run["goal"]))
+        table.add_row(run["run_id"], state_text(run["state"]), run["goal"])
     out.print(table)
     lanes = " and ".join(view["lanes"])
     out.print(
@@ -174,11 +174,11 @@ def _print_selection(view: dict[str, Any]) -> None:
         f"with at most {view['reserved_tokens']:,} tokens; dates are days in UTC"
     )
     if view["push"]:
-        out.print(f"every attempt would be pushed to {escape(', '.join(view['push']))}")
+        out.print(f"every attempt would be pushed to {', '.join(view['push'])}")
     if view["left_out"]:
         lost = plain_table("left out", "reason", wraps=("reason",))
         for one in view["left_out"]:
-            lost.add_row(one["run_id"], escape(one["reason"]))
+            lost.add_row(one["run_id"], one["reason"])
         out.print()
         out.print(lost)
 
@@ -187,12 +187,12 @@ def _print_report(report: dict[str, Any]) -> None:
     from autopack.campaigns.compare import CampaignReport
     from autopack.campaigns.report import report_tables
 
-    out.print(escape(report["sentence"]))
+    out.print(report["sentence"])
     for line in report["notes"]:
-        out.print(f"  {escape(line)}")
+        out.print(f"  {line}")
     for found in report_tables(CampaignReport.model_validate(report)):
-        out.print(f"\n[bold]{found.title}[/bold]")
+        out.print("\n", styled(found.title, "bold"), sep="")
         table = plain_table(*found.header, wraps=("goal", "comparison", "such as", "reason"))
         for row in found.rows:
-            table.add_row(*(escape(cell) for cell in row))
+            table.add_row(*(cell for cell in row))
         out.print(table)

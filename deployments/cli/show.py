@@ -6,7 +6,6 @@ import os
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.markup import escape
 
 from autopack.ledger.switches import refuse_if_off
 from autopack.model.features import Feature
@@ -57,7 +56,7 @@ def runs(
             row["run_id"],
             state_text(row["state"]),
             str(row["created_at"])[:19],
-            escape(row["goal"]),
+            row["goal"],
         )
     out.print(table if rows else "no runs")
     if page.next_cursor:
@@ -73,7 +72,7 @@ def show(run_id: RunIdArgument, *, as_json: AsJson = False) -> int:
         return 0
     print_run(view)
     for line in found_by_judging(view):
-        out.print(escape(line))
+        out.print(line)
     return 0
 
 
