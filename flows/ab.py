@@ -40,6 +40,7 @@ async def ab_experiment(
     deployment: str | None = None,
     add_budget: str | None = None,
     replace_void: bool = False,
+    database: str | None = None,
 ) -> dict[str, Any]:
     """Run pairs of an experiment until the evidence suffices, and return its report.
 
@@ -58,13 +59,14 @@ async def ab_experiment(
         add_budget: What to add to the budget of an experiment, which then goes on: tokens=N,
             cost=N, minutes=N, with commas between them.
         replace_void: Run the void pairs of an experiment again, which then goes on.
+        database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
     """
     if max_concurrent_pairs is not None and max_concurrent_pairs < 1:
         raise BadInput(
             f"max_concurrent_pairs is {max_concurrent_pairs}", field="max", hint="use 1 or more"
         )
     await check_executor(executor, deployment)
-    async with application(None) as (db, settings), heeding(db, settings) as watched:
+    async with application(database) as (db, settings), heeding(db, settings) as watched:
         registered = await register_experiment(
             spec,
             db,
@@ -82,7 +84,7 @@ async def ab_experiment(
             log.warning("%s", caution)
         if not registered.finished:
             at_once = max_concurrent_pairs or registered.declared.concurrency
-            start = partial(ab_pair, executor=executor, deployment=deployment)
+            start = partial(ab_pair, executor=executor, deployment=deployment, database=database)
             await _run_pairs(registered, db, at_once, start, watched)
         if watched.cancelled:
             unfinished = {"test_id": registered.test_id, "finished": False}
@@ -101,6 +103,7 @@ async def ab_pair(
     executor: Literal["inline", "process", "deployment"] = "inline",
     push: str | None = None,
     deployment: str | None = None,
+    database: str | None = None,
 ) -> dict[str, Any]:
     """Run both arms of one pair of a registered experiment, and judge the pair.
 
@@ -113,8 +116,9 @@ async def ab_pair(
         push: A remote of the repository, a path or a URL that runs not stored yet are pushed to.
         deployment: With that executor, the deployment of execute_run; execute-run/run when left
             out.
+        database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
     """
-    async with application(None) as (db, settings), heeding(db, settings) as watched:
+    async with application(database) as (db, settings), heeding(db, settings) as watched:
         registered = Registered.of(get_test(db, test_id)).pushed_to(push)
         pair = _pair(db, test_id, number)
         watched.add(pair.runs)
@@ -126,6 +130,7 @@ async def ab_pair(
             executor=executor,
             db=db,
             settings=settings,
+            database=database,
             tag=f"ab:{test_id}",
             deployment=deployment,
         )

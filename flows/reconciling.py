@@ -45,16 +45,19 @@ def _name_of_reconcile() -> str:
 
 
 @flow(name="reconcile", flow_run_name=_name_of_reconcile, persist_result=False)
-async def reconcile() -> dict[str, int]:
+async def reconcile(database: str | None = None) -> dict[str, int]:
     """Resume runs whose process died, at most three times each, and clean up after the dead.
 
     Where there are workers, they resume them and this flow does not wait; else they go
     on in this process. Returns how much of each kind of work there was.
+
+    Args:
+        database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
     """
-    async with application(None) as (db, settings):
+    async with application(database) as (db, settings):
         cancelled = await close_cancelled(db, settings)
         marked = await mark_lost_flow_runs(db, settings)
-        outcomes = await _go_on_with(await find_abandoned(db), db, settings)
+        outcomes = await _go_on_with(await find_abandoned(db), db, settings, database)
         campaigns = await resume_campaigns()
         cleaned = await clean_up(db, settings)
     counts = {
@@ -75,7 +78,7 @@ async def reconcile() -> dict[str, int]:
 
 
 async def _go_on_with(
-    run_ids: Sequence[str], db: Database, settings: Settings
+    run_ids: Sequence[str], db: Database, settings: Settings, database: str | None
 ) -> list[_Outcome | None]:
     """Resume the abandoned runs, or close those that died too often."""
     slots, workers = asyncio.Semaphore(_AT_ONCE), bool(run_ids) and await _has_workers(settings)
@@ -86,7 +89,7 @@ async def _go_on_with(
                 # Others reconcile, too, and may have taken it while it waited for its turn.
                 if is_stopping() or run_id not in abandoned_runs(db):
                     return None
-                return await _go_on(run_id, db, settings, at_worker=workers)
+                return await _go_on(run_id, db, settings, database, at_worker=workers)
             except Exception as error:
                 get_run_logger().warning("run %s: %s", run_id, error)
                 return None
@@ -95,16 +98,19 @@ async def _go_on_with(
 
 
 async def _go_on(
-    run_id: str, db: Database, settings: Settings, *, at_worker: bool
+    run_id: str, db: Database, settings: Settings, database: str | None, *, at_worker: bool
 ) -> _Outcome | None:
     if seconds_until_due(db, run_id, settings.lease_seconds) > 0:
         return None
     if not claim_recovery(db, run_id, seen=get_run(db, run_id).recoveries):
         return _Outcome.CLOSED if await close_dead(run_id, db, settings) else None
     if at_worker:
-        await submit(run_id, deployment_name(None, settings), db=db, tag="reconcile")
+        name = deployment_name(None, settings)
+        await submit(run_id, name, db=db, database=database, tag="reconcile")
     else:
-        await execute_stored(run_id, "inline", db=db, settings=settings, tag="reconcile")
+        await execute_stored(
+            run_id, "inline", db=db, settings=settings, database=database, tag="reconcile"
+        )
     return _Outcome.RESUMED
 
 

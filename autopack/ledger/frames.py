@@ -1,6 +1,6 @@
 """Usage as pandas data frames for notebooks: typed columns, unknown is NA.
 
-from autopack.telemetry import frames
+from autopack.ledger import frames
 db = Database.open(Settings.from_environment().database_url)
 frames.usage_frame(db, by="day").set_index("day")["total"].plot()
 """

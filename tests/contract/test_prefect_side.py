@@ -59,8 +59,8 @@ FLOWS: dict[str, dict[str, Any]] = {
         "no_baseline": False,
         "dry_run": False,
     },
-    "reconcile": {},
-    "maintain": {},
+    "reconcile": {"database": None},
+    "maintain": {"database": None},
 }
 # deployment, its entrypoint
 DEPLOYMENTS = {
@@ -75,7 +75,7 @@ DEPLOYMENTS = {
 _LOOK = """
 import inspect, json
 import flows, blocks
-from autopack.builders.registry import BUILDERS
+from autopack.agents.registry import BUILDERS
 from tasks.reporting import artifact_key
 
 def parameters(flow):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 from support.projects import Project, make_simulated
 
 from autopack.clock import SystemClock
@@ -267,6 +269,22 @@ async def test_reconciling_counts_what_it_begins_and_no_more(
     assert (await reconcile())["resumed_runs"] == 1
     run = get_run(db, run_id)
     assert (run.state, run.recoveries) == (RunState.DONE_SUCCESS, 1)
+
+
+async def test_reconciling_looks_after_the_runs_of_a_database_that_a_block_names(
+    db: Database, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from blocks.database import AutopackDatabase
+    from flows import maintain, reconcile
+
+    fall_silent(db, run_id)
+    name = f"named-{secrets.token_hex(4)}"
+    await AutopackDatabase(url=SecretStr(os.environ["DATABASE_URL"])).save(name)  # pyright: ignore[reportGeneralTypeIssues]
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'another.db'}")
+    assert (await reconcile())["resumed_runs"] == 0
+    assert (await reconcile(database=name))["resumed_runs"] == 1
+    assert get_run(db, run_id).state is RunState.DONE_SUCCESS
+    assert (await maintain(database=name))["drift"] == 0
 
 
 async def test_reconciling_leaves_a_run_that_waits_for_a_worker(

@@ -237,9 +237,9 @@ _STORE_AND_DIE = """
 import os, sys
 from pathlib import Path
 from autopack.clock import SystemClock
-from autopack.execution.prepare import RunRequest, prepare_run
+from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 from autopack.store.holders import Holder
 plan, repository, recording, home, url = sys.argv[1:]
 prepare_run(

@@ -34,11 +34,11 @@ time.sleep(600)"""
 HOLDER = """
 import asyncio
 from autopack.clock import SystemClock
-from autopack.execution.attempt import begin, build
-from autopack.execution.environment import prepare_environment
-from autopack.execution.session import open_session
+from autopack.runs.attempt import begin, build
+from autopack.runs.environment.run_environment import prepare_environment
+from autopack.runs.session.session import open_session
 from autopack.settings import Settings
-from autopack.store.engine import Database
+from autopack.store.database.engine import Database
 
 async def hold():
     settings = Settings.from_environment()
