@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from support.documents import PAGES, ROOT, Fence, command_lines, fences
+from support.documents import EXAMPLES, PAGES, ROOT, Fence, command_lines, fences
 
 from deployments.cli import run_command
 
@@ -76,6 +77,8 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", _EXECUTED, ids=_name)
 def test_transcripts_print_what_they_show(page: Path, tmp_path: Path, prefect_api: str) -> None:
     environment = _environment(tmp_path, prefect_api)
+    if page in EXAMPLES:
+        shutil.copytree(page.parent, tmp_path, dirs_exist_ok=True)
     for fence in fences(page):
         if fence.file is not None:
             path = tmp_path / fence.file

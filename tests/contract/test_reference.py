@@ -6,7 +6,7 @@ import re
 
 import pytest
 from support.documents import ROOT
-from support.reference import FOLDER, names, written
+from support.reference import FOLDER, floor_plan, names, written
 from support.reference.settings import OWN, SETTINGS
 
 from autopack.model.features import Feature
@@ -16,6 +16,16 @@ from autopack.model.features import Feature
 def test_a_committed_page_is_what_is_written(name: str) -> None:
     committed = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
     assert committed == written(name), "write it again: uv run just reference"
+
+
+def test_the_drawing_is_of_todays_imports() -> None:
+    committed = floor_plan.PAGE.read_text(encoding="utf-8")
+    assert committed == floor_plan.page(), "draw it again: uv run just reference"
+
+
+def test_every_arrow_of_the_drawing_leads_down() -> None:
+    order = floor_plan.packages()
+    assert all(order.index(above) < order.index(below) for above, below in floor_plan.arrows())
 
 
 def test_there_is_no_other_page() -> None:

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EXAMPLES = sorted((ROOT / "examples").rglob("README.md"))
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *EXAMPLES,
+]
 
 # What no two runs have in common: their ids, and their commits.
 _OF_ONE_RUN = re.compile(r"\brun-\d{8}-\d{6}-[0-9a-f]{6}\b|\b[0-9a-f]{12}\b")

@@ -92,7 +92,7 @@ def read_source(source: str, *, what: str = "plan") -> tuple[str, str]:
             return read_text(source, most_bytes=MAX_BYTES, field=what), source
         except BadInput as error:
             raise PlanError(error.message, field=what, hint=error.hint) from error
-    if "\n" in source:
+    if "\n" in source or source.lstrip().startswith("{"):  # JSON may be a single line
         return source, what
     path = Path(source).expanduser()
     return read_plan_text(path, what=what), str(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.reference import FOLDER, names, written
+from support.reference import FOLDER, floor_plan, names, written
 
 
 def main() -> None:
@@ -13,6 +13,7 @@ def main() -> None:
             page.unlink()
     for name in names():
         (FOLDER / f"{name}.md").write_text(written(name), encoding="utf-8")
+    floor_plan.PAGE.write_text(floor_plan.page(), encoding="utf-8")
 
 
 if __name__ == "__main__":
