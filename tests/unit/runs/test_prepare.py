@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from support.projects import Project, call, git, make_project, make_remote
 
 from autopack.clock import ManualClock
@@ -215,8 +217,9 @@ def test_a_plan_is_a_path_an_address_or_its_own_text(
     address, folder = website
     text = project.plan.read_text(encoding="utf-8")
     (folder / "plan.yaml").write_text(text, encoding="utf-8")
-    plans = [read_plan(str(project.plan)), read_plan(f"{address}/plan.yaml"), read_plan(text)]
-    assert len({plan.plan_hash for plan in plans}) == 1
+    one_line = json.dumps(yaml.safe_load(text))
+    sources = (str(project.plan), f"{address}/plan.yaml", text, one_line)
+    assert len({read_plan(source).plan_hash for source in sources}) == 1
 
 
 def test_an_address_without_a_plan_is_refused(website: tuple[str, Path]) -> None:
