@@ -91,6 +91,7 @@ class Proving:
 def main() -> int:
     """Serve until told to end; return the exit status."""
     hide_memory()
+    os.umask(0o077)  # not of a worker: what executes runs writes into projects
     told = Told(**json.loads(sys.stdin.buffer.readline()))
     os.environ.update(told.environ)
     os.environ["PREFECT_SERVER_API_AUTH_STRING"] = told.login

@@ -58,7 +58,6 @@ def spawn(
             stderr=subprocess.STDOUT,
             cwd=folder,
             start_new_session=os.name == "posix",
-            umask=0o077 if os.name == "posix" else -1,
             pass_fds=tuple(inherited),
         )
     finally:

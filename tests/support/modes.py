@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ORDINARY = "nobody"
 """A user that every system has; PostgreSQL wants one with a name."""
 
-NOT_AUTOPACKS = ("runs/*/work/*/*", "runs/*/environment/*", "repositories/*.git/*")
+NOT_AUTOPACKS = ("demo/*", "runs/*/work/*/*", "runs/*/environment/*", "repositories/*.git/*")
 """What projects and git write, by the user's umask, inside a folder that is closed."""
 
 

@@ -64,7 +64,7 @@ def user() -> Iterator[User]:
         yield User(folder, tuple(words), Machine(folder / "home", "", None).environment(**own))
 
 
-def test_what_up_run_and_demo_leave_is_their_users_alone(user: User) -> None:
+def test_what_up_and_run_leave_is_their_users_alone(user: User) -> None:
     project = make_project(user.folder / "project", {"one": [[call(5), {"files": {"a": "1"}}]]})
     if user.words:
         subprocess.run(["chown", "-R", ORDINARY, user.folder / "project"], check=True)
@@ -82,8 +82,13 @@ def test_what_up_run_and_demo_leave_is_their_users_alone(user: User) -> None:
     finally:
         up.send_signal(signal.SIGINT)
         up.communicate(timeout=60)
-    user.run("demo")
 
     assert open_to_others(home) == {}
     assert stat.S_IMODE(user.folder.stat().st_mode) == above, "a folder above was opened"
     assert (home / "autopack.db").is_file()
+
+
+@pytest.mark.full
+def test_what_demo_leaves_is_its_users_alone(user: User) -> None:
+    user.run("demo")
+    assert open_to_others(user.folder / "home") == {}
