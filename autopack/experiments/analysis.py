@@ -147,6 +147,7 @@ def analyse(
         e_value=e_value(tokens.monitoring.final_log_e),
         e_bet=e_value(tokens.log_e_bet),
         stopped_at=tokens.stopped_at,
+        monitored=protocol.monitored,
         max_pairs=protocol.max_pairs,
         success=_success(success),
         success_interval=_success_interval(success),

@@ -1,4 +1,4 @@
-"""What each of the four plots shows.
+"""What each of the plots shows.
 
 Blue solid means fewer tokens, vermillion dashed more: colours that the colour-blind tell apart,
 and line styles that survive a black-and-white printer.
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.float64]
+
 FEWER, MORE, INK, MUTED, BAND = "#0072B2", "#D55E00", "#222222", "#777777", "#56B4E9"
 MOST_LINES = 150
 MOST_STEPS = 400
@@ -29,6 +31,25 @@ MOST_STEPS = 400
 
 def _valid(analysis: Analysis) -> list[PairResult]:
     return [pair for pair in analysis.pairs if pair.void is None]
+
+
+def _amounts(analysis: Analysis, pairs: list[PairResult]) -> tuple[Floats, Floats]:
+    """The primary resource of both arms."""
+    if analysis.primary == "tokens":
+        return _arrays(pairs)
+    arms = [
+        np.array([metrics.get("cost") for metrics in arm], dtype=np.float64)
+        for arm in (
+            [pair.control_metrics for pair in pairs],
+            [pair.treatment_metrics for pair in pairs],
+        )
+    ]
+    return arms[0], arms[1]
+
+
+def noun(analysis: Analysis) -> str:
+    """What is compared, in a word."""
+    return "tokens" if analysis.primary == "tokens" else "money"
 
 
 def _arrays(pairs: list[PairResult]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -40,7 +61,7 @@ def slopes(axes: Axes, analysis: Analysis) -> None:
     """Paired slopes: tokens of control and treatment, joined, on a log axis."""
     pairs = _valid(analysis)
     step = math.ceil(len(pairs) / MOST_LINES)
-    control, treatment = _arrays(pairs)
+    control, treatment = _amounts(analysis, pairs)
     shown = control[::step], treatment[::step]
     faint = min(0.8, 12 / len(shown[0]) + 0.2)
     for first, second in zip(*shown, strict=True):
@@ -66,7 +87,7 @@ def slopes(axes: Axes, analysis: Analysis) -> None:
     axes.set_xticks([0, 1], ["control", "treatment"], fontsize=11)
     axes.spines["bottom"].set_visible(False)
     axes.tick_params(axis="x", length=0)
-    axes.set_ylabel("tokens of a run")
+    axes.set_ylabel("tokens of a run" if analysis.primary == "tokens" else "dollars of a run")
     less = int((treatment < control).sum())
     axes.plot([], [], color=FEWER, label=f"fewer with treatment ({less:,})")
     axes.plot([], [], color=MORE, linestyle=(0, (4, 2)), label=f"not fewer ({len(pairs) - less:,})")
@@ -80,7 +101,7 @@ def slopes(axes: Axes, analysis: Analysis) -> None:
 
 def ecdf(axes: Axes, analysis: Analysis) -> None:
     """The distribution of ratios, with the interval of their geometric mean."""
-    control, treatment = _arrays(_valid(analysis))
+    control, treatment = _amounts(analysis, _valid(analysis))
     ratios = np.sort(treatment / control)
     shares = np.arange(1, len(ratios) + 1) / len(ratios)
     keep = _thin(len(ratios))
@@ -106,18 +127,21 @@ def ecdf(axes: Axes, analysis: Analysis) -> None:
     axes.set_ylim(0, 1.02)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"])
     axes.set_ylabel("share of pairs")
-    axes.set_xlabel("tokens, treatment / control")
+    axes.set_xlabel(f"{noun(analysis)}, treatment / control")
 
 
 def forest_rows(analysis: Analysis) -> list[tuple[str, float, float | None, float | None, bool]]:
     """Label, ratio, limits and whether it is the primary measure, from the top."""
     totals, ranks = analysis.ratio_of_totals_ci, analysis.hodges_lehmann
+    what, success = noun(analysis), analysis.cost_per_success
     rows = [
-        ("tokens per plan", analysis.gmr, analysis.ci.lo, analysis.ci.hi, True),
-        ("tokens per plan, pseudo-median", ranks.ratio, ranks.lo, ranks.hi, False),
-        ("tokens in all", analysis.ratio_of_totals, totals.lo, totals.hi, False),
-        ("tokens per success", analysis.tokens_per_success_ratio, None, None, False),
+        (f"{what} per plan: decides", analysis.gmr, analysis.ci.lo, analysis.ci.hi, True),
+        (f"{what} in all", analysis.ratio_of_totals, totals.lo, totals.hi, False),
+        (f"{what} per plan, pseudo-median", ranks.ratio, ranks.lo, ranks.hi, False),
     ]
+    if success is not None:
+        row = (f"{what} per success", success.ratio, success.lo, success.hi, False)
+        rows.insert(1, row)
     rows += [
         (item.metric.replace("_", " "), item.ratio, item.lo, item.hi, False)
         for item in analysis.secondary
@@ -158,20 +182,22 @@ def forest(axes: Axes, analysis: Analysis) -> None:
 def sequence(axes: Axes, analysis: Analysis) -> None:
     """The ratio and its confidence sequence after each pair."""
     pairs = _valid(analysis)
-    control, treatment = _arrays(pairs)
+    control, treatment = _amounts(analysis, pairs)
     looks = monitor(np.log(treatment / control), [pair.plan for pair in pairs])
     ratio, lo, hi = np.exp(looks.mean), np.exp(looks.lo), np.exp(np.minimum(looks.hi, 700))
     number = np.arange(1, len(pairs) + 1)
-    known = np.isfinite(looks.lo)
-    settled = ratio[min(4, len(ratio) // 3) :]
-    closed = np.concatenate([lo[known], hi[known]]) if known.any() else settled
-    bottom = max(min(settled.min(), closed.min(), 0.8), float(np.median(settled)) / 6)
-    top = min(max(settled.max(), closed.max(), 1.25), float(np.median(settled)) * 6)
+    # As far as the ratio itself went; the band is cut where it is wider than three times that.
+    bottom = min(float(ratio.min()), 0.8)
+    top = max(float(ratio.max()), 1.25)
+    closed = np.isfinite(looks.lo) & np.isfinite(looks.hi)
+    if closed.any():
+        bottom = min(bottom, max(float(lo[closed].min()), bottom / 3))
+        top = max(top, min(float(hi[closed].max()), top * 3))
     keep = _thin(len(pairs))
     axes.fill_between(
         number[keep],
-        np.maximum(lo[keep], bottom / 2),
-        np.minimum(hi[keep], top * 2),
+        np.clip(lo[keep], bottom, top),
+        np.clip(hi[keep], bottom, top),
         color=BAND,
         alpha=0.3,
         linewidth=0,

@@ -1,4 +1,4 @@
-"""The four plots of an analysis as SVG text, the same bytes for the same analysis."""
+"""The plots of an analysis as SVG text, the same bytes for the same analysis."""
 
 # matplotlib leaves the keyword arguments of its methods untyped.
 # pyright: reportUnknownMemberType=false
@@ -15,6 +15,7 @@ from autopack.experiments import panels
 from autopack.experiments.panels import INK, MUTED
 from autopack.experiments.schema import Analysis
 from autopack.experiments.sequential import MONITORING_ALPHA
+from autopack.experiments.success_panel import success
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,16 +53,32 @@ class Plot:
     svg: str
 
 
+Drawing = tuple[str, str, str, float, Callable[["Axes", Analysis], None]]
+
+
 def draw_plots(analysis: Analysis) -> list[Plot]:
-    """Draw all four, in the order in which they are read."""
-    drawings: tuple[tuple[str, str, str, float, Callable[[Axes, Analysis], None]], ...] = (
+    """Draw all, in the order in which they are read.
+
+    What was known after each pair is drawn only where somebody could have looked.
+    """
+    what = panels.noun(analysis)
+    drawings: list[Drawing] = [
         (
             "pairs",
-            "Tokens of each pair",
+            f"{what.capitalize()} of each pair",
             "One line a pair from control to treatment, on a log axis; the thick line joins the "
             "geometric means.",
             4.6,
             panels.slopes,
+        ),
+        (
+            "success",
+            "Success of each pair",
+            "To the left the pairs that control alone won, to the right those that treatment alone "
+            "won; below, the difference in success with its 95% interval. Success is lost when the "
+            "whole interval lies left of the margin.",
+            2.6,
+            success,
         ),
         (
             "ratios",
@@ -74,20 +91,22 @@ def draw_plots(analysis: Analysis) -> list[Plot]:
         (
             "metrics",
             "Treatment over control, all metrics",
-            "Ratio and 95% interval of tokens and of every secondary metric; left of 1 the "
-            "treatment needs less.",
+            f"Ratio and 95% interval; left of 1 the treatment needs less. The thick line, {what} "
+            "per plan, is the one that decides about resources; the others stand beside it.",
             1.7 + 0.36 * len(panels.forest_rows(analysis)),
             panels.forest,
         ),
-        (
+    ]
+    if analysis.monitored:
+        sequence: Drawing = (
             "sequence",
             "What was known after each pair",
             "Geometric mean ratio after each pair with the "
             f"{1 - MONITORING_ALPHA:.0%} confidence sequence, which may be looked at any time.",
             3.8,
             panels.sequence,
-        ),
-    )
+        )
+        drawings.append(sequence)
     return [
         Plot(name, title, caption, _draw(title, height, analysis, draw))
         for name, title, caption, height, draw in drawings

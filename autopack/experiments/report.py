@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from autopack.experiments.glossary import glossary
 from autopack.experiments.plots import Plot, draw_plots
 from autopack.experiments.schema import Analysis, PairResult
 from autopack.experiments.tables import UNKNOWN, Table, summary_tables
@@ -28,6 +29,8 @@ def to_markdown(analysis: Analysis, plots: Sequence[Plot]) -> str:
     if analysis.warnings:
         parts.append("## To keep in mind")
         parts.append("\n".join(f"- {markdown(text)}" for text in analysis.warnings))
+    for title, lines in _sections(analysis):
+        parts += [f"## {title}", "\n".join(f"- {markdown(text)}" for text in lines)]
     for plot in plots:
         parts += [
             f"## {plot.title}",
@@ -36,6 +39,7 @@ def to_markdown(analysis: Analysis, plots: Sequence[Plot]) -> str:
         ]
     for table in [*summary_tables(analysis), *_pair_tables(analysis)]:
         parts.append(in_markdown(table))
+    parts.append(in_markdown(_glossary(analysis)))
     parts.append(markdown(_footer(analysis)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -45,6 +49,10 @@ def to_html(analysis: Analysis, plots: Sequence[Plot]) -> str:
     escape = in_html
     reasons = "".join(f"<li>{escape(text)}</li>" for text in analysis.reasons)
     warnings = "".join(f"<li>{escape(text)}</li>" for text in analysis.warnings)
+    sections = ""
+    for title, lines in _sections(analysis):
+        items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+        sections += f"<h2>{escape(title)}</h2>\n<ul>{items}</ul>\n"
     figures = "".join(
         f'<figure><img src="data:image/svg+xml;base64,{_base64(plot.svg)}" '
         f'alt="{escape(plot.title)}"><figcaption>{escape(plot.caption)}</figcaption></figure>'
@@ -61,13 +69,15 @@ def to_html(analysis: Analysis, plots: Sequence[Plot]) -> str:
         f"<h1>{escape(analysis.sentence)}</h1>\n"
         f"<ul>{reasons}</ul>\n"
         + (f"<h2>To keep in mind</h2>\n<ul>{warnings}</ul>\n" if warnings else "")
+        + sections
         + f'<section class="plots">{figures}</section>\n{tables}\n'
+        f"{html_table(_glossary(analysis))}\n"
         f"<footer>{escape(_footer(analysis))}</footer>\n</main>\n</body>\n</html>\n"
     )
 
 
 def write_report(analysis: Analysis, folder: Path) -> list[Path]:
-    """Write ``report.json``, ``report.md``, ``report.html`` and four SVG files to ``folder``.
+    """Write ``report.json``, ``report.md``, ``report.html`` and an SVG file a plot to ``folder``.
 
     The same analysis gives the same bytes. Raises BadInput when the folder cannot be written.
     """
@@ -94,6 +104,25 @@ def write_texts(texts: Mapping[str, str], folder: Path) -> list[Path]:
             hint="name a folder that you may write to",
         ) from error
     return [folder / name for name in texts]
+
+
+def _sections(analysis: Analysis) -> list[tuple[str, list[str]]]:
+    """What to do next, and what is impossible after this."""
+    sections: list[tuple[str, list[str]]] = []
+    if analysis.next is not None:
+        sections.append(("What to do next", [analysis.next.text]))
+    if analysis.rules_out:
+        sections.append(
+            (
+                "What this rules out",
+                [f"The 95% interval rules out {x}." for x in analysis.rules_out],
+            )
+        )
+    return sections
+
+
+def _glossary(analysis: Analysis) -> Table:
+    return Table("What the words mean", ("word", "what it is for"), glossary(analysis))
 
 
 def _pair_tables(analysis: Analysis) -> list[Table]:

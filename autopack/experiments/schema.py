@@ -318,6 +318,9 @@ class Analysis(_Shape):
     e_value: Number
     e_bet: Number
     stopped_at: int | None
+    monitored: bool = Field(
+        default=False, description="Whether results were looked at while pairs were running."
+    )
     max_pairs: int | None
     success: Success
     success_interval: SuccessInterval | None = None

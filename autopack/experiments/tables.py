@@ -34,14 +34,16 @@ def summary_tables(analysis: Analysis) -> list[Table]:
 
 def _tokens(analysis: Analysis) -> Table:
     totals, ranks = analysis.ratio_of_totals_ci, analysis.hodges_lehmann
-    kind = "any time" if analysis.ci.kind == "anytime" else "final"
+    kind = ", may be read at any time" if analysis.ci.kind == "anytime" else ""
+    noun = "tokens" if analysis.primary == "tokens" else "money"
+    success, both = analysis.cost_per_success, analysis.both_succeeded
     achieved = ranks.achieved_confidence
     rows = (
         (
             "geometric mean ratio",
             _ratio(analysis.gmr),
             _range(analysis.ci.lo, analysis.ci.hi),
-            f"95% interval, {kind}; t p {p_value(analysis.p_t)}",
+            f"95% interval{kind}; decides about {noun}",
         ),
         (
             "sign-flip permutation",
@@ -63,29 +65,41 @@ def _tokens(analysis: Analysis) -> Table:
             "95% BCa bootstrap over plans",
         ),
         (
-            "tokens per success",
-            _ratio(analysis.tokens_per_success_ratio),
-            UNKNOWN,
-            "descriptive",
+            f"{noun} per success",
+            UNKNOWN if success is None else _ratio(success.ratio),
+            UNKNOWN if success is None else _range(success.lo, success.hi),
+            "95% interval, jackknife over plans",
         ),
         (
-            "e-value",
-            _number(analysis.e_value),
-            UNKNOWN,
-            f"{STOPPING_E:.3g} stops a monitored experiment",
+            "pairs in which both succeeded",
+            UNKNOWN if both is None else _ratio(both.ratio),
+            UNKNOWN if both is None else _range(both.lo, both.hi),
+            f"{both.n if both is not None else 0} pairs; sensitivity only",
         ),
-        ("betting e-value", _number(analysis.e_bet), UNKNOWN, "for less, without assumptions"),
     )
-    return Table("Tokens, treatment / control", ("measure", "value", "interval", "note"), rows)
+    if analysis.monitored:
+        rows += (
+            (
+                "e-value",
+                _number(analysis.e_value),
+                UNKNOWN,
+                f"{STOPPING_E:.3g} stops the experiment",
+            ),
+            ("betting e-value", _number(analysis.e_bet), UNKNOWN, "for less, without assumptions"),
+        )
+    title = f"{noun.capitalize()}, treatment / control"
+    return Table(title, ("measure", "value", "interval", "note"), rows)
 
 
 def _success(analysis: Analysis) -> Table:
     runs, phases = analysis.success, analysis.phase_fraction
     shown = "shown" if analysis.ni_shown else "not shown"
-    margin = f"non-inferiority within {100 * analysis.ni_margin:g} points {shown}"
+    margin = f"maintained within {100 * analysis.ni_margin:g} points: {shown}"
+    found = analysis.success_interval
+    decides = "phases" if found is not None and found.endpoint == "phases" else "runs"
     rows = (
         (
-            "phase completion",
+            "phase completion" if decides == "phases" else "the same, against the margin",
             _points(phases.diff),
             UNKNOWN if phases.lower is None else f"from {_points(_lowest(phases))}",
             f"one-sided 95% limit; {margin}",
@@ -94,7 +108,7 @@ def _success(analysis: Analysis) -> Table:
             "runs that succeed",
             _points(runs.diff),
             f"{_points(runs.tango_lo)} to {_points(runs.tango_hi)}",
-            f"95% Tango interval; McNemar mid-p {p_value(runs.mid_p)}",
+            f"Tango's 95% interval; McNemar mid-p {p_value(runs.mid_p)}",
         ),
         (
             "pairs by outcome",
@@ -103,6 +117,16 @@ def _success(analysis: Analysis) -> Table:
             f"{runs.n00} neither",
         ),
     )
+    if found is not None:
+        row = (
+            "decides about success",
+            _points(found.diff),
+            f"{_points(found.lo)} to {_points(found.hi)}",
+            f"95% interval of {decides}; McNemar mid-p of runs {p_value(runs.mid_p)}",
+        )
+        # Where whole runs decide, their interval stands once.
+        rest = rows if found.endpoint == "phases" else (rows[0], rows[2])
+        rows = (row, *rest)
     header = ("measure", "points", "interval", "note")
     return Table("Success, treatment minus control", header, rows)
 
@@ -167,7 +191,12 @@ def _planning(analysis: Analysis) -> Table:
         for ratio, plans in analysis.power.pairs_for.items()
     )
     known = f"SD of the log ratio {sd:.2f}{icc}" if sd is not None else "SD unknown"
-    return Table(f"Plans for 80% power ({known})", ("true ratio", "plans"), rows)
+    unit = "tokens" if analysis.primary == "tokens" else "money"
+    return Table(
+        f"Plans for 80% power by {unit} alone ({known})",
+        ("true ratio", "plans"),
+        rows,
+    )
 
 
 def _ratio(value: float | None) -> str:

@@ -275,6 +275,10 @@ def print_analysis(analysis: Analysis) -> None:
     out.print(styled(analysis.sentence, "bold"))
     for reason in analysis.reasons:
         out.print(f"  • {reason}")
+    for text in analysis.rules_out:
+        out.print(f"  ruled out: {text}")
+    if analysis.next is not None:
+        out.print(f"  next: {analysis.next.text}")
     for warning in analysis.warnings:
         out.print(" ", styled("!", "yellow"), warning)
     for table in summary_tables(analysis):

@@ -22,7 +22,7 @@ from autopack.model.errors import BadInput
 Arms = Callable[..., tuple[list[float], list[float]]]
 MakeTable = Callable[..., PairTable]
 NAMES = {"report.json", "report.md", "report.html"} | {
-    f"{name}.svg" for name in ("pairs", "ratios", "metrics", "sequence")
+    f"{name}.svg" for name in ("pairs", "success", "ratios", "metrics", "sequence")
 }
 
 
@@ -54,10 +54,22 @@ def test_the_verdict_is_the_first_line(analysis: Analysis, tmp_path: Path) -> No
     assert re.sub(r"<[^>]*>", "", body).strip().startswith("SAVES: the treatment needs 5")
 
 
+def test_a_reader_without_statistics_is_told_what_the_words_mean(analysis: Analysis) -> None:
+    page = to_html(analysis, draw_plots(analysis))
+    for said in (
+        "What to do next",
+        "What this rules out",
+        "the treatment typically needs 20% less",
+        "Tango&#x27;s interval",
+        "decides about tokens",
+    ):
+        assert said in page
+
+
 def test_the_page_needs_nothing_else(analysis: Analysis) -> None:
     page = to_html(analysis, draw_plots(analysis))
     sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
-    assert len(sources) == 4
+    assert len(sources) == 5
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
     assert "url(" not in page
 
@@ -86,7 +98,10 @@ def test_a_large_report_stays_under_a_megabyte(
 ) -> None:
     large = analyse(make_table(*noisy_arms(5000, 0.9)), AnalysisProtocol())
     write_report(large, tmp_path)
-    for name in NAMES - {"report.json"}:
+    # Nobody looked while its pairs ran, so nothing is said of what could have been seen.
+    assert not (tmp_path / "sequence.svg").exists()
+    assert "e-value" not in (tmp_path / "report.md").read_text(encoding="utf-8")
+    for name in NAMES - {"report.json", "sequence.svg"}:
         assert (tmp_path / name).stat().st_size < 1_000_000, name
 
 
