@@ -108,6 +108,11 @@ ab.command(
     help="Analyse pairs, and give the verdict with its uncertainty.",
 )
 ab.command(
+    "deployments.cli.ab_selftest:selftest",
+    name="selftest",
+    help="Would the verdict cry wolf on your own finished runs?",
+)
+ab.command(
     "deployments.cli.ab_power:power",
     name="power",
     help="How many pairs an effect needs, and what effect a number of pairs can see.",

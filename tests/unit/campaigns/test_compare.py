@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from support.campaigns import NOON, Ended, plan, stored
+from support.campaigns import Ended, close, plan, stored
 
 from autopack.campaigns.compare import CampaignReport, compare
 from autopack.campaigns.report import to_html, to_markdown
-from autopack.ledger.event import (
-    UsageEvent,
-)
-from autopack.ledger.usage_events import (
-    record_events,
-)
-from autopack.model.fingerprint import digest, feature_hash
 from autopack.model.states import PhaseState, RunState
-from autopack.store import Database, tables
-from autopack.store.runs import get_run
-from autopack.store.tables.experiments import run_fingerprints
+from autopack.store import tables
+from autopack.store.database.engine import Database
 
 GOOD, BAD = RunState.DONE_SUCCESS, RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
 AWAY, CANCELLED = RunState.DONE_FAILED_ENVIRONMENT, RunState.DONE_CANCELLED
@@ -31,74 +22,6 @@ Compared = Callable[..., CampaignReport]
 @pytest.fixture
 def engine_name() -> str:
     return "sqlite"
-
-
-def close(database: Database, run_id: str, state: RunState, *, met: bool = False) -> None:
-    """Let a run have ended, with all that is recorded of one."""
-    run = get_run(database, run_id)
-    failed = state in (BAD, AWAY)
-    cause = {BAD: "assertion_failure", AWAY: "provider_error"}.get(state)
-    values: dict[str, Any] = {
-        "run_id": run_id,
-        "commit_sha": run.base_commit,
-        "tree_hash": "t",
-        "run_spec_hash": run.plan_hash,
-        "environment_hash": "e",
-        "platform": "p",
-        "settings": {},
-        "autopack_version": "1",
-        "repo_url": run.repo,
-        "builder": run.builder,
-        "builder_options": {},
-        "option_files": {},
-        "models": run.models,
-        "model_mapping_hash": digest(run.models),
-        "features": list(run.features),
-        "feature_hash": feature_hash(run.features),
-        "token_cap": run.token_cap,
-        "at_cap": run.at_cap,
-        "timestamp": NOON,
-    }
-    event = UsageEvent(
-        event_key=run_id,
-        run_id=run_id,
-        phase_id="one",
-        attempt=1,
-        provider="p",
-        model="m",
-        role="builder",
-        category="base",
-        total_tokens=100,
-    )
-    mitigation: dict[str, Any] = {
-        "run_id": run_id,
-        "phase_id": "one",
-        "attempt": 1,
-        "pattern_id": "p",
-        "success": True,
-        "fixed": True,
-        "actions_taken": [],
-        "suggestions": [],
-        "doctor_call_skipped": False,
-        "created_at": NOON,
-    }
-
-    def write(conn: sa.Connection) -> None:
-        runs, phases = tables.runs, tables.phases
-        conn.execute(
-            sa.update(runs).where(runs.c.run_id == run_id).values(state=state, finished_at=NOON)
-        )
-        conn.execute(
-            sa.update(phases)
-            .where(phases.c.run_id == run_id)
-            .values(state=PhaseState.FAILED if failed else PhaseState.COMPLETE, failure_cause=cause)
-        )
-        conn.execute(sa.insert(run_fingerprints).values(values))
-        record_events(conn, [event])
-        if met:
-            conn.execute(sa.insert(tables.mitigations).values(mitigation))
-
-    database.transact(write)
 
 
 @pytest.fixture
