@@ -20,18 +20,12 @@ from autopack.model.fingerprint import (
     model_mapping,
     prompt_hash,
 )
+from autopack.model.variables import Role, of_role
 from autopack.store.runs import RunRow
 from autopack.toolchains.toolchain import Detected
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.source import SourceRepository
 
-# Variables that change what a run does; those that only say where things are kept do not.
-_SETTINGS = (
-    "AUTOPACK_EMBEDDER",
-    "AUTOPACK_INSTALL_UNLISTED",
-    "AUTOPACK_DISABLE_PATTERNS",
-    "AUTOPACK_DOCTOR_RECORDING",
-)
 _LOCK_FILES = frozenset(
     {
         "uv.lock",
@@ -67,7 +61,7 @@ def take_fingerprint(
         run_spec_hash=run.plan_hash,
         environment_hash=environment_hash(mirror, run.base_commit, toolchains),
         platform=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        settings={name: environ[name] for name in _SETTINGS if environ.get(name)},
+        settings={name: environ[name] for name in of_role(Role.CHANGES_RUNS) if environ.get(name)},
         autopack_version=__version__,
         repo_url=run.repo,
         branch=source.current_branch(),

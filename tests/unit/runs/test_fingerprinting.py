@@ -16,6 +16,7 @@ from autopack.model.fingerprint import (
     feature_hash,
     prompt_hash,
 )
+from autopack.model.variables import Role, of_role
 from autopack.runs.session.session import RunSession, close_session
 from autopack.store.fingerprints import get_fingerprints
 
@@ -104,11 +105,26 @@ def test_what_options_name_is_recorded_by_content(
     assert taken(project, "after").option_files != before.option_files
 
 
-def test_variables_that_change_what_a_run_does_are_recorded(
+CHANGING = {
+    "AUTOPACK_SANDBOX": "off",
+    "AUTOPACK_SANDBOX_READABLE": "/opt/tools",
+    "AUTOPACK_PASS_ENV": "MYAPP_*",
+    "AUTOPACK_DISABLE_PATTERNS": "scope_mismatch",
+    "AUTOPACK_INSTALL_UNLISTED": "true",
+    "AUTOPACK_DOCTOR_BLOCK": "night",
+    "AUTOPACK_DOCTOR_RECORDING": "/recordings",
+    "AUTOPACK_EMBEDDER": "minilm",
+}
+
+
+def test_variables_that_change_what_a_run_does_are_recorded_and_no_others(
     project: Project, taken: Callable[..., Fingerprint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AUTOPACK_EMBEDDER", "minilm")
+    assert set(CHANGING) == set(of_role(Role.CHANGES_RUNS))
+    for name, value in CHANGING.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("AUTOPACK_OPERATOR", "night shift")
+    monkeypatch.setenv("AUTOPACK_LEASE_SECONDS", "30")
     found = taken(project, "r")
-    assert found.settings == {"AUTOPACK_EMBEDDER": "minilm"}
+    assert found.settings == CHANGING
     assert found.operator == "night shift"
