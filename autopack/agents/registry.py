@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import io
+import os
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -13,8 +15,9 @@ from urllib.parse import urlsplit
 
 from autopack.agents.protocol import Builder
 from autopack.model.errors import BadInput, NotFound
-from autopack.secrecy.addresses import check_no_login
-from autopack.secrecy.credentials import url_holds_secret
+from autopack.secrecy.addresses import check_no_secret
+from autopack.secrecy.credentials import SHAPES, environment_secrets
+from autopack.secrecy.redaction import Redactor
 
 BUILDERS: Mapping[str, str] = MappingProxyType(
     {
@@ -120,12 +123,15 @@ def _check_options(name: str, options: Mapping[str, str], known: list[str]) -> N
             field="key_env",
             hint="name the variable that holds the key, for example ANTHROPIC_API_KEY",
         )
-    check_no_login(options.get("base_url", ""), "base_url")
-    if url_holds_secret(options.get("base_url", "")):
+    check_no_secret(options.get("base_url", ""), "base_url")
+    keys = Redactor(environment_secrets(os.environ))
+    for option, value in options.items():
+        if SHAPES.search(value) is None and not keys.is_key_in(io.BytesIO(value.encode())):
+            continue
         raise BadInput(
-            "base_url holds a secret, and options are stored with the run",
-            field="base_url",
-            hint="take it out of the address: keys come from key_env or a block",
+            f"{option} holds a secret, and options are stored with the run",
+            field=option,
+            hint="keys come from key_env (--set key_env=NAME) or a block",
         )
 
 

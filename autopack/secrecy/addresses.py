@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from autopack.model.errors import BadInput
+from autopack.secrecy.credentials import url_holds_secret
 
 if TYPE_CHECKING:
     import httpx
@@ -38,6 +39,19 @@ def check_no_login(url: str, field: str) -> None:
     )
 
 
+def check_no_secret(url: str, field: str) -> None:
+    """Raise BadInput naming ``field`` when a URL that will be stored holds a login, a parameter
+    whose name says that it is secret, or a key anywhere in it."""
+    check_no_login(url, field)
+    if url_holds_secret(url):
+        raise BadInput(
+            f"the URL of {urlsplit(url).hostname or 'a host'} in {field} holds a secret, which "
+            "would be stored and shown",
+            field=field,
+            hint="leave it out; use a git credential helper, SSH, or the option made for the key",
+        )
+
+
 def read_text(url: str, *, most_bytes: int, field: str) -> str:
     """Return the text at an http(s) URL, without a byte order mark.
 
@@ -47,6 +61,7 @@ def read_text(url: str, *, most_bytes: int, field: str) -> str:
     import httpx  # loaded only where a URL is read
 
     check_no_login(url, field)
+    shown = url.partition("?")[0]  # where storage services have their signatures
     deadline = time.monotonic() + _SECONDS
     try:
         with (
@@ -59,14 +74,14 @@ def read_text(url: str, *, most_bytes: int, field: str) -> str:
             answer.raise_for_status()
             content = _within(answer, most_bytes, deadline)
     except _Unreadable as error:
-        raise BadInput(f"{url} {error}", field=field, hint="save it to a file") from error
+        raise BadInput(f"{shown} {error}", field=field, hint="save it to a file") from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise BadInput(f"{url} cannot be read: {reason}", field=field) from error
+        raise BadInput(f"{shown} cannot be read: {reason}", field=field) from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadInput(f"{url} is not UTF-8 text", field=field) from error
+        raise BadInput(f"{shown} is not UTF-8 text", field=field) from error
 
 
 class _Unreadable(Exception):

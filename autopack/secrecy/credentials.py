@@ -31,11 +31,12 @@ _PEM: Final = (
     r"(?:-----END [A-Z0-9 ]{0,40}KEY(?: BLOCK)?-----|\Z)"
 )
 _PREFIXED: Final = (
-    r"\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{12,400}"
-    r"|\b(?:gh[oprsu]_|github_pat_|gl[a-z]{2,5}-|glsa_|npm_|pypi-|hf_|xox[a-z]-|xapp-|dop_v1_"
+    # With a digit: npm_config_cache and glob-patterns are none.
+    r"\b(?:sk|pk|rk)[-_](?=[A-Za-z_-]{0,400}[0-9])[A-Za-z0-9_-]{12,400}"
+    r"|\b(?:gh[oprsu]_|github_pat_|gl(?:pat|dt|rt|cbt|ptt|ft|soat|agent|imt)-|glsa_|npm_|pypi-|hf_|xox[a-z]-|xapp-|dop_v1_"
     r"|shp[a-z]{2}_|sq0[a-z]{3}-|SG\.|pplx-|gsk_|r8_|dckr_pat_|ATATT|ATBB|figd_|lin_api_|sntry[su]_"
     r"|rubygems_|nvapi-|tskey-|hv[sbr]\.|AGE-SECRET-KEY-|whsec_|xai-|do[oprt]_v1_|EAAC|PMAK-)"
-    r"[A-Za-z0-9_.=+-]{8,400}"
+    r"(?=[A-Za-z_.=+-]{0,400}[0-9])[A-Za-z0-9_.=+-]{8,400}"
     r"|\b(?:AKIA|ASIA|AROA|AIDA)[0-9A-Z]{8,20}\b|\bAIza[0-9A-Za-z_-]{12,60}|\bya29\.[\w-]{12,400}"
 )
 _JWT: Final = r"\beyJ[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{0,2000}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autopack.failpoints import Step, durable
 from autopack.model.errors import BadInput, GitFailed
-from autopack.secrecy.addresses import check_no_login
+from autopack.secrecy.addresses import check_no_secret
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.source import (
@@ -48,7 +48,7 @@ class Remote:
                 address = str(Path(source.location, Path(address).expanduser()))
             return cls(name, address)
         if is_url(name):
-            check_no_login(name, "push")
+            check_no_secret(name, "push")
             return cls(name, name)
         folder = Path(name).expanduser()
         if not folder.is_dir():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autopack.model.errors import BadInput, GitFailed, RepositoryError
-from autopack.secrecy.addresses import check_no_login
+from autopack.secrecy.addresses import check_no_secret
 from autopack.workspace.git import Finished, Git, failure
 
 BRANCH_FOLDER = "autopack"
@@ -147,7 +147,7 @@ class SourceRepository:
 
 def _open_url(url: str) -> SourceRepository:
     try:
-        check_no_login(url, "repo")
+        check_no_secret(url, "repo")
     except BadInput as error:
         raise RepositoryError(error.message, field="repo", hint=error.hint) from error
     url = url.rstrip("/")

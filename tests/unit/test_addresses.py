@@ -11,7 +11,7 @@ import pytest
 
 from autopack.model.errors import BadInput
 from autopack.secrecy import addresses
-from autopack.secrecy.addresses import check_no_login, read_text
+from autopack.secrecy.addresses import check_no_login, check_no_secret, read_text
 
 TOKEN = "ghp_canary0123456789"
 WITH_LOGIN = [
@@ -43,7 +43,30 @@ def test_a_login_is_refused_and_not_repeated(url: str) -> None:
 
 @pytest.mark.parametrize("url", WITHOUT)
 def test_other_addresses_are_taken(url: str) -> None:
-    check_no_login(url, "repo")
+    check_no_secret(url, "repo")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *WITH_LOGIN,
+        f"https://host/x.git?private_token={TOKEN}",
+        f"https://host/x.git?key={TOKEN}",
+        f"https://host/x?X-Amz-Signature={TOKEN}",
+        f"https://host/{TOKEN}/x.git",
+    ],
+)
+def test_an_address_that_is_stored_holds_no_secret(url: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        check_no_secret(url, "repo")
+    assert caught.value.field == "repo"
+    assert TOKEN not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_an_address_that_is_read_once_is_shown_without_its_signature() -> None:
+    with pytest.raises(BadInput) as caught:
+        read_text(f"http://127.0.0.1:1/plan.yaml?sig={TOKEN}", most_bytes=9, field="plan")
+    assert TOKEN not in f"{caught.value.message} {caught.value.hint}"
 
 
 class Answers(BaseHTTPRequestHandler):
