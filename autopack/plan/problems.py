@@ -12,6 +12,7 @@ from autopack.model.errors import PlanError, PlanProblem
 from autopack.plan.dependencies import NO_SUCH_PHASE
 from autopack.plan.document import Document, Loc, Problem
 from autopack.plan.values import shown
+from autopack.secrecy.credentials import MASK, SHAPES
 
 REQUIRED = "is required"
 UNKNOWN_KEY = "is not a known key"
@@ -69,6 +70,7 @@ def _field(loc: Loc) -> str:
             text += f"[{step}]"
         else:
             name = step if step.isprintable() and 0 < len(step) <= 60 else shown(step)
+            name = SHAPES.sub(MASK, name)
             text += f".{name}" if text else name
     return text
 

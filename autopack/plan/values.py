@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, St
 
 from autopack.model.ids import ID_RULE, is_valid_id
 from autopack.model.path_patterns import BadPattern, check_pattern
+from autopack.secrecy.credentials import MASK, SHAPES
 
 # Upper bounds keep the numbers inside 64-bit columns and timedelta.
 MOST_TOKENS = 10**12
@@ -26,8 +27,8 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 
 
 def shown(value: object) -> str:
-    """``value`` as an error message quotes it: never long, never more than a line."""
-    text = repr(value)
+    """``value`` as an error message quotes it: never long, never more than a line, and no key."""
+    text = SHAPES.sub(MASK, repr(value))
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 

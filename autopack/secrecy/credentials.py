@@ -80,6 +80,10 @@ _NO_SECRET: Final = frozenset(
 )
 
 
+MASK: Final = "[secret]"
+"""What stands where a secret was."""
+
+
 def names_a_secret(name: str) -> bool:
     """Return whether a variable or parameter of this name holds a secret."""
     if name.upper() in _HARMLESS:

@@ -10,10 +10,9 @@ from typing import BinaryIO, Final
 
 from autopack.files import safe_files
 from autopack.secrecy import spellings
+from autopack.secrecy.credentials import MASK
 from autopack.secrecy.spellings import Spelling, is_key
 from autopack.secrecy.spellings import spellings as of
-
-MASK: Final = "[secret]"
 
 _CHUNK: Final = 1024 * 1024
 # So much a key may take with all that is between its characters, and as many times its length.

@@ -1,13 +1,16 @@
 """A canary in every field that takes a key is found nowhere afterwards: not in spools, output,
-either database, logs, artifacts or error messages."""
+either database, logs, artifacts, commits or error messages, however it was spelled."""
 
 from __future__ import annotations
 
+import base64
+import re
 import secrets
 import shlex
 import sqlite3
 import subprocess
 import sys
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,8 +26,38 @@ pytestmark = pytest.mark.slow
 CANARY = "sk-canary-4815162342-abcdefghijklmnop"
 DOCTORS_CANARY = "sk-canary-of-the-doctor-1234567890"
 
-# What a careless agent does: it prints its whole environment, before and after it fails.
-CARELESS = "import os; print(dict(os.environ)); raise SystemExit('failed with ' + os.environ['{}'])"
+AGENTS_CANARY = "sk-canary+/4815162342-zyxwvutsrqponm=="
+
+# What a careless agent does: it prints its whole environment and its key in every way, and writes
+# that into its work, before it fails.
+CARELESS = """
+import base64, json, os, urllib.parse
+key = os.environ["MY_AGENTS"]
+spelled = [
+    key, json.dumps(json.dumps({"key": key})), base64.b64encode(key.encode()).decode(),
+    "Basic " + base64.b64encode(f"x:{key}".encode()).decode(), urllib.parse.quote(key, safe=""),
+    key[:10] + "\\n" + key[10:], key[:14] + "...", key.upper(), key[:8] + "\\x1b[0m" + key[8:],
+    key.encode().hex(), base64.urlsafe_b64encode(f"ab{key}".encode()).decode(),
+]
+print(dict(os.environ), *spelled, sep="\\n")
+open("said", "w").write("\\n".join(spelled))
+open("work", "w").write("done")
+raise SystemExit("failed with " + key)
+"""
+
+
+def traces(canary: str) -> set[bytes]:
+    """What is left of a canary where it was written in one way or another, in small letters."""
+    found = {canary[:14], urllib.parse.quote(canary, safe="")[:18], canary.encode().hex()[4:40]}
+    for before in range(3):
+        code = base64.b64encode(b"x" * before + canary.encode()).decode()[4:40]
+        found |= {code, code.replace("+", "-").replace("/", "_")}
+    return {trace.lower().encode() for trace in found}
+
+
+def held(content: bytes, canary: str) -> bool:
+    seen = re.sub(rb"\x1b\[[0-9;]*m|\\\\n|\\\\u001b\[[0-9;]*m|\s", b"", content).lower()
+    return any(trace in seen for trace in traces(canary))
 
 
 @pytest.fixture
@@ -32,14 +65,18 @@ def nowhere(machine: Machine, prefect_folder: Path, tmp_path: Path) -> Iterator[
     """Looks through everything that is left, and through the answers given, for a canary."""
     answers: list[Answer] = []
     yield answers
-    for canary in (CANARY, DOCTORS_CANARY):
-        for answer in answers:
-            assert canary not in answer.stdout + answer.stderr
-        for folder in (machine.home, prefect_folder):
-            files = [path for path in folder.rglob("*") if path.is_file()]
-            assert [path for path in files if canary.encode() in path.read_bytes()] == []
-        with sqlite3.connect(tmp_path / "autopack.db") as database:
-            assert not [line for line in database.iterdump() if canary in line]
+    places = {"answers": "".join(one.stdout + one.stderr for one in answers).encode()}
+    for folder in (machine.home, prefect_folder):
+        places |= {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with sqlite3.connect(tmp_path / "autopack.db") as database:
+        places["database"] = "\n".join(database.iterdump()).encode()
+    repositories = [*(machine.home / "repositories").glob("*"), tmp_path / "repository"]
+    for repository in filter(Path.is_dir, repositories):
+        listing = ["git", "-C", str(repository), "cat-file", "--batch-all-objects", "--batch"]
+        done = subprocess.run(listing, capture_output=True, check=True)
+        places[f"objects of {repository}"] = done.stdout
+    for canary in (CANARY, DOCTORS_CANARY, AGENTS_CANARY):
+        assert [place for place, content in places.items() if held(content, canary)] == []
 
 
 def failing_project(folder: Path, *, attempts: int = 1, **plan: Any) -> Project:
@@ -74,8 +111,8 @@ def test_a_program_that_prints_its_key(
     machine: Machine, nowhere: list[Answer], tmp_path: Path
 ) -> None:
     """The variable's name does not tell that it holds a secret; that it is named does."""
-    program = shlex.join([sys.executable, "-c", CARELESS.format("MY_AGENTS")])
-    template = program.replace("{", "{{").replace("}", "}}")
+    (tmp_path / "careless.py").write_text(CARELESS, encoding="utf-8")
+    template = shlex.join([sys.executable, str(tmp_path / "careless.py")])
     nowhere.append(
         run(
             machine,
@@ -83,11 +120,12 @@ def test_a_program_that_prints_its_key(
             "command",
             f"template={template}",
             "key_env=MY_AGENTS",
-            MY_AGENTS=CANARY,
+            MY_AGENTS=AGENTS_CANARY,
         )
     )
     assert nowhere[0].code == 1, nowhere[0].stderr
-    assert "[secret]" in spooled(machine)
+    assert spooled(machine).count("[secret]") >= 11
+    assert "said: holds a key" in nowhere[0].json["phases"][0]["failure"]["message"]
     nowhere.append(machine.run("show", nowhere[0].json["run_id"]))
 
 
@@ -154,6 +192,8 @@ def test_a_key_in_a_block(machine: Machine, nowhere: list[Answer], tmp_path: Pat
         (f"key_env={CANARY.replace('-', '_')}", "key_env"),
         (f"base_url=https://user:{CANARY}@localhost/v1", "base_url"),
         (f"base_url=https://localhost/v1?api_key={CANARY}", "base_url"),
+        (f"executable=/opt/{CANARY}", "set"),
+        (f"model={CANARY}", "model"),
     ],
 )
 def test_a_key_in_the_wrong_place_is_refused_and_not_repeated(
@@ -187,3 +227,14 @@ def test_a_trial_build(machine: Machine, nowhere: list[Answer], tmp_path: Path) 
             )
         )
     assert "[secret]" in nowhere[0].json["summary"]
+
+
+def test_a_key_in_a_plan_is_refused_and_not_repeated(
+    machine: Machine, nowhere: list[Answer], tmp_path: Path
+) -> None:
+    project = make_project(tmp_path, {"one": [[call(1)]]})
+    (tmp_path / "autopack.db").touch()
+    with project.plan.open("a", encoding="utf-8") as plan:
+        plan.write(f"\nenv: {{MY_KEY: {CANARY}}}\n")
+    nowhere.append(run(machine, project, "script"))
+    assert nowhere[0].code == 2

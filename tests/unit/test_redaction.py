@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from autopack.secrecy.redaction import MASK, Redactor
+from autopack.secrecy.credentials import MASK
+from autopack.secrecy.redaction import Redactor
 
 KEYS = [
     "sk-canary+/0123456789==",

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from autopack.secrecy.credentials import (
     HEADER,
     IN_URL,
+    MASK,
     NAMED,
     SHAPES,
     environment_secrets,
 )
-from autopack.secrecy.redaction import MASK, Redactor
+from autopack.secrecy.redaction import Redactor
 
 
 def redacted(text: str, environ: Mapping[str, str]) -> str:

@@ -314,3 +314,22 @@ def test_the_first_is_the_cause():
     assert error.field == "gaol"
     assert "did you mean goal?" in error.message
     assert [each.field for each in error.problems] == ["gaol", "goal"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "env: {MY_KEY: KEY}",
+        "policy: {doctor: KEY}",
+        "budget: {tokens: KEY}",
+        "features: [KEY]",
+        "setup: [[KEY",
+        "setup: [KEY: [KEY]]",
+        "success_criteria: {KEY: 1}",
+        "x: KEY: KEY",
+    ],
+)
+def test_a_fault_does_not_repeat_a_key(line):
+    key = "sk-canary-0123456789abcdef"
+    error = fault_of(f"{HEAD}{PHASE}{line}\n".replace("KEY", key))
+    assert key not in " ".join([error.message, error.hint or "", *map(str, error.problems)])
