@@ -28,14 +28,16 @@ def own_postgres(folder: Path) -> Generator[str]:
 
     Raises WorkFailed when it does not start.
     """
-    server = PostgresServer(folder)
+    server = None
     try:
+        server = PostgresServer(folder)
         server.start()
-    except (OSError, subprocess.SubprocessError, KeyError) as error:
+    except (OSError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or error
+        seen = f"see {server.log}, or " if server is not None and server.log.exists() else ""
         raise WorkFailed(
             f"PostgreSQL did not start: {' '.join(str(said).split())[:500]}",
-            hint=f"see {server.log}, or use `autopack up --sqlite`",
+            hint=f"{seen}use `autopack up --sqlite`",
         ) from error
     except BaseException:  # Ctrl-C while it was being started
         server.stop()

@@ -84,10 +84,11 @@ def _remove_what_no_home_has() -> None:
     """Delete the data of homes that were deleted. What Prefect stores is no truth of Autopack's."""
     for note in FOR_ROOT.glob("*.home"):
         place = note.with_suffix("")
-        folder = os.fsdecode(safe_files.read_bytes(note))
-        if not os.path.lexists(folder) and not is_running(place / "data"):
-            safe_files.remove(place)
-            safe_files.remove(note)
+        with contextlib.suppress(OSError):  # another process does the same
+            folder = os.fsdecode(safe_files.read_bytes(note))
+            if not os.path.lexists(folder) and not is_running(place / "data"):
+                safe_files.remove(place)
+                safe_files.remove(note)
 
 
 def _account() -> tuple[int, int]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from autopack.model.errors import WorkFailed
 from deployments import postgres_place
 from deployments.own_postgres import own_postgres
 from deployments.postgres_place import place_of
@@ -115,6 +116,19 @@ def test_programs_that_are_roots_alone_are_copied(
         )  # fmt: skip
     assert said.stdout == "ran\n"
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+
+
+def test_where_it_cannot_be_one_line_says_why(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_the_way = stack / ("postgresql" if not IS_ROOT else "for-root")
+    monkeypatch.setattr(postgres_place, "FOR_ROOT", in_the_way)
+    in_the_way.write_text("") if IS_ROOT else in_the_way.mkdir(0o500)
+    with (
+        pytest.raises(WorkFailed, match="PostgreSQL did not start") as caught,
+        own_postgres(stack),
+    ):
+        pass
+    assert "--sqlite" in (caught.value.hint or "")
+    in_the_way.unlink() if IS_ROOT else in_the_way.rmdir()
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root has data outside its home")
