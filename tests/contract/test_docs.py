@@ -7,15 +7,43 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from support.documents import EXAMPLES, PAGES, ROOT, Fence, command_lines, fences
+from support.reference.answers import keys
 
+from autopack.experiments.definition import ArmSpec, Experiment
+from autopack.plan.plan import Models, PhaseBudget, PhaseSpec, Plan, Policy, RunBudget, Scope
 from deployments.cli import run_command
 
 _EXECUTED = [page for page in PAGES if any(fence.is_executed for fence in fences(page))]
 _SECONDS = 300
+
+# What people wrote; the other pages are written from the code.
+WRITTEN = [page for page in PAGES if page.parent.name != "reference"]
+ENTRY_POINT_GROUPS = ("autopack.failure_patterns",)
+FILES_OF_USERS = {"deployments/.env"}
+_FILE = re.compile(r"\.(cfg|csv|db|json|jsonl|log|md|py|toml|txt|ya?ml)$")
+KEYS_OF_FILES = {
+    f"{at}{field.validation_alias or name}"
+    for at, model in (
+        ("", Plan),
+        ("phases[].", PhaseSpec),
+        ("scope.", Scope),
+        ("budget.", PhaseBudget),
+        ("budget.", RunBudget),
+        ("policy.", Policy),
+        ("models.", Models),
+        ("", Experiment),
+        ("", ArmSpec),
+    )
+    for name, field in model.model_fields.items()
+}
+# Answers that only other runs give: null in the one that the reference is made from.
+KEYS_OF_OTHER_RUNS = {"problems"}
 
 
 def _name(page: Path) -> str:
@@ -65,6 +93,53 @@ def test_every_variable_is_read_somewhere(page: Path) -> None:
     named = set(re.findall(r"\bAUTOPACK_[A-Z][A-Z_]*[A-Z]\b", page.read_text(encoding="utf-8")))
     features = {name for name in named if name.startswith("AUTOPACK_ENABLE_")}
     assert {name for name in named - features if name not in code} == set()
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=_name)
+def test_every_path_of_the_project_is_there(page: Path) -> None:
+    named = re.findall(
+        r"(?<![\w/.~*-])(?:autopack|blocks|tasks|flows|deployments|tests|docs|examples|\.ci)"
+        r"/[\w./-]*\w/?(?![\w*<{])",
+        page.read_text(encoding="utf-8"),
+    )
+    branches = [path for path in named if re.fullmatch(r"autopack/[\w-]+", path)]
+    ours = set(named) - set(branches) - FILES_OF_USERS
+    assert [path for path in ours if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=_name)
+def test_every_module_can_be_imported(page: Path) -> None:
+    named = re.findall(
+        r"(?:`|python -m )(autopack(?:\.[a-z_]+)+)(?=`| )", page.read_text(encoding="utf-8")
+    )
+    known = {*ENTRY_POINT_GROUPS}
+    assert [one for one in named if one not in known and not _is_importable(one)] == []
+
+
+def _is_importable(name: str) -> bool:
+    module, _, attribute = name.rpartition(".")
+    if find_spec(module) is None:
+        return False
+    return find_spec(name) is not None or hasattr(import_module(module), attribute)
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=_name)
+def test_every_json_key_is_answered_or_declared(page: Path) -> None:
+    """What a page writes like ``phases[].failure.cause``, and what stands beside the word JSON."""
+    text = page.read_text(encoding="utf-8")
+    known = keys() | KEYS_OF_FILES | KEYS_OF_OTHER_RUNS
+    tails = {part for path in known for part in re.split(r"\W+", path)}
+    dotted = re.findall(r"`([a-z_]+(?:\[\])?(?:\.[a-z_]+(?:\[\])?)+)`", text)
+    roots = {re.split(r"\W", path)[0] for path in known}
+    wrong = [
+        path
+        for path in dotted
+        if re.split(r"\W", path)[0] in roots
+        and not _FILE.search(path)
+        and not any(one == path or one.endswith(f".{path}") for one in known)
+    ]
+    beside = re.findall(r"\(`([a-z_]+)` in (?:its|the|their) JSON\)", text)
+    assert wrong + [key for key in beside if key not in tails] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)

@@ -63,7 +63,9 @@ def table() -> str:
     for name in packages():
         module = name if _is_layer(name) else f"autopack.{name}"
         about = (inspect.getdoc(import_module(module)) or "").split("\n")[0]
-        rows.append(f"| `{module.replace('.', '/')}` | {cell(about.replace('``', '`'))} |")
+        path = module.replace(".", "/")
+        path += "/" if (ROOT / path).is_dir() else ".py"
+        rows.append(f"| `{path}` | {cell(about.replace('``', '`'))} |")
     return (
         "## Packages, from the top down\n\n| package | holds |\n|---|---|\n"
         + "\n".join(rows)
