@@ -25,6 +25,7 @@ from autopack.files import safe_files
 from autopack.model.errors import BadInput, Refused, WorkFailed
 from autopack.process import leftovers
 from autopack.process.python_module import module_command
+from autopack.secrecy.memory import hide_memory
 from autopack.settings import Settings
 from autopack.stack import Stack, running_stack, stack_file, write_stack
 from deployments.own_postgres import own_postgres
@@ -52,6 +53,7 @@ def local_stack(
             f"a stack is running already, as pid {running.pid}: {running.ui_url}",
             hint="stop it with Ctrl-C in its terminal",
         )
+    hide_memory()  # from now on it holds the login and the database's password
     lock = home_server.lock_stack(settings.home)
     if lock is None and home_server.is_possible():
         raise Refused(

@@ -77,15 +77,18 @@ def use_home_server(home: Path, api_url: str) -> None:
     _refresh()
 
 
-def log_in(home: Path, url: str) -> None:
-    """Give the login of the home's servers where ``url`` is one of them, and count as its user."""
+def log_in(home: Path, url: str, *, using: bool = True) -> None:
+    """Give the login of the home's servers where ``url`` is one of them.
+
+    ``using`` counts this process among its users.
+    """
     noted, stack = home_server.read_note(home), running_stack(home)
     is_noted = noted is not None and noted.api_url == url.rstrip("/")
     if is_noted or (stack is not None and stack.api_url == url.rstrip("/")):
         login = home_server.read_login(home)
         if login is not None:
             os.environ[LOGIN] = login
-        if is_noted:
+        if is_noted and using:
             home_server.use(home)
 
 
@@ -142,7 +145,7 @@ def own_server_folder(home: Path) -> Path:
 
 def _use_running_server(home: Path) -> bool:
     """Use the home's server where it is running."""
-    if not home_server.is_possible() or not home_server.use(home):
+    if not home_server.is_possible() or home_server.is_use_deferred() or not home_server.use(home):
         return False
     found, login = home_server.running_server(home), home_server.read_login(home)
     if found is None or login is None or not home_server.answers(found.api_url, login):

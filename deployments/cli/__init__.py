@@ -130,7 +130,14 @@ app.command(db)
 
 def main() -> None:
     """The console script."""
-    sys.exit(run_command(sys.argv[1:]))
+    from autopack.home_server import defer_use
+    from deployments.cli import early
+
+    defer_use()
+    early.say_soon(sys.argv[1:])
+    code = run_command(sys.argv[1:])
+    early.be_quiet()
+    sys.exit(code)
 
 
 def run_command(argv: Sequence[str]) -> int:

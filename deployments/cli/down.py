@@ -34,7 +34,6 @@ def down(
     from deployments.home_server import end_server
 
     settings = Settings.from_environment()
-    home_server.let_go(settings.home)  # loading the flows has counted this process as a user
     ended: list[dict[str, Any]] = []
     found = home_server.running_server(settings.home)
     users = home_server.lock_users_out(settings.home) if found is not None else None

@@ -125,7 +125,7 @@ def _prefect(settings: Settings) -> dict[str, Any]:
         url = None if found is None else found.api_url
     if url is None:
         return {"reachable": None, "url": None, "version": None, "advice": []}
-    log_in(settings.home, url)
+    log_in(settings.home, url, using=False)
     reachable = unreachable(url, seconds=3) is None
     return {
         "reachable": reachable,

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from autopack.model.errors import AutopackError, PlanError
 from autopack.views.board import tokens_text
+from deployments.cli import early
 from deployments.cli.terminal import Terminal, styled
 
 AsJson = Annotated[
@@ -52,6 +53,7 @@ def discard_stdout() -> None:
 
 def print_error(error: AutopackError) -> None:
     """One clear line on stderr, and the next step below it."""
+    early.be_quiet()
     err.print(styled("error:", "red"), error.message)
     if error.hint:
         err.print(styled("hint:", "dim"), error.hint)
@@ -69,6 +71,7 @@ def all_problems(error: AutopackError) -> dict[str, Any]:
 
 def note(text: str) -> None:
     """Something a person should know, on stderr."""
+    early.be_quiet()
     err.print(styled(text, "dim"))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autopack import home_server
+from autopack.secrecy.memory import hide_memory
 from autopack.settings import Settings
 from deployments.cli.output import note
 from flows.server import LOGIN, choose_server, own_server_folder, server_url, use_home_server
@@ -30,6 +31,7 @@ def start_server(settings: Settings, *, own: bool = False) -> Callable[[], None]
     WorkFailed when the home's does not start. ``own`` asks for one of the command's own whatever
     is configured, which ends with this process.
     """
+    hide_memory()  # from now on the login is in it
     if settings.home in _begun:
         return _begun[settings.home]
     url = None if own else _other_url(settings)

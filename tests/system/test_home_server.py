@@ -93,7 +93,7 @@ def status(server: UsedServer, login: str | None) -> int:
     return httpx.post(f"{server.api_url}/flow_runs/filter", json={}, auth=auth).status_code
 
 
-def test_it_is_killed_is_of_another_version_and_ends_when_nobody_uses_it(home: Path) -> None:
+def test_it_asks_for_a_login_comes_back_and_ends_when_nobody_uses_it(home: Path) -> None:
     server = used(home, idle=1)
     first, login = noted(home), server.login
     assert [status(server, one) for one in (login, None, "autopack:guessed")] == [200, 401, 401]
@@ -181,13 +181,11 @@ def test_first_commands_at_once_share_one_server_that_builds_cannot_ask(
     for n in range(number):
         said = json.loads(git(repository, "show", f"autopack/run-{n}:said.json"))
         assert said == {"answer": 401, "pid": server.pid, "told": False, "seen": []}
+    until(lambda: noted(home).unused_since)
     answer = machine.run("health", "--json").json["server"]
-    assert (answer["running"], answer["pid"], answer["started_by"]) == (
-        True,
-        server.pid,
-        "on demand",
-    )
-    assert answer["ends_at"] > answer["since"]
+    said = (answer["running"], answer["pid"], answer["started_by"])
+    assert said == (True, server.pid, "on demand")
+    assert answer["ends_at"] > answer["since"], "looking at it is no use of it"
 
     assert machine.run("down", "--json").json["ended"][0]["pid"] == server.pid
     assert not psutil.pid_exists(server.pid)
