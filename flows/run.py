@@ -15,7 +15,12 @@ from autopack.plan.plan import DoctorMode, PhaseSpec
 from autopack.runs.approval import end_of_rejected
 from autopack.runs.finish.finish import decided_ending
 from autopack.runs.next_phase import ending, next_phase
-from autopack.runs.session.session import RunSession, close_session
+from autopack.runs.session.opening import (
+    close_session,
+)
+from autopack.runs.session.session import (
+    RunSession,
+)
 from autopack.runs.session.stop import RunStopped, StopReason
 from autopack.runs.stored_run import plan_of
 from autopack.store.database.engine import Database

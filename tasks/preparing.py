@@ -13,7 +13,13 @@ from autopack.runs import approval
 from autopack.runs.environment import run_environment
 from autopack.runs.finish import final_check, finish
 from autopack.runs.prepare import prepare
-from autopack.runs.session.session import RunSession, held, open_session
+from autopack.runs.session.opening import (
+    open_session,
+)
+from autopack.runs.session.session import (
+    RunSession,
+    held,
+)
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.holders import Holder

@@ -19,7 +19,10 @@ from autopack.ledger.usage_events import token_totals
 from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
-from autopack.runs.session.session import close_session, open_session
+from autopack.runs.session.opening import (
+    close_session,
+    open_session,
+)
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.tables.rollups import consolidated_token_views

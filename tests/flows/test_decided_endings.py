@@ -12,7 +12,10 @@ from autopack.model.states import RunState
 from autopack.runs.attempt import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
-from autopack.runs.session.session import close_session, open_session
+from autopack.runs.session.opening import (
+    close_session,
+    open_session,
+)
 from autopack.settings import Settings
 from autopack.store.cancelling import request_cancel_of
 from autopack.store.database.engine import Database

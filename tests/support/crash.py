@@ -105,7 +105,9 @@ def _hold(folder: Path, url: str, fault: str) -> int:
     from autopack.clock import SystemClock
     from autopack.model.errors import LeaseLost, Refused
     from autopack.runs.prepare.prepare import RunRequest, prepare_run
-    from autopack.runs.session.session import open_session
+    from autopack.runs.session.opening import (
+        open_session,
+    )
     from autopack.settings import Settings
     from autopack.store.database.engine import Database
     from autopack.store.holders import Holder
@@ -147,7 +149,9 @@ async def _work(session: Any) -> int:
     from autopack.runs.next_phase import ending, next_phase
     from autopack.runs.repair.consult import consult
     from autopack.runs.repair.mitigate import mitigate
-    from autopack.runs.session.session import close_session
+    from autopack.runs.session.opening import (
+        close_session,
+    )
     from autopack.store.runs import get_ending, get_phases
 
     decided = finishing.decided_ending(session)

@@ -19,7 +19,13 @@ from autopack.model.errors import (
 from autopack.model.states import AttemptState, PhaseState, RunState
 from autopack.runs.finish.push import push_at_the_end
 from autopack.runs.run_folder import remove_workspace
-from autopack.runs.session.session import RunSession, close_session, open_session
+from autopack.runs.session.opening import (
+    close_session,
+    open_session,
+)
+from autopack.runs.session.session import (
+    RunSession,
+)
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.endings import forget_ending, note_ending, noted_ending

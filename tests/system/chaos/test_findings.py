@@ -22,7 +22,10 @@ from autopack.model.states import AttemptState, RunState
 from autopack.process import leftovers
 from autopack.runs.finish.finish import finish
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
-from autopack.runs.session.session import close_session, open_session
+from autopack.runs.session.opening import (
+    close_session,
+    open_session,
+)
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.leases import Holder

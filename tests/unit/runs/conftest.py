@@ -15,7 +15,13 @@ from autopack.agents.protocol import BuildResult, BuildStatus
 from autopack.clock import SystemClock
 from autopack.model.states import PhaseState
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
-from autopack.runs.session.session import RunSession, close_session, open_session
+from autopack.runs.session.opening import (
+    close_session,
+    open_session,
+)
+from autopack.runs.session.session import (
+    RunSession,
+)
 from autopack.runs.spools.spool import spool_folder, write_end
 from autopack.settings import Settings
 from autopack.store.database.engine import Database

@@ -20,7 +20,12 @@ from autopack.model.states import AttemptState, RunState
 from autopack.runs.attempt import begin
 from autopack.runs.finish.finish import cancel
 from autopack.runs.reconcile.reconcile import clean
-from autopack.runs.session.session import RunSession, close_session
+from autopack.runs.session.opening import (
+    close_session,
+)
+from autopack.runs.session.session import (
+    RunSession,
+)
 from autopack.runs.spools.spool import make_spool, spool_folder
 from autopack.settings import Settings
 from autopack.store.database.engine import Database

@@ -13,7 +13,12 @@ from autopack.process import sandbox
 from autopack.repair.decide import Decision
 from autopack.runs import attempt as attempts
 from autopack.runs.environment.run_environment import prepare_environment
-from autopack.runs.session.session import RunSession, close_session
+from autopack.runs.session.opening import (
+    close_session,
+)
+from autopack.runs.session.session import (
+    RunSession,
+)
 from autopack.settings import Settings
 from autopack.store.folder_note import find_folder
 

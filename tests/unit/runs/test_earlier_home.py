@@ -21,7 +21,10 @@ from autopack.runs.approval import approve
 from autopack.runs.finish.finish import cancel, finish
 from autopack.runs.next_phase import ending
 from autopack.runs.reconcile.reconcile import abandoned_here
-from autopack.runs.session.session import close_session, open_session
+from autopack.runs.session.opening import (
+    close_session,
+    open_session,
+)
 from autopack.settings import Settings
 from autopack.store import Database
 from autopack.store.approvals import Answer

@@ -28,7 +28,13 @@ from autopack.runs.finish.finish import (
 )
 from autopack.runs.finish.push import push_run
 from autopack.runs.reconcile.reconcile import clean
-from autopack.runs.session.session import RunSession, close_session, open_session
+from autopack.runs.session.opening import (
+    close_session,
+    open_session,
+)
+from autopack.runs.session.session import (
+    RunSession,
+)
 from autopack.runs.session.stop import StopReason, in_thread
 from autopack.settings import Settings
 from autopack.store import Database

@@ -17,7 +17,12 @@ from autopack.model.fingerprint import (
     prompt_hash,
 )
 from autopack.model.variables import Role, of_role
-from autopack.runs.session.session import RunSession, close_session
+from autopack.runs.session.opening import (
+    close_session,
+)
+from autopack.runs.session.session import (
+    RunSession,
+)
 from autopack.store.fingerprints import get_fingerprints
 
 Open = Callable[[str], RunSession]

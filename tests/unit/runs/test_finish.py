@@ -18,7 +18,12 @@ from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.finish import finish as finishing
 from autopack.runs.finish.finish import cancel, finish
-from autopack.runs.session.session import RunSession, close_session
+from autopack.runs.session.opening import (
+    close_session,
+)
+from autopack.runs.session.session import (
+    RunSession,
+)
 from autopack.runs.session.stop import StopReason
 from autopack.settings import Settings
 from autopack.store import Database

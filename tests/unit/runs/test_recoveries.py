@@ -24,7 +24,12 @@ from autopack.runs.reconcile.reconcile import (
     claim_recovery,
     seconds_until_due,
 )
-from autopack.runs.session.session import RunSession, close_session
+from autopack.runs.session.opening import (
+    close_session,
+)
+from autopack.runs.session.session import (
+    RunSession,
+)
 from autopack.settings import Settings
 from autopack.store import Database
 from autopack.store.holders import Holder
@@ -120,7 +125,7 @@ def test_tries_that_never_took_over_do_not_count(
         raise RepositoryError("the remote does not answer", field="repo")
 
     with monkeypatch.context() as patch:
-        patch.setattr("autopack.runs.session.session.fetch_missing", unreachable)
+        patch.setattr("autopack.runs.session.opening.fetch_missing", unreachable)
         for _ in range(3 * MOST_RECOVERIES):
             assert may_be_resumed(database)
             with pytest.raises(RepositoryError):

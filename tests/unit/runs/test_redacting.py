@@ -12,7 +12,12 @@ from support.projects import call, make_project
 
 from autopack.runs.attempt import begin
 from autopack.runs.reconcile.reconcile import clean
-from autopack.runs.session.session import RunSession, close_session
+from autopack.runs.session.opening import (
+    close_session,
+)
+from autopack.runs.session.session import (
+    RunSession,
+)
 from autopack.runs.spools.record_build import close_interrupted
 from autopack.runs.spools.spool import spool_folder
 from autopack.secrecy.redaction import Redactor

@@ -14,7 +14,13 @@ from autopack.clock import SystemClock
 from autopack.model.errors import Refused
 from autopack.model.states import RunState
 from autopack.runs.finish.finish import finish
-from autopack.runs.session.session import RunSession, close_session, open_session
+from autopack.runs.session.opening import (
+    close_session,
+    open_session,
+)
+from autopack.runs.session.session import (
+    RunSession,
+)
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.runs import get_attempts, get_ending, get_run

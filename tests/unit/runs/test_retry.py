@@ -16,7 +16,10 @@ from autopack.model.errors import BadInput, PlanError, Refused
 from autopack.model.states import PhaseState, RunState
 from autopack.runs.finish.finish import finish
 from autopack.runs.prepare.retry import RetryRequest, prepare_retry
-from autopack.runs.session.session import close_session, open_session
+from autopack.runs.session.opening import (
+    close_session,
+    open_session,
+)
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.runs import RunRow, get_attempts, get_ending

@@ -29,11 +29,13 @@ from autopack.process.scratch import Scratch
 from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.run_folder import remove_workspace
+from autopack.runs.session.opening import (
+    close_session,
+    open_session,
+)
 from autopack.runs.session.session import (
     RunSession,
-    close_session,
     held,
-    open_session,
 )
 from autopack.settings import Settings
 from autopack.store import Database, tables

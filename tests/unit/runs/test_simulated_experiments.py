@@ -17,7 +17,10 @@ from autopack.experiments.schema import Analysis
 from autopack.runs.finish.finish import finish
 from autopack.runs.next_phase import ending
 from autopack.runs.prepare.prepare import prepare_run
-from autopack.runs.session.session import close_session, open_session
+from autopack.runs.session.opening import (
+    close_session,
+    open_session,
+)
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.experiments import finish_pair, get_pairs, start_pair

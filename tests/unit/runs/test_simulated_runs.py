@@ -17,7 +17,10 @@ from autopack.clock import SystemClock
 from autopack.ledger.budgets import campaign_level, set_campaign
 from autopack.model.budget import Limits
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
-from autopack.runs.session.session import close_session, open_session
+from autopack.runs.session.opening import (
+    close_session,
+    open_session,
+)
 from autopack.store.tables import llm_usage_events
 from autopack.views.run_view import run_view
 

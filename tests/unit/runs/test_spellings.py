@@ -20,7 +20,10 @@ from support.projects import call, make_project
 from autopack.clock import SystemClock
 from autopack.model.states import AttemptState
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
-from autopack.runs.session.session import close_session, open_session
+from autopack.runs.session.opening import (
+    close_session,
+    open_session,
+)
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.runs import get_attempts
@@ -36,7 +39,7 @@ import asyncio
 from autopack.clock import SystemClock
 from autopack.runs.attempt import begin, build
 from autopack.runs.environment.run_environment import prepare_environment
-from autopack.runs.session.session import open_session
+from autopack.runs.session.opening import open_session
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 

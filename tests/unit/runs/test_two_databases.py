@@ -15,7 +15,13 @@ from autopack.model.states import AttemptState
 from autopack.runs.attempt import begin
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.runs.reconcile.reconcile import clean
-from autopack.runs.session.session import RunSession, close_session, open_session
+from autopack.runs.session.opening import (
+    close_session,
+    open_session,
+)
+from autopack.runs.session.session import (
+    RunSession,
+)
 from autopack.runs.spools.spool import spool_folder
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
