@@ -13,21 +13,6 @@ import pytest
 from support.failed_run import fail, home_in, make, store
 from support.projects import Project
 
-<<<<<<< HEAD
-=======
-from autopack.clock import SystemClock
-from autopack.runs import attempt as steps
-from autopack.runs.environment.run_environment import prepare_environment
-from autopack.runs.finish.finish import finish
-from autopack.runs.prepare.prepare import RunRequest, prepare_run
-from autopack.runs.session.opening import (
-    close_session,
-    open_session,
-)
-from autopack.runs.session.session import (
-    RunSession,
-)
->>>>>>> 7b9f5e2 (Taking a run and holding it are two files)
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from deployments.cli import run_command

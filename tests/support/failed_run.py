@@ -12,7 +12,8 @@ from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.finish.finish import finish
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
-from autopack.runs.session.session import RunSession, close_session, open_session
+from autopack.runs.session.opening import close_session, open_session
+from autopack.runs.session.session import RunSession
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.runs import get_ending
