@@ -5,7 +5,8 @@
 Both sides run 20 async subflows of four async tasks each in one process, against one server of
 their own: with SQLite, and so without what makes subflows wait there (both would measure the
 back-off), or with PostgreSQL as `autopack up` starts it. The run does on top what makes it a run:
-leases, a commit for every attempt, scope, checks, the ledger.
+leases, a commit for every attempt, scope, checks, the ledger. Requests to the server are counted,
+apart from logs, which are sent by time.
 """
 
 from __future__ import annotations
@@ -17,9 +18,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from support.api_calls import counted
 
 PHASES = 20
 TASKS_A_PHASE = 4
@@ -55,8 +62,18 @@ def make_project(folder: Path) -> tuple[Path, Path, Path]:
     return plan, repository, recording
 
 
-async def measure(plan: Path, repository: Path, recording: Path) -> tuple[float, float]:
-    """Seconds of one bare Prefect flow, and of one run, in this order."""
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of one bare Prefect flow and of one run, and how often either asked the server."""
+
+    bare: float
+    ours: float
+    bare_calls: int
+    our_calls: int
+
+
+async def measure(plan: Path, repository: Path, recording: Path) -> Measured:
+    """Do both once, in this order."""
     from prefect import flow, task
     from prefect.cache_policies import NO_CACHE
 
@@ -79,15 +96,21 @@ async def measure(plan: Path, repository: Path, recording: Path) -> tuple[float,
         return PHASES
 
     began = time.perf_counter()
-    await bare()
+    with counted() as bare_calls:
+        await bare()
     between = time.perf_counter()
-    run = await execute_run(
-        plan=str(plan), repo=str(repository), builder_options=f"recording={recording}"
-    )
+    with counted() as our_calls:
+        run = await execute_run(
+            plan=str(plan), repo=str(repository), builder_options=f"recording={recording}"
+        )
     ended = time.perf_counter()
     if run["state"] != "DONE_SUCCESS":
         raise SystemExit(f"the run ended {run['state']}: {run['failure_reason']}")
-    return between - began, ended - between
+    return Measured(between - began, ended - between, _asked(bare_calls), _asked(our_calls))
+
+
+def _asked(calls: Counter[str]) -> int:
+    return sum(count for path, count in calls.items() if "/logs" not in path)
 
 
 def help_seconds() -> float:
@@ -132,17 +155,20 @@ def main() -> None:
         project = make_project(folder)
         print(f"autopack --help        {help_seconds():.2f} s")
 
-        async def repeat() -> list[tuple[float, float]]:
+        async def repeat() -> list[Measured]:
             await measure(*project)  # starts the server, fills caches
             return [await measure(*project) for _ in range(REPEATS)]
 
-        pairs = asyncio.run(repeat())
-    ratio = statistics.median(ours / bare for bare, ours in pairs)
-    bare = statistics.median(pair[0] for pair in pairs)
-    ours = statistics.median(pair[1] for pair in pairs)
+        found = asyncio.run(repeat())
+    ratio = statistics.median(one.ours / one.bare for one in found)
+    bare = statistics.median(one.bare for one in found)
+    ours = statistics.median(one.ours for one in found)
+    last = found[-1]
     print(f"bare Prefect           {bare:.2f} s  ({bare / PHASES:.3f} s a subflow)")
     print(f"autopack               {ours:.2f} s  ({ours / PHASES:.3f} s a phase)")
     print(f"ratio                  {ratio:.2f}  (median of {REPEATS}, each from one minute)")
+    print(f"API calls              {last.our_calls / PHASES:.1f} a phase, the run's own included")
+    print(f"  of bare Prefect      {last.bare_calls / PHASES:.1f} a subflow")
 
 
 if __name__ == "__main__":

@@ -208,10 +208,13 @@ def _count_at_the_provider() -> None:
 if __name__ == "__main__":
     import autopack.runs.finish.finish
     import autopack.runs.finish.push
+    import autopack.runs.next_phase
     import autopack.runs.prepare.prepare
     import autopack.runs.repair.consult
     import autopack.testing.scripted_doctor  # noqa: F401
+    from autopack.model.prices import is_priced
 
+    is_priced("", "")  # loads the price list, which takes longer than anything else here
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _count_at_the_provider()
     _serve()
