@@ -62,6 +62,8 @@ def choose_server(settings: Settings, *, own: bool = False) -> None:
     if url is not None:
         os.environ["PREFECT_API_URL"] = url
         log_in(settings.home, url)
+    elif not own and home_server.is_use_deferred():
+        os.environ.pop("PREFECT_API_URL", None)  # a command finds or starts one when it needs it
     elif own or not _use_running_server(settings.home):
         os.environ.pop("PREFECT_API_URL", None)
         _use_own_server(settings.home)
@@ -145,7 +147,7 @@ def own_server_folder(home: Path) -> Path:
 
 def _use_running_server(home: Path) -> bool:
     """Use the home's server where it is running."""
-    if not home_server.is_possible() or home_server.is_use_deferred() or not home_server.use(home):
+    if not home_server.is_possible() or not home_server.use(home):
         return False
     found, login = home_server.running_server(home), home_server.read_login(home)
     if found is None or login is None or not home_server.answers(found.api_url, login):

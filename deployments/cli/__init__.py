@@ -12,11 +12,12 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
 from autopack import __version__
-from autopack.model.errors import AutopackError, PlanError, WorkFailed
+from autopack.model.errors import AutopackError, BadInput, PlanError, WorkFailed
 
 _RUNS = "deployments.cli.runs"
 
@@ -166,7 +167,7 @@ def run_command(argv: Sequence[str]) -> int:
         discard_stdout()
         return 0
     except Exception as error:
-        return _fail(_full_disk(error) or _unexpected(error), as_json)
+        return _fail(_full_disk(error) or _closed_home(error) or _unexpected(error), as_json)
     return code if isinstance(code, int) else 0
 
 
@@ -218,6 +219,19 @@ def _full_disk(error: Exception) -> WorkFailed | None:
     return WorkFailed(
         "no room is left on the disk" + (f" of {error.filename}" if error.filename else ""),
         hint="make room, then go on with `autopack resume`; `autopack runs` names what was stopped",
+    )
+
+
+def _closed_home(error: Exception) -> BadInput | None:
+    if not isinstance(error, OSError) or error.errno not in (errno.EROFS, errno.EACCES):
+        return None
+    home = Path(os.environ.get("AUTOPACK_HOME") or "~/.autopack").expanduser().resolve()
+    if not Path(str(error.filename)).resolve().is_relative_to(home):
+        return None
+    return BadInput(
+        f"AUTOPACK_HOME {home} cannot be written to: {error.strerror}",
+        field="AUTOPACK_HOME",
+        hint="set AUTOPACK_HOME to a folder that you may write to",
     )
 
 
