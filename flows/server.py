@@ -75,7 +75,9 @@ def use_home_server(home: Path, api_url: str) -> None:
     _set_manners()
     _live_in(home)
     os.environ["PREFECT_API_URL"] = api_url
-    log_in(home, api_url)
+    # One that is being started has no note yet, by which ``log_in`` would know it.
+    os.environ[LOGIN] = home_server.make_login(home)
+    home_server.use(home)
     _refresh()
 
 
