@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 PLANNED_RATIOS = (0.9, 0.8, 0.7)
+# More pairs than this are counted, but neither listed nor drawn.
+MOST_PAIRS_LISTED = 20_000
+_HASHED = 100_000
 
 
 def analyse(
@@ -164,15 +167,26 @@ def analyse(
         metric_descriptions={name: _description(*_known(table, name)) for name in table.metrics},
         arm_order=_arm_order(table),
         pairs=_pairs(table),
+        pairs_omitted=max(len(table.frame) - MOST_PAIRS_LISTED, 0),
     )
 
 
 def input_hash(table: PairTable, protocol: AnalysisProtocol) -> str:
-    """A digest of every cell, in order, and of the declared choices."""
-    frame = table.frame.astype(object).where(table.frame.notna(), None)
-    columns = {str(name): frame[name].tolist() for name in frame.columns}
-    inputs = [schema.SCHEMA_VERSION, columns, protocol.hash()]
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    """A digest of every cell, in order, and of the declared choices.
+
+    Taken block by block, for the text of a million pairs would fill the memory.
+    """
+    found = hashlib.sha256(json.dumps([schema.SCHEMA_VERSION, protocol.hash()]).encode())
+    for name in sorted(str(column) for column in table.frame.columns):
+        column = table.frame[name]
+        found.update(f"\0{name}\0".encode())
+        for start in range(0, len(column), _HASHED):
+            block = column.iloc[start : start + _HASHED]
+            if column.dtype.kind in "fb":
+                found.update(block.to_numpy(dtype="<f8").tobytes())
+            else:
+                found.update(json.dumps(block.tolist()).encode())
+    return found.hexdigest()
 
 
 def _refuse_too_many(table: PairTable, protocol: AnalysisProtocol) -> None:
@@ -286,7 +300,7 @@ def _void_lines(table: PairTable) -> list[str]:
 
 
 def _arm_order(table: PairTable) -> dict[str, int]:
-    order = Counter(str(first) or "unknown" for first in table.valid["first"])
+    order = Counter(table.valid["first"].replace("", "unknown").value_counts().to_dict())
     names = {"control": "control_first", "treatment": "treatment_first"}
     counts = {names.get(first, first): number for first, number in order.items()}
     known = ("control_first", "treatment_first", "together", "unknown")
@@ -295,6 +309,11 @@ def _arm_order(table: PairTable) -> dict[str, int]:
 
 def _warnings(table: PairTable, tokens: TokenEvidence, early: EarlyEndings) -> list[str]:
     found = list(table.notes)
+    if len(table.frame) > MOST_PAIRS_LISTED:
+        found.append(
+            f"of {len(table.frame):,} pairs the first {MOST_PAIRS_LISTED:,} are listed and drawn; "
+            "every figure is of all of them"
+        )
     if early.drive_the_mean:
         rest = "no pair is left" if early.without is None else f"the ratio is {early.without:.3f}"
         found.append(
@@ -336,5 +355,5 @@ def _pairs(table: PairTable) -> list[schema.PairResult]:
             control_metrics={name: row[f"control_{name}"] for name in table.metrics},
             treatment_metrics={name: row[f"treatment_{name}"] for name in table.metrics},
         )
-        for row in table.frame.to_dict("records")
+        for row in table.frame.head(MOST_PAIRS_LISTED).to_dict("records")
     ]

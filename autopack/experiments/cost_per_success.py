@@ -10,6 +10,7 @@ import numpy as np
 from scipy import special
 
 from autopack.experiments.statistics import Interval, as_ratios
+from autopack.experiments.totals import pooled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,9 +92,10 @@ def _jackknife(control: Floats, treatment: Floats, had: Floats, got: Floats) -> 
 def _bootstrap(
     control: Floats, treatment: Floats, had: Floats, got: Floats, *, seed: int
 ) -> Interval:
-    n = len(control)
-    if n < 2:
+    if len(control) < 2:
         return _OPEN
+    control, treatment, had, got = pooled(control, treatment, had, got, seed=seed)
+    n = len(control)
     random = np.random.Generator(np.random.PCG64(seed))
     resamples = min(_RESAMPLES, max(199, _MOST_DRAWS // n))
     rows = max(1, 500_000 // n)

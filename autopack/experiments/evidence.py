@@ -29,14 +29,21 @@ ALPHA = 0.05
 # Twice what fewer and more, higher and lower may each be false.
 MAX_FALSE = ALPHA
 OUTLIER_MADS = 10
+_MANY = 10_000
 
 
 class PlanGroups:
     """Averages and sums over the pairs of a plan; plans in the order of their first pair."""
 
     def __init__(self, plans: Sequence[str]) -> None:
-        numbers: dict[str, int] = {}
         self.plans = plans
+        if len(plans) > _MANY:
+            import pandas as pd  # ten times as fast, and half a second to import
+
+            codes, names = pd.factorize(np.asarray(plans, dtype=object))
+            self._group, self.names = codes.astype(np.intp), [str(name) for name in names]
+            return
+        numbers: dict[str, int] = {}
         self._group = np.array([numbers.setdefault(p, len(numbers)) for p in plans], dtype=np.intp)
         self.names = list(numbers)
 

@@ -337,6 +337,9 @@ class Analysis(_Shape):
     )
     arm_order: dict[str, int]
     pairs: list[PairResult]
+    pairs_omitted: int = Field(
+        default=0, description="How many pairs after those listed are in every other figure."
+    )
     metadata: Metadata | None = None
     exposure: list[ExposureResult] = Field(
         default_factory=list[ExposureResult],

@@ -111,6 +111,9 @@ def _running_plan_sums(
     The shift keeps the sum of squares exact where all ratios are alike.
     """
     shift = float(d[0]) if len(d) else 0.0
+    if len(set(plans)) == len(plans):  # no plan comes again: nothing is to be averaged
+        centred = d - shift
+        return np.arange(1, len(d) + 1), np.cumsum(centred), np.cumsum(centred**2), shift
     sums: dict[object, tuple[int, float]] = {}
     count = np.empty(len(d), dtype=np.int64)
     total, squares = np.empty(len(d)), np.empty(len(d))

@@ -21,6 +21,9 @@ BOOTSTRAPS = 9_999
 # Many plans need fewer resamples: their draws, at most, and the resamples at least.
 _MOST_DRAWS = 20_000_000
 _FEWEST_BOOTSTRAPS = 1_999
+# More plans than these are resampled in groups.
+_MOST_RESAMPLED = 20_000
+_GROUPS = 2_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ def ratio_of_totals(control: Floats, treatment: Floats, *, seed: int) -> TotalsR
     ratio = float(treatment.sum() / control.sum())
     if n < 2:
         return TotalsRatio(ratio, Interval(None, None))
+    control, treatment = pooled(control, treatment, seed=seed)
     boots = _bootstrap_ratios(control, treatment, seed)
     left_out = (treatment.sum() - treatment) / (control.sum() - control)
     spread = left_out.mean() - left_out
@@ -61,6 +65,19 @@ def ratio_of_totals(control: Floats, treatment: Floats, *, seed: int) -> TotalsR
 
     limits: Floats = np.quantile(boots, np.array([rank(0.025), rank(0.975)]))
     return TotalsRatio(ratio, Interval(float(limits[0]), float(limits[1])))
+
+
+def pooled(*sums: Floats, seed: int) -> tuple[Floats, ...]:
+    """The sums of many plans as those of two thousand groups of plans, drawn at random.
+
+    Sums over groups vary as sums over plans do, so resampling groups says the same of a ratio of
+    sums, its standard error to one part in sixty; a million plans need not be drawn 2,000 times.
+    """
+    n = len(sums[0])
+    if n <= _MOST_RESAMPLED:
+        return sums
+    group = np.random.Generator(np.random.PCG64(seed)).permutation(n) % _GROUPS
+    return tuple(np.bincount(group, one, _GROUPS) for one in sums)
 
 
 def _bootstrap_ratios(control: Floats, treatment: Floats, seed: int) -> Floats:
