@@ -12,7 +12,7 @@ from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.views.board import line, tokens_text
 from autopack.views.branch_location import where_branch_is
-from autopack.views.escaping import code, markdown, markdown_table
+from autopack.views.escaping import code, markdown, markdown_table, prose
 from autopack.views.fleet_standing import standings
 from autopack.views.run_view import changed_test_paths, left_out_paths, run_view
 from tasks.artifacts import (
@@ -122,7 +122,7 @@ def _cost(run: dict[str, Any]) -> str:
 
 def summary_markdown(run: dict[str, Any], where: str | None = None) -> str:
     """The summary of a run (the JSON of `show`) as Markdown; ``where`` says where its branch is."""
-    reason = f": {markdown(run['failure_reason'])}" if run["failure_reason"] else ""
+    reason = f": {prose(run['failure_reason'])}" if run["failure_reason"] else ""
     lines = [
         f"# {markdown(run['goal'])}",
         "",
@@ -130,7 +130,7 @@ def summary_markdown(run: dict[str, Any], where: str | None = None) -> str:
         "",
         f"Run {code(run['run_id'])} on {code(run['repo'])}, branch {code(run['branch'])}, "
         f"builder {code(run['builder'])}.",
-        *(["", f"The branch is {markdown(where)}"] if where is not None else []),
+        *(["", f"The branch is {prose(where)}"] if where is not None else []),
         "",
         markdown_table(
             ("phase", "state", "attempts", "tokens", "commit"),
@@ -159,7 +159,7 @@ def summary_markdown(run: dict[str, Any], where: str | None = None) -> str:
         if phase["failure"]:
             lines += [
                 "",
-                f"**{markdown(phase['phase_id'])}** {markdown(phase['failure']['message'])}",
+                f"**{markdown(phase['phase_id'])}** {prose(phase['failure']['message'])}",
             ]
     for phase in run["phases"]:
         for words, paths in (

@@ -63,6 +63,21 @@ def markdown(text: str) -> str:
     return line[:start] + mark + html.escape(rest, quote=False)
 
 
+def prose(text: str) -> str:
+    """Return ``text`` as `markdown` does, but with what stands between backquotes as code."""
+    parts = re.split(r"(`[^`]+`)", one_line(text))
+    return "".join(
+        code(part[1:-1]) if number % 2 else _spaced(part) for number, part in enumerate(parts)
+    )
+
+
+def _spaced(part: str) -> str:
+    """A part of a line as Markdown, with the blanks at its ends."""
+    inner = part.strip()
+    before, after = part[: len(part) - len(part.lstrip())], part[len(part.rstrip()) :]
+    return f"{before}{markdown(inner)}{after if inner else ''}"
+
+
 def code(text: str) -> str:
     """Return ``text`` as one line of code in Markdown; not in a table, where ``|`` ends a cell."""
     line = one_line(text)

@@ -20,6 +20,7 @@ from autopack.views.escaping import (
     markdown_table,
     one_line,
     plain,
+    prose,
     write_csv,
 )
 
@@ -89,6 +90,20 @@ def test_markdown_shows_the_text_and_nothing_else(text: str) -> None:
     assert html.unescape(re.findall("<h1>(.*)</h1>", page)[0]) == one_line(text)
     # What renderers make links of by themselves is broken up.
     assert not re.search(r"\w://|www\.|\w@\w|javascript:|<img|<script", markdown(text))
+
+
+@pytest.mark.parametrize("text", [*NASTY, "a `b|c` d", "`x`", "`<img src=x>` ![x](y) `", "`a"])
+def test_prose_has_code_and_nothing_else(text: str) -> None:
+    page = rendered(prose(text))
+    assert tags(page) <= {"p", "code"}
+    shown = html.unescape(re.sub("</?(p|code)>", "`", page)).replace("`", "")
+    assert " ".join(shown.split()) == " ".join(one_line(text).replace("`", "").split())
+
+
+def test_a_command_in_prose_can_be_copied() -> None:
+    assert prose("run `git fetch a:b_c` now: it's *here*") == (
+        "run `git fetch a:b_c` now: it's \\*here\\*"
+    )
 
 
 @pytest.mark.parametrize("text", [*NASTY, "`", "``x`", " x "])
