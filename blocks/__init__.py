@@ -1,27 +1,19 @@
-"""What a user configures once and names: register with ``prefect block register -m blocks``."""
+"""What a user configures once and names: register with ``prefect block register -m blocks``.
 
-from blocks.builders import (
-    ApiBlock,
-    ClaudeCodeBlock,
-    CodexBlock,
-    CommandBlock,
-    OpencodeBlock,
-    PiBlock,
-    SimulatedBlock,
-)
+The block of each builder is a class here, such as `ClaudeCodeBlock` for claude-code.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from blocks.builders import builder_blocks
 from blocks.database import AutopackDatabase
 from blocks.doctor import AutopackDoctor
-from blocks.script_builder import ScriptBuilderBlock
 
-__all__ = [
-    "ApiBlock",
-    "AutopackDatabase",
-    "AutopackDoctor",
-    "ClaudeCodeBlock",
-    "CodexBlock",
-    "CommandBlock",
-    "OpencodeBlock",
-    "PiBlock",
-    "ScriptBuilderBlock",
-    "SimulatedBlock",
-]
+_BUILDERS = builder_blocks()
+globals().update(_BUILDERS)
+
+__all__ = ["AutopackDatabase", "AutopackDoctor", *_BUILDERS]  # pyright: ignore[reportUnsupportedDunderAll]
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...

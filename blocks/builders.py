@@ -1,150 +1,101 @@
-"""The builder blocks: keys, base URL, model and limits of a coding agent, named.
+"""The builder blocks: the options and keys of a coding agent, named.
 
 A run takes one as ``builder="claude-code/NAME"``. Keys stay in the block: they are neither stored
-with the run nor written to any file.
+with the run nor written to any file. Each block is made from the options that its agent declares,
+also where an installed package brings the agent.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
+
+from autopack.agents.agent import summary_of
+from autopack.agents.options import AgentOptions, OptionRow
+from autopack.agents.protocol import Builder
+from autopack.agents.registry import builder_classes
 
 
 class BuilderBlock(Block):
     """What every builder's block can do."""
 
-    _is_secret: ClassVar[frozenset[str]] = frozenset({"api_key"})
+    agent: ClassVar[type[Builder]]
 
     def options(self) -> dict[str, str]:
-        """The builder's options, as ``--set`` takes them; those left empty are left out."""
+        """Return the builder's options, as ``--set`` takes them, but for those left empty."""
+        values = {name: getattr(self, name) for name in self._options().model_fields}
         return {
-            name: str(getattr(self, name))
-            for name in self._own_fields()
-            if name not in self._is_secret and getattr(self, name) is not None
+            name: str(value)
+            for name, value in values.items()
+            if value is not None and not isinstance(value, SecretStr)
         }
 
     def secrets(self) -> dict[str, str]:
-        """The options that are never stored."""
-        found: dict[str, str] = {}
-        for name in self._own_fields():
-            value = getattr(self, name)
-            if isinstance(value, SecretStr):
-                found[name] = value.get_secret_value()
-        return found
+        """Return the options that are never stored."""
+        values = {name: getattr(self, name) for name in self._options().model_fields}
+        return {
+            name: value.get_secret_value()
+            for name, value in values.items()
+            if isinstance(value, SecretStr)
+        }
 
     @classmethod
-    def _own_fields(cls) -> list[str]:
-        return [name for name in cls.model_fields if name not in Block.model_fields]
+    def _options(cls) -> type[AgentOptions]:
+        return cls.agent.options_class
 
 
-class _AgentBlock(BuilderBlock):
-    """A coding agent that asks a provider."""
-
-    api_key: SecretStr | None = Field(
-        default=None, description="The provider's key; else an environment variable of the worker."
-    )
-    key_env: str | None = Field(
-        default=None, description="The environment variable that holds the key."
-    )
-    base_url: str | None = Field(
-        default=None, description="Another endpoint than the provider's own."
-    )
-    model: str | None = Field(default=None, description="Used where run and plan name none.")
-    stall: float | None = Field(
-        default=None, description="Seconds of silence after which a build is ended."
-    )
-
-
-class _ProgramBlock(_AgentBlock):
-    """An agent that is installed as a program."""
-
-    executable: str | None = Field(default=None, description="The program, if not on PATH.")
-    max_files: int | None = Field(
-        default=None, description="The most new files a build may leave; 100,000 when empty."
+def block_of(agent: type[Builder]) -> type[BuilderBlock]:
+    """Make the block of an agent: a field for each of its options, empty for the default."""
+    fields = {row.name: _field(agent.options_class, row) for row in agent.options_class.rows()}
+    about = summary_of(agent)
+    metaclass: Any = type(BuilderBlock)
+    return metaclass(
+        block_class_name(agent.name),
+        (BuilderBlock,),
+        {
+            "__module__": "blocks",
+            "__doc__": about,
+            "__annotations__": {name: annotation for name, (annotation, _) in fields.items()},
+            **{name: field for name, (_, field) in fields.items()},
+            "agent": agent,
+            "_block_type_name": f"Autopack Builder: {agent.name}",
+            "_block_type_slug": f"autopack-builder-{agent.name}",
+            "_description": about,
+        },
     )
 
 
-class ClaudeCodeBlock(_ProgramBlock):
-    """Anthropic's claude program."""
-
-    _block_type_name = "Autopack Builder: claude-code"
-    _block_type_slug = "autopack-builder-claude-code"
-    _description = "Builds phases with Claude Code."
-
-    max_turns: int | None = Field(default=None, description="The most answers of one build.")
-    allowed_tools: str | None = Field(default=None, description="Tools it may use unasked.")
-
-
-class CodexBlock(_ProgramBlock):
-    """OpenAI's codex program."""
-
-    _block_type_name = "Autopack Builder: codex"
-    _block_type_slug = "autopack-builder-codex"
-    _description = "Builds phases with Codex."
-
-    sandbox: str | None = Field(
-        default=None, description="workspace-write, danger-full-access or read-only."
+def block_class_name(builder: str) -> str:
+    """Return ``ClaudeCodeBlock`` for claude-code."""
+    # A block class of that name was there before there were others.
+    return (
+        "ScriptBuilderBlock"
+        if builder == "script"
+        else "".join(map(str.capitalize, builder.split("-"))) + "Block"
     )
 
 
-class OpencodeBlock(_ProgramBlock):
-    """The opencode program."""
-
-    _block_type_name = "Autopack Builder: opencode"
-    _block_type_slug = "autopack-builder-opencode"
-    _description = "Builds phases with opencode."
+def builder_blocks() -> Mapping[str, type[BuilderBlock]]:
+    """Return the block classes of all builders by the names of the classes."""
+    made = [block_of(agent) for agent in builder_classes()]
+    return {block.__name__: block for block in made}
 
 
-class PiBlock(_ProgramBlock):
-    """The pi program."""
-
-    _block_type_name = "Autopack Builder: pi"
-    _block_type_slug = "autopack-builder-pi"
-    _description = "Builds phases with pi."
-
-
-class ApiBlock(_AgentBlock):
-    """Autopack's own agent."""
-
-    _block_type_name = "Autopack Builder: api"
-    _block_type_slug = "autopack-builder-api"
-    _description = "Builds phases with an agent of Autopack's own, on any provider's API."
-
-    provider: str | None = Field(default=None, description="As pydantic-ai names it.")
-    max_turns: int | None = Field(default=None, description="The most answers of one build.")
+def _field(options: type[AgentOptions], row: OptionRow) -> tuple[Any, Any]:
+    declared = options.model_fields[row.name]
+    # A path is of the machine that builds, and is shown as it was typed.
+    kind: Any = str if row.is_path else declared.annotation
+    if declared.metadata and not row.is_path:
+        kind = Annotated[(kind, *declared.metadata)]
+    about = _about(row)
+    if row.is_required:
+        return kind, Field(description=about)
+    return kind | None, Field(default=None, description=about)
 
 
-class CommandBlock(BuilderBlock):
-    """Any program."""
-
-    _block_type_name = "Autopack Builder: command"
-    _block_type_slug = "autopack-builder-command"
-    _description = "Builds phases with any program, called by a template."
-
-    template: str = Field(
-        description="The command, with {prompt_file}, {worktree}, {spool} and {model}."
-    )
-    usage: str | None = Field(default=None, description="The format in which it tells of tokens.")
-    model: str | None = Field(default=None, description="Used where run and plan name none.")
-    key_env: str | None = Field(
-        default=None, description="An environment variable of the worker to hand on."
-    )
-    stall: float | None = Field(
-        default=None, description="Seconds of silence after which a build is ended."
-    )
-    max_files: int | None = Field(
-        default=None, description="The most new files a build may leave; 100,000 when empty."
-    )
-
-
-class SimulatedBlock(BuilderBlock):
-    """A seeded agent that calls no model."""
-
-    _block_type_name = "Autopack Builder: simulated"
-    _block_type_slug = "autopack-builder-simulated"
-    _description = "Spends, edits and fails as declared: for trials without a key."
-
-    spec: str | None = Field(default=None, description="A YAML file; see autopack builders.")
-    seed: int = Field(default=0, description="The same seed does the same.")
+def _about(row: OptionRow) -> str:
+    text = row.description[:1].upper() + row.description[1:]
+    return f"{text}; {row.default} when empty." if row.default else f"{text}."

@@ -16,7 +16,6 @@ from autopack.model.errors import BadInput, NotFound, Refused
 from autopack.repair.doctor.doctor_endpoint import Endpoint
 from blocks.builders import BuilderBlock
 from blocks.doctor import AutopackDoctor
-from blocks.script_builder import ScriptBuilderBlock
 
 AnyBlock = TypeVar("AnyBlock", bound=Block)
 
@@ -82,8 +81,6 @@ async def configured(builder: str | None) -> Configured:
     builder_class(name)
     slug = f"autopack-builder-{name}"
     block = await load(Block, f"{slug}/{block_name}", field="builder")
-    if isinstance(block, ScriptBuilderBlock):
-        return Configured(block.options())
     if not isinstance(block, BuilderBlock):
         raise NotFound(f"{slug}/{block_name} is no builder's block", field="builder")
     return Configured(block.options(), block.secrets())

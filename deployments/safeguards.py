@@ -26,7 +26,7 @@ from prefect.exceptions import ObjectNotFound
 
 import blocks
 from autopack.agents.model_providers import PROVIDERS
-from autopack.agents.registry import BUILDERS
+from autopack.agents.registry import builder_classes
 from deployments.renewing import renew
 from deployments.setting_up import POOL, declared_deployments
 from flows.server import HEARTBEAT_SECONDS, HEARTBEAT_TAG
@@ -40,13 +40,12 @@ PROVIDER_SLOTS = 20
 SILENCE = timedelta(seconds=3 * HEARTBEAT_SECONDS)
 _FORMER_TAG = "prefect.tag.autopack"
 
-# These call nobody, so that any number of them may build at once.
-_UNLIMITED = frozenset({"script", "simulated"})
-
 
 def default_limits() -> dict[str, int]:
     """How many builds may go on at once, on all machines together, until an operator says."""
-    builders = {builder_limit(name): BUILDER_SLOTS for name in BUILDERS if name not in _UNLIMITED}
+    # Any number of those may build at once that call nobody.
+    paid = [one.name for one in builder_classes() if not one.simulated]
+    builders = {builder_limit(name): BUILDER_SLOTS for name in paid}
     return builders | {provider_limit(name): PROVIDER_SLOTS for name in PROVIDERS}
 
 

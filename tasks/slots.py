@@ -100,9 +100,9 @@ def _is_taken(error: ConcurrencySlotAcquisitionError) -> bool:
 
 
 def _wanted(session: RunSession) -> list[str]:
-    provider = getattr(session.builder, "provider", None)
+    provider = session.builder.provider(session.run().model)
     names = [builder_limit(session.builder.name)]
-    return names + ([provider_limit(provider(session.run().model))] if provider else [])
+    return names + ([provider_limit(provider)] if provider else [])
 
 
 async def _existing(names: list[str]) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autopack.agents.options import seconds, whole_number
 from autopack.agents.protocol import BuildStatus
 from autopack.process.limits import FileLimit, Limit
 
@@ -24,12 +23,6 @@ class Bounds:
 
     silence: float | None
     files: int
-
-    @classmethod
-    def of(cls, stall: str | float | None, max_files: str | int) -> Bounds:
-        """From the options ``stall`` and ``max_files``. Raises BadInput."""
-        silence = None if stall is None else seconds("stall", stall)
-        return cls(silence, whole_number("max_files", max_files, least=1))
 
     def of_files(self, request: BuildRequest) -> FileLimit:
         """Where a build may leave files, and how many."""

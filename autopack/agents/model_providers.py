@@ -1,37 +1,131 @@
-"""Which provider a model's name belongs to, as far as the name tells."""
+"""Which provider a model's name belongs to, and what each provider is called where.
+
+The one table of providers: builders, doctor, prices, limits and circuits ask it.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 CUSTOM = "custom"
 """A provider that nothing names: an endpoint of the user's own."""
 
-_BY_NAME = (
-    (re.compile(r"claude"), "anthropic"),
-    (re.compile(r"gpt|codex|chatgpt|o\d"), "openai"),
-    (re.compile(r"gemini|gemma"), "google"),
-    (re.compile(r"deepseek"), "deepseek"),
-    (re.compile(r"grok"), "x-ai"),
-    (re.compile(r"mistral|codestral|devstral"), "mistral"),
+
+@dataclass(frozen=True)
+class Provider:
+    """A provider of models.
+
+    ``name`` is used in the ledger, for prices, limits and circuits, and before the ``/`` or ``:``
+    of a model's name, as are the ``aliases``. ``models`` matches the beginnings of the names of
+    its models. ``key``: the variable that holds its key by custom. ``protocol``: what pydantic-ai
+    calls it. ``program``: what the agents that take any provider call it.
+    """
+
+    name: str
+    models: str = ""
+    key: str = ""
+    protocol: str = ""
+    program: str = ""
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def key_variable(self) -> str:
+        """Return ``OPENROUTER_API_KEY`` for openrouter, where nothing else is the custom."""
+        return self.key or f"{self.name.upper().replace('-', '_')}_API_KEY"
+
+
+# Providers of models that others made; each is named before the model.
+_HOSTS = (
+    "alibaba",
+    "azure",
+    "bedrock",
+    "cerebras",
+    "cohere",
+    "fireworks",
+    "github",
+    "google-cloud",
+    "google-vertex",
+    "groq",
+    "heroku",
+    "huggingface",
+    "litellm",
+    "moonshotai",
+    "nebius",
+    "ollama",
+    "openrouter",
+    "ovhcloud",
+    "sambanova",
+    "together",
+    "vercel",
 )
 
-_PROTOCOLS = {CUSTOM: "openai-chat", "x-ai": "xai"}
+_TABLE = (
+    Provider("anthropic", r"claude"),
+    # The open weights of OpenAI are served by others.
+    Provider("openai", r"(ft:)?gpt(?!-oss)|codex|chatgpt|o\d"),
+    Provider("google", r"gemini|gemma", "GEMINI_API_KEY", aliases=("gemini", "google-gla")),
+    Provider("deepseek", r"deepseek"),
+    Provider("x-ai", r"grok", "XAI_API_KEY", protocol="xai", program="xai", aliases=("xai",)),
+    Provider(
+        "mistral",
+        r"(open-)?(mistral|mixtral|codestral)|ministral|magistral|devstral|pixtral",
+        aliases=("mistralai",),
+    ),
+    Provider("openai-chat", key="OPENAI_API_KEY"),
+    Provider("openai-responses", key="OPENAI_API_KEY"),
+    *map(Provider, _HOSTS),
+    Provider(CUSTOM, protocol="openai-chat"),
+)
+_NAMED = {name: one for one in _TABLE for name in (one.name, *one.aliases)}
+_BY_MODEL = tuple((re.compile(one.models, re.IGNORECASE), one.name) for one in _TABLE if one.models)
 
-PROVIDERS = tuple(name for _, name in _BY_NAME)
+PROVIDERS = tuple(name for _, name in _BY_MODEL)
 """The providers that the names of models tell."""
 
 
-def provider_of(model: str | None) -> str:
-    """``openrouter`` for ``openrouter/x/y``, ``anthropic`` for ``claude-…``, else ``custom``."""
+def split_model(model: str | None) -> tuple[str, str]:
+    """Return the provider of a model, and the model's name there.
+
+    ``openrouter/x/y`` is ``x/y`` of openrouter, ``groq:llama`` is ``llama`` of groq, ``claude-…``
+    is anthropic's; what nothing names, such as ``qwen3:8b``, is ``custom``.
+    """
     if not model:
-        return CUSTOM
-    prefix, slash, _ = model.partition("/")
+        return CUSTOM, ""
+    prefix, colon, own = model.partition(":")
+    if colon and own and prefix in _NAMED:
+        return _NAMED[prefix].name, own
+    prefix, slash, own = model.partition("/")
     if slash:
-        return prefix
-    return next((name for start, name in _BY_NAME if start.match(model)), CUSTOM)
+        return provider_named(prefix).name, own or model
+    return next((name for start, name in _BY_MODEL if start.match(model)), CUSTOM), model
+
+
+def provider_named(name: str) -> Provider:
+    """Return the provider that goes by ``name``; one that is in no table has custom names."""
+    return _NAMED.get(name) or Provider(name)
+
+
+def provider_of(model: str | None) -> str:
+    """Return the provider of ``model``, see ``split_model``."""
+    return split_model(model)[0]
+
+
+def own_model(model: str) -> str:
+    """Return the model's name without its provider."""
+    return split_model(model)[1]
+
+
+def key_variable(provider: str) -> str:
+    """Return the variable that holds the key of a provider by custom."""
+    return provider_named(provider).key_variable
 
 
 def protocol_of(provider: str) -> str:
-    """What pydantic-ai calls the provider; an endpoint of the user's own speaks OpenAI's chat."""
-    return _PROTOCOLS.get(provider, provider)
+    """Return what pydantic-ai calls the provider; an endpoint of one's own speaks OpenAI's chat."""
+    return provider_named(provider).protocol or provider
+
+
+def program_name(provider: str) -> str:
+    """Return what the agents that take any provider call this one."""
+    return provider_named(provider).program or provider

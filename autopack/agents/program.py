@@ -13,25 +13,28 @@ import os
 import shutil
 import subprocess
 import tempfile
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
+from autopack.agents.agent import Agent
 from autopack.agents.bounds import Bounds, ended_early, unattended
 from autopack.agents.isolation import isolated_environment
 from autopack.agents.model_providers import provider_of
+from autopack.agents.options import ProgramOptions
 from autopack.agents.prompt import render_prompt
 from autopack.agents.protocol import (
     BuildRequest,
     BuildResult,
     BuildStatus,
     EndedBy,
+    Probe,
     Spend,
 )
-from autopack.agents.usage_formats import parse
-from autopack.agents.usage_reading import Usage
+from autopack.agents.usage_formats import parse_with
+from autopack.agents.usage_reading import Sums, Usage
 from autopack.agents.watching import Watch, watched
 from autopack.files import safe_files
 from autopack.files.durable import write_whole
@@ -41,7 +44,6 @@ from autopack.model.calls import (
 )
 from autopack.model.errors import BadInput
 from autopack.process.exit_note import EXIT_NOTE, read_exit
-from autopack.process.limits import MAX_FILES
 from autopack.process.scratch import Scratch
 
 if TYPE_CHECKING:
@@ -65,48 +67,33 @@ class Invocation:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-@dataclass(frozen=True)
-class Probe:
-    """Whether a builder can work here; ``hint`` says what to install or which key to set."""
-
-    installed: bool
-    version: str | None
-    hint: str | None
-
-
-class CommandLineAgent(ABC):
+class CommandLineAgent(Agent[ProgramOptions]):
     """A coding agent that is installed as a program.
 
-    ``model``: used where the run names none. ``base_url``: another endpoint than the provider's
-    own; no key is then needed. ``key_env``: the variable that holds the key, read when a build
-    starts; ``api_key`` is the key itself, for configuration that can hold secrets.
-    ``executable``: the program, where it is not on PATH. ``stall``: a build that prints nothing
-    for so many seconds is ended. ``max_files``: so is one that leaves more new files than that.
+    ``program`` is its name on PATH, ``package`` the npm package that brings it. What it prints
+    is read by ``usage_parser``; without one nothing is known of what it spends.
     """
 
-    name: ClassVar[str]
     program: ClassVar[str]
     package: ClassVar[str]
     needs_model: ClassVar[bool] = False
-    shows_spend: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        *,
-        model: str | None = None,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        key_env: str | None = None,
-        executable: str | None = None,
-        stall: str | float | None = None,
-        max_files: str | int = MAX_FILES,
-    ) -> None:
-        self.model = model
-        self.base_url = base_url.rstrip("/") if base_url else None
-        self._api_key = api_key
-        self._key_env = key_env
-        self._executable = executable
-        self._bounds = Bounds.of(stall, max_files)
+    def __init__(self, options: ProgramOptions) -> None:
+        super().__init__(options)
+        self.base_url = (options.base_url or "").rstrip("/") or None
+        self._bounds = Bounds(options.stall, options.max_files)
+
+    @property
+    def endpoint(self) -> str | None:
+        return self.base_url
+
+    @property
+    def shows_spend(self) -> bool:
+        return self.tells_usage
+
+    @property
+    def tells_usage(self) -> bool:
+        return self.usage_parser is not None
 
     def check(self, plan: Plan) -> None:
         """Raise BadInput when the program, its key or its model is missing."""
@@ -166,10 +153,6 @@ class CommandLineAgent(ABC):
             safe_files.remove(spool / _HOME)
         return _result(usage, unattended(noted, spool / OUTPUT), None), noted.folder
 
-    def calls(self, spool: Path) -> Sequence[ModelCall]:
-        """Every model call that the spool tells of, in order; also after a kill."""
-        return self.spend(spool).calls
-
     def tells_in(self, spool: Path) -> Sequence[Path]:
         """Its output, and the session files that it has so far."""
         return (spool / OUTPUT, *self.session_files(spool / _HOME))
@@ -186,6 +169,8 @@ class CommandLineAgent(ABC):
 
     def usage(self, spool: Path) -> Usage:
         """What the agent's output and, until the build ends, its session files tell."""
+        if self.usage_parser is None:
+            return Usage((), Sums(None), Exactness.UNKNOWN)
         output = spool / OUTPUT
         told = [output] if safe_files.is_file(output) else []
         # The agent's own files may be links and FIFOs by now, and go away at any time.
@@ -195,7 +180,7 @@ class CommandLineAgent(ABC):
             if (source := _opened(one)) is not None
         )
         provider, model = self._noted(spool)
-        return parse(self.name, sources, provider=provider, model=model)
+        return parse_with(self.usage_parser, sources, provider=provider, model=model)
 
     def probe(self) -> Probe:
         """Whether the program is installed, and in which version. Writes nothing that stays."""
@@ -236,12 +221,12 @@ class CommandLineAgent(ABC):
         return provider_of(model)
 
     def key_env(self, model: str | None) -> str:
-        return self._key_env or self.default_key_env(model)
+        return self.options.key_env or self.default_key_env(model)
 
     def key(self, model: str | None) -> str:
         """The key to send; raises BadInput when there is none and the provider will want one."""
         name = self.key_env(model)
-        key = self._api_key or os.environ.get(name)
+        key = self.options.key(name)
         if key:
             return key
         if self.base_url:
@@ -253,7 +238,7 @@ class CommandLineAgent(ABC):
         )
 
     def _program_path(self) -> str:
-        wanted = self._executable or self.program
+        wanted = self.options.executable or self.program
         found = shutil.which(str(Path(wanted).expanduser()) if wanted[0] == "~" else wanted)
         if found is None:
             raise BadInput(

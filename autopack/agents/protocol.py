@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from autopack.model.calls import Exactness, ModelCall
 from autopack.model.errors import WorkFailed
 
 if TYPE_CHECKING:
+    from autopack.agents.options import AgentOptions
+    from autopack.agents.usage_reading import UsageParser
     from autopack.model.commands import (
         Command,
     )
@@ -124,36 +126,64 @@ class Spend:
     exactness: Exactness = Exactness.EXACT
 
 
-@runtime_checkable
-class EndsAlone(Protocol):
-    """A builder whose builds go on when the process that started them dies, and say how they
-    ended.
-    """
+@dataclass(frozen=True)
+class Probe:
+    """Whether a builder can work here; ``hint`` says what to install or which key to set."""
 
-    def left_behind(self, spool: Path) -> tuple[BuildResult, str] | None:
-        """How a build ended that nobody waited for, and the name of the folder that it worked in;
-        None where it was cut off.
-        """
-        ...
+    installed: bool
+    version: str | None
+    hint: str | None
 
 
 class Builder(Protocol):
-    """A coding agent behind one face.
+    """A coding agent behind one face; ``autopack.agents.agent.Agent`` has the usual answers.
 
-    ``name`` is what ``--builder`` takes. A builder with an attribute ``simulated`` that is true
-    pays nobody: its calls are marked so in the ledger.
+    ``name`` is what ``--builder`` takes. ``options_class`` declares the options, which the class
+    is made with. ``usage_parser`` reads what its program tells of usage, where that has a format
+    of its own. ``simulated``: it pays nobody, and its calls are marked so in the ledger.
     """
 
+    name: ClassVar[str]
+    options_class: ClassVar[type[AgentOptions]]
+    usage_parser: ClassVar[type[UsageParser] | None]
+    simulated: ClassVar[bool]
+
+    def __init__(self, options: Any) -> None: ...
+
     @property
-    def name(self) -> str: ...
+    def model(self) -> str | None:
+        """The model that is called where a request names none; None when that is not known."""
+        ...
+
+    @property
+    def endpoint(self) -> str | None:
+        """The server that is called where it is not the provider's own."""
+        ...
 
     @property
     def shows_spend(self) -> bool:
         """Whether ``calls`` tells of spend while a build runs, not only when it has ended."""
         ...
 
+    @property
+    def tells_usage(self) -> bool:
+        """Whether anything can be known of what it spends."""
+        ...
+
+    def provider(self, model: str | None) -> str | None:
+        """Return who is paid for calls of ``model``; None where no provider is called."""
+        ...
+
+    def models(self, plan: Plan, model: str | None) -> Iterable[tuple[str, str]]:
+        """Return provider and name of the models that it will call, as far as they are known."""
+        ...
+
     def check(self, plan: Plan) -> None:
         """Raise BadInput when this builder cannot build ``plan``; called before a run starts."""
+        ...
+
+    def probe(self) -> Probe:
+        """Return whether it can work here, and what is missing. Writes nothing that stays."""
         ...
 
     async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
@@ -173,4 +203,10 @@ class Builder(Protocol):
 
     def spend(self, spool: Path) -> Spend:
         """The same of a build that has ended or was killed, with how far it can be trusted."""
+        ...
+
+    def left_behind(self, spool: Path) -> tuple[BuildResult, str] | None:
+        """Return how a build ended whose process died before it did, and the name of the folder
+        that it worked in; None where it was cut off.
+        """
         ...

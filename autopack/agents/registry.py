@@ -1,47 +1,83 @@
-"""Builders by name: the one place to add one."""
+"""Builders by name: the built-in ones and those that installed packages bring."""
 
 from __future__ import annotations
 
 import inspect
-import io
-import os
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from importlib import import_module
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from autopack.agents.options import AgentOptions
 from autopack.agents.protocol import Builder
 from autopack.model.errors import BadInput, NotFound
-from autopack.secrecy.addresses import check_no_secret
-from autopack.secrecy.credentials import SHAPES, environment_secrets
-from autopack.secrecy.redaction import Redactor
 
-BUILDERS: Mapping[str, str] = MappingProxyType(
-    {
-        "script": "autopack.testing.script:ScriptBuilder",
-        "simulated": "autopack.testing.simulated:SimulatedBuilder",
-        "claude-code": "autopack.agents.claude_code.agent:ClaudeCodeBuilder",
-        "codex": "autopack.agents.codex.agent:CodexBuilder",
-        "opencode": "autopack.agents.opencode.agent:OpencodeBuilder",
-        "pi": "autopack.agents.pi.agent:PiBuilder",
-        "api": "autopack.agents.api.agent:ApiBuilder",
-        "command": "autopack.agents.command.agent:CommandBuilder",
-    }
-)
+ENTRY_POINTS = "autopack.agents"
+"""The entry-point group; each entry is named like the builder, and is its class."""
+
 DEFAULT_BUILDER = "script"
 
-PATH_OPTIONS = frozenset({"recording", "spec"})
-"""Options that name a file or folder."""
+_BUILTIN = (
+    ("script", "autopack.testing.script:ScriptBuilder"),
+    ("simulated", "autopack.testing.simulated:SimulatedBuilder"),
+    ("claude-code", "autopack.agents.claude_code.agent:ClaudeCodeBuilder"),
+    ("codex", "autopack.agents.codex.agent:CodexBuilder"),
+    ("opencode", "autopack.agents.opencode.agent:OpencodeBuilder"),
+    ("pi", "autopack.agents.pi.agent:PiBuilder"),
+    ("api", "autopack.agents.api.agent:ApiBuilder"),
+    ("command", "autopack.agents.command.agent:CommandBuilder"),
+)
+
+# Part of a block's slug and of a limit's name; what follows a slash names a block.
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# All that a class has to have: what the protocol declares.
+_MEMBERS = tuple(
+    name for name in {**Builder.__annotations__, **vars(Builder)} if not name.startswith("_")
+)
+
+_log = logging.getLogger(__name__)
 
 
-SECRET_OPTIONS = frozenset({"api_key"})
-"""Options that hold a secret: from a block or code only, for other options are stored."""
+def builder_names() -> tuple[str, ...]:
+    """Return the names of all builders, the built-in ones first; none is loaded."""
+    return tuple(_entries())
 
-# Capitals alone, as is the custom: much that is pasted here by mistake is a key itself.
-_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+
+def builder_class(name: str) -> type[Builder]:
+    """Return the class of the builder called ``name``, which may end in ``/block``.
+
+    Raises NotFound when there is none, BadInput when it does not load.
+    """
+    plain, _ = split_name(name)
+    known = _entries()
+    if plain not in known:
+        close = get_close_matches(plain, known, n=1)
+        raise NotFound(
+            f"there is no builder called {plain!r}",
+            field="builder",
+            hint=f"did you mean {close[0]}?" if close else f"choose from {', '.join(known)}",
+        )
+    if len(known[plain]) > 1:
+        raise BadInput(
+            f"two builders are called {plain!r}: "
+            + " and ".join(entry.value for entry in known[plain]),
+            field="builder",
+            hint="uninstall the package that brings the other one",
+        )
+    return _loaded(known[plain][0])
+
+
+def builder_classes() -> Iterator[type[Builder]]:
+    """Yield the class of every builder that loads; the others are logged."""
+    for name in builder_names():
+        try:
+            yield builder_class(name)
+        except BadInput as error:
+            _log.warning("%s: %s", error.message, error.hint)
 
 
 def make_builder(
@@ -57,27 +93,11 @@ def make_builder(
     ``secrets`` are options that are never stored. Raises NotFound for an unknown name and BadInput
     for an option it does not take.
     """
-    factory = builder_class(name)
-    known = inspect.signature(factory).parameters
-    _check_options(name, options, [option for option in known if option not in SECRET_OPTIONS])
-    given = {**options, **(secrets or {})}
-    if model is not None and "model" in known:
+    found = builder_class(name)
+    given = dict(options)
+    if model is not None and "model" in found.options_class.model_fields:
         given["model"] = model
-    return factory(**given)
-
-
-def builder_class(name: str) -> type[Builder]:
-    """The class of the builder called ``name``. Raises NotFound."""
-    plain, _ = split_name(name)
-    if plain not in BUILDERS:
-        close = get_close_matches(plain, BUILDERS, n=1)
-        raise NotFound(
-            f"there is no builder called {plain!r}",
-            field="builder",
-            hint=f"did you mean {close[0]}?" if close else f"choose from {', '.join(BUILDERS)}",
-        )
-    module, _, class_name = BUILDERS[plain].partition(":")
-    return getattr(import_module(module), class_name)
+    return found(found.options_class.read(name, given, secrets))
 
 
 def split_name(name: str) -> tuple[str, str | None]:
@@ -86,60 +106,33 @@ def split_name(name: str) -> tuple[str, str | None]:
     return plain, block or None
 
 
-def is_simulated(builder: Builder) -> bool:
-    """Whether nobody is paid for the builder's calls: a recording, a simulation."""
-    return bool(getattr(builder, "simulated", False))
-
-
 def circuit_name(builder: Builder, model: str | None) -> str | None:
     """Which circuit the builder's calls belong to: ``provider/model``, and the server where it is
     not the provider's own. None for a builder that calls no provider."""
-    provider = getattr(builder, "provider", None)
+    provider = builder.provider(model)
     if provider is None:
         return None
-    base_url: str | None = getattr(builder, "base_url", None)
-    server = f"@{urlsplit(base_url).netloc.rpartition('@')[2]}" if base_url else ""
-    return f"{provider(model)}/{model or 'default'}{server}"[:200]
+    endpoint = builder.endpoint
+    server = f"@{urlsplit(endpoint).netloc.rpartition('@')[2]}" if endpoint else ""
+    return f"{provider}/{model or 'default'}{server}"[:200]
 
 
-def _check_options(name: str, options: Mapping[str, str], known: list[str]) -> None:
-    for option in options:
-        if option in SECRET_OPTIONS:
-            raise BadInput(
-                f"{option} is a secret, and options are stored with the run",
-                field="set",
-                hint="put it into an environment variable (--set key_env=NAME) or a block",
-            )
-        if option not in known:
-            raise BadInput(
-                f"builder {name} has no option {option!r}",
-                field="set",
-                hint=f"it takes {', '.join(known) or 'none'}",
-            )
-    if not _VARIABLE.fullmatch(options.get("key_env", "NAME")):
-        # Its value is not repeated: it may be the key itself.
-        raise BadInput(
-            "key_env is not the name of an environment variable in capitals",
-            field="key_env",
-            hint="name the variable that holds the key, for example ANTHROPIC_API_KEY",
-        )
-    check_no_secret(options.get("base_url", ""), "base_url")
-    keys = Redactor(environment_secrets(os.environ))
-    for option, value in options.items():
-        if SHAPES.search(value) is None and not keys.is_key_in(io.BytesIO(value.encode())):
-            continue
-        raise BadInput(
-            f"{option} holds a secret, and options are stored with the run",
-            field=option,
-            hint="keys come from key_env (--set key_env=NAME) or a block",
-        )
+def path_options(name: str) -> frozenset[str]:
+    """Return the options of the builder ``name`` that are files or folders. Raises NotFound."""
+    return builder_class(name).options_class.path_names()
 
 
-def absolute_options(options: Mapping[str, str]) -> dict[str, str]:
-    """The options as a process in another working folder understands them."""
+def absolute_options(
+    name: str, options: Mapping[str, str], base: Path | None = None
+) -> dict[str, str]:
+    """Return the options of the builder ``name`` as another process understands them.
+
+    Paths are seen from the folder ``base``, by default the one that this process works in.
+    """
+    paths, here = path_options(name), base or Path.cwd()
     return {
-        name: str(Path(value).expanduser().absolute()) if name in PATH_OPTIONS and value else value
-        for name, value in options.items()
+        option: str(here / Path(value).expanduser()) if option in paths and value else value
+        for option, value in options.items()
     }
 
 
@@ -154,3 +147,54 @@ def parse_options(pairs: list[str]) -> dict[str, str]:
             )
         options[key.strip()] = value
     return options
+
+
+@cache
+def _entries() -> Mapping[str, tuple[EntryPoint, ...]]:
+    """Return the entries by name: more than one where two packages want the same."""
+    found: dict[str, tuple[EntryPoint, ...]] = {}
+    builtin = [EntryPoint(name, value, ENTRY_POINTS) for name, value in _BUILTIN]
+    for entry in (*builtin, *entry_points(group=ENTRY_POINTS)):
+        others = found.get(entry.name, ())
+        if entry.value not in (other.value for other in others):
+            found[entry.name] = (*others, entry)
+    return found
+
+
+@cache
+def _loaded(entry: EntryPoint) -> type[Builder]:
+    try:
+        loaded: object = entry.load()
+    except Exception as error:
+        raise BadInput(
+            f"the builder {entry.name!r} ({entry.value}) does not load: "
+            f"{type(error).__name__}: {error}",
+            field="builder",
+            hint="fix or uninstall the package that brings it",
+        ) from error
+    wrong = _wrong_with(entry.name, loaded)
+    if wrong is not None:
+        raise BadInput(
+            f"{entry.value} is no builder: {wrong}",
+            field="builder",
+            hint="fix or uninstall the package that brings it",
+        )
+    return loaded  # pyright: ignore[reportReturnType] - it was looked at
+
+
+def _wrong_with(name: str, loaded: object) -> str | None:
+    if not isinstance(loaded, type):
+        return "it is not a class"
+    missing = [member for member in _MEMBERS if not hasattr(loaded, member)]
+    if missing:
+        return f"it lacks {', '.join(missing)}"
+    if inspect.isabstract(loaded):
+        return "it does not build"
+    options: object = getattr(loaded, "options_class", None)
+    if not (isinstance(options, type) and issubclass(options, AgentOptions)):
+        return "its options_class is no subclass of AgentOptions"
+    if getattr(loaded, "name", None) != name:
+        return f"its name is {getattr(loaded, 'name', None)!r}, its entry point's {name!r}"
+    if not _NAME.fullmatch(name):
+        return "a name has small letters, digits and single hyphens"
+    return None

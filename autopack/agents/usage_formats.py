@@ -1,29 +1,34 @@
-"""The formats by name, and reading files of them."""
+"""The usage formats, each named for the agent that writes it, and reading files of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
 from typing import BinaryIO
 
+from autopack.agents.registry import builder_class, builder_classes, builder_names
 from autopack.agents.usage_reading import Usage, UsageParser, events
 from autopack.model.errors import BadInput, NotFound
 
-FORMATS: Mapping[str, str] = MappingProxyType(
-    {
-        "claude-code": "autopack.agents.claude_code.usage:ClaudeCodeParser",
-        "codex": "autopack.agents.codex.usage:CodexParser",
-        "opencode": "autopack.agents.opencode.usage:OpencodeParser",
-        "pi": "autopack.agents.pi.usage:PiParser",
-    }
-)
-"""The parser of each format, by module and class: each lies in the folder of its agent."""
 
-TOLD_AT_THE_END = frozenset({"codex"})
-"""Formats whose standard output says nothing of tokens before the program ends."""
+def formats() -> tuple[str, ...]:
+    """Return the names of all formats."""
+    return tuple(one.name for one in builder_classes() if one.usage_parser is not None)
+
+
+def parser_of(format: str) -> type[UsageParser]:  # noqa: A002 - what users type
+    """Return what reads a format. Raises NotFound."""
+    found = builder_class(format).usage_parser if format in builder_names() else None
+    if found is None:
+        known = formats()
+        close = get_close_matches(format, known, n=1)
+        raise NotFound(
+            f"there is no usage format {format!r}",
+            field="format",
+            hint=f"did you mean {close[0]}?" if close else f"choose from {', '.join(known)}",
+        )
+    return found
 
 
 def parse(
@@ -40,15 +45,18 @@ def parse(
     ``provider`` and ``model`` are put where the output names none. Raises NotFound for an unknown
     format or a missing file, BadInput for a file that cannot be read; content never raises.
     """
-    if format not in FORMATS:
-        close = get_close_matches(format, FORMATS, n=1)
-        raise NotFound(
-            f"there is no usage format {format!r}",
-            field="format",
-            hint=f"did you mean {close[0]}?" if close else f"choose from {', '.join(FORMATS)}",
-        )
-    module, name = FORMATS[format].split(":")
-    parser: UsageParser = getattr(import_module(module), name)(provider, model)
+    return parse_with(parser_of(format), source, provider=provider, model=model)
+
+
+def parse_with(
+    reader: type[UsageParser],
+    source: Path | bytes | Iterable[Path | bytes | BinaryIO],
+    *,
+    provider: str = "",
+    model: str = "",
+) -> Usage:
+    """Read like ``parse``, in the format of ``reader``."""
+    parser = reader(provider, model)
     for one in (source,) if isinstance(source, Path | bytes) else source:
         try:
             for event in events(one, parser.markers, parser.miss):

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Protocol, cast
+from typing import IO, Any, BinaryIO, ClassVar, Protocol, cast
 
 from autopack.model.calls import (
     MOST_TOKENS,
@@ -58,7 +58,14 @@ class Usage:
 
 
 class UsageParser(Protocol):
-    """Reads one format, an event at a time."""
+    """Reads one format, an event at a time.
+
+    ``told_at_the_end``: an agent's standard output says nothing of tokens before it ends.
+    """
+
+    told_at_the_end: ClassVar[bool]
+
+    def __init__(self, provider: str, model: str) -> None: ...
 
     @property
     def markers(self) -> Sequence[bytes]:

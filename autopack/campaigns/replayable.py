@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from autopack.agents.registry import PATH_OPTIONS, make_builder
+from autopack.agents.registry import make_builder, path_options
 from autopack.model.errors import BadInput, GitFailed, RepositoryError
 from autopack.runs.stored_run import plan_of
 from autopack.store.database.engine import Database
@@ -57,7 +57,7 @@ def _wrong_with_builder(db: Database, original: RunRow) -> str | None:
     try:
         plan = plan_of(db, original)
         builder = make_builder(original.builder, original.builder_options, model=original.model)
-        if PATH_OPTIONS & original.builder_options.keys():
+        if path_options(original.builder) & original.builder_options.keys():
             builder.check(plan)
     except (BadInput, OSError) as error:
         return str(error)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from autopack.agents.registry import DEFAULT_BUILDER, PATH_OPTIONS, make_builder
+from autopack.agents.registry import DEFAULT_BUILDER, absolute_options, make_builder
 from autopack.experiments.definition import PAIR, ArmSpec, Experiment
 from autopack.experiments.layout import ARM_NAMES, ArmName
 from autopack.model.errors import BadInput, SpecError
@@ -54,10 +54,10 @@ def located(place: str, base: Path) -> str:
 
 def resolved(arm: ArmSpec, base: Path) -> ArmSpec:
     """The arm with the paths in its options as seen from everywhere."""
-    beside = {
-        name: str(base / Path(value).expanduser()) if name in PATH_OPTIONS else value
-        for name, value in arm.options.items()
-    }
+    try:
+        beside = absolute_options(arm.builder or DEFAULT_BUILDER, arm.options, base)
+    except BadInput:
+        return arm  # there is no such builder, which is told of where arms are checked
     return arm.model_copy(update={"options": beside})
 
 

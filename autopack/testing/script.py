@@ -7,28 +7,28 @@ recorded, through the same spool that every other builder uses.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from pydantic import Field
+
+from autopack.agents.agent import Agent
 from autopack.agents.edits import OutsideWorktree, delete_file, write_file
+from autopack.agents.options import AgentOptions
 from autopack.agents.protocol import (
     BuildRequest,
     BuildResult,
     BuildStatus,
     EndedBy,
-    Spend,
 )
 from autopack.agents.spooled import (
-    SPOOL,
     open_spool,
     read_calls,
-    read_spend,
     write_record,
 )
 from autopack.model.calls import (
     Exactness,
-    ModelCall,
 )
 from autopack.model.errors import BadInput, GitFailed
 from autopack.testing.recording import (
@@ -44,21 +44,20 @@ if TYPE_CHECKING:
     from autopack.process.supervisor import Supervisor
 
 
-class ScriptBuilder:
-    """Replays the recording in a folder; see ``autopack.testing.recording`` for its format."""
+class Options(AgentOptions):
+    recording: Path = Field(description="a folder with one YAML file per phase", examples=["DIR"])
+
+
+class ScriptBuilder(Agent[Options]):
+    """Replays a recording: deterministic runs without a model or a key."""
 
     name = "script"
-    shows_spend = True
+    options_class = Options
     simulated = True
 
-    def __init__(self, *, recording: str | None = None) -> None:
-        if not recording:
-            raise BadInput(
-                "the script builder replays a recording, and none was named",
-                field="recording",
-                hint="add --set recording=DIR: a folder with one YAML file per phase",
-            )
-        self._folder = Path(recording).expanduser().absolute()
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._folder = options.recording.expanduser().absolute()
         if not self._folder.is_dir():
             raise BadInput(
                 f"the recording {self._folder} is not a folder",
@@ -108,8 +107,9 @@ class ScriptBuilder:
             BuildStatus.ENDED, exit_status, summary, self.calls(request.spool), evidence=summary
         )
 
-    def models(self, plan: Plan) -> Iterable[tuple[str, str]]:
-        """The provider and the model of every recorded call."""
+    def models(self, plan: Plan, model: str | None) -> Iterable[tuple[str, str]]:
+        """Return the provider and the model of every recorded call."""
+        del model
         return {
             (step.call.provider, step.call.model)
             for phase in plan.phases
@@ -117,18 +117,6 @@ class ScriptBuilder:
             for step in build.steps
             if step.call is not None
         }
-
-    def calls(self, spool: Path) -> Sequence[ModelCall]:
-        """The calls spooled so far; a line cut off by a kill was not a call that ended."""
-        return read_calls(spool)
-
-    def tells_in(self, spool: Path) -> Sequence[Path]:
-        """What it writes to while it works."""
-        return (spool / SPOOL,)
-
-    def spend(self, spool: Path) -> Spend:
-        """The same, and whether it is all."""
-        return read_spend(spool)
 
     def _recording(self, phase_id: str) -> PhaseRecording:
         if phase_id not in self._phases:

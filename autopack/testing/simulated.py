@@ -10,27 +10,20 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from pydantic import Field
+
+from autopack.agents.agent import Agent
 from autopack.agents.edits import OutsideWorktree, write_file
-from autopack.agents.options import whole_number
+from autopack.agents.options import AgentOptions, Count
 from autopack.agents.protocol import (
     BuildRequest,
     BuildResult,
     BuildStatus,
     EndedBy,
-    Spend,
 )
-from autopack.agents.spooled import (
-    SPOOL,
-    open_spool,
-    read_calls,
-    read_spend,
-    write_record,
-)
-from autopack.model.calls import (
-    ModelCall,
-)
+from autopack.agents.spooled import open_spool, write_record
 from autopack.testing.simulation import Simulation, load_simulation
 
 if TYPE_CHECKING:
@@ -41,22 +34,26 @@ DONE, BROKEN = "done\n", "broken\n"
 _FOR_EVER = 10 * 24 * 3600.0
 
 
-class SimulatedBuilder:
-    """``spec`` is a file as ``autopack.testing.simulation`` describes it.
+class Options(AgentOptions):
+    spec: Path | None = Field(
+        None, description="a file as `autopack.testing.simulation` describes it", examples=["FILE"]
+    )
+    seed: Count | Literal["run"] = Field(
+        0, description="the same number does the same; `run` is another one in every run"
+    )
 
-    ``seed`` is a number, or ``run`` for another one in every run, derived from its id.
-    """
+
+class SimulatedBuilder(Agent[Options]):
+    """Spends, edits and fails as declared: for trials without a key."""
 
     name = "simulated"
-    shows_spend = True
+    options_class = Options
     simulated = True
 
-    def __init__(self, *, spec: str | None = None, seed: str | int = 0) -> None:
-        self._spec = load_simulation(Path(spec).expanduser()) if spec else Simulation()
-        self._seed = None if seed == "run" else whole_number("seed", seed)
-
-    def check(self, plan: Plan) -> None:
-        """Every plan can be simulated."""
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._spec = load_simulation(options.spec.expanduser()) if options.spec else Simulation()
+        self._seed = None if options.seed == "run" else options.seed
 
     def provider(self, model: str | None) -> str:
         """Whose circuit its errors count against."""
@@ -77,22 +74,10 @@ class SimulatedBuilder:
                 request, timed_out, None, "ran out of time", ended_by=EndedBy.AUTOPACK
             )
 
-    def models(self, plan: Plan) -> Sequence[tuple[str, str]]:
-        """The provider and the model that it stands in for."""
-        del plan
+    def models(self, plan: Plan, model: str | None) -> Sequence[tuple[str, str]]:
+        """Return the provider and the model that it stands in for."""
+        del plan, model
         return ((self._spec.provider, self._spec.model),)
-
-    def calls(self, spool: Path) -> Sequence[ModelCall]:
-        """The calls made so far."""
-        return read_calls(spool)
-
-    def tells_in(self, spool: Path) -> Sequence[Path]:
-        """What it writes to while it works."""
-        return (spool / SPOOL,)
-
-    def spend(self, spool: Path) -> Spend:
-        """The same, and whether it is all."""
-        return read_spend(spool)
 
     async def _build(self, request: BuildRequest, random: Random) -> BuildResult:
         spec = self._spec

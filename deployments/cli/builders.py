@@ -11,8 +11,13 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from autopack import __version__
-from autopack.agents.program import Probe
-from autopack.agents.registry import BUILDERS, make_builder, parse_options
+from autopack.agents.protocol import Probe
+from autopack.agents.registry import (
+    builder_class,
+    builder_names,
+    make_builder,
+    parse_options,
+)
 from autopack.agents.trial import try_builder
 from autopack.agents.usage_formats import parse as parse_usage
 from autopack.model.errors import BadInput
@@ -36,7 +41,7 @@ app = App(
 @app.command(name="list")
 def list_builders(*, as_json: AsJson = False) -> int:
     """List the builders: what is installed, in which version, and what is missing."""
-    probes = {name: _probe(name) for name in BUILDERS}
+    probes = {name: _probe(name) for name in builder_names()}
     if as_json:
         rows = [
             {"name": name, "installed": one.installed, "version": one.version, "hint": one.hint}
@@ -120,9 +125,12 @@ def parse(
 
 def _probe(name: str) -> Probe:
     try:
+        builder_class(name)
+    except BadInput as error:
+        return Probe(installed=False, version=None, hint=f"{error.message}: {error.hint}")
+    try:
         builder = make_builder(name, {})
     except BadInput as error:
         # Part of Autopack; it only wants to be told what to do.
         return Probe(installed=True, version=__version__, hint=error.hint)
-    probe = getattr(builder, "probe", None)
-    return probe() if probe else Probe(installed=True, version=__version__, hint=None)
+    return builder.probe()

@@ -75,7 +75,7 @@ DEPLOYMENTS = {
 _LOOK = """
 import inspect, json
 import flows, blocks
-from autopack.agents.registry import BUILDERS
+from autopack.agents.registry import builder_names
 from tasks.reporting import artifact_key
 
 def parameters(flow):
@@ -96,7 +96,7 @@ print(json.dumps({
     "blocks": {kind.get_block_type_slug(): kind.get_description() for kind in kinds},
     "secrets": {kind.get_block_type_slug(): kind.model_json_schema().get("secret_fields")
                 for kind in kinds},
-    "builders": list(BUILDERS),
+    "builders": builder_names(),
     "keys": [artifact_key(kind, "run.1_x") for kind in ("progress", "summary", "tokens", "ab")],
 }))
 """

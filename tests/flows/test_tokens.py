@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.projects import make_project, write_yaml
 
-from autopack.agents.usage_formats import FORMATS, parse
+from autopack.agents.usage_formats import formats, parse
 from autopack.testing.model_server import ScriptedModelServer
 from deployments.cli import run_command
 
@@ -83,7 +83,7 @@ def is_what_was_printed(answer: dict[str, Any], name: str) -> None:
 
 
 def test_every_format_is_here() -> None:
-    assert set(PRINTED) == set(FORMATS)
+    assert set(PRINTED) == set(formats())
 
 
 @pytest.mark.parametrize("name", PRINTED)

@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import os
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
+from autopack.agents.agent import Agent
 from autopack.agents.api.confined_tools import ConfinedTools, ToolRefused
-from autopack.agents.endpoint import ENDPOINT_KEY_VARIABLE, key_variable
-from autopack.agents.model_providers import protocol_of, provider_of
-from autopack.agents.options import seconds, whole_number
-from autopack.agents.program import Probe
+from autopack.agents.endpoint import ENDPOINT_KEY_VARIABLE
+from autopack.agents.model_providers import key_variable, protocol_of, provider_of, split_model
+from autopack.agents.options import AtLeastOne, ProviderOptions, Seconds
 from autopack.agents.prompt import render_prompt
 from autopack.agents.protocol import (
     BuildRequest,
     BuildResult,
     BuildStatus,
     EndedBy,
-    Spend,
+    Probe,
 )
-from autopack.agents.spooled import (
-    SPOOL,
-    open_spool,
-    read_calls,
-    read_spend,
-)
-from autopack.model.calls import (
-    ModelCall,
-)
+from autopack.agents.spooled import open_spool
 from autopack.model.errors import BadInput
 
 if TYPE_CHECKING:
@@ -42,37 +33,27 @@ if TYPE_CHECKING:
 _TASK = "Use the tools to do the task. Answer with one sentence when it is done."
 
 
-class ApiBuilder:
-    """``provider`` is one that pydantic-ai knows, guessed from the model's name when left out;
-    with a ``base_url`` of your own it is the protocol spoken there (``openai-chat`` unless said).
-    ``max_turns`` ends a build after so many answers, ``stall`` one whose model leaves a call
-    without an answer for so many seconds."""
+class Options(ProviderOptions):
+    provider: str | None = Field(
+        None,
+        description="one that pydantic-ai knows, by default told by the model's name; with"
+        " `base_url` the protocol spoken there, by default `openai-chat`",
+    )
+    max_turns: AtLeastOne = Field(100, description="the most answers of one build")
+    stall: Seconds | None = Field(
+        None, description="seconds after which a build ends whose model leaves a call unanswered"
+    )
+
+
+class ApiBuilder(Agent[Options]):
+    """Builds phases with an agent of Autopack's own, on any provider's API."""
 
     name = "api"
-    shows_spend = True
-
-    def __init__(
-        self,
-        *,
-        model: str | None = None,
-        provider: str | None = None,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        key_env: str | None = None,
-        max_turns: str | int = 100,
-        stall: str | float | None = None,
-    ) -> None:
-        self.model = model
-        self.base_url = base_url
-        self._provider = provider
-        self._api_key = api_key
-        self._key_env = key_env
-        self._max_turns = whole_number("max_turns", max_turns, least=1)
-        self._stall = None if stall is None else seconds("stall", stall)
+    options_class = Options
 
     def provider(self, model: str | None) -> str:
-        """Who is paid."""
-        return self._provider or provider_of(model or self.model)
+        """Return who is paid."""
+        return self.options.provider or provider_of(model or self.model)
 
     def check(self, plan: Plan) -> None:
         """Raise BadInput when the extra, the model or the key is missing."""
@@ -104,18 +85,6 @@ class ApiBuilder:
             )
         return replace(end, calls=self.calls(request.spool))
 
-    def calls(self, spool: Path) -> Sequence[ModelCall]:
-        """The calls made so far."""
-        return read_calls(spool)
-
-    def tells_in(self, spool: Path) -> Sequence[Path]:
-        """What it writes to while it works."""
-        return (spool / SPOOL,)
-
-    def spend(self, spool: Path) -> Spend:
-        """The same, and whether it is all: a call without an answer may have been paid for."""
-        return read_spend(spool)
-
     async def _work(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
         from pydantic_ai import Agent, UsageLimits
         from pydantic_ai.exceptions import AgentRunError, ModelAPIError, ModelHTTPError
@@ -129,23 +98,24 @@ class ApiBuilder:
 
         full = self._model(request.model)
         provider = self.provider(full)
-        own = full.partition("/")[2] if full.startswith(f"{provider}/") else full
+        named, own = split_model(full)
+        own = own if named == provider else full
         protocol = protocol_of(provider)
         with open_spool(request.spool) as spool:
             try:
-                inner = open_model(protocol, own, key=self._key(full), base_url=self.base_url)
+                inner = open_model(protocol, own, key=self._key(full), base_url=self.endpoint)
                 model = RecordingModel(
                     inner,
                     request=request,
                     spool=spool,
                     provider=provider,
                     model=own,
-                    stall=self._stall,
+                    stall=self.options.stall,
                 )
                 agent = Agent(model, tools=_tools(request, supervisor), instructions=_TASK)
                 done = await agent.run(
                     render_prompt(request),
-                    usage_limits=UsageLimits(request_limit=self._max_turns),
+                    usage_limits=UsageLimits(request_limit=self.options.max_turns),
                 )
             except BudgetSpent as error:
                 return _failed(f"ended: {error}", ended_by=EndedBy.AUTOPACK)
@@ -184,13 +154,13 @@ class ApiBuilder:
         return model
 
     def _key(self, model: str) -> str:
-        name = self._key_env or (
-            ENDPOINT_KEY_VARIABLE if self.base_url else key_variable(self.provider(model))
+        name = self.options.key_env or (
+            ENDPOINT_KEY_VARIABLE if self.endpoint else key_variable(self.provider(model))
         )
-        key = self._api_key or os.environ.get(name)
+        key = self.options.key(name)
         if key:
             return key
-        if self.base_url:
+        if self.endpoint:
             return "unused"
         raise BadInput(
             f"the api builder has no key: {name} is not set",

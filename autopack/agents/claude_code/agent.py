@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autopack.agents.options import whole_number
+from pydantic import Field
+
+from autopack.agents.claude_code.usage import ClaudeCodeParser
+from autopack.agents.options import AtLeastOne, Count, ProgramOptions
 from autopack.agents.program import CommandLineAgent, Invocation
 from autopack.agents.protocol import BuildRequest
-from autopack.process.limits import MAX_FILES
 
 if TYPE_CHECKING:
     from autopack.plan.plan import Plan
@@ -20,47 +22,36 @@ _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
 _ALIASES = ("default", "sonnet", "opus", "haiku", "opusplan", "best")
 
 
+class Options(ProgramOptions):
+    max_turns: AtLeastOne = Field(100, description="the most answers of one build")
+    allowed_tools: str = Field(
+        "Bash",
+        description="tools it may use unasked, besides reading and editing files in the worktree",
+    )
+    retries: Count = Field(2, description="how often a call that failed is made again")
+
+
 class ClaudeCodeBuilder(CommandLineAgent):
-    """``max_turns`` ends a build after so many answers; ``allowed_tools`` may be used unasked,
-    besides reading and editing files in the worktree."""
+    """Builds phases with Claude Code, Anthropic's `claude` program."""
 
     name = "claude-code"
+    options_class = Options
+    usage_parser = ClaudeCodeParser
     program = "claude"
     package = "@anthropic-ai/claude-code"
 
-    def __init__(
-        self,
-        *,
-        model: str | None = None,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        key_env: str | None = None,
-        executable: str | None = None,
-        max_turns: str | int = 100,
-        allowed_tools: str = "Bash",
-        retries: str | int = 2,
-        stall: str | float | None = None,
-        max_files: str | int = MAX_FILES,
-    ) -> None:
-        super().__init__(
-            model=model,
-            base_url=base_url,
-            api_key=api_key,
-            key_env=key_env,
-            executable=executable,
-            stall=stall,
-            max_files=max_files,
-        )
-        self._max_turns = whole_number("max_turns", max_turns, least=1)
-        self._allowed_tools = allowed_tools
-        self._retries = whole_number("retries", retries)
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._max_turns = options.max_turns
+        self._allowed_tools = options.allowed_tools
+        self._retries = options.retries
 
     def default_key_env(self, model: str | None) -> str:
         return "ANTHROPIC_API_KEY"
 
-    def models(self, plan: Plan) -> Sequence[tuple[str, str]]:
-        """The model that it will call, where its name is more than an alias."""
-        name = (self.model or plan.models.builder or "").partition("[")[0]
+    def models(self, plan: Plan, model: str | None) -> Sequence[tuple[str, str]]:
+        """Return the model that it will call, where its name is more than an alias."""
+        name = (model or self.model or plan.models.builder or "").partition("[")[0]
         return () if not name or name in _ALIASES else (("anthropic", name),)
 
     def provider(self, model: str | None) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from autopack.agents.usage_reading import (
     NOTHING,
@@ -119,6 +120,7 @@ class _Session:
 class ClaudeCodeParser:
     """Reads stream-json events."""
 
+    told_at_the_end: ClassVar[bool] = False
     markers = (b'"usage"', b'"subtype":"init"', b'"type":"result"', b'"modelUsage"')
 
     def __init__(self, provider: str, model: str) -> None:

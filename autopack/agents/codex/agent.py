@@ -6,51 +6,46 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-from autopack.agents.options import one_of, whole_number
+from pydantic import Field
+
+from autopack.agents.codex.usage import CodexParser
+from autopack.agents.options import Address, Count, ProgramOptions
 from autopack.agents.program import CommandLineAgent, Invocation
 from autopack.agents.protocol import BuildRequest
 from autopack.files import safe_files
-from autopack.process.limits import MAX_FILES
 from autopack.process.sandbox import wanted
 
-_SANDBOXES = ("workspace-write", "danger-full-access", "read-only")
 _OPENAI = "https://api.openai.com/v1"
 
 
+class Options(ProgramOptions):
+    base_url: Address | None = Field(
+        None, description="another endpoint than OpenAI's, which must speak the Responses API"
+    )
+    sandbox: Literal["workspace-write", "danger-full-access", "read-only"] | None = Field(
+        None,
+        description="what the commands that codex runs may do; with workspace-write, the default"
+        " unless Autopack confines codex itself, they write only in the worktree and have no"
+        " network",
+    )
+    retries: Count = Field(2, description="how often a call that failed is made again")
+
+
 class CodexBuilder(CommandLineAgent):
-    """``base_url`` must speak the Responses API. ``sandbox`` confines the commands that codex
-    runs: with ``workspace-write`` they write only in the worktree and have no network. That is
-    the default but where Autopack confines codex itself: one sandbox does not start in another."""
+    """Builds phases with Codex, OpenAI's `codex` program."""
 
     name = "codex"
+    options_class = Options
+    usage_parser = CodexParser
     program = "codex"
     package = "@openai/codex"
 
-    def __init__(
-        self,
-        *,
-        model: str | None = None,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        key_env: str | None = None,
-        executable: str | None = None,
-        sandbox: str | None = None,
-        retries: str | int = 2,
-        stall: str | float | None = None,
-        max_files: str | int = MAX_FILES,
-    ) -> None:
-        super().__init__(
-            model=model,
-            base_url=base_url,
-            api_key=api_key,
-            key_env=key_env,
-            executable=executable,
-            stall=stall,
-            max_files=max_files,
-        )
-        self._sandbox = None if sandbox is None else one_of("sandbox", sandbox, _SANDBOXES)
-        self._retries = whole_number("retries", retries)
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._sandbox = options.sandbox
+        self._retries = options.retries
 
     def default_key_env(self, model: str | None) -> str:
         return "OPENAI_API_KEY"
@@ -61,6 +56,7 @@ class CodexBuilder(CommandLineAgent):
     def prepare(self, request: BuildRequest, home: Path, model: str | None) -> Invocation:
         folder = safe_files.make_folder(home / ".codex", below=home)
         safe_files.write(folder / "config.toml", self._config(model))
+        # One sandbox does not start in another.
         default = "danger-full-access" if wanted(os.environ) else "workspace-write"
         sandbox = self._sandbox or default
         # In a home below the temporary folder codex makes no helpers for its sandbox, and with

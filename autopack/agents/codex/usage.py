@@ -14,6 +14,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import ClassVar
 
 from autopack.agents.usage_reading import (
     NOTHING,
@@ -102,6 +103,7 @@ class _Thread:
 class CodexParser:
     """Reads events of both kinds, in any order of files."""
 
+    told_at_the_end: ClassVar[bool] = True
     markers = (
         b'"token_usage_record"',
         b'"token_count"',

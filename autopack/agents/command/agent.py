@@ -12,28 +12,30 @@ import os
 import shlex
 import shutil
 import string
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from pydantic import AfterValidator, Field
+
+from autopack.agents.agent import Agent
 from autopack.agents.bounds import Bounds, ended_early, unattended
 from autopack.agents.model_providers import provider_of
-from autopack.agents.options import one_of
-from autopack.agents.program import OUTPUT, Probe
+from autopack.agents.options import AgentOptions, AtLeastOne, Seconds, VariableName
 from autopack.agents.prompt import render_prompt
 from autopack.agents.protocol import (
     BuildRequest,
     BuildResult,
     BuildStatus,
     EndedBy,
+    Probe,
     Spend,
 )
-from autopack.agents.usage_formats import FORMATS, TOLD_AT_THE_END, parse
+from autopack.agents.spooled import SPOOL
+from autopack.agents.usage_formats import formats, parse, parser_of
 from autopack.agents.usage_reading import Usage
 from autopack.files import safe_files
 from autopack.model.calls import (
     Exactness,
-    ModelCall,
 )
 from autopack.model.errors import BadInput
 from autopack.process.exit_note import EXIT_NOTE, read_exit
@@ -49,29 +51,50 @@ _PROMPT = "prompt.md"
 _NOT_RUN = (126, 127)
 
 
-class CommandBuilder:
-    """``usage`` names the format in which the program reports tokens; without it none are known.
-    ``key_env`` names a variable of Autopack's environment to hand on. The prompt is also on
-    stdin, and ``{spool}`` is a folder for the program's own files. ``stall`` and ``max_files`` as
-    for the other agents."""
+def _readable(template: str) -> str:
+    _split(template)
+    return template
+
+
+def _known_format(usage: str) -> str:
+    if usage and usage not in (known := formats()):
+        raise BadInput(f"usage is {usage!r}", field="usage", hint=f"use one of {', '.join(known)}")
+    return usage
+
+
+class Options(AgentOptions):
+    template: Annotated[str, AfterValidator(_readable)] = Field(
+        description="the command, with `{prompt_file}`, `{worktree}`, `{spool}` (a folder for the"
+        " program's own files) and `{model}`",
+        examples=["'my-agent --prompt-file {prompt_file}'"],
+    )
+    usage: Annotated[str, AfterValidator(_known_format)] | None = Field(
+        None,
+        description="the format in which the program reports tokens; without it none are known",
+    )
+    model: str | None = Field(None, description="the model, where run and plan name none")
+    key_env: VariableName | None = Field(
+        None, description="a variable of Autopack's environment to hand on"
+    )
+    stall: Seconds | None = Field(
+        None, description="seconds of silence after which a build is ended; never when unset"
+    )
+    max_files: AtLeastOne = Field(
+        MAX_FILES, description="the most new files that a build may leave"
+    )
+
+
+class CommandBuilder(Agent[Options]):
+    """Builds phases with any program, called by a template. The prompt is also on its stdin."""
 
     name = "command"
+    options_class = Options
 
-    def __init__(
-        self,
-        *,
-        template: str | None = None,
-        usage: str | None = None,
-        model: str | None = None,
-        key_env: str | None = None,
-        stall: str | float | None = None,
-        max_files: str | int = MAX_FILES,
-    ) -> None:
-        self._template = _split(template)
-        self._usage = one_of("usage", usage, tuple(FORMATS)) if usage else None
-        self._model = model
-        self._key_env = key_env
-        self._bounds = Bounds.of(stall, max_files)
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._template = _split(options.template)
+        self._usage = options.usage or None
+        self._bounds = Bounds(options.stall, options.max_files)
 
     @property
     def tells_usage(self) -> bool:
@@ -79,17 +102,12 @@ class CommandBuilder:
         return self._usage is not None
 
     @property
-    def model(self) -> str | None:
-        """The model that the template is given where the run names none."""
-        return self._model
-
-    @property
     def shows_spend(self) -> bool:
         """Whether the format tells of calls while they are made, as not every one does.
 
         A build whose spend cannot be seen reserves all that is left.
         """
-        return self._usage is not None and self._usage not in TOLD_AT_THE_END
+        return self._usage is not None and not parser_of(self._usage).told_at_the_end
 
     def check(self, plan: Plan) -> None:
         """Raise BadInput when the program, a key or a model that the template names is missing."""
@@ -101,7 +119,7 @@ class CommandBuilder:
                 hint="install it, or write its path in the template",
             )
         wants_model = any("{model}" in word for word in self._template)
-        if wants_model and not (plan.models.builder or self._model):
+        if wants_model and not (plan.models.builder or self.model):
             raise BadInput(
                 "the template asks for a {model}, and none is named",
                 field="model",
@@ -120,14 +138,14 @@ class CommandBuilder:
             "prompt_file": str(own / _PROMPT),
             "worktree": str(request.worktree),
             "spool": str(own),
-            "model": request.model or self._model or "",
+            "model": request.model or self.model or "",
         }
         end = await supervisor.run(
             [word.format_map(values) for word in self._template],
             cwd=request.worktree,
             env={**request.environment, **self._keys()},
             timeout=request.limits.seconds,
-            spool=request.spool / OUTPUT,
+            spool=request.spool / SPOOL,
             writable=(request.worktree, own),
             spends=True,
             silence=self._bounds.silence,
@@ -142,7 +160,7 @@ class CommandBuilder:
         noted = read_exit(spool)
         if noted is None:
             return None
-        return self._result(spool, unattended(noted, spool / OUTPUT)), noted.folder
+        return self._result(spool, unattended(noted, spool / SPOOL)), noted.folder
 
     def _result(self, spool: Path, end: Exit) -> BuildResult:
         early, calls = ended_early(end), self.calls(spool)
@@ -161,17 +179,9 @@ class CommandBuilder:
             evidence=(told.error if told and told.error else printed)[-2000:],
         )
 
-    def calls(self, spool: Path) -> Sequence[ModelCall]:
-        """Every model call that the program reported; none without a usage format."""
-        return self.spend(spool).calls
-
-    def tells_in(self, spool: Path) -> Sequence[Path]:
-        """What it writes to while it works."""
-        return (spool / OUTPUT,)
-
     def spend(self, spool: Path) -> Spend:
         """The same, and whether it is all; without a usage format nothing is known."""
-        if not safe_files.is_file(spool / OUTPUT):
+        if not safe_files.is_file(spool / SPOOL):
             return Spend()
         told = self._told(spool)
         return (
@@ -181,11 +191,11 @@ class CommandBuilder:
         )
 
     def _told(self, spool: Path) -> Usage | None:
-        output = spool / OUTPUT
+        output = spool / SPOOL
         if self._usage is None or not safe_files.is_file(output):
             return None
-        provider, said = provider_of(self._model), [safe_files.open_read(output)]
-        return parse(self._usage, said, provider=provider, model=self._model or "")
+        provider, said = provider_of(self.model), [safe_files.open_read(output)]
+        return parse(self._usage, said, provider=provider, model=self.model or "")
 
     def probe(self) -> Probe:
         """Whether the template's program is there."""
@@ -194,19 +204,21 @@ class CommandBuilder:
         return Probe(installed=found is not None, version=None, hint=hint)
 
     def _keys(self) -> dict[str, str]:
-        if self._key_env is None:
+        name = self.options.key_env
+        if name is None:
             return {}
-        if self._key_env not in os.environ:
-            raise BadInput(
-                f"{self._key_env} is not set", field="key_env", hint=f"set {self._key_env}"
-            )
-        return {self._key_env: os.environ[self._key_env]}
+        if name not in os.environ:
+            raise BadInput(f"{name} is not set", field="key_env", hint=f"set {name}")
+        return {name: os.environ[name]}
 
 
-def _split(template: str | None) -> list[str]:
-    hint = "for example template='my-agent --prompt-file {prompt_file}'"
-    if not template or not template.strip():
-        raise BadInput("the command builder needs a template", field="template", hint=hint)
+def _split(template: str) -> list[str]:
+    if not template.strip():
+        raise BadInput(
+            "the command builder needs a template",
+            field="template",
+            hint="for example template='my-agent --prompt-file {prompt_file}'",
+        )
     try:
         words = shlex.split(template)
         fields = [name for word in words for _, name, *_ in string.Formatter().parse(word)]

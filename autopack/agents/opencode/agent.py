@@ -6,68 +6,62 @@ import contextlib
 import json
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from pydantic import Field
+
 from autopack.agents.endpoint import (
     CUSTOM_PROVIDER,
-    DEFAULT_API,
     ENDPOINT_KEY_VARIABLE,
-    key_variable,
+    EndpointApi,
 )
-from autopack.agents.options import one_of, whole_number
+from autopack.agents.model_providers import key_variable, program_name, split_model
+from autopack.agents.opencode.usage import OpencodeParser
+from autopack.agents.options import AtLeastOne, Count, ProgramOptions
 from autopack.agents.program import CommandLineAgent, Invocation
 from autopack.agents.protocol import BuildRequest
 from autopack.agents.watching import Watch
 from autopack.files import safe_files
-from autopack.process.limits import MAX_FILES
 
-_PACKAGES = {
+_PACKAGES: Mapping[EndpointApi, str] = {
     "chat": "@ai-sdk/openai-compatible",
     "messages": "@ai-sdk/anthropic",
     "responses": "@ai-sdk/openai",
 }
 
 
+class Options(ProgramOptions):
+    model: str | None = Field(
+        None, description="the model, where run and plan name none: a name, or provider/name"
+    )
+    api: EndpointApi = Field("chat", description="what `base_url` speaks")
+    context: AtLeastOne = Field(
+        128_000, description="the context window of a model there, in tokens"
+    )
+    max_tokens: AtLeastOne = Field(
+        16_000, description="the most tokens of an answer of a model there"
+    )
+    retries: Count = Field(2, description="how many more calls in a row its provider may refuse")
+
+
 class OpencodeBuilder(CommandLineAgent):
-    """``model`` is a name, or ``provider/name``. ``api`` says what ``base_url`` speaks: chat,
-    messages or responses. ``context`` and ``max_tokens`` are the sizes of a model there.
-    ``retries`` ends a build whose provider refuses that many more calls in a row."""
+    """Builds phases with the `opencode` program, with any provider it knows or an endpoint."""
 
     name = "opencode"
+    options_class = Options
+    usage_parser = OpencodeParser
     program = "opencode"
     package = "opencode-ai"
     needs_model = True
 
-    def __init__(
-        self,
-        *,
-        model: str | None = None,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        key_env: str | None = None,
-        executable: str | None = None,
-        api: str = DEFAULT_API,
-        context: str | int = 128_000,
-        max_tokens: str | int = 16_000,
-        retries: str | int = 2,
-        stall: str | float | None = None,
-        max_files: str | int = MAX_FILES,
-    ) -> None:
-        super().__init__(
-            model=model,
-            base_url=base_url,
-            api_key=api_key,
-            key_env=key_env,
-            executable=executable,
-            stall=stall,
-            max_files=max_files,
-        )
-        self._package = _PACKAGES[one_of("api", api, tuple(_PACKAGES))]
-        self._context = whole_number("context", context, least=1)
-        self._max_tokens = whole_number("max_tokens", max_tokens, least=1)
-        self._retries = whole_number("retries", retries)
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._package = _PACKAGES[options.api]
+        self._context = options.context
+        self._max_tokens = options.max_tokens
+        self._retries = options.retries
 
     def default_key_env(self, model: str | None) -> str:
         return ENDPOINT_KEY_VARIABLE if self.base_url else key_variable(self.provider(model))
@@ -107,7 +101,8 @@ class OpencodeBuilder(CommandLineAgent):
     def _full_model(self, model: str) -> str:
         if self.base_url:
             return f"{CUSTOM_PROVIDER}/{model}"
-        return model if "/" in model else f"{self.provider(model)}/{model}"
+        provider, own = split_model(model)
+        return f"{program_name(provider)}/{own}"
 
     def _config(self, model: str | None) -> dict[str, object]:
         config: dict[str, object] = {
@@ -128,7 +123,8 @@ class OpencodeBuilder(CommandLineAgent):
             }
             config["provider"] = {CUSTOM_PROVIDER: endpoint}
         elif model:
-            config["provider"] = {self.provider(model): {"options": {"apiKey": key}}}
+            provider = program_name(self.provider(model))
+            config["provider"] = {provider: {"options": {"apiKey": key}}}
         return config
 
 

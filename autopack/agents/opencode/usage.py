@@ -8,6 +8,8 @@ tools have ended, too: whoever is cut off inside one has an answer that nobody c
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from autopack.agents.endpoint import CUSTOM_PROVIDER
 from autopack.agents.usage_reading import (
     NOTHING,
@@ -41,6 +43,7 @@ class _Step:
 class OpencodeParser:
     """Reads JSON events."""
 
+    told_at_the_end: ClassVar[bool] = False
     markers = (b'"step_start"', b'"step_finish"', b'"text"', b'"error"', b'"task"')
 
     def __init__(self, provider: str, model: str) -> None:

@@ -3,66 +3,60 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from pydantic import Field
 
 from autopack.agents.endpoint import (
     CUSTOM_PROVIDER,
-    DEFAULT_API,
     ENDPOINT_KEY_VARIABLE,
-    key_variable,
-    own_model,
+    EndpointApi,
 )
-from autopack.agents.options import one_of, whole_number
+from autopack.agents.model_providers import key_variable, program_name, split_model
+from autopack.agents.options import AtLeastOne, Count, ProgramOptions
+from autopack.agents.pi.usage import PiParser
 from autopack.agents.program import CommandLineAgent, Invocation
 from autopack.agents.protocol import BuildRequest
 from autopack.files import safe_files
-from autopack.process.limits import MAX_FILES
 
-_APIS = {
+_APIS: Mapping[EndpointApi, str] = {
     "chat": "openai-completions",
     "messages": "anthropic-messages",
     "responses": "openai-responses",
 }
 
 
+class Options(ProgramOptions):
+    model: str | None = Field(
+        None, description="the model, where run and plan name none: a name, or provider/name"
+    )
+    api: EndpointApi = Field("chat", description="what `base_url` speaks")
+    context: AtLeastOne = Field(
+        128_000, description="the context window of a model there, in tokens"
+    )
+    max_tokens: AtLeastOne = Field(
+        16_000, description="the most tokens of an answer of a model there"
+    )
+    retries: Count = Field(2, description="how often a call that failed is made again")
+
+
 class PiBuilder(CommandLineAgent):
-    """``model`` is a name, or ``provider/name``. ``api`` says what ``base_url`` speaks: chat,
-    messages or responses. ``context`` and ``max_tokens`` are the sizes of a model there."""
+    """Builds phases with the `pi` program, with any provider it knows or an endpoint."""
 
     name = "pi"
+    options_class = Options
+    usage_parser = PiParser
     program = "pi"
     package = "@mariozechner/pi-coding-agent"
     needs_model = True
 
-    def __init__(
-        self,
-        *,
-        model: str | None = None,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        key_env: str | None = None,
-        executable: str | None = None,
-        api: str = DEFAULT_API,
-        context: str | int = 128_000,
-        max_tokens: str | int = 16_000,
-        retries: str | int = 2,
-        stall: str | float | None = None,
-        max_files: str | int = MAX_FILES,
-    ) -> None:
-        super().__init__(
-            model=model,
-            base_url=base_url,
-            api_key=api_key,
-            key_env=key_env,
-            executable=executable,
-            stall=stall,
-            max_files=max_files,
-        )
-        self._api = _APIS[one_of("api", api, tuple(_APIS))]
-        self._context = whole_number("context", context, least=1)
-        self._max_tokens = whole_number("max_tokens", max_tokens, least=1)
-        self._retries = whole_number("retries", retries)
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._api = _APIS[options.api]
+        self._context = options.context
+        self._max_tokens = options.max_tokens
+        self._retries = options.retries
 
     def default_key_env(self, model: str | None) -> str:
         return ENDPOINT_KEY_VARIABLE if self.base_url else key_variable(self.provider(model))
@@ -73,11 +67,12 @@ class PiBuilder(CommandLineAgent):
         _write(folder / "settings.json", {"retry": retry})
         if self.base_url and model:
             _write(folder / "models.json", {"providers": {CUSTOM_PROVIDER: self._endpoint(model)}})
-        provider = CUSTOM_PROVIDER if self.base_url else self.provider(model)
+        provider, own = split_model(model)
+        provider = CUSTOM_PROVIDER if self.base_url else program_name(provider)
         # JSON on stdout repeats the whole message with every word; the session file does not.
         arguments = ["-p", "--session-dir", str(_sessions(home)), "--provider", provider]
         if model:
-            arguments += ["--model", model if self.base_url else own_model(model)]
+            arguments += ["--model", model if self.base_url else own]
         environment = {
             "PI_CODING_AGENT_DIR": str(folder),
             "PI_OFFLINE": "1",

@@ -7,7 +7,7 @@ with an error and no tokens.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import ClassVar, cast
 
 from autopack.agents.endpoint import CUSTOM_PROVIDER
 from autopack.agents.usage_reading import (
@@ -37,6 +37,7 @@ class _Answer:
 class PiParser:
     """Reads entries of either kind."""
 
+    told_at_the_end: ClassVar[bool] = False
     markers = (b'"message_end"', b'"type":"message"')
 
     def __init__(self, provider: str, model: str) -> None:

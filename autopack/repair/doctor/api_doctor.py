@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from autopack.agents.endpoint import own_model
-from autopack.agents.model_providers import CUSTOM, protocol_of, provider_of
+from autopack.agents.model_providers import protocol_of, split_model
 from autopack.model.calls import (
     ModelCall,
 )
@@ -73,11 +72,11 @@ class ApiDoctor:
 
     def most(self, question: str, *, tier: DoctorTier, phase_id: str, call: int) -> ModelCall:
         """Every try with the question and a long answer."""
-        name = self._models[tier]
+        provider, model = split_model(self._models[tier])
         asked = len(question.encode("utf-8", "replace")) // _BYTES_A_TOKEN + _INSTRUCTIONS_TOKENS
         return ModelCall(
-            provider=provider_of(name),
-            model=own_model(name),
+            provider=provider,
+            model=model,
             input=_TRIES * asked,
             cache_read=0,
             cache_write=0,
@@ -142,10 +141,7 @@ def provider_and_model(name: str) -> str:
     Whose model it is, is told as for builders; one that the name does not tell speaks OpenAI's
     protocol.
     """
-    if ":" in name.partition("/")[0]:
-        return name
-    provider = provider_of(name)
-    model = name if provider == CUSTOM else own_model(name)
+    provider, model = split_model(name)
     return f"{protocol_of(provider)}:{model}"
 
 

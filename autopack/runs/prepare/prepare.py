@@ -183,7 +183,7 @@ def check_request(
         base_commit=base_commit,
         branch=f"autopack/{run_id}",
         builder=builder_name,
-        builder_options=absolute_options(request.builder_options),
+        builder_options=absolute_options(builder_name, request.builder_options),
         model=model,
         models=plan.models.model_dump(mode="json"),
         features=tuple(sorted(features)),

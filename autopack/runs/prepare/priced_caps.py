@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
 
-from autopack.agents.endpoint import own_model
-from autopack.agents.model_providers import provider_of
+from autopack.agents.model_providers import own_model, split_model
 from autopack.agents.protocol import Builder
 from autopack.model.errors import BadInput
 from autopack.model.prices import is_priced
@@ -21,7 +19,7 @@ def check_prices(builder: Builder, plan: Plan, model: str | None, field: str) ->
 
     What a builder calls without being told is not known before; such a call ends its build.
     """
-    if not getattr(builder, "tells_usage", True):
+    if not builder.tells_usage:
         raise BadInput(
             f"{field} caps money, and builder {builder.name} tells no tokens that have a price",
             field=field,
@@ -39,16 +37,8 @@ def check_prices(builder: Builder, plan: Plan, model: str | None, field: str) ->
 
 def _called(builder: Builder, plan: Plan, model: str | None) -> Iterable[Named]:
     """The models that builder and doctor are known to call."""
-    models = getattr(builder, "models", None)
-    if models is not None:
-        yield from cast("Iterable[Named]", models(plan))
-    else:
-        name = model or getattr(builder, "model", None)
-        provider = getattr(builder, "provider", None)
-        if name is not None:
-            yield (provider(name) if provider else provider_of(name)), name
+    yield from builder.models(plan, model)
     if plan.policy.doctor is DoctorMode.API:
         for name in (plan.models.doctor_cheap, plan.models.doctor_strong):
             if name is not None:
-                plain = name.partition(":")[2] or name
-                yield provider_of(plain), plain
+                yield split_model(name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from autopack.agents.protocol import Builder, EndsAlone
+from autopack.agents.protocol import Builder
 from autopack.files.untrusted import remove_tree
 from autopack.ledger.reservations import settle_lost_calls
 from autopack.model.causes import FailureCause
@@ -98,7 +98,7 @@ def _end_of(builder: Builder, spool: Path) -> BuildEnd | None:
     to its end when its holder was dead.
     """
     end = read_end(spool)
-    if end is None and isinstance(builder, EndsAlone) and (alone := builder.left_behind(spool)):
+    if end is None and (alone := builder.left_behind(spool)):
         result, checkout = alone
         end = BuildEnd.of(result, checkout)
     return end

@@ -55,7 +55,7 @@ def close_built(
     cause = provider_failure(
         end,
         calls=len(spend.calls),
-        has_provider=getattr(builder, "provider", None) is not None,
+        has_provider=builder.provider(builder.model) is not None,
     )
 
     def write(conn: Connection) -> None:

@@ -11,7 +11,6 @@ from autopack.agents.protocol import (
     Builder,
     UnreadableSpool,
 )
-from autopack.agents.registry import is_simulated
 from autopack.files.asides import keep_lines
 from autopack.model.calls import (
     Exactness,
@@ -44,7 +43,7 @@ class Spend:
 
 def read_spend(builder: Builder, spool: Path) -> Spend:
     """The calls that the spool tells of; what it says may be of any program or version."""
-    simulated = is_simulated(builder)
+    simulated = builder.simulated
     if not spool.is_dir():
         return Spend((), Exactness.UNKNOWN, "its spool is gone", may_come_back=True)
     try:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from importlib import import_module
 
-from autopack.agents.usage_formats import FORMATS
+from autopack.agents.usage_formats import formats, parser_of
 
 
 def page() -> str:
@@ -16,7 +15,7 @@ def page() -> str:
         " read. [Figures](../figures.md#exact-partial-unknown) says what exact, partial and unknown"
         " mean."
     ]
-    for name, parser in FORMATS.items():
-        documented = inspect.getdoc(import_module(parser.partition(":")[0])) or ""
+    for name in formats():
+        documented = inspect.getdoc(inspect.getmodule(parser_of(name))) or ""
         parts.append(f"## {name}\n\n{documented.replace('``', '`')}")
     return "\n\n".join(parts)

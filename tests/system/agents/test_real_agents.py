@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.building import made
 
 from autopack.agents.claude_code.agent import ClaudeCodeBuilder
 from autopack.agents.codex.agent import CodexBuilder
@@ -88,7 +89,7 @@ def connected(
 ) -> CommandLineAgent:
     url = server.url if agent is ClaudeCodeBuilder else server.openai_url
     executable = str(programs / agent.program)
-    return agent(executable=executable, base_url=url, model="fake-model", api_key=KEY)
+    return made(agent, executable=executable, base_url=url, model="fake-model", api_key=KEY)
 
 
 def suite_passes(worktree: Path) -> bool:
@@ -225,7 +226,7 @@ async def test_a_kill_leaves_a_spool_that_tells_what_was_spent(
         served = [one.tokens.total for one in server.served]
 
     assert not (copy / "calls.json").exists()
-    told = [call.total for call in agent(model="fake-model").calls(copy)]
+    told = [call.total for call in made(agent, model="fake-model").calls(copy)]
     assert told in (served[:1], served[:2])
     assert [call.total for call in builder.calls(request.spool)][:1] == served[:1]
 
@@ -246,7 +247,9 @@ async def test_the_key_is_nowhere_in_what_is_left(
 def test_probe_finds_the_version_and_misses_the_key(
     agent: type[CommandLineAgent], programs: Path
 ) -> None:
-    probe = agent(executable=str(programs / agent.program), model="m", key_env="NO_KEY").probe()
+    probe = made(
+        agent, executable=str(programs / agent.program), model="m", key_env="NO_KEY"
+    ).probe()
 
     assert probe.installed
     assert probe.version

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.building import made
 
 from autopack.agents.claude_code.agent import ClaudeCodeBuilder
 from autopack.agents.codex.agent import CodexBuilder
@@ -108,7 +109,7 @@ async def _noted(
 ) -> dict[str, Any]:
     path, note = program("pass")
     options = {"model": "m/big-1", "base_url": "http://127.0.0.1:9/v1", **options}
-    builder = agent(executable=str(path), api_key=KEY, **options)
+    builder = made(agent, executable=str(path), api_key=KEY, **options)
     await builder.build(request, Supervisor())
     return json.loads(note.read_text())
 
@@ -163,7 +164,7 @@ class TestEveryAgent:
         self, agent: type[CommandLineAgent], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("PATH", "/nowhere")
-        builder = agent(model="m")
+        builder = made(agent, model="m")
 
         with pytest.raises(BadInput) as refused:
             builder.check(_plan())
@@ -175,7 +176,7 @@ class TestEveryAgent:
         self, agent: type[CommandLineAgent], program: Any
     ) -> None:
         path, _ = program()
-        builder = agent(model="m", executable=str(path), key_env="MY_KEY")
+        builder = made(agent, model="m", executable=str(path), key_env="MY_KEY")
 
         with pytest.raises(BadInput, match="MY_KEY is not set"):
             builder.check(_plan())
@@ -189,7 +190,7 @@ class TestEveryAgent:
     ) -> None:
         path, _ = program()
 
-        agent(model="m", executable=str(path), base_url="http://x/v1").check(_plan())
+        made(agent, model="m", executable=str(path), base_url="http://x/v1").check(_plan())
 
     async def test_that_cannot_start_fails_with_the_reason(
         self, agent: type[CommandLineAgent], request_: BuildRequest, tmp_path: Path
@@ -197,7 +198,7 @@ class TestEveryAgent:
         path = tmp_path / "broken"
         path.write_text("#!/no/such/interpreter\n")
         path.chmod(0o755)
-        builder = agent(model="m", executable=str(path), base_url="http://x/v1")
+        builder = made(agent, model="m", executable=str(path), base_url="http://x/v1")
 
         result = await builder.build(request_, Supervisor())
 
@@ -207,7 +208,7 @@ class TestEveryAgent:
 
 async def test_out_of_time_keeps_what_was_printed(program: Any, request_: BuildRequest) -> None:
     path, _ = program("print('begun', flush=True); import time; time.sleep(60)")
-    builder = PiBuilder(model="m", executable=str(path), base_url="http://x/v1")
+    builder = made(PiBuilder, model="m", executable=str(path), base_url="http://x/v1")
     request = replace(request_, limits=BuildLimits(seconds=1.5))
 
     result = await builder.build(request, Supervisor())
@@ -233,7 +234,7 @@ async def test_calls_are_found_after_the_build_and_after_a_kill(
     request_: BuildRequest,
 ) -> None:
     path, _ = program(f"print(open({str(DATA / body_prints)!r}).read())")
-    builder = agent(model="m", executable=str(path), base_url="http://x/v1")
+    builder = made(agent, model="m", executable=str(path), base_url="http://x/v1")
 
     result: BuildResult = await builder.build(request_, Supervisor())
 
@@ -241,7 +242,7 @@ async def test_calls_are_found_after_the_build_and_after_a_kill(
     assert sum(call.total for call in result.calls) == total
     assert list(builder.calls(request_.spool)) == list(result.calls)
     (request_.spool / "calls.json").unlink()  # as a killed build leaves its spool
-    assert sum(call.total for call in agent(model="m").calls(request_.spool)) == total
+    assert sum(call.total for call in made(agent, model="m").calls(request_.spool)) == total
 
 
 async def test_claude_stops_at_the_turn_limit_and_streams_partial_messages(
@@ -306,9 +307,9 @@ def test_agents_for_any_provider_need_a_model(agent: type[CommandLineAgent], pro
     path, _ = program()
 
     with pytest.raises(BadInput, match="needs a model"):
-        agent(executable=str(path), base_url="http://x").check(_plan())
+        made(agent, executable=str(path), base_url="http://x").check(_plan())
 
-    agent(executable=str(path), base_url="http://x").check(_plan(model="m"))
+    made(agent, executable=str(path), base_url="http://x").check(_plan(model="m"))
 
 
 @pytest.mark.parametrize(
@@ -328,7 +329,7 @@ def test_an_option_out_of_range_is_refused(
     agent: type[CommandLineAgent], options: dict[str, str], field: str
 ) -> None:
     with pytest.raises(BadInput) as refused:
-        agent(**options)
+        made(agent, **options)
 
     assert refused.value.field == field
 
@@ -341,7 +342,7 @@ async def test_opencode_is_ended_when_its_provider_refuses_for_ever(
         f"print({refusal!r} + chr(10), flush=True); [print({refusal!r}, flush=True) "
         "or __import__('time').sleep(0.1) for _ in range(600)]"
     )
-    builder = OpencodeBuilder(model="m", executable=str(path), base_url="http://x/v1")
+    builder = made(OpencodeBuilder, model="m", executable=str(path), base_url="http://x/v1")
 
     result = await builder.build(request_, Supervisor())
 
@@ -373,7 +374,7 @@ async def test_codex_confines_its_commands_where_autopack_does_not(
 async def test_an_agent_that_falls_silent_is_ended(program: Any, request_: BuildRequest) -> None:
     path, _ = program("print('begun', flush=True); __import__('time').sleep(60)")
 
-    builder = CodexBuilder(executable=str(path), base_url="http://x/v1", stall="1.5")
+    builder = made(CodexBuilder, executable=str(path), base_url="http://x/v1", stall="1.5")
     result = await builder.build(request_, Supervisor())
 
     assert (result.status, result.summary) == (BuildStatus.TIMED_OUT, "was silent for 1.5 s")
@@ -382,7 +383,7 @@ async def test_an_agent_that_falls_silent_is_ended(program: Any, request_: Build
 async def test_files_in_its_own_home_count_too(program: Any, request_: BuildRequest) -> None:
     path, _ = program("[(home / str(n)).write_text('') for n in range(100)]")
 
-    builder = PiBuilder(executable=str(path), base_url="http://x", model="m", max_files="100")
+    builder = made(PiBuilder, executable=str(path), base_url="http://x", model="m", max_files="100")
     result = await builder.build(request_, Supervisor())
 
     assert (result.status, result.exit_status) == (BuildStatus.FAILED, 0)

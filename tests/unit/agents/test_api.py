@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.building import made
 
 from autopack.agents.api.agent import ApiBuilder
 from autopack.agents.api.confined_tools import ConfinedTools, ToolRefused
@@ -68,7 +69,7 @@ async def test_it_repairs_the_file_and_counts_every_token(
     request = request_for()
     with ScriptedModelServer(REPAIR) as server:
         url = server.url if provider == "anthropic" else server.openai_url
-        builder = ApiBuilder(model="fake-model", provider=provider, base_url=url)
+        builder = made(ApiBuilder, model="fake-model", provider=provider, base_url=url)
         result = await builder.build(request, Supervisor())
         counted = server.totals()
 
@@ -81,7 +82,7 @@ async def test_it_repairs_the_file_and_counts_every_token(
 async def test_it_makes_no_call_that_it_may_not(request_for: Callable[..., BuildRequest]) -> None:
     request = request_for(may_go_on=lambda calls: "enough" if len(calls) == 2 else None)
     with ScriptedModelServer(REPAIR) as server:
-        builder = ApiBuilder(model="fake-model", base_url=server.openai_url)
+        builder = made(ApiBuilder, model="fake-model", base_url=server.openai_url)
         result = await builder.build(request, Supervisor())
         assert server.totals().calls == 2
     assert (result.status, result.summary) == (BuildStatus.FAILED, "ended: enough")
@@ -100,7 +101,7 @@ async def test_a_provider_that_fails(
 ) -> None:
     seconds = 3.0 if mode == "hang" else 60.0
     with ScriptedModelServer(REPAIR, mode=mode) as server:
-        builder = ApiBuilder(model="fake-model", base_url=server.openai_url)
+        builder = made(ApiBuilder, model="fake-model", base_url=server.openai_url)
         request = request_for(limits=BuildLimits(seconds=seconds))
         result = await builder.build(request, Supervisor())
     assert result.status is status
@@ -111,7 +112,7 @@ async def test_a_model_that_falls_silent_ends_the_build(
     request_for: Callable[..., BuildRequest],
 ) -> None:
     with ScriptedModelServer(REPAIR, mode="hang") as server:
-        builder = ApiBuilder(model="fake-model", base_url=server.openai_url, stall="1")
+        builder = made(ApiBuilder, model="fake-model", base_url=server.openai_url, stall="1")
         result = await builder.build(request_for(), Supervisor())
     assert (result.status, result.summary) == (BuildStatus.TIMED_OUT, "was silent for 1 s")
 

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from support.building import made
 
 from autopack.agents.command.agent import CommandBuilder
 from autopack.agents.protocol import BuildLimits, BuildRequest, BuildStatus
@@ -44,7 +45,7 @@ def _python(code: str, *arguments: str) -> str:
 
 async def test_the_template_is_filled_and_run_in_the_worktree(request_: BuildRequest) -> None:
     code = "import sys, shutil; shutil.copy(sys.argv[1], 'prompt'); print(*sys.argv[2:])"
-    builder = CommandBuilder(template=_python(code, "{prompt_file}", "{model}", "{worktree}"))
+    builder = made(CommandBuilder, template=_python(code, "{prompt_file}", "{model}", "{worktree}"))
 
     result = await builder.build(request_, Supervisor())
 
@@ -54,13 +55,15 @@ async def test_the_template_is_filled_and_run_in_the_worktree(request_: BuildReq
 
 
 async def test_the_prompt_is_on_stdin_too(request_: BuildRequest) -> None:
-    builder = CommandBuilder(template=_python("import sys; print(sys.stdin.read())"))
+    builder = made(CommandBuilder, template=_python("import sys; print(sys.stdin.read())"))
 
     assert "Do it." in (await builder.build(request_, Supervisor())).summary
 
 
 def test_its_temporary_files_go_when_it_has_ended(request_: BuildRequest) -> None:
-    builder = CommandBuilder(template=_python("import tempfile; print(tempfile.mkstemp()[1])"))
+    builder = made(
+        CommandBuilder, template=_python("import tempfile; print(tempfile.mkstemp()[1])")
+    )
 
     result = asyncio.run(builder.build(request_, Supervisor()))
 
@@ -72,19 +75,21 @@ async def test_usage_is_read_in_the_named_format(request_: BuildRequest) -> None
     code = "import sys; print(open(sys.argv[1]).read())"
     template = _python(code, str(DATA / "codex.ok.stdout"))
 
-    result = await CommandBuilder(template=template, usage="codex").build(request_, Supervisor())
+    result = await made(CommandBuilder, template=template, usage="codex").build(
+        request_, Supervisor()
+    )
 
     assert [call.total for call in result.calls] == [10172]
 
 
 async def test_an_exit_status_is_no_verdict(request_: BuildRequest) -> None:
-    result = await CommandBuilder(template=_python("exit(3)")).build(request_, Supervisor())
+    result = await made(CommandBuilder, template=_python("exit(3)")).build(request_, Supervisor())
 
     assert (result.status, result.exit_status) == (BuildStatus.ENDED, 3)
 
 
 async def test_a_program_that_is_missing_fails(request_: BuildRequest) -> None:
-    result = await CommandBuilder(template="/no/such/agent").build(request_, Supervisor())
+    result = await made(CommandBuilder, template="/no/such/agent").build(request_, Supervisor())
 
     assert result.status is BuildStatus.FAILED
 
@@ -93,7 +98,8 @@ async def test_a_key_is_handed_on_by_name(
     request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_KEY", "sk-1234")
-    builder = CommandBuilder(
+    builder = made(
+        CommandBuilder,
         template=_python("import os; print(os.environ['MY_KEY'][:3])"),
         key_env="MY_KEY",
     )
@@ -104,8 +110,8 @@ async def test_a_key_is_handed_on_by_name(
 async def test_silence_and_files_are_limited_where_that_is_declared(
     request_: BuildRequest,
 ) -> None:
-    silent = CommandBuilder(template="sleep 60", stall="1")
-    littering = CommandBuilder(template="sh -c 'touch 1 2 3 4 5 6'", max_files="5")
+    silent = made(CommandBuilder, template="sleep 60", stall="1")
+    littering = made(CommandBuilder, template="sh -c 'touch 1 2 3 4 5 6'", max_files="5")
 
     assert (await silent.build(request_, Supervisor())).status is BuildStatus.TIMED_OUT
     left = await littering.build(request_, Supervisor())
@@ -126,7 +132,7 @@ async def test_silence_and_files_are_limited_where_that_is_declared(
 )
 def test_a_wrong_option_is_refused(options: dict[str, str], field: str) -> None:
     with pytest.raises(BadInput) as refused:
-        CommandBuilder(**options)
+        made(CommandBuilder, **options)
 
     assert refused.value.field == field
 
@@ -143,4 +149,4 @@ def test_a_plan_it_cannot_build_is_refused(options: dict[str, str], message: str
     plan = Plan.model_validate({"goal": "g", "phases": [{"id": "a", "instructions": "i"}]})
 
     with pytest.raises(BadInput, match=message.replace("{", r"\{").replace("}", r"\}")):
-        CommandBuilder(**options).check(plan)
+        made(CommandBuilder, **options).check(plan)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.building import made
 from support.projects import call, git
 
 from autopack.agents.protocol import (
@@ -53,7 +54,7 @@ def record(tmp_path: Path):
         folder.mkdir(exist_ok=True)
         listed = [{"steps": one} if isinstance(one, list) else one for one in builds]
         (folder / "one.yaml").write_text(yaml.safe_dump({"builds": listed}))
-        return ScriptBuilder(recording=str(folder))
+        return made(ScriptBuilder, recording=str(folder))
 
     return recording
 

@@ -7,6 +7,7 @@ from secrets import token_hex
 from typing import Any
 
 import pytest
+from support.building import made
 
 from autopack.agents.protocol import (
     BuildLimits,
@@ -36,7 +37,7 @@ async def build(tmp_path: Path, spec: str, number: int = 1, **more: Any) -> Buil
         spool=folder / "spool",
         **more,
     )
-    return await SimulatedBuilder(spec=str(file), seed=3).build(request, Supervisor())
+    return await made(SimulatedBuilder, spec=str(file), seed=3).build(request, Supervisor())
 
 
 async def test_the_same_seed_does_the_same_and_another_build_something_else(
@@ -86,5 +87,5 @@ def test_a_wrong_spec_names_its_key(tmp_path: Path, spec: str, field: str) -> No
     file = tmp_path / "spec.yaml"
     file.write_text(spec)
     with pytest.raises(BadInput) as refused:
-        SimulatedBuilder(spec=str(file))
+        made(SimulatedBuilder, spec=str(file))
     assert refused.value.field == field

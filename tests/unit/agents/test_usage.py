@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autopack.agents.usage_formats import FORMATS, parse
+from autopack.agents.usage_formats import formats, parse
 from autopack.agents.usage_reading import Sums
 from autopack.model.calls import (
     Exactness,
@@ -126,7 +126,7 @@ def test_a_cut_at_any_place_never_raises_nor_counts_more(format_name: str, file:
         assert (parse(format_name, whole[:end]).total.total or 0) <= spent
 
 
-@pytest.mark.parametrize("format_name", FORMATS)
+@pytest.mark.parametrize("format_name", formats())
 @pytest.mark.parametrize(
     "garbage",
     [

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from autopack.agents.usage_formats import FORMATS, parse
+from autopack.agents.usage_formats import formats, parse
 from autopack.model.calls import (
     MOST_TOKENS,
     Exactness,
@@ -358,7 +358,7 @@ IMPOSSIBLE = (
 )
 
 
-@pytest.mark.parametrize("format_name", FORMATS)
+@pytest.mark.parametrize("format_name", formats())
 @pytest.mark.parametrize("figure", IMPOSSIBLE, ids=lambda figure: str(figure)[:12])
 def test_what_cannot_be_true_is_unknown(format_name: str, figure: object) -> None:
     usage = parse(format_name, _with(format_name, figure))
@@ -368,7 +368,7 @@ def test_what_cannot_be_true_is_unknown(format_name: str, figure: object) -> Non
     assert usage.total.input is None
 
 
-@pytest.mark.parametrize("format_name", FORMATS)
+@pytest.mark.parametrize("format_name", formats())
 def test_an_integer_of_any_length_raises_nothing(format_name: str) -> None:
     whole = _with(format_name, 123456).replace(b"123456", b"9" * 5000)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection
+from support.building import made
 from support.projects import Project, call, make_project
 
 from autopack.agents.protocol import BuildResult, BuildStatus
@@ -164,5 +165,5 @@ def ground(
     mirror.ensure(run.base_commit, run.run_id)
     lease = acquire(database, run.run_id, Holder.of_this_process(), 45).lease
     return Ground(
-        database, settings, lease, mirror, ScriptBuilder(recording=str(project.recording))
+        database, settings, lease, mirror, made(ScriptBuilder, recording=str(project.recording))
     )

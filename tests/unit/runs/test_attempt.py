@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from support.building import made
 from support.projects import call, git, make_project
 
 from autopack.agents.command.agent import CommandBuilder
@@ -295,7 +296,7 @@ async def test_that_a_build_came_to_a_limit_is_kept_whatever_becomes_of_its_work
     open_phase: Any,
 ) -> None:
     session = await open_phase([])
-    session.builder = CommandBuilder(template="touch 1 2 3 4 5 6 7 8 9", max_files="8")
+    session.builder = made(CommandBuilder, template="touch 1 2 3 4 5 6 7 8 9", max_files="8")
     number = await build(session)
 
     assert await steps.validate(session, "one", number) is None
@@ -305,7 +306,7 @@ async def test_that_a_build_came_to_a_limit_is_kept_whatever_becomes_of_its_work
 
 async def test_a_build_that_falls_silent_ran_out_of_time_and_says_how(open_phase: Any) -> None:
     session = await open_phase([])
-    session.builder = CommandBuilder(template="sleep 60", stall="0.5")
+    session.builder = made(CommandBuilder, template="sleep 60", stall="0.5")
     number = await build(session)
 
     failure = await steps.validate(session, "one", number)
