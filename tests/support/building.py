@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 AnyBuilder = TypeVar("AnyBuilder")
 
 
-def made(agent: type[AnyBuilder], **options: str) -> AnyBuilder:
+def made(agent: type[AnyBuilder], **options: Any) -> AnyBuilder:
     """Return the builder of a class; an option that is a secret comes as from a block."""
     kind: Any = agent
     secret = kind.options_class.secret_names()
