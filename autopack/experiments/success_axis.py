@@ -100,6 +100,15 @@ class SuccessEvidence:
         """Whether the endpoint is shown to be higher by less than ``margin``, by each limit."""
         return self.main.limits(1 - 2 * alpha)[1] < margin
 
+    @property
+    def nothing_succeeded(self) -> bool:
+        """Whether neither arm had a success, which leaves nothing that could be maintained.
+
+        Where phases were declared to be what success is, a phase is one.
+        """
+        runs = not self.declared and self.runs.none_succeeded
+        return self.main.none_succeeded or runs
+
     def axis(self, margin: float, *, side: float, margin_alpha: float) -> SuccessAxis:
         """What is shown. ``side`` is the error of higher and of lower, a side.
 
@@ -114,7 +123,7 @@ class SuccessEvidence:
             is_lower = self.runs.limits(level)[1] < -margin
         if is_lower:
             return SuccessAxis.LOWER
-        if self.runs_direction < 0 or self.main.none_succeeded:
+        if self.runs_direction < 0 or self.nothing_succeeded:
             return SuccessAxis.UNCLEAR
         if self._is_higher(level):
             return SuccessAxis.HIGHER

@@ -77,7 +77,7 @@ def pooled(*sums: Floats, seed: int) -> tuple[Floats, ...]:
     if n <= _MOST_RESAMPLED:
         return sums
     group = np.random.Generator(np.random.PCG64(seed)).permutation(n) % _GROUPS
-    return tuple(np.bincount(group, one, _GROUPS) for one in sums)
+    return tuple(np.bincount(group, one, _GROUPS).astype(np.float64) for one in sums)
 
 
 def _bootstrap_ratios(control: Floats, treatment: Floats, seed: int) -> Floats:

@@ -119,7 +119,7 @@ def decide(
     said = claim(found.decision, axes, tokens, success, cost, protocol)
     if clause is not None and found.decision is not Decision.MEDIAN_SAVES_TOTAL_DOES_NOT:
         said += f"; {clause}"
-    if tokens.stopped_at is not None:
+    if tokens.stopped_at is not None and n_pairs + n_void < (protocol.max_pairs or 0):
         size += f", stopped early at {tokens.stopped_at} of {protocol.max_pairs}"
     figures = numbers(tokens, success, of, protocol.margin_alpha)
     reasons = (*reasons, *([clause] if clause else []), *success_reasons(of, success, protocol))
@@ -142,8 +142,8 @@ def resource_axis(
     mean = tokens.summary.mean or 0.0
     if tokens.stopped_at is not None:
         reason = (
-            f"monitoring stopped after {tokens.stopped_at} of {protocol.max_pairs} planned pairs: "
-            f"the e-value reached {STOPPING_E:.3g}"
+            f"after {tokens.stopped_at} of {protocol.max_pairs} planned pairs the e-value had "
+            f"reached {STOPPING_E:.3g}, which settles it"
         )
         if mean * tokens.stopped_direction > 0:
             return (ResourceAxis.FEWER if mean < 0 else ResourceAxis.MORE), (reason,)
@@ -188,7 +188,7 @@ def success_reasons(
             told = [f"more {'phases complete' if success.declared and phases else 'runs succeed'}"]
         case SuccessAxis.LOWER:
             told = [f"success is lower by more than {margin}, with the whole of an interval"]
-        case SuccessAxis.UNCLEAR if success.main.none_succeeded:
+        case SuccessAxis.UNCLEAR if success.nothing_succeeded:
             told = ["nothing succeeded in either arm, so nothing could be lost or maintained"]
         case SuccessAxis.UNCLEAR if success.not_inferior(protocol.ni_margin, protocol.margin_alpha):
             told = [

@@ -212,3 +212,35 @@ def test_stand_in_success_is_called_weak_below_fifty_plans(
     assert caution(30)
     assert not caution(50)
     assert not caution(30, **fractions(30, 0.0))
+
+
+def test_an_experiment_that_ran_to_its_end_did_not_stop_early(
+    make_table: MakeTable, noisy_arms: Callable[..., tuple[list[float], list[float]]]
+) -> None:
+    table = make_table(*noisy_arms(40, 0.5))
+    whole = analyse(table, AnalysisProtocol(monitored=True, max_pairs=40))
+    assert whole.stopped_at is not None
+    assert "stopped early" not in whole.sentence
+    part = analyse(table, AnalysisProtocol(monitored=True, max_pairs=60))
+    said = " ".join([part.sentence, *part.reasons])
+    assert said.count("stopped early") == 1
+
+
+def test_success_is_not_maintained_where_no_run_succeeds(
+    make_table: MakeTable, noisy_arms: Callable[..., tuple[list[float], list[float]]]
+) -> None:
+    nothing = [False] * 60
+    half = [0.5] * 60
+    analysis = analyse(
+        make_table(
+            *noisy_arms(60, 0.5),
+            control_success=nothing,
+            treatment_success=nothing,
+            control_phase_fraction=half,
+            treatment_phase_fraction=half,
+        ),
+        AnalysisProtocol(),
+    )
+    assert analysis.decision == "SAVES_SUCCESS_UNPROVEN"
+    assert any(text.startswith("nothing succeeded in either arm") for text in analysis.reasons)
+    assert "and success is maintained" not in analysis.sentence
