@@ -192,16 +192,21 @@ class Unexpected(AutopackError):
 
 
 def _fail(error: AutopackError, as_json: bool) -> int:
-    from autopack.secrecy.credentials import environment_secrets
+    from autopack.secrecy.credentials import MASK, SHAPES, environment_secrets
     from autopack.secrecy.redaction import Redactor
     from deployments.cli.output import all_problems, discard_stdout, print_error, print_json
 
     redactor = Redactor(environment_secrets(os.environ))
-    error.message = redactor.text(error.message)
-    error.hint = redactor.optional(error.hint)
+
+    def told(text: str) -> str:
+        # What was typed where it does not belong may be a key, too.
+        return SHAPES.sub(MASK, redactor.text(text))
+
+    error.message = told(error.message)
+    error.hint = error.hint and told(error.hint)
     if isinstance(error, PlanError):
-        told = [each._replace(message=redactor.text(each.message)) for each in error.problems]
-        error.problems = tuple(told)
+        problems = [each._replace(message=told(each.message)) for each in error.problems]
+        error.problems = tuple(problems)
 
     try:
         if as_json:

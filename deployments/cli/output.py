@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import textwrap
@@ -16,7 +17,7 @@ from rich.text import Text
 from autopack.model.errors import AutopackError, PlanError
 from autopack.views.board import tokens_text
 from deployments.cli import early
-from deployments.cli.terminal import Terminal, styled
+from deployments.cli.terminal import PlainFormatter, Terminal, styled
 
 AsJson = Annotated[
     bool, Parameter(name="--json", negative="", help="Print one JSON object instead.")
@@ -28,6 +29,8 @@ _NAMED = 12
 
 out = Terminal()
 err = Terminal(stderr=True)
+if logging.lastResort is not None:
+    logging.lastResort.setFormatter(PlainFormatter())
 
 _STATE_STYLES = {
     "DONE_SUCCESS": "green",

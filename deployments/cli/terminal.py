@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from rich.console import Console
@@ -24,6 +25,14 @@ class Terminal(Console):
         """Return a string as rich shows it, wherever it stands: alone, in a table, in a group."""
         shown: dict[str, Any] = {**options, "markup": False, "emoji": False}
         return super().render_str(plain(text), **shown)
+
+
+class PlainFormatter(logging.Formatter):
+    """Formats warnings of Autopack's as text, too: they name paths and tell what programs said."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        return plain(super().format(record))
 
 
 def styled(text: str, style: str) -> Text:

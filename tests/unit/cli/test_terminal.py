@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import logging
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from rich.console import Group
 from rich.table import Table
 
 import deployments.cli
+from deployments.cli import run_command
 from deployments.cli.output import plain_table, state_text
 from deployments.cli.terminal import Terminal, styled
 
@@ -52,6 +54,36 @@ def test_so_it_is_in_tables_and_groups_and_in_a_style(text: str, shown: str) -> 
         assert all(line in page for line in shown.split("\n"))
         assert not {"\x1b", "\x9b", "\u202e", "\x07", "\x08", "\r"} & set(page)
         assert "\x1b]" not in printed(thing)
+
+
+def test_warnings_are_shown_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    record = logging.LogRecord("autopack", logging.WARNING, "", 1, "%s", ("\x1b[2J\u202ex",), None)
+    assert logging.lastResort is not None
+    assert logging.lastResort.format(record) == "x"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run plan.yaml --set KEY",
+        "run plan.yaml --api-key KEY",
+        "run plan.yaml --builder KEY",
+        "show KEY",
+        "usage --by KEY",
+        "KEY",
+    ],
+)
+def test_what_was_typed_is_not_repeated_where_it_is_a_key(
+    command: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AUTOPACK_HOME", str(tmp_path))
+    code = run_command(command.replace("KEY", "sk-canary-0123456789abcdef").split())
+    told = capsys.readouterr()
+    assert code == 2
+    assert "canary" not in told.out + told.err
 
 
 def test_everything_that_is_printed_goes_through_it() -> None:
