@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.markup import escape
 
 from autopack.model.errors import BadInput
 from deployments.cli.output import AsJson, out, plain_table, print_json
@@ -43,7 +42,7 @@ def selftest(
     if as_json:
         print_json(asdict(found))
     else:
-        out.print(escape(found.sentence))
+        out.print(found.sentence)
         if found.rates:
             table = plain_table("decision", "share", right=("share",))
             for decision, share in found.rates.items():
