@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -46,7 +46,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 
 # Mappings whose keys are names, not the contract's words.
 _NAMES = {"rows": "table", "kill_switches": "feature", "captured": "name"}
-_KINDS = {str: "text", bool: "true or false", int: "number", float: "number"}
+_KINDS: Mapping[type, str] = {str: "text", bool: "true or false", int: "number", float: "number"}
 
 
 def page() -> str:
@@ -109,25 +109,26 @@ def _answer(words: tuple[str, ...]) -> Any:
     return json.loads(said.getvalue())
 
 
-def _paths(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
+def _paths(value: object, at: str = "") -> Iterator[tuple[str, str]]:
     """Each key below ``value`` with the kind of its value, in the order of the answer."""
     if isinstance(value, dict):
-        for key, inner in value.items():
+        for key, inner in cast("dict[str, object]", value).items():
             path = f"{at}.{key}" if at else key
             yield path, _kind(inner)
             if isinstance(inner, dict) and inner and key in _NAMES:
-                yield f"{path}.<{_NAMES[key]}>", _kind(next(iter(inner.values())))
+                first = next(iter(cast("dict[str, object]", inner).values()))
+                yield f"{path}.<{_NAMES[key]}>", _kind(first)
             else:
                 yield from _paths(inner, path)
     elif isinstance(value, list):
         seen: dict[str, str] = {}
-        for inner in value:
+        for inner in cast("list[object]", value):
             for path, kind in _paths(inner, f"{at}[]"):
                 seen[path] = seen.get(path) or kind
         yield from seen.items()
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     if isinstance(value, dict):
         return "mapping"
     return "list" if isinstance(value, list) else _KINDS.get(type(value), "")

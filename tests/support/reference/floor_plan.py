@@ -59,7 +59,7 @@ def packages() -> list[str]:
 
 def table() -> str:
     """Return what each package is for: the first line of its docstring, from the top down."""
-    rows = []
+    rows: list[str] = []
     for name in packages():
         module = name if _is_layer(name) else f"autopack.{name}"
         about = (inspect.getdoc(import_module(module)) or "").split("\n")[0]
