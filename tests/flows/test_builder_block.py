@@ -79,3 +79,46 @@ async def test_a_block_of_an_older_class_is_told_by_its_fields(home: Path) -> No
     with pytest.raises(BadInput, match="url: Field required") as told:
         await execute_run(run_id="x", database="older")
     assert told.value.field == "database"
+
+
+def test_a_block_has_every_option_of_its_builder() -> None:
+    import blocks
+    from autopack.agents.registry import builder_classes
+    from blocks.builders import block_class_name
+
+    for agent in builder_classes():
+        block = getattr(blocks, block_class_name(agent.name))
+        rows = agent.options_class.rows()
+        schema = block.model_json_schema()
+        assert list(schema["properties"]) == [row.name for row in rows]
+        assert block.get_block_type_slug() == f"autopack-builder-{agent.name}"
+        assert schema["secret_fields"] == [row.name for row in rows if row.is_secret]
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+async def test_a_block_that_an_older_version_saved_is_taken(home: Path, tmp_path: Path) -> None:
+    """As it was stored: with fewer fields, and null in those that were left empty."""
+    from prefect.blocks.core import Block
+    from prefect.utilities.dispatch import get_registry_for_type
+
+    import blocks
+    from blocks.configured import configured
+
+    class Older(Block):
+        _block_type_name = "Autopack Builder: pi"
+        _block_type_slug = "autopack-builder-pi"
+        api_key: SecretStr | None = None
+        key_env: str | None = None
+        model: str | None = None
+        stall: float | None = None
+        max_files: int | None = None
+
+    older = Older(api_key=SecretStr(KEY), stall=2.5)
+    await older.save("older", overwrite=True)  # pyright: ignore[reportGeneralTypeIssues]
+    registry = get_registry_for_type(Block)
+    assert registry is not None
+    registry["autopack-builder-pi"] = blocks.PiBlock
+
+    found = await configured("pi/older")
+
+    assert (found.options, found.secrets) == ({"stall": "2.5"}, {"api_key": KEY})

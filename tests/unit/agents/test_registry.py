@@ -6,10 +6,12 @@ import pytest
 
 from autopack.agents.registry import (
     DEFAULT_BUILDER,
+    absolute_options,
     builder_class,
     builder_names,
     make_builder,
     parse_options,
+    path_options,
 )
 from autopack.model.errors import BadInput, NotFound
 
@@ -71,3 +73,44 @@ def test_what_is_not_an_option_is_refused(pair: str) -> None:
     with pytest.raises(BadInput, match="is not KEY=VALUE") as refused:
         parse_options([pair])
     assert refused.value.field == "set"
+
+
+@pytest.mark.parametrize("name", builder_names())
+def test_every_option_says_what_it_is(name: str) -> None:
+    rows = builder_class(name).options_class.rows()
+    assert [row.name for row in rows if not row.description] == []
+    secrets = {row.name for row in rows if row.is_secret}
+    assert secrets == {row.name for row in rows if row.name.endswith(("api_key", "token"))}
+
+
+def test_paths_are_seen_from_where_they_were_typed(tmp_path: Path) -> None:
+    assert path_options("script/of-a-block") == {"recording"}
+    typed = {"spec": "a/b.yaml", "seed": "1"}
+    assert absolute_options("simulated", typed, tmp_path) == {
+        "spec": str(tmp_path / "a" / "b.yaml"),
+        "seed": "1",
+    }
+    assert absolute_options("simulated", {"spec": "/x"}, tmp_path) == {"spec": "/x"}
+    assert absolute_options("simulated", {"spec": ""}, tmp_path) == {"spec": ""}
+    # The name of a program is looked for on PATH.
+    assert absolute_options("pi", {"executable": "pi"}, tmp_path) == {"executable": "pi"}
+
+
+# what is typed for which builder, and how the refusal reads
+@pytest.mark.parametrize(
+    ("name", "option", "value", "hint"),
+    [
+        ("pi", "max_tokens", "many", "use a whole number of at least 1"),
+        ("pi", "retries", "-1", "use a whole number of at least 0"),
+        ("pi", "stall", "inf", "use a number of seconds above 0"),
+        ("pi", "api", "soap", "use one of chat, messages, responses"),
+        ("simulated", "seed", "never", "use a whole number of at least 0 or run"),
+    ],
+)
+def test_a_value_that_cannot_be_read_says_what_can(
+    name: str, option: str, value: str, hint: str
+) -> None:
+    with pytest.raises(BadInput) as refused:
+        make_builder(name, {option: value})
+    told = refused.value
+    assert (told.field, told.message, told.hint) == (option, f"{option} is {value!r}", hint)
