@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
@@ -31,7 +31,7 @@ from autopack.experiments.success import (
 from autopack.experiments.success_axis import SuccessEvidence, weigh_success
 from autopack.experiments.totals import describe, ratio_of_totals, tokens_per_success_ratio
 from autopack.experiments.verdict import DESCRIPTIVE_BELOW, decide, error_split
-from autopack.experiments.wording import count
+from autopack.experiments.wording import count, p_value
 from autopack.model.errors import BadInput
 
 if TYPE_CHECKING:
@@ -55,11 +55,13 @@ def analyse(
     test_id: str | None = None,
     protocol_hash: str | None = None,
     warnings: Sequence[str] = (),
+    earlier: Mapping[str, Sequence[float]] | None = None,
 ) -> schema.Analysis:
     """Analyse ``table``; the same inputs give the same result to the last bit.
 
     ``test_id`` defaults to one made from the inputs, ``protocol_hash`` to that of ``protocol``;
-    ``warnings`` are what the caller knows about the pairs beyond the table.
+    ``warnings`` are what the caller knows about the pairs beyond the table, ``earlier`` the
+    primary resource of earlier control runs by plan, which count where the protocol says so.
     Raises BadInput when a monitored table is longer than the protocol allows.
     """
     _refuse_too_many(table, protocol)
@@ -73,6 +75,7 @@ def analyse(
         plans=plans,
         n_void=len(table.void),
         protocol=protocol,
+        earlier=earlier,
     )
     success = _weigh_success(table, groups, protocol)
     had, got = (table.values(f"{arm}_success") for arm in ARMS)
@@ -92,7 +95,7 @@ def analyse(
     both = ratio_where_both_succeeded(pair_d, plans, had > 0, got > 0)
     early = early_endings(pair_d, plans, had > 0, got > 0)
     ranks = hodges_lehmann(tokens.d)
-    digest = input_hash(table, protocol)
+    digest = input_hash(table, protocol, earlier)
     return schema.Analysis(
         test_id=test_id or f"csv-{digest[:12]}",
         input_hash=digest,
@@ -106,7 +109,7 @@ def analyse(
         next=schema.NextStep(**asdict(verdict.next)),
         totals_clause=verdict.totals_clause,
         errors=schema.Errors(**asdict(error_split(protocol))),
-        reasons=[*verdict.reasons, *_void_lines(table)],
+        reasons=[*verdict.reasons, *_earlier_lines(tokens), *_void_lines(table)],
         sentence=verdict.sentence,
         warnings=[*warnings, *_warnings(table, tokens, early)],
         seed=protocol.seed,
@@ -147,6 +150,9 @@ def analyse(
         early_endings=schema.EarlyEnds(
             control=early.control, treatment=early.treatment, ratio_without=early.without
         ),
+        earlier_controls=None
+        if tokens.earlier is None
+        else schema.EarlierRuns(**asdict(tokens.earlier)),
         e_value=e_value(tokens.monitoring.final_log_e),
         e_bet=e_value(tokens.log_e_bet),
         stopped_at=tokens.stopped_at,
@@ -171,8 +177,12 @@ def analyse(
     )
 
 
-def input_hash(table: PairTable, protocol: AnalysisProtocol) -> str:
-    """A digest of every cell, in order, and of the declared choices.
+def input_hash(
+    table: PairTable,
+    protocol: AnalysisProtocol,
+    earlier: Mapping[str, Sequence[float]] | None = None,
+) -> str:
+    """A digest of every cell, in order, of the declared choices and of earlier controls.
 
     Taken block by block, for the text of a million pairs would fill the memory.
     """
@@ -186,6 +196,9 @@ def input_hash(table: PairTable, protocol: AnalysisProtocol) -> str:
                 found.update(block.to_numpy(dtype="<f8").tobytes())
             else:
                 found.update(json.dumps(block.tolist()).encode())
+    if earlier:
+        said = {plan: list(amounts) for plan, amounts in earlier.items()}
+        found.update(json.dumps(said, sort_keys=True).encode())
     return found.hexdigest()
 
 
@@ -285,6 +298,21 @@ def _known(table: PairTable, metric: str) -> tuple[Floats, Floats]:
     control, treatment = table.values(f"control_{metric}"), table.values(f"treatment_{metric}")
     known = np.isfinite(control) & np.isfinite(treatment)
     return control[known], treatment[known]
+
+
+def _earlier_lines(tokens: TokenEvidence) -> list[str]:
+    """What came of earlier control runs, where they were declared."""
+    found = tokens.earlier
+    if found is None:
+        return []
+    if not found.used:
+        return [f"earlier control runs do not count: {found.why_not}"]
+    left = "" if found.variance is None else f", which leaves {found.variance:.0%} of the variance"
+    drift = "" if found.drift is None else f"{found.drift:.3f} of the fresh ones"
+    return [
+        f"{count(found.runs, 'earlier control run')} of {count(found.plans, 'plan')} count as "
+        f"further controls{left} (they used {drift}, p {p_value(found.p)})"
+    ]
 
 
 def _void_reasons(table: PairTable) -> dict[str, int]:

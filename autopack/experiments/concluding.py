@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from autopack.experiments.analysis import analyse, input_hash
 from autopack.experiments.cautions import phases_needed
+from autopack.experiments.earlier import refine
+from autopack.experiments.earlier_runs import earlier_controls
+from autopack.experiments.evidence import looks_alpha
 from autopack.experiments.from_runs import JudgedPairs, RunPair, judge_pairs
 from autopack.experiments.going_on import (
     OUT_OF_BUDGET,
@@ -113,14 +116,20 @@ def enough(db: Database, registered: Registered) -> str | None:
     if not finished:
         return None
     primary = registered.protocol.primary
-    table = with_primary(judge(db, registered, finished).table, primary)
+    judged = judge(db, registered, finished)
+    table = with_primary(judged.table, primary)
     import numpy as np
 
     control, treatment = (table.values(f"{arm}_{primary}") for arm in ARM_NAMES)
+    plans = [str(plan) for plan in table.valid["plan"]]
+    d = np.log(treatment / control)
+    if registered.protocol.earlier_days is not None:
+        d, _ = refine(d, control, plans, earlier_controls(db, registered, judged))
     seen = monitor(
-        np.log(treatment / control),
-        [str(plan) for plan in table.valid["plan"]],
+        d,
+        plans,
         min_pairs=registered.protocol.min_pairs,
+        alpha=looks_alpha(registered.protocol),
     )
     if seen.stopped_at is None:
         return None
@@ -154,6 +163,7 @@ def conclude(db: Database, registered: Registered, *, settings: Settings) -> Con
         test_id=registered.test_id,
         protocol_hash=registered.protocol_hash,
         warnings=[*([test.stop_reason or ""] if starved else []), *_left_out(ended, pairs)],
+        earlier=earlier_controls(db, registered, judged),
     )
     state = {"finished": test.finished_at is not None, "stop_reason": test.stop_reason}
     concluded = Concluded(analysis=analysis.model_copy(update=state), judged=judged)
@@ -223,6 +233,7 @@ def analysed(
     test_id: str | None,
     protocol_hash: str | None = None,
     warnings: Sequence[str] = (),
+    earlier: Mapping[str, Sequence[float]] | None = None,
 ) -> Analysis:
     """The analysis of judged pairs, with which runs they are and what these started from."""
     analysis = analyse(
@@ -231,6 +242,7 @@ def analysed(
         test_id=test_id,
         protocol_hash=protocol_hash,
         warnings=[*warnings, *_warnings(judged)],
+        earlier=earlier,
     )
     runs = {
         one.pair_id: PairRuns(

@@ -63,7 +63,7 @@ Order = Literal["sequential", "together"]
 
 LONGEST_NAME = 40
 # Fields that were added after experiments had been registered without them.
-LATER = frozenset({"primary", "success_endpoint", "margin_alpha", "min_pairs"})
+LATER = frozenset({"primary", "success_endpoint", "margin_alpha", "min_pairs", "earlier_days"})
 PAIR = "{pair}"
 
 
@@ -183,6 +183,11 @@ class Experiment(_Value):
         float, BeforeValidator(_no_switch), Field(gt=0, le=0.05, allow_inf_nan=False)
     ] = 0.05
     """How often “within the margin” may be false."""
+    earlier_days: (
+        Annotated[float, BeforeValidator(_no_switch), Field(gt=0, le=3650, allow_inf_nan=False)]
+        | None
+    ) = None
+    """How many days back control runs of the same plans count, too; none when unset."""
     budget: CampaignBudget = CampaignBudget()
     """The limits of all pairs together."""
     concurrency: Annotated[int, BeforeValidator(_no_switch), Field(ge=1, le=100)] = 1

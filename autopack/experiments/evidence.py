@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from autopack.experiments.earlier import LOOKS_ALPHA, ONCE_ALPHA, EarlierControls, refine
 from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.sequential import MONITORING_ALPHA, Monitoring, betting_log_e, monitor
 from autopack.experiments.statistics import (
@@ -80,6 +81,7 @@ class TokenEvidence:
     reported_kind: Literal["fixed", "anytime"]
     stopped_at: int | None
     stopped_direction: int
+    earlier: EarlierControls | None = None
 
     @property
     def has_outlier(self) -> bool:
@@ -97,16 +99,22 @@ def weigh_tokens(
     plans: Sequence[str],
     n_void: int,
     protocol: AnalysisProtocol,
+    earlier: Mapping[str, Sequence[float]] | None = None,
 ) -> TokenEvidence:
     """Weigh the tokens of valid pairs, one value a pair, in the order they were finished."""
     groups = PlanGroups(plans)
     pair_d = np.log(treatment / control)
+    used = None
+    if protocol.earlier_days is not None:
+        pair_d, used = refine(pair_d, control, plans, earlier or {})
     d = groups.mean(pair_d)
     summary = log_ratio(d)
-    monitoring = monitor(pair_d, plans, min_pairs=protocol.min_pairs)
+    looks = looks_alpha(protocol)
+    monitoring = monitor(pair_d, plans, min_pairs=protocol.min_pairs, alpha=looks)
     stopped = monitoring.stopped_at if protocol.monitored else None
     last_look = not protocol.monitored or len(pair_d) + n_void >= (protocol.max_pairs or 0)
-    level = 1 - ALPHA + MONITORING_ALPHA if protocol.monitored else 1 - ALPHA
+    once = ALPHA if protocol.earlier_days is None else ONCE_ALPHA
+    level = 1 - ALPHA + looks if protocol.monitored else 1 - once
     return TokenEvidence(
         d=d,
         summary=summary,
@@ -122,7 +130,13 @@ def weigh_tokens(
         reported_kind="fixed" if last_look else "anytime",
         stopped_at=stopped,
         stopped_direction=monitoring.direction if stopped else 0,
+        earlier=used,
     )
+
+
+def looks_alpha(protocol: AnalysisProtocol) -> float:
+    """What all looks of a monitored experiment together may be wrong."""
+    return MONITORING_ALPHA if protocol.earlier_days is None else LOOKS_ALPHA
 
 
 def _reported(
@@ -134,8 +148,8 @@ def _reported(
 ) -> Interval:
     """The 95 % interval of the ratio.
 
-    Unmonitored, the t interval. Monitored, the 97 % confidence sequence, and at the last look
-    its intersection with the 98 % t interval: by the union bound both hold with 95 %.
+    Unmonitored, the t interval. Monitored, the confidence sequence (97 %), and at the last look
+    its intersection with the t interval (98 %): by the union bound both hold with 95 %.
     """
     if not protocol.monitored:
         return summary.interval(level)

@@ -9,7 +9,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # Choices that came later; at their defaults they leave the digest of older protocols as it was.
-_LATER = ("primary", "success_endpoint", "margin_alpha", "min_pairs")
+_LATER = ("primary", "success_endpoint", "margin_alpha", "min_pairs", "earlier_days")
 
 
 class AnalysisProtocol(BaseModel):
@@ -56,6 +56,13 @@ class AnalysisProtocol(BaseModel):
         le=0.05,
         description="How often 'within the margin' may be claimed falsely: success maintained, "
         "resources the same. 0.05 is the convention of non-inferiority; 0.025 is stricter.",
+    )
+
+    earlier_days: float | None = Field(
+        default=None,
+        gt=0,
+        description="How old control runs of the same plans may be to count as further controls; "
+        "none count when absent.",
     )
 
     @model_validator(mode="after")

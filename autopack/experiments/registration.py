@@ -194,6 +194,7 @@ def protocol_of(experiment: Experiment) -> AnalysisProtocol:
         success_endpoint=experiment.success_endpoint,
         margin_alpha=experiment.margin_alpha,
         min_pairs=experiment.min_pairs,
+        earlier_days=experiment.earlier_days,
     )
 
 

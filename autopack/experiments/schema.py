@@ -97,6 +97,21 @@ class BothSucceeded(_Shape):
     hi: Number
 
 
+class EarlierRuns(_Shape):
+    """Earlier control runs that were declared to count; ``variance`` is what they left of it.
+
+    ``drift`` is earlier over fresh controls; ``why_not`` says why they were not used.
+    """
+
+    used: bool
+    plans: int
+    runs: int
+    drift: Number
+    p: Number
+    variance: Number
+    why_not: str | None
+
+
 class EarlyEnds(_Shape):
     """Runs that failed with less than half of their partner's resource.
 
@@ -315,6 +330,7 @@ class Analysis(_Shape):
     )
     both_succeeded: BothSucceeded | None = None
     early_endings: EarlyEnds | None = None
+    earlier_controls: EarlierRuns | None = None
     e_value: Number
     e_bet: Number
     stopped_at: int | None

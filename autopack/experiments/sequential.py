@@ -72,11 +72,18 @@ def e_value(log_e: float) -> float:
     return math.exp(log_e) if log_e < math.log(sys.float_info.max) else sys.float_info.max
 
 
-def monitor(d: Floats, plans: Sequence[object], *, min_pairs: int | None = None) -> Monitoring:
+def monitor(
+    d: Floats,
+    plans: Sequence[object],
+    *,
+    min_pairs: int | None = None,
+    alpha: float = MONITORING_ALPHA,
+) -> Monitoring:
     """Replay monitoring over pairs in their order, in O(n).
 
     ``d`` holds one log ratio a pair. A replicate refines the mean of its plan; evidence counts
-    plans, and is first weighed at seven of them, and after ``min_pairs`` pairs.
+    plans, and is first weighed at seven of them, and after ``min_pairs`` pairs. ``alpha`` is
+    what all looks together may be wrong.
     """
     count, total, squares, shift = _running_plan_sums(d, plans)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -87,9 +94,9 @@ def monitor(d: Floats, plans: Sequence[object], *, min_pairs: int | None = None)
     mean = centred + shift
     mean[(sd == 0) & (np.abs(mean) < ROUNDING)] = 0.0
     log_e = log_e_values(count, mean, sd)
-    half = half_widths(count, sd)
+    half = half_widths(count, sd, alpha)
     late_enough = np.arange(1, len(d) + 1) >= (min_pairs or 1)
-    suffices = (log_e >= math.log(STOPPING_E)) & (count >= MIN_PLANS)
+    suffices = (log_e >= -math.log(alpha)) & (count >= MIN_PLANS)
     crossed = np.flatnonzero(suffices & late_enough)
     return Monitoring(
         plans=count,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autopack.experiments.claims import claim, numbers, rules_out, totals_clause, unfinished
-from autopack.experiments.evidence import MAX_FALSE, TokenEvidence
+from autopack.experiments.evidence import MAX_FALSE, TokenEvidence, looks_alpha
 from autopack.experiments.matrix import Decision, ErrorSplit, ResourceAxis, SuccessAxis, cell
 from autopack.experiments.next_step import Next, next_step
-from autopack.experiments.sequential import MIN_PLANS, MONITORING_ALPHA, STOPPING_E, e_value
+from autopack.experiments.sequential import MIN_PLANS, e_value
 from autopack.experiments.statistics import Interval
 from autopack.experiments.wording import count, p_value, points, ratio_range
 
@@ -93,7 +93,7 @@ def decide(
         e = e_value(tokens.monitoring.final_log_e)
         reason = (
             f"{len(tokens.monitoring.mean)} valid pairs of {protocol.max_pairs} planned: the "
-            f"e-value is {e:.3g} and monitoring stops at {STOPPING_E:.3g}"
+            f"e-value is {e:.3g} and monitoring stops at {1 / looks_alpha(protocol):.3g}"
         )
         said = unfinished(protocol)
         decision = Decision.INCONCLUSIVE
@@ -143,7 +143,7 @@ def resource_axis(
     if tokens.stopped_at is not None:
         reason = (
             f"after {tokens.stopped_at} of {protocol.max_pairs} planned pairs the e-value had "
-            f"reached {STOPPING_E:.3g}, which settles it"
+            f"reached {1 / looks_alpha(protocol):.3g}, which settles it"
         )
         if mean * tokens.stopped_direction > 0:
             return (ResourceAxis.FEWER if mean < 0 else ResourceAxis.MORE), (reason,)
@@ -217,8 +217,8 @@ def error_split(protocol: AnalysisProtocol) -> ErrorSplit:
         return ErrorSplit(margin=protocol.margin_alpha)
     return ErrorSplit(
         margin=protocol.margin_alpha,
-        looks=MONITORING_ALPHA,
-        last_look=MAX_FALSE - MONITORING_ALPHA,
+        looks=looks_alpha(protocol),
+        last_look=MAX_FALSE - looks_alpha(protocol),
     )
 
 

@@ -69,6 +69,10 @@ def analyse(
             help="A secondary metric declared beforehand; all in the table when absent.",
         ),
     ] = None,
+    earlier_controls: Annotated[
+        Path | None,
+        Parameter(help="CSV file of earlier control runs with the columns plan and tokens."),
+    ] = None,
     primary: Annotated[
         Literal["tokens", "cost"] | None,
         Parameter(help="What the resource axis compares; tokens if left out."),
@@ -110,6 +114,12 @@ def analyse(
             field="test",
             hint="name a test, or give --csv, or --control-runs and --treatment-runs",
         )
+    if earlier_controls is not None and csv is None:
+        raise BadInput(
+            "earlier_controls goes with --csv",
+            field="earlier_controls",
+            hint="recorded runs are found by earlier_days in the experiment file",
+        )
     if test is not None:
         declared = {
             "monitored": monitored,
@@ -139,7 +149,7 @@ def analyse(
             seed=seed or 0,
         )
         if csv is not None:
-            analysis = _of_csv(csv, protocol)
+            analysis = _of_csv(csv, protocol, earlier_controls)
         else:
             analysis = _of_runs(control_runs, treatment_runs, varies, protocol)
     if report is not None:
@@ -163,13 +173,18 @@ def analyse(
     return status
 
 
-def _of_csv(csv: Path, protocol: AnalysisProtocol) -> Analysis:
+def _of_csv(csv: Path, protocol: AnalysisProtocol, earlier: Path | None) -> Analysis:
     from autopack.experiments.analysis import analyse as analyse_table
+    from autopack.experiments.earlier_csv import read_earlier
     from autopack.experiments.pairs_reading import check_metrics
 
     table = read_table(csv)
     check_metrics(table, protocol.metrics)
-    return analyse_table(table, protocol)
+    if earlier is None:
+        return analyse_table(table, protocol)
+    # A file has no dates: whoever names it has chosen the window.
+    said = protocol.model_copy(update={"earlier_days": 1.0})
+    return analyse_table(table, said, earlier=read_earlier(earlier, protocol.primary))
 
 
 def read_table(path: Path) -> PairTable:
