@@ -28,6 +28,14 @@ def own_postgres(folder: Path) -> Generator[str]:
 
     Raises WorkFailed when it does not start.
     """
+    server = _started(folder)
+    try:
+        yield server.url("postgresql+asyncpg")
+    finally:
+        server.stop()
+
+
+def _started(folder: Path) -> PostgresServer:
     server = None
     try:
         server = PostgresServer(folder)
@@ -39,13 +47,7 @@ def own_postgres(folder: Path) -> Generator[str]:
             f"PostgreSQL did not start: {' '.join(str(said).split())[:500]}",
             hint=f"{seen}use `autopack up --sqlite`",
         ) from error
-    except BaseException:  # Ctrl-C while it was being started
-        server.stop()
-        raise
-    try:
-        yield server.url("postgresql+asyncpg")
-    finally:
-        server.stop()
+    return server
 
 
 class PostgresServer:
