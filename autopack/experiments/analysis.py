@@ -328,11 +328,14 @@ def _void_lines(table: PairTable) -> list[str]:
 
 
 def _arm_order(table: PairTable) -> dict[str, int]:
-    order = Counter(table.valid["first"].replace("", "unknown").value_counts().to_dict())
-    names = {"control": "control_first", "treatment": "treatment_first"}
-    counts = {names.get(first, first): number for first, number in order.items()}
-    known = ("control_first", "treatment_first", "together", "unknown")
-    return {name: counts.get(name, 0) for name in known}
+    firsts = table.valid["first"]
+    names = {
+        "control_first": "control",
+        "treatment_first": "treatment",
+        "together": "together",
+        "unknown": "",
+    }
+    return {name: int((firsts == first).sum()) for name, first in names.items()}
 
 
 def _warnings(table: PairTable, tokens: TokenEvidence, early: EarlyEndings) -> list[str]:
