@@ -19,7 +19,7 @@ import psutil
 import pytest
 from support.prefect_server import free_port
 from support.processes import Machine
-from support.projects import git
+from support.projects import call, git, make_project
 
 from autopack import home_server
 from autopack.home_server import HomeServer
@@ -191,6 +191,34 @@ def test_first_commands_at_once_share_one_server_that_builds_cannot_ask(
     assert not psutil.pid_exists(server.pid)
     assert machine.run("down", "--json").json == {"ended": []}
     assert machine.run("health", "--json").json["server"]["running"] is False
+
+
+@pytest.mark.full
+def test_a_run_survives_the_death_of_its_server_at_any_moment(home: Path, tmp_path: Path) -> None:
+    machine = Machine(home, f"sqlite:///{tmp_path / 'autopack.db'}", None)
+    build = [call(7), {"delay": 60}, {"files": {"a": "1"}}]
+    project = make_project(tmp_path / "project", {"one": [build], "two": [[call(5)]]})
+    process = machine.start("run", *project.run_args, "--run-id", "r", "--json")
+    killed: set[int] = set()
+    # while it starts, when it just answers, during the build, after it
+    for seconds in (0.5, 6.0, 0.0, 15.0, 3.0, 20.0):
+        pid = until(lambda: next(iter({noted_pid(home)} - killed - {0}), 0), 120)
+        time.sleep(seconds)
+        if process.poll() is None:
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+    stdout, stderr = process.communicate(timeout=300)
+
+    assert process.returncode == 0, stdout + stderr
+    run = json.loads(stdout)
+    assert [phase["attempts"] for phase in run["phases"]] == [1, 1]
+    assert run["tokens"]["total"] == 12
+    assert len(killed) >= 4
+
+
+def noted_pid(home: Path) -> int:
+    server = home_server.running_server(home)
+    return 0 if server is None else server.pid
 
 
 def test_up_obeys_ctrl_c_while_it_starts(home: Path, tmp_path: Path) -> None:
