@@ -17,7 +17,7 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, NamedTuple, Self, cast
+from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -30,6 +30,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from autopack.agents.option_schema import forms, in_words, is_guarded
 from autopack.model.errors import BadInput
 from autopack.process.limits import MAX_FILES
 from autopack.secrecy.addresses import check_no_secret
@@ -120,7 +121,7 @@ class AgentOptions(BaseModel):
                     hint=f"put it into {variable if 'key_env' in rows else ''}a block",
                 )
         keys = Redactor(environment_secrets(os.environ))
-        guarded = {name for name in options if _is_guarded(_schema(cls)[name])}
+        guarded = {name for name in options if is_guarded(_schema(cls)[name])}
         # Before a value that cannot be read is repeated.
         _check_no_key({name: options[name] for name in options if name not in guarded}, keys)
         # No path is not the folder that this process is in.
@@ -155,7 +156,7 @@ class AgentOptions(BaseModel):
             )
         if name not in given:  # a secret
             return BadInput(f"{name} cannot be used", field=name, hint=message)
-        wanted = _wanted(_schema(cls)[name])
+        wanted = in_words(_schema(cls)[name])
         return BadInput(
             f"{name} is {given[name]!r:.{_LONGEST_VALUE}}",
             field=name,
@@ -216,27 +217,16 @@ def _schema(options: type[AgentOptions]) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _row(name: str, field: FieldInfo, schema: Mapping[str, Any]) -> OptionRow:
-    forms = _forms(schema)
+    kinds = forms(schema)
     default = None if field.is_required() or field.default is None else str(field.default)
     return OptionRow(
         name=name,
         description=field.description or "",
         default=default,
         is_required=field.is_required(),
-        is_path=any(str(form.get("format", "")).endswith("path") for form in forms),
-        is_secret=any(form.get("writeOnly", False) for form in forms),
+        is_path=any(str(form.get("format", "")).endswith("path") for form in kinds),
+        is_secret=any(form.get("writeOnly", False) for form in kinds),
     )
-
-
-def _forms(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the alternatives of a value, but for its absence."""
-    forms = cast("list[Mapping[str, Any]]", schema.get("anyOf", [schema]))
-    return [form for form in forms if form.get("type") != "null"]
-
-
-def _is_guarded(schema: Mapping[str, Any]) -> bool:
-    """Return whether the type itself looks for secrets, and repeats no value."""
-    return any(form.get("guarded", False) for form in _forms(schema))
 
 
 def _check_no_key(options: Mapping[str, str], keys: Redactor) -> None:
@@ -250,33 +240,3 @@ def _check_no_key(options: Mapping[str, str], keys: Redactor) -> None:
             field=name,
             hint="keys come from key_env (--set key_env=NAME) or a block",
         )
-
-
-def _wanted(schema: Mapping[str, Any]) -> str:
-    """Return in words what a value has to be; "" where its type does not tell."""
-    return " or ".join(words for form in _forms(schema) if (words := _in_words(form)))
-
-
-def _in_words(form: Mapping[str, Any]) -> str:
-    if "const" in form:
-        return str(form["const"])
-    if "enum" in form:
-        return f"one of {', '.join(map(str, form['enum']))}"
-    if form.get("type") == "boolean":
-        return "true or false"
-    kind = {"integer": "a whole number", "number": "a number"}.get(str(form.get("type")))
-    if kind is None:
-        return ""
-    words = [kind, str(form.get("unit", ""))]
-    for key, meaning in _BOUNDS.items():
-        if key in form:
-            words.append(f"{meaning} {form[key]:g}")
-    return " ".join(filter(None, words))
-
-
-_BOUNDS = {
-    "minimum": "of at least",
-    "exclusiveMinimum": "above",
-    "maximum": "of at most",
-    "exclusiveMaximum": "below",
-}

@@ -80,6 +80,11 @@ def builder_classes() -> Iterator[type[Builder]]:
             _log.warning("%s: %s", error.message, error.hint)
 
 
+def simulated_names() -> tuple[str, ...]:
+    """Return the builders that pay nobody."""
+    return tuple(one.name for one in builder_classes() if one.simulated)
+
+
 def make_builder(
     name: str,
     options: Mapping[str, str],

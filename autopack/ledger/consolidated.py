@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
+from autopack.agents.registry import simulated_names
 from autopack.ledger.usage_events import TokenTotals, dollars, token_totals_where
 from autopack.model.errors import BadInput, NotFound
 from autopack.model.features import Feature
@@ -247,7 +248,7 @@ def _unknown_builds(conn: sa.Connection, since: date | None, until: date | None)
             intents.c.closed_at.is_(None),
             intents.c.told.is_not(None),
             intents.c.role == "builder",
-            sa.or_(runs.c.builder.is_(None), runs.c.builder.not_in(("script", "simulated"))),
+            sa.or_(runs.c.builder.is_(None), sa.not_(_is_stand_in())),
         )
     )
     if since is not None:
@@ -255,6 +256,13 @@ def _unknown_builds(conn: sa.Connection, since: date | None, until: date | None)
     if until is not None and until < date.max:
         query = query.where(intents.c.opened_at < _midnight(until) + timedelta(days=1))
     return conn.scalar(query) or 0
+
+
+def _is_stand_in() -> sa.ColumnElement[bool]:
+    """Return whether a run's builder, of a block or not, pays nobody."""
+    names = simulated_names()
+    blocks = [runs.c.builder.startswith(f"{name}/", autoescape=True) for name in names]
+    return sa.or_(runs.c.builder.in_(names), *blocks)
 
 
 def _midnight(day: date) -> datetime:
