@@ -30,7 +30,7 @@ from deployments.server_process import STARTUP_FAILED, Told
 from deployments.spawning import listen, spawn, split
 from flows.server import DISPOSABLE, QUIET
 
-_START_SECONDS = 120.0
+_START_SECONDS = 300.0
 _STOP_SECONDS = 20.0
 _SAME_START_SECONDS = 2.0
 _MOST_TRIES = 5
