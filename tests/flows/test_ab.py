@@ -92,7 +92,7 @@ async def _artifact_tells(test_id: str, sentence: str) -> None:
     assert artifact is not None
     assert artifact.description == sentence
     assert len(str(artifact.data)) < 1_000_000
-    assert str(artifact.data).count("data:image/svg+xml;base64,") == 4
+    assert str(artifact.data).count("data:image/svg+xml;base64,") == 5
 
 
 # What differs between the engines is shown by the test above.

@@ -315,9 +315,10 @@ async def test_a_secret_never_reaches_the_doctor(
     monkeypatch.setenv("SOME_API_KEY", secret)
     project = make_project(
         tmp_path,
-        {"one": [[BAD], [{"files": {"word": f"{secret}\n"}}], [GOOD]]},
+        # A file that holds the key is no part of any commit; two that hold half of it each are.
+        {"one": [[BAD], [{"files": {"a": secret[:14], "b": secret[14:]}}], [GOOD]]},
         plan={"policy": {"doctor": "script"}},
-        phase={"validate": [["sh", "-c", f"cat word; {CHECK}"]]},
+        phase={"validate": [["sh", "-c", f"cat a b; {CHECK}"]]},
     )
     done = await run(project)
     assert done["state"] == "DONE_SUCCESS"
