@@ -87,6 +87,8 @@ def folder(home: Path) -> Path:
         made = safe_files.make_folder(home / "prefect", below=home)
         safe_files.set_mode(made, 0o700)  # earlier versions left it to the umask
         private.have_database(made / "prefect.db")
+        # Prefect's workers write results in there, by the umask of their user.
+        safe_files.set_mode(safe_files.make_folder(made / "storage", below=home), 0o700)
     except OSError as error:
         raise _unwritable(home, error) from error
     return made

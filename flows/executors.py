@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,7 @@ from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 
 from autopack.clock import SystemClock
+from autopack.files import safe_files
 from autopack.model.errors import BadInput, WorkFailed
 from autopack.model.states import RunState
 from autopack.process import leftovers
@@ -163,7 +165,7 @@ async def _in_a_process(run_id: str, database: str | None, log: Path, home: Path
     """
     async with get_client() as client:
         api_url = str(client.api_url)
-    with log.open("ab") as out:
+    with os.fdopen(safe_files.open_append(log), "ab") as out:
         process = await asyncio.create_subprocess_exec(
             *module_command("flows.process", run_id, *([database] if database else [])),
             # Without our mark: it may outlive us, and is then nobody's leftover.

@@ -16,8 +16,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ORDINARY = "nobody"
 """A user that every system has; PostgreSQL wants one with a name."""
 
-NOT_AUTOPACKS = ("demo/*", "runs/*/work/*/*", "runs/*/environment/*", "repositories/*.git/*")
-"""What projects and git write, by the user's umask, inside a folder that is closed."""
+NOT_AUTOPACKS = (
+    "demo/*",
+    "runs/*/work/*/*",
+    "runs/*/environment/*",
+    "repositories/*.git/*",
+    "prefect/storage/*",
+)
+"""What projects, git and Prefect write, by the user's umask, inside a folder that is closed."""
 
 
 def open_to_others(home: Path) -> dict[str, str]:
