@@ -93,7 +93,10 @@ def success_axes(
     axis = np.full(len(stop), SUCCESSES.index(SuccessAxis.UNCLEAR), dtype=np.int64)
     axis[maintained] = SUCCESSES.index(SuccessAxis.MAINTAINED)
     axis[higher] = SUCCESSES.index(SuccessAxis.HIGHER)
-    axis[(direction < 0) | ~main.any_success] = SUCCESSES.index(SuccessAxis.UNCLEAR)
+    nothing = ~main.any_success
+    if protocol.success_endpoint is None:
+        nothing |= ~runs.any_success
+    axis[(direction < 0) | nothing] = SUCCESSES.index(SuccessAxis.UNCLEAR)
     axis[lower] = SUCCESSES.index(SuccessAxis.LOWER)
     return axis, main.below(margin, protocol.margin_alpha)
 
