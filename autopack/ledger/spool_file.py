@@ -178,12 +178,10 @@ def _append(path: Path, lines: Iterable[str]) -> None:
             file.write(f"\n{text}".encode())
             file.flush()
             os.fsync(file.fileno())
-            written = os.fstat(file.fileno())
-        try:
-            if os.path.samestat(written, safe_files.status(path)):
-                return
-        except FileNotFoundError:
-            continue
+            # While it is open: the number of a file that is gone is soon another's.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), safe_files.status(path)):
+                    return
 
 
 def _plain(value: object) -> str:

@@ -47,7 +47,9 @@ def checkout_left_behind(folder: Path, name: str | None) -> Path | None:
     there = safe_files.names(checkouts)
     if name is None and len(there) == 1:
         [name] = there
-    return checkouts / name if name in there else None
+    found = checkouts / name if name in there else None
+    # An agent may have put something else in its place.
+    return found if found is not None and safe_files.is_folder(found) else None
 
 
 def remove_workspace(folder: Path, workspace: Workspace, fence: Fence) -> None:

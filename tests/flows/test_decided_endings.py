@@ -9,7 +9,7 @@ from support.projects import call, git, make_project
 
 from autopack.clock import SystemClock
 from autopack.model.states import RunState
-from autopack.runs.attempt import attempt as steps
+from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.runs.session.opening import (

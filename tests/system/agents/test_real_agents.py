@@ -227,7 +227,10 @@ async def test_a_kill_leaves_a_spool_that_tells_what_was_spent(
 
     assert not (copy / "calls.json").exists()
     told = [call.total for call in made(agent, model="fake-model").calls(copy)]
-    assert told in (served[:1], served[:2])
+    # Of the call that was under way it tells what had come by then.
+    assert told[:1] == served[:1]
+    assert len(told) <= 2
+    assert told[1:] <= served[1:2]
     assert [call.total for call in builder.calls(request.spool)][:1] == served[:1]
 
 

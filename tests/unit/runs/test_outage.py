@@ -56,6 +56,10 @@ class Agent:
     seen: list[bool] = field(default_factory=list)
     name: str = "agent"
     shows_spend: bool = True
+    tells_usage: bool = True
+    simulated: bool = False
+    model: str | None = None
+    endpoint: str | None = None
 
     def provider(self, model: str | None) -> str:
         return "simulated"
