@@ -130,7 +130,7 @@ def test_of_many_who_make_the_login_one_does(before: str | None, tmp_path: Path)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "login").stat().st_mode) == 0o600
     names = sorted(path.name for path in folder.iterdir())
-    assert names == ["login", "login.lock", "prefect.db"]
+    assert names == ["login", "login.lock", "prefect.db", "storage"]
 
 
 class _Anything(BaseHTTPRequestHandler):
