@@ -10,11 +10,12 @@ from pydantic import Field
 
 from autopack.agents.endpoint import (
     CUSTOM_PROVIDER,
-    ENDPOINT_KEY_VARIABLE,
+    AnyProviderOptions,
     EndpointApi,
+    endpoint_key_variable,
 )
-from autopack.agents.model_providers import key_variable, program_name, split_model
-from autopack.agents.options import AtLeastOne, Count, ProgramOptions
+from autopack.agents.model_providers import program_name, split_model
+from autopack.agents.options import Count
 from autopack.agents.pi.usage import PiParser
 from autopack.agents.program import CommandLineAgent, Invocation
 from autopack.agents.protocol import BuildRequest
@@ -27,17 +28,7 @@ _APIS: Mapping[EndpointApi, str] = {
 }
 
 
-class Options(ProgramOptions):
-    model: str | None = Field(
-        None, description="the model, where run and plan name none: a name, or provider/name"
-    )
-    api: EndpointApi = Field("chat", description="what `base_url` speaks")
-    context: AtLeastOne = Field(
-        128_000, description="the context window of a model there, in tokens"
-    )
-    max_tokens: AtLeastOne = Field(
-        16_000, description="the most tokens of an answer of a model there"
-    )
+class Options(AnyProviderOptions):
     retries: Count = Field(2, description="how often a call that failed is made again")
 
 
@@ -59,7 +50,7 @@ class PiBuilder(CommandLineAgent):
         self._retries = options.retries
 
     def default_key_env(self, model: str | None) -> str:
-        return ENDPOINT_KEY_VARIABLE if self.base_url else key_variable(self.provider(model))
+        return endpoint_key_variable(self.base_url, self.provider(model))
 
     def prepare(self, request: BuildRequest, home: Path, model: str | None) -> Invocation:
         folder = safe_files.make_folder(home / ".pi" / "agent", below=home)
