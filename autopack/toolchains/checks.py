@@ -78,12 +78,12 @@ async def run_checks(
     supervisor: Supervisor,
     spool: Path,
     seconds: float | None,
-    forgive: Callable[[FailedCheck], Awaitable[str | None]] | None = None,
+    ignore: Callable[[FailedCheck], Awaitable[str | None]] | None = None,
 ) -> FailedCheck | None:
     """Run ``checks`` one after the other; the first that fails ends it. None when all passed.
 
     Output goes to ``spool``, whole, and results per test beside it into the folder that programs
-    may write to; ``seconds`` is the limit of all of them together. With ``forgive`` the runners
+    may write to; ``seconds`` is the limit of all of them together. With ``ignore`` the runners
     are asked for results per test and not to stop at a failure; one for which it returns None
     does not count, for any other it returns what there is to say ("" for nothing).
     """
@@ -96,9 +96,9 @@ async def run_checks(
             safe_files.remove(report)  # of an earlier command, or a link that it left
             start = output.size()
             done = await supervisor.run(
-                check.argv if forgive is None else ask(check.argv, report),
+                check.argv if ignore is None else ask(check.argv, report),
                 cwd=workspace / check.path,
-                env=environment if forgive is None else {**environment, **_NO_EARLY_STOP},
+                env=environment if ignore is None else {**environment, **_NO_EARLY_STOP},
                 timeout=left,
                 spool=output,
                 writable=(workspace, own),
@@ -106,11 +106,11 @@ async def run_checks(
             )
             if done.status == 0 and not done.timed_out:
                 continue
-            folder = None if forgive is None else workspace / check.path
+            folder = None if ignore is None else workspace / check.path
             failed = _failed(check, done, output, start, report, folder)
-            if forgive is None or failed.results is None:
+            if ignore is None or failed.results is None:
                 return failed
-            why = await forgive(failed)
+            why = await ignore(failed)
             if why is not None:
                 return replace(failed, note=why)
     return None

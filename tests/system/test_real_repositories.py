@@ -138,7 +138,7 @@ def test_the_real_suite_fails_first_and_its_words_reach_the_next_attempt(
     undo = {"files": {INFLECTION.broken_file: text}}
     second = build(undo, *FIX["steps"][1:])
     project = plan_for(INFLECTION, repository, tmp_path, [useless, second])
-    # What is red before is forgiven where checks are inferred, so this plan names its own.
+    # What is red before is ignored where checks are inferred, so this plan names its own.
     plan = yaml.safe_load(project.plan.read_text(encoding="utf-8"))
     plan["phases"][0]["validate"] = ["python -m pytest -q"]
     write_yaml(project.plan, plan)

@@ -43,7 +43,7 @@ class Place:
         self.workspace.reset(commit)
 
 
-async def forgive(
+async def ignore_baseline_failures(
     session: RunSession,
     failed: FailedCheck,
     *,
@@ -83,7 +83,7 @@ async def forgive(
     reason = f"{len(now.failed)} tests failed before the run began: {named(now.failed)}"
     if place is None:  # at the end of the run it has been decided long ago
         session.db.transact(
-            lambda conn: record_decision(conn, session.lease, phase_id, attempt, "forgive", reason)
+            lambda conn: record_decision(conn, session.lease, phase_id, attempt, "baseline", reason)
         )
     return None
 
@@ -108,7 +108,7 @@ async def _at_base(
             supervisor=session.supervisor,
             spool=spool,
             seconds=seconds,
-            forgive=_never,
+            ignore=_never,
         )
     finally:
         at.clean(commit)

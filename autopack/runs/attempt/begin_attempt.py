@@ -54,9 +54,9 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
     last = attempts[-1].attempt if attempts else 0
     spec, run = session.phase(phase_id), session.run()
     phase = next(p for p in get_phases(session.db, session.run_id) if p.phase_id == phase_id)
-    stray = look(session, spec, phase.revision)
-    if stray is not None:
-        return stray
+    drifted = look(session, spec, phase.revision)
+    if drifted is not None:
+        return drifted
     deferred = wait_for_room(session)
     has_room = _has_room(session, spec)
     if deferred is None and has_room:

@@ -15,7 +15,7 @@ from autopack.model.commands import (
 from autopack.plan.plan import PhaseSpec, TestsMode
 from autopack.repair.classify.classifier import classify_check
 from autopack.repair.classify.provider_trouble import refusal
-from autopack.runs.attempt.baseline import forgive
+from autopack.runs.attempt.baseline import ignore_baseline_failures
 from autopack.runs.attempt.committed_tree import LeftOut, left_out, only_committed
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.session.session import RunSession
@@ -218,8 +218,8 @@ async def _judge_by_checks(
     variables = session.variables(phase.id, attempt.attempt)
     spool = open_spool(session.folder, phase.id, attempt.attempt)
     seconds = session.seconds_left(phase)
-    forgiven = functools.partial(
-        forgive,
+    ignored = functools.partial(
+        ignore_baseline_failures,
         session,
         phase_id=phase.id,
         attempt=attempt.attempt,
@@ -235,8 +235,8 @@ async def _judge_by_checks(
         supervisor=session.supervisor,
         spool=spool / "validation.log",
         seconds=seconds,
-        # What a plan names must succeed, and who changed nothing has earned no forgiveness.
-        forgive=forgiven if phase.checks is None and changed else None,
+        # What a plan names must succeed, and so must an attempt that changed nothing.
+        ignore=ignored if phase.checks is None and changed else None,
     )
     if failed is None:
         return None

@@ -26,7 +26,7 @@ from autopack.model.commands import (
 )
 from autopack.model.states import PhaseState
 from autopack.process import leftovers
-from autopack.runs.attempt.baseline import Place, forgive
+from autopack.runs.attempt.baseline import Place, ignore_baseline_failures
 from autopack.runs.attempt.committed_tree import only_committed
 from autopack.runs.attempt.judge import phase_checks
 from autopack.runs.environment.run_environment import install
@@ -183,7 +183,7 @@ async def _run_those(
     # The work is paid for: at the run's cap on minutes it is still worth knowing.
     seconds = max(session.seconds_left(), _LEAST_SECONDS)
     ignore = functools.partial(
-        forgive,
+        ignore_baseline_failures,
         session,
         phase_id=one.phase_id,
         attempt=number,
@@ -201,7 +201,7 @@ async def _run_those(
             supervisor=session.supervisor,
             spool=spool / "checks.log",
             seconds=seconds,
-            forgive=ignore if one.ignores_baseline else None,
+            ignore=ignore if one.ignores_baseline else None,
         )
     )
 

@@ -1,4 +1,4 @@
-"""Tests that were red before a run began: forgiven where validation was inferred."""
+"""Tests that were red before a run began: ignored where validation was inferred."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def engine_name() -> str:
 @pytest.mark.parametrize(
     ("changes", "phase", "state", "kinds"),
     [
-        (FEATURE, {}, "DONE_SUCCESS", ["forgive", "complete"]),
+        (FEATURE, {}, "DONE_SUCCESS", ["baseline", "complete"]),
         # a fourth test breaks
         (BREAKS, {}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", ["stop"]),
         # and the old failures come first, where the project stops at the first failure
