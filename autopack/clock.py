@@ -23,7 +23,7 @@ class Clock(Protocol):
     def uptime(self) -> float:
         """Seconds that never go backwards and count the machine's sleep, too.
 
-        The same for all processes of a machine until it restarts, whoever sets its time of day.
+        The same for all processes of a machine until it restarts, also when its time of day is set.
         """
         ...
 

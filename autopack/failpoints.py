@@ -52,7 +52,7 @@ class Step(StrEnum):
     DOCTOR_PAID = "doctor-paid"
     """The doctor answered: only this process knows it."""
     DOCTOR_COUNTED = "doctor-counted"
-    """The call in the ledger, whoever holds the run by then."""
+    """The call in the ledger, no matter who holds the run by then."""
     DOCTOR_ANSWERED = "doctor-answered"
     """What was answered."""
     ATTEMPT_CONCLUDED = "attempt-concluded"

@@ -187,7 +187,7 @@ class UsedServer:
                 if self._started is not None and self._started.process.poll() is not None:
                     self._once_more(self._started)
                 elif self._started is None and not home_server.is_locked(self._home):
-                    # Whoever was starting it died, and it with them.
+                    # The process that was starting it died, and it with that.
                     self.api_url = self._find_or_start(None)
                 if time.monotonic() > deadline:
                     raise self._did_not_start()
@@ -252,7 +252,7 @@ def end_server(home: Path, server: HomeServer) -> None:
 def set_database_aside(folder: Path) -> bool:
     """Give the database of a server that did not start another name; False without one.
 
-    Whoever has it open still does.
+    A process that has it open still does.
     """
     found = [path for path in folder.glob("prefect.db*") if ".broken-" not in path.name]
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())

@@ -63,7 +63,7 @@ def spawn(
     finally:
         os.close(descriptor)
     if process.stdin is not None:
-        with suppress(BrokenPipeError):  # it has ended already, which whoever waits for it sees
+        with suppress(BrokenPipeError):  # it has ended already, which its waiter sees
             process.stdin.write(line)
             process.stdin.flush()
             if not attached:

@@ -185,7 +185,7 @@ async def _in_a_process(run_id: str, database: str | None, log: Path, home: Path
             with suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), _LOOK_SECONDS)
     except asyncio.CancelledError:
-        # The fleet was cancelled: whoever did that closes the run.
+        # The fleet was cancelled: the canceller closes the run.
         leftovers.end([psutil.Process(process.pid)])
         raise
     return process.returncode or 0

@@ -101,9 +101,9 @@ async def may_go_on(
     ``ended`` without it.
 
     So it is after a crash and after a fault, as often as reconciling would have it, and then the
-    run is closed; ``seen`` is how often that had been when the flow run was started. Whoever gave
-    the run back meant it to rest, as does a limit on the time of its flow run; whoever cancelled
-    that one cancelled the run.
+    run is closed; ``seen`` is how often that had been when the flow run was started. A
+    lease that was released means that the run is to rest, and so does a limit on the time of its
+    flow run; cancelling that one cancelled the run.
     """
     if is_cancelled_state(ended):
         await asyncio.to_thread(close_now, [run_id], db, settings)

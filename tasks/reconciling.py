@@ -203,7 +203,7 @@ def _in_states(*states: StateType) -> FlowRunFilterState:
 
 async def _orphans(client: PrefectClient, settled: timedelta) -> list[FlowRun]:
     """Phases that Prefect believes to be running though the flow run that they belong to ended:
-    whoever noticed its death (the worker, the automation) marked that one alone.
+    what noticed its crash (the worker, the automation) marked that one alone.
     """
     phases = FlowFilter(name=FlowFilterName(any_=["execute-phase"]))
     running = FlowRunFilter(state=_in_states(StateType.RUNNING))

@@ -1,7 +1,7 @@
 """Where the replays of a campaign are pushed to: nowhere, unless that is asked for.
 
 That an original was pushed says nothing about its replays: they are trials, two of each, and
-whoever shares the remote would find their branches there.
+others who share the remote would find their branches there.
 """
 
 from __future__ import annotations

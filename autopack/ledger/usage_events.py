@@ -103,7 +103,7 @@ def event_key(
 def record_events(conn: sa.Connection, events: Iterable[UsageEvent]) -> int:
     """Record calls that are not recorded yet and return how many were new.
 
-    Not fenced: money spent counts whoever holds the run.
+    Not fenced: money spent counts no matter who holds the run.
     """
     ordered = _ordered(events)
     return insert_events(conn, ordered) if ordered else 0

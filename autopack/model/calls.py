@@ -46,4 +46,4 @@ class ModelCall:
 
 
 MOST_TOKENS = 10**10
-"""No figure of one call reaches this; a larger one is a fault of whoever reports it."""
+"""No figure of one call reaches this; a larger one is a fault of the program that reports it."""

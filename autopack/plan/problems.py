@@ -92,7 +92,7 @@ def _keys(parent: Loc, shapes: Shapes) -> list[str]:
 
 
 def _message(details: ErrorDetails) -> str:
-    """What pydantic found, in words for whoever wrote the plan."""
+    """What pydantic found, in words for the author of the plan."""
     kind, context, given = details["type"], details.get("ctx", {}), details["input"]
     if kind == "missing":
         return REQUIRED

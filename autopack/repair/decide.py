@@ -87,7 +87,7 @@ def decide(
 
     Order matters: a success is never turned down for a cap that it reached on the way, giving up
     needs no cap, a cause that no attempt can fix stops at once, caps come before another try,
-    whoever asks for it, and trouble of the provider's is waited for and uses up no attempt.
+    no matter what asks for it, and trouble of the provider's is waited for and uses up no attempt.
     """
     if failure is None:
         return Decision(DecisionKind.COMPLETE, "the commit is in scope and passes its checks")

@@ -85,7 +85,7 @@ async def announce(
 def record(
     session: RunSession, call: Call, events: Sequence[UsageEvent], calls: Sequence[ModelCall]
 ) -> None:
-    """Count what a call used and settle its reservation, whoever holds the run by now."""
+    """Count what a call used and settle its reservation, even if the lease is lost by now."""
 
     def settle(conn: sa.Connection) -> None:
         one = call.intent

@@ -6,7 +6,7 @@
     db.transact(lambda conn: runs.move_run(conn, held.lease, RunState.PHASE_EXECUTION))
 
 Every write of a run's state carries the lease and fails when another process has taken the run
-over. Usage is the exception: money spent is recorded whoever holds the run.
+over. Usage is the exception: money spent is recorded no matter who holds the run.
 """
 
 from autopack.model.states import AttemptState, PhaseState, RunState

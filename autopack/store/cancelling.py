@@ -1,4 +1,4 @@
-"""Runs that are to be cancelled: the request is stored first, whoever finds them closes them."""
+"""Runs that are to be cancelled: the request is stored first, then acted on."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def acquire(db: Database, run_id: str, holder: Holder, seconds: float) -> Acquir
         row = conn.execute(
             sa.select(leases).where(leases.c.run_id == run_id).with_for_update()
         ).one()
-        # Whoever only intends to see it executed does not hold it.
+        # A process that only intends to see it executed does not hold it.
         former = row.holder if row.token > _INTENDED else None
         previous = None if former is None else Holder.from_json(former)
         if (

@@ -172,7 +172,7 @@ def _same(stored: RunRow, new: NewRun) -> RunRow:
 
 
 def request_cancel(db: Database, run_id: str) -> None:
-    """Ask whoever holds the run to stop; asking again changes nothing.
+    """Ask the holder of the run to stop; asking again changes nothing.
 
     Raises NotFound, and Refused when the run has ended.
     """

@@ -144,7 +144,7 @@ def record_anew(
 
 
 def _withheld(environ: Mapping[str, str]) -> list[str]:
-    """A note on the variables that whoever set them will miss in builds and checks."""
+    """A note on the variables that the user set and will miss in builds and checks."""
     names = withheld(environ)
     return [f"builds and checks do not see what holds a secret: {', '.join(names)}"][: len(names)]
 

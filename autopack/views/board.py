@@ -18,7 +18,7 @@ _WIDTH = 90
 
 
 class Kind(StrEnum):
-    """What a run is to whoever watches, in the order in which they want to see it."""
+    """What a run is to an operator, in the order in which they want to see it."""
 
     STUCK = "stuck"
     WAITS = "waiting for a person"

@@ -1,4 +1,4 @@
-"""How runs stand, for whoever watches many: a few queries however many they are."""
+"""How runs stand, for an operator who watches many: a few queries however many they are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Standing:
     """One run now.
 
     ``phase`` is the one under way, ``since`` when that began, else when the run ended.
-    ``question`` is what it asks a person. ``silent_since`` is set when whoever works on it has
+    ``question`` is what it asks a person. ``silent_since`` is set when its holder has
     not been heard of since, ``interrupted`` when the run was given back unfinished. ``tokens``
     are those that are known, None when it built and nothing is; ``unknown_builds`` told less than
     all of it. ``cost`` is in US dollars, None when a part of it is unknown.

@@ -49,7 +49,7 @@ _OUR_OWN = (
     f"core.excludesFile={os.devnull}",
     "advice.addEmbeddedRepo=false",
 )
-# A repository that the user named on this machine is read whoever owns it (`SourceRepository.open`
+# A repository that the user named on this machine is read, its owner aside (`SourceRepository.open`
 # has asked git for leave), and its history is taken as it is.
 _NAMED = (
     "protocol.file.allow=always",

@@ -46,7 +46,7 @@ class Mirror:
     def open(
         cls, home: Path, source: SourceRepository, *, alias: tuple[str, str] | None = None
     ) -> Mirror:
-        """The mirror of ``source`` under ``home``, cloned on first use by whoever comes first."""
+        """The mirror of ``source`` under ``home``, cloned on first use."""
         git_dir = cls.folder(home, source)
         if not git_dir.is_dir():
             git_dir.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -182,7 +182,7 @@ def _of_csv(csv: Path, protocol: AnalysisProtocol, earlier: Path | None) -> Anal
     check_metrics(table, protocol.metrics)
     if earlier is None:
         return analyse_table(table, protocol)
-    # A file has no dates: whoever names it has chosen the window.
+    # A file has no dates: the user who names it has chosen the window.
     said = protocol.model_copy(update={"earlier_days": 1.0})
     return analyse_table(table, said, earlier=read_earlier(earlier, protocol.primary))
 

@@ -47,7 +47,7 @@ def start_server(settings: Settings, *, own: bool = False) -> Callable[[], None]
 
     def wait() -> None:
         used.wait()
-        if os.environ.get("PREFECT_API_URL") != used.api_url:  # whoever started it died
+        if os.environ.get("PREFECT_API_URL") != used.api_url:  # its starter died
             use_home_server(settings.home, used.api_url)
 
     _begun[settings.home] = wait

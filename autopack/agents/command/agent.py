@@ -3,7 +3,7 @@
 ``--set template='my-agent --model {model} --prompt-file {prompt_file}' --set usage=codex``
 
 The template is split as a shell would and run without a shell, in the worktree, with the run's
-environment and the user's own home: whoever writes the command answers for it.
+environment and the user's own home: the user who writes it answers for it.
 """
 
 from __future__ import annotations

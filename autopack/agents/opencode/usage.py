@@ -3,7 +3,7 @@
 ``input`` excludes cache; ``output`` excludes reasoning, which is added here. Only the main session
 is on stdout; the steps of the agents that it starts are in its database, which
 ``autopack.agents.opencode.agent`` hands over as events of the same shape. A step is told when its
-tools have ended, too: whoever is cut off inside one has an answer that nobody counted.
+tools have ended, too: a build that is cut off inside one has an answer that nobody counted.
 """
 
 from __future__ import annotations

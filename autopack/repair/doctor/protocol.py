@@ -71,7 +71,7 @@ class DoctorFailed(WorkFailed):
 
 
 class Doctor(Protocol):
-    """Whoever answers."""
+    """One that answers."""
 
     seconds: float
     """How long an answer may take."""

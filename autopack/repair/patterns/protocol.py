@@ -1,6 +1,6 @@
 """What a failure pattern is: it recognises a failure and proposes what would mend it.
 
-Patterns only compute. Whoever carries a proposal out, records it and undoes it when it does not
+Patterns only compute. The caller carries a proposal out, records it and undoes it when it does not
 help lives elsewhere, so a pattern of a user's own is a small class over plain values.
 """
 

@@ -47,7 +47,7 @@ _TRIES = 3
 def finish(session: RunSession, state: RunState, reason: str | None = None) -> None:
     """Publish what the run completed and close it.
 
-    What is decided is noted first: whoever takes the run over before it is closed carries that
+    What is decided is noted first: a takeover before it is closed carries that
     out, as `decided_ending` says. Work that cannot be published or pushed is not lost (it stays in
     Autopack's own clone), but somebody has to look: such a run does not end in success. Raises
     LeaseLost, with nothing delivered that its successor would not deliver.

@@ -119,7 +119,7 @@ async def _ask(
     chosen: Route,
     tier: DoctorTier,
 ) -> Answer | None:
-    """One call: its intent and budget; its cost, whoever holds the run by then; its answer."""
+    """One call: its intent and budget; its cost, even if the lease is lost by then; its answer."""
     doctor = _doctor(session)
     calls = [c for c in get_consultations(session.db, session.run_id) if c.phase_id == phase_id]
     call = len(calls) + 1

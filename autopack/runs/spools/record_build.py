@@ -138,7 +138,7 @@ def close_interrupted(
 def record_late(db: Database, attempt: AttemptRow, *, builder: Builder, run_folder: Path) -> None:
     """Count what an attempt spent that its holder's successor closed; known calls stay as they are.
 
-    The ledger takes calls from anybody: they were paid for, whoever holds the run.
+    The ledger takes calls from anybody: they were paid for.
     """
     spend = read_spend(builder, spool_folder(run_folder, attempt.phase_id, attempt.attempt))
     events = builder_events(

@@ -1,4 +1,4 @@
-"""Redacting what attempts printed, also when whoever should have done it was killed before.
+"""Redacting what attempts printed, also when the process that should have was killed before.
 
 That it was done is a fact of the attempt (``redacted_at``). Secrets are not stored, so a later
 process may not know those of the one that died: a note in the run's folder has four digits of a
@@ -57,7 +57,7 @@ def mark_redacted(conn: sa.Connection, run_id: str, phase_id: str, attempt: int)
 def redact_rest(db: Database, run_id: str, run_folder: Path, redactor: Redactor) -> int:
     """Redact the spools of a run whose attempts lack the mark; return how many there were.
 
-    For whoever holds the run, or when nobody does. The mark is set where all the secrets of the
+    For the holder of the run, or when there is none. The mark is set where all the secrets of the
     run are known here, and no check of the attempt will print any more.
     """
     noted, done = _noted(run_folder), 0

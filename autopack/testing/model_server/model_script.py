@@ -18,7 +18,7 @@ A script holds conversations, a conversation holds turns, a turn is one answer o
           - text: Done.
 
 ``turns`` at the top stands for one conversation that fits every prompt. A conversation is over
-with the first turn that calls no tool; whoever asks on is told so.
+with the first turn that calls no tool; a program that asks on is told so.
 """
 
 from __future__ import annotations
