@@ -8,6 +8,7 @@ the runner says have failed: a reader that misunderstands must not excuse a fail
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -88,10 +89,10 @@ class Results:
     count: int | None = None
 
 
-class Runner:
+class Runner(ABC):
     """One test runner, linter or type checker, by what it prints.
 
-    A runner is a module of this package with a ``RUNNER``. ``programs``: the names by which a
+    A runner is a module with a ``RUNNER`` in the folder of its ecosystem. ``programs``: the names by which a
     command calls it. ``marker``: a line that only it prints. ``red``: lines that say that tests
     failed, ``uncollected`` that tests could not be loaded, ``unbuilt`` that nothing was compiled;
     each is a part of a regular expression in which ``^`` is the beginning of a line.
@@ -117,9 +118,9 @@ class Runner:
         del report
         return argv
 
+    @abstractmethod
     def results(self, told: Told) -> Results | None:
         """Return the whole account that the run gave; None when it gave none."""
-        raise NotImplementedError
 
     def readable(self, output: str) -> str:
         """Return ``output`` as a person reads it."""
