@@ -92,12 +92,12 @@ class Results:
 class Runner(ABC):
     """One test runner, linter or type checker, by what it prints.
 
-    A runner is a module with a ``RUNNER`` in the folder of its ecosystem. ``programs``: the names by which a
-    command calls it. ``marker``: a line that only it prints. ``red``: lines that say that tests
-    failed, ``uncollected`` that tests could not be loaded, ``unbuilt`` that nothing was compiled;
-    each is a part of a regular expression in which ``^`` is the beginning of a line.
-    ``finds``: whether it runs tests, checks types or looks at
-    style. ``overrides``: whether ``ask`` makes it go on after a failure whatever its project says.
+    A runner is a module with a ``RUNNER`` in the folder of its ecosystem. ``programs``: the
+    names by which a command calls it. ``marker``: a line that only it prints. ``red``: lines
+    that say that tests failed, ``uncollected`` that tests could not be loaded, ``unbuilt`` that
+    nothing was compiled; each is a part of a regular expression in which ``^`` is the beginning
+    of a line. ``finds``: whether it runs tests, checks types or looks at style. ``overrides``:
+    whether ``ask`` makes it go on after a failure whatever its project says.
     """
 
     name: str = ""
