@@ -7,15 +7,15 @@ from typing import Any, Literal
 
 from prefect import flow, get_run_logger
 
-from autopack.experiments.cautions import cautions
 from autopack.experiments.concluding import enough
-from autopack.experiments.going_on import OUT_OF_BUDGET, replace_as_planned
-from autopack.experiments.layout import ARM_NAMES
-from autopack.experiments.registration import Registered
+from autopack.experiments.design.cautions import cautions
+from autopack.experiments.design.going_on import OUT_OF_BUDGET, replace_as_planned
+from autopack.experiments.design.layout import ARM_NAMES
+from autopack.experiments.design.registration import Registered
 from autopack.model.errors import BadInput
 from autopack.runs.session.session import is_stopping
 from autopack.store.database.engine import Database
-from autopack.store.experiments import (
+from autopack.store.experiment_records import (
     PairRow,
     finish_test,
     get_pairs,

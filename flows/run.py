@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.runtime import flow_run as current_flow_run
 
 from autopack.clock import SystemClock
-from autopack.ledger.usage_events import token_totals
+from autopack.ledger.events.usage_events import token_totals
 from autopack.model.errors import LeaseLost, WorkFailed
 from autopack.model.states import RunState
 from autopack.plan.plan import DoctorMode, PhaseSpec

@@ -29,7 +29,7 @@ from autopack.runs.finish.finish import cancel, end_abandoned
 from autopack.settings import Settings
 from autopack.store.cancelling import request_cancel_of, unheld_runs
 from autopack.store.database.engine import Database
-from autopack.store.experiments import get_pairs
+from autopack.store.experiment_records import get_pairs
 from autopack.store.rows import RunRow
 from autopack.store.runs import find_run
 from tasks.step import step

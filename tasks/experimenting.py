@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from autopack.clock import SystemClock
-from autopack.experiments import concluding, registration
-from autopack.experiments.layout import ArmName
-from autopack.experiments.markdown import self_contained
-from autopack.experiments.registration import Registered
-from autopack.experiments.schema import Analysis
+from autopack.experiments import concluding
+from autopack.experiments.design import registration
+from autopack.experiments.design.layout import ArmName
+from autopack.experiments.design.registration import Registered
+from autopack.experiments.report.markdown import self_contained
+from autopack.experiments.shapes.analysis_schema import Analysis
 from autopack.runs.prepare import prepare
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
-from autopack.store.experiments import PairRow, finish_pair
+from autopack.store.experiment_records import PairRow, finish_pair
 from blocks.configured import configured
 from tasks.artifacts import artifact_key, publish_markdown
 from tasks.step import step

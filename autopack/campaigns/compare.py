@@ -13,20 +13,18 @@ from pydantic import BaseModel
 from autopack.campaigns.lanes import Campaign, Lane, replays_of
 from autopack.campaigns.replayable import LeftOut
 from autopack.experiments.analysis import analyse
-from autopack.experiments.ends import End, Outcome
-from autopack.experiments.from_runs import (
+from autopack.experiments.recorded.ends import End, Outcome
+from autopack.experiments.recorded.from_runs import (
     JudgedPairs,
     RunPair,
     judge_pairs,
     run_facts,
 )
-from autopack.experiments.protocol import AnalysisProtocol
-from autopack.experiments.run_facts import (
-    RunFacts,
-)
-from autopack.experiments.schema import Analysis
-from autopack.experiments.validity import ArmSettings, Declaration
-from autopack.experiments.wording import count, points
+from autopack.experiments.recorded.run_facts import RunFacts
+from autopack.experiments.recorded.validity import ArmSettings, Declaration
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+from autopack.experiments.shapes.analysis_schema import Analysis
+from autopack.experiments.verdicts.wording import count, points
 from autopack.model.fingerprint import Treatment
 from autopack.store.database.engine import Database
 from autopack.store.reading import get_run
@@ -44,8 +42,8 @@ NO_BASELINE = (
 class Replayed(BaseModel):
     """One run of an item; ``state`` is a run state, ``outcome`` what its end counts as.
 
-    ``end`` says how it ended: see `autopack.experiments.ends`. ``tokens`` is its total, null when
-    nothing of it is known; ``unknown_builds`` told less than all of it.
+    ``end`` says how it ended: see `autopack.experiments.recorded.ends`. ``tokens`` is its total,
+    null when nothing of it is known; ``unknown_builds`` told less than all of it.
     """
 
     run_id: str

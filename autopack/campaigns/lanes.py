@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from autopack.ledger.budgets import campaign_level, set_campaign
+from autopack.ledger.budget.budget_tree import campaign_level, set_campaign
 from autopack.model.budget import Limits
 from autopack.model.errors import BadInput, NotFound
 from autopack.model.features import kill_switches, resolve_features

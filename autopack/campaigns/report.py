@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from autopack.campaigns.compare import CampaignReport, Effect, Replayed
-from autopack.experiments.report import PAGE_STYLE, html_table, in_markdown, write_texts
-from autopack.experiments.tables import UNKNOWN, Table
-from autopack.experiments.wording import points
+from autopack.experiments.report.tables import UNKNOWN, Table
+from autopack.experiments.report.write_report import (
+    PAGE_STYLE,
+    html_table,
+    in_markdown,
+    write_texts,
+)
+from autopack.experiments.verdicts.wording import points
 from autopack.views.board import tokens_text
 from autopack.views.escaping import in_html, markdown
 

@@ -11,33 +11,46 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from autopack.experiments import schema
-from autopack.experiments.cost_per_success import CostPerSuccess, cost_per_success
-from autopack.experiments.evidence import OUTLIER_MADS, PlanGroups, TokenEvidence, weigh_tokens
-from autopack.experiments.pairs import ARMS, PHASE_COUNTS
-from autopack.experiments.power import pairs_needed
-from autopack.experiments.protocol import AnalysisProtocol
-from autopack.experiments.ranks import hodges_lehmann, wilcoxon_p
-from autopack.experiments.resource import with_primary
-from autopack.experiments.secondary import compare_metrics
-from autopack.experiments.sensitivity import EarlyEndings, early_endings, ratio_where_both_succeeded
-from autopack.experiments.sequential import e_value
-from autopack.experiments.statistics import icc
-from autopack.experiments.success import (
+from autopack.experiments.pairs.pair_table import ARMS, PHASE_COUNTS
+from autopack.experiments.pairs.resource import with_primary
+from autopack.experiments.shapes import analysis_schema
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+from autopack.experiments.statistics.cost_per_success import CostPerSuccess, cost_per_success
+from autopack.experiments.statistics.evidence import (
+    OUTLIER_MADS,
+    PlanGroups,
+    TokenEvidence,
+    weigh_tokens,
+)
+from autopack.experiments.statistics.log_ratio import icc
+from autopack.experiments.statistics.paired_success import (
     PairedOutcomes,
     mean_and_lower_limit,
     score_lower_limit,
 )
-from autopack.experiments.success_axis import SuccessEvidence, weigh_success
-from autopack.experiments.totals import describe, ratio_of_totals, tokens_per_success_ratio
-from autopack.experiments.verdict import DESCRIPTIVE_BELOW, decide, error_split
-from autopack.experiments.wording import count, p_value
+from autopack.experiments.statistics.power import pairs_needed
+from autopack.experiments.statistics.ranks import hodges_lehmann, wilcoxon_p
+from autopack.experiments.statistics.secondary import compare_metrics
+from autopack.experiments.statistics.sensitivity import (
+    EarlyEndings,
+    early_endings,
+    ratio_where_both_succeeded,
+)
+from autopack.experiments.statistics.sequential import e_value
+from autopack.experiments.statistics.totals import (
+    describe,
+    ratio_of_totals,
+    tokens_per_success_ratio,
+)
+from autopack.experiments.verdicts.success_axis import SuccessEvidence, weigh_success
+from autopack.experiments.verdicts.verdict import DESCRIPTIVE_BELOW, decide, error_split
+from autopack.experiments.verdicts.wording import count, p_value
 from autopack.model.errors import BadInput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from autopack.experiments.pairs import PairTable
+    from autopack.experiments.pairs.pair_table import PairTable
 
     Floats = NDArray[np.float64]
 
@@ -56,7 +69,7 @@ def analyse(
     protocol_hash: str | None = None,
     warnings: Sequence[str] = (),
     earlier: Mapping[str, Sequence[float]] | None = None,
-) -> schema.Analysis:
+) -> analysis_schema.Analysis:
     """Analyse ``table``; the same inputs give the same result to the last bit.
 
     ``test_id`` defaults to one made from the inputs, ``protocol_hash`` to that of ``protocol``;
@@ -96,7 +109,7 @@ def analyse(
     early = early_endings(pair_d, plans, had > 0, got > 0)
     ranks = hodges_lehmann(tokens.d)
     digest = input_hash(table, protocol, earlier)
-    return schema.Analysis(
+    return analysis_schema.Analysis(
         test_id=test_id or f"csv-{digest[:12]}",
         input_hash=digest,
         protocol_hash=protocol_hash or protocol.hash(),
@@ -106,9 +119,9 @@ def analyse(
         resource_axis=verdict.axes[0],
         success_axis=verdict.axes[1],
         rules_out=list(verdict.rules_out),
-        next=schema.NextStep(**asdict(verdict.next)),
+        next=analysis_schema.NextStep(**asdict(verdict.next)),
         totals_clause=verdict.totals_clause,
-        errors=schema.Errors(**asdict(error_split(protocol))),
+        errors=analysis_schema.Errors(**asdict(error_split(protocol))),
         reasons=[*verdict.reasons, *_earlier_lines(tokens), *_void_lines(table)],
         sentence=verdict.sentence,
         warnings=[*warnings, *_warnings(table, tokens, early)],
@@ -118,7 +131,7 @@ def analyse(
         n_void=len(table.void),
         void_reasons=_void_reasons(table),
         gmr=tokens.summary.ratio,
-        ci=schema.ReportedInterval(
+        ci=analysis_schema.ReportedInterval(
             lo=tokens.reported.lo,
             hi=tokens.reported.hi,
             level=CONFIDENCE,
@@ -131,12 +144,12 @@ def analyse(
         p_signflip_less=tokens.flips.less,
         sd_log=tokens.summary.sd,
         icc=icc(pair_d, plans),
-        hodges_lehmann=schema.HodgesLehmannResult(
+        hodges_lehmann=analysis_schema.HodgesLehmannResult(
             ratio=ranks.ratio, lo=ranks.lo, hi=ranks.hi, achieved_confidence=ranks.achieved
         ),
         wilcoxon_p=wilcoxon_p(tokens.d),
         ratio_of_totals=totals.ratio,
-        ratio_of_totals_ci=schema.Range(lo=totals.interval.lo, hi=totals.interval.hi),
+        ratio_of_totals_ci=analysis_schema.Range(lo=totals.interval.lo, hi=totals.interval.hi),
         tokens_per_success_ratio=tokens_per_success_ratio(
             table.values("control_tokens"),
             table.values("treatment_tokens"),
@@ -144,15 +157,15 @@ def analyse(
             success.outcomes.n11 + success.outcomes.n01,
         ),
         cost_per_success=_cost(cost),
-        both_succeeded=schema.BothSucceeded(
+        both_succeeded=analysis_schema.BothSucceeded(
             n=success.outcomes.n11, ratio=both.ratio, **asdict(both.interval(CONFIDENCE))
         ),
-        early_endings=schema.EarlyEnds(
+        early_endings=analysis_schema.EarlyEnds(
             control=early.control, treatment=early.treatment, ratio_without=early.without
         ),
         earlier_controls=None
         if tokens.earlier is None
-        else schema.EarlierRuns(**asdict(tokens.earlier)),
+        else analysis_schema.EarlierRuns(**asdict(tokens.earlier)),
         e_value=e_value(tokens.monitoring.final_log_e),
         e_bet=e_value(tokens.log_e_bet),
         stopped_at=tokens.stopped_at,
@@ -163,7 +176,7 @@ def analyse(
         phase_fraction=_phase_fraction(success),
         ni_margin=protocol.ni_margin,
         ni_shown=success.not_inferior(protocol.ni_margin, protocol.margin_alpha),
-        equivalence=schema.Range(
+        equivalence=analysis_schema.Range(
             lo=tokens.equivalence_interval.lo, hi=tokens.equivalence_interval.hi
         ),
         outlier_warning=tokens.has_outlier,
@@ -186,7 +199,7 @@ def input_hash(
 
     Taken block by block, for the text of a million pairs would fill the memory.
     """
-    found = hashlib.sha256(json.dumps([schema.SCHEMA_VERSION, protocol.hash()]).encode())
+    found = hashlib.sha256(json.dumps([analysis_schema.SCHEMA_VERSION, protocol.hash()]).encode())
     for name in sorted(str(column) for column in table.frame.columns):
         column = table.frame[name]
         found.update(f"\0{name}\0".encode())
@@ -237,39 +250,39 @@ def _weigh_success(
     )
 
 
-def _cost(cost: CostPerSuccess) -> schema.CostOfSuccess:
-    return schema.CostOfSuccess(
+def _cost(cost: CostPerSuccess) -> analysis_schema.CostOfSuccess:
+    return analysis_schema.CostOfSuccess(
         ratio=cost.ratio,
         lo=cost.interval.lo,
         hi=cost.interval.hi,
         control=cost.control,
         treatment=cost.treatment,
         per_further_success=cost.per_further_success,
-        bootstrap=schema.Range(**asdict(cost.bootstrap)),
-        fieller=None if cost.fieller is None else schema.Range(**asdict(cost.fieller)),
+        bootstrap=analysis_schema.Range(**asdict(cost.bootstrap)),
+        fieller=None if cost.fieller is None else analysis_schema.Range(**asdict(cost.fieller)),
     )
 
 
-def _success_interval(success: SuccessEvidence) -> schema.SuccessInterval:
+def _success_interval(success: SuccessEvidence) -> analysis_schema.SuccessInterval:
     lo, hi = success.main.limits(CONFIDENCE)
-    return schema.SuccessInterval(
+    return analysis_schema.SuccessInterval(
         endpoint=success.endpoint, declared=success.declared, diff=success.diff, lo=lo, hi=hi
     )
 
 
-def _phase_fraction(success: SuccessEvidence) -> schema.PhaseFraction:
+def _phase_fraction(success: SuccessEvidence) -> analysis_schema.PhaseFraction:
     """Phase completion, or success of whole runs where it stands in."""
     endpoint = success.phases or success.runs
-    return schema.PhaseFraction(
+    return analysis_schema.PhaseFraction(
         diff=endpoint.diff,
         lower=mean_and_lower_limit(endpoint.differences)[1],
         score_lower=score_lower_limit(endpoint.outcomes),
     )
 
 
-def _success(success: SuccessEvidence) -> schema.Success:
+def _success(success: SuccessEvidence) -> analysis_schema.Success:
     lo, hi = success.tango or (None, None)
-    return schema.Success(
+    return analysis_schema.Success(
         **asdict(success.outcomes),
         diff=success.outcomes.diff,
         tango_lo=lo,
@@ -278,15 +291,15 @@ def _success(success: SuccessEvidence) -> schema.Success:
     )
 
 
-def _power(sd: float | None) -> schema.PowerResult:
+def _power(sd: float | None) -> analysis_schema.PowerResult:
     needed = {str(ratio): pairs_needed(ratio, sd) if sd else None for ratio in PLANNED_RATIOS}
-    return schema.PowerResult(sd_used=sd, pairs_for=needed)
+    return analysis_schema.PowerResult(sd_used=sd, pairs_for=needed)
 
 
-def _description(control: Floats, treatment: Floats) -> schema.Description:
+def _description(control: Floats, treatment: Floats) -> analysis_schema.Description:
     spent = float(control.sum())
     change = 100 * (float(treatment.sum()) - spent) / spent if spent else None
-    return schema.Description(
+    return analysis_schema.Description(
         control=describe(control),
         treatment=describe(treatment),
         delta=describe(treatment - control),
@@ -368,9 +381,9 @@ def _warnings(table: PairTable, tokens: TokenEvidence, early: EarlyEndings) -> l
     return found
 
 
-def _pairs(table: PairTable) -> list[schema.PairResult]:
+def _pairs(table: PairTable) -> list[analysis_schema.PairResult]:
     return [
-        schema.PairResult(
+        analysis_schema.PairResult(
             pair=row["pair"],
             plan=row["plan"],
             control_tokens=row["control_tokens"],

@@ -10,42 +10,47 @@ from pathlib import Path
 from typing import Any
 
 from autopack.experiments.analysis import analyse, input_hash
-from autopack.experiments.cautions import phases_needed
-from autopack.experiments.earlier import refine
-from autopack.experiments.earlier_runs import earlier_controls
-from autopack.experiments.evidence import looks_alpha
-from autopack.experiments.from_runs import JudgedPairs, RunPair, judge_pairs
-from autopack.experiments.going_on import (
+from autopack.experiments.design.cautions import phases_needed
+from autopack.experiments.design.earlier_runs import earlier_controls
+from autopack.experiments.design.going_on import (
     OUT_OF_BUDGET,
     last_of_each,
     standing,
     voids_that_count,
     was_cut,
 )
-from autopack.experiments.layout import ARM_NAMES
-from autopack.experiments.matching import match_runs, say_undeclared
-from autopack.experiments.matrix import Decision, ResourceAxis, SuccessAxis
-from autopack.experiments.pairs_reading import check_metrics
-from autopack.experiments.protocol import AnalysisProtocol
-from autopack.experiments.registration import Registered
-from autopack.experiments.report import write_report
-from autopack.experiments.resource import with_primary
-from autopack.experiments.schema import (
+from autopack.experiments.design.layout import ARM_NAMES
+from autopack.experiments.design.registration import Registered
+from autopack.experiments.pairs.pairs_reading import check_metrics
+from autopack.experiments.pairs.resource import with_primary
+from autopack.experiments.recorded.from_runs import JudgedPairs, RunPair, judge_pairs
+from autopack.experiments.recorded.matching import match_runs, say_undeclared
+from autopack.experiments.report.write_report import write_report
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+from autopack.experiments.shapes.analysis_schema import (
     Analysis,
     ExposureResult,
     Metadata,
     NextStep,
     PairRuns,
 )
-from autopack.experiments.sequential import monitor
-from autopack.experiments.verdict import MAX_VOID_SHARE
-from autopack.experiments.wording import count
+from autopack.experiments.shapes.matrix import Decision, ResourceAxis, SuccessAxis
+from autopack.experiments.statistics.earlier import refine
+from autopack.experiments.statistics.evidence import looks_alpha
+from autopack.experiments.statistics.sequential import monitor
+from autopack.experiments.verdicts.verdict import MAX_VOID_SHARE
+from autopack.experiments.verdicts.wording import count
 from autopack.ledger.stored_views import is_on, record_measured_saving
 from autopack.model.features import Feature, kill_switches
 from autopack.model.fingerprint import Fingerprint, Treatment
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
-from autopack.store.experiments import PairRow, get_pairs, get_test, record_result
+from autopack.store.experiment_records import (
+    PairRow,
+    get_pairs,
+    get_test,
+    record_result,
+)
 
 # So many replaced pairs that all failed in one arm are no accident.
 _ONE_SIDED = 3

@@ -16,15 +16,15 @@ from typing import Literal, cast
 import numpy as np
 import sqlalchemy as sa
 
-from autopack.experiments.ends import Outcome
-from autopack.experiments.evidence import MAX_FALSE, PlanGroups, weigh_tokens
-from autopack.experiments.from_runs import run_facts
-from autopack.experiments.matrix import Decision
-from autopack.experiments.protocol import AnalysisProtocol
-from autopack.experiments.run_facts import RunFacts
-from autopack.experiments.sequential import MIN_PLANS
-from autopack.experiments.success_axis import weigh_success
-from autopack.experiments.verdict import decide
+from autopack.experiments.recorded.ends import Outcome
+from autopack.experiments.recorded.from_runs import run_facts
+from autopack.experiments.recorded.run_facts import RunFacts
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+from autopack.experiments.shapes.matrix import Decision
+from autopack.experiments.statistics.evidence import MAX_FALSE, PlanGroups, weigh_tokens
+from autopack.experiments.statistics.sequential import MIN_PLANS
+from autopack.experiments.verdicts.success_axis import weigh_success
+from autopack.experiments.verdicts.verdict import decide
 from autopack.model.fingerprint import RULES, Role, digest
 from autopack.store.database.engine import reading
 from autopack.store.reading import Source

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 import sqlalchemy as sa
 
 from autopack.agents.registry import simulated_names
-from autopack.ledger.usage_events import TokenTotals, dollars, token_totals_where
+from autopack.ledger.events.usage_events import TokenTotals, dollars, token_totals_where
 from autopack.model.errors import BadInput, NotFound
 from autopack.model.features import Feature
 from autopack.store.database.engine import Database, reading

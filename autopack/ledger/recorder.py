@@ -12,14 +12,9 @@ from pathlib import Path
 from sqlalchemy import Connection, exc
 
 from autopack.clock import Clock, SystemClock
-from autopack.ledger.event import (
-    UsageEvent,
-)
+from autopack.ledger.events.event import UsageEvent
+from autopack.ledger.events.usage_events import record_events, try_record_events
 from autopack.ledger.spool_file import Intent, LedgerSpool
-from autopack.ledger.usage_events import (
-    record_events,
-    try_record_events,
-)
 from autopack.model.errors import DatabaseRefused
 from autopack.store.database.connecting import is_contention
 from autopack.store.database.engine import Database

@@ -1,7 +1,8 @@
 """Caps on tokens, money and time, as a tree: campaign > run > phase > attempt.
 
 Everything a build may spend is reserved at every level before it starts, and settled from the
-ledger when it has ended. What computes is here; ``autopack.ledger.budgets`` reads and writes.
+ledger when it has ended. What computes is here; ``autopack.ledger.budget.budget_tree`` reads and
+writes.
 """
 
 from __future__ import annotations

@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from autopack.ledger import reservations
-from autopack.ledger.event import (
-    UsageEvent,
-)
+from autopack.ledger.budget import reservations
+from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.recorder import Intent, Recorder
 from autopack.model.budget import (
     NOTHING,

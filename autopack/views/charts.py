@@ -9,7 +9,7 @@ import io
 import threading
 from typing import Any
 
-from autopack.ledger.usage_events import TokenTotals
+from autopack.ledger.events.usage_events import TokenTotals
 from autopack.store.tables import CATEGORIES, Category
 
 _COLOURS: dict[Category, str] = {

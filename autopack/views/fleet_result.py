@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from autopack.files import safe_files
-from autopack.ledger.usage_events import token_totals
+from autopack.ledger.events.usage_events import token_totals
 from autopack.model.errors import AutopackError, NotFound
 from autopack.model.states import RunState
 from autopack.settings import Settings

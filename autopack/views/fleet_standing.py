@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
-from autopack.ledger.usage_events import dollars, lost_by_run
+from autopack.ledger.events.usage_events import dollars, lost_by_run
 from autopack.model.states import PhaseState, RunState
 from autopack.store.database.engine import now, reading
 from autopack.store.reading import Source

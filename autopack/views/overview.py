@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from autopack.ledger.usage_events import lost_by_run
+from autopack.ledger.events.usage_events import lost_by_run
 from autopack.model.states import PhaseState
 from autopack.store.database.engine import reading
 from autopack.store.reading import Source

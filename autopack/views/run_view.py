@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from autopack.ledger.budget_nodes import Node, attempt_nodes
-from autopack.ledger.budgets import levels as budget_levels
+from autopack.ledger.budget.budget_nodes import Node, attempt_nodes
+from autopack.ledger.budget.budget_tree import levels as budget_levels
 from autopack.ledger.consolidated import consolidated_tokens, count_of_campaign, is_known
-from autopack.ledger.usage_events import (
+from autopack.ledger.events.usage_events import (
     NOTHING_LOST,
     Lost,
     TokenTotals,

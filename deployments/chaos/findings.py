@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from autopack.ledger.check import check
-from autopack.ledger.usage_events import token_totals
+from autopack.ledger.events.usage_events import token_totals
 from autopack.model.states import AttemptState, PhaseState, RunState
 from autopack.process import leftovers
 from autopack.settings import Settings

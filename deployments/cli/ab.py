@@ -13,10 +13,10 @@ from deployments.cli.output import AsJson, discard_stdout, note, out, plain_tabl
 from deployments.cli.terminal import styled
 
 if TYPE_CHECKING:
-    from autopack.experiments.pairs import PairTable
-    from autopack.experiments.protocol import AnalysisProtocol
-    from autopack.experiments.schema import Analysis
-    from autopack.experiments.tables import Table
+    from autopack.experiments.pairs.pair_table import PairTable
+    from autopack.experiments.report.tables import Table
+    from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+    from autopack.experiments.shapes.analysis_schema import Analysis
 
 _PROGRESS_SECONDS = 2.0
 _MANY_PAIRS = 100_000
@@ -104,7 +104,7 @@ def analyse(
 
     The pairs are those of a TEST, of a CSV file, or of two lists of finished runs.
     """
-    from autopack.experiments.gate import exit_status, required_decisions
+    from autopack.experiments.verdicts.gate import exit_status, required_decisions
 
     required = required_decisions(require)
     runs = control_runs or treatment_runs
@@ -153,7 +153,7 @@ def analyse(
         else:
             analysis = _of_runs(control_runs, treatment_runs, varies, protocol)
     if report is not None:
-        from autopack.experiments.report import write_report
+        from autopack.experiments.report.write_report import write_report
 
         for path in write_report(analysis, report):
             note(f"wrote {path}")
@@ -175,8 +175,8 @@ def analyse(
 
 def _of_csv(csv: Path, protocol: AnalysisProtocol, earlier: Path | None) -> Analysis:
     from autopack.experiments.analysis import analyse as analyse_table
-    from autopack.experiments.earlier_csv import read_earlier
-    from autopack.experiments.pairs_reading import check_metrics
+    from autopack.experiments.pairs.earlier_csv import read_earlier
+    from autopack.experiments.pairs.pairs_reading import check_metrics
 
     table = read_table(csv)
     check_metrics(table, protocol.metrics)
@@ -189,7 +189,7 @@ def _of_csv(csv: Path, protocol: AnalysisProtocol, earlier: Path | None) -> Anal
 
 def read_table(path: Path) -> PairTable:
     """The pairs of a file, or of the standard input, telling how far it is with a large one."""
-    from autopack.experiments.pairs_csv import read_pairs
+    from autopack.experiments.pairs.pairs_csv import read_pairs
 
     told = time.monotonic()
 
@@ -207,11 +207,11 @@ def read_table(path: Path) -> PairTable:
 
 def _of_test(test_id: str) -> Analysis:
     from autopack.experiments.concluding import conclude
-    from autopack.experiments.registration import Registered
+    from autopack.experiments.design.registration import Registered
     from autopack.model.errors import Refused
     from autopack.settings import Settings
     from autopack.store.database.engine import Database
-    from autopack.store.experiments import get_test
+    from autopack.store.experiment_records import get_test
 
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
@@ -255,7 +255,7 @@ def _protocol(
     margin_alpha: float,
     seed: int,
 ) -> AnalysisProtocol:
-    from autopack.experiments.protocol import AnalysisProtocol
+    from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
 
     for name, wrong, hint in (
         ("monitored", monitored is not None and monitored < 1, "give the number of planned pairs"),
@@ -285,7 +285,7 @@ def _protocol(
 
 def print_analysis(analysis: Analysis) -> None:
     """The verdict first, then its reasons, then the numbers."""
-    from autopack.experiments.tables import summary_tables
+    from autopack.experiments.report.tables import summary_tables
 
     out.print(styled(analysis.sentence, "bold"))
     for reason in analysis.reasons:

@@ -13,11 +13,11 @@ from deployments.cli.ab import print_table, read_table
 from deployments.cli.output import AsJson, out, print_json
 
 if TYPE_CHECKING:
-    from autopack.experiments.matrix import Decision
-    from autopack.experiments.pilot import Pilot
-    from autopack.experiments.planning import Scenario, VerdictPlan
-    from autopack.experiments.power import PowerPlan
-    from autopack.experiments.protocol import AnalysisProtocol
+    from autopack.experiments.planning.decision_power import Scenario, VerdictPlan
+    from autopack.experiments.planning.pilot import Pilot
+    from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+    from autopack.experiments.shapes.matrix import Decision
+    from autopack.experiments.statistics.power import PowerPlan
 
 Names = list[str] | None
 # Planned for where no ratio is given: a small and a large saving.
@@ -81,9 +81,9 @@ def power(
 
     Tokens and success are both planned for; the answer names the one that needs more pairs.
     """
-    from autopack.experiments.gate import required_decisions
-    from autopack.experiments.planning import plan_verdict
-    from autopack.experiments.power import USUAL_RATIOS, plan_power
+    from autopack.experiments.planning.decision_power import plan_verdict
+    from autopack.experiments.statistics.power import USUAL_RATIOS, plan_power
+    from autopack.experiments.verdicts.gate import required_decisions
 
     known = _known(sd, pilot, test, control_runs, treatment_runs)
     noise = known.sd if known is not None else sd or 0.0
@@ -114,7 +114,7 @@ def _known(
     sd: float | None, pilot: Path | None, test: str | None, control: Names, treatment: Names
 ) -> Pilot | None:
     """What earlier pairs tell, from wherever they are; None where the SD is given."""
-    from autopack.experiments.pilot import read_pilot
+    from autopack.experiments.planning.pilot import read_pilot
 
     runs = control or treatment
     if sum(source is not None and bool(source) for source in (sd, pilot, test, runs)) != 1:
@@ -134,15 +134,15 @@ def _known(
     db = Database.open(Settings.from_environment().database_url)
     if test is not None:
         from autopack.experiments.concluding import judge, weighed
-        from autopack.experiments.registration import Registered
-        from autopack.store.experiments import get_pairs, get_test
+        from autopack.experiments.design.registration import Registered
+        from autopack.store.experiment_records import get_pairs, get_test
 
         registered = Registered.of(get_test(db, test))
         judged = judge(db, registered, weighed(get_pairs(db, test)))
         return read_pilot(judged.table, registered.protocol.primary)
 
-    from autopack.experiments.from_runs import judge_pairs
-    from autopack.experiments.matching import match_runs
+    from autopack.experiments.recorded.from_runs import judge_pairs
+    from autopack.experiments.recorded.matching import match_runs
 
     if not control or not treatment:
         raise BadInput(
@@ -154,7 +154,7 @@ def _known(
 def _protocol(
     ni_margin: float, margin_alpha: float, monitored: bool, difference: float
 ) -> AnalysisProtocol:
-    from autopack.experiments.protocol import AnalysisProtocol
+    from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
 
     if not 0 < ni_margin < 1:
         raise BadInput(
@@ -187,7 +187,7 @@ def _scenario(
     phases: int | None,
     known: Pilot | None,
 ) -> Scenario:
-    from autopack.experiments.planning import USUAL_DISCORDANCE, USUAL_RATE, Scenario
+    from autopack.experiments.planning.decision_power import USUAL_DISCORDANCE, USUAL_RATE, Scenario
 
     if discordance is None:
         assumed = known.discordance if known is not None else USUAL_DISCORDANCE
@@ -205,8 +205,8 @@ def _scenario(
 
 
 def _print(tokens: PowerPlan, plans: list[VerdictPlan], protocol: AnalysisProtocol) -> None:
-    from autopack.experiments.sequential import MIN_PLANS
-    from autopack.experiments.tables import UNKNOWN, Table
+    from autopack.experiments.report.tables import UNKNOWN, Table
+    from autopack.experiments.statistics.sequential import MIN_PLANS
 
     first = plans[0]
     about = first.scenario
@@ -264,7 +264,7 @@ def _decisions_shown(plan: VerdictPlan) -> list[Decision]:
 
 
 def _tokens_alone(tokens: PowerPlan, ratio: float) -> str:
-    from autopack.experiments.tables import UNKNOWN
+    from autopack.experiments.report.tables import UNKNOWN
 
     pairs = tokens.pairs_for.get(ratio)
     return UNKNOWN if pairs is None else f"{pairs:,}"

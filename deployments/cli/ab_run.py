@@ -12,7 +12,7 @@ from deployments.cli.watching import Watch
 
 if TYPE_CHECKING:
     from autopack.store.database.engine import Database
-    from autopack.store.experiments import PairRow
+    from autopack.store.experiment_records import PairRow
 
 
 def run(
@@ -42,14 +42,14 @@ def run(
     What was interrupted goes on when the same file is run again. A changed file is another
     experiment.
     """
-    from autopack.experiments.cautions import cautions
-    from autopack.experiments.going_on import how_to_continue
-    from autopack.experiments.registration import Registered, register_experiment
-    from autopack.experiments.schema import Analysis
+    from autopack.experiments.design.cautions import cautions
+    from autopack.experiments.design.going_on import how_to_continue
+    from autopack.experiments.design.registration import Registered, register_experiment
+    from autopack.experiments.shapes.analysis_schema import Analysis
     from autopack.model.errors import BadInput
     from autopack.settings import Settings
     from autopack.store.database.engine import Database
-    from autopack.store.experiments import get_test
+    from autopack.store.experiment_records import get_test
     from deployments.cli.ab import print_analysis
     from deployments.cli.executing import execute_watched
     from deployments.cli.serving import check_server, start_server
@@ -125,13 +125,13 @@ class PairProgress(Watch):
                 note(self._line(pair))
 
     def _finished(self) -> list[PairRow]:
-        from autopack.store.experiments import get_pairs
+        from autopack.store.experiment_records import get_pairs
 
         pairs = get_pairs(self._db, self._test_id)
         return [pair for pair in pairs if pair.finished_at is not None]
 
     def _line(self, pair: PairRow) -> str:
-        from autopack.ledger.usage_events import token_totals
+        from autopack.ledger.events.usage_events import token_totals
 
         control, treatment = (token_totals(self._db, run_id).total for run_id in pair.runs)
         about: list[Any] = [

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from autopack.ledger.budgets import campaign_level, set_campaign
+from autopack.ledger.budget.budget_tree import campaign_level, set_campaign
 from autopack.model.budget import Limits, check_cap
 from autopack.model.ids import check_id
 from autopack.settings import Settings

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from autopack.ledger.importing import import_file
+from autopack.ledger.imports.importing import import_file
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from deployments.cli.output import AsJson, note, out, print_json

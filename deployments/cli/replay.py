@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from autopack.campaigns.lanes import replays_of
 from autopack.campaigns.planning import plan_campaign
 from autopack.clock import SystemClock
-from autopack.experiments.wording import count
+from autopack.experiments.verdicts.wording import count
 from autopack.model.errors import BadInput
 from autopack.model.ids import new_run_id
 from autopack.model.states import RunState

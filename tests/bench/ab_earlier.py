@@ -16,8 +16,8 @@ import numpy as np
 from ab_simulation import CORRELATION, GENERATORS, SIGMA, Floats, Pairs
 from scipy import special
 
-from autopack.experiments.earlier import DRIFT_ALPHA, LOOKS_ALPHA
-from autopack.experiments.sequential import MIN_PLANS, MONITORING_ALPHA, log_e_values
+from autopack.experiments.statistics.earlier import DRIFT_ALPHA, LOOKS_ALPHA
+from autopack.experiments.statistics.sequential import MIN_PLANS, MONITORING_ALPHA, log_e_values
 
 EARLIER = 3
 SIZES = (7, 20, 50, 111)

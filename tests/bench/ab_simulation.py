@@ -35,14 +35,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from autopack.experiments.batch import Decided, Rows, decide_rows
-from autopack.experiments.batch_success import SuccessRows
-from autopack.experiments.evidence import PlanGroups, weigh_tokens
-from autopack.experiments.matrix import Decision, ResourceAxis, SuccessAxis
-from autopack.experiments.protocol import AnalysisProtocol
-from autopack.experiments.sequential import monitor
-from autopack.experiments.success import PairedOutcomes
-from autopack.experiments.success_axis import weigh_success
+from autopack.experiments.planning.batch import Decided, Rows, decide_rows
+from autopack.experiments.planning.batch_success import SuccessRows
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+from autopack.experiments.shapes.matrix import Decision, ResourceAxis, SuccessAxis
+from autopack.experiments.statistics.evidence import PlanGroups, weigh_tokens
+from autopack.experiments.statistics.paired_success import PairedOutcomes
+from autopack.experiments.statistics.sequential import monitor
+from autopack.experiments.verdicts.success_axis import weigh_success
 
 Floats = NDArray[np.float64]
 Shape = tuple[int, int]

@@ -27,9 +27,7 @@ import psycopg
 import sqlalchemy as sa
 
 from autopack.ledger.consolidated import consolidated_tokens, usage
-from autopack.ledger.event import (
-    UsageEvent,
-)
+from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.recorder import Recorder
 from autopack.store import Database
 from autopack.store.tables import llm_usage_events

@@ -15,7 +15,7 @@ import pytest
 from support.documents import EXAMPLES, PAGES, ROOT, Fence, command_lines, fences
 from support.reference.answers import keys
 
-from autopack.experiments.definition import ArmSpec, Experiment
+from autopack.experiments.design.definition import ArmSpec, Experiment
 from autopack.plan.plan import Models, PhaseBudget, PhaseSpec, Plan, Policy, RunBudget, Scope
 from deployments.cli import run_command
 

@@ -12,10 +12,10 @@ import pytest
 from support.projects import make_project, write_yaml
 
 from autopack.clock import SystemClock
-from autopack.experiments.from_runs import run_facts
+from autopack.experiments.recorded.from_runs import run_facts
 from autopack.ledger import frames, stored_views
 from autopack.ledger.consolidated import consolidated_tokens, usage
-from autopack.ledger.usage_events import token_totals
+from autopack.ledger.events.usage_events import token_totals
 from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.prepare.prepare import RunRequest, prepare_run

@@ -17,12 +17,12 @@ from markdown_it.token import Token
 from autopack.campaigns import report as campaigns
 from autopack.campaigns.compare import CampaignReport, Effect, Item, LaneSummary, Replayed
 from autopack.experiments.analysis import analyse
-from autopack.experiments.ends import End, Outcome
-from autopack.experiments.markdown import self_contained
-from autopack.experiments.pairs_reading import table_of
-from autopack.experiments.protocol import AnalysisProtocol
-from autopack.experiments.report import to_html
-from autopack.experiments.schema import Analysis
+from autopack.experiments.pairs.pairs_reading import table_of
+from autopack.experiments.recorded.ends import End, Outcome
+from autopack.experiments.report.markdown import self_contained
+from autopack.experiments.report.write_report import to_html
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+from autopack.experiments.shapes.analysis_schema import Analysis
 from autopack.model.states import RunState
 from autopack.views.fleet_result import FleetItem
 from autopack.views.fleet_standing import Standing

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from support.experiments import agent, make_trial
 
 from autopack.clock import SystemClock
-from autopack.experiments.registration import register_experiment
-from autopack.ledger.budgets import campaign_level
+from autopack.experiments.design.registration import register_experiment
+from autopack.ledger.budget.budget_tree import campaign_level
 from autopack.ledger.consolidated import consolidated_tokens
 from autopack.model.errors import BadInput
 from autopack.model.states import RunState
@@ -21,7 +21,7 @@ from autopack.runs.finish.finish import end_abandoned
 from autopack.runs.prepare.prepare import prepare_run
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
-from autopack.store.experiments import get_pairs, get_results, get_test
+from autopack.store.experiment_records import get_pairs, get_results, get_test
 from autopack.store.fingerprints import get_fingerprints
 from autopack.store.reading import get_attempts, list_runs
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from support.projects import Project, call, git, make_project, write_yaml
 
-from autopack.ledger.usage_events import token_totals
+from autopack.ledger.events.usage_events import token_totals
 from autopack.repair.doctor import DoctorFailed, Opinion
 from autopack.store.database.engine import Database
 from autopack.store.mitigations import get_consultations

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.projects import Project, call, make_project
 
-from autopack.ledger.usage_events import token_totals
+from autopack.ledger.events.usage_events import token_totals
 from autopack.settings import Settings
 from autopack.stack import OWN_SERVER
 from autopack.store.database.engine import Database

@@ -18,7 +18,7 @@ from autopack.runs.finish.finish import cancel
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
-from autopack.store.experiments import get_pairs
+from autopack.store.experiment_records import get_pairs
 from autopack.store.runs import get_attempts, get_run, list_runs
 
 # What differs between the engines is tested with the store.

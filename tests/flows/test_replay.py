@@ -11,7 +11,7 @@ import pytest
 from support.projects import Project, make_project
 
 from autopack.clock import SystemClock
-from autopack.ledger.budgets import campaign_level, set_campaign
+from autopack.ledger.budget.budget_tree import campaign_level, set_campaign
 from autopack.model.budget import Limits
 from autopack.runs.finish.finish import cancel
 from autopack.runs.prepare.prepare import RunRequest, prepare_run

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from autopack.campaigns.lanes import register, store_replays
 from autopack.campaigns.planning import PlannedCampaign, plan_campaign
-from autopack.ledger.event import UsageEvent
-from autopack.ledger.usage_events import record_events
+from autopack.ledger.events.event import UsageEvent
+from autopack.ledger.events.usage_events import record_events
 from autopack.model.fingerprint import digest, feature_hash
 from autopack.model.states import PhaseState, RunState
 from autopack.store import tables

@@ -5,13 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from autopack.ledger.event import (
-    UsageEvent,
-)
-from autopack.ledger.usage_events import (
-    event_key,
-    record_events,
-)
+from autopack.ledger.events.event import UsageEvent
+from autopack.ledger.events.usage_events import event_key, record_events
 from autopack.store.database.engine import Database
 
 _BASE = UsageEvent(

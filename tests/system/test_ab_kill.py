@@ -13,10 +13,10 @@ from support.experiments import Trial, agent, make_trial
 from support.processes import Machine, kill_tree
 
 from autopack.ledger.check import check
-from autopack.ledger.usage_events import token_totals
+from autopack.ledger.events.usage_events import token_totals
 from autopack.model.states import AttemptState, RunState
 from autopack.store.database.engine import Database
-from autopack.store.experiments import get_pairs
+from autopack.store.experiment_records import get_pairs
 from autopack.store.runs import get_attempts, get_run, list_runs
 
 PAIRS = 3

@@ -24,7 +24,7 @@ from support.projects import call, git, make_project, make_remote, refs_in, writ
 
 from autopack.failpoints import Step
 from autopack.ledger.check import check
-from autopack.ledger.usage_events import token_totals
+from autopack.ledger.events.usage_events import token_totals
 from autopack.model.states import AttemptState, RunState
 from autopack.runs.reconcile.reconcile import clean
 from autopack.settings import Settings

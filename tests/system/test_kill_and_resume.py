@@ -13,7 +13,7 @@ from support.processes import Machine, kill_tree, marked_processes
 from support.projects import Project, call, fingerprint, git, make_project
 
 from autopack.ledger.check import check
-from autopack.ledger.usage_events import token_totals
+from autopack.ledger.events.usage_events import token_totals
 from autopack.model.states import AttemptState, PhaseState
 from autopack.store.database.engine import Database
 from autopack.store.leases import holder_of

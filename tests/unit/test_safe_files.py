@@ -250,7 +250,7 @@ ELSEWHERE = {
     "files/safe_files.py": "the one that does it",
     "store": "the database, and migrations",
     "model/boot.py": "the machine's boot id",
-    "ledger/importing.py": "files that the user names",
+    "ledger/imports/importing.py": "files that the user names",
     "toolchains/setup_steps.py": "lists the interpreter's own folder",
     "toolchains": "bounded readers of the checkout",
     "process": "the machine's tables, and folders of programs, whose links it does not follow",

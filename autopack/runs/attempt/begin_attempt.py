@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from autopack.agents.registry import circuit_name
 from autopack.failpoints import Step, durable
 from autopack.files.home_id import home_id
-from autopack.ledger import reservations
+from autopack.ledger.budget import reservations
 from autopack.model.budget import first_exhausted, reservation, room
 from autopack.model.states import AttemptState, PhaseState
 from autopack.plan.plan import PhaseSpec

@@ -21,7 +21,7 @@ from autopack.agents.protocol import (
     EndedBy,
 )
 from autopack.files import safe_files
-from autopack.ledger import reservations
+from autopack.ledger.budget import reservations
 from autopack.model.budget import (
     NO_PRICE,
     Amounts,

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from autopack.clock import Clock
 from autopack.failpoints import Step, durable
-from autopack.ledger.reservations import settle, settle_lost_calls
+from autopack.ledger.budget.reservations import settle, settle_lost_calls
 from autopack.model.errors import (
     BadInput,
     GitFailed,

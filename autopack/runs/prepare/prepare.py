@@ -12,7 +12,7 @@ from pathlib import Path
 from autopack.agents.registry import DEFAULT_BUILDER, absolute_options, make_builder
 from autopack.clock import Clock
 from autopack.failpoints import Step, durable
-from autopack.ledger.budgets import campaign_level
+from autopack.ledger.budget.budget_tree import campaign_level
 from autopack.model.budget import check_cap
 from autopack.model.errors import BadInput, PlanError
 from autopack.model.features import Feature, resolve_features

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from autopack.context import DOCTOR_BYTES, intention
 from autopack.failpoints import Step, durable
-from autopack.ledger.doctor_events import doctor_events
+from autopack.ledger.events.doctor_events import doctor_events
 from autopack.model.causes import POLICIES, Failure
 from autopack.model.features import Feature
 from autopack.model.states import AttemptState, PhaseState

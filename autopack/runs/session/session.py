@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from autopack.agents.protocol import Builder
 from autopack.clock import Clock, SystemClock
-from autopack.ledger import budgets
+from autopack.ledger.budget import budget_tree
 from autopack.model.budget import (
     Exhausted,
     Level,
@@ -136,7 +136,7 @@ class RunSession:
 
     def levels(self, source: Database | Connection, phase: PhaseSpec) -> list[Level]:
         """The budgets that a build of the phase counts against, outermost first."""
-        return budgets.levels(
+        return budget_tree.levels(
             source,
             self.run_id,
             {phase.id: Limits(tokens=phase.budget.tokens, minutes=phase.budget.minutes)},

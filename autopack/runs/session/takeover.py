@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from autopack.agents.protocol import Builder
 from autopack.files.untrusted import remove_tree
-from autopack.ledger.reservations import settle_lost_calls
+from autopack.ledger.budget.reservations import settle_lost_calls
 from autopack.model.causes import FailureCause
 from autopack.model.states import AttemptState, PhaseState
 from autopack.runs.run_folder import checkout_left_behind

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from autopack.agents.registry import make_builder
 from autopack.files.home_id import home_id
-from autopack.ledger.build_events import builder_events
+from autopack.ledger.budget.reservations import settle
+from autopack.ledger.events.build_events import builder_events
 from autopack.ledger.recorder import Intent, Recorder
-from autopack.ledger.reservations import settle
 from autopack.model.errors import BadInput, DatabaseRefused
 from autopack.process import leftovers
 from autopack.runs.spools.spool import spool_folder

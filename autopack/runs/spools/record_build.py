@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from autopack.agents.protocol import Builder, BuildStatus
 from autopack.failpoints import Step, durable
-from autopack.ledger.build_events import builder_events
+from autopack.ledger.budget.reservations import settle
+from autopack.ledger.events.build_events import builder_events
 from autopack.ledger.recorder import Intent, Recorder
-from autopack.ledger.reservations import settle
 from autopack.model.states import AttemptState, PhaseState
 from autopack.repair.classify.provider_trouble import provider_failure, told_status
 from autopack.runs.spools.redact_spools import redact

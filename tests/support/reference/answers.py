@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from autopack.experiments.schema import SCHEMA_FILE
+from autopack.experiments.shapes.analysis_schema import SCHEMA_FILE
 from deployments.cli import run_command
 from support.documents import ROOT
 from support.failed_run import fail, home_in, make

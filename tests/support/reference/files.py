@@ -8,7 +8,7 @@ import textwrap
 from pydantic import BaseModel
 
 from autopack.agents.recorded_call import RecordedCall
-from autopack.experiments import definition
+from autopack.experiments.design import definition
 from autopack.plan import plan as plans
 from autopack.testing import recording as recordings
 from autopack.testing import simulation as simulations

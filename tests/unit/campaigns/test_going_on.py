@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.campaigns import Ended, plan, stored
 
-from autopack.ledger.budgets import campaign_level, set_campaign
+from autopack.ledger.budget.budget_tree import campaign_level, set_campaign
 from autopack.model.budget import Limits
 from autopack.model.errors import AutopackError
 from autopack.store import Database

@@ -12,12 +12,12 @@ from support.campaigns import NOON, Ended, plan, stored
 from support.projects import Project, git, make_remote, make_repository
 
 from autopack.campaigns.lanes import Lane, replays_of
-from autopack.ledger.budgets import campaign_level
+from autopack.ledger.budget.budget_tree import campaign_level
 from autopack.model.errors import AutopackError
 from autopack.model.states import RunState
 from autopack.store import Database
-from autopack.store.experiments import NewExperiment, PairRow
-from autopack.store.experiments import register as register_test
+from autopack.store.experiment_records import NewExperiment, PairRow
+from autopack.store.experiment_records import register as register_test
 from autopack.store.tables import runs
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from autopack.experiments.pairs import PairTable
-from autopack.experiments.pairs_reading import table_of
+from autopack.experiments.pairs.pair_table import PairTable
+from autopack.experiments.pairs.pairs_reading import table_of
 
 MakeTable = Callable[..., PairTable]
 

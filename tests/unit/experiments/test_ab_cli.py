@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autopack.experiments.pairs import PairTable
+from autopack.experiments.pairs.pair_table import PairTable
 from autopack.model.errors import BadInput
 from deployments.cli.ab import analyse
 from deployments.cli.ab_power import power

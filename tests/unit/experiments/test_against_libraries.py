@@ -12,11 +12,15 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
-from autopack.experiments.power import power
-from autopack.experiments.ranks import hodges_lehmann, wilcoxon_p
-from autopack.experiments.statistics import holm, log_ratio, sign_flip
-from autopack.experiments.success import PairedOutcomes, mcnemar_mid_p, mean_and_lower_limit
-from autopack.experiments.totals import ratio_of_totals
+from autopack.experiments.statistics.log_ratio import holm, log_ratio, sign_flip
+from autopack.experiments.statistics.paired_success import (
+    PairedOutcomes,
+    mcnemar_mid_p,
+    mean_and_lower_limit,
+)
+from autopack.experiments.statistics.power import power
+from autopack.experiments.statistics.ranks import hodges_lehmann, wilcoxon_p
+from autopack.experiments.statistics.totals import ratio_of_totals
 
 SIZES = [2, 3, 7, 12, 40, 300]
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from autopack.experiments.analysis import analyse, input_hash
-from autopack.experiments.pairs import PairTable
-from autopack.experiments.protocol import AnalysisProtocol
-from autopack.experiments.schema import SCHEMA_FILE, json_schema
+from autopack.experiments.pairs.pair_table import PairTable
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+from autopack.experiments.shapes.analysis_schema import SCHEMA_FILE, json_schema
 from autopack.model.errors import BadInput
 
 Arms = Callable[..., tuple[list[float], list[float]]]
@@ -117,7 +117,7 @@ def test_the_input_hash_sees_every_input(make_table: MakeTable, noisy_arms: Arms
 
 
 def test_the_input_hash_survives_the_way_in(make_table: MakeTable, tmp_path: Path) -> None:
-    from autopack.experiments.pairs_csv import read_pairs
+    from autopack.experiments.pairs.pairs_csv import read_pairs
 
     table = make_table([1000.0, 2000.0], [900.5, 1800.0])
     table.frame.drop(

@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 
 from autopack.experiments.analysis import analyse
-from autopack.experiments.batch import DECISIONS, RESOURCES, SUCCESSES, Rows, decide_rows
-from autopack.experiments.batch_success import SuccessRows
-from autopack.experiments.pairs import PHASE_COUNTS, PairTable
-from autopack.experiments.pairs_reading import table_of
-from autopack.experiments.protocol import AnalysisProtocol
+from autopack.experiments.pairs.pair_table import PHASE_COUNTS, PairTable
+from autopack.experiments.pairs.pairs_reading import table_of
+from autopack.experiments.planning.batch import (
+    DECISIONS,
+    RESOURCES,
+    SUCCESSES,
+    Rows,
+    decide_rows,
+)
+from autopack.experiments.planning.batch_success import SuccessRows
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
 
 EXPERIMENTS = 8
 

@@ -11,13 +11,18 @@ from support.experiments import Trial, agent, make_trial
 from support.projects import git, make_remote
 
 from autopack.clock import SystemClock
-from autopack.experiments.cautions import cautions, fewest_to_stop, phases_needed, smallest_margin
-from autopack.experiments.registration import Registered, register_experiment
-from autopack.experiments.sequential import STOPPING_E
+from autopack.experiments.design.cautions import (
+    cautions,
+    fewest_to_stop,
+    phases_needed,
+    smallest_margin,
+)
+from autopack.experiments.design.registration import Registered, register_experiment
+from autopack.experiments.statistics.sequential import STOPPING_E
 from autopack.model.errors import AutopackError, BadInput
 from autopack.runs.prepare.prepare import prepare_run
 from autopack.settings import Settings
-from autopack.store.experiments import get_pairs, get_test
+from autopack.store.experiment_records import get_pairs, get_test
 from autopack.store.tables.experiments import ab_pairs, ab_tests
 
 

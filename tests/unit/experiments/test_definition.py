@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autopack.experiments.definition import parse_experiment, treatments
+from autopack.experiments.design.definition import parse_experiment, treatments
 from autopack.model.errors import SpecError
 from autopack.model.fingerprint import Treatment
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from autopack.experiments.analysis import analyse
-from autopack.experiments.earlier import refine
-from autopack.experiments.earlier_csv import read_earlier
-from autopack.experiments.pairs_reading import table_of
-from autopack.experiments.protocol import AnalysisProtocol
-from autopack.experiments.schema import Analysis
+from autopack.experiments.pairs.earlier_csv import read_earlier
+from autopack.experiments.pairs.pairs_reading import table_of
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+from autopack.experiments.shapes.analysis_schema import Analysis
+from autopack.experiments.statistics.earlier import refine
 from autopack.model.errors import BadInput
 
 DECLARED = AnalysisProtocol(earlier_days=30)

@@ -6,8 +6,14 @@ from itertools import product
 
 import pytest
 
-from autopack.experiments.ends import RULES, End, Outcome, end_of, outcome_of
-from autopack.experiments.exposure import RECORD_ONLY, VERBS, saw_model
+from autopack.experiments.recorded.ends import (
+    RULES,
+    End,
+    Outcome,
+    end_of,
+    outcome_of,
+)
+from autopack.experiments.recorded.exposure import RECORD_ONLY, VERBS, saw_model
 from autopack.model.causes import POLICIES, FailureCause
 from autopack.model.features import Feature
 from autopack.model.states import RunState

@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 from support.experiments import Trial, agent, make_trial
 
-from autopack.experiments.cautions import cautions
 from autopack.experiments.concluding import enough
-from autopack.experiments.going_on import (
+from autopack.experiments.design.cautions import cautions
+from autopack.experiments.design.going_on import (
     how_to_continue,
     last_of_each,
     limits_of,
@@ -22,13 +22,19 @@ from autopack.experiments.going_on import (
     standing,
     voids_that_count,
 )
-from autopack.experiments.registration import Registered, register_experiment
-from autopack.ledger.budgets import campaign_level
-from autopack.ledger.event import UsageEvent
-from autopack.ledger.usage_events import record_events
+from autopack.experiments.design.registration import Registered, register_experiment
+from autopack.ledger.budget.budget_tree import campaign_level
+from autopack.ledger.events.event import UsageEvent
+from autopack.ledger.events.usage_events import record_events
 from autopack.model.budget import Limits
 from autopack.model.errors import BadInput, Refused
-from autopack.store.experiments import finish_pair, finish_test, get_pairs, get_test, start_pair
+from autopack.store.experiment_records import (
+    finish_pair,
+    finish_test,
+    get_pairs,
+    get_test,
+    start_pair,
+)
 from autopack.store.tables import runs
 from autopack.store.tables.experiments import ab_pairs
 

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autopack.experiments.power import pairs_needed
-from autopack.experiments.ranks import hodges_lehmann, wilcoxon_p
-from autopack.experiments.sequential import betting_log_e, half_widths, monitor
-from autopack.experiments.statistics import holm, log_ratio, sign_flip
-from autopack.experiments.success import (
+from autopack.experiments.statistics.log_ratio import holm, log_ratio, sign_flip
+from autopack.experiments.statistics.paired_success import (
     PairedOutcomes,
     mcnemar_mid_p,
     tango_interval,
     tango_z,
 )
-from autopack.experiments.totals import describe, ratio_of_totals
+from autopack.experiments.statistics.power import pairs_needed
+from autopack.experiments.statistics.ranks import hodges_lehmann, wilcoxon_p
+from autopack.experiments.statistics.sequential import betting_log_e, half_widths, monitor
+from autopack.experiments.statistics.totals import describe, ratio_of_totals
 
 DATA = Path(__file__).parents[2] / "data" / "ab" / "ab_stats.json"
 CASES: list[dict[str, Any]] = json.loads(DATA.read_text(encoding="utf-8"))["cases"]

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autopack.experiments import evidence, ranks, statistics
 from autopack.experiments.analysis import MOST_PAIRS_LISTED, analyse
-from autopack.experiments.evidence import PlanGroups
-from autopack.experiments.pairs_csv import read_pairs
-from autopack.experiments.protocol import AnalysisProtocol
-from autopack.experiments.ranks import hodges_lehmann
-from autopack.experiments.sequential import monitor
-from autopack.experiments.statistics import sign_flip
-from autopack.experiments.totals import pooled, ratio_of_totals
+from autopack.experiments.pairs.pairs_csv import read_pairs
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+from autopack.experiments.statistics import evidence, log_ratio, ranks
+from autopack.experiments.statistics.evidence import PlanGroups
+from autopack.experiments.statistics.log_ratio import sign_flip
+from autopack.experiments.statistics.ranks import hodges_lehmann
+from autopack.experiments.statistics.sequential import monitor
+from autopack.experiments.statistics.totals import pooled, ratio_of_totals
 
 
 @pytest.mark.parametrize("digits", [17, 1])  # without ties, and with almost nothing else
@@ -38,11 +38,11 @@ def test_sign_flips_of_many_follow_a_known_distribution(
 ) -> None:
     d = np.random.default_rng(5).standard_t(5, 2000) + shift
     flipped = sign_flip(d, seed=1)
-    monkeypatch.setattr(statistics, "MANY_SIGN_FLIPS", 1000)
+    monkeypatch.setattr(log_ratio, "MANY_SIGN_FLIPS", 1000)
     known = sign_flip(d, seed=1)
     for name in ("two", "less", "greater"):
         assert getattr(known, name) == pytest.approx(getattr(flipped, name), abs=0.005)
-    monkeypatch.setattr(statistics, "MANY_SIGN_FLIPS", 10)
+    monkeypatch.setattr(log_ratio, "MANY_SIGN_FLIPS", 10)
     assert sign_flip(np.zeros(20), seed=0).two == 1.0
 
 

@@ -13,24 +13,20 @@ from support.projects import Project, call, make_project
 
 from autopack.clock import SystemClock
 from autopack.experiments.concluding import conclude_runs
-from autopack.experiments.ends import End
-from autopack.experiments.from_runs import run_facts
-from autopack.experiments.matching import match_runs
-from autopack.experiments.protocol import AnalysisProtocol
+from autopack.experiments.recorded.ends import End
+from autopack.experiments.recorded.from_runs import run_facts
+from autopack.experiments.recorded.matching import match_runs
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
 from autopack.ledger.consolidated import consolidated_tokens
-from autopack.ledger.event import (
-    UsageEvent,
-)
-from autopack.ledger.usage_events import (
-    record_events,
-)
+from autopack.ledger.events.event import UsageEvent
+from autopack.ledger.events.usage_events import record_events
 from autopack.model.errors import BadInput, NotFound
 from autopack.model.fingerprint import digest, feature_hash, model_mapping
 from autopack.model.states import PhaseState, RunState
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.settings import Settings
 from autopack.store import tables
-from autopack.store.experiments import get_results
+from autopack.store.experiment_records import get_results
 from autopack.store.runs import get_run
 from autopack.store.tables.experiments import run_fingerprints
 

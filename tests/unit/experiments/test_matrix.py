@@ -7,11 +7,17 @@ from collections.abc import Sequence
 import pytest
 
 from autopack.experiments.analysis import analyse
-from autopack.experiments.matrix import CELLS, Cell, Decision, ResourceAxis, SuccessAxis
-from autopack.experiments.pairs import PairTable
-from autopack.experiments.pairs_reading import table_of
-from autopack.experiments.protocol import AnalysisProtocol
-from autopack.experiments.schema import Analysis
+from autopack.experiments.pairs.pair_table import PairTable
+from autopack.experiments.pairs.pairs_reading import table_of
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+from autopack.experiments.shapes.analysis_schema import Analysis
+from autopack.experiments.shapes.matrix import (
+    CELLS,
+    Cell,
+    Decision,
+    ResourceAxis,
+    SuccessAxis,
+)
 
 # Log-symmetric noise about a ratio; the last is too wide to tell anything.
 RATIOS = {

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from autopack.experiments.pairs import PairTable
-from autopack.experiments.pairs_csv import read_pairs
-from autopack.experiments.pairs_reading import table_of
+from autopack.experiments.pairs.pair_table import PairTable
+from autopack.experiments.pairs.pairs_csv import read_pairs
+from autopack.experiments.pairs.pairs_reading import table_of
 from autopack.model.errors import BadInput, NotFound
 
 HEADER = "pair,plan,control_tokens,treatment_tokens,control_success,treatment_success"
@@ -262,7 +262,7 @@ def test_columns_that_are_nearly_known_are_pointed_out(tmp_path: Path) -> None:
 def test_a_wrong_cell_is_found_in_any_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autopack.experiments.pairs_csv._BLOCK", 3)
+    monkeypatch.setattr("autopack.experiments.pairs.pairs_csv._BLOCK", 3)
     rows = [f"p{n},a,{n + 1},80,1,1,{'x' if n == 4 else ''}" for n in range(10)]
     heard: list[int] = []
     (tmp_path / "pairs.csv").write_text(table(HEADER + ",void", *rows))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from autopack.experiments.matrix import Decision
-from autopack.experiments.pairs import PHASE_COUNTS
-from autopack.experiments.pairs_reading import table_of
-from autopack.experiments.pilot import read_pilot
-from autopack.experiments.planning import Scenario, chances, plan_verdict
-from autopack.experiments.protocol import AnalysisProtocol
+from autopack.experiments.pairs.pair_table import PHASE_COUNTS
+from autopack.experiments.pairs.pairs_reading import table_of
+from autopack.experiments.planning.decision_power import Scenario, chances, plan_verdict
+from autopack.experiments.planning.pilot import read_pilot
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+from autopack.experiments.shapes.matrix import Decision
 from autopack.model.errors import BadInput
 
 ONCE = AnalysisProtocol()

@@ -6,7 +6,12 @@ import math
 
 import pytest
 
-from autopack.experiments.power import pairs_needed, plan_power, power, visible_ratio
+from autopack.experiments.statistics.power import (
+    pairs_needed,
+    plan_power,
+    power,
+    visible_ratio,
+)
 from autopack.model.errors import BadInput
 
 

@@ -12,15 +12,15 @@ import sqlalchemy as sa
 from support.experiments import Trial, agent, make_trial
 from support.projects import git, make_remote
 
-from autopack.experiments.cautions import cautions
-from autopack.experiments.definition import Experiment, parse_experiment
-from autopack.experiments.layout import ARM_NAMES, lay_out
-from autopack.experiments.registration import Registered, register_experiment
-from autopack.ledger.budgets import campaign_level
+from autopack.experiments.design.cautions import cautions
+from autopack.experiments.design.definition import Experiment, parse_experiment
+from autopack.experiments.design.layout import ARM_NAMES, lay_out
+from autopack.experiments.design.registration import Registered, register_experiment
+from autopack.ledger.budget.budget_tree import campaign_level
 from autopack.model.budget import Limits
 from autopack.model.errors import AutopackError, BadInput, NotFound
 from autopack.model.features import Feature
-from autopack.store.experiments import (
+from autopack.store.experiment_records import (
     finish_pair,
     finish_test,
     get_pairs,

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from autopack.experiments.analysis import analyse
-from autopack.experiments.axes import MOST_TICKS, log_ticks
-from autopack.experiments.pairs import PairTable
-from autopack.experiments.plots import draw_plots
-from autopack.experiments.protocol import AnalysisProtocol
-from autopack.experiments.report import to_html, write_report
-from autopack.experiments.schema import Analysis
+from autopack.experiments.pairs.pair_table import PairTable
+from autopack.experiments.report.axes import MOST_TICKS, log_ticks
+from autopack.experiments.report.plots import draw_plots
+from autopack.experiments.report.write_report import to_html, write_report
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+from autopack.experiments.shapes.analysis_schema import Analysis
 from autopack.model.errors import BadInput
 
 Arms = Callable[..., tuple[list[float], list[float]]]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from autopack.experiments.pairs import PairTable
-from autopack.experiments.secondary import compare_metrics, zero_offset
+from autopack.experiments.pairs.pair_table import PairTable
+from autopack.experiments.statistics.secondary import compare_metrics, zero_offset
 
 MakeTable = Callable[..., PairTable]
 

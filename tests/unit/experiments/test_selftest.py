@@ -11,8 +11,8 @@ import pytest
 from support.campaigns import close
 from support.projects import git, make_project
 
-from autopack.experiments.protocol import AnalysisProtocol
 from autopack.experiments.selftest import Half, Pair, repeat, selftest
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
 from autopack.model.states import RunState
 from autopack.store.database.engine import Database
 from autopack.store.rows import NewRun

@@ -9,13 +9,13 @@ import time
 import numpy as np
 import pytest
 
-from autopack.experiments.sequential import (
+from autopack.experiments.statistics.log_ratio import log_ratio
+from autopack.experiments.statistics.sequential import (
     STOPPING_E,
     betting_log_e,
     e_value,
     monitor,
 )
-from autopack.experiments.statistics import log_ratio
 
 
 def draw(n: int, mean: float = -0.5) -> np.ndarray:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from autopack.experiments.analysis import analyse
-from autopack.experiments.cost_per_success import fieller
-from autopack.experiments.earlier import refine
-from autopack.experiments.pairs_reading import table_of
-from autopack.experiments.protocol import AnalysisProtocol
-from autopack.experiments.statistics import log_ratio
-from autopack.experiments.success import PairedOutcomes, tango_interval
-from autopack.experiments.success_axis import t_limits
+from autopack.experiments.pairs.pairs_reading import table_of
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+from autopack.experiments.statistics.cost_per_success import fieller
+from autopack.experiments.statistics.earlier import refine
+from autopack.experiments.statistics.log_ratio import log_ratio
+from autopack.experiments.statistics.paired_success import PairedOutcomes, tango_interval
+from autopack.experiments.verdicts.success_axis import t_limits
 
 CONTROL = [1200, 950, 3100, 780, 1500, 2200, 640, 1750, 990, 1310, 2600, 870]
 TREATMENT = [900, 700, 3300, 600, 1100, 1500, 700, 1200, 640, 1000, 2100, 610]
@@ -75,7 +75,7 @@ def test_earlier_controls_and_their_drift(monkeypatch: pytest.MonkeyPatch) -> No
     assert (found.drift, found.p) == near(0.982771082791, 0.0142338917344)
     assert not found.used
     # As if the drift had not been found.
-    monkeypatch.setattr("autopack.experiments.earlier.DRIFT_ALPHA", 0.01)
+    monkeypatch.setattr("autopack.experiments.statistics.earlier.DRIFT_ALPHA", 0.01)
     refined, found = refine(d, control, plans, earlier)
     assert found.used
     summary = log_ratio(refined)

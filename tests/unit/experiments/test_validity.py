@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from autopack.experiments.validity import (
+from autopack.experiments.recorded.validity import (
     ArmRun,
     ArmSettings,
     Declaration,

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from autopack.experiments.analysis import analyse
-from autopack.experiments.pairs import PairTable
-from autopack.experiments.protocol import AnalysisProtocol
-from autopack.experiments.schema import Analysis
-from autopack.experiments.verdict import Decision
+from autopack.experiments.pairs.pair_table import PairTable
+from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+from autopack.experiments.shapes.analysis_schema import Analysis
+from autopack.experiments.verdicts.verdict import Decision
 
 Arms = Callable[..., tuple[list[float], list[float]]]
 MakeTable = Callable[..., PairTable]

@@ -18,9 +18,7 @@ from autopack.ledger.consolidated import (
     consolidated_tokens,
     usage,
 )
-from autopack.ledger.event import (
-    UsageEvent,
-)
+from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.stored_views import record_measured_saving, store_view
 from autopack.metrics.attempt_metrics import phase6_summary
 from autopack.model.errors import BadInput, NotFound

@@ -3,10 +3,8 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from autopack.ledger.build_events import builder_events
-from autopack.ledger.event import (
-    UsageEvent,
-)
+from autopack.ledger.events.build_events import builder_events
+from autopack.ledger.events.event import UsageEvent
 from autopack.model.calls import (
     Exactness,
     ModelCall,

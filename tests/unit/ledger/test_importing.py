@@ -12,13 +12,13 @@ import pytest
 import sqlalchemy as sa
 from support.usage import usage_event
 
-from autopack.ledger import importing
 from autopack.ledger.check import check
 from autopack.ledger.consolidated import consolidated_tokens
-from autopack.ledger.importing import import_file
-from autopack.ledger.importing_rows import Keys, values_of
+from autopack.ledger.events.usage_events import record_events, token_totals
+from autopack.ledger.imports import importing
+from autopack.ledger.imports.importing import import_file
+from autopack.ledger.imports.importing_rows import Keys, values_of
 from autopack.ledger.retention import retain
-from autopack.ledger.usage_events import record_events, token_totals
 from autopack.metrics.attempt_metrics import phase6_summary
 from autopack.model.errors import BadInput
 from autopack.store import Database

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import support.ledger_writer as writer
 
+from autopack.ledger.events.usage_events import token_totals
 from autopack.ledger.recorder import ingest_all
 from autopack.ledger.sums import ROLLUPS, unexplained
-from autopack.ledger.usage_events import token_totals
 from autopack.store import Database
 
 RUNS = ("run-0", "run-1", "run-2")

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from autopack.ledger.consolidated import consolidated_tokens, usage
-from autopack.ledger.usage_events import phase_tokens, token_totals
+from autopack.ledger.events.usage_events import phase_tokens, token_totals
 from autopack.metrics.attempt_metrics import phase6_summary, token_efficiency_summary
 from autopack.metrics.estimates import estimate_doctor_tokens
 from autopack.store import Database

@@ -12,13 +12,9 @@ import pytest
 import sqlalchemy as sa
 from support.usage import usage_event
 
-from autopack.ledger.event import (
-    UsageEvent,
-)
+from autopack.ledger.events.event import UsageEvent
+from autopack.ledger.events.usage_events import token_totals
 from autopack.ledger.recorder import Intent, Recorded, Recorder
-from autopack.ledger.usage_events import (
-    token_totals,
-)
 from autopack.store import Database
 from autopack.store.intents import (
     open_intent,

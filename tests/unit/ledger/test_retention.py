@@ -12,15 +12,11 @@ from support.usage import record, usage_event
 
 from autopack.ledger.check import check
 from autopack.ledger.consolidated import usage
-from autopack.ledger.event import (
-    UsageEvent,
-)
+from autopack.ledger.events.event import UsageEvent
+from autopack.ledger.events.usage_events import token_totals
 from autopack.ledger.maintenance import maintain
 from autopack.ledger.recorder import Recorder
 from autopack.ledger.retention import retain
-from autopack.ledger.usage_events import (
-    token_totals,
-)
 from autopack.settings import Settings
 from autopack.store import Database
 from autopack.store.folder_note import note_of

@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 from support.usage import record, usage_event
 
-from autopack.ledger import budgets, reservations
-from autopack.ledger.budget_nodes import attempt_nodes
+from autopack.ledger.budget import budget_tree, reservations
+from autopack.ledger.budget.budget_nodes import attempt_nodes
 from autopack.ledger.check import check
 from autopack.ledger.retention import retain
 from autopack.model.budget import Limits, Reservation
@@ -109,7 +109,7 @@ def shown(db: Database) -> dict[int, tuple[int | None, Decimal | None]]:
 
 
 def in_all(db: Database) -> tuple[int, Decimal, int]:
-    run = budgets.levels(db, "r", {"one": Limits()})[0]
+    run = budget_tree.levels(db, "r", {"one": Limits()})[0]
     return run.spent.tokens, run.spent.cost, run.reserved.tokens
 
 

@@ -11,7 +11,7 @@ from support.usage import record, usage_event
 
 from autopack.ledger.check import check
 from autopack.ledger.consolidated import usage
-from autopack.ledger.usage_events import token_totals
+from autopack.ledger.events.usage_events import token_totals
 from autopack.store.database.engine import Database
 from autopack.store.tables.rollups import usage_imports
 

@@ -14,7 +14,7 @@ from support.building import made
 from support.projects import call, git, make_project
 
 from autopack.agents.command.agent import CommandBuilder
-from autopack.ledger.usage_events import token_totals
+from autopack.ledger.events.usage_events import token_totals
 from autopack.model.causes import Failure
 from autopack.model.causes import FailureCause as Cause
 from autopack.model.errors import LeaseLost

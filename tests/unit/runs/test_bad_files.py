@@ -13,9 +13,9 @@ from support.usage import usage_event
 
 from autopack.clock import SystemClock
 from autopack.files.asides import list_asides
+from autopack.ledger.events.usage_events import token_totals
 from autopack.ledger.maintenance import maintain
 from autopack.ledger.recorder import Recorder
-from autopack.ledger.usage_events import token_totals
 from autopack.model.states import AttemptState, RunState
 from autopack.runs.attempt import begin
 from autopack.runs.finish.finish import cancel

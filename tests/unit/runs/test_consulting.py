@@ -11,11 +11,9 @@ import pytest
 import sqlalchemy as sa
 from support.projects import call, make_project, write_yaml
 
-from autopack.ledger import reservations
+from autopack.ledger.budget import reservations
+from autopack.ledger.events.usage_events import token_totals
 from autopack.ledger.recorder import Recorder
-from autopack.ledger.usage_events import (
-    token_totals,
-)
 from autopack.model.budget import Reservation
 from autopack.model.causes import Failure, FailureCause
 from autopack.model.errors import LeaseLost

@@ -15,7 +15,7 @@ from support.runs import carry_out
 
 from autopack.clock import SystemClock
 from autopack.ledger.check import check
-from autopack.ledger.usage_events import token_totals
+from autopack.ledger.events.usage_events import token_totals
 from autopack.model.states import AttemptState, RunState
 from autopack.runs.approval import approve
 from autopack.runs.finish.finish import cancel, finish

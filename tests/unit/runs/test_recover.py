@@ -12,7 +12,7 @@ import pytest
 from support.projects import call
 
 from autopack.agents.protocol import BuildResult, BuildStatus
-from autopack.ledger.usage_events import token_totals
+from autopack.ledger.events.usage_events import token_totals
 from autopack.model.errors import LeaseLost
 from autopack.model.states import AttemptState, PhaseState
 from autopack.runs.session.takeover import recover

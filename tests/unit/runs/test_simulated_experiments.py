@@ -11,9 +11,9 @@ from support.runs import carry_out
 
 from autopack.clock import SystemClock
 from autopack.experiments.concluding import conclude, enough, judge
-from autopack.experiments.layout import ARM_NAMES
-from autopack.experiments.registration import register_experiment
-from autopack.experiments.schema import Analysis
+from autopack.experiments.design.layout import ARM_NAMES
+from autopack.experiments.design.registration import register_experiment
+from autopack.experiments.shapes.analysis_schema import Analysis
 from autopack.runs.finish.finish import finish
 from autopack.runs.next_phase import ending
 from autopack.runs.prepare.prepare import prepare_run
@@ -23,7 +23,7 @@ from autopack.runs.session.opening import (
 )
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
-from autopack.store.experiments import finish_pair, get_pairs, start_pair
+from autopack.store.experiment_records import finish_pair, get_pairs, start_pair
 from autopack.store.reading import get_ending, get_phases
 
 

@@ -14,7 +14,7 @@ from support.projects import make_repository, write_yaml
 from support.runs import carry_out
 
 from autopack.clock import SystemClock
-from autopack.ledger.budgets import campaign_level, set_campaign
+from autopack.ledger.budget.budget_tree import campaign_level, set_campaign
 from autopack.model.budget import Limits
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.runs.session.opening import (

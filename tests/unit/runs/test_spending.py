@@ -12,7 +12,7 @@ import pytest
 from support.projects import Project, call, make_project
 
 from autopack.clock import SystemClock
-from autopack.ledger import budgets, reservations
+from autopack.ledger.budget import budget_tree, reservations
 from autopack.model.errors import BadInput
 from autopack.process.leftovers import find
 from autopack.repair.decide import Decision, DecisionKind
@@ -104,7 +104,7 @@ def project(tmp_path: Path) -> Project:
 async def test_every_level_agrees_with_the_ledger(
     project: Project, store: Any, open_run: Any, database: Any
 ) -> None:
-    budgets.set_campaign(database, "season", budgets.Limits(tokens=1000))
+    budget_tree.set_campaign(database, "season", budget_tree.Limits(tokens=1000))
     session = open_run(store(project, campaign="season"))
     session.environment = await prepare_environment(session)
     started = steps.begin(session, "one")
@@ -119,7 +119,7 @@ async def test_every_level_agrees_with_the_ledger(
 async def test_what_another_run_holds_is_waited_for(
     project: Project, tmp_path: Path, store: Any, open_run: Any, database: Any
 ) -> None:
-    budgets.set_campaign(database, "season", budgets.Limits(tokens=1))
+    budget_tree.set_campaign(database, "season", budget_tree.Limits(tokens=1))
     first = open_run(store(project, "first", campaign="season"))
     second = open_run(store(project, "second", campaign="season"))
     started = steps.begin(first, "one")
@@ -156,7 +156,7 @@ async def test_instant_calls_pass_a_cap_by_one_of_them(
 async def test_runs_that_share_minutes_build_side_by_side(
     project: Project, store: Any, open_run: Any, database: Any
 ) -> None:
-    budgets.set_campaign(database, "season", budgets.Limits(minutes=40))
+    budget_tree.set_campaign(database, "season", budget_tree.Limits(minutes=40))
     first = open_run(store(project, "first", campaign="season"))
     second = open_run(store(project, "second", campaign="season"))
 

@@ -10,7 +10,7 @@ import pytest
 from support.projects import call, make_project
 
 from autopack.clock import SystemClock
-from autopack.ledger.usage_events import token_totals
+from autopack.ledger.events.usage_events import token_totals
 from autopack.model.states import AttemptState
 from autopack.runs.attempt import begin
 from autopack.runs.prepare.prepare import RunRequest, prepare_run

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from support.projects import call
 
 from autopack.files.home_id import home_id
-from autopack.ledger.usage_events import token_totals
+from autopack.ledger.events.usage_events import token_totals
 from autopack.model.errors import RepositoryError
 from autopack.model.states import AttemptState, PhaseState, RunState
 from autopack.runs.reconcile.reconcile import abandoned_here

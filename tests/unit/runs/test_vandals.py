@@ -28,7 +28,7 @@ from support import vandal
 from support.projects import make_repository, write_yaml
 
 from autopack.clock import SystemClock
-from autopack.ledger.usage_events import token_totals
+from autopack.ledger.events.usage_events import token_totals
 from autopack.model.errors import AutopackError
 from autopack.model.states import AttemptState, RunState
 from autopack.process import sandbox

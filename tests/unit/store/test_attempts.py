@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from autopack.ledger import usage_events
+from autopack.ledger.events import usage_events
 from autopack.model.errors import IllegalTransition, LeaseLost, NotFound
 from autopack.store import AttemptState, PhaseState, runs
 

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from support.usage import record, usage_event
 
-from autopack.ledger import budgets, reservations
+from autopack.ledger.budget import budget_tree, reservations
 from autopack.model.budget import (
     Exhausted,
     Limits,
@@ -37,11 +37,11 @@ def spend(db, tokens, cost):
 
 
 def test_a_reservation_counts_until_it_is_settled(started):
-    run, phase = budgets.levels(started.db, "run-1", {"one": Limits(tokens=900)})
+    run, phase = budget_tree.levels(started.db, "run-1", {"one": Limits(tokens=900)})
     assert (run.reserved.tokens, phase.reserved.tokens, phase.limits.tokens) == (500, 500, 900)
     spend(started.db, 120, Decimal("0.1"))
     started.db.transact(lambda conn: reservations.settle(conn, "run-1", "one", 1))
-    run, phase = budgets.levels(started.db, "run-1", {"one": Limits(tokens=900)})
+    run, phase = budget_tree.levels(started.db, "run-1", {"one": Limits(tokens=900)})
     assert (run.reserved.tokens, run.spent.tokens) == (0, 120)
     assert phase.spent.cost == Decimal("0.1")
 
@@ -53,21 +53,21 @@ def test_a_build_counts_for_as_long_as_it_took_and_was_allowed_to(started, took,
         built = begun + timedelta(minutes=took)
         conn.execute(sa.update(tables.attempts).values(built_at=built))
 
-    assert budgets.levels(started.db, "run-1", {"one": Limits()})[1].spent.minutes == 0
+    assert budget_tree.levels(started.db, "run-1", {"one": Limits()})[1].spent.minutes == 0
     started.db.transact(end)
-    phase = budgets.levels(started.db, "run-1", {"one": Limits(minutes=20)})[1]
+    phase = budget_tree.levels(started.db, "run-1", {"one": Limits(minutes=20)})[1]
     assert (phase.spent.minutes, phase.limits.minutes) == (pytest.approx(counted), 20)
 
 
 def test_a_campaign_is_locked_by_who_reserves_from_it(database, new_run):
-    budgets.set_campaign(database, "all", Limits(tokens=10))
-    budgets.set_campaign(database, "all", Limits(tokens=20))
+    budget_tree.set_campaign(database, "all", Limits(tokens=10))
+    budget_tree.set_campaign(database, "all", Limits(tokens=20))
     runs.create_run(database, new_run(campaign_id="all"), [("one", "T1")])
     database.transact(lambda conn: reservations.lock_campaign(conn, "run-1"))
-    campaign, *_ = budgets.levels(database, "run-1", {"one": Limits()})
+    campaign, *_ = budget_tree.levels(database, "run-1", {"one": Limits()})
     assert (campaign.scope, campaign.limits.tokens) == (Scope.CAMPAIGN, 20)
     with pytest.raises(NotFound):
-        budgets.campaign_level(database, "none")
+        budget_tree.campaign_level(database, "none")
 
 
 def ask(held, scope, resource=Resource.TOKENS):
@@ -89,7 +89,7 @@ def test_an_answer_raises_the_cap_that_was_asked_about(held, scope, resource, ca
     ask(held, scope, resource)
     given = Answer(approved=True, by="ann", new_cap=Decimal(str(cap)), resource=resource)
     approvals.answer(held.db, "run-1", given)
-    found = budgets.levels(held.db, "run-1", {"one": Limits(tokens=5, minutes=6.0)})
+    found = budget_tree.levels(held.db, "run-1", {"one": Limits(tokens=5, minutes=6.0)})
     levels = {level.scope: level for level in found}
     assert getattr(levels[scope].limits, resource) == cap
     assert approvals.pending(held.db, "run-1") is None

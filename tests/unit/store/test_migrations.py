@@ -18,8 +18,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from support.usage import usage_event
 
+from autopack.ledger.events.usage_events import token_totals
 from autopack.ledger.sums import ROLLUPS, unexplained
-from autopack.ledger.usage_events import token_totals
 from autopack.model.errors import DatabaseRefused
 from autopack.store import Database
 from autopack.store.database import connecting, schema

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from support.usage import record, usage_event
 
-from autopack.ledger import budgets, reservations
+from autopack.ledger.budget import budget_tree, reservations
 from autopack.model.budget import (
     Amounts,
     Limits,
@@ -34,7 +34,7 @@ def reserve(db, lease, role, phase_cap=Limits(), *, after=lambda: None):  # noqa
 
     def write(conn):
         reservations.lock(conn, lease)
-        free = room(budgets.levels(conn, lease.run_id, {"one": phase_cap}))
+        free = room(budget_tree.levels(conn, lease.run_id, {"one": phase_cap}))
         after()
         held = reservation_of_call(free, MOST)
         if held is not None:
@@ -46,7 +46,7 @@ def reserve(db, lease, role, phase_cap=Limits(), *, after=lambda: None):  # noqa
 
 @pytest.mark.parametrize("level", ["campaign", "run", "phase"])
 def test_of_two_callers_at_once_one_gets_what_a_cap_has_left(database, new_run, level):
-    budgets.set_campaign(database, "c", CAP if level == "campaign" else Limits())
+    budget_tree.set_campaign(database, "c", CAP if level == "campaign" else Limits())
     cap = 100_000 if level == "run" else 5_000_000
     names = ("run-1", "run-2") if level == "campaign" else ("run-1",)
     for name in names:
@@ -73,7 +73,7 @@ def test_of_two_callers_at_once_one_gets_what_a_cap_has_left(database, new_run, 
     other.join(20)
     assert sorted(found) == [False, True]
     for name in names:
-        for one in budgets.levels(database, name, {"one": phase_cap}):
+        for one in budget_tree.levels(database, name, {"one": phase_cap}):
             assert one.reserved.tokens <= (one.limits.tokens or 10**9), one
 
 
@@ -102,7 +102,7 @@ def settled(db):
 
 
 def test_a_build_and_a_call_of_its_attempt_are_settled_apart(started):
-    assert budgets.levels(started.db, "run-1", {"one": Limits()})[0].reserved.tokens == 120_000
+    assert budget_tree.levels(started.db, "run-1", {"one": Limits()})[0].reserved.tokens == 120_000
     record(started.db, usage_event(run_id="run-1", total_tokens=7, cost=Decimal("0.5")))
     record(
         started.db,
@@ -117,7 +117,7 @@ def test_a_build_and_a_call_of_its_attempt_are_settled_apart(started):
         )
     )
     assert settled(started.db)["doctor", 2] == (True, 9, Decimal(0))
-    level = budgets.levels(started.db, "run-1", {"one": Limits()})[0]
+    level = budget_tree.levels(started.db, "run-1", {"one": Limits()})[0]
     assert (level.reserved.tokens, level.spent.tokens) == (0, 16)
 
 

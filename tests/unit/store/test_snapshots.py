@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 from support.usage import usage_event
 
-from autopack.ledger import budgets, reservations
-from autopack.ledger.usage_events import record_events
+from autopack.ledger.budget import budget_tree, reservations
+from autopack.ledger.events.usage_events import record_events
 from autopack.model.budget import (
     Exhausted,
     Level,
@@ -44,7 +44,7 @@ def engine_name() -> str:
 def build(db: Database, new_run: Callable[..., runs.NewRun], number: int) -> Lease:
     """A run of a campaign with a cap of 100,000 tokens, of which a build has reserved 60,000."""
     campaign, ids = f"c{number}", (f"run-{number}", f"other-{number}")
-    budgets.set_campaign(db, campaign, Limits(tokens=100_000))
+    budget_tree.set_campaign(db, campaign, Limits(tokens=100_000))
     for run_id in ids:
         runs.create_run(db, new_run(run_id=run_id, campaign_id=campaign), [("one", "T1")])
     lease = acquire(db, ids[0], Holder.of_this_process(), 45).lease
@@ -99,7 +99,7 @@ def test_no_level_forgets_a_build(database: Database, new_run: Callable[..., run
             database,
             after,
             partial(settle, database, run_id),
-            lambda conn, run_id=run_id: budgets.levels(conn, run_id, {"one": Limits()}),
+            lambda conn, run_id=run_id: budget_tree.levels(conn, run_id, {"one": Limits()}),
         )
         for level in found:
             assert level.spent.tokens + level.reserved.tokens >= 60_000, (after, level.scope)
@@ -114,7 +114,7 @@ def test_no_other_run_gets_more_than_the_campaign_has(
 
         def read(conn: sa.Connection, other: str = f"other-{after}") -> list[Level]:
             reservations.lock_campaign(conn, other)
-            return budgets.levels(conn, other, {"one": Limits()})
+            return budget_tree.levels(conn, other, {"one": Limits()})
 
         meanwhile = partial(settle, database, f"run-{after}")
         found: list[Level] = read_while(database, after, meanwhile, read)
@@ -165,4 +165,4 @@ def test_of_two_who_raise_a_campaigns_cap_neither_lowers_it(
     database.transact(raise_it)
     other.join()
     assert len(refused) == 1
-    assert budgets.campaign_level(database, "c1").limits.tokens == 200_000
+    assert budget_tree.campaign_level(database, "c1").limits.tokens == 200_000

@@ -8,14 +8,9 @@ import pytest
 import sqlalchemy as sa
 from support.usage import SPLIT, record, usage_event
 
-from autopack.ledger import usage_events
-from autopack.ledger.event import (
-    UsageEvent,
-)
-from autopack.ledger.usage_events import (
-    event_key,
-    record_events,
-)
+from autopack.ledger.events import usage_events
+from autopack.ledger.events.event import UsageEvent
+from autopack.ledger.events.usage_events import event_key, record_events
 from autopack.store import intents
 from autopack.store.tables import llm_usage_events
 

@@ -1,0 +1,1 @@
+"""An experiment before its first pair: defined, resolved, laid out and registered."""

@@ -1,0 +1,140 @@
+"""What an operator should know of an experiment before its first pair is paid for."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from autopack.context.intention import for_builder
+from autopack.experiments.recorded.exposure import RECORD_ONLY
+from autopack.experiments.statistics.sequential import EFFECT_VARIANCE, MIN_PLANS, STOPPING_E
+from autopack.model.features import Feature, kill_switches
+from autopack.model.fingerprint import Treatment
+
+if TYPE_CHECKING:
+    from autopack.experiments.design.registration import Registered
+
+# A budget of which so much can never be used is worth a word.
+_LEAST_USABLE = 0.5
+
+
+def cautions(registered: Registered) -> list[str]:
+    """Each in one line, the gravest first."""
+    return [
+        *registered.notes,
+        *_about_plans(registered),
+        *_about_the_treatment(registered),
+        *_about_success(registered),
+        *_about_the_budget(registered),
+    ]
+
+
+def phases_needed(margin: float, alpha: float = 0.05) -> int:
+    """How many phases (or runs) must succeed in both arms for success to count as maintained.
+
+    Where all outcomes are alike, Tango's one-sided limit of the difference is -z² / (n + z²).
+    """
+    return math.floor(_z(alpha) ** 2 * (1 / margin - 1)) + 1
+
+
+def smallest_margin(number: int, alpha: float = 0.05) -> float:
+    """The margin within which ``number`` phases that all succeed show success maintained."""
+    z2 = _z(alpha) ** 2
+    return z2 / (number + z2)
+
+
+def fewest_to_stop() -> int:
+    """How many plans monitoring needs before any result can end an experiment early.
+
+    With n plans whose ratios are all alike, the e-value is (1 + n g)^((n - 1) / 2).
+    """
+    n = MIN_PLANS
+    while (1 + n * EFFECT_VARIANCE) ** ((n - 1) / 2) < STOPPING_E:
+        n += 1
+    return n
+
+
+def _z(alpha: float) -> float:
+    from scipy import special
+
+    return float(special.ndtri(1 - alpha))
+
+
+def _about_plans(registered: Registered) -> Iterator[str]:
+    plans, pairs = _plans(registered), registered.declared.planned
+    if plans < MIN_PLANS:
+        yield (
+            f"a verdict needs at least {MIN_PLANS} plans and this experiment has {plans}: "
+            "it can only end INSUFFICIENT"
+        )
+    elif plans < fewest_to_stop():
+        yield (
+            f"{plans} plans can never stop early, whatever they show: monitoring needs at least "
+            f"{fewest_to_stop()}, so all {pairs} pairs will run"
+        )
+
+
+def _about_success(registered: Registered) -> Iterator[str]:
+    declared, protocol = registered.declared, registered.protocol
+    needed = phases_needed(declared.ni_margin, protocol.margin_alpha)
+    if protocol.success_endpoint == "runs":
+        what, has = "runs an arm", declared.planned
+    else:
+        rounds, rest = divmod(declared.planned, len(registered.plans))
+        sizes = sorted((len(plan.phases) for plan in registered.plans.values()), reverse=True)
+        what, has = "phases", rounds * sum(sizes) + sum(sizes[:rest])
+    if has < needed:
+        margin = math.ceil(100 * smallest_margin(has, protocol.margin_alpha)) / 100
+        yield (
+            f"success can never be shown to be maintained: within a margin of "
+            f"{declared.ni_margin:g} that takes {needed} {what}, and this experiment has {has}; "
+            f"add plans or replicates, or declare a margin of {margin:.2f} or more"
+        )
+
+
+def _about_the_treatment(registered: Registered) -> Iterator[str]:
+    if not registered.differs:
+        yield "the arms do not differ: this compares the agent with itself"
+    if Treatment.FEATURES not in registered.differs:
+        return
+    arms = [registered.arms[name] for name in ("control", "treatment")]
+    plans = list(registered.plans.values())
+    listed = {Feature(name) for plan in plans for name in plan.features}
+    one, other = (listed if arm.features is None else set(arm.features) for arm in arms)
+    for feature in sorted(one ^ other):
+        if feature in RECORD_ONLY:
+            yield f"{feature} only records: having it on changes nothing that an agent does"
+        elif feature is Feature.PLAN_NORMALIZATION:
+            yield f"{feature} can never act: it makes plans from text, and these are written"
+        elif feature is Feature.INTENTION_CONTEXT:
+            told = sum(
+                for_builder(plan.goal, plan.success_criteria, plan.non_goals) is not None
+                for plan in plans
+            )
+            if told < len(plans):
+                yield (
+                    f"{feature} tells agents something in {told} of {len(plans)} plans: the others "
+                    "have neither success_criteria nor non_goals"
+                )
+
+
+def _about_the_budget(registered: Registered) -> Iterator[str]:
+    off = {feature for feature, is_off in kill_switches(os.environ).items() if is_off}
+    for name in sorted(off & {Feature(n) for p in registered.plans.values() for n in p.features}):
+        yield f"{name} is listed by plans and forced off by {name.variable}"
+    cap = registered.limits.tokens
+    if cap is None:
+        return
+    most = registered.most_of_a_pair()
+    if (usable := max(cap - most, 0) / cap) < _LEAST_USABLE:
+        yield (
+            f"a pair sets aside {most:,} tokens until it has ended, so none begins once "
+            f"{usable:.0%} of the budget of {cap:,} are spent; give both arms a budget nearer to "
+            "what a run needs, such as both: {budget: {tokens: N}}, or raise budget.tokens"
+        )
+
+
+def _plans(registered: Registered) -> int:
+    return min(len(registered.plans), registered.declared.planned)

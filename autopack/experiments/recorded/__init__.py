@@ -1,0 +1,1 @@
+"""Recorded runs as pairs: how each ended, whether it counts, and whether its treatment acted."""

@@ -1,0 +1,1 @@
+"""What an analysis declares, decides and publishes: plain values."""

@@ -1,0 +1,1 @@
+"""The statistics of paired runs: functions of numbers, checked against R."""

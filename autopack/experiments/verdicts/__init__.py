@@ -1,0 +1,1 @@
+"""From evidence to one decision, the sentences that state it, and what to do next."""

@@ -1,0 +1,190 @@
+"""What pairs say of success: two endpoints with their limits, and what they show."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from scipy import special
+
+from autopack.experiments.shapes.matrix import SuccessAxis
+from autopack.experiments.statistics.evidence import ALPHA, PlanGroups
+from autopack.experiments.statistics.paired_success import (
+    PairedOutcomes,
+    mcnemar_mid_p,
+    mean_and_lower_limit,
+    score_lower_limit,
+    tango_interval,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+EndpointName = Literal["runs", "phases"]
+Limits = tuple[float, float]
+
+_EVERYTHING: Limits = (-math.inf, math.inf)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A difference in success, treatment minus control, and its limits.
+
+    A limit is the widest of what hold: the t limit over plans and, where single outcomes are
+    known, Tango's score limit, which stays honest where all outcomes are alike.
+    ``none_succeeded`` is true where neither arm had any success.
+    """
+
+    differences: Floats
+    outcomes: PairedOutcomes | None
+    none_succeeded: bool
+
+    @property
+    def diff(self) -> float | None:
+        """The mean difference over plans."""
+        return float(self.differences.mean()) if len(self.differences) else None
+
+    def limits(self, level: float) -> Limits:
+        """The two-sided limits at ``level``; infinite where there is no limit."""
+        lo, hi = t_limits(self.differences, level)
+        if self.outcomes is not None:
+            scored = tango_interval(self.outcomes, level) or _EVERYTHING
+            lo, hi = min(lo, scored[0]), max(hi, scored[1])
+        return (lo, hi) if math.isinf(lo) else (max(lo, -1.0), min(hi, 1.0))
+
+
+@dataclass(frozen=True)
+class SuccessEvidence:
+    """What success says. ``runs`` is success of whole runs, ``phases`` phase completion.
+
+    ``lower`` is the one-sided 95 % t limit of the endpoint, ``score_lower`` Tango's; None where
+    it cannot be had. ``endpoint`` is the one that decides, ``declared`` whether it was declared.
+    """
+
+    outcomes: PairedOutcomes
+    mid_p: float | None
+    tango: Limits | None
+    runs: Endpoint
+    phases: Endpoint | None
+    endpoint: EndpointName
+    declared: bool
+    lower: float | None
+    score_lower: float | None
+
+    @property
+    def main(self) -> Endpoint:
+        """The endpoint that decides."""
+        return self.phases if self.endpoint == "phases" and self.phases else self.runs
+
+    @property
+    def diff(self) -> float | None:
+        """The difference of the endpoint that decides."""
+        return self.main.diff
+
+    @property
+    def runs_direction(self) -> int:
+        """1 when McNemar's mid-p shows that more runs succeed, -1 for fewer, else 0."""
+        if self.mid_p is None or self.mid_p >= ALPHA:
+            return 0
+        return 1 if self.outcomes.n01 > self.outcomes.n10 else -1
+
+    def not_inferior(self, margin: float, alpha: float = ALPHA) -> bool:
+        """Whether the endpoint is shown to be lower by less than ``margin``, by each limit."""
+        return self.main.limits(1 - 2 * alpha)[0] > -margin
+
+    def not_superior(self, margin: float, alpha: float = ALPHA) -> bool:
+        """Whether the endpoint is shown to be higher by less than ``margin``, by each limit."""
+        return self.main.limits(1 - 2 * alpha)[1] < margin
+
+    @property
+    def nothing_succeeded(self) -> bool:
+        """Whether neither arm had a success, which leaves nothing that could be maintained.
+
+        Where phases were declared to be what success is, a phase is one.
+        """
+        runs = not self.declared and self.runs.none_succeeded
+        return self.main.none_succeeded or runs
+
+    def axis(self, margin: float, *, side: float, margin_alpha: float) -> SuccessAxis:
+        """What is shown. ``side`` is the error of higher and of lower, a side.
+
+        Where phases decide, a loss of whole runs counts as a loss, too (a run that fails its last
+        phase loses little of it, and yet its purpose); the two then share the error.
+        """
+        level = 1 - 2 * side
+        if self.endpoint == "phases":
+            shared = 1 - side
+            is_lower = any(one.limits(shared)[1] < -margin for one in (self.main, self.runs) if one)
+        else:
+            is_lower = self.runs.limits(level)[1] < -margin
+        if is_lower:
+            return SuccessAxis.LOWER
+        if self.runs_direction < 0 or self.nothing_succeeded:
+            return SuccessAxis.UNCLEAR
+        if self._is_higher(level):
+            return SuccessAxis.HIGHER
+        if self.not_inferior(margin, margin_alpha):
+            return SuccessAxis.MAINTAINED
+        return SuccessAxis.UNCLEAR
+
+    def _is_higher(self, level: float) -> bool:
+        """More phases where these were declared, else more runs and not fewer phases."""
+        if self.endpoint == "phases" and self.declared:
+            return self.main.limits(level)[0] > 0
+        more_runs = self.runs_direction > 0 and self.runs.limits(level)[0] > 0
+        return more_runs and self.main.limits(1 - 2 * ALPHA)[0] > 0
+
+
+def weigh_success(
+    *,
+    control: NDArray[np.bool_],
+    treatment: NDArray[np.bool_],
+    groups: PlanGroups,
+    fractions: tuple[Floats, Floats] | None,
+    phases: PairedOutcomes | None,
+    declared: EndpointName | None,
+) -> SuccessEvidence:
+    """Weigh success of valid pairs, one value a pair.
+
+    ``fractions`` are the shares of phases completed, ``phases`` the outcomes of single phases;
+    None where unknown. Without a declared endpoint, phases decide where they are known.
+    """
+    outcomes = PairedOutcomes.count(control, treatment)
+    runs = Endpoint(
+        groups.mean(treatment.astype(np.float64) - control.astype(np.float64)),
+        outcomes,
+        not (control.any() or treatment.any()),
+    )
+    by_phase = None
+    if fractions is not None:
+        first, second = fractions
+        none = not (first.any() or second.any())
+        by_phase = Endpoint(groups.mean(second - first), phases, none)
+    endpoint: EndpointName = declared or ("runs" if by_phase is None else "phases")
+    main = runs if endpoint == "runs" or by_phase is None else by_phase
+    return SuccessEvidence(
+        outcomes=outcomes,
+        mid_p=mcnemar_mid_p(outcomes),
+        tango=tango_interval(outcomes),
+        runs=runs,
+        phases=by_phase,
+        endpoint=endpoint if by_phase is not None else "runs",
+        declared=declared is not None,
+        lower=mean_and_lower_limit(main.differences)[1],
+        score_lower=score_lower_limit(main.outcomes),
+    )
+
+
+def t_limits(differences: Floats, level: float) -> Limits:
+    """The two-sided t limits of the mean of ``differences`` (one a plan)."""
+    n = len(differences)
+    if n < 2:
+        return _EVERYTHING
+    mean = float(differences.mean())
+    quantile = float(special.stdtrit(n - 1, (1 + level) / 2))
+    half = quantile * float(differences.std(ddof=1)) / math.sqrt(n)
+    return mean - half, mean + half

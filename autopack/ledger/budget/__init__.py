@@ -1,0 +1,1 @@
+"""Caps, reservations and what the ledger says is spent, as one tree."""

@@ -1,0 +1,1 @@
+"""One model call as an event, and its way into the ledger."""

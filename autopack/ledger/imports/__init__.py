@@ -1,0 +1,1 @@
+"""Usage from files: CSV, JSON lines, and the database of an earlier Autopack."""
