@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from autopack.workspace.content.byproducts import PATTERNS
 from autopack.workspace.content.embedded import kept_ref
 from autopack.workspace.fence import Fence
 from autopack.workspace.git import Git
+from autopack.workspace.known_objects import KnownObjects, Listing
 from autopack.workspace.source import SourceRepository
 from autopack.workspace.user import publishing
 from autopack.workspace.user.partial import complete
@@ -41,6 +42,7 @@ class Mirror:
     source: SourceRepository
     alias: tuple[str, str] | None = None
     fence: Fence = field(default=Fence(), compare=False, repr=False)
+    known: KnownObjects = field(default_factory=KnownObjects, compare=False, repr=False)
 
     @classmethod
     def open(
@@ -167,27 +169,34 @@ class Mirror:
         )
 
     def has(self, commit: str) -> bool:
+        if self.known.has_commit(commit):
+            return True
         return self.git.call("cat-file", "-e", f"{commit}^{{commit}}").status == 0
 
     def tree_of(self, commit: str) -> str:
-        return self.git.run("rev-parse", "--verify", f"{commit}^{{tree}}").strip()
+        wanted = ("rev-parse", "--verify", f"{commit}^{{tree}}")
+        return self.known.tree_of(commit, lambda: self.git.run(*wanted).strip())
+
+    def commit_tree(self, tree: str, *, parent: str, message: str) -> str:
+        """Make the commit of ``tree`` on top of ``parent``; no ref leads to it yet."""
+        commit = self.git.run("commit-tree", tree, "-p", parent, "-F", "-", input=message).strip()
+        self.known.note_commit(commit, tree)
+        return commit
 
     def paths(self, commit: str) -> tuple[str, ...]:
         """Every path in ``commit`` (or tree), folders left out."""
-        listed = self.git.run("ls-tree", "-r", "-z", "--name-only", commit)
-        return tuple(listed.split("\0")[:-1])
+        return tuple(self.modes(commit))
 
-    def modes(self, commit: str) -> dict[str, str]:
+    def modes(self, commit: str) -> Mapping[str, str]:
         """Every path in ``commit`` (or tree) with git's mode of it, folders left out."""
-        listed = self.git.run("ls-tree", "-r", "-z", commit).split("\0")
-        entries = (entry.partition("\t") for entry in listed if entry)
-        return {path: facts.split(" ")[0] for facts, _, path in entries}
+        return self._listing(commit).modes
 
     def folders(self, commit: str) -> tuple[str, ...]:
         """Every folder in ``commit`` (or tree) but its root."""
-        listed = self.git.run("ls-tree", "-r", "-d", "-z", commit).split("\0")
-        entries = (entry.partition("\t") for entry in listed if entry)
-        return tuple(path for facts, _, path in entries if facts.split(" ")[1] == "tree")
+        return self._listing(commit).folders
+
+    def _listing(self, commit: str) -> Listing:
+        return self.known.listing(commit, lambda: self.git.run("ls-tree", "-r", "-t", "-z", commit))
 
     def file_at(self, commit: str, path: str) -> bytes | None:
         """A file's content in ``commit`` (a link's target), None when it is not there."""
@@ -204,8 +213,12 @@ class Mirror:
         A repository that an agent made inside the workspace is an added gitlink, and so is a
         submodule with work that no commit of its own holds: see ``embedded``.
         """
-        listed = self.git.run("diff-tree", "-r", "-z", "--raw", "--no-renames", base, commit)
-        return tuple(self._told_apart(change) for change in parse_raw_diff(listed))
+
+        def ask() -> tuple[Change, ...]:
+            listed = self.git.run("diff-tree", "-r", "-z", "--raw", "--no-renames", base, commit)
+            return tuple(self._told_apart(change) for change in parse_raw_diff(listed))
+
+        return self.known.changes(base, commit, ask)
 
     def diff(self, base: str, commit: str, max_bytes: int) -> str:
         """The patch from ``base`` to ``commit``, cut at a line end below ``max_bytes``."""

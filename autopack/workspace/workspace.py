@@ -10,6 +10,7 @@ import stat
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from autopack.failpoints import Step, durable
@@ -232,7 +233,7 @@ class Workspace:
         tree = git.run("write-tree").strip()
         changes = self.mirror.changed_paths(parent, tree)
         refused = (*recorded.refused, *filters.refused(git, self.mirror.source, changes))
-        commit = git.run("commit-tree", tree, "-p", parent, "-F", "-", input=message).strip()
+        commit = self.mirror.commit_tree(tree, parent=parent, message=message)
         if replacing is None:
             with durable(Step.ATTEMPT_COMMITTED):
                 self.mirror.put_ref(ref, commit)
@@ -243,8 +244,8 @@ class Workspace:
 
     def empty_snapshot(self, *, parent: str, message: str, ref: str) -> Snapshot:
         """Commit nothing on top of ``parent`` and point ``ref`` there, whatever lies here."""
-        git, tree = self.mirror.git, self.mirror.tree_of(parent)
-        commit = git.run("commit-tree", tree, "-p", parent, "-F", "-", input=message).strip()
+        tree = self.mirror.tree_of(parent)
+        commit = self.mirror.commit_tree(tree, parent=parent, message=message)
         self.mirror.put_ref(ref, commit)
         return Snapshot(commit, tree, ())
 
@@ -270,7 +271,6 @@ class Workspace:
             excludes=self._excludes,
         )
 
-    @property
     def _origin(self) -> submodules.Origin:
         return submodules.Origin.of(self.mirror.source)
 
@@ -282,6 +282,11 @@ class Workspace:
     def _checked_out(self) -> Path:
         """The index as the last reset left it: which files are as git wrote them."""
         return self.private / "checked-out"
+
+    @cached_property
+    def _ignored_everywhere(self) -> Path | None:
+        # Once: it is written by every reset, and a run keeps to what held when it began.
+        return excludes.everywhere(self.mirror.source)
 
     @property
     def _excludes(self) -> Path:
@@ -305,7 +310,9 @@ class Workspace:
         self._remove_repositories(commit)
         agent_git.install(self._pristine, self.path / ".git", commit, self._excludes)
         shutil.copyfile(self._index, self.path / ".git" / "index")
-        missing = submodules.restore(git, self.private, self._origin, self._pristine)
+        missing: dict[str, str] = {}
+        if GITLINK in self.mirror.modes(commit).values():
+            missing = submodules.restore(git, self.private, self._origin(), self._pristine)
         (self.private / _MISSING).write_text(json.dumps(missing), encoding="utf-8")
 
     def _replace_unusable(self, commit: str) -> None:
@@ -329,7 +336,7 @@ class Workspace:
         if note.is_file():
             installed = json.loads(note.read_text(encoding="utf-8"))
         text = byproducts.excludes(self.mirror.paths(commit), [f"{one}x" for one in installed])
-        text += excludes.of_user(self.mirror.source)
+        text += excludes.of_user(self.mirror.source, self._ignored_everywhere)
         self._excludes.write_text(text, encoding="utf-8", errors="surrogateescape")
 
     def _remove_repositories(self, commit: str) -> None:

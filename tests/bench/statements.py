@@ -146,7 +146,10 @@ def main() -> None:
         db = Database.open(url, check_schema=False)
         db.upgrade()
         db.close()
-        for engine, address in (("sqlite", f"sqlite:///{folder / 'bench.db'}"), ("postgresql", url)):
+        for engine, address in (
+            ("sqlite", f"sqlite:///{folder / 'bench.db'}"),
+            ("postgresql", url),
+        ):
             os.environ["DATABASE_URL"] = address
             print(f"{engine:10}  {of_one_phase(folder / engine, listed=listed)}", flush=True)
 

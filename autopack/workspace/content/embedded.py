@@ -10,7 +10,7 @@ nothing is lost, and the ref that keeps the commit tells such a link from a subm
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,17 +49,19 @@ class Recorded:
     left_out: tuple[str, ...] = ()
 
 
-def record(git: Git, private: Path, origin: Origin, bounds: Bounds) -> Recorded:
+def record(git: Git, private: Path, origin: Callable[[], Origin], bounds: Bounds) -> Recorded:
     """Have the index hold every file of the work tree that is not ignored.
 
     The files of repositories inside go into commits of their own, which the index links to.
+    ``origin`` is asked only where there are submodules.
     """
-    modules = {module.path: module for module in origin.modules_of(git)}
-    links = [path for path in gitlinks(git) if _is_filled(git.files / path)]
+    linked_before = gitlinks(git)
+    modules = {module.path: module for module in origin().modules_of(git)} if linked_before else {}
+    links = [path for path in linked_before if _is_filled(git.files / path)]
     own = _own_repositories(git, set(links))
     refused = _dissolve(git, own[MOST_REPOSITORIES:])
     own = own[:MOST_REPOSITORIES]
-    refused += stage(git, [*links, *own], bounds)
+    refused += stage(git, [*links, *own], bounds, has_links=bool(linked_before))
     left_out: list[str] = []
     linked: dict[str, tuple[str, str]] = {}
     ignored = _ignored(git, own)
@@ -70,7 +72,7 @@ def record(git: Git, private: Path, origin: Origin, bounds: Bounds) -> Recorded:
             left_out.append(path)
         else:
             linked[path] = (GITLINK, _save(git, path, bounds))
-    for path, recorded in gitlinks(git).items():
+    for path, recorded in gitlinks(git).items() if links else ():
         if path not in links:
             continue
         found = _Found(git, private, path, recorded, modules.get(path))
@@ -101,11 +103,12 @@ class _Found:
             if head == self.recorded:
                 return self.recorded, []
             return _save(self.git, self.path, bounds), []
+        below = self.module.below
         inner, private = submodules.inside(self.git, self.private, self.module)
         if not inner.index.is_file():
             private.mkdir(parents=True, exist_ok=True)
             inner.run("read-tree", self.recorded)
-        found = record(inner, private, self.module.below, bounds)
+        found = record(inner, private, lambda: below, bounds)
         tree = inner.run("write-tree").strip()
         refused = list(found.refused)
         if tree == _tree(mirror, self.recorded):
@@ -167,8 +170,7 @@ def _save(git: Git, path: str, bounds: Bounds) -> str:
     """Commit the files below ``path`` to the mirror."""
     with tempfile.TemporaryDirectory(prefix="autopack-staging-") as scratch:
         inner = replace(git, work_tree=git.files / path, index_file=Path(scratch, "index"))
-        nowhere = Origin(None, None, "")
-        record(inner, Path(scratch), nowhere, bounds)
+        record(inner, Path(scratch), lambda: Origin(None, None, ""), bounds)
         return _keep(git, inner.run("write-tree").strip(), path)
 
 

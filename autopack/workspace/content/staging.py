@@ -51,23 +51,30 @@ class Refused:
     reason: str
 
 
-def stage(git: Git, apart: Iterable[str], bounds: Bounds) -> list[Refused]:
+def stage(
+    git: Git, apart: Iterable[str], bounds: Bounds, *, has_links: bool = True
+) -> list[Refused]:
     """Have the index hold the files of the work tree, but for those that are ignored.
 
     Nothing below the paths ``apart`` is looked at. A file whose bytes are as a checkout of the
     index writes them keeps its entry, whatever line ends or encodings git would convert: what is
     written and what is read are each other's inverse. Returns what could not be recorded; raises
-    GitFailed where that is the machine's fault.
+    GitFailed where that is the machine's fault. ``has_links`` is False where the index links to no
+    commit, so that what adding would read is all that it would change.
     """
     closed = list(apart)
+    candidates = _candidates(git, closed)
+    if not candidates and not has_links and git.index.is_file():
+        return []
     with tempfile.TemporaryDirectory(prefix="autopack-staging-") as scratch:
         before = replace(git, index_file=Path(scratch, "index"), work_tree=Path(scratch, "files"))
         before.files.mkdir()
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(git.index, before.index)
-        refused = _too_large(git, closed, bounds)
+        refused = _too_large(git, candidates, bounds)
         if bounds.is_secret is not None:
-            left = [*closed, *(one.path for one in refused)]
+            large = {one.path for one in refused}
+            left = [path for path in candidates if path not in large]
             refused += _secret(git, left, bounds.is_secret)
         refused += _add(git, [*closed, *(one.path for one in refused)])
         if before.index.is_file():
@@ -97,9 +104,9 @@ def _candidates(git: Git, closed: Sequence[str]) -> list[str]:
     return [*new.split("\0")[:-1], *changed.split("\0")[:-1]]
 
 
-def _too_large(git: Git, closed: Sequence[str], bounds: Bounds) -> list[Refused]:
+def _too_large(git: Git, candidates: Sequence[str], bounds: Bounds) -> list[Refused]:
     sizes: dict[str, int] = {}
-    for path in _candidates(git, closed):
+    for path in candidates:
         place = git.files / path
         if not place.is_symlink() and place.is_file():
             sizes[path] = place.stat().st_size
@@ -120,7 +127,7 @@ def _too_large(git: Git, closed: Sequence[str], bounds: Bounds) -> list[Refused]
 
 
 def _secret(
-    git: Git, closed: Sequence[str], is_secret: Callable[[BinaryIO], bool]
+    git: Git, candidates: Sequence[str], is_secret: Callable[[BinaryIO], bool]
 ) -> list[Refused]:
     """The files that hold a secret which the version before did not hold."""
 
@@ -128,7 +135,7 @@ def _secret(
         return is_secret(io.BytesIO(content))
 
     refused: list[Refused] = []
-    for path in _candidates(git, closed):
+    for path in candidates:
         place, name = git.files / path, path.encode("utf-8", "surrogateescape")
         found = holds(name)
         with contextlib.suppress(OSError):  # what cannot be read is refused for that

@@ -12,12 +12,12 @@ from autopack.workspace.source import SourceRepository
 _LONGEST = 1_000_000
 
 
-def of_user(source: SourceRepository) -> str:
-    """The patterns of the user's core.excludesFile and of the repository's info/exclude.
+def of_user(source: SourceRepository, everywhere: Path | None) -> str:
+    """The patterns of ``everywhere``, the user's own list, and of the repository's info/exclude.
 
     Later ones beat earlier ones, as in git. Bytes that are not UTF-8 are surrogates.
     """
-    files = [_of_all_repositories(source)]
+    files = [everywhere]
     if source.common_dir is not None:
         files.append(source.common_dir / "info" / "exclude")
     texts = [read_small(file.resolve(), _LONGEST) or b"" for file in files if file is not None]
@@ -26,7 +26,8 @@ def of_user(source: SourceRepository) -> str:
     return "".join(f"{line}\n" for line in kept)
 
 
-def _of_all_repositories(source: SourceRepository) -> Path | None:
+def everywhere(source: SourceRepository) -> Path | None:
+    """Return the file of what the user ignores in all repositories; git is asked where it is."""
     # Outside any repository, so that no other's settings are read.
     git = Git(folder=Path("/"), as_user=True) if source.is_url else source.git
     named = git.call("config", "-z", "--type=path", "--get", "core.excludesFile")
