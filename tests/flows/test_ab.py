@@ -189,7 +189,7 @@ async def test_an_arm_that_infrastructure_ended_makes_its_pair_void(
     broken = agent(100) | {"error": 1.0}
     # For so long an arm waits for its provider.
     trial = make_trial(
-        tmp_path, plans=1, control=agent(100), treatment=broken, attempts=1, minutes=0.3
+        tmp_path, plans=1, control=agent(100), treatment=broken, attempts=1, minutes=0.05
     )
     report = await experiment(trial.spec)
     assert report["decision"] == "INVALID"

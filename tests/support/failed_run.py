@@ -52,12 +52,17 @@ def make(folder: Path) -> Project:
 
 def fail(project: Project, settings: Settings) -> None:
     """Carry out the run ``failed`` of ``project`` to its end, without an engine."""
+    fail_as(request_of(project, "failed"), settings)
+
+
+def fail_as(request: RunRequest, settings: Settings) -> None:
+    """Carry out the requested run to its end, which has to be a failure, without an engine."""
     db = Database.open(settings.database_url)
-    store(project, "failed", db, settings)
-    session = open_session("failed", db=db, settings=settings, clock=SystemClock())
+    run_id = prepare_run(request, db=db, settings=settings, clock=SystemClock()).run_id
+    session = open_session(run_id, db=db, settings=settings, clock=SystemClock())
     try:
         asyncio.run(_execute(session))
-        state, reason = get_ending(db, "failed") or pytest.fail("the run did not fail")
+        state, reason = get_ending(db, run_id) or pytest.fail("the run did not fail")
         finish(session, state, reason)
     finally:
         close_session(session)
@@ -66,13 +71,17 @@ def fail(project: Project, settings: Settings) -> None:
 
 def store(project: Project, run_id: str, db: Database, settings: Settings) -> None:
     """Store a run that nobody has executed yet."""
-    request = RunRequest(
+    prepare_run(request_of(project, run_id), db=db, settings=settings, clock=SystemClock())
+
+
+def request_of(project: Project, run_id: str) -> RunRequest:
+    """Return the request for a run of ``project`` with its recording."""
+    return RunRequest(
         plan=str(project.plan),
         repo=str(project.repository),
         builder_options={"recording": str(project.recording)},
         run_id=run_id,
     )
-    prepare_run(request, db=db, settings=settings, clock=SystemClock())
 
 
 async def _execute(session: RunSession) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.failed_run import fail_as, request_of
 from support.processes import Machine, kill_tree
 from support.projects import make_project, make_simulated, write_yaml
 
 from autopack.campaigns.lanes import replays_of
+from autopack.settings import Settings
 from autopack.store.database.engine import Database
 
 pytestmark = pytest.mark.slow
@@ -36,15 +39,14 @@ def test_what_the_features_bring_is_told_from_what_running_again_brings(
 ) -> None:
     number, by_chance, by_features = counts
     project = make_simulated(tmp_path / "project", {"success": 0, "calls": 1})
-    answer = machine.run(
-        "fleet",
-        *[str(project.plan)] * number,
-        *("--repo", str(project.repository), "--builder", "simulated"),
-        *("--set", f"spec={project.recording}", "--set", "seed=run"),
-        *("--max", "4", "--run-id", "night", "--json"),
-    )
-    assert answer.code == 1, answer.stderr
-    assert {result["success"] for result in answer.json["results"]} == {False}
+    settings = Settings(machine.home, machine.database_url)
+    for run in range(number):
+        request = replace(
+            request_of(project, f"night-{run + 1}"),
+            builder="simulated",
+            builder_options={"spec": str(project.recording), "seed": "run"},
+        )
+        fail_as(request, settings)
 
     # The world has changed: running again succeeds in a fifth, the features in half of all cases.
     write_yaml(project.recording, {"success": 0.2, "success_with_context": 0.5, "calls": 1})
