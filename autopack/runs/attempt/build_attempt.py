@@ -18,12 +18,12 @@ from autopack.repair.outage import Outage
 from autopack.runs.attempt.budget_watch import Allowance, within
 from autopack.runs.attempt.drift_gate import builder_context
 from autopack.runs.attempt.judge import phase_checks
+from autopack.runs.commit_message import commit_message
 from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import in_thread
 from autopack.runs.spools.record_build import (
     close_built,
     close_interrupted,
-    commit_message,
     record_late,
 )
 from autopack.runs.spools.snapshot import note_unrecorded, record_tree

@@ -25,6 +25,7 @@ from autopack.process.supervisor import Exit
 from autopack.repair.patterns import Evidence, Proposal
 from autopack.runs.attempt.committed_tree import only_committed
 from autopack.runs.attempt.judge import phase_checks
+from autopack.runs.commit_message import commit_message
 from autopack.runs.environment.install import run_install
 from autopack.runs.environment.run_environment import SAVEPOINT, record_again, record_installed
 from autopack.runs.session.session import RunSession
@@ -181,8 +182,11 @@ class Acting:
         work = self._work
         return self._session.workspace.snapshot(
             parent=self._session.head(),
-            message=f"{work.phase.id}: attempt {work.attempt.attempt}\n\n"
-            f"{work.phase.instructions}\n\nMended by {self._proposal.pattern_id}",
+            message=commit_message(
+                work.attempt,
+                work.phase.instructions,
+                (*(done.pattern_id for done in work.done if done.fixed), self._proposal.pattern_id),
+            ),
             ref=work.ref,
             replacing=work.commit,
         )

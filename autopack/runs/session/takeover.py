@@ -12,8 +12,9 @@ from autopack.files.untrusted import remove_tree
 from autopack.ledger.budget.reservations import settle_lost_calls
 from autopack.model.causes import FailureCause
 from autopack.model.states import AttemptState, PhaseState
+from autopack.runs.commit_message import commit_message
 from autopack.runs.run_folder import checkout_left_behind
-from autopack.runs.spools.record_build import close_built, close_interrupted, commit_message
+from autopack.runs.spools.record_build import close_built, close_interrupted
 from autopack.runs.spools.snapshot import note_unrecorded, record_tree
 from autopack.runs.spools.spool import BuildEnd, read_end, spool_folder
 from autopack.runs.stored_run import plan_of

@@ -154,11 +154,6 @@ def record_late(db: Database, attempt: AttemptRow, *, builder: Builder, run_fold
     )
 
 
-def commit_message(attempt: AttemptRow, instructions: str) -> str:
-    """What the commit of an attempt says."""
-    return f"{attempt.phase_id}: attempt {attempt.attempt}\n\n{instructions}"
-
-
 def readable(path: str) -> str:
     """A path as a database takes it: bytes that are not UTF-8 are written as ``\\xff``."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -355,9 +355,15 @@ async def test_a_success_completes_the_phase_and_moves_the_branch(open_phase: An
     assert decision.kind is DecisionKind.COMPLETE
     assert state_of(session) == ([AttemptState.PASSED], PhaseState.COMPLETE)
     assert phase.commit == session.run().head_commit == attempt.commit
-    assert git(
-        session.mirror.git_dir, "log", "-1", "--format=%s", attempt.commit or ""
-    ).strip() == ("one: attempt 1")
+    shown = git(
+        session.mirror.git_dir, "log", "-1", "--format=%s%n%(trailers)", attempt.commit or ""
+    )
+    assert shown.strip().splitlines() == [
+        "one: attempt 1",
+        "Autopack-Run: r",
+        "Autopack-Phase: one",
+        "Autopack-Attempt: 1",
+    ]
 
 
 async def test_a_failure_is_recorded_with_its_output_and_tried_again(open_phase: Any) -> None:

@@ -46,6 +46,11 @@ def ref_of(session: RunSession) -> str | None:
     return session.mirror.read_ref(session.mirror.attempt_ref("r", "one", 1))
 
 
+def row_of(session: RunSession) -> dict[str, Any]:
+    (row,) = get_mitigations(session.db, "r")
+    return row
+
+
 async def test_what_helps_is_the_attempts_commit(built: Any) -> None:
     session, failure = await built({"run.sh": SCRIPT}, validate=["./run.sh"])
     (before,) = get_attempts(session.db, "r")
@@ -57,7 +62,10 @@ async def test_what_helps_is_the_attempts_commit(built: Any) -> None:
     assert after.commit == ref_of(session)
     listed = git(session.mirror.git_dir, "ls-tree", after.commit or "", "run.sh")
     assert listed.startswith("100755")
-    (row,) = get_mitigations(session.db, "r")
+    fixed_by = "--format=%(trailers:key=Autopack-Mitigation,valueonly)"
+    said = git(session.mirror.git_dir, "log", "-1", fixed_by, after.commit or "")
+    assert said.strip() == row_of(session)["pattern_id"] == "permission_error"
+    row = row_of(session)
     assert row["actions_taken"] == ["made run.sh readable and executable"]
     assert [decision.kind for decision in get_decisions(session.db, "r")] == ["mitigate"]
 
