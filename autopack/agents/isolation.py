@@ -6,17 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from autopack.toolchains.toolchain_registry import toolchains
+
 # Variables that lead an agent to the user's settings, sessions or keys.
 _NOT_INHERITED = ("ANTHROPIC_", "CLAUDE", "CODEX_", "OPENAI_", "OPENCODE", "PI_", "XDG_")
 
-# Version managers that stop working when their folder is looked for in another home.
-_TOOL_HOMES = {
-    "ASDF_DATA_DIR": ".asdf",
-    "CARGO_HOME": ".cargo",
-    "PYENV_ROOT": ".pyenv",
-    "RUSTUP_HOME": ".rustup",
-    "VOLTA_HOME": ".volta",
-}
+# A version manager of everything; those of one ecosystem are its toolchain's.
+_ASDF = {"ASDF_DATA_DIR": ".asdf"}
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -34,7 +30,9 @@ def isolated_environment(
         if not name.upper().startswith(_NOT_INHERITED)
     }
     before = kept.get("HOME") or kept.get("USERPROFILE")
-    for name, folder in _TOOL_HOMES.items():
+    # They stop working when their folder is looked for in another home.
+    homes = [_ASDF, *(one.homes for one in toolchains())]
+    for name, folder in (home for each in homes for home in each.items()):
         if before and (Path(before) / folder).is_dir():
             kept.setdefault(name, str(Path(before) / folder))
     if base_url and urlsplit(base_url).hostname in _LOOPBACK:

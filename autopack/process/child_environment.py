@@ -7,11 +7,13 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from autopack.model.errors import BadInput
 from autopack.secrecy.credentials import holds_a_login, names_a_secret, secrets_in
+from autopack.toolchains.toolchain_registry import any_of, toolchains
 
 VARIABLE: Final = "AUTOPACK_PASS_ENV"
 """Names what builds and checks see besides: ``MYAPP_*, LC_MESSAGES``."""
@@ -40,53 +42,40 @@ _COMPILING = (
     r"|(OMP|MKL|OPENBLAS|NUMEXPR|VECLIB|BLIS)_\w+|TOKENIZERS_PARALLELISM|CUDA_\w+|(HF|TORCH)_HOME"
     r"|LLVM_\w+|LIBCLANG_PATH|OPENSSL_(DIR|LIB_DIR|INCLUDE_DIR|ROOT_DIR|CONF)"
 )
-_LANGUAGES = (
-    r"PYTHON(HASHSEED|UTF8|IOENCODING|FAULTHANDLER|DEVMODE|MALLOC|NOUSERSITE|ASYNCIODEBUG"
-    r"|COERCECLOCALE|INTMAXSTRDIGITS|TZPATH)|PIP_\w+|PYENV_\w+|CONDA_(EXE|PKGS_DIRS)|MAMBA_\w+"
-    r"|GO(PATH|ROOT|BIN|(MOD)?CACHE|PROXY|FLAGS|PRIVATE|NO\w+|SUMDB|INSECURE|TOOLCHAIN|OS|ARCH|ARM\w*"
-    r"|AMD64|386|EXPERIMENT|MAXPROCS|GC|MEMLIMIT|ENV|TMPDIR|TELEMETRY|DEBUG|VCS|AUTH|WORK|TRACEBACK"
-    r"|111MODULE)|CGO_\w+|(CARGO|RUSTUP|RUSTC|RUSTDOC|RUST)(_\w+)?"
-    r"|NPM_CONFIG_.+|YARN_\w+|PNPM_\w+|COREPACK_\w+|BUN_\w+|DENO_\w+|NVM_\w+|FNM_\w+|VOLTA_\w+"
-    r"|N_PREFIX|ASDF_\w+|MISE_\w+|RTX_\w+|PLAYWRIGHT_\w+|PUPPETEER_\w+|CYPRESS_\w+|ELECTRON_\w+"
-    r"|CHROME_(BIN|PATH)|CHROMIUM_BIN|FIREFOX_BIN|\w+_BINARY_(HOST|SITE|PATH)(_MIRROR)?"
-    r"|J(AVA|DK|RE)_\w+|_JAVA_OPTIONS|(MAVEN|M2|GRADLE|KOTLIN|ANDROID|SCALA|SBT|ANT)_\w+|M2"
-    r"|RBENV_\w+|GEM_(HOME|PATH)|RUBY(OPT|LIB|_\w+)|BUNDLE_(PATH|GEMFILE|WITH|WITHOUT|JOBS|FROZEN|DEPLOYMENT|CACHE_PATH)"
-    r"|COMPOSER_(HOME|CACHE_DIR|ALLOW_SUPERUSER|NO_INTERACTION)|PHPRC|PHP_INI_SCAN_DIR|PERL5?LIB"
-    r"|PERL_\w+|(DOTNET|MSBUILD|NUGET)_\w+|SDKMAN_\w+|STACK_ROOT|CABAL_DIR|MIX_\w+|HEX_\w+"
-    r"|HF_(HUB_)?(OFFLINE|CACHE)|TRANSFORMERS_(OFFLINE|CACHE)"
+# Version managers and browsers; what one ecosystem needs is its toolchain's.
+_TOOLS = (
+    r"ASDF_\w+|MISE_\w+|RTX_\w+|CHROME_(BIN|PATH)|CHROMIUM_BIN|FIREFOX_BIN|STACK_ROOT|CABAL_DIR"
 )
-_LISTED: Final = re.compile("|".join((_MACHINE, _NETWORK, _COMPILING, _LANGUAGES)))
-"""What programs need to find their tools, packages, certificates and language."""
-
-_PACKAGE_SOURCES: Final = re.compile(
-    r"UV_(CACHE_DIR|INDEX.*|DEFAULT_INDEX|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|OFFLINE|NATIVE_TLS"
-    r"|SYSTEM_CERTS|KEYRING_PROVIDER|INSECURE_HOST|HTTP_TIMEOUT|LINK_MODE)"
-)
-"""Settings of uv that say where packages come from; the rest of UV_* says where they go."""
-
-_FOREIGN: Final = re.compile(
-    r"(UV|PYTEST|COVERAGE|COV|PREFECT|AUTOPACK|POETRY|PIPENV)_.*"
-    r"|VIRTUAL_ENV.*|_OLD_VIRTUAL_.*|DATABASE_URL"
-    r"|PYTHON(PATH|HOME|STARTUP|USERBASE|WARNINGS|OPTIMIZE|SAFEPATH|PYCACHEPREFIX|EXECUTABLE)"
-    r"|__PYVENV_LAUNCHER__|PIP_(USER|TARGET|PREFIX|ROOT|PYTHON|REQUIRE_VIRTUALENV)"
+_FOREIGN = (
+    r"(PREFECT|AUTOPACK)_.*|DATABASE_URL"
     # A hook that starts a run has these; they would send a child's git into the user's repository.
     r"|GIT_(DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR"
     r"|NAMESPACE|PREFIX)"
     # The user's git settings may hold headers and helpers that answer with a password.
     r"|GIT_CONFIG.*|(GIT|SSH|SUDO)_ASKPASS|SSH_AUTH_SOCK|KUBECONFIG"
-    # With NODE_ENV=production npm leaves out what the tests need.
-    r"|NODE_(ENV|PATH|OPTIONS)"
 )
-"""What steers tools into other environments or to the user's logins, or changes what tests do."""
+# Proxies may hold a login.
+_FOR_INSTALLING = r"SSH_AUTH_SOCK|(HTTPS?|ALL)_PROXY"
 
-_FOR_INSTALLING: Final = re.compile(
-    r"UV_INDEX_.*_(USERNAME|PASSWORD)|POETRY_HTTP_BASIC_.*|POETRY_PYPI_TOKEN_.*"
-    r"|NPM_TOKEN|NODE_AUTH_TOKEN|SSH_AUTH_SOCK"
-    # These may hold a login.
-    r"|PIP_(EXTRA_)?INDEX_URL|PIP_FIND_LINKS|UV_(DEFAULT_|EXTRA_)?INDEX(_URL)?|UV_FIND_LINKS"
-    r"|NPM_CONFIG_REGISTRY|GOPROXY|(HTTPS?|ALL)_PROXY"
-)
-"""What a private package index asks for: given to the setup, never to builders or validation."""
+
+@cache
+def _listed() -> re.Pattern[str]:
+    """What programs need to find their tools, packages, certificates and language."""
+    of_toolchains = (each for one in toolchains() for each in one.variables)
+    return any_of((_MACHINE, _NETWORK, _COMPILING, _TOOLS, *of_toolchains))
+
+
+@cache
+def _foreign() -> re.Pattern[str]:
+    """What steers tools into other environments or to the user's logins, or changes tests."""
+    return any_of((_FOREIGN, *(each for one in toolchains() for each in one.misleading)))
+
+
+@cache
+def _for_installing() -> re.Pattern[str]:
+    """What a private package index asks for: given to the setup, never to builders or checks."""
+    return any_of((_FOR_INSTALLING, *(e for one in toolchains() for e in one.index_variables)))
+
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?|\*")
 
@@ -106,7 +95,7 @@ def child_environment(
     variables = {
         name: value
         for name, value in environ.items()
-        if (installing and _FOR_INSTALLING.fullmatch(name.upper()))
+        if (installing and _for_installing().fullmatch(name.upper()))
         or (_is_wanted(name, passed) and not is_secret(name, value))
     }
     for name in [name for name in variables if name.upper() == "PATH"]:
@@ -171,11 +160,9 @@ def own_bin_folder() -> Path | None:
 
 def _is_wanted(name: str, passed: Iterable[str]) -> bool:
     upper = name.upper()
-    if _PACKAGE_SOURCES.fullmatch(upper):
-        return not upper.endswith(("_USERNAME", "_PASSWORD"))
-    if _FOREIGN.fullmatch(upper):
+    if _foreign().fullmatch(upper):
         return False
-    return _LISTED.fullmatch(upper) is not None or _is_listed(name, passed)
+    return _listed().fullmatch(upper) is not None or _is_listed(name, passed)
 
 
 def _is_listed(name: str, passed: Iterable[str]) -> bool:

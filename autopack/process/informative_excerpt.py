@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from autopack.process.excerpt import plain
+from autopack.model.excerpt import plain
 
 BUDGET = 6_000
 """Bytes of a selection."""

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from autopack.files import safe_files
 from autopack.model.errors import BadInput
+from autopack.toolchains.toolchain_registry import installed_folders, toolchains
 
 VARIABLE = "AUTOPACK_SANDBOX"
 READABLE = "AUTOPACK_SANDBOX_READABLE"
@@ -32,10 +33,7 @@ _BARE = (
 # Through the sockets in /run a program would reach daemons that are not confined.
 _HIDDEN = ("/tmp", "/var/tmp", "/run")  # noqa: S108
 _NEEDED = ("/run/systemd/resolve", "/run/current-system")
-_TOOLS = (
-    ".asdf", ".bun", ".cargo/bin", ".cargo/registry", ".deno", ".local/share/mise",
-    ".local/share/uv", ".nvm", ".pyenv", ".rbenv", ".rustup", ".sdkman", ".volta", "go",
-)  # fmt: skip
+_VERSION_MANAGERS = (".asdf", ".local/share/mise")
 
 
 def wanted(environ: Mapping[str, str]) -> bool:
@@ -131,7 +129,8 @@ class Sandbox:
             readable=(
                 *(path.resolve() for path in readable),
                 *(Path(path) for path in _NEEDED),
-                *(user / tool for tool in _TOOLS),
+                *(user / tool for tool in _VERSION_MANAGERS),
+                *(user / tool for one in toolchains() for tool in one.readable),
                 Path(sys.base_prefix).resolve(),
                 *(Path(path).expanduser().resolve() for path in extra if path),
             ),
@@ -185,7 +184,7 @@ class Sandbox:
 
 def _installation(program: Path) -> Path:
     """The folder that a program was installed into: its packages, its prefix, or its own."""
-    modules = [path for path in program.parents if path.name == "node_modules"]
+    modules = [path for path in program.parents if path.name in installed_folders()]
     if modules:
         return modules[-1]
     prefix = program.parent.parent

@@ -6,15 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from autopack.toolchains import (
-    TOOLCHAINS,
-    Check,
-    Detected,
-    Found,
-)
+from autopack.toolchains import Check, Detected, Found
 from autopack.toolchains.beside import is_beside
 from autopack.toolchains.languages import SMALL, Languages, languages_of
 from autopack.toolchains.manifests import matches
+from autopack.toolchains.toolchain_registry import toolchains
 from autopack.toolchains.tree import Tree, inside
 
 MAX_DEPTH = 4
@@ -35,7 +31,7 @@ def detect(root: Path) -> tuple[Detected, ...]:
         one
         for folder in tree.folders.values()
         if folder.depth <= MAX_DEPTH
-        for toolchain in TOOLCHAINS
+        for toolchain in toolchains()
         if (one := toolchain.find(tree, folder.path)) is not None
     ]
     workspaces = [(one, _members(one, found)) for one in found if one.members]
@@ -63,9 +59,9 @@ def inferred_setup(detected: Sequence[Detected]) -> tuple[Check, ...]:
 def inferred_checks(detected: Sequence[Detected]) -> tuple[Check, ...]:
     """The commands that judge a change: tests, or where there are none what compiles the code."""
     checks: list[Check] = []
+    unjudging = {one.name for one in toolchains() if not one.build_judges}
     for one in _used(detected):
-        # Building a Python distribution compiles nothing, so it would approve of anything.
-        judges = one.test or (() if one.name == "python" else one.build)
+        judges = one.test or (() if one.name in unjudging else one.build)
         checks += [Check(one.path, argv) for argv in judges]
     return tuple(checks)
 

@@ -5,52 +5,32 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from autopack.toolchains.beside import is_beside
+from autopack.toolchains.toolchain_registry import toolchains
 from autopack.toolchains.tree import Tree, join
 
-_ENDINGS: Mapping[str, str] = {
-    ending: language
-    for language, endings in {
-        "Python": "py pyx pyi",
-        "JavaScript": "js jsx mjs cjs ts tsx mts cts vue svelte astro",
-        "Go": "go",
-        "Rust": "rs",
-        "Java": "java kt kts groovy scala",
-        "PHP": "php phtml",
-        "Ruby": "rb rake",
-        "C or C++": "c h cc cpp cxx hh hpp hxx inl",
-        "Elixir": "ex exs",
-        "Erlang": "erl hrl",
-        ".NET": "cs fs vb",
-        "Swift": "swift",
-        "Objective-C": "m mm",
-        "Perl": "pl pm t",
-        "Lua": "lua",
-        "Haskell": "hs lhs",
-        "OCaml": "ml mli",
-        "Clojure": "clj cljs cljc",
-        "Dart": "dart",
-        "R": "r",
-        "Julia": "jl",
-        "Zig": "zig",
-        "Nim": "nim",
-        "Crystal": "cr",
-        "D": "d",
-        "shell": "sh bash zsh",
-        "PowerShell": "ps1 psm1",
-        "Fortran": "f f90 f95 f03",
-        "Solidity": "sol",
-        "Gleam": "gleam",
-    }.items()
-    for ending in endings.split()
-}
-_TOOLCHAIN_OF = {
-    "Python": "python",
-    "JavaScript": "node",
-    "Go": "go",
-    "Rust": "rust",
-    "Java": "java",
+_WITHOUT_TOOLCHAIN = {
+    "Erlang": "erl hrl",
+    "Swift": "swift",
+    "Objective-C": "m mm",
+    "Lua": "lua",
+    "Haskell": "hs lhs",
+    "OCaml": "ml mli",
+    "Clojure": "clj cljs cljc",
+    "Dart": "dart",
+    "R": "r",
+    "Julia": "jl",
+    "Zig": "zig",
+    "Nim": "nim",
+    "Crystal": "cr",
+    "D": "d",
+    "shell": "sh bash zsh",
+    "PowerShell": "ps1 psm1",
+    "Fortran": "f f90 f95 f03",
+    "Solidity": "sol",
+    "Gleam": "gleam",
 }
 _MOST_FILES = 20_000
 _LARGEST = 512 * 1024
@@ -74,12 +54,22 @@ class Languages:
     @property
     def unsupported(self) -> str | None:
         """The main language, when Autopack has no toolchain for it."""
-        return None if self.main in (None, *_TOOLCHAIN_OF) else self.main
+        built = {name for one in toolchains() if one.detects() for name in one.languages}
+        return None if self.main in (None, *built) else self.main
 
     def share_of(self, toolchain: str) -> float:
         """The share of the sources that a toolchain builds."""
-        names = [language for language, name in _TOOLCHAIN_OF.items() if name == toolchain]
+        names = [name for one in toolchains() if one.name == toolchain for name in one.languages]
         return sum(self.shares.get(name, 0.0) for name in names)
+
+
+@cache
+def endings() -> Mapping[str, str]:
+    """Return the language that each ending of a source file stands for."""
+    known = dict(_WITHOUT_TOOLCHAIN)
+    for one in toolchains():
+        known |= one.languages
+    return {ending: name for name, listed in known.items() for ending in listed.split()}
 
 
 def languages_of(tree: Tree) -> Languages:
@@ -94,12 +84,13 @@ def languages_of(tree: Tree) -> Languages:
 
 
 def _sources(tree: Tree) -> Iterator[tuple[str, int]]:
+    known = endings()
     for folder in tree.folders.values():
         if is_beside(folder.path, but=("test", "tests")):
             continue
         for name in folder.files:
             stem, _, ending = name.rpartition(".")
-            language = _ENDINGS.get(ending.lower())
+            language = known.get(ending.lower())
             if language is None or stem.endswith(".min") or not stem:
                 continue
             size = tree.size(join(folder.path, name))

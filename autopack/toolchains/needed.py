@@ -8,18 +8,8 @@ from dataclasses import dataclass
 
 from autopack.toolchains import Command, Detected
 from autopack.toolchains.detect import USED_FROM
+from autopack.toolchains.toolchain_registry import toolchain_of_programs
 
-_PROGRAMS = {
-    "python": "python python3 pip uv uvx poetry pytest tox nox hatch pdm mypy pyright basedpyright "
-    "ruff coverage flake8 pylint django-admin",
-    "node": "node npm npx yarn pnpm bun bunx corepack tsc jest vitest mocha eslint playwright tsx "
-    "ts-node turbo nx",
-    "deno": "deno",
-    "go": "go gofmt gotestsum golangci-lint",
-    "rust": "cargo rustc rustfmt",
-    "java": "mvn mvnw gradle gradlew java javac",
-}
-_LANGUAGE_OF = {name: language for language, names in _PROGRAMS.items() for name in names.split()}
 _SHELLS = frozenset({"sh", "bash", "zsh", "dash", "env"})
 
 
@@ -69,4 +59,5 @@ def _languages(argv: Command) -> set[str]:
     if argv[0].rpartition("/")[2] in _SHELLS:
         words = [found for word in argv[1:] for found in re.findall(r"[\w./-]+", word)]
     names = (word.rpartition("/")[2].removesuffix(".exe") for word in words)
-    return {_LANGUAGE_OF[name] for name in names if name in _LANGUAGE_OF}
+    known = toolchain_of_programs()
+    return {known[name] for name in names if name in known}

@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from autopack.files import safe_files
 from autopack.model.commands import (
     Command,
 )
@@ -92,12 +91,14 @@ class Results:
 class Runner(ABC):
     """One test runner, linter or type checker, by what it prints.
 
-    A runner is a module with a ``RUNNER`` in the folder of its ecosystem. ``programs``: the
+    A runner is a module with a ``RUNNER`` in the folder of its toolchain. ``programs``: the
     names by which a command calls it. ``marker``: a line that only it prints. ``red``: lines
     that say that tests failed, ``uncollected`` that tests could not be loaded, ``unbuilt`` that
     nothing was compiled; each is a part of a regular expression in which ``^`` is the beginning
     of a line. ``finds``: whether it runs tests, checks types or looks at style. ``overrides``:
-    whether ``ask`` makes it go on after a failure whatever its project says.
+    whether ``ask`` makes it go on after a failure whatever its project says. ``variables`` do
+    the same where a script calls it. ``speaks_for_others``: whether it may print what another
+    runner is known for.
     """
 
     name: str = ""
@@ -108,6 +109,8 @@ class Runner(ABC):
     unbuilt: Sequence[str] = ()
     finds: Finds = "tests"
     overrides: bool = True
+    variables: Mapping[str, str] = {}
+    speaks_for_others: bool = False
 
     def starts(self, argv: Command) -> bool:
         """Return whether the command calls this runner itself, and not through a script."""
@@ -177,43 +180,3 @@ def numbered(names: Iterable[str]) -> frozenset[str]:
 def without_places(name: str) -> str:
     """Return a test's name without lines and columns, which move when a file is edited."""
     return re.sub(r":\d+(?::\d+)?(?=\s|$)", "", name).strip()
-
-
-_EARLY = re.compile(
-    r"\bbail\b(?!['\"]?\s*[:=]\s*(?:0|false))|\bfail[-_]?fast\b(?!['\"]?\s*[:=]\s*false)"
-    r"|\bmax-?fail(?:ures)?\b(?!['\"]?\s*[:=]\s*0)|\bexitfirst\b|\bpytest\b[^\n]{0,200}\s-x\b"
-    r"|\baddopts\b[^\n]{0,200}[\s'\"]-x\b|\bstepwise\b|\bskipAfterFailureCount\b"
-    r"|\bstop-?on-?(?:failure|error|defect)\b(?!['\"]?\s*[:=]\s*['\"]?false)",
-    re.IGNORECASE,
-)
-_CONFIGURATION = (
-    "package.json", "Makefile", "makefile", "GNUmakefile", "justfile", "Justfile", "Taskfile.yml",
-    "Rakefile", "composer.json", "tox.ini", "noxfile.py", "pytest.ini", "setup.cfg", "setup.py",
-    "pyproject.toml", "manage.py", ".rspec", "deno.json", "deno.jsonc", "bunfig.toml", "pom.xml",
-    "build.gradle", "build.gradle.kts", "gradle.properties", "phpunit.xml", "phpunit.xml.dist",
-    ".config/nextest.toml",
-    *(f".mocharc.{kind}" for kind in ("js", "cjs", "mjs", "json", "jsonc", "yml", "yaml")),
-    *(
-        f"{tool}.config.{kind}"
-        for tool in ("jest", "vitest", "vite", "playwright")
-        for kind in ("js", "cjs", "mjs", "ts", "cts", "mts", "json")
-    ),
-)  # fmt: skip
-_MOST = 256 * 1024
-
-
-def may_stop_early(folder: Path | None) -> bool:
-    """Return whether a project's own settings speak of ending its tests at a failure.
-
-    Of a run that was not asked to go on, such a project's account cannot be believed.
-    """
-    if folder is None:
-        return False
-    for name in _CONFIGURATION:
-        try:
-            text = safe_files.read_text(folder / name, most=_MOST)
-        except OSError:
-            continue
-        if _EARLY.search(text):
-            return True
-    return False

@@ -1,12 +1,14 @@
-"""What a toolchain is: the protocol each language implements, and the values it answers with."""
+"""What a toolchain is: the one declaration of an ecosystem, and the values it answers with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from autopack.model.causes import FailureCause
 from autopack.model.commands import Command
+from autopack.toolchains.runner import Runner
 from autopack.toolchains.tree import Tree
 
 
@@ -62,14 +64,92 @@ class Found:
     excluded: tuple[str, ...] = ()
 
 
-class Toolchain(Protocol):
-    """One language: says whether a folder holds a project of it, and how to work with it."""
+@dataclass(frozen=True)
+class Missed:
+    """What a tool says when it finds no manifest where it looks.
 
-    name: str
+    ``said`` is a regular expression, linear in the text, in which ``^`` is the beginning of a
+    line. Where the tool names the file, ``{path}`` stands for it; where it does not,
+    ``manifest`` does.
+    """
+
+    said: str
+    manifest: str = ""
+
+
+Sections = Callable[[bytes | None], Any]
+"""What of a manifest's content (None: there is none) is about tests, to be compared."""
+
+
+class Toolchain:
+    """One ecosystem, declared once: everything else that Autopack knows of it asks this.
+
+    A subclass needs a ``name``; each other field is empty until it says more. One whose ``find``
+    finds nothing still has its results read, its tests protected and its caches kept out.
+    """
+
+    name: str = ""
+    languages: Mapping[str, str] = {}
+    """Languages it builds, and the endings of their sources: ``{"Python": "py pyi"}``."""
+    programs: Collection[str] = ()
+    """Commands that need its projects to be installed."""
+    manifests: Collection[str] = ()
+    """Patterns of names whose change makes a prepared environment stale."""
+    lock_files: Collection[str] = ()
+    """The same of lock files, which the fingerprint of a run takes in wherever they lie."""
+    settings: Collection[str] = ()
+    """Paths below a project's folder that may say that tests end at the first failure."""
+    safe_commands: Sequence[Command] = ()
+    """Beginnings of commands that a text may name for a check, since they only judge."""
+    runners: Sequence[Runner] = ()
+    """Who reads results; a built-in's are the modules with a ``RUNNER`` in its folder."""
+    missed: Sequence[Missed] = ()
+    """By what its tools miss a manifest."""
+    messages: Mapping[FailureCause, Mapping[str, str | None]] = {}
+    """Messages that stand for a cause: a literal, and its expression where that is not all."""
+
+    homes: Mapping[str, str] = {}
+    """Variables that tell its tools their home, and the folder of the user's home it is in."""
+    readable: Collection[str] = ()
+    """Programs and packages in the user's home that confined programs may read."""
+    index_settings: Collection[str] = ()
+    """Files of the user's home that say where packages come from; only an install reads them."""
+    caches: Mapping[str, str] = {}
+    """Variables that move a cache, and its folder where a run has caches of its own."""
+    variables: Sequence[str] = ()
+    """Expressions of the variables, in capitals, that builders and checks may see."""
+    misleading: Sequence[str] = ()
+    """The same of variables that steer tools elsewhere or change what tests do: never passed."""
+    index_variables: Sequence[str] = ()
+    """The same of what a private package index asks for: passed to an install alone."""
+
+    installed: Collection[str] = ()
+    """Folders that an install makes beside the manifest."""
+    generated: Collection[str] = ()
+    """Patterns, as of a .gitignore, of what its tools leave and no change ever holds."""
+    regenerated: Collection[str] = ()
+    """The same of what every run of a tool makes anew, so that it may go."""
+    test_files: Collection[str] = ()
+    """Patterns of the names of tests."""
+    test_settings: Collection[str] = ()
+    """Patterns of the names of files that decide which tests run."""
+    test_sections: Mapping[str, Sections] = {}
+    """Manifests that hold more than tests, and how to read what is about those."""
+
+    has_virtual_environment: bool = False
+    """Whether a run gets a Python environment of its own for it."""
+    build_judges: bool = True
+    """Whether building a project tells anything about a change."""
 
     def find(self, tree: Tree, path: str) -> Found | None:
         """The project in the folder ``path`` of ``tree``, or None. Never raises on bad files."""
-        ...
+        del tree, path
+        return None
+
+    @classmethod
+    def detects(cls) -> bool:
+        """Whether it finds projects at all."""
+        return cls.find is not Toolchain.find
 
 
 def _commands(stored: Iterable[Iterable[str]]) -> tuple[Command, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autopack.model.errors import GitFailed, RepositoryError
 from autopack.workspace.changes import GITLINK, Change, parse_raw_diff
-from autopack.workspace.content.byproducts import PATTERNS
+from autopack.workspace.content.byproducts import patterns
 from autopack.workspace.content.embedded import kept_ref
 from autopack.workspace.fence import Fence
 from autopack.workspace.git import Git
@@ -20,7 +20,6 @@ from autopack.workspace.user import publishing
 from autopack.workspace.user.partial import complete
 
 _TRANSFER_SECONDS = 3600.0
-_FORMER_EXCLUDES = "\n".join(PATTERNS) + "\n"
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Mirror:
             _clone(source, git_dir)
         # Earlier versions kept by-products here, where no workspace could except a folder.
         exclude = git_dir / "info" / "exclude"
-        if exclude.is_file() and exclude.read_text(encoding="utf-8") == _FORMER_EXCLUDES:
+        if exclude.is_file() and _is_former(exclude.read_text(encoding="utf-8")):
             exclude.unlink()
         return cls(git_dir, source, alias)
 
@@ -294,3 +293,8 @@ def _clone(source: SourceRepository, git_dir: Path) -> None:
                 raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _is_former(text: str) -> bool:
+    """Whether an exclude file holds what earlier versions wrote, and nothing of anybody else."""
+    return bool(text) and set(text.splitlines()) <= set(patterns())

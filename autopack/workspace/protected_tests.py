@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import configparser
-import fnmatch
-import json
-import re
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from functools import cache
+from typing import Any, Literal
 
 from autopack.model.path_patterns import matches
+from autopack.toolchains.toolchain import Sections
+from autopack.toolchains.toolchain_registry import is_named, toolchains
 from autopack.workspace.changes import Change
 
 Kind = Literal["test", "settings"]
@@ -29,26 +27,9 @@ _FOLDERS = {
 # Specifications have folders of these names too, but not in these languages.
 _SPEC_FOLDERS = {"spec", "specs"}
 _SPEC_FILES = (".rb", ".js", ".jsx", ".ts", ".tsx", ".mjs", ".coffee", ".php", ".lua", ".scala")
+# Of what has no toolchain, and of several.
 _NAMES = (
-    "test_*.py", "*_test.py", "tests.py", "conftest.py", "*_test.go", "*.test.[cm]js",
-    "*.test.[cm]ts", "*.test.js", "*.test.ts", "*.test.jsx", "*.test.tsx", "*.test.mjs",
-    "*.spec.js", "*.spec.ts", "*.spec.jsx", "*.spec.tsx", "*.spec.mjs", "*.spec.cjs",
-    "*.cy.js", "*.cy.ts", "*.cy.jsx", "*.cy.tsx", "*Test.java", "*Tests.java", "*IT.java",
-    "*Test.kt", "*Tests.kt", "*Spec.kt", "*Spec.scala", "*Test.scala", "*Test.php", "*_spec.rb",
-    "*_test.rb", "test_*.rb", "*Test.cs", "*Tests.cs", "*_test.exs", "*_test.dart", "*_test.cc",
-    "*_test.cpp", "*_test.c", "*_test.rs", "*Tests.swift", "*Test.swift", "*.snap", "*.t",
-    "*.feature", "*.bats",
-)  # fmt: skip
-_SETTINGS = (
-    "pytest.ini", ".pytest.ini", "tox.ini", "noxfile.py", "conftest.py", "sitecustomize.py",
-    "usercustomize.py", ".coveragerc", "jest.config.*", "jest.setup.*", "jest-*.config.*",
-    "vitest.config.*", "vitest.workspace.*", "vitest.setup.*", "playwright.config.*",
-    "cypress.config.*", "cypress.json", "karma.conf.*", ".mocharc*", "ava.config.*", ".nycrc*",
-    ".c8rc*", "wdio.conf.*", "phpunit.xml", "phpunit.xml.dist", "phpunit.dist.xml", "pest.php",
-    "Pest.php", "behat.yml*", "codeception*.yml", ".rspec", ".rspec-local", "spec_helper.rb",
-    "rails_helper.rb", "test_helper.rb", "test_helper.exs", "nextest.toml", "bunfig.toml",
-    "testng.xml", "junit-platform.properties", "*.runsettings", "xunit.runner.json",
-    "CTestCustom.cmake", "CTestConfig.cmake",
+    "*_test.dart", "*Tests.swift", "*Test.swift", "*.snap", "*.feature", "*.bats",
 )  # fmt: skip
 
 
@@ -78,7 +59,7 @@ def changed_tests(
     found: list[ChangedTest] = []
     for change in changes:
         kind = _kind(change.path)
-        sections = _SECTIONS.get(_name(change.path))
+        sections = _sections().get(_name(change.path))
         if sections is not None and sections(before(change.path)) != sections(after(change.path)):
             kind = "settings"
         if kind is not None:
@@ -99,100 +80,34 @@ def unasked(found: Iterable[ChangedTest], asked: Iterable[str]) -> list[ChangedT
 def _is_about_tests(pattern: str) -> bool:
     name = pattern.rstrip("/")
     inside = _kind(f"{name}/x") or _kind(f"{name}/x.ts")
-    return inside is not None or _kind(name) is not None or _name(name) in _SECTIONS
+    return inside is not None or _kind(name) is not None or _name(name) in _sections()
 
 
 def _kind(path: str) -> Kind | None:
     *folders, name = path.split("/")
-    if any(fnmatch.fnmatchcase(name, pattern) for pattern in _SETTINGS):
+    if is_named(name, _settings()):
         return "settings"
     around = {folder.lower() for folder in folders}
     if around & _FOLDERS or (around & _SPEC_FOLDERS and name.endswith(_SPEC_FILES)):
         return "test"
-    return "test" if any(fnmatch.fnmatchcase(name, pattern) for pattern in _NAMES) else None
+    return "test" if is_named(name, _names()) else None
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return (*_NAMES, *(name for one in toolchains() for name in one.test_files))
+
+
+@cache
+def _settings() -> tuple[str, ...]:
+    return tuple(name for one in toolchains() for name in one.test_settings)
+
+
+@cache
+def _sections() -> dict[str, Sections]:
+    """How to read what is about tests, by the name of the manifest."""
+    return {name: read for one in toolchains() for name, read in one.test_sections.items()}
 
 
 def _name(path: str) -> str:
     return path.rpartition("/")[2]
-
-
-_TOML_TABLES = (
-    ("tool", "pytest"), ("tool", "pytest-env"), ("tool", "coverage"), ("tool", "tox"),
-    ("tool", "nox"), ("tool", "hatch", "envs"), ("tool", "pdm", "scripts"), ("tool", "poe"),
-    ("tool", "pixi", "tasks"), ("tool", "taskipy"), ("project", "entry-points", "pytest11"),
-)  # fmt: skip
-_CARGO_TABLES = (("test",), ("bench",), ("lib", "test"), ("lib", "doctest"), ("profile", "test"))
-_PACKAGE_KEYS = (
-    "jest", "vitest", "mocha", "ava", "nyc", "c8", "tap", "cypress", "playwright", "qunit",
-    "jasmine", "karma",
-)  # fmt: skip
-_TESTING_SCRIPT = re.compile(
-    r"test|spec|e2e|coverage|jest|vitest|mocha|check|verify", re.IGNORECASE
-)
-_INI_SECTION = re.compile(
-    r"tool:pytest|pytest|testenv.*|tox|coverage:.*|aliases|nosetests|unittest"
-)
-
-
-def _toml(tables: Iterable[tuple[str, ...]]) -> Callable[[bytes | None], Any]:
-    wanted = tuple(tables)
-
-    def sections(content: bytes | None) -> Any:
-        if content is None:
-            return {}
-        try:
-            document = tomllib.loads(content.decode("utf-8"))
-        except (ValueError, RecursionError):
-            return content
-        return {path: found for path in wanted if (found := _at(document, path)) is not None}
-
-    return sections
-
-
-def _at(document: Any, path: tuple[str, ...]) -> Any:
-    for key in path:
-        if not isinstance(document, dict):
-            return None
-        document = cast("dict[str, Any]", document).get(key)
-    return document
-
-
-def _package(content: bytes | None) -> Any:
-    if content is None:
-        return {}
-    try:
-        document: Any = json.loads(content)
-    except (ValueError, RecursionError):
-        return content
-    if not isinstance(document, dict):
-        return content
-    package = cast("dict[str, Any]", document)
-    scripts: Any = package.get("scripts")
-    named = cast("dict[str, Any]", scripts) if isinstance(scripts, dict) else {}
-    return (
-        {key: package[key] for key in _PACKAGE_KEYS if key in package},
-        {name: command for name, command in named.items() if _TESTING_SCRIPT.search(name)},
-    )
-
-
-def _ini(content: bytes | None) -> Any:
-    if content is None:
-        return {}
-    parser = configparser.RawConfigParser(strict=False)
-    try:
-        parser.read_string(content.decode("utf-8"))
-    except (configparser.Error, ValueError):
-        return content
-    return {
-        section: parser.items(section)
-        for section in parser.sections()
-        if _INI_SECTION.fullmatch(section)
-    }
-
-
-_SECTIONS: dict[str, Callable[[bytes | None], Any]] = {
-    "pyproject.toml": _toml(_TOML_TABLES),
-    "Cargo.toml": _toml(_CARGO_TABLES),
-    "package.json": _package,
-    "setup.cfg": _ini,
-}

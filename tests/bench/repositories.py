@@ -23,8 +23,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from autopack.environments.environment import EnvironmentFailed, prepare
 from autopack.toolchains.detect import detect, inferred_checks
-from autopack.toolchains.environment import EnvironmentFailed, prepare
 from autopack.toolchains.needed import needed
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from autopack.agents.api import searching
 from autopack.agents.protocol import BuildRequest
+from autopack.environments.setup_steps import machine_python
 from autopack.files import safe_files
 from autopack.process.log import Log
 from autopack.process.scratch import SCRATCH
 from autopack.process.supervisor import Supervisor
-from autopack.toolchains.setup_steps import machine_python
 from autopack.workspace.changes import Change
+from autopack.workspace.content.byproducts import folder_patterns
 from autopack.workspace.protected_tests import PROTECTED, changed_tests, unasked
 from autopack.workspace.scope import check_scope
 
@@ -21,6 +22,11 @@ _SEARCH = Path(searching.__file__)
 _SEARCH_SECONDS = 10.0
 _MOST_BYTES = 60_000
 _MOST_LINES = 400
+
+
+def _passed_over() -> list[str]:
+    """Folders in which there is nothing to find but what tools left."""
+    return [".git", *folder_patterns()]
 
 
 class ToolRefused(Exception):
@@ -46,7 +52,7 @@ class ConfinedTools:
             raise ToolRefused(f"{folder} is not a folder")
         found: list[str] = []
         for here, folders, files in os.walk(start):
-            folders[:] = sorted(name for name in folders if name not in _PASSED_OVER)
+            folders[:] = searching.wanted(folders, _passed_over())
             found += [(Path(here) / name).relative_to(self._root).as_posix() for name in files]
             if len(found) > _MOST_LINES:
                 return "\n".join([*sorted(found)[:_MOST_LINES], "... and more"])
@@ -64,7 +70,8 @@ class ConfinedTools:
     async def search(self, pattern: str, folder: str = ".") -> str:
         """Find lines that match a regular expression, as path:line:text."""
         start = self._inside(folder)
-        asked = {"pattern": pattern, "folder": str(start.relative_to(self._root))}
+        place = str(start.relative_to(self._root))
+        asked = {"pattern": pattern, "folder": place, "passed_over": _passed_over()}
         with Log(self._request.spool / "search.log") as log:
             begun = log.size()
             done = await self._supervisor.run(
@@ -162,6 +169,3 @@ class ConfinedTools:
         if self._request.protects_tests and self._is_protected(name):
             raise ToolRefused(f"{path} {PROTECTED}")
         return target
-
-
-_PASSED_OVER = {".git", "node_modules", ".venv", "__pycache__"}

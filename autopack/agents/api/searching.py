@@ -11,9 +11,9 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 
-_PASSED_OVER = {".git", "node_modules", ".venv", "__pycache__"}
 _MOST_LINES = 400
 _MOST_FILE = 4 * 1024 * 1024
 _MOST_IN_ALL = 400 * 1024 * 1024
@@ -30,7 +30,7 @@ def main() -> int:
         _say(f"{asked['pattern']!r:.200} is no regular expression: {error}"[:400])
         return _BAD_PATTERN
     found = read = 0
-    for path, content in _texts(asked["folder"]):
+    for path, content in _texts(asked["folder"], asked["passed_over"]):
         read += len(content)
         for number, line in enumerate(content.splitlines(), start=1):
             if wanted.search(line):
@@ -47,9 +47,16 @@ def main() -> int:
     return 0
 
 
-def _texts(folder: str) -> Iterator[tuple[str, str]]:
+def wanted(folders: Sequence[str], passed_over: Sequence[str]) -> list[str]:
+    """Return the folders that no pattern of ``passed_over`` names, in order."""
+    return sorted(
+        name for name in folders if not any(fnmatchcase(name, each) for each in passed_over)
+    )
+
+
+def _texts(folder: str, passed_over: Sequence[str]) -> Iterator[tuple[str, str]]:
     for here, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in _PASSED_OVER)
+        folders[:] = wanted(folders, passed_over)
         for name in sorted(files):
             path = f"{here}/{name}"
             content = _read(path)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 
-from autopack.model.commands import (
-    Command,
-)
+from autopack.model.commands import Command
+from autopack.toolchains.toolchain_registry import toolchains
 
 _CODE = re.compile(r"`([^`\n]{2,200})`")
 _SAID = re.compile(
@@ -17,53 +17,21 @@ _SAID = re.compile(
 )
 _PROMPT = re.compile(r"^[$>]\s+")
 _SHELL = re.compile(r"[|;&<>`$\n]")
-_SAFE = (
-    ("pytest",),
-    ("python", "-m", "pytest"),
-    ("python3", "-m", "pytest"),
-    ("python", "-m", "unittest"),
-    ("python3", "-m", "unittest"),
-    ("uv", "run", "pytest"),
-    ("poetry", "run", "pytest"),
-    ("tox",),
-    ("nox",),
-    ("ruff", "check"),
-    ("mypy",),
-    ("pyright",),
-    ("basedpyright",),
-    ("npm", "test"),
-    ("npm", "run", "test"),
-    ("npm", "run", "lint"),
-    ("npm", "run", "build"),
-    ("yarn", "test"),
-    ("pnpm", "test"),
-    ("npx", "jest"),
-    ("npx", "vitest"),
-    ("npx", "tsc"),
-    ("node", "--test"),
-    ("go", "test"),
-    ("go", "vet"),
-    ("go", "build"),
-    ("cargo", "test"),
-    ("cargo", "check"),
-    ("cargo", "clippy"),
-    ("mvn", "test"),
-    ("mvn", "verify"),
-    ("gradle", "test"),
-    ("./gradlew", "test"),
-    ("make", "test"),
-    ("make", "check"),
-    ("make", "lint"),
-)
-_PROGRAMS = frozenset(safe[0] for safe in _SAFE) | {
-    "rm",
-    "curl",
-    "sudo",
-    "sh",
-    "bash",
-    "git",
-    "docker",
-}
+_DANGEROUS = {"rm", "curl", "sudo", "sh", "bash", "git", "docker"}
+
+
+@cache
+def _safe() -> tuple[Command, ...]:
+    return tuple(command for one in toolchains() for command in one.safe_commands)
+
+
+@cache
+def _programs() -> frozenset[str]:
+    return frozenset(command[0] for command in _safe()) | _DANGEROUS
+
+
+def _is_safe(argv: Command) -> bool:
+    return any(argv[: len(start)] == start for start in _safe())
 
 
 def named_commands(text: str) -> tuple[tuple[Command, ...], tuple[str, ...]]:
@@ -72,9 +40,9 @@ def named_commands(text: str) -> tuple[tuple[Command, ...], tuple[str, ...]]:
     unsafe: dict[str, None] = {}
     for written in _written(text):
         argv = _argv(written)
-        if argv and any(argv[: len(start)] == start for start in _SAFE):
+        if argv and _is_safe(argv):
             safe[argv] = None
-        elif written.split()[0] in _PROGRAMS and len(written.split()) > 1:
+        elif written.split()[0] in _programs() and len(written.split()) > 1:
             unsafe[written] = None
     return tuple(safe), tuple(unsafe)
 
@@ -82,7 +50,7 @@ def named_commands(text: str) -> tuple[tuple[Command, ...], tuple[str, ...]]:
 def looks_like_a_check(line: str) -> bool:
     """Whether a line is a command that may judge work, and nothing else: ``pytest -q``."""
     argv = _argv(_PROMPT.sub("", line.strip())) if len(line) <= 200 else None
-    if not argv or not any(argv[: len(start)] == start for start in _SAFE):
+    if not argv or not _is_safe(argv):
         return False
     return not re.search(r"[.!?,:;]$|\b(?:the|and|to|with|of|is|are|should|must)\b", line)
 

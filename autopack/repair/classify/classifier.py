@@ -14,7 +14,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from autopack.model.causes import POLICIES, FailureCause
-from autopack.process.excerpt import excerpt
+from autopack.model.excerpt import excerpt
+from autopack.model.phrases import lowered
 from autopack.repair.classify.exceptions import (
     LOGGED,
     RAISED,
@@ -23,7 +24,6 @@ from autopack.repair.classify.exceptions import (
     by_message,
     cause_of,
 )
-from autopack.repair.classify.phrases import lowered
 from autopack.repair.classify.statements import STATEMENTS
 from autopack.toolchains.runners import saying
 

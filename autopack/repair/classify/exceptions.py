@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import cache
 
 from autopack.model.causes import FailureCause
-from autopack.repair.classify.phrases import Phrases
+from autopack.model.phrases import Phrases
+from autopack.toolchains.toolchain_registry import toolchains
 
 _BY_NAME = {
     "SyntaxError": FailureCause.SYNTAX_ERROR,
@@ -84,73 +87,32 @@ def by_name(name: str) -> FailureCause:
     return FailureCause.RUNTIME_ERROR
 
 
-_MESSAGES = (
-    (
-        FailureCause.SYNTAX_ERROR,
-        Phrases(
-            {
-                "invalid syntax": None,
-                "unterminated ": r"\bunterminated [\w-]{1,30}(?: [\w-]{1,30}){0,3} literal\b",
-                "unexpected indent": None,
-                "syntax error": r"\bsyntax error[:,]",
-                "error TS1": r"\berror TS1\d{3}:",
-            }
-        ),
-    ),
-    (
-        FailureCause.IMPORT_ERROR,
-        Phrases(
-            {
-                "cannot import name": None,
-                "attempted relative import": None,
-                "No module named": None,
-                "Cannot find ": r"\bCannot find (?:module|package) '",
-                "no required module provides package": None,
-                # Rust: an unresolved import or path, a crate or a module's file that is not there.
-                "error[E0": r"\berror\[E0(?:432|433|463|583)\]:",
-                "could not find `": r"\bcould not find `[^`\n]{1,100}` in\b",
-                "package ": r"\berror: package [\w.]{1,200} does not exist\b",
-                "is not in std": None,
-                "Failed to resolve import": None,
-                "error TS2307": None,
-            }
-        ),
-    ),
-    (
-        FailureCause.TYPE_ERROR,
-        Phrases(
-            {
-                "got an unexpected keyword argument": None,
-                " required ": r"\bmissing \d{1,3} required (?:positional|keyword)",
-                "unsupported operand type": None,
-                "object is not ": r"\bobject is not (?:callable|iterable|subscriptable)\b",
-                "error TS2": r"\berror TS2\d{3}:",
-                ": error: ": r": error: [^\n]{1,300}  \[[a-z-]{1,40}\]$",
-                "error[E0": r"\berror\[E0\d{3}\]:",
-                "cannot use ": r"\bcannot use [^\n]{1,200} as [^\n]{1,100} value in\b",
-            }
-        ),
-    ),
-    (
-        FailureCause.RUNTIME_ERROR,
-        Phrases(
-            {
-                "has no attribute": None,
-                "is not defined": r"\bname '\w{1,80}' is not defined\b",
-                "too many values to unpack": None,
-                "not associated with a value": None,
-                "panic: ": r"^panic: ",
-                "no such table": None,
-                "has no column named": None,
-            }
-        ),
-    ),
+_CAUSES = (
+    FailureCause.SYNTAX_ERROR,
+    FailureCause.IMPORT_ERROR,
+    FailureCause.TYPE_ERROR,
+    FailureCause.RUNTIME_ERROR,
 )
+"""In this order: a program that does not parse cannot import, and so on."""
+_OF_ANYTHING: Mapping[FailureCause, Mapping[str, str | None]] = {
+    FailureCause.SYNTAX_ERROR: {"syntax error": r"\bsyntax error[:,]"},
+    FailureCause.RUNTIME_ERROR: {"no such table": None, "has no column named": None},
+}
+
+
+@cache
+def _messages() -> tuple[tuple[FailureCause, Phrases], ...]:
+    declared = [_OF_ANYTHING, *(one.messages for one in toolchains())]
+    causes = dict.fromkeys((*_CAUSES, *(cause for each in declared for cause in each)))
+    return tuple(
+        (cause, Phrases(pair for each in declared for pair in each.get(cause, {}).items()))
+        for cause in causes
+    )
 
 
 def by_message(text: str) -> tuple[FailureCause, int] | None:
     """The cause that a message without a name stands for, and its position."""
-    for cause, phrases in _MESSAGES:
+    for cause, phrases in _messages():
         position = phrases.find(text)
         if position is not None:
             return cause, position

@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 from autopack.model.commands import (
     Check,
 )
-from autopack.process.excerpt import excerpt
+from autopack.model.excerpt import excerpt
 from autopack.toolchains.toolchain import (
     Detected,
 )

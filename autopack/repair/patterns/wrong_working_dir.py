@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import PurePosixPath
 
 from autopack.model.commands import (
@@ -10,38 +11,21 @@ from autopack.model.commands import (
 )
 from autopack.repair.patterns.files import holding, relative_to_root
 from autopack.repair.patterns.protocol import Evidence, Match, Proposal
+from autopack.toolchains.toolchain_registry import manifest_patterns, toolchains
 
-_NAMES = (
-    r"requirements[\w.-]{0,40}\.txt|pyproject\.toml|setup\.py|setup\.cfg|Pipfile"
-    r"|package\.json|Cargo\.toml|go\.mod|pom\.xml|build\.gradle(?:\.kts)?"
-)
-_PATH = rf"(?:[^'\"`\n]{{0,300}}[/\\])?(?:{_NAMES})"
+_WILD = r"[\w.-]{0,40}"
 
-_OPENING = re.compile(
-    # pip: Could not open requirements file: [Errno 2] No such file or directory: 'x'
-    r"^(?:ERROR: )?Could not open requirements file: [^\n]{0,60}: "
-    rf"['\"](?P<pip>{_PATH})['\"]"
-    # node and npm: ENOENT: no such file or directory, open '/x/package.json'
-    r"|\bENOENT: no such file or directory, (?:open|stat|lstat) "
-    rf"['\"`](?P<node>{_PATH})['\"`]"
-    # python: can't open file '/x/setup.py': [Errno 2] No such file or directory
-    rf"|: can't open file ['\"](?P<python>{_PATH})['\"]: \[Errno 2\]",
-    re.MULTILINE,
-)
-_SAID = (
-    ("pyproject.toml", re.compile(r"Neither 'setup\.py' nor 'pyproject\.toml' found", re.I)),
-    ("pyproject.toml", re.compile(r"^Poetry could not find a pyproject\.toml file in", re.M)),
-    (
-        "pyproject.toml",
-        re.compile(r"^error: No `pyproject\.toml` found in current directory", re.M),
-    ),
-    ("package.json", re.compile(r"\bCouldn't find a package\.json file in\b")),
-    ("package.json", re.compile(r"ERR_PNPM_NO_(?:IMPORTER_MANIFEST_FOUND|PKG_MANIFEST)")),
-    ("Cargo.toml", re.compile(r"^error: could not find `Cargo\.toml` in ", re.M)),
-    ("go.mod", re.compile(r"^go: (?:go\.mod file not found in|cannot find main module)", re.M)),
-    ("pom.xml", re.compile(r"requires a project to execute but there is no POM in this directory")),
-    ("build.gradle", re.compile(r"does not contain a Gradle build\b")),
-)
+
+@cache
+def _missed() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """What the tools of all toolchains say, and the manifest where they do not name it."""
+    names = (re.escape(name).replace(r"\*", _WILD) for name in manifest_patterns())
+    path = rf"(?P<path>(?:[^'\"`\n]{{0,300}}[/\\])?(?:{'|'.join(names)}))"
+    return tuple(
+        (re.compile(each.said.replace("{path}", path), re.MULTILINE), each.manifest)
+        for one in toolchains()
+        for each in one.missed
+    )
 
 
 class WrongWorkingDir:
@@ -74,11 +58,12 @@ class WrongWorkingDir:
 
 def _reported(text: str) -> str | None:
     """The path or the name of the manifest that a tool missed, with forward slashes."""
-    opening = _OPENING.search(text)
-    if opening:
-        path = opening["pip"] or opening["node"] or opening["python"]
-        return path.replace("\\", "/")
-    return next((name for name, said in _SAID if said.search(text)), None)
+    found = [(hit, manifest) for said, manifest in _missed() if (hit := said.search(text))]
+    # A path says more than a name, and of several the first was there before the others.
+    found.sort(key=lambda each: (bool(each[1]), each[0].start()))
+    for hit, manifest in found:
+        return manifest or hit["path"].replace("\\", "/")
+    return None
 
 
 def _is_there(evidence: Evidence, reported: str) -> bool:

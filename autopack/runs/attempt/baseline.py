@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autopack.environments.checks import FailedCheck, run_checks
+from autopack.environments.environment import RunEnvironment, machine_python
 from autopack.files.untrusted import remove_tree
 from autopack.runs.session.session import RunSession
 from autopack.store.mitigations import get_base_failures, record_base_failures
 from autopack.store.runs import record_decision
 from autopack.toolchains.baseline_results import answerable, named
-from autopack.toolchains.checks import FailedCheck, run_checks
-from autopack.toolchains.environment import RunEnvironment, machine_python
 from autopack.toolchains.runners import Results
 from autopack.workspace.workspace import Workspace
 

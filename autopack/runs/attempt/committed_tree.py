@@ -16,13 +16,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from autopack.environments.environment import Made
 from autopack.files.contents import Stamp, altered, stamps
 from autopack.files.untrusted import remove_tree
 from autopack.runs.environment.run_environment import aside_of, install
 from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import StopReason
 from autopack.runs.spools.record_build import readable
-from autopack.toolchains.environment import Made
 from autopack.workspace.content.byproducts import byproduct_folder, is_cache
 from autopack.workspace.withheld import Aside, topmost
 from autopack.workspace.workspace import Extras

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from autopack.agents.protocol import BuildStatus, EndedBy
+from autopack.environments.checks import FailedCheck, run_checks
+from autopack.environments.environment import EnvironmentFailed, is_manifest
 from autopack.model.causes import Failure, FailureCause
 from autopack.model.commands import (
     Check,
@@ -25,9 +27,7 @@ from autopack.runs.spools.snapshot import why_unrecorded
 from autopack.runs.spools.spool import open_spool, spool_folder
 from autopack.secrecy.redaction import Redactor
 from autopack.store.runs import AttemptRow, Findings
-from autopack.toolchains.checks import FailedCheck, run_checks
 from autopack.toolchains.detect import inferred_checks
-from autopack.toolchains.environment import EnvironmentFailed, is_manifest
 from autopack.workspace.mirror import Change
 from autopack.workspace.protected_tests import (
     PROTECTED,

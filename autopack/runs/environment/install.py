@@ -10,21 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from autopack.environments.environment import environment_folder
 from autopack.files import safe_files
 from autopack.model.commands import (
     Command,
 )
 from autopack.process.supervisor import Exit
 from autopack.runs.session.session import RunSession
-from autopack.toolchains.environment import environment_folder
+from autopack.toolchains.toolchain_registry import toolchains
 
 _CACHES = "caches"
-
-# Where packages come from, and what a private index asks for.
-_SETTINGS = (
-    ".cargo/config.toml", ".config/pip", ".config/pnpm/rc", ".config/uv",
-    ".gradle/gradle.properties", ".m2/settings.xml", ".npmrc", ".pip", ".yarnrc", ".yarnrc.yml",
-)  # fmt: skip
 
 
 async def run_install(
@@ -54,12 +49,9 @@ async def run_install(
         # The user's caches would be read by other runs, and by the user.
         own = safe_files.make_folder(session.folder / _CACHES, below=session.folder)
         writable.append(own)
-        caches = {
-            "XDG_CACHE_HOME": str(own),
-            "UV_CACHE_DIR": str(own / "uv"),
-            "PIP_CACHE_DIR": str(own / "pip"),
-            "npm_config_cache": str(own / "npm"),
-        }
+        caches = {"XDG_CACHE_HOME": str(own)}
+        for one in toolchains():
+            caches |= {name: str(own / folder) for name, folder in one.caches.items()}
     return await supervisor.run(
         argv,
         cwd=cwd,
@@ -67,6 +59,6 @@ async def run_install(
         timeout=seconds,
         spool=log,
         writable=writable,
-        readable=[Path.home() / name for name in _SETTINGS],
+        readable=[Path.home() / name for one in toolchains() for name in one.index_settings],
         confined=confined,
     )

@@ -7,6 +7,14 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from autopack.environments.environment import (
+    EnvironmentFailed,
+    Made,
+    RunEnvironment,
+    environment_folder,
+    prepare,
+    record_anew,
+)
 from autopack.files.contents import (
     Stamps,
     altered,
@@ -22,14 +30,6 @@ from autopack.process.supervisor import Exit
 from autopack.runs.environment.install import run_install
 from autopack.runs.session.session import RunSession
 from autopack.store.runs import get_attempts, set_setup_notes
-from autopack.toolchains.environment import (
-    EnvironmentFailed,
-    Made,
-    RunEnvironment,
-    environment_folder,
-    prepare,
-    record_anew,
-)
 from autopack.toolchains.needed import needed
 from autopack.workspace.withheld import Aside
 from autopack.workspace.workspace import Workspace

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from autopack.environments.checks import FailedCheck, run_checks
+from autopack.environments.environment import EnvironmentFailed, RunEnvironment
 from autopack.files import safe_files
 from autopack.files.untrusted import remove_tree
 from autopack.model.commands import (
@@ -35,8 +37,6 @@ from autopack.runs.session.session import FINAL, RunSession
 from autopack.runs.spools.blame import failure_of
 from autopack.store.mitigations import get_mitigations
 from autopack.store.runs import get_attempts, get_phases, set_final_check
-from autopack.toolchains.checks import FailedCheck, run_checks
-from autopack.toolchains.environment import EnvironmentFailed, RunEnvironment
 from autopack.workspace.workspace import Workspace
 
 _LEAST_SECONDS = 600.0

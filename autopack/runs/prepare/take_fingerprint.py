@@ -9,7 +9,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from autopack import __version__
@@ -23,24 +23,10 @@ from autopack.model.fingerprint import (
 from autopack.model.variables import Role, of_role
 from autopack.store.runs import RunRow
 from autopack.toolchains.toolchain import Detected
+from autopack.toolchains.toolchain_registry import is_named
+from autopack.toolchains.toolchain_registry import toolchains as known_toolchains
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.source import SourceRepository
-
-_LOCK_FILES = frozenset(
-    {
-        "uv.lock",
-        "poetry.lock",
-        "pdm.lock",
-        "Pipfile.lock",
-        "package-lock.json",
-        "npm-shrinkwrap.json",
-        "yarn.lock",
-        "pnpm-lock.yaml",
-        "go.sum",
-        "Cargo.lock",
-        "gradle.lockfile",
-    }
-)
 
 
 def take_fingerprint(
@@ -83,10 +69,11 @@ def take_fingerprint(
 def environment_hash(mirror: Mirror, commit: str, toolchains: Sequence[Detected]) -> str:
     """A digest of the project's tools and of its manifests and lock files at ``commit``."""
     manifests = {name for one in toolchains for name in one.manifests}
+    locks = [name for one in known_toolchains() for name in one.lock_files]
     files = {
         path: blob
         for path, blob in _blobs(mirror, commit)
-        if path in manifests or PurePosixPath(path).name in _LOCK_FILES
+        if path in manifests or is_named(path, locks)
     }
     return digest({"toolchains": [asdict(one) for one in toolchains], "files": files})
 

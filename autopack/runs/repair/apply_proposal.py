@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from autopack.environments.setup_steps import SetupSteps
 from autopack.files import safe_files
 from autopack.files.savepoint import Savepoint
 from autopack.model.causes import Failure
@@ -34,7 +35,6 @@ from autopack.runs.spools.record_build import readable
 from autopack.store.installs import InstallRow, record_installs
 from autopack.store.mitigations import Mitigation, replace_commit
 from autopack.store.runs import AttemptRow
-from autopack.toolchains.setup_steps import SetupSteps
 from autopack.workspace.workspace import Snapshot
 
 

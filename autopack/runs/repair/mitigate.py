@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from autopack.environments.setup_steps import EnvironmentFailed
 from autopack.failpoints import Step, durable
 from autopack.model.causes import Failure, FailureCause
 from autopack.model.commands import (
@@ -37,7 +38,6 @@ from autopack.runs.repair.consult_facts import skipped_doctor
 from autopack.runs.session.session import RunSession
 from autopack.store.mitigations import Mitigation, record_mitigation
 from autopack.store.runs import record_decision
-from autopack.toolchains.setup_steps import EnvironmentFailed
 
 MOST_MITIGATIONS = 4
 """How many failures of one attempt are met, one after the other."""

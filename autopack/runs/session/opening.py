@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from autopack.agents.registry import make_builder
 from autopack.clock import Clock
+from autopack.environments.environment import environment_folder
 from autopack.failpoints import Step, durable
 from autopack.files.home_id import home_id
 from autopack.ledger.recorder import Recorder
@@ -56,7 +57,6 @@ from autopack.store.runs import (
     set_toolchains,
 )
 from autopack.toolchains.detect import detect
-from autopack.toolchains.environment import environment_folder
 from autopack.toolchains.toolchain import (
     Detected,
 )

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from autopack.agents.protocol import Builder
 from autopack.clock import Clock, SystemClock
+from autopack.environments.environment import RunEnvironment
 from autopack.ledger.budget import budget_tree
 from autopack.model.budget import (
     Exhausted,
@@ -42,7 +43,6 @@ from autopack.store.runs import (
     get_attempts,
     get_run,
 )
-from autopack.toolchains.environment import RunEnvironment
 from autopack.toolchains.toolchain import (
     Detected,
 )

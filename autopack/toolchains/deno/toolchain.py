@@ -13,17 +13,24 @@ from autopack.toolchains.manifests import (
     text,
     without_comments,
 )
-from autopack.toolchains.toolchain import Detected, Found
+from autopack.toolchains.toolchain import Detected, Found, Toolchain
 from autopack.toolchains.tree import Tree, Unreadable, join
 
 _MANIFESTS = ("deno.json", "deno.jsonc")
 _TEST = re.compile(r"(?:^test|[._]test)\.(?:m?[jt]sx?)$")
 
 
-class Deno:
+class Deno(Toolchain):
     """Projects that deno runs; one with a package.json too is npm's, unless deno has the tests."""
 
     name = "deno"
+    programs = ("deno",)
+    manifests = ("deno.json*",)
+    lock_files = ("deno.lock",)
+    settings = _MANIFESTS
+    safe_commands = (("deno", "test"), ("deno", "check"), ("deno", "lint"))
+    readable = (".deno",)
+    variables = (r"DENO_\w+",)
 
     def find(self, tree: Tree, path: str) -> Found | None:
         manifest = next((name for name in _MANIFESTS if tree.has(path, name)), None)

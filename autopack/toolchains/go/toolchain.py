@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+from autopack.model.causes import FailureCause
 from autopack.toolchains.manifests import without_comments
-from autopack.toolchains.toolchain import Detected, Found
+from autopack.toolchains.toolchain import Detected, Found, Missed, Toolchain
 from autopack.toolchains.tree import Tree, Unreadable, join
 
 
-class Go:
+class Go(Toolchain):
     """Projects with a go.mod or a go.work."""
 
     name = "go"
+    languages = {"Go": "go"}
+    programs = ("go", "gofmt", "gotestsum", "golangci-lint")
+    manifests = ("go.mod",)
+    lock_files = ("go.sum",)
+    safe_commands = (("go", "test"), ("go", "vet"), ("go", "build"))
+    missed = (Missed(r"^go: (?:go\.mod file not found in|cannot find main module)", "go.mod"),)
+    messages = {
+        FailureCause.IMPORT_ERROR: {
+            "no required module provides package": None,
+            "is not in std": None,
+        },
+        FailureCause.TYPE_ERROR: {
+            "cannot use ": r"\bcannot use [^\n]{1,200} as [^\n]{1,100} value in\b",
+        },
+        FailureCause.RUNTIME_ERROR: {"panic: ": r"^panic: "},
+    }
+    readable = ("go",)
+    variables = (
+        r"GO(PATH|ROOT|BIN|(MOD)?CACHE|PROXY|FLAGS|PRIVATE|NO\w+|SUMDB|INSECURE|TOOLCHAIN|OS|ARCH"
+        r"|ARM\w*|AMD64|386|EXPERIMENT|MAXPROCS|GC|MEMLIMIT|ENV|TMPDIR|TELEMETRY|DEBUG|VCS|AUTH"
+        r"|WORK|TRACEBACK|111MODULE)|CGO_\w+",
+    )
+    index_variables = (r"GOPROXY",)
+    test_files = ("*_test.go",)
 
     def find(self, tree: Tree, path: str) -> Found | None:
         files = [name for name in ("go.work", "go.mod", "go.sum") if tree.has(path, name)]

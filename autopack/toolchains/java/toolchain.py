@@ -6,8 +6,9 @@ import os
 import posixpath
 import sys
 
+from autopack.model.causes import FailureCause
 from autopack.toolchains.manifests import read_xml, without_comments
-from autopack.toolchains.toolchain import Command, Detected, Found
+from autopack.toolchains.toolchain import Command, Detected, Found, Missed, Toolchain
 from autopack.toolchains.tree import (
     Tree,
     Unreadable,
@@ -19,10 +20,39 @@ _BUILD = ("build.gradle.kts", "build.gradle")
 _SETTINGS = ("settings.gradle.kts", "settings.gradle")
 
 
-class Java:
+class Java(Toolchain):
     """Projects with a pom.xml or Gradle scripts."""
 
     name = "java"
+    languages = {"Java": "java kt kts groovy scala"}
+    programs = ("mvn", "mvnw", "gradle", "gradlew", "java", "javac")
+    manifests = ("pom.xml", "*.gradle", "*.gradle.kts")
+    lock_files = ("gradle.lockfile",)
+    settings = ("pom.xml", *_BUILD, "gradle.properties")
+    safe_commands = (
+        *(("mvn", "test"), ("mvn", "verify"), ("gradle", "test"), ("./gradlew", "test")),
+    )
+    missed = (
+        Missed(r"requires a project to execute but there is no POM in this directory", "pom.xml"),
+        Missed(r"does not contain a Gradle build\b", "build.gradle"),
+    )
+    messages = {
+        FailureCause.IMPORT_ERROR: {
+            "package ": r"\berror: package [\w.]{1,200} does not exist\b",
+        },
+    }
+    readable = (".sdkman",)
+    index_settings = (".gradle/gradle.properties", ".m2/settings.xml")
+    variables = (
+        r"J(AVA|DK|RE)_\w+|_JAVA_OPTIONS|(MAVEN|M2|GRADLE|KOTLIN|ANDROID|SCALA|SBT|ANT|SDKMAN)_\w+"
+        r"|M2",
+    )
+    generated = (".gradle/",)
+    test_files = (
+        *("*Test.java", "*Tests.java", "*IT.java", "*Test.kt", "*Tests.kt", "*Spec.kt"),
+        *("*Spec.scala", "*Test.scala"),
+    )
+    test_settings = ("testng.xml", "junit-platform.properties")
 
     def find(self, tree: Tree, path: str) -> Found | None:
         maven, gradle = self._maven(tree, path), self._gradle(tree, path)

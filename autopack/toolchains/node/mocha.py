@@ -25,6 +25,7 @@ _HOOK = re.compile(r'"(?:before|after)(?: each| all)?" hook')
 class Mocha(Runner):
     name = "mocha"
     programs = ("mocha", "_mocha")
+    variables = {"MOCHA_OPTIONS": "--no-bail"}
     marker = re.compile(r"^  \d+ passing \(.+\)$", re.MULTILINE)
     red = (r"^[ ]{0,8}\d{1,6} failing$",)
 

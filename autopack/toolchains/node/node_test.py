@@ -19,6 +19,7 @@ _FILE = re.compile(r"\.[cm]?[jt]sx?$")
 
 class NodeTest(Runner):
     name = "node --test"
+    speaks_for_others = True  # of TAP
     marker = re.compile(r"^ℹ tests \d+$", re.MULTILINE)
     red = (r"^(?:ℹ|#) fail [1-9]", r"^✖ failing tests:$")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from autopack.model.causes import FailureCause
 from autopack.toolchains.manifests import (
     Table,
     matches,
@@ -14,7 +15,8 @@ from autopack.toolchains.manifests import (
     table,
     text,
 )
-from autopack.toolchains.toolchain import Command, Detected, Found
+from autopack.toolchains.test_sections import json_keys
+from autopack.toolchains.toolchain import Command, Detected, Found, Missed, Toolchain
 from autopack.toolchains.tree import (
     Tree,
     Unreadable,
@@ -50,10 +52,77 @@ class _Choice:
     evidence: tuple[str, ...]
 
 
-class Node:
+class Node(Toolchain):
     """Projects with a package.json."""
 
     name = "node"
+    languages = {"JavaScript": "js jsx mjs cjs ts tsx mts cts vue svelte astro"}
+    programs = (
+        *("node", "npm", "npx", "yarn", "pnpm", "bun", "bunx", "corepack", "tsc", "jest"),
+        *("vitest", "mocha", "eslint", "playwright", "tsx", "ts-node", "turbo", "nx"),
+    )
+    manifests = ("package.json", "pnpm-workspace.yaml", ".yarnrc.yml", ".npmrc")
+    lock_files = tuple(_LOCKS)
+    settings = (
+        *("package.json", "bunfig.toml"),
+        *(f".mocharc.{kind}" for kind in ("js", "cjs", "mjs", "json", "jsonc", "yml", "yaml")),
+        *(
+            f"{tool}.config.{kind}"
+            for tool in ("jest", "vitest", "vite", "playwright")
+            for kind in ("js", "cjs", "mjs", "ts", "cts", "mts", "json")
+        ),
+    )
+    safe_commands = (
+        *(("npm", "test"), ("npm", "run", "test"), ("npm", "run", "lint"), ("npm", "run", "build")),
+        *(("yarn", "test"), ("pnpm", "test"), ("npx", "jest"), ("npx", "vitest"), ("npx", "tsc")),
+        ("node", "--test"),
+    )
+    missed = (
+        Missed(r"\bENOENT: no such file or directory, (?:open|stat|lstat) ['\"`]{path}['\"`]"),
+        Missed(r"\bCouldn't find a package\.json file in\b", "package.json"),
+        Missed(r"ERR_PNPM_NO_(?:IMPORTER_MANIFEST_FOUND|PKG_MANIFEST)", "package.json"),
+    )
+    messages = {
+        FailureCause.SYNTAX_ERROR: {"error TS1": r"\berror TS1\d{3}:"},
+        FailureCause.IMPORT_ERROR: {
+            "Cannot find ": r"\bCannot find (?:module|package) '",
+            "Failed to resolve import": None,
+            "error TS2307": None,
+        },
+        FailureCause.TYPE_ERROR: {"error TS2": r"\berror TS2\d{3}:"},
+    }
+    homes = {"VOLTA_HOME": ".volta"}
+    readable = (".bun", ".nvm", ".volta")
+    index_settings = (".config/pnpm/rc", ".npmrc", ".yarnrc", ".yarnrc.yml")
+    caches = {"npm_config_cache": "npm"}
+    variables = (
+        r"NPM_CONFIG_.+|YARN_\w+|PNPM_\w+|COREPACK_\w+|BUN_\w+|NVM_\w+|FNM_\w+|VOLTA_\w+"
+        r"|N_PREFIX|PLAYWRIGHT_\w+|PUPPETEER_\w+|CYPRESS_\w+|ELECTRON_\w+"
+        r"|\w+_BINARY_(HOST|SITE|PATH)(_MIRROR)?",
+    )
+    # With NODE_ENV=production npm leaves out what the tests need.
+    misleading = (r"NODE_(ENV|PATH|OPTIONS)",)
+    index_variables = (r"NPM_TOKEN|NODE_AUTH_TOKEN|NPM_CONFIG_REGISTRY",)
+    installed = ("node_modules",)
+    generated = ("node_modules/",)
+    test_files = (
+        *("*.test.[cm]js", "*.test.[cm]ts", "*.test.js", "*.test.ts", "*.test.jsx", "*.test.tsx"),
+        *("*.test.mjs", "*.spec.js", "*.spec.ts", "*.spec.jsx", "*.spec.tsx", "*.spec.mjs"),
+        *("*.spec.cjs", "*.cy.js", "*.cy.ts", "*.cy.jsx", "*.cy.tsx"),
+    )
+    test_settings = (
+        *("jest.config.*", "jest.setup.*", "jest-*.config.*", "vitest.config.*"),
+        *("vitest.workspace.*", "vitest.setup.*", "playwright.config.*", "cypress.config.*"),
+        *("cypress.json", "karma.conf.*", ".mocharc*", "ava.config.*", ".nycrc*", ".c8rc*"),
+        *("wdio.conf.*", "bunfig.toml"),
+    )
+    test_sections = {
+        "package.json": json_keys(
+            *("jest", "vitest", "mocha", "ava", "nyc", "c8", "tap", "cypress", "playwright"),
+            *("qunit", "jasmine", "karma"),
+            scripts=r"(?i)test|spec|e2e|coverage|jest|vitest|mocha|check|verify",
+        )
+    }
 
     def find(self, tree: Tree, path: str) -> Found | None:
         if not tree.has(path, "package.json"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from posixpath import normpath
 
+from autopack.model.causes import FailureCause
 from autopack.toolchains.manifests import (
     read_toml,
     strings,
@@ -13,10 +14,16 @@ from autopack.toolchains.manifests import (
 )
 from autopack.toolchains.python.requirements import Declared, read_declared
 from autopack.toolchains.python.test_commands import Runner, find_runner, find_test_modules
-from autopack.toolchains.toolchain import Command, Detected, Found
+from autopack.toolchains.test_sections import ini_sections, toml_tables
+from autopack.toolchains.toolchain import Command, Detected, Found, Missed, Toolchain
 from autopack.toolchains.tree import Tree, join
 
 PIP: Command = ("python", "-m", "pip", "install")
+_PYTHONS = ("python", "python3")
+_UV_SOURCES = (
+    "CACHE_DIR|INDEX|DEFAULT_INDEX|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|OFFLINE|NATIVE_TLS"
+    "|SYSTEM_CERTS|KEYRING_PROVIDER|INSECURE_HOST|HTTP_TIMEOUT|LINK_MODE"
+)
 _LOCKS = {"uv.lock": "uv", "poetry.lock": "poetry"}
 
 
@@ -28,10 +35,108 @@ class _Choice:
     evidence: tuple[str, ...]
 
 
-class Python:
+class Python(Toolchain):
     """Projects with pyproject.toml, setup.py, requirements files, or just tests in Python."""
 
     name = "python"
+    languages = {"Python": "py pyx pyi"}
+    programs = (
+        *("python", "python3", "pip", "uv", "uvx", "poetry", "pytest", "tox", "nox", "hatch"),
+        *("pdm", "mypy", "pyright", "basedpyright", "ruff", "coverage", "flake8", "pylint"),
+        "django-admin",
+    )
+    manifests = (
+        *("pyproject.toml", "setup.py", "setup.cfg", "requirements*.txt", "requirements*.in"),
+        *("constraints*.txt", "Pipfile"),
+    )
+    lock_files = (*_LOCKS, "pdm.lock", "Pipfile.lock")
+    settings = (
+        *("tox.ini", "noxfile.py", "pytest.ini", "setup.cfg", "setup.py", "pyproject.toml"),
+        "manage.py",
+    )
+    safe_commands = (
+        ("pytest",),
+        *((python, "-m", module) for python in _PYTHONS for module in ("pytest", "unittest")),
+        ("uv", "run", "pytest"),
+        ("poetry", "run", "pytest"),
+        *(("tox",), ("nox",), ("ruff", "check"), ("mypy",), ("pyright",), ("basedpyright",)),
+    )
+    missed = (
+        Missed(r"^(?:ERROR: )?Could not open requirements file: [^\n]{0,60}: ['\"]{path}['\"]"),
+        Missed(r": can't open file ['\"]{path}['\"]: \[Errno 2\]"),
+        Missed(r"(?i:Neither 'setup\.py' nor 'pyproject\.toml' found)", "pyproject.toml"),
+        Missed(r"^Poetry could not find a pyproject\.toml file in", "pyproject.toml"),
+        Missed(r"^error: No `pyproject\.toml` found in current directory", "pyproject.toml"),
+    )
+    messages = {
+        FailureCause.SYNTAX_ERROR: {
+            "invalid syntax": None,
+            "unterminated ": r"\bunterminated [\w-]{1,30}(?: [\w-]{1,30}){0,3} literal\b",
+            "unexpected indent": None,
+        },
+        FailureCause.IMPORT_ERROR: {
+            "cannot import name": None,
+            "attempted relative import": None,
+            "No module named": None,
+        },
+        FailureCause.TYPE_ERROR: {
+            "got an unexpected keyword argument": None,
+            " required ": r"\bmissing \d{1,3} required (?:positional|keyword)",
+            "unsupported operand type": None,
+            "object is not ": r"\bobject is not (?:callable|iterable|subscriptable)\b",
+            ": error: ": r": error: [^\n]{1,300}  \[[a-z-]{1,40}\]$",
+        },
+        FailureCause.RUNTIME_ERROR: {
+            "has no attribute": None,
+            "is not defined": r"\bname '\w{1,80}' is not defined\b",
+            "too many values to unpack": None,
+            "not associated with a value": None,
+        },
+    }
+    homes = {"PYENV_ROOT": ".pyenv"}
+    readable = (".local/share/uv", ".pyenv")
+    index_settings = (".config/pip", ".config/uv", ".pip")
+    caches = {"UV_CACHE_DIR": "uv", "PIP_CACHE_DIR": "pip"}
+    variables = (
+        r"PYTHON(HASHSEED|UTF8|IOENCODING|FAULTHANDLER|DEVMODE|MALLOC|NOUSERSITE|ASYNCIODEBUG"
+        r"|COERCECLOCALE|INTMAXSTRDIGITS|TZPATH)|PIP_\w+|PYENV_\w+|CONDA_(EXE|PKGS_DIRS)|MAMBA_\w+",
+        r"HF_(HUB_)?(OFFLINE|CACHE)|TRANSFORMERS_(OFFLINE|CACHE)",
+        # Of uv what says where packages come from; the rest says where they go.
+        rf"UV_({_UV_SOURCES}|INDEX_\w+(?<!_USERNAME)(?<!_PASSWORD))",
+    )
+    misleading = (
+        rf"UV_(?!(?:{_UV_SOURCES})$|INDEX_).*|UV_INDEX_.*_(USERNAME|PASSWORD)",
+        r"(PYTEST|COVERAGE|COV|POETRY|PIPENV)_.*|VIRTUAL_ENV.*|_OLD_VIRTUAL_.*",
+        r"PYTHON(PATH|HOME|STARTUP|USERBASE|WARNINGS|OPTIMIZE|SAFEPATH|PYCACHEPREFIX|EXECUTABLE)",
+        r"__PYVENV_LAUNCHER__|PIP_(USER|TARGET|PREFIX|ROOT|PYTHON|REQUIRE_VIRTUALENV)",
+    )
+    index_variables = (
+        r"UV_INDEX_.*_(USERNAME|PASSWORD)|POETRY_HTTP_BASIC_.*|POETRY_PYPI_TOKEN_.*",
+        r"PIP_(EXTRA_)?INDEX_URL|PIP_FIND_LINKS|UV_(DEFAULT_|EXTRA_)?INDEX(_URL)?|UV_FIND_LINKS",
+    )
+    regenerated = (
+        *("__pycache__/", "*.py[cod]", ".pytest_cache/", ".mypy_cache/", ".ruff_cache/"),
+        *(".hypothesis/", ".coverage"),
+    )
+    generated = ("*.egg-info/", ".tox/", ".nox/", ".venv/")
+    test_files = ("test_*.py", "*_test.py", "tests.py", "conftest.py")
+    test_settings = (
+        *("pytest.ini", ".pytest.ini", "tox.ini", "noxfile.py", "conftest.py"),
+        *("sitecustomize.py", "usercustomize.py", ".coveragerc"),
+    )
+    test_sections = {
+        "pyproject.toml": toml_tables(
+            *(("tool", name) for name in ("pytest", "pytest-env", "coverage", "tox", "nox")),
+            *(("tool", "hatch", "envs"), ("tool", "pdm", "scripts"), ("tool", "poe")),
+            *(("tool", "pixi", "tasks"), ("tool", "taskipy")),
+            ("project", "entry-points", "pytest11"),
+        ),
+        "setup.cfg": ini_sections(
+            r"tool:pytest|pytest|testenv.*|tox|coverage:.*|aliases|nosetests|unittest"
+        ),
+    }
+    has_virtual_environment = True
+    build_judges = False  # building a distribution compiles nothing, so it approves of anything
 
     def find(self, tree: Tree, path: str) -> Found | None:
         declared = read_declared(tree, path)

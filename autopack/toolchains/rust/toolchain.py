@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
+from autopack.model.causes import FailureCause
 from autopack.toolchains.manifests import (
     read_toml,
     strings,
     table,
     text,
 )
-from autopack.toolchains.toolchain import Detected, Found
+from autopack.toolchains.test_sections import toml_tables
+from autopack.toolchains.toolchain import Detected, Found, Missed, Toolchain
 from autopack.toolchains.tree import Tree, inside, join
 
 
-class Rust:
+class Rust(Toolchain):
     """Projects with a Cargo.toml."""
 
     name = "rust"
+    languages = {"Rust": "rs"}
+    programs = ("cargo", "rustc", "rustfmt")
+    manifests = ("Cargo.toml",)
+    lock_files = ("Cargo.lock",)
+    settings = (".config/nextest.toml",)
+    safe_commands = (("cargo", "test"), ("cargo", "check"), ("cargo", "clippy"))
+    missed = (Missed(r"^error: could not find `Cargo\.toml` in ", "Cargo.toml"),)
+    messages = {
+        FailureCause.IMPORT_ERROR: {
+            # An unresolved import or path, a crate or a module's file that is not there.
+            "error[E0": r"\berror\[E0(?:432|433|463|583)\]:",
+            "could not find `": r"\bcould not find `[^`\n]{1,100}` in\b",
+        },
+        FailureCause.TYPE_ERROR: {"error[E0": r"\berror\[E0\d{3}\]:"},
+    }
+    homes = {"CARGO_HOME": ".cargo", "RUSTUP_HOME": ".rustup"}
+    readable = (".cargo/bin", ".cargo/registry", ".rustup")
+    index_settings = (".cargo/config.toml",)
+    variables = (r"(CARGO|RUSTUP|RUSTC|RUSTDOC|RUST)(_\w+)?",)
+    test_files = ("*_test.rs",)
+    test_settings = ("nextest.toml",)
+    test_sections = {
+        "Cargo.toml": toml_tables(
+            ("test",), ("bench",), ("lib", "test"), ("lib", "doctest"), ("profile", "test")
+        )
+    }
 
     def find(self, tree: Tree, path: str) -> Found | None:
         if not tree.has(path, "Cargo.toml"):

@@ -5,39 +5,44 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable
+from functools import cache
+
+from autopack.toolchains.toolchain_registry import toolchains
 
 # Committing one of these would put a tool's cache into the user's branch and fail the phase's
 # scope; cleaning one away between attempts would break the run's installed environment.
-PATTERNS = (
-    "__pycache__/",
-    "*.py[cod]",
-    "*.egg-info/",
-    ".pytest_cache/",
-    ".mypy_cache/",
-    ".ruff_cache/",
-    ".hypothesis/",
-    ".tox/",
-    ".nox/",
-    ".venv/",
-    ".coverage",
-    "node_modules/",
-    ".gradle/",
-    ".aider*",
-    ".DS_Store",
-    "Thumbs.db",
-)
+_OF_ANYTHING = (".aider*", ".DS_Store", "Thumbs.db")
 
-_FOLDERS = tuple(pattern[:-1] for pattern in PATTERNS if pattern.endswith("/"))
-_FILES = tuple(pattern for pattern in PATTERNS if not pattern.endswith("/"))
-_CACHES = (
-    "__pycache__", "*.py[cod]", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis",
-    ".coverage", ".DS_Store", "Thumbs.db",
-)  # fmt: skip
+
+@cache
+def patterns() -> tuple[str, ...]:
+    """Return what the tools of all toolchains leave, as patterns of a .gitignore."""
+    left = (p for one in toolchains() for p in (*one.regenerated, *one.generated))
+    return (*dict.fromkeys(left), *_OF_ANYTHING)
+
+
+@cache
+def folder_patterns() -> tuple[str, ...]:
+    """Return those that name folders, without the slash."""
+    return tuple(pattern[:-1] for pattern in patterns() if pattern.endswith("/"))
+
+
+@cache
+def _files() -> tuple[str, ...]:
+    return tuple(pattern for pattern in patterns() if not pattern.endswith("/"))
+
+
+@cache
+def _caches() -> tuple[str, ...]:
+    made_anew = (p.rstrip("/") for one in toolchains() for p in one.regenerated)
+    return (*made_anew, ".DS_Store", "Thumbs.db")
+
+
 _SPECIAL = re.compile(r"[\\*?\[\]!# ]")
 
 
 def excludes(tracked: Iterable[str], installed: Iterable[str] = ()) -> str:
-    """Return an exclude file with PATTERNS that spares folders in which ``tracked`` has files.
+    """Return an exclude file with all patterns that spares folders in which ``tracked`` has files.
 
     A fixture in a tracked ``test/fixtures/node_modules`` is a file of the project like any other.
     ``installed`` are paths that setup made: their folders stay excluded, tracked or not.
@@ -49,12 +54,12 @@ def excludes(tracked: Iterable[str], installed: Iterable[str] = ()) -> str:
             spared[folder] = None
             continue
         head, _, name = path.rpartition("/")
-        for pattern in _FILES:
+        for pattern in _files():
             if fnmatch.fnmatchcase(name, pattern):
                 spared[f"{head}/{pattern}" if head else pattern] = None
     for path in installed:
         spared.pop(byproduct_folder(path) or "", None)
-    lines = [*PATTERNS]
+    lines = [*patterns()]
     for place in spared:
         if byproduct_folder(f"{place}/x") is None:
             head, _, pattern = place.rpartition("/")
@@ -68,7 +73,7 @@ def byproduct_folder(path: str) -> str | None:
     """Return the topmost folder of ``path`` that a pattern names, None when there is none."""
     parts = path.split("/")
     for depth, part in enumerate(parts[:-1]):
-        if any(fnmatch.fnmatchcase(part, pattern) for pattern in _FOLDERS):
+        if any(fnmatch.fnmatchcase(part, pattern) for pattern in folder_patterns()):
             return "/".join(parts[: depth + 1])
     return None
 
@@ -76,7 +81,7 @@ def byproduct_folder(path: str) -> str | None:
 def is_cache(path: str) -> bool:
     """Whether ``path`` is, or lies in, a cache that every run of a tool leaves behind."""
     return any(
-        fnmatch.fnmatchcase(part, pattern) for part in path.split("/") for pattern in _CACHES
+        fnmatch.fnmatchcase(part, pattern) for part in path.split("/") for pattern in _caches()
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from autopack.process.excerpt import HEAD, TAIL, excerpt
+from autopack.model.excerpt import HEAD, TAIL, excerpt
 
 BENCH = runpy.run_path(str(Path(__file__).parents[2] / "bench/detection.py"))
 

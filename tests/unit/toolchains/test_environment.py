@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from autopack.environments.environment import EnvironmentFailed, RunEnvironment, prepare
 from autopack.process.child_environment import bin_folder
 from autopack.toolchains.detect import detect
-from autopack.toolchains.environment import EnvironmentFailed, RunEnvironment, prepare
 from autopack.toolchains.needed import needed
 
 TEST = "def test_it():\n    assert True\n"
@@ -65,7 +65,7 @@ def tools(tmp_path: Path) -> Path:
 @pytest.fixture
 def prepared(tmp_path: Path, tools: Path, lay, monkeypatch: pytest.MonkeyPatch):
     """Prepares a run of a repository made of ``files``."""
-    monkeypatch.setattr("autopack.toolchains.setup_steps.own_bin_folder", lambda: None)
+    monkeypatch.setattr("autopack.environments.setup_steps.own_bin_folder", lambda: None)
 
     async def run(files: Mapping[str, str], recorder: Recorder, setup=None) -> RunEnvironment:
         workspace = lay(files)

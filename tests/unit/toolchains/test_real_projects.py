@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from support.npm import need_npm
 
+from autopack.environments.environment import RunEnvironment, prepare
 from autopack.toolchains.detect import detect, inferred_checks
-from autopack.toolchains.environment import RunEnvironment, prepare
 from autopack.toolchains.needed import needed
 
 

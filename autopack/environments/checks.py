@@ -20,13 +20,12 @@ from autopack.toolchains.runners import (
     Results,
     Told,
     ask,
+    ask_scripts,
     read_results,
     readable,
 )
 
 _LONGEST_COMMAND = 300
-# What a script calls can be told only so not to stop at a failure.
-_NO_EARLY_STOP = {"MOCHA_OPTIONS": "--no-bail"}
 _SEARCHED = 1024 * 1024
 """Bytes at either end of an output in which its informative part is looked for."""
 LOG_HEAD, LOG_BYTES = 16_384, 81_920
@@ -98,7 +97,7 @@ async def run_checks(
             done = await supervisor.run(
                 check.argv if ignore is None else ask(check.argv, report),
                 cwd=workspace / check.path,
-                env=environment if ignore is None else {**environment, **_NO_EARLY_STOP},
+                env=environment if ignore is None else {**environment, **ask_scripts()},
                 timeout=left,
                 spool=output,
                 writable=(workspace, own),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -10,6 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from autopack.environments.setup_steps import (
+    EnvironmentFailed,
+    RunStep,
+    SetupSteps,
+    StepExit,
+    machine_python,
+)
 from autopack.failpoints import Step, durable
 from autopack.files import safe_files
 from autopack.files.contents import Stamp, Stamps, stamps
@@ -17,13 +23,7 @@ from autopack.files.durable import flush_files, write_whole
 from autopack.process.child_environment import child_environment, withheld
 from autopack.toolchains import Check, Command, Detected
 from autopack.toolchains.needed import Needed
-from autopack.toolchains.setup_steps import (
-    EnvironmentFailed,
-    RunStep,
-    SetupSteps,
-    StepExit,
-    machine_python,
-)
+from autopack.toolchains.toolchain_registry import is_named, manifest_patterns, toolchains
 
 __all__ = [
     "EnvironmentFailed",
@@ -35,7 +35,6 @@ __all__ = [
     "prepare",
 ]
 
-_PYTHON_PROGRAMS = ("python", "python3", "pip", "pip3", "uv", "poetry", "pytest", "tox", "nox")
 _FORMAT = 2
 """Raised whenever an environment made by an older version may not be taken for ready."""
 
@@ -102,7 +101,7 @@ async def prepare(
     """
     used = [one.project for one in projects]
     root, ready = environment_folder(folder), folder / "environment.json"
-    venv = root if _needs_python(used, setup) else None
+    venv = root if _needs_venv(used, setup) else None
     key = _key(workspace, setup, used, tracked)
     found = _if_ready(ready, key, workspace, venv, installs=_listed(installs))
     fresh = found is None or not is_intact(found[1])
@@ -149,9 +148,12 @@ def _withheld(environ: Mapping[str, str]) -> list[str]:
     return [f"builds and checks do not see what holds a secret: {', '.join(names)}"][: len(names)]
 
 
-def _needs_python(used: Sequence[Detected], setup: Sequence[Command] | None) -> bool:
-    programs = {Path(argv[0]).name for argv in setup or ()}
-    return any(one.name == "python" for one in used) or not programs.isdisjoint(_PYTHON_PROGRAMS)
+def _needs_venv(used: Sequence[Detected], setup: Sequence[Command] | None) -> bool:
+    isolated = [one for one in toolchains() if one.has_virtual_environment]
+    names = {one.name for one in isolated}
+    programs = {program for one in isolated for program in one.programs}
+    called = {Path(argv[0]).name for argv in setup or ()}
+    return any(one.name in names for one in used) or not called.isdisjoint(programs)
 
 
 def _key(
@@ -172,16 +174,6 @@ def _key(
         "manifests": {name: _digest(workspace / name) for name in manifests},
     }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
-
-
-_MANIFESTS = (
-    "pyproject.toml", "setup.py", "setup.cfg", "requirements*.txt", "requirements*.in",
-    "constraints*.txt", "Pipfile", "Pipfile.lock", "poetry.lock", "uv.lock", "pdm.lock",
-    "package.json", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml",
-    "pnpm-workspace.yaml", "yarn.lock", ".yarnrc.yml", ".npmrc", "bun.lock*", "deno.json*",
-    "go.mod", "go.sum", "Cargo.toml", "Cargo.lock", "pom.xml", "*.gradle", "*.gradle.kts",
-    "composer.json", "composer.lock", "Gemfile", "Gemfile.lock", "mix.exs", "mix.lock",
-)  # fmt: skip
 
 
 def _manifests(
@@ -209,7 +201,7 @@ def _manifests(
 
 def is_manifest(path: str) -> bool:
     """Whether setup reads a file of this name, wherever it lies."""
-    return any(fnmatch.fnmatchcase(path.rpartition("/")[2], name) for name in _MANIFESTS)
+    return is_named(path, manifest_patterns())
 
 
 def _is_file(workspace: Path, word: str) -> bool:
@@ -227,8 +219,9 @@ def _digest(file: Path) -> str | None:
 
 
 def _modules(workspace: Path, used: Sequence[Detected]) -> list[str]:
-    """The node_modules folders, which lie in the worktree and can be cleaned away with it."""
-    folders = {f"{one.path}/node_modules" for one in used if one.name == "node"}
+    """The folders that installs made in the worktree, which can be cleaned away with it."""
+    makes = {one.name: one.installed for one in toolchains()}
+    folders = {f"{one.path}/{name}" for one in used for name in makes.get(one.name, ())}
     return sorted(name for name in folders if safe_files.is_folder(workspace / name))
 
 

@@ -1,0 +1,1 @@
+"""The environment of a run, made by what its toolchains say, and the checks that run in it."""

@@ -1,0 +1,1 @@
+"""C and C++, and what make builds."""

@@ -1,0 +1,1 @@
+""".NET: C#, F# and Visual Basic."""

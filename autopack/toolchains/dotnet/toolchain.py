@@ -1,0 +1,15 @@
+""".NET: C#, F# and Visual Basic."""
+
+from __future__ import annotations
+
+from autopack.toolchains.toolchain import Toolchain
+
+
+class Dotnet(Toolchain):
+    """No project of it is detected: a plan names its commands."""
+
+    name = "dotnet"
+    languages = {".NET": "cs fs vb"}
+    variables = (r"(DOTNET|MSBUILD|NUGET)_\w+",)
+    test_files = ("*Test.cs", "*Tests.cs")
+    test_settings = ("*.runsettings", "xunit.runner.json")

@@ -1,0 +1,1 @@
+"""Perl, and whatever else speaks the Test Anything Protocol."""
