@@ -7,7 +7,7 @@ literal is a hundred times faster, and most logs hold almost none of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from string import ascii_lowercase, ascii_uppercase
 
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
@@ -21,13 +21,11 @@ def lowered(text: str) -> str:
 class Phrases:
     """Phrases by a literal that each of them contains; None where the literal is all of it."""
 
-    def __init__(
-        self, phrases: Mapping[str, str | None] | Iterable[tuple[str, str | None]]
-    ) -> None:
-        pairs = phrases.items() if isinstance(phrases, Mapping) else phrases
+    def __init__(self, *groups: Mapping[str, str | None]) -> None:
         self._phrases = tuple(
             (literal, re.compile(pattern, re.MULTILINE) if pattern else None)
-            for literal, pattern in pairs
+            for phrases in groups
+            for literal, pattern in phrases.items()
         )
 
     def find(self, text: str) -> int | None:

@@ -104,10 +104,7 @@ _OF_ANYTHING: Mapping[FailureCause, Mapping[str, str | None]] = {
 def _messages() -> tuple[tuple[FailureCause, Phrases], ...]:
     declared = [_OF_ANYTHING, *(one.messages for one in toolchains())]
     causes = dict.fromkeys((*_CAUSES, *(cause for each in declared for cause in each)))
-    return tuple(
-        (cause, Phrases(pair for each in declared for pair in each.get(cause, {}).items()))
-        for cause in causes
-    )
+    return tuple((cause, Phrases(*(each.get(cause, {}) for each in declared))) for cause in causes)
 
 
 def by_message(text: str) -> tuple[FailureCause, int] | None:
