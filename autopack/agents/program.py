@@ -15,47 +15,41 @@ import subprocess
 import tempfile
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from autopack.agents.agent import Agent
-from autopack.agents.bounds import Bounds, ended_early, unattended
+from autopack.agents.bounds import Bounds, unattended
 from autopack.agents.isolation import isolated_environment
 from autopack.agents.model_providers import provider_of
+from autopack.agents.noted_spend import read_noted, write_spend
 from autopack.agents.options import ProgramOptions
+from autopack.agents.outcome import result_of
 from autopack.agents.prompt import render_prompt
 from autopack.agents.protocol import (
     BuildRequest,
     BuildResult,
-    BuildStatus,
-    EndedBy,
     Probe,
     Spend,
 )
 from autopack.agents.usage_formats import parse_with
-from autopack.agents.usage_reading import Sums, Usage
+from autopack.agents.usage_reading import Sums, Usage, opened
 from autopack.agents.watching import Watch, watched
 from autopack.files import safe_files
-from autopack.files.durable import write_whole
-from autopack.model.calls import (
-    Exactness,
-    ModelCall,
-)
+from autopack.model.calls import Exactness
 from autopack.model.errors import BadInput
 from autopack.process.exit_note import EXIT_NOTE, read_exit
 from autopack.process.scratch import Scratch
 
 if TYPE_CHECKING:
     from autopack.plan.plan import Plan
-    from autopack.process.supervisor import Exit, Supervisor
+    from autopack.process.supervisor import Supervisor
 
 OUTPUT = "builder.out"
 _HOME = "home"
 _NOTE = "agent.json"
-_CALLS = "calls.json"
 _MAX_OUTPUT = 64 * 1024 * 1024
-_LONGEST_SUMMARY = 2000
 _LONGEST_NOTE = 65_536
 
 
@@ -136,11 +130,11 @@ class CommandLineAgent(Agent[ProgramOptions]):
             end, ended_because = await watched(run, output, self.watch())
         finally:
             usage = self.usage(request.spool)
-            _write_spend(request.spool, Spend(usage.calls, usage.exactness))
+            write_spend(request.spool, Spend(usage.calls, usage.exactness))
             # The home may hold 100 MB, and whatever the agent saw.
             with contextlib.suppress(OSError):
                 safe_files.remove(home)
-        return _result(usage, end, ended_because)
+        return result_of(usage, end, ended_because)
 
     def left_behind(self, spool: Path) -> tuple[BuildResult, str] | None:
         """How a build ended whose process died before it did, and the folder that it worked in."""
@@ -148,10 +142,10 @@ class CommandLineAgent(Agent[ProgramOptions]):
         if noted is None:
             return None
         usage = self.usage(spool)
-        _write_spend(spool, Spend(usage.calls, usage.exactness))
+        write_spend(spool, Spend(usage.calls, usage.exactness))
         with contextlib.suppress(OSError):
             safe_files.remove(spool / _HOME)
-        return _result(usage, unattended(noted, spool / OUTPUT), None), noted.folder
+        return result_of(usage, unattended(noted, spool / OUTPUT), None), noted.folder
 
     def tells_in(self, spool: Path) -> Sequence[Path]:
         """Its output, and the session files that it has so far."""
@@ -159,7 +153,7 @@ class CommandLineAgent(Agent[ProgramOptions]):
 
     def spend(self, spool: Path) -> Spend:
         """The same, and whether it is all: what an agent that was never started spent is."""
-        noted = _read_spend(spool)
+        noted = read_noted(spool)
         if noted is not None:
             return noted
         if not safe_files.is_file(spool / OUTPUT):
@@ -177,7 +171,7 @@ class CommandLineAgent(Agent[ProgramOptions]):
         sources = (
             source
             for one in (*told, *self.sessions(spool / _HOME))
-            if (source := _opened(one)) is not None
+            if (source := opened(one)) is not None
         )
         provider, model = self._noted(spool)
         return parse_with(self.usage_parser, sources, provider=provider, model=model)
@@ -257,55 +251,6 @@ class CommandLineAgent(Agent[ProgramOptions]):
         return note.get("provider") or self.provider(model), model or ""
 
 
-def _opened(source: Path | bytes) -> BinaryIO | bytes | None:
-    """A source of usage; None for a file that is not there, or is no regular one."""
-    if isinstance(source, bytes):
-        return source
-    try:
-        return safe_files.open_read(source)
-    except FileNotFoundError:
-        return None
-
-
-def _result(usage: Usage, end: Exit | None, ended_because: str | None) -> BuildResult:
-    calls = usage.calls
-    if end is None:
-        # A watch ends an agent only for what its provider answers.
-        return BuildResult(
-            BuildStatus.FAILED,
-            None,
-            f"ended: {ended_because}",
-            calls,
-            ended_by=EndedBy.PROVIDER,
-            http_status=usage.http_status,
-            retry_after=usage.retry_after,
-            evidence=ended_because or "",
-        )
-    early = ended_early(end)
-    if early is not None:
-        status, reason = early
-        return BuildResult(status, end.status, reason, calls, ended_by=EndedBy.AUTOPACK)
-    if usage.error:
-        prefix = f"provider error {usage.http_status}: " if usage.http_status else ""
-        words = (prefix + usage.error)[:_LONGEST_SUMMARY]
-        return BuildResult(
-            BuildStatus.FAILED,
-            end.status,
-            words,
-            calls,
-            ended_by=EndedBy.PROVIDER if usage.http_status else EndedBy.BUILDER,
-            http_status=usage.http_status,
-            retry_after=usage.retry_after,
-            evidence=usage.error[:_LONGEST_SUMMARY],
-        )
-    if end.status != 0 and usage.said is None:
-        printed = end.tail[-_LONGEST_SUMMARY:].strip()
-        summary = f"exit status {end.status}: {printed}"
-        return BuildResult(BuildStatus.FAILED, end.status, summary, calls, evidence=printed)
-    words = (usage.said or "")[:_LONGEST_SUMMARY]
-    return BuildResult(BuildStatus.ENDED, end.status, words, calls, evidence=words)
-
-
 def _version(program: str) -> str | None:
     with tempfile.TemporaryDirectory(prefix="autopack-probe-") as home:
         own = {"HOME": home, "USERPROFILE": home, **Scratch.variables(Path(home))}
@@ -322,28 +267,3 @@ def _version(program: str) -> str | None:
             return None
     words = (done.stdout + b" " + done.stderr).decode(errors="replace").split()
     return next((word for word in words if word[:1].isdigit()), None)
-
-
-def _write_spend(spool: Path, spend: Spend) -> None:
-    noted = {
-        "exactness": spend.exactness.value,
-        "calls": [asdict(call) for call in spend.calls],
-    }
-    write_whole(spool / _CALLS, json.dumps(noted))
-
-
-def _read_spend(spool: Path) -> Spend | None:
-    """What was noted at the end of a build; None when it was cut off, or the note cannot be read:
-    then its output tells.
-    """
-    try:
-        noted: object = json.loads(safe_files.read_text(spool / _CALLS))
-        # Earlier versions noted the calls alone, in a list.
-        whole = cast("dict[str, Any]", noted) if isinstance(noted, dict) else {"calls": noted}
-        calls: list[ModelCall] = []
-        for call in cast("list[dict[str, Any]]", whole["calls"]):
-            call["exactness"] = Exactness(call["exactness"])
-            calls.append(ModelCall(**call))
-        return Spend(calls, Exactness(whole.get("exactness", Exactness.PARTIAL)))
-    except (OSError, ValueError, TypeError, KeyError):
-        return None

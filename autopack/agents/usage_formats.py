@@ -1,4 +1,4 @@
-"""The usage formats, each named for the agent that writes it, and reading files of them."""
+"""The usage formats: each agent's, named for it, and the neutral one; reading files of them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import BinaryIO
 
+from autopack.agents.neutral.usage import NeutralParser
 from autopack.agents.registry import builder_class, builder_classes, builder_names
 from autopack.agents.usage_reading import Usage, UsageParser, events
 from autopack.model.errors import BadInput, NotFound
 
+NEUTRAL = "neutral"
+"""The format that is no agent's own."""
+
 
 def formats() -> tuple[str, ...]:
     """Return the names of all formats."""
-    return tuple(one.name for one in builder_classes() if one.usage_parser is not None)
+    agents = tuple(one.name for one in builder_classes() if one.usage_parser is not None)
+    return (*agents, NEUTRAL)
 
 
 def parser_of(format: str) -> type[UsageParser]:  # noqa: A002 - what users type
     """Return what reads a format. Raises NotFound."""
+    if format == NEUTRAL:
+        return NeutralParser
     found = builder_class(format).usage_parser if format in builder_names() else None
     if found is None:
         known = formats()

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, ClassVar, Protocol, cast
 
+from autopack.files import safe_files
 from autopack.model.calls import (
     MOST_TOKENS,
     Exactness,
@@ -106,6 +107,16 @@ def events(
                 yield cast("Json", event)
             elif event is None and line.startswith(b"{"):
                 miss()
+
+
+def opened(source: Path | bytes) -> BinaryIO | bytes | None:
+    """Return a source of usage to read; None for a file that is not there, or is no regular one."""
+    if isinstance(source, bytes):
+        return source
+    try:
+        return safe_files.open_read(source)
+    except FileNotFoundError:
+        return None
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:

@@ -103,7 +103,7 @@ def check(
 
 
 def parse(
-    format_: Annotated[str, Parameter(name="format", help="The builder whose output it is.")],
+    format_: Annotated[str, Parameter(name="format", help="A builder, or neutral.")],
     file: Annotated[Path, Parameter(help="What the agent printed, or its session file.")],
     *,
     as_json: AsJson = False,

@@ -9,9 +9,9 @@ environment and the user's own home: the user who writes it answers for it.
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
-import string
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,8 +19,11 @@ from pydantic import AfterValidator, Field
 
 from autopack.agents.agent import Agent
 from autopack.agents.bounds import Bounds, ended_early, unattended
+from autopack.agents.command.template import name_in_spool, readable, split, uses
 from autopack.agents.model_providers import provider_of
+from autopack.agents.noted_spend import read_noted, write_spend
 from autopack.agents.options import AgentOptions, AtLeastOne, Seconds, VariableName
+from autopack.agents.outcome import failed_by
 from autopack.agents.prompt import render_prompt
 from autopack.agents.protocol import (
     BuildRequest,
@@ -31,8 +34,8 @@ from autopack.agents.protocol import (
     Spend,
 )
 from autopack.agents.spooled import SPOOL
-from autopack.agents.usage_formats import formats, parse, parser_of
-from autopack.agents.usage_reading import Usage
+from autopack.agents.usage_formats import NEUTRAL, formats, parse, parser_of
+from autopack.agents.usage_reading import Usage, add_up, exactness_of, opened
 from autopack.files import safe_files
 from autopack.model.calls import (
     Exactness,
@@ -46,14 +49,9 @@ if TYPE_CHECKING:
     from autopack.plan.plan import Plan
     from autopack.process.supervisor import Exit, Supervisor
 
-_FIELDS = ("prompt_file", "worktree", "spool", "model")
 _PROMPT = "prompt.md"
 _NOT_RUN = (126, 127)
-
-
-def _readable(template: str) -> str:
-    _split(template)
-    return template
+_CUT_OFF = 128
 
 
 def _known_format(usage: str) -> str:
@@ -63,14 +61,19 @@ def _known_format(usage: str) -> str:
 
 
 class Options(AgentOptions):
-    template: Annotated[str, AfterValidator(_readable)] = Field(
+    template: Annotated[str, AfterValidator(readable)] = Field(
         description="the command, with `{prompt_file}`, `{worktree}`, `{spool}` (a folder for the"
-        " program's own files) and `{model}`",
+        " program's own files), `{model}` and `{usage_file}`",
         examples=["'my-agent --prompt-file {prompt_file}'"],
     )
     usage: Annotated[str, AfterValidator(_known_format)] | None = Field(
         None,
         description="the format in which the program reports tokens; without it none are known",
+    )
+    usage_file: Annotated[str, AfterValidator(name_in_spool)] | None = Field(
+        None,
+        description="the file in `{spool}` that the program reports in, in place of its output; in"
+        " the format `neutral` unless `usage` names another",
     )
     model: str | None = Field(None, description="the model, where run and plan name none")
     key_env: VariableName | None = Field(
@@ -92,8 +95,8 @@ class CommandBuilder(Agent[Options]):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
-        self._template = _split(options.template)
-        self._usage = options.usage or None
+        self._template = split(options.template)
+        self._usage = options.usage or (NEUTRAL if options.usage_file else None)
         self._bounds = Bounds(options.stall, options.max_files)
 
     @property
@@ -109,6 +112,10 @@ class CommandBuilder(Agent[Options]):
         """
         return self._usage is not None and not parser_of(self._usage).told_at_the_end
 
+    def tells_in(self, spool: Path) -> Sequence[Path]:
+        """Return the file in which the program reports tokens."""
+        return (self._reports(spool),)
+
     def check(self, plan: Plan) -> None:
         """Raise BadInput when the program, a key or a model that the template names is missing."""
         program = self._template[0]
@@ -118,8 +125,13 @@ class CommandBuilder(Agent[Options]):
                 field="template",
                 hint="install it, or write its path in the template",
             )
-        wants_model = any("{model}" in word for word in self._template)
-        if wants_model and not (plan.models.builder or self.model):
+        if uses(self._template, "usage_file") and not self.options.usage_file:
+            raise BadInput(
+                "the template asks for a {usage_file}, and none is named",
+                field="usage_file",
+                hint="add --set usage_file=usage.jsonl",
+            )
+        if uses(self._template, "model") and not (plan.models.builder or self.model):
             raise BadInput(
                 "the template asks for a {model}, and none is named",
                 field="model",
@@ -139,20 +151,25 @@ class CommandBuilder(Agent[Options]):
             "worktree": str(request.worktree),
             "spool": str(own),
             "model": request.model or self.model or "",
+            "usage_file": str(self._reports(request.spool)),
         }
-        end = await supervisor.run(
-            [word.format_map(values) for word in self._template],
-            cwd=request.worktree,
-            env={**request.environment, **self._keys()},
-            timeout=request.limits.seconds,
-            spool=request.spool / SPOOL,
-            writable=(request.worktree, own),
-            spends=True,
-            silence=self._bounds.silence,
-            files=self._bounds.of_files(request),
-            input=prompt,
-            exit_note=request.spool / EXIT_NOTE,
-        )
+        try:
+            end = await supervisor.run(
+                [word.format_map(values) for word in self._template],
+                cwd=request.worktree,
+                env={**request.environment, **self._keys()},
+                timeout=request.limits.seconds,
+                spool=request.spool / SPOOL,
+                writable=(request.worktree, own),
+                spends=True,
+                silence=self._bounds.silence,
+                files=self._bounds.of_files(request),
+                input=prompt,
+                exit_note=request.spool / EXIT_NOTE,
+            )
+        except BaseException:
+            self._note(request.spool, None)
+            raise
         return self._result(request.spool, end)
 
     def left_behind(self, spool: Path) -> tuple[BuildResult, str] | None:
@@ -163,10 +180,13 @@ class CommandBuilder(Agent[Options]):
         return self._result(spool, unattended(noted, spool / SPOOL)), noted.folder
 
     def _result(self, spool: Path, end: Exit) -> BuildResult:
-        early, calls = ended_early(end), self.calls(spool)
+        told = self._note(spool, end)
+        calls, early = () if told is None else told.calls, ended_early(end)
         if early is not None:
             return BuildResult(early[0], end.status, early[1], calls, ended_by=EndedBy.AUTOPACK)
-        told, printed = self._told(spool), end.tail[-2000:].strip()
+        if told is not None and told.error:
+            return failed_by(told, told.error, end.status)
+        printed = end.tail[-2000:].strip()
         failed = end.status in _NOT_RUN or (told is not None and told.http_status is not None)
         return BuildResult(
             BuildStatus.FAILED if failed else BuildStatus.ENDED,
@@ -176,26 +196,44 @@ class CommandBuilder(Agent[Options]):
             ended_by=EndedBy.PROVIDER if told and told.http_status else EndedBy.BUILDER,
             http_status=told.http_status if told else None,
             retry_after=told.retry_after if told else None,
-            evidence=(told.error if told and told.error else printed)[-2000:],
+            evidence=printed,
         )
 
     def spend(self, spool: Path) -> Spend:
         """The same, and whether it is all; without a usage format nothing is known."""
+        noted = read_noted(spool)
+        if noted is not None:
+            return noted
         if not safe_files.is_file(spool / SPOOL):
             return Spend()
-        told = self._told(spool)
-        return (
-            Spend(exactness=Exactness.UNKNOWN)
-            if told is None
-            else Spend(told.calls, told.exactness)
-        )
+        told = self._told(spool, by_itself=read_exit(spool) is not None)
+        if told is None:
+            return Spend(exactness=Exactness.UNKNOWN)
+        return Spend(told.calls, told.exactness)
 
-    def _told(self, spool: Path) -> Usage | None:
-        output = spool / SPOOL
-        if self._usage is None or not safe_files.is_file(output):
+    def _note(self, spool: Path, end: Exit | None) -> Usage | None:
+        """Note what the program spent, whose own files may be gone when somebody asks again."""
+        by_itself = end is not None and end.limit is None and 0 <= (end.status or 0) < _CUT_OFF
+        told = self._told(spool, by_itself=by_itself)
+        if told is not None:
+            write_spend(spool, Spend(told.calls, told.exactness))
+        return told
+
+    def _told(self, spool: Path, *, by_itself: bool) -> Usage | None:
+        """Return what the program reported, ``by_itself`` when nobody cut it off."""
+        if self._usage is None:
             return None
-        provider, said = provider_of(self.model), [safe_files.open_read(output)]
-        return parse(self._usage, said, provider=provider, model=self.model or "")
+        said = [file] if (file := opened(self._reports(spool))) is not None else []
+        told = parse(self._usage, said, provider=provider_of(self.model), model=self.model or "")
+        if self._usage == NEUTRAL and told.exactness is Exactness.EXACT and not by_itself:
+            # A call that was under way is in no line.
+            exactness = exactness_of(told.calls, all_told=False)
+            return replace(told, exactness=exactness, total=add_up(told.calls, exactness))
+        return told
+
+    def _reports(self, spool: Path) -> Path:
+        name = self.options.usage_file
+        return spool / SPOOL if name is None else spool / SCRATCH / name
 
     def probe(self) -> Probe:
         """Whether the template's program is there."""
@@ -210,24 +248,3 @@ class CommandBuilder(Agent[Options]):
         if name not in os.environ:
             raise BadInput(f"{name} is not set", field="key_env", hint=f"set {name}")
         return {name: os.environ[name]}
-
-
-def _split(template: str) -> list[str]:
-    if not template.strip():
-        raise BadInput(
-            "the command builder needs a template",
-            field="template",
-            hint="for example template='my-agent --prompt-file {prompt_file}'",
-        )
-    try:
-        words = shlex.split(template)
-        fields = [name for word in words for _, name, *_ in string.Formatter().parse(word)]
-    except ValueError as error:
-        raise BadInput(f"the template cannot be read: {error}", field="template") from error
-    for name in fields:
-        if name is not None and name not in _FIELDS:
-            known = ", ".join(f"{{{field}}}" for field in _FIELDS)
-            raise BadInput(
-                f"the template has {{{name}}}", field="template", hint=f"it may have {known}"
-            )
-    return words

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shlex
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -11,9 +13,11 @@ import pytest
 from support.building import made
 
 from autopack.agents.command.agent import CommandBuilder
-from autopack.agents.protocol import BuildLimits, BuildRequest, BuildStatus
+from autopack.agents.protocol import BuildLimits, BuildRequest, BuildStatus, EndedBy, Spend
+from autopack.model.calls import Exactness
 from autopack.model.errors import BadInput
 from autopack.plan.plan import Plan
+from autopack.process.child_environment import child_environment
 from autopack.process.supervisor import Supervisor
 
 DATA = Path(__file__).parents[2] / "data" / "agents"
@@ -82,6 +86,68 @@ async def test_usage_is_read_in_the_named_format(request_: BuildRequest) -> None
     assert [call.total for call in result.calls] == [10172]
 
 
+NEUTRAL = '{"model": "m", "input": 5, "output": 2}'
+
+
+async def test_a_wrapper_reports_in_a_file_of_its_own(request_: BuildRequest) -> None:
+    code = "import sys; open(sys.argv[1], 'a').write(sys.argv[2])"
+    builder = made(
+        CommandBuilder,
+        template=_python(code, "{usage_file}", NEUTRAL.replace("{", "{{").replace("}", "}}")),
+        usage_file="usage.jsonl",
+    )
+
+    result = await builder.build(request_, Supervisor())
+
+    assert [call.total for call in result.calls] == [7]
+    shutil.rmtree(request_.spool / "scratch")
+    assert builder.spend(request_.spool) == Spend(result.calls, Exactness.EXACT)
+
+
+async def test_what_a_killed_wrapper_reported_is_counted_and_is_not_all(
+    request_: BuildRequest,
+) -> None:
+    code = "import sys, time; print(sys.argv[1], flush=True); time.sleep(60)"
+    template = _python(code, NEUTRAL.replace("{", "{{").replace("}", "}}"))
+    builder = made(CommandBuilder, template=template, usage="neutral", stall="1")
+
+    result = await builder.build(request_, Supervisor())
+
+    assert result.status is BuildStatus.TIMED_OUT
+    assert builder.spend(request_.spool) == Spend(result.calls, Exactness.PARTIAL)
+
+
+@pytest.mark.parametrize(
+    ("printed", "usage", "ended_by"),
+    [
+        # Claude Code without a login, which ends with status 1 in a hurry
+        (
+            {"type": "result", "subtype": "success", "is_error": True, "result": "Not logged in"},
+            "claude-code",
+            EndedBy.BUILDER,
+        ),
+        ({"error": "Not logged in"}, "neutral", EndedBy.BUILDER),
+        ({"error": "Not logged in", "status": 401}, "neutral", EndedBy.PROVIDER),
+    ],
+)
+async def test_an_error_that_the_format_tells_of_fails_the_build(
+    request_: BuildRequest, printed: dict[str, object], usage: str, ended_by: EndedBy
+) -> None:
+    code = "import sys; print(open(sys.argv[1]).read())"
+    (request_.worktree / "said").write_text(json.dumps(printed, separators=(",", ":")))
+    builder = made(CommandBuilder, template=_python(code, "said"), usage=usage)
+
+    result = await builder.build(request_, Supervisor())
+
+    assert (result.status, result.ended_by) == (BuildStatus.FAILED, ended_by)
+    assert "Not logged in" in result.summary
+
+
+@pytest.mark.parametrize("name", ["ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "MY_OWN_BASE_URL"])
+def test_addresses_of_models_reach_the_program(name: str) -> None:
+    assert child_environment({name: "http://127.0.0.1:9"})[name] == "http://127.0.0.1:9"
+
+
 async def test_an_exit_status_is_no_verdict(request_: BuildRequest) -> None:
     result = await made(CommandBuilder, template=_python("exit(3)")).build(request_, Supervisor())
 
@@ -128,6 +194,9 @@ async def test_silence_and_files_are_limited_where_that_is_declared(
         ({"template": "agent {model"}, "template"),
         ({"template": "agent", "usage": "yaml"}, "usage"),
         ({"template": "agent", "stall": "soon"}, "stall"),
+        ({"template": "agent", "usage_file": "/tmp/usage"}, "usage_file"),
+        ({"template": "agent", "usage_file": "{spool}/../usage"}, "usage_file"),
+        ({"template": "agent", "usage_file": " "}, "usage_file"),
     ],
 )
 def test_a_wrong_option_is_refused(options: dict[str, str], field: str) -> None:

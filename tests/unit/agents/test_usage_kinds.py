@@ -327,6 +327,53 @@ def test_pi(events: Any, total: int | None, exactness: Exactness) -> None:
     assert (usage.total.total, usage.exactness) == (total, exactness)
 
 
+def one(**figures: Any) -> Any:
+    return {"model": "m"} | figures
+
+
+@pytest.mark.parametrize(
+    ("events", "total", "exactness"),
+    [
+        ((one(input=10, output=5),), 15, Exactness.EXACT),
+        ((one(input=10, cache_read=3, cache_write=2, output=5, reasoning=4),), 20, Exactness.EXACT),
+        ((one(total=9), one(input=1, output=1)), 11, Exactness.EXACT),
+        ((one(input=1, output=1, id="x"),) * 2, 4, Exactness.EXACT),  # two calls, each has a line
+        ((one(input=1, output=1), {"calls": 1}), 2, Exactness.EXACT),
+        ((one(input=1, output=1), {"calls": 2}), 2, Exactness.PARTIAL),
+        (({"calls": 0},), 0, Exactness.EXACT),
+        ((one(output=5),), 5, Exactness.PARTIAL),  # what went in is not said
+        ((one(input=5),), 5, Exactness.PARTIAL),
+        ((one(input=5, output=2, reasoning=3),), 7, Exactness.PARTIAL),  # more than the whole
+        ((one(total=-1),), None, Exactness.UNKNOWN),
+        (({"input": "what was typed", "output": "what came"},), None, Exactness.UNKNOWN),
+        (({"error": "not logged in"},), None, Exactness.UNKNOWN),
+        (({"model": 5, "input": 1, "output": 1},), None, Exactness.UNKNOWN),
+    ],
+)
+def test_neutral(events: Any, total: int | None, exactness: Exactness) -> None:
+    usage = parse("neutral", lines(*events))
+
+    assert (usage.total.total, usage.exactness) == (total, exactness)
+
+
+def test_the_provider_of_a_neutral_line_is_told_by_its_model() -> None:
+    events = (one(total=1), {"model": "claude-x", "total": 1}, one(provider="groq", total=1))
+
+    calls = parse("neutral", lines(*events), provider="openai", model="m").calls
+
+    assert [call.provider for call in calls] == ["openai", "anthropic", "groq"]
+
+
+def test_a_neutral_error_stands_until_the_next_call() -> None:
+    refused = {"error": "slow down", "status": 429, "retry_after": 30}
+
+    ended = parse("neutral", lines(one(total=1), refused))
+    recovered = parse("neutral", lines(refused, one(total=1)))
+
+    assert (ended.error, ended.http_status, ended.retry_after) == ("slow down", 429, 30)
+    assert (recovered.error, recovered.http_status) == (None, None)
+
+
 def _with(format_name: str, figure: object) -> bytes:
     """A whole output of the format in which one figure of several is ``figure``."""
     events: dict[str, tuple[Any, ...]] = {
@@ -338,6 +385,7 @@ def _with(format_name: str, figure: object) -> bytes:
             step("step_finish", reason="stop", tokens={"input": figure, "output": 7, "cache": {}}),
         ),
         "pi": (answer(input=figure, output=7),),
+        "neutral": ({"model": "m", "input": figure, "output": 7},),
     }
     return lines(*events[format_name])
 

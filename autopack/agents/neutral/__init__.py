@@ -1,0 +1,1 @@
+"""The neutral usage format, which any program can write."""
