@@ -22,6 +22,7 @@ from autopack.store import Database
 from autopack.store.database import schema
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.source import SourceRepository
+from support.packages import extract
 
 _DATA = Path(__file__).parent.parent / "data" / "upgrade" / "before-fencing.tar.xz"
 _FILLED = ("schema_compatibility", "usage_by_run", "usage_by_day")
@@ -34,7 +35,7 @@ def unpack(folder: Path, url: str) -> dict[str, list[dict[str, Any]]]:
     Returns the rows of the database.
     """
     with tarfile.open(_DATA) as archive:
-        archive.extractall(folder, filter="data")
+        extract(archive, folder)
     made = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
     (folder / "rows.json").unlink()
     old, new = made["root"], str(folder)

@@ -42,6 +42,14 @@ def download_source(name: str, version: str, folder: Path) -> Path:
 def unpack(archive: Path, folder: Path) -> Path:
     """Unpack a source distribution; return the project's folder."""
     with tarfile.open(archive) as content:
-        content.extractall(folder, filter="data")
+        extract(content, folder)
     (project,) = folder.iterdir()
     return project
+
+
+def extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Unpack everything, with the filter for data where Python has it (since 3.11.4)."""
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(folder, filter="data")
+    else:
+        archive.extractall(folder)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.building import made
+from support.tools import needs
 
 from autopack.agents.api.agent import ApiBuilder
 from autopack.agents.api.confined_tools import ConfinedTools, ToolRefused
@@ -198,7 +198,7 @@ def test_a_search_passes_over_what_is_no_text(search: Found, tmp_path: Path) -> 
     assert found == "long:1:needle" + "x" * 294
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="nothing was proved: no bubblewrap")
+@needs("bwrap")
 def test_a_search_is_confined_like_other_programs(
     request_for: Callable[..., BuildRequest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

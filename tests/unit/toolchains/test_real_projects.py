@@ -3,7 +3,6 @@
 import asyncio
 import io
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from support.npm import need_npm
+from support.packages import extract
+from support.tools import needs
 
 from autopack.environments.environment import RunEnvironment, prepare
 from autopack.toolchains.detect import detect, inferred_checks
@@ -74,7 +75,7 @@ def npm_package(tmp_path: Path, name: str, version: str) -> Path:
 
 def unpack(archive: bytes, target: Path) -> Path:
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(target, filter="data")
+        extract(tar, target)
     (folder,) = target.iterdir()
     return folder
 
@@ -138,7 +139,7 @@ async def test_an_npm_package(tmp_path: Path) -> None:
     assert "# ok" in await check(workspace, made)
 
 
-@pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed")
+@needs("cargo")
 async def test_a_crate_without_dependencies(lay, tmp_path: Path) -> None:
     workspace = lay(
         {

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.tools import works
 
 from autopack.workspace import Mirror, SourceRepository, Workspace
 
@@ -163,7 +164,7 @@ workspace = Workspace.adopt(mirror, Path(sys.argv[3]))
 
 @pytest.fixture
 def unprivileged(workspace, user):
-    if not hasattr(os, "geteuid") or (os.geteuid() == 0 and shutil.which("setpriv") is None):
+    if not hasattr(os, "geteuid") or (os.geteuid() == 0 and not works("setpriv")):
         pytest.skip("needs POSIX permissions, and setpriv for root")
 
     def run(action: str) -> str:
