@@ -1,17 +1,20 @@
-"""One phase: attempts until one passes or the policy says stop."""
+"""One phase: attempts, each met and decided about until one passes or the phase ends."""
 
 from prefect import flow, get_run_logger
 
-from autopack.model.features import Feature
+from autopack.model.causes import Failure
 from autopack.model.states import AttemptState
-from autopack.plan.plan import DoctorMode
-from autopack.repair.decide import Decision, DecisionKind, Prescription
+from autopack.repair.decide import Consult, Decision, DecisionKind, Fix, Mitigate, Repair
+from autopack.repair.facts import RepairState
 from autopack.runs.session.session import held
+from autopack.store.rows import AttemptRow
 from autopack.views.run_view import Json, phase_view
 from tasks.attempting import (
     build_attempt,
     conclude_attempt,
     consult_doctor,
+    decide_next,
+    fix_attempt,
     mitigate_attempt,
     start_attempt,
     validate_attempt,
@@ -33,46 +36,17 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
         run_id: The run, which execute_run has taken over.
         phase_id: The phase, as its plan names it.
     """
-    while True:
-        async with build_slot(run_id):
-            started = await start_attempt(run_id, phase_id)
-            if not isinstance(started, Decision) and started.state is AttemptState.STARTED:
-                opened = await build_attempt(run_id, phase_id, started.attempt)
-                if opened is not None:
-                    emit("circuit.opened", run_id, phase_id=phase_id, circuit=opened)
-                await push_if_asked(run_id)
-        if isinstance(started, Decision):
-            if started.kind is not DecisionKind.DEFER:
-                break
+    ended = False
+    while not ended:
+        started = await _build(run_id, phase_id)
+        if isinstance(started, AttemptRow):
+            decision = await _conclude(run_id, phase_id, started.attempt)
+            ended = decision.kind is not DecisionKind.RETRY
+        elif started.kind is DecisionKind.DEFER:
             get_run_logger().warning("not yet: %s", started.reason)
             await wait_to_start(run_id, phase_id, started.seconds, started.idle)
-            continue
-        number = started.attempt
-        failure = await validate_attempt(run_id, phase_id, number)
-        prescription: Prescription | None = None
-        if failure is not None and held(run_id).has(Feature.FAILURE_HARDENING):
-            failure = await mitigate_attempt(run_id, phase_id, number, failure)
-        if failure is not None and held(run_id).plan.policy.doctor is not DoctorMode.OFF:
-            outcome = await consult_doctor(run_id, phase_id, number, failure)
-            failure, prescription = outcome.failure, outcome.prescription
-        decision = await conclude_attempt(run_id, phase_id, number, failure, prescription)
-        await push_if_asked(run_id)
-        await record_metrics(run_id)
-        log = get_run_logger()
-        if failure is None:
-            log.info("attempt %d passed", number)
         else:
-            log.warning("attempt %d failed: %s → %s", number, failure.message, decision.reason)
-            emit(
-                "attempt.failed",
-                run_id,
-                phase_id=phase_id,
-                attempt=number,
-                cause=failure.cause.value,
-                message=failure.message,
-            )
-        if decision.kind is not DecisionKind.RETRY:
-            break
+            ended = True
     phase = phase_view(held(run_id).db, run_id, phase_id)
     emit(
         "phase.finished",
@@ -82,3 +56,61 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
         tokens=phase["tokens"],
     )
     return phase
+
+
+async def _build(run_id: str, phase_id: str) -> AttemptRow | Decision:
+    """Start the next attempt and build it; a decision says why nothing was started."""
+    async with build_slot(run_id):
+        started = await start_attempt(run_id, phase_id)
+        if isinstance(started, AttemptRow) and started.state is AttemptState.STARTED:
+            opened = await build_attempt(run_id, phase_id, started.attempt)
+            if opened is not None:
+                emit("circuit.opened", run_id, phase_id=phase_id, circuit=opened)
+            await push_if_asked(run_id)
+    return started
+
+
+async def _conclude(run_id: str, phase_id: str, number: int) -> Decision:
+    """Validate a built attempt, and carry out what is decided until that ends it."""
+    repair = RepairState.of(await validate_attempt(run_id, phase_id, number))
+    step = await decide_next(run_id, phase_id, number, repair)
+    while not isinstance(step, Decision):
+        repair = await _repair(run_id, phase_id, number, repair, step)
+        step = await decide_next(run_id, phase_id, number, repair)
+    await conclude_attempt(run_id, phase_id, number, repair.failure, step)
+    await push_if_asked(run_id)
+    await record_metrics(run_id)
+    _tell(run_id, phase_id, number, repair.failure, step)
+    return step
+
+
+async def _repair(
+    run_id: str, phase_id: str, number: int, repair: RepairState, step: Repair
+) -> RepairState:
+    """Carry out a step that meets the failure without another build."""
+    match step:
+        case Mitigate():
+            return await mitigate_attempt(run_id, phase_id, number, repair, step)
+        case Consult():
+            return await consult_doctor(run_id, phase_id, number, repair, step)
+        case Fix():
+            return await fix_attempt(run_id, phase_id, number, repair, step)
+
+
+def _tell(
+    run_id: str, phase_id: str, number: int, failure: Failure | None, decision: Decision
+) -> None:
+    """Log how the attempt ended, and emit an event where it failed."""
+    log = get_run_logger()
+    if failure is None:
+        log.info("attempt %d passed", number)
+        return
+    log.warning("attempt %d failed: %s → %s", number, failure.message, decision.reason)
+    emit(
+        "attempt.failed",
+        run_id,
+        phase_id=phase_id,
+        attempt=number,
+        cause=failure.cause.value,
+        message=failure.message,
+    )

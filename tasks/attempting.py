@@ -6,10 +6,12 @@ import asyncio
 from contextlib import nullcontext
 
 from autopack.model.causes import Failure
-from autopack.repair.decide import Decision, Prescription
+from autopack.repair.decide import Consult, Decision, Fix, Mitigate, Repair
+from autopack.repair.facts import RepairState
 from autopack.runs import attempt as steps
-from autopack.runs.repair import mitigate
-from autopack.runs.repair.consult import Outcome, consult
+from autopack.runs.repair.attempt_facts import next_step
+from autopack.runs.repair.consult import consult
+from autopack.runs.repair.mitigate import execute_fix, mitigate
 from autopack.runs.session.session import held
 from autopack.store.rows import AttemptRow
 from tasks.step import step
@@ -17,7 +19,7 @@ from tasks.step import step
 
 @step("start attempt", "start an attempt at {phase_id}")
 async def start_attempt(run_id: str, phase_id: str) -> AttemptRow | Decision:
-    """Start the next attempt, or pick up one that was built before a death."""
+    """Start the next attempt, or pick up one that was built before a crash."""
     return await asyncio.to_thread(steps.begin, held(run_id), phase_id)
 
 
@@ -49,27 +51,38 @@ async def validate_attempt(run_id: str, phase_id: str, attempt: int) -> Failure 
 
 @step("mitigate", "meet the failure of attempt {attempt}")
 async def mitigate_attempt(
-    run_id: str, phase_id: str, attempt: int, failure: Failure
-) -> Failure | None:
-    """Meet a known failure without a model; return the failure that is left."""
-    return await mitigate.mitigate(held(run_id), phase_id, attempt, failure)
+    run_id: str, phase_id: str, attempt: int, repair: RepairState, mitigation: Mitigate
+) -> RepairState:
+    """Meet a known failure without a model, and judge the attempt again."""
+    return await mitigate(held(run_id), phase_id, attempt, repair, mitigation.pattern_id)
 
 
 @step("consult", "consult about attempt {attempt}")
-async def consult_doctor(run_id: str, phase_id: str, attempt: int, failure: Failure) -> Outcome:
-    """Ask a doctor about a failed attempt, when the rules say so."""
-    return await consult(held(run_id), phase_id, attempt, failure)
+async def consult_doctor(
+    run_id: str, phase_id: str, attempt: int, repair: RepairState, call: Consult
+) -> RepairState:
+    """Ask a doctor about a failed attempt."""
+    return await consult(held(run_id), phase_id, attempt, repair, call)
+
+
+@step("fix", "run the doctor's fix of attempt {attempt}")
+async def fix_attempt(
+    run_id: str, phase_id: str, attempt: int, repair: RepairState, fix: Fix
+) -> RepairState:
+    """Run the commands that a doctor ordered, and judge the attempt again."""
+    return await execute_fix(held(run_id), phase_id, attempt, repair, fix.commands)
+
+
+async def decide_next(
+    run_id: str, phase_id: str, attempt: int, repair: RepairState
+) -> Repair | Decision:
+    """Decide what follows a judged attempt; no task, for it does nothing."""
+    return await asyncio.to_thread(next_step, held(run_id), phase_id, attempt, repair)
 
 
 @step("conclude", "conclude attempt {attempt}")
 async def conclude_attempt(
-    run_id: str,
-    phase_id: str,
-    attempt: int,
-    failure: Failure | None,
-    prescription: Prescription | None = None,
-) -> Decision:
-    """Record the verdict and decide what follows."""
-    return await asyncio.to_thread(
-        steps.conclude, held(run_id), phase_id, attempt, failure, prescription
-    )
+    run_id: str, phase_id: str, attempt: int, failure: Failure | None, decision: Decision
+) -> None:
+    """Record the verdict and carry out what was decided."""
+    await asyncio.to_thread(steps.conclude, held(run_id), phase_id, attempt, failure, decision)

@@ -1,15 +1,55 @@
-"""What to do after a failed attempt: one pure function from facts to a decision."""
+"""What follows an attempt: one pure function from facts to the next step.
+
+A step either meets the failure without another build, after which there are new facts to decide
+from, or it ends the attempt with a `Decision`. Whoever calls it repeats: carry the step out, decide
+again. Every attempt comes to its Decision: mitigations, calls and fixes are counted in the facts.
+"""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from autopack.model.budget import Exhausted
-from autopack.model.causes import POLICIES, Failure
+from autopack.model.causes import POLICIES, CausePolicy, Failure
+from autopack.model.commands import Command
 from autopack.model.states import RunState
+from autopack.repair.doctor.prescription import Prescription, prescribe
 from autopack.repair.doctor.protocol import DoctorAction
+from autopack.repair.doctor.routing import DoctorTier, route
+from autopack.repair.facts import DoctorFacts, Facts, History
+
+MOST_MITIGATIONS = 4
+"""How many failures of one attempt are met, one after the other."""
+
+REPLANS_A_PHASE = 1
+REPLANS_A_RUN = 5
+
+
+@dataclass(frozen=True)
+class Mitigate:
+    """Carry out what the pattern proposes, then judge the attempt again."""
+
+    pattern_id: str
+
+
+@dataclass(frozen=True)
+class Consult:
+    """Ask the doctor of this tier; ``reason`` is why that one."""
+
+    tier: DoctorTier
+    reason: str
+
+
+@dataclass(frozen=True)
+class Fix:
+    """Run the commands that a doctor ordered, then judge the attempt again."""
+
+    commands: tuple[Command, ...]
+
+
+Repair = Mitigate | Consult | Fix
+"""The steps after which the same attempt is decided about again."""
 
 
 class DecisionKind(StrEnum):
@@ -31,9 +71,10 @@ class DecisionKind(StrEnum):
 class Decision:
     """What follows an attempt, and why. Flows carry it out.
 
-    ``keep_work``: the next attempt starts from the last one's tree. ``run_state``: where a
-    stopped run ends. ``seconds``: how long a deferred phase waits. ``idle``: that
-    wait is not working time of the run.
+    ``keep_work``: the next attempt at the phase starts from this one's tree, else from the
+    branch. ``run_state``: where a stopped run ends. ``seconds``: how long a deferred phase waits.
+    ``idle``: that wait is not working time of the run. ``exhausted`` is the cap that a person is
+    asked about, ``prescription`` what a doctor had to say.
     """
 
     kind: DecisionKind
@@ -42,56 +83,81 @@ class Decision:
     run_state: RunState | None = None
     seconds: float = 0.0
     idle: bool = False
+    exhausted: Exhausted | None = None
+    prescription: Prescription | None = None
 
 
-@dataclass(frozen=True)
-class History:
-    """The attempts of a phase so far: those used up, this one included, and how many are allowed.
+def decide(facts: Facts) -> Repair | Decision:
+    """Decide what follows an attempt that was judged.
 
-    ``replans`` counts those of the phase and of the whole run. ``outage`` is how long the
-    provider has been in trouble, ``patience`` how long the run may wait for it, in seconds;
-    ``pause`` is the wait before the next build while it is.
+    Order matters: what needs no model goes first, then a doctor, and what it orders ends the
+    attempt or is one more thing to try.
     """
-
-    ended: int
-    allowed: int
-    replans: tuple[int, int] = (0, 0)
-    outage: float = 0.0
-    patience: float = math.inf
-    pause: float = 0.0
-
-
-@dataclass(frozen=True)
-class Prescription:
-    """What a doctor wants done; ``text`` is a hint or new instructions, ``commit`` a commit."""
-
-    action: DoctorAction
-    reason: str
-    text: str = ""
-    commit: str = ""
-
-
-REPLANS_A_PHASE = 1
-REPLANS_A_RUN = 5
-
-
-def decide(
-    history: History,
-    failure: Failure | None,
-    exhausted: Exhausted | None,
-    prescription: Prescription | None = None,
-    *,
-    ask_at_cap: bool = False,
-) -> Decision:
-    """Decide after an attempt that ended; ``failure`` is None when it passed.
-
-    Order matters: a success is never turned down for a cap that it reached on the way, giving up
-    needs no cap, a cause that no attempt can fix stops at once, caps come before another try,
-    no matter what asks for it, and trouble of the provider's is waited for and uses up no attempt.
-    """
+    failure = facts.repair.failure
     if failure is None:
+        # The place of `Review`: a reviewer is asked once about what passes, and what it objects
+        # to is a failure like any other.
         return Decision(DecisionKind.COMPLETE, "the commit is in scope and passes its checks")
+    if (mitigation := _mitigation(facts)) is not None:
+        return mitigation
+    prescription: Prescription | None = None
+    if facts.doctor is not None:
+        if (call := _call(facts, facts.doctor)) is not None:
+            return call
+        prescription = _prescription(facts.doctor)
+        fixes = prescription is not None and prescription.action is DoctorAction.EXECUTE_FIX
+        if prescription is not None and fixes and not facts.repair.fix_ran:
+            return Fix(prescription.commands)
     policy = POLICIES[failure.cause]
+    ending = _ending(facts, failure, policy, prescription)
+    keeps = policy.keeps_work and ending.kind in _SAME_PHASE_AGAIN
+    return replace(ending, keep_work=keeps, prescription=prescription)
+
+
+_SAME_PHASE_AGAIN = frozenset({DecisionKind.RETRY, DecisionKind.WAIT, DecisionKind.STOP})
+"""After these another attempt may follow at the phase as it is: also of a stopped run, once it is
+resumed or has more budget."""
+
+
+def _mitigation(facts: Facts) -> Mitigate | None:
+    """Meet the failure by the first pattern that knows it, unless the last one did not help."""
+    tried = facts.repair.tried
+    gave_up = len(tried) >= MOST_MITIGATIONS or (bool(tried) and not tried[-1].helped)
+    if not facts.mitigates or gave_up or not facts.possible:
+        return None
+    return Mitigate(facts.possible[0])
+
+
+def _call(facts: Facts, doctor: DoctorFacts) -> Consult | None:
+    """Ask a doctor when the rules say so and a cap leaves room for the build after it.
+
+    The strong one has the last word, and one that did not answer is not asked again.
+    """
+    if facts.exhausted is not None or facts.repair.unanswered or facts.repair.fix_ran:
+        return None
+    if doctor.tier is DoctorTier.STRONG:
+        return None
+    sure = None if doctor.answer is None else doctor.answer.confidence
+    chosen = route(replace(doctor.consultation, cheap_confidence=sure))
+    return None if chosen.tier is None else Consult(chosen.tier, chosen.reason)
+
+
+def _prescription(doctor: DoctorFacts) -> Prescription | None:
+    if doctor.answer is None:
+        return None
+    return prescribe(doctor.answer, allowed=doctor.allowed, commits=doctor.commits)
+
+
+def _ending(
+    facts: Facts, failure: Failure, policy: CausePolicy, prescription: Prescription | None
+) -> Decision:
+    """End a failed attempt that nothing more is tried on.
+
+    Order matters: giving up needs no cap, a cause that no attempt can fix stops at once, caps
+    come before another try, no matter what asks for it, and trouble of the provider's is waited
+    for and uses up no attempt.
+    """
+    history = facts.history
     action = prescription.action if prescription else None
     if prescription and action is DoctorAction.MARK_FATAL:
         return Decision(
@@ -103,8 +169,8 @@ def decide(
         return Decision(DecisionKind.SKIP, prescription.reason)
     if not policy.retry:
         return Decision(DecisionKind.STOP, failure.message, run_state=policy.ends)
-    if exhausted is not None:
-        return stop_at_cap(exhausted, ask=ask_at_cap)
+    if facts.exhausted is not None:
+        return stop_at_cap(facts.exhausted, ask=facts.ask_at_cap)
     if policy.waits:
         return _wait_for_provider(history, failure)
     if prescription and action is DoctorAction.ROLLBACK_RUN:
@@ -119,9 +185,7 @@ def decide(
             run_state=policy.ends,
         )
     return Decision(
-        DecisionKind.RETRY,
-        f"{failure.cause.value}: attempt {history.ended} of {history.allowed}",
-        keep_work=policy.keeps_work,
+        DecisionKind.RETRY, f"{failure.cause.value}: attempt {history.ended} of {history.allowed}"
     )
 
 
@@ -132,7 +196,6 @@ def _wait_for_provider(history: History, failure: Failure) -> Decision:
     return Decision(
         DecisionKind.RETRY,
         f"{failure.cause.value}: {history.pause:.0f} s pause; no attempt is used up",
-        keep_work=POLICIES[failure.cause].keeps_work,
         seconds=history.pause,
     )
 
@@ -155,7 +218,7 @@ def _may_replan(history: History) -> bool:
 def stop_at_cap(exhausted: Exhausted, *, ask: bool = False) -> Decision:
     """No room for another build: the run ends before it is paid for, or asks for more."""
     if ask:
-        return Decision(DecisionKind.WAIT, str(exhausted))
+        return Decision(DecisionKind.WAIT, str(exhausted), exhausted=exhausted)
     return Decision(
         DecisionKind.STOP, str(exhausted), run_state=RunState.DONE_FAILED_BUDGET_EXHAUSTED
     )

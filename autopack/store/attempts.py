@@ -131,10 +131,12 @@ def finish_attempt(
     failure_output: str | None = None,
     findings: Findings = Findings(),  # noqa: B008 - a frozen value
     counts: bool = True,
+    keeps_work: bool | None = None,
 ) -> None:
     """End an attempt as PASSED, FAILED or INTERRUPTED; the error of a failed one is logged.
 
-    ``counts`` is False when trouble outside ended it: it uses up no attempt.
+    ``counts`` is False when trouble outside ended it: it uses up no attempt. ``keeps_work`` tells
+    whether the attempt after a failed one starts from its tree.
 
     Raises LeaseLost and IllegalTransition.
     """
@@ -152,6 +154,7 @@ def finish_attempt(
         left_out=findings.left_out,
         changed_tests=findings.changed_tests,
         counts=counts,
+        keeps_work=keeps_work,
         finished_at=now(conn),
     )
     if state is not AttemptState.INTERRUPTED:

@@ -150,7 +150,8 @@ class AttemptRow:
     ``attempt`` is never reused, so it numbers interrupted attempts too; ``recorded_build``
     numbers only builds that ended. ``ended_by``, ``http_status`` and ``retry_after`` are the
     build's; ``build_cause`` is the failure cause that they stand for. ``counts`` is False for an
-    attempt that trouble outside ended.
+    attempt that trouble outside ended. ``keeps_work`` tells of a failed one whether the next
+    starts from its tree.
     """
 
     run_id: str
@@ -182,6 +183,7 @@ class AttemptRow:
     retry_after: float | None = None
     build_cause: str | None = None
     counts: bool = True
+    keeps_work: bool | None = None
 
     @property
     def is_counted(self) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.projects import call, git, make_project
+from support.runs import conclude
 
 from autopack.clock import SystemClock
 from autopack.model.states import RunState
@@ -63,7 +64,7 @@ async def test_what_was_decided_is_carried_out(
     dead.environment = await prepare_environment(dead)
     steps.begin(dead, "one")
     await steps.build(dead, "one", 1)
-    steps.conclude(dead, "one", 1, None)
+    conclude(dead, "one", 1, None)
     decided = db.transact(lambda conn: note_ending(conn, dead.lease, state, "as decided"))
     close_session(dead, give_back=False)
     if is_cancelled_since:

@@ -12,15 +12,16 @@ import sqlalchemy as sa
 from support.projects import call, make_project
 
 from autopack.model.features import Feature
+from autopack.repair import decide
 from autopack.runs.attempt import drift_gate
 from autopack.runs.prepare import prepare
-from autopack.runs.repair import consult, mitigate
+from autopack.runs.repair import attempt_facts
 from autopack.store import approvals, tables
 from autopack.store.database.engine import Database
 
 # Which code a feature guards: what must not be called, or None with the reason.
 GUARDED: dict[Feature, tuple[Any, str] | str] = {
-    Feature.FAILURE_HARDENING: (mitigate, "enabled_patterns"),
+    Feature.FAILURE_HARDENING: (attempt_facts, "enabled_patterns"),
     Feature.INTENTION_CONTEXT: (drift_gate, "for_builder"),
     Feature.PLAN_NORMALIZATION: (prepare, "normalise"),
     Feature.PHASE6_METRICS: "only reads and sums what the run has recorded anyway",
@@ -90,7 +91,7 @@ async def test_with_a_feature_off_its_code_does_not_run(
 async def test_a_feature_that_is_on_runs_and_is_recorded(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hardened = forbid(monkeypatch, mitigate, "enabled_patterns")
+    hardened = forbid(monkeypatch, attempt_facts, "enabled_patterns")
     told = forbid(monkeypatch, drift_gate, "for_builder")
     answer = await run(tmp_path, features=["failure_hardening", "intention_context"])
     assert hardened
@@ -101,7 +102,7 @@ async def test_a_feature_that_is_on_runs_and_is_recorded(
 async def test_without_a_doctor_nobody_is_asked(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    called = forbid(monkeypatch, consult, "route")
+    called = forbid(monkeypatch, decide, "route")
     await run(tmp_path)
     assert called == []
 

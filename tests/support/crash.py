@@ -147,12 +147,11 @@ async def _work(session: Any) -> int:
     from autopack.runs.finish import finish as finishing
     from autopack.runs.finish.push import push_run
     from autopack.runs.next_phase import ending, next_phase
-    from autopack.runs.repair.consult import consult
-    from autopack.runs.repair.mitigate import mitigate
     from autopack.runs.session.opening import (
         close_session,
     )
     from autopack.store.runs import get_ending, get_phases
+    from support.runs import repair
 
     decided = finishing.decided_ending(session)
     if decided is None:
@@ -168,13 +167,8 @@ async def _work(session: Any) -> int:
                 await steps.build(session, phase.id, started.attempt)
                 push_run(session)
             failure = await steps.validate(session, phase.id, started.attempt)
-            prescription = None
-            if failure is not None:
-                failure = await mitigate(session, phase.id, started.attempt, failure)
-            if failure is not None:
-                outcome = await consult(session, phase.id, started.attempt, failure)
-                failure, prescription = outcome.failure, outcome.prescription
-            steps.conclude(session, phase.id, started.attempt, failure, prescription)
+            state, decision = await repair(session, phase.id, started.attempt, failure)
+            steps.conclude(session, phase.id, started.attempt, state.failure, decision)
             push_run(session)
     finishing.finish(session, *decided)
     close_session(session)

@@ -18,6 +18,7 @@ from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.runs import get_ending
 from support.projects import Project, call, make_project
+from support.runs import conclude
 
 SPLIT = {
     "call": {
@@ -90,4 +91,4 @@ async def _execute(session: RunSession) -> None:
         steps.begin(session, phase.id)
         await steps.build(session, phase.id, 1)
         failure = await steps.validate(session, phase.id, 1)
-        steps.conclude(session, phase.id, 1, failure)
+        conclude(session, phase.id, 1, failure)

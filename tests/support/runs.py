@@ -4,13 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from autopack.model.causes import Failure
 from autopack.model.states import AttemptState
-from autopack.repair.decide import Decision, DecisionKind
+from autopack.repair.decide import Consult, Decision, DecisionKind, Fix, Mitigate
+from autopack.repair.facts import RepairState
 from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.next_phase import next_phase
+from autopack.runs.repair.attempt_facts import next_step
+from autopack.runs.repair.consult import consult
+from autopack.runs.repair.mitigate import execute_fix, mitigate
 from autopack.runs.session.session import RunSession
 from autopack.store.runs import get_ending, get_phases
+
+
+def conclude(session: RunSession, phase_id: str, number: int, failure: Failure | None) -> Decision:
+    """Conclude a judged attempt that nothing more is tried on, as the flow does."""
+    decision = next_step(session, phase_id, number, RepairState.of(failure))
+    assert isinstance(decision, Decision), decision
+    steps.conclude(session, phase_id, number, failure, decision)
+    return decision
+
+
+async def repair(
+    session: RunSession, phase_id: str, number: int, failure: Failure | None
+) -> tuple[RepairState, Decision]:
+    """Meet the failure of an attempt as the flow does, up to the decision that ends it."""
+    state = RepairState.of(failure)
+    while not isinstance(step := next_step(session, phase_id, number, state), Decision):
+        match step:
+            case Mitigate():
+                state = await mitigate(session, phase_id, number, state, step.pattern_id)
+            case Consult():
+                state = await consult(session, phase_id, number, state, step)
+            case Fix():
+                state = await execute_fix(session, phase_id, number, state, step.commands)
+    return state, step
 
 
 async def carry_out(
@@ -32,6 +61,6 @@ async def carry_out(
             if started.state is AttemptState.STARTED:
                 await steps.build(session, phase.id, started.attempt)
             failure = await steps.validate(session, phase.id, started.attempt)
-            decision = steps.conclude(session, phase.id, started.attempt, failure)
+            decision = conclude(session, phase.id, started.attempt, failure)
             if decision.kind is not DecisionKind.RETRY:
                 break

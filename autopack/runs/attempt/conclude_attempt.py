@@ -1,4 +1,4 @@
-"""Ending an attempt: judged, and recorded with what follows from that."""
+"""Ending an attempt: judged, and recorded with what was decided to follow."""
 
 from __future__ import annotations
 
@@ -7,25 +7,18 @@ from sqlalchemy import Connection
 from autopack.failpoints import Step, durable
 from autopack.model.causes import POLICIES, Failure
 from autopack.model.states import AttemptState, PhaseState
-from autopack.repair.decide import (
-    Decision,
-    DecisionKind,
-    History,
-    Prescription,
-    decide,
-)
+from autopack.repair.decide import Decision, DecisionKind
 from autopack.runs.attempt.decisions import record
 from autopack.runs.attempt.judge import judge, phase_checks
 from autopack.runs.attempt.prescribe import carry_out
 from autopack.runs.session.session import RunSession
 from autopack.runs.spools.redact_spools import mark_redacted
 from autopack.store import approvals
-from autopack.store.mitigations import count_replans
 from autopack.store.runs import (
     Findings,
     finish_attempt,
-    get_attempts,
     move_phase,
+    record_decision,
     set_head,
 )
 
@@ -38,41 +31,17 @@ async def validate(session: RunSession, phase_id: str, number: int) -> Failure |
 
 
 def conclude(
-    session: RunSession,
-    phase_id: str,
-    number: int,
-    failure: Failure | None,
-    prescription: Prescription | None = None,
-) -> Decision:
-    """Record the verdict and what follows from it, in one transaction."""
+    session: RunSession, phase_id: str, number: int, failure: Failure | None, decision: Decision
+) -> None:
+    """Record the verdict and carry out what follows from it, in one transaction."""
     attempt = session.attempt(phase_id, number)
-    phase = session.phase(phase_id)
-    ended = [
-        other
-        for other in get_attempts(session.db, session.run_id, phase_id)
-        if other.is_counted and other.revision == attempt.revision
-    ]
-    at = session.clock.monotonic()
-    decision = decide(
-        History(
-            ended=len(ended),
-            allowed=phase.budget.attempts,
-            replans=count_replans(session.db, session.run_id, phase_id),
-            outage=session.outage.lasted(at),
-            patience=session.seconds_left(),
-            pause=session.outage.pause(at),
-        ),
-        failure,
-        exhausted := session.exhausted(phase),
-        prescription,
-        ask_at_cap=session.run().at_cap == "ask",
-    )
-
     findings = session.findings.pop((phase_id, number), Findings(None, None))
 
     def write(conn: Connection) -> None:
-        lease = session.lease
+        lease, said = session.lease, decision.prescription
         mark_redacted(conn, session.run_id, phase_id, number)  # the judge did it
+        if said is not None and said.refused is not None:
+            record_decision(conn, lease, phase_id, number, "doctor", said.refused)
         if failure is None:
             finish_attempt(
                 conn, lease, phase_id, number, state=AttemptState.PASSED, findings=findings
@@ -91,6 +60,7 @@ def conclude(
                 failure_output=failure.output,
                 findings=findings,
                 counts=POLICIES[failure.cause].counts,
+                keeps_work=decision.keep_work,
             )
             if decision.kind is DecisionKind.STOP:
                 move_phase(
@@ -103,11 +73,10 @@ def conclude(
                 )
             elif decision.kind is DecisionKind.WAIT:
                 move_phase(conn, lease, phase_id, PhaseState.QUEUED)
-                approvals.ask(conn, lease, phase_id, decision.reason, exhausted=exhausted)
-            elif prescription is not None:
-                carry_out(conn, session, attempt, failure, decision, prescription)
+                approvals.ask(conn, lease, phase_id, decision.reason, exhausted=decision.exhausted)
+            elif said is not None:
+                carry_out(conn, session, attempt, failure, decision.kind, said)
         record(conn, session, phase_id, number, decision)
 
     with durable(Step.ATTEMPT_CONCLUDED):
         session.db.transact(write)
-    return decision

@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 from autopack.model.causes import Failure
 from autopack.model.states import PhaseState
 from autopack.plan.plan import OnSkip, Plan
-from autopack.repair.decide import Decision, DecisionKind, Prescription
+from autopack.repair.decide import DecisionKind
+from autopack.repair.doctor.prescription import Prescription
 from autopack.runs.session.session import RunSession
 from autopack.store.mitigations import record_revision
 from autopack.store.runs import (
@@ -25,15 +26,15 @@ def carry_out(
     session: RunSession,
     attempt: AttemptRow,
     failure: Failure,
-    decision: Decision,
+    kind: DecisionKind,
     prescription: Prescription,
 ) -> None:
-    """Change the run's phases as ``decision`` says; a retry needs nothing more."""
-    if decision.kind is DecisionKind.REPLAN:
+    """Change the run's phases as was decided; a retry needs nothing more."""
+    if kind is DecisionKind.REPLAN:
         _replan(conn, session, attempt, prescription)
-    elif decision.kind is DecisionKind.ROLLBACK:
+    elif kind is DecisionKind.ROLLBACK:
         _rollback(conn, session, attempt, prescription.commit)
-    elif decision.kind is DecisionKind.SKIP:
+    elif kind is DecisionKind.SKIP:
         _skip(conn, session, attempt, failure)
 
 
@@ -64,7 +65,7 @@ def _rollback(conn: Connection, session: RunSession, attempt: AttemptRow, commit
 
 
 def _skip(conn: Connection, session: RunSession, attempt: AttemptRow, failure: Failure) -> None:
-    """The phase is left out; what depends on it too, unless the plan releases it."""
+    """Skip the phase, and what depends on it unless the plan releases that."""
     move_phase(
         conn,
         session.lease,

@@ -36,8 +36,8 @@ class Start:
 def starting_point(attempts: list[AttemptRow], head: str, advice: Sequence[str] = ()) -> Start:
     """Where the next attempt of a phase begins, from its earlier ones.
 
-    From the last attempt's tree when that was in scope and only its checks failed, or the
-    provider cut it off, else from the branch head. Interrupted attempts teach nothing. ``advice``
+    From the last attempt's tree when the decision after it keeps that work, else from the branch
+    head. Interrupted attempts teach nothing. ``advice``
     is what recovery has to say besides the failure.
     """
     failed = [attempt for attempt in attempts if attempt.state is AttemptState.FAILED]
@@ -45,7 +45,9 @@ def starting_point(attempts: list[AttemptRow], head: str, advice: Sequence[str] 
     if not failed:
         return Start(head, listed or None)
     last = failed[-1]
-    keeps = POLICIES[_cause(last)].keeps_work and last.commit is not None
+    # Attempts of earlier versions were concluded without storing it.
+    decided = POLICIES[_cause(last)].keeps_work if last.keeps_work is None else last.keeps_work
+    keeps = decided and last.commit is not None
     parts = [_told(attempt) for attempt in failed if attempt.counts][-1:]
     if not last.counts:
         parts.append(f"{_CUT_OFF}." if last.changed_paths else "")

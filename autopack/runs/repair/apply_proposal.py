@@ -47,19 +47,35 @@ class Work:
     attempt: AttemptRow
     commit: str
     checks: tuple[Check, ...]
-    done: list[Mitigation] = field(default_factory=list[Mitigation])
     installs: list[Check] = field(default_factory=list[Check])
 
     @classmethod
-    def on(cls, session: RunSession, phase_id: str, number: int) -> Work:
-        """A built attempt as it is stored.
-
-        A process that died here may have moved the attempt's ref; what is stored decides.
-        """
+    def of(
+        cls,
+        session: RunSession,
+        phase_id: str,
+        number: int,
+        checks: tuple[Check, ...] | None = None,
+    ) -> Work:
+        """Return a built attempt as it is stored; ``checks`` judge it, else those of its phase."""
         attempt, phase = session.attempt(phase_id, number), session.phase(phase_id)
-        if attempt.commit is None:
-            raise AssertionError(f"attempt {number} of {phase_id} was not built")
-        work = cls(session, phase, attempt, attempt.commit, phase_checks(session, phase))
+        if checks is None:
+            checks = phase_checks(session, phase)
+        return cls(session, phase, attempt, attempt.built_commit, checks)
+
+    @classmethod
+    def on(
+        cls,
+        session: RunSession,
+        phase_id: str,
+        number: int,
+        checks: tuple[Check, ...] | None = None,
+    ) -> Work:
+        """Return a built attempt as it is stored, to be worked on.
+
+        A process that crashed here may have moved the attempt's ref; what is stored decides.
+        """
+        work = cls.of(session, phase_id, number, checks)
         session.mirror.set_ref(work.ref, work.commit, old=session.mirror.read_ref(work.ref))
         return work
 

@@ -1,10 +1,10 @@
-"""Asking a doctor about a failed attempt: when the rules say so, bounded, paid for once."""
+"""Asking a doctor about a failed attempt: bounded in budget and time, and paid for once."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -14,62 +14,32 @@ from autopack.failpoints import Step, durable
 from autopack.ledger.events.doctor_events import doctor_events
 from autopack.model.causes import POLICIES, Failure
 from autopack.model.features import Feature
-from autopack.model.states import AttemptState, PhaseState
+from autopack.model.states import AttemptState
 from autopack.plan.plan import DoctorMode
-from autopack.repair.decide import Prescription
-from autopack.repair.doctor import (
-    Answer,
-    Doctor,
-    DoctorAction,
-    DoctorFailed,
-    Opinion,
-)
+from autopack.repair.decide import Consult
+from autopack.repair.doctor import Answer, Doctor, DoctorFailed, Opinion
 from autopack.repair.doctor.hide_secrets import redacted
 from autopack.repair.doctor.question import DIFF_BYTES, Case, question
-from autopack.repair.doctor.routing import DoctorTier, Route, route
+from autopack.repair.doctor.routing import DoctorTier
+from autopack.repair.facts import RepairState
 from autopack.runs import calling
-from autopack.runs.repair.consult_facts import consultation
-from autopack.runs.repair.mitigate import execute_fix
+from autopack.runs.repair.attempt_facts import completed
 from autopack.runs.session.session import RunSession
 from autopack.store.mitigations import ConsultationRow, get_consultations, record_consultation
-from autopack.store.runs import get_attempts, get_phases, record_decision
+from autopack.store.runs import get_attempts, record_decision
 
 RECORDING = "AUTOPACK_DOCTOR_RECORDING"
 """The environment variable that names the folder of recorded answers, for any builder."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What is left of a failure after a doctor was asked, and what it wants done about it."""
-
-    failure: Failure | None
-    prescription: Prescription | None = None
-
-
-async def consult(session: RunSession, phase_id: str, number: int, failure: Failure) -> Outcome:
-    """Ask a doctor if the rules say so, and run the fix if it orders one that is allowed."""
-    answer = await _opinion(session, phase_id, number, failure)
-    if answer is None:
-        return Outcome(failure)
-    reason = f"doctor: {answer.rationale}"
-    retry = Prescription(DoctorAction.RETRY_WITH_FIX, reason, answer.hint)
-    if answer.action is DoctorAction.EXECUTE_FIX:
-        refused = [argv for argv in answer.commands if argv not in session.plan.policy.execute_fix]
-        if refused or not answer.commands:
-            _note(session, phase_id, number, f"execute_fix refused: {refused or 'no command'}")
-            return Outcome(failure, retry)
-        left = await execute_fix(session, phase_id, number, failure, answer.commands)
-        return Outcome(left, retry if left is not None else None)
-    if answer.action is DoctorAction.ROLLBACK_RUN:
-        commit = _commit_named(session, answer.commit)
-        if commit is None:
-            _note(session, phase_id, number, f"rollback refused: no commit {answer.commit!r}")
-            return Outcome(failure, retry)
-        return Outcome(failure, Prescription(answer.action, reason, commit=commit))
-    if answer.action is DoctorAction.REPLAN and not answer.hint.strip():
-        _note(session, phase_id, number, "replan refused: no new instructions")
-        return Outcome(failure, retry)
-    return Outcome(failure, Prescription(answer.action, reason, answer.hint))
+async def consult(
+    session: RunSession, phase_id: str, number: int, repair: RepairState, chosen: Consult
+) -> RepairState:
+    """Ask a doctor about the failure of an attempt, and store its answer."""
+    if repair.failure is None:
+        return repair
+    answered = await _ask(session, phase_id, number, repair.failure, chosen)
+    return repair if answered else replace(repair, unanswered=True)
 
 
 def _doctor(session: RunSession) -> Doctor:
@@ -84,43 +54,13 @@ def _doctor(session: RunSession) -> Doctor:
     return ScriptDoctor(Path(recording).expanduser().absolute())
 
 
-async def _opinion(
-    session: RunSession, phase_id: str, number: int, failure: Failure
-) -> Answer | None:
-    """The answer to act on: the last one given, or None when nobody is to be asked."""
-    earlier = [
-        call
-        for call in get_consultations(session.db, session.run_id)
-        if (call.phase_id, call.attempt) == (phase_id, number)
-    ]
-    if earlier:
-        # Asked before a death: an answer is paid for once.
-        return _as_answer(earlier[-1])
-    answer: Answer | None = None
-    while session.exhausted(session.phase(phase_id)) is None:
-        confidence = answer.confidence if answer else None
-        chosen = route(consultation(session, phase_id, failure, cheap_confidence=confidence))
-        if chosen.tier is None:
-            break
-        asked = await _ask(session, phase_id, number, failure, chosen, chosen.tier)
-        if asked is None:
-            break
-        answer = asked
-        if chosen.tier is DoctorTier.STRONG:
-            break
-    return answer
-
-
 async def _ask(
-    session: RunSession,
-    phase_id: str,
-    number: int,
-    failure: Failure,
-    chosen: Route,
-    tier: DoctorTier,
-) -> Answer | None:
-    """One call: its intent and budget; its cost, even if the lease is lost by then; its answer."""
-    doctor = _doctor(session)
+    session: RunSession, phase_id: str, number: int, failure: Failure, chosen: Consult
+) -> bool:
+    """Make one call: its intent and budget; its cost, even if the lease is lost by then; its
+    answer. Return whether there is one.
+    """
+    doctor, tier = _doctor(session), chosen.tier
     calls = [c for c in get_consultations(session.db, session.run_id) if c.phase_id == phase_id]
     call = len(calls) + 1
     text = question(_case(session, phase_id, number, failure))
@@ -132,7 +72,7 @@ async def _ask(
         made = await calling.announce(session, phase_id, number, "doctor", most, doctor.seconds)
     if isinstance(made, str):
         _note(session, phase_id, number, f"not asked: {made}")
-        return None
+        return False
     opinion: Opinion | None = None
     try:
         with durable(Step.DOCTOR_PAID):
@@ -145,7 +85,7 @@ async def _ask(
     except TimeoutError:
         calling.give_up(session, made)
         _note(session, phase_id, number, f"no answer after {made.seconds:.0f} s")
-        return None
+        return False
     except BaseException:
         # Stopped or cancelled: nobody waits for the answer, so nothing may be held for it.
         calling.give_up(session, made)
@@ -178,7 +118,7 @@ async def _ask(
 
     with durable(Step.DOCTOR_ANSWERED):
         session.db.transact(write)
-    return answer
+    return answer is not None
 
 
 def _case(session: RunSession, phase_id: str, number: int, failure: Failure) -> Case:
@@ -188,6 +128,7 @@ def _case(session: RunSession, phase_id: str, number: int, failure: Failure) -> 
     if session.has(Feature.INTENTION_CONTEXT):
         goal = intention(plan.goal, plan.success_criteria, plan.non_goals, limit=DOCTOR_BYTES).text
     commit = attempt.commit
+    earlier = [(commit, f"completed {phase}") for commit, phase in completed(session)]
     return Case(
         goal=goal,
         instructions=session.phase(phase_id).instructions,
@@ -198,34 +139,17 @@ def _case(session: RunSession, phase_id: str, number: int, failure: Failure) -> 
             for one in get_attempts(session.db, session.run_id, phase_id)
             if one.state is AttemptState.FAILED
         ],
-        commits=[(run.base_commit, "before the run"), *_completed(session)],
+        commits=[(run.base_commit, "before the run"), *earlier],
         allowed=plan.policy.execute_fix,
     )
 
 
-def _completed(session: RunSession) -> list[tuple[str, str]]:
-    """The commits of the phases that are complete, in order."""
-    return [
-        (phase.commit, f"completed {phase.phase_id}")
-        for phase in get_phases(session.db, session.run_id)
-        if phase.state is PhaseState.COMPLETE and phase.commit
-    ]
-
-
-def _commit_named(session: RunSession, named: str) -> str | None:
-    """The commit of the run that ``named`` abbreviates; None when it is none, or not clearly."""
-    known = [session.run().base_commit, *(commit for commit, _ in _completed(session))]
-    found = [commit for commit in known if commit.startswith(named)]
-    return found[0] if len(found) == 1 and len(named) >= _SHORTEST_COMMIT else None
-
-
-_SHORTEST_COMMIT = 7
 # More calls than a build or one try makes, so that each has a number of its own.
 _MOST_OF_A_TRY = 1_000_000
 
 
 def _as_row(
-    phase_id: str, number: int, answer: Answer, chosen: Route, failure: Failure
+    phase_id: str, number: int, answer: Answer, chosen: Consult, failure: Failure
 ) -> ConsultationRow:
     return ConsultationRow(
         phase_id=phase_id,
@@ -239,17 +163,6 @@ def _as_row(
         hint=answer.hint,
         commit=answer.commit,
         commands=[list(argv) for argv in answer.commands],
-    )
-
-
-def _as_answer(row: ConsultationRow) -> Answer:
-    return Answer(
-        action=DoctorAction(row.action),
-        confidence=row.confidence,
-        rationale=row.rationale,
-        hint=row.hint,
-        commit=row.commit,
-        commands=tuple(tuple(argv) for argv in row.commands),
     )
 
 

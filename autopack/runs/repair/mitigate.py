@@ -1,7 +1,7 @@
 """Meeting a known failure without a model: a pattern's proposal is carried out, then judged.
 
 What helps is kept and becomes part of the attempt's commit; what does not is undone. Nothing is
-stored before the end, so a run that dies meanwhile finds the attempt as its builder left it.
+stored before that is known, so a run whose process crashes meanwhile finds the attempt as it was.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from autopack.model.commands import (
     Command,
 )
 from autopack.model.errors import BadInput, GitFailed
+from autopack.repair.decide import Consult, decide
+from autopack.repair.facts import RepairState, Tried
 from autopack.repair.patterns import (
-    Evidence,
     FailurePattern,
     Match,
     Proposal,
@@ -34,13 +35,11 @@ from autopack.runs.repair.apply_proposal import (
     replace_commit_of,
     shown,
 )
-from autopack.runs.repair.consult_facts import skipped_doctor
+from autopack.runs.repair.attempt_facts import attempt_facts
 from autopack.runs.session.session import RunSession
 from autopack.store.mitigations import Mitigation, record_mitigation
 from autopack.store.runs import record_decision
-
-MOST_MITIGATIONS = 4
-"""How many failures of one attempt are met, one after the other."""
+from autopack.store.tables import DoctorModel
 
 UNLISTED = "AUTOPACK_INSTALL_UNLISTED"
 """The environment variable that allows installing what no manifest of the project declares."""
@@ -50,38 +49,43 @@ RECHECKED = "checked with"
 
 
 async def mitigate(
-    session: RunSession, phase_id: str, number: int, failure: Failure
-) -> Failure | None:
-    """Meet the failure of a built attempt; the failure that is left, None when it passes now."""
-    work = Work.on(session, phase_id, number)
-    patterns, left = enabled_patterns(os.environ), failure
-    while left is not None and len(work.done) < MOST_MITIGATIONS:
-        found = _first(patterns, work.evidence(left))
-        if found is None:
-            break
-        outcome = await _meet(work, *found, left)
-        if outcome is left:
-            break
-        left = outcome
-    _store(work, failure, left)
-    return left
+    session: RunSession, phase_id: str, number: int, repair: RepairState, pattern_id: str
+) -> RepairState:
+    """Meet the failure of a built attempt as a pattern proposes, and store what came of it."""
+    failure = repair.failure
+    if failure is None:
+        return repair
+    work = Work.on(session, phase_id, number, repair.checks)
+    pattern = next(one for one in enabled_patterns(os.environ) if one.pattern_id == pattern_id)
+    done, left = Mitigation(pattern_id=pattern_id, success=False, fixed=False), failure
+    match = pattern.detect(work.evidence(failure))
+    if match is not None:
+        done, left = await _meet(work, pattern, match, failure)
+    if left is None:
+        done = replace(done, doctor_model=_skipped_doctor(work, repair))
+    _store(work, done)
+    return repair.mitigated(Tried(pattern_id, done.fixed), left, work.checks)
 
 
 async def execute_fix(
-    session: RunSession, phase_id: str, number: int, failure: Failure, commands: Sequence[Command]
-) -> Failure | None:
+    session: RunSession,
+    phase_id: str,
+    number: int,
+    repair: RepairState,
+    commands: Sequence[Command],
+) -> RepairState:
     """Run commands that a doctor chose; what they change becomes the attempt's if it passes then.
 
-    ``failure`` itself comes back, and everything is undone, when it does not.
+    The failure stays what it was, and everything is undone, when it does not.
     """
-    work = Work.on(session, phase_id, number)
+    work = Work.on(session, phase_id, number, repair.checks)
     proposal = Proposal("execute_fix", run=tuple(Check(".", argv) for argv in commands))
     acting = Acting(work, proposal, keeps_changes=True)
     try:
         await acting.run_commands()
         after = await judge(session, work.phase, work.attempt, acting.commit, work.checks)
     except (EnvironmentFailed, GitFailed, OSError):
-        after = failure
+        after = repair.failure
     except BaseException:
         acting.undo()
         raise
@@ -98,31 +102,21 @@ async def execute_fix(
         replace_commit_of(conn, work)
 
     session.db.transact(write)
-    return None if after is None else failure
-
-
-def _first(
-    patterns: Sequence[FailurePattern], evidence: Evidence
-) -> tuple[FailurePattern, Match] | None:
-    for pattern in patterns:
-        match = pattern.detect(evidence)
-        if match is not None:
-            return pattern, match
-    return None
+    return replace(repair, failure=None if after is None else repair.failure, fix_ran=True)
 
 
 async def _meet(
     work: Work, pattern: FailurePattern, match: Match, failure: Failure
-) -> Failure | None:
-    """Carry out what the pattern proposes; ``failure`` itself comes back when it did not help."""
+) -> tuple[Mitigation, Failure | None]:
+    """Carry out what the pattern proposes; return what was done, and the failure that is left."""
     proposal = pattern.propose(work.evidence(failure), match)
     refusal = _refusal(work, proposal)
     if refusal is not None or not proposal.acts:
         advice = (*proposal.suggestions, *([refusal] if refusal else []))
-        work.done.append(
-            Mitigation(pattern_id=match.pattern_id, success=False, fixed=False, suggestions=advice)
+        idle = Mitigation(
+            pattern_id=match.pattern_id, success=False, fixed=False, suggestions=advice
         )
-        return failure
+        return idle, failure
     acting = Acting(work, proposal)
     try:
         acting.change_files()
@@ -131,8 +125,7 @@ async def _meet(
         after = await judge(work.session, work.phase, work.attempt, acting.commit, checks)
     except (EnvironmentFailed, GitFailed, OSError) as error:
         acting.undo()
-        work.done.append(acting.report(success=False, fixed=False, more=str(error)))
-        return failure
+        return acting.report(success=False, fixed=False, more=str(error)), failure
     except BaseException:
         acting.undo()
         raise
@@ -140,12 +133,10 @@ async def _meet(
         acting.actions.append(f"{RECHECKED} {shown(proposal.recheck)}")
     if not _helped(work, acting, pattern, match, failure, after):
         acting.undo()
-        work.done.append(acting.report(success=True, fixed=False))
-        return failure
+        return acting.report(success=True, fixed=False), failure
     acting.keep()
     work.commit, work.checks = acting.commit, checks
-    work.done.append(acting.report(success=True, fixed=True))
-    return after
+    return acting.report(success=True, fixed=True), after
 
 
 def _helped(
@@ -192,20 +183,25 @@ def _with_recheck(
     return tuple(recheck if check == failed else check for check in checks)
 
 
-def _store(work: Work, failure: Failure, left: Failure | None) -> None:
+def _skipped_doctor(work: Work, repair: RepairState) -> DoctorModel | None:
+    """Return the doctor that would have been asked about the failure that the build left.
+
+    None where no rule asks for one, and where no cap would have let it be paid for.
+    """
+    untouched = RepairState.of(repair.first)
+    step = decide(
+        attempt_facts(work.session, work.phase.id, work.attempt.attempt, untouched, mitigates=False)
+    )
+    return step.tier.value if isinstance(step, Consult) else None
+
+
+def _store(work: Work, done: Mitigation) -> None:
     """Keep what was done and decided, and the commit that came of it, in one transaction."""
-    if not work.done:
-        return
     session, phase_id, number = work.session, work.phase.id, work.attempt.attempt
-    if left is None:
-        work.done[-1] = replace(
-            work.done[-1], doctor_model=skipped_doctor(session, phase_id, failure)
-        )
 
     def write(conn: Connection) -> None:
-        for mitigation in work.done:
-            record_mitigation(conn, session.lease, phase_id, number, mitigation)
-            record_decision(conn, session.lease, phase_id, number, "mitigate", _reason(mitigation))
+        record_mitigation(conn, session.lease, phase_id, number, done)
+        record_decision(conn, session.lease, phase_id, number, "mitigate", _reason(done))
         replace_commit_of(conn, work)
 
     with durable(Step.MITIGATION_STORED):

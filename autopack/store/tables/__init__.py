@@ -205,6 +205,8 @@ attempts = sa.Table(
     sa.Column("build_cause", sa.String(32)),
     # False for one that ended for trouble outside: it does not use up an attempt.
     sa.Column("counts", sa.Boolean, nullable=False, server_default=sa.true()),
+    # Whether the attempt after a failed one starts from its tree.
+    sa.Column("keeps_work", sa.Boolean),
     sa.Column("changed_paths", Json),
     sa.Column("failure_cause", sa.Text),
     sa.Column("failure_message", FreeText),

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from support.building import made
 from support.projects import call, git, make_project
+from support.runs import conclude
 
 from autopack.agents.command.agent import CommandBuilder
 from autopack.ledger.events.usage_events import token_totals
@@ -166,7 +167,7 @@ async def test_an_attempt_that_was_built_before_a_death_is_taken_up_again(open_p
 async def test_after_a_failed_check_the_work_is_kept_and_the_failure_told(open_phase: Any) -> None:
     session = await open_phase([write(a="1")], [write(b="1")])
     number = await build(session)
-    steps.conclude(session, "one", number, BROKEN)
+    conclude(session, "one", number, BROKEN)
     second = steps.begin(session, "one")
     assert second.hint is not None
     assert "assert 1 == 2" in second.hint
@@ -176,7 +177,7 @@ async def test_after_a_failed_check_the_work_is_kept_and_the_failure_told(open_p
 async def test_after_a_stray_change_the_work_is_thrown_away(open_phase: Any) -> None:
     session = await open_phase([write(a="1")], [write(b="1")])
     number = await build(session)
-    steps.conclude(session, "one", number, Failure(Cause.OUT_OF_SCOPE, "outside the scope: a"))
+    conclude(session, "one", number, Failure(Cause.OUT_OF_SCOPE, "outside the scope: a"))
     steps.begin(session, "one")
     assert files_in(session) == {"README.md"}
 
@@ -185,7 +186,7 @@ async def test_a_cap_stops_the_run_before_the_next_build_is_paid_for(open_phase:
     session = await open_phase(
         [call(60), write(a="1")], [call(60)], plan={"budget": {"tokens": 50}}
     )
-    steps.conclude(session, "one", await build(session), None)
+    conclude(session, "one", await build(session), None)
     stop = steps.begin(session, "one")
     assert isinstance(stop, Decision)
     assert stop.run_state is RunState.DONE_FAILED_BUDGET_EXHAUSTED
@@ -282,7 +283,7 @@ async def test_an_attempt_is_judged(
     assert (failure and failure.cause) == cause, failure
     if failure is not None:
         assert words in failure.message
-        steps.conclude(session, "one", number, failure)
+        conclude(session, "one", number, failure)
         assert get_attempts(session.db, "r")[0].failure_cause == failure.cause
 
 
@@ -319,7 +320,7 @@ async def test_a_builder_that_could_not_work_is_to_blame_for_an_empty_change(
     open_phase: Any,
 ) -> None:
     session = await open_phase([call(1)], deliverables=["a"])
-    steps.conclude(session, "one", await build(session), BROKEN)
+    conclude(session, "one", await build(session), BROKEN)
     # The recording ends here.
     failure = await steps.validate(session, "one", await build(session))
     assert failure is not None
@@ -349,7 +350,7 @@ async def test_a_run_that_was_stopped_begins_no_check(open_phase: Any) -> None:
 async def test_a_success_completes_the_phase_and_moves_the_branch(open_phase: Any) -> None:
     session = await open_phase([write(a="1")])
     number = await build(session)
-    decision = steps.conclude(session, "one", number, None)
+    decision = conclude(session, "one", number, None)
     (attempt,) = get_attempts(session.db, "r", "one")
     (phase,) = get_phases(session.db, "r")
     assert decision.kind is DecisionKind.COMPLETE
@@ -368,9 +369,10 @@ async def test_a_success_completes_the_phase_and_moves_the_branch(open_phase: An
 
 async def test_a_failure_is_recorded_with_its_output_and_tried_again(open_phase: Any) -> None:
     session = await open_phase([write(a="1")])
-    decision = steps.conclude(session, "one", await build(session), BROKEN)
+    decision = conclude(session, "one", await build(session), BROKEN)
     (attempt,) = get_attempts(session.db, "r", "one")
     assert (decision.kind, decision.keep_work) == (DecisionKind.RETRY, True)
+    assert attempt.keeps_work is True
     assert state_of(session) == ([AttemptState.FAILED], PhaseState.EXECUTING)
     assert (attempt.failure_cause, attempt.failure_message, attempt.failure_output) == (
         "validation_failed",
@@ -380,9 +382,22 @@ async def test_a_failure_is_recorded_with_its_output_and_tried_again(open_phase:
     assert session.run().head_commit is None
 
 
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_the_next_attempt_starts_where_it_was_decided(open_phase: Any, keeps: bool) -> None:
+    """Whatever the cause: the decision is what the next attempt follows."""
+    session = await open_phase([write(a="1")], [write(b="1")])
+    number, base = await build(session), session.head()
+    decision = Decision(DecisionKind.RETRY, "so it was decided", keep_work=keeps)
+    steps.conclude(session, "one", number, BROKEN, decision)
+    (first,) = get_attempts(session.db, "r", "one")
+    await build(session)
+    second = get_attempts(session.db, "r", "one")[-1]
+    assert second.base_commit == (first.commit if keeps else base)
+
+
 async def test_the_last_allowed_failure_fails_the_phase_and_ends_the_run(open_phase: Any) -> None:
     session = await open_phase([write(a="1")], budget={"attempts": 1})
-    decision = steps.conclude(session, "one", await build(session), BROKEN)
+    decision = conclude(session, "one", await build(session), BROKEN)
     (phase,) = get_phases(session.db, "r")
     assert decision.kind is DecisionKind.STOP
     assert state_of(session) == ([AttemptState.FAILED], PhaseState.FAILED)
@@ -402,12 +417,12 @@ async def test_interrupted_attempts_use_up_none(open_phase: Any) -> None:
         await asyncio.wait({task})
     number = await build(session)
     assert number == 4
-    assert steps.conclude(session, "one", number, None).kind is DecisionKind.COMPLETE
+    assert conclude(session, "one", number, None).kind is DecisionKind.COMPLETE
 
 
 async def test_every_decision_is_kept_with_its_attempt(open_phase: Any) -> None:
     session = await open_phase([write(a="1")], [write(a="2")])
-    steps.conclude(session, "one", await build(session), BROKEN)
-    steps.conclude(session, "one", await build(session), None)
+    conclude(session, "one", await build(session), BROKEN)
+    conclude(session, "one", await build(session), None)
     kept = [(row.attempt, row.kind) for row in get_decisions(session.db, "r")]
     assert kept == [(1, "retry"), (2, "complete")]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.projects import make_project
+from support.runs import conclude
 
 from autopack.model.causes import Failure, FailureCause
 from autopack.repair.decide import Decision
@@ -59,7 +60,7 @@ async def judged(session: RunSession, act: Act, phase: str = "one") -> Failure |
     act(session)
     await steps.build(session, phase, started.attempt)
     failure = await steps.validate(session, phase, started.attempt)
-    steps.conclude(session, phase, started.attempt, failure)
+    conclude(session, phase, started.attempt, failure)
     return failure
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.projects import git, make_project
+from support.runs import conclude
 
 from autopack.repair.decide import Decision
 from autopack.runs import attempt as steps
@@ -93,7 +94,7 @@ async def _judged(session: RunSession, edit: Callable[[Path], None]) -> bool:
     edit(session.workspace.path)
     await steps.build(session, "one", started.attempt)
     failure = await steps.validate(session, "one", started.attempt)
-    steps.conclude(session, "one", started.attempt, failure)
+    conclude(session, "one", started.attempt, failure)
     return failure is None
 
 

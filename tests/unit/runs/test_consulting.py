@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from support.projects import call, make_project, write_yaml
+from support.runs import repair
 
 from autopack.ledger.budget import reservations
 from autopack.ledger.events.usage_events import token_totals
@@ -21,7 +22,6 @@ from autopack.runs import attempt as steps
 from autopack.runs import calling
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.repair import consult as consulting
-from autopack.runs.repair.consult import consult
 from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import RunStopped, StopReason
 from autopack.store import tables
@@ -74,9 +74,9 @@ async def test_a_call_whose_process_died_before_it_was_recorded_stays_unreconcil
     with monkeypatch.context() as patched:
         patched.setattr(Recorder, "record", killed)
         with pytest.raises(Killed):
-            await consult(failed, "one", 1, FAILURE)
+            await repair(failed, "one", 1, FAILURE)
     assert spent(failed) == (0, 1)
-    await consult(failed, "one", 1, FAILURE)
+    await repair(failed, "one", 1, FAILURE)
     assert spent(failed) == (40, 1), "two were paid, one of which is known"
 
 
@@ -89,9 +89,9 @@ async def test_a_call_whose_process_died_before_its_answer_was_kept_is_in_the_le
     with monkeypatch.context() as patched:
         patched.setattr(consulting, "record_consultation", killed)
         with pytest.raises(Killed):
-            await consult(failed, "one", 1, FAILURE)
+            await repair(failed, "one", 1, FAILURE)
     assert spent(failed) == (40, 0)
-    await consult(failed, "one", 1, FAILURE)
+    await repair(failed, "one", 1, FAILURE)
     assert spent(failed) == (80, 0), "the same answer, paid twice"
     assert len(get_consultations(failed.db, "r")) == 1
 
@@ -108,7 +108,7 @@ async def test_what_a_call_cost_is_kept_when_the_run_was_taken_over_meanwhile(
 
     monkeypatch.setattr(ScriptDoctor, "ask", ask)
     with pytest.raises(LeaseLost):
-        await consult(failed, "one", 1, FAILURE)
+        await repair(failed, "one", 1, FAILURE)
     assert spent(failed) == (40, 0)
     assert get_consultations(failed.db, "r") == []
 
@@ -131,7 +131,7 @@ async def test_a_call_is_set_aside_at_every_level_while_it_is_made(
         return await real(self, *args, **more)
 
     monkeypatch.setattr(ScriptDoctor, "ask", ask)
-    await consult(failed, "one", 1, FAILURE)
+    await repair(failed, "one", 1, FAILURE)
     assert seen == [80], "40 of the run and 40 of the phase"
     assert held(failed) == 0
 
@@ -139,12 +139,12 @@ async def test_a_call_is_set_aside_at_every_level_while_it_is_made(
 async def test_a_call_that_no_cap_has_room_for_is_not_made(failed: RunSession) -> None:
     runs = tables.runs
     failed.db.transact(lambda conn: conn.execute(sa.update(runs).values(token_cap=139)))
-    outcome = await consult(failed, "one", 1, FAILURE)
-    assert outcome.failure == FAILURE
+    state, _ = await repair(failed, "one", 1, FAILURE)
+    assert state.failure == FAILURE
     assert spent(failed) == (0, 0)
     assert notes(failed) == ["not asked: no budget has room for another call of up to 40 tokens"]
     failed.db.transact(lambda conn: conn.execute(sa.update(runs).values(token_cap=140)))
-    await consult(failed, "one", 1, FAILURE)
+    await repair(failed, "one", 1, FAILURE)
     assert spent(failed) == (40, 0)
 
 
@@ -155,7 +155,7 @@ async def test_a_call_waits_for_what_others_hold(
     everything = Reservation(5_000_000, None, 1.0)
     which = "r", "one", 1
     failed.db.transact(lambda conn: reservations.reserve(conn, *which, everything, role="reviewer"))
-    asked = asyncio.ensure_future(consult(failed, "one", 1, FAILURE))
+    asked = asyncio.ensure_future(repair(failed, "one", 1, FAILURE))
     await asyncio.sleep(0.1)
     assert not asked.done()
     assert spent(failed) == (0, 0)
@@ -173,8 +173,8 @@ async def test_a_doctor_that_does_not_answer_holds_nothing_and_stays_unreconcile
 ) -> None:
     monkeypatch.setattr(ScriptDoctor, "ask", never)
     monkeypatch.setattr(ScriptDoctor, "seconds", 0.05)
-    outcome = await consult(failed, "one", 1, FAILURE)
-    assert outcome.failure == FAILURE
+    state, _ = await repair(failed, "one", 1, FAILURE)
+    assert state.failure == FAILURE
     assert (spent(failed), held(failed)) == ((0, 1), 0)
 
 
@@ -188,7 +188,7 @@ async def test_a_run_that_is_stopped_while_it_asks_holds_nothing(
         await never()
 
     monkeypatch.setattr(ScriptDoctor, "ask", ask)
-    asked = asyncio.ensure_future(consult(failed, "one", 1, FAILURE))
+    asked = asyncio.ensure_future(repair(failed, "one", 1, FAILURE))
     await begun.wait()
     assert held(failed) == 80
     failed.switch.stop(StopReason.INTERRUPTED, "stopped")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from support.projects import Project, call, git, make_project, make_remote, refs_in
+from support.runs import conclude
 
 from autopack.clock import SystemClock
 from autopack.model.errors import LeaseLost
@@ -91,7 +92,7 @@ def complete(session: RunSession, phase_id: str) -> None:
         session.environment = await prepare_environment(session)
         started = steps.begin(session, phase_id)
         await steps.build(session, phase_id, started.attempt)
-        steps.conclude(session, phase_id, started.attempt, None)
+        conclude(session, phase_id, started.attempt, None)
 
     asyncio.run(work())
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.projects import Project, call, fingerprint, git, make_project
+from support.runs import conclude
 
 from autopack.clock import ManualClock, SystemClock
 from autopack.model.errors import NotFound, Refused
@@ -50,7 +51,7 @@ async def half_done(session: RunSession) -> RunSession:
     session.environment = await prepare_environment(session)
     started = steps.begin(session, "one")
     await steps.build(session, "one", started.attempt)
-    steps.conclude(session, "one", started.attempt, None)
+    conclude(session, "one", started.attempt, None)
     return session
 
 

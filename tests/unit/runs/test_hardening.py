@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from support.projects import git, make_project
+from support.runs import repair
 
 from autopack.model.causes import Failure, FailureCause
 from autopack.repair.decide import Decision
 from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
-from autopack.runs.repair import apply_proposal, mitigate
+from autopack.runs.repair import apply_proposal
 from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import RunStopped, StopReason
 from autopack.store.mitigations import get_mitigations
@@ -29,7 +30,12 @@ async def built(tmp_path: Path, store: Callable[..., str], open_run: Callable[[s
     """Opens a run whose one phase was built with the given files; returns how it is judged."""
 
     async def building(files: dict[str, str | None], **phase: Any) -> tuple[RunSession, Failure]:
-        project = make_project(tmp_path / "p", {"one": [[{"files": files}]]}, phase=phase)
+        project = make_project(
+            tmp_path / "p",
+            {"one": [[{"files": files}]]},
+            phase=phase,
+            plan={"features": ["failure_hardening"]},
+        )
         session = open_run(store(project))
         session.environment = await prepare_environment(session)
         started = steps.begin(session, "one")
@@ -40,6 +46,12 @@ async def built(tmp_path: Path, store: Callable[..., str], open_run: Callable[[s
         return session, failure
 
     return building
+
+
+async def met(session: RunSession, failure: Failure) -> Failure | None:
+    """Meet the failure as far as patterns go; return what is left of it."""
+    state, _ = await repair(session, "one", 1, failure)
+    return state.failure
 
 
 def ref_of(session: RunSession) -> str | None:
@@ -55,7 +67,7 @@ async def test_what_helps_is_the_attempts_commit(built: Any) -> None:
     session, failure = await built({"run.sh": SCRIPT}, validate=["./run.sh"])
     (before,) = get_attempts(session.db, "r")
 
-    assert await mitigate.mitigate(session, "one", 1, failure) is None
+    assert await met(session, failure) is None
 
     (after,) = get_attempts(session.db, "r")
     assert after.commit != before.commit
@@ -75,7 +87,7 @@ async def test_strays_are_reverted_and_the_rest_is_kept(built: Any) -> None:
         {"src/a": "1", "stray/deep/b": "1", "README.md": "changed"}, scope={"paths": ["src/"]}
     )
     assert failure.cause is FailureCause.OUT_OF_SCOPE
-    assert await mitigate.mitigate(session, "one", 1, failure) is None
+    assert await met(session, failure) is None
     (attempt,) = get_attempts(session.db, "r")
     assert attempt.changed_paths == ("src/a",)
     assert not (session.workspace.path / "stray").exists()
@@ -84,7 +96,7 @@ async def test_strays_are_reverted_and_the_rest_is_kept(built: Any) -> None:
 
 async def test_reverting_everything_is_no_help(built: Any) -> None:
     session, failure = await built({"stray": "1"}, scope={"paths": ["src/"]})
-    assert await mitigate.mitigate(session, "one", 1, failure) == failure
+    assert await met(session, failure) == failure
     (row,) = get_mitigations(session.db, "r")
     assert (row["success"], row["fixed"], row["actions_taken"]) == (False, False, [])
 
@@ -93,7 +105,7 @@ async def test_permissions_that_do_not_help_are_taken_back(built: Any) -> None:
     check = ["sh", "-c", "./run.sh; echo 'sh: 1: ./run.sh: Permission denied'; exit 126"]
     session, failure = await built({"run.sh": SCRIPT}, validate=[check])
     before = ref_of(session)
-    assert await mitigate.mitigate(session, "one", 1, failure) == failure
+    assert await met(session, failure) == failure
     (row,) = get_mitigations(session.db, "r")
     assert (row["success"], row["fixed"]) == (True, False)
     assert ref_of(session) == before == get_attempts(session.db, "r")[0].commit
@@ -102,7 +114,7 @@ async def test_permissions_that_do_not_help_are_taken_back(built: Any) -> None:
 
 async def test_a_failure_nobody_knows_is_left_alone(built: Any) -> None:
     session, failure = await built({"a": "1"}, validate=["false"])
-    assert await mitigate.mitigate(session, "one", 1, failure) == failure
+    assert await met(session, failure) == failure
     assert get_mitigations(session.db, "r") == []
 
 
@@ -113,7 +125,7 @@ async def test_a_run_that_is_stopped_meanwhile_has_the_attempt_as_it_was_built(
     session, failure = await built({"run.sh": SCRIPT}, validate=[check])
     before = ref_of(session)
     script = session.workspace.path / "run.sh"
-    task = asyncio.create_task(mitigate.mitigate(session, "one", 1, failure))
+    task = asyncio.create_task(met(session, failure))
     while not task.done() and not os.access(script, os.X_OK):  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     session.switch.stop(StopReason.INTERRUPTED, "interrupted")
@@ -127,7 +139,7 @@ async def test_a_ref_that_a_dead_process_moved_is_put_back(built: Any) -> None:
     session, failure = await built({"run.sh": SCRIPT}, validate=["./run.sh"])
     ref = session.mirror.attempt_ref("r", "one", 1)
     session.mirror.set_ref(ref, session.run().base_commit, old=ref_of(session))
-    assert await mitigate.mitigate(session, "one", 1, failure) is None
+    assert await met(session, failure) is None
     assert ref_of(session) == get_attempts(session.db, "r")[0].commit
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.projects import make_project
-from support.runs import carry_out
+from support.runs import carry_out, conclude
 
 from autopack.agents.protocol import (
     BuildRequest,
@@ -233,7 +233,7 @@ async def test_an_outage_after_a_failed_attempt_judges_nothing_again(
     session.environment = session.environment or await _tools(session)
     await steps.build(session, "one", started.attempt)
     failure = await steps.validate(session, "one", started.attempt)
-    steps.conclude(session, "one", started.attempt, failure)
+    conclude(session, "one", started.attempt, failure)
     agent.up_at = clock.monotonic() + 15
     second = steps.begin(session, "one")
     assert not isinstance(second, Decision)
@@ -241,7 +241,7 @@ async def test_an_outage_after_a_failed_attempt_judges_nothing_again(
     failure = await steps.validate(session, "one", second.attempt)
     assert failure is not None
     assert failure.cause == "provider_error"
-    decision = steps.conclude(session, "one", second.attempt, failure)
+    decision = conclude(session, "one", second.attempt, failure)
     assert decision.kind is DecisionKind.RETRY
     clock.advance(60)
     third = steps.begin(session, "one")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from support.projects import Project, call, make_project
+from support.runs import conclude
 
 from autopack.model.causes import Failure, FailureCause
 from autopack.model.errors import RepositoryError
@@ -71,7 +72,7 @@ def attempt(session: RunSession, phase_id: str, failure: Failure | None = None) 
         session.environment = await prepare_environment(session)
         started = steps.begin(session, phase_id)
         await steps.build(session, phase_id, started.attempt)
-        steps.conclude(session, phase_id, started.attempt, failure)
+        conclude(session, phase_id, started.attempt, failure)
 
     asyncio.run(work())
 

@@ -75,7 +75,16 @@ def test_an_interruption_after_a_failure_does_not_hide_it() -> None:
 
 
 @pytest.mark.parametrize("cause", FailureCause)
-def test_the_tree_is_kept_only_where_the_policy_says_so(cause: FailureCause) -> None:
+@pytest.mark.parametrize("decided", [True, False])
+def test_the_tree_is_kept_where_it_was_decided(cause: FailureCause, decided: bool) -> None:
+    start = starting_point([attempt(failure_cause=cause.value, keeps_work=decided)], HEAD)
+    assert start.commit == (TREE if decided else HEAD)
+
+
+@pytest.mark.parametrize("cause", FailureCause)
+def test_of_an_attempt_of_an_earlier_version_the_tree_is_kept_as_the_policy_says(
+    cause: FailureCause,
+) -> None:
     start = starting_point([attempt(failure_cause=cause.value)], HEAD)
     assert start.commit == (TREE if POLICIES[cause].keeps_work else HEAD)
     assert cause.value in (start.hint or "")

@@ -26,6 +26,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support import vandal
 from support.projects import make_repository, write_yaml
+from support.runs import conclude
 
 from autopack.clock import SystemClock
 from autopack.ledger.events.usage_events import token_totals
@@ -204,7 +205,7 @@ class World:
                 self.builds += 1
                 asyncio.run(attempts.build(self.session, "p", started.attempt))
         failure = asyncio.run(attempts.validate(self.session, "p", started.attempt))
-        attempts.conclude(self.session, "p", started.attempt, failure)
+        conclude(self.session, "p", started.attempt, failure)
 
 
 def targets(world: World) -> tuple[str, ...]:

@@ -1,0 +1,147 @@
+"""The facts about an attempt of a run that what follows it is decided from."""
+
+from __future__ import annotations
+
+import os
+
+from autopack.model.causes import Failure, FailureCause
+from autopack.model.features import Feature
+from autopack.model.states import AttemptState, PhaseState
+from autopack.plan.plan import DoctorMode
+from autopack.repair.decide import Decision, Repair, decide
+from autopack.repair.doctor.protocol import Answer, DoctorAction
+from autopack.repair.doctor.routing import Calls, Consultation, DoctorTier
+from autopack.repair.facts import DoctorFacts, Facts, History, RepairState
+from autopack.repair.patterns.registry import enabled_patterns
+from autopack.runs.repair.apply_proposal import Work
+from autopack.runs.session.session import RunSession
+from autopack.store.mitigations import ConsultationRow, count_replans, get_consultations
+from autopack.store.runs import get_attempts, get_phases
+
+_INTERVENTIONS = frozenset({"replan", "rollback_run", "mark_fatal"})
+
+
+def next_step(
+    session: RunSession, phase_id: str, number: int, repair: RepairState
+) -> Repair | Decision:
+    """Decide what follows an attempt that stands as ``repair`` says; changes nothing."""
+    return decide(attempt_facts(session, phase_id, number, repair))
+
+
+def attempt_facts(
+    session: RunSession,
+    phase_id: str,
+    number: int,
+    repair: RepairState,
+    *,
+    mitigates: bool | None = None,
+) -> Facts:
+    """Read what there is to know about an attempt; of one that passes, nothing more matters.
+
+    ``mitigates`` stands in for the run's feature: what would follow with it, or without?
+    """
+    failure = repair.failure
+    if failure is None:
+        return Facts(repair)
+    if mitigates is None:
+        mitigates = session.has(Feature.FAILURE_HARDENING)
+    return Facts(
+        repair,
+        history=_history(session, phase_id, number),
+        exhausted=session.exhausted(session.phase(phase_id)),
+        ask_at_cap=session.run().at_cap == "ask",
+        mitigates=mitigates,
+        possible=_possible(session, phase_id, number, repair, failure) if mitigates else (),
+        doctor=_doctor(session, phase_id, number, failure),
+    )
+
+
+def _history(session: RunSession, phase_id: str, number: int) -> History:
+    attempts = get_attempts(session.db, session.run_id, phase_id)
+    revision = next(one.revision for one in attempts if one.attempt == number)
+    at = session.clock.monotonic()
+    return History(
+        ended=sum(one.is_counted and one.revision == revision for one in attempts),
+        allowed=session.phase(phase_id).budget.attempts,
+        replans=count_replans(session.db, session.run_id, phase_id),
+        outage=session.outage.lasted(at),
+        patience=session.seconds_left(),
+        pause=session.outage.pause(at),
+    )
+
+
+def _possible(
+    session: RunSession, phase_id: str, number: int, repair: RepairState, failure: Failure
+) -> tuple[str, ...]:
+    """Return the patterns that recognise the failure, best first."""
+    evidence = Work.of(session, phase_id, number, repair.checks).evidence(failure)
+    found = (pattern.detect(evidence) for pattern in enabled_patterns(os.environ))
+    return tuple(match.pattern_id for match in found if match is not None)
+
+
+def _doctor(
+    session: RunSession, phase_id: str, number: int, failure: Failure
+) -> DoctorFacts | None:
+    if session.plan.policy.doctor is DoctorMode.OFF:
+        return None
+    asked = get_consultations(session.db, session.run_id)
+    # Also one that was given before a crash: an answer is paid for once.
+    given = [call for call in asked if (call.phase_id, call.attempt) == (phase_id, number)]
+    return DoctorFacts(
+        _consultation(session, phase_id, number, failure, asked),
+        answer=_as_answer(given[-1]) if given else None,
+        tier=DoctorTier(given[-1].tier) if given else None,
+        allowed=tuple(session.plan.policy.execute_fix),
+        commits=(session.run().base_commit, *(commit for commit, _ in completed(session))),
+    )
+
+
+def _consultation(
+    session: RunSession,
+    phase_id: str,
+    number: int,
+    failure: Failure,
+    asked: list[ConsultationRow],
+) -> Consultation:
+    attempts = get_attempts(session.db, session.run_id)
+    own = [attempt for attempt in attempts if attempt.phase_id == phase_id]
+    failed = [one for one in attempts if one.state is AttemptState.FAILED and one.counts]
+    here = [call for call in asked if call.phase_id == phase_id]
+    allowed = sum(phase.budget.attempts for phase in session.plan.phases)
+    earlier = [
+        FailureCause(attempt.failure_cause)
+        for attempt in own
+        if attempt.state is AttemptState.FAILED and attempt.failure_cause
+    ]
+    return Consultation(
+        causes=(*earlier, failure.cause),
+        builds=sum(attempt.is_counted for attempt in own),
+        calls=Calls(
+            phase=len(here),
+            run=len(asked),
+            run_infrastructure=sum(call.infrastructure for call in asked),
+            run_strong=sum(call.tier == DoctorTier.STRONG for call in asked),
+        ),
+        health=min((len(failed) + 1) / allowed, 1.0),
+        intervened=any(call.action in _INTERVENTIONS for call in here),
+    )
+
+
+def completed(session: RunSession) -> list[tuple[str, str]]:
+    """Return the commits of the phases that are complete, in order, each with its phase."""
+    return [
+        (phase.commit, phase.phase_id)
+        for phase in get_phases(session.db, session.run_id)
+        if phase.state is PhaseState.COMPLETE and phase.commit
+    ]
+
+
+def _as_answer(row: ConsultationRow) -> Answer:
+    return Answer(
+        action=DoctorAction(row.action),
+        confidence=row.confidence,
+        rationale=row.rationale,
+        hint=row.hint,
+        commit=row.commit,
+        commands=tuple(tuple(argv) for argv in row.commands),
+    )
