@@ -23,6 +23,7 @@ from autopack.model.commands import (
 from autopack.model.path_patterns import as_meant
 from autopack.plan.plan import PhaseSpec
 from autopack.process.supervisor import Exit
+from autopack.repair.facts import RepairState
 from autopack.repair.patterns import Evidence, Proposal
 from autopack.runs.attempt.committed_tree import only_committed
 from autopack.runs.attempt.judge import phase_checks
@@ -47,35 +48,24 @@ class Work:
     attempt: AttemptRow
     commit: str
     checks: tuple[Check, ...]
+    mitigated_by: tuple[str, ...] = ()
     installs: list[Check] = field(default_factory=list[Check])
 
     @classmethod
-    def of(
-        cls,
-        session: RunSession,
-        phase_id: str,
-        number: int,
-        checks: tuple[Check, ...] | None = None,
-    ) -> Work:
-        """Return a built attempt as it is stored; ``checks`` judge it, else those of its phase."""
+    def of(cls, session: RunSession, phase_id: str, number: int, repair: RepairState) -> Work:
+        """Return a built attempt as it is stored, judged by the checks that it has by now."""
         attempt, phase = session.attempt(phase_id, number), session.phase(phase_id)
-        if checks is None:
-            checks = phase_checks(session, phase)
-        return cls(session, phase, attempt, attempt.built_commit, checks)
+        checks = phase_checks(session, phase) if repair.checks is None else repair.checks
+        helped = tuple(one.pattern_id for one in repair.tried if one.helped)
+        return cls(session, phase, attempt, attempt.built_commit, checks, helped)
 
     @classmethod
-    def on(
-        cls,
-        session: RunSession,
-        phase_id: str,
-        number: int,
-        checks: tuple[Check, ...] | None = None,
-    ) -> Work:
+    def on(cls, session: RunSession, phase_id: str, number: int, repair: RepairState) -> Work:
         """Return a built attempt as it is stored, to be worked on.
 
         A process that crashed here may have moved the attempt's ref; what is stored decides.
         """
-        work = cls.of(session, phase_id, number, checks)
+        work = cls.of(session, phase_id, number, repair)
         session.mirror.set_ref(work.ref, work.commit, old=session.mirror.read_ref(work.ref))
         return work
 
@@ -201,7 +191,7 @@ class Acting:
             message=commit_message(
                 work.attempt,
                 work.phase.instructions,
-                (*(done.pattern_id for done in work.done if done.fixed), self._proposal.pattern_id),
+                (*work.mitigated_by, self._proposal.pattern_id),
             ),
             ref=work.ref,
             replacing=work.commit,

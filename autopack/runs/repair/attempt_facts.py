@@ -74,7 +74,7 @@ def _possible(
     session: RunSession, phase_id: str, number: int, repair: RepairState, failure: Failure
 ) -> tuple[str, ...]:
     """Return the patterns that recognise the failure, best first."""
-    evidence = Work.of(session, phase_id, number, repair.checks).evidence(failure)
+    evidence = Work.of(session, phase_id, number, repair).evidence(failure)
     found = (pattern.detect(evidence) for pattern in enabled_patterns(os.environ))
     return tuple(match.pattern_id for match in found if match is not None)
 

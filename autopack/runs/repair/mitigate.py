@@ -55,7 +55,7 @@ async def mitigate(
     failure = repair.failure
     if failure is None:
         return repair
-    work = Work.on(session, phase_id, number, repair.checks)
+    work = Work.on(session, phase_id, number, repair)
     pattern = next(one for one in enabled_patterns(os.environ) if one.pattern_id == pattern_id)
     done, left = Mitigation(pattern_id=pattern_id, success=False, fixed=False), failure
     match = pattern.detect(work.evidence(failure))
@@ -78,7 +78,7 @@ async def execute_fix(
 
     The failure stays what it was, and everything is undone, when it does not.
     """
-    work = Work.on(session, phase_id, number, repair.checks)
+    work = Work.on(session, phase_id, number, repair)
     proposal = Proposal("execute_fix", run=tuple(Check(".", argv) for argv in commands))
     acting = Acting(work, proposal, keeps_changes=True)
     try:
