@@ -28,6 +28,8 @@ class Settings:
     AUTOPACK_DEPLOYMENT.
     ``server_idle_seconds``: how long the home's Prefect server lives when nobody uses it, from
     AUTOPACK_SERVER_IDLE.
+    ``warm_worker``: whether workers fork flow runs from a process that has loaded them, from
+    AUTOPACK_WARM_WORKER; where processes cannot be forked, they never do.
     """
 
     home: Path
@@ -37,6 +39,7 @@ class Settings:
     prefect_seconds: float = 5.0
     deployment: str = "execute-run/run"
     server_idle_seconds: float = 900.0
+    warm_worker: bool = True
 
     def __post_init__(self) -> None:
         # Below the home no link is followed; on the way to it they are the user's own.
@@ -81,6 +84,7 @@ class Settings:
             prefect_seconds=max(asks, 0.1),
             deployment=env.get("AUTOPACK_DEPLOYMENT") or cls.deployment,
             server_idle_seconds=idle,
+            warm_worker=_switch(env, "AUTOPACK_WARM_WORKER") and hasattr(os, "fork"),
         )
 
     def run_folder(self, run_id: str) -> Path:
@@ -94,6 +98,14 @@ class Settings:
 def _sqlite_url(path: Path) -> str:
     # A path may hold what means something else in a URL: "?", "#", "%".
     return f"sqlite:///{quote(str(path), safe=' /:')}"
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    """Return whether something that is on by default is on."""
+    text = (env.get(name) or "true").strip().lower()
+    if text not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+        raise BadInput(f"{name} is {env[name]!r}", field=name, hint="use true or false")
+    return text in ("1", "true", "yes", "on")
 
 
 def _number(

@@ -35,6 +35,7 @@ from deployments.spawning import HIDDEN, listen, spawn, split
 from flows.server import LOGIN, ON_SQLITE
 
 DEFAULT_PORT = 4200
+WARM_WORKER = "deployments.warm.worker"
 _START_SECONDS = 120.0
 
 
@@ -85,7 +86,7 @@ def local_stack(
         say("setting up the work pool, the blocks, the deployments and the limits")
         stack.created = set_up(environ, command=_engine())
         say("starting a worker")
-        stack.start_worker(environ)
+        stack.start_worker(environ, warm=settings.warm_worker)
         me = psutil.Process()
         write_stack(
             settings.home, Stack(stack.api_url, stack.url, me.pid, started=me.create_time())
@@ -122,16 +123,17 @@ class LocalStack:
             inherited=() if number is None else (number,),
         )
 
-    def start_worker(self, environ: Mapping[str, str]) -> None:
-        """Start a worker, which ends with this process."""
+    def start_worker(self, environ: Mapping[str, str], *, warm: bool) -> None:
+        """Start a worker, which ends with this process; ``warm`` forks flow runs."""
         plain, told = split(environ)
-        words = ("prefect", "worker", "start", "--pool", POOL, "--type", "process")
+        plainly = ("prefect", "worker", "start", "--type", "process")
+        words = (WARM_WORKER,) if warm else plainly
         self._start(
             "worker",
             HIDDEN,
             "--told",
             "--attached",
-            *words,
+            *(*words, "--pool", POOL),
             line=json.dumps(told).encode() + b"\n",
             environ=plain,
         )

@@ -69,6 +69,12 @@ VARIABLES = (
         "900",
     ),
     Variable(
+        "AUTOPACK_WARM_WORKER",
+        Role.PLACES,
+        "`false` has workers start a new Python for every flow run instead of forking it",
+        "`true`",
+    ),
+    Variable(
         "AUTOPACK_LEASE_SECONDS",
         Role.PLACES,
         "how long a holder that fell silent keeps a run",

@@ -1,0 +1,1 @@
+"""A worker that starts flow runs from a process that has loaded everything already."""

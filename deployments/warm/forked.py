@@ -1,0 +1,182 @@
+"""Starting flow runs by fork: the worker's side of `deployments.warm.fork_server`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from autopack.process.python_module import module_command
+from deployments.spawning import HIDDEN, split
+from deployments.warm.fork_server import CANNOT_FORK, FLOW_RUN, LENGTH, NO_FLOW_RUN
+
+_FOR_A_NEW_INTERPRETER = re.compile(
+    r"(PYTHON|LD_|DYLD_|MALLOC_|LC_)\w*|LANG|LANGUAGE|AUTOPACK_FAILPOINT"
+    r"|PREFECT_(?!_|API_|FLOWS_HEARTBEAT_|LOGGING_)\w+"
+)
+"""What is read while Python starts, or while Prefect and the flows are loaded."""
+
+_PACKAGES = ("autopack", "blocks", "tasks", "flows", "deployments")
+_ROOT = Path(__file__).parent.parent.parent
+_LOOK_SECONDS = 0.5
+
+
+class NotForked(Exception):
+    """The fork server could not be used; nothing was started."""
+
+
+class ForkedProcess:
+    """A flow run's process: what Prefect asks of those that it starts itself."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int, talking: socket.socket) -> None:
+        self.pid, self._talking = pid, talking
+        self.returncode: int | None = None
+        with suppress(psutil.Error):
+            self._process: psutil.Process | None = psutil.Process(pid)
+
+    async def wait(self) -> int:
+        """Return the exit status, the negative number of the signal that ended it."""
+        if self.returncode is None:
+            said = await _line(self._talking)
+            if said:
+                self.returncode = int(said)
+            else:  # the fork server was killed, and with it who knows the status
+                while self._is_alive():
+                    await asyncio.sleep(_LOOK_SECONDS)
+                self.returncode = -signal.SIGKILL
+            self._talking.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the process unless it has ended."""
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask the process to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the process."""
+        self.send_signal(signal.SIGKILL)
+
+    def _is_alive(self) -> bool:
+        with suppress(psutil.Error, AttributeError):
+            process = self._process
+            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return False
+
+
+class ForkServer:
+    """The process that flow runs are forked from, started again when it or its code is gone.
+
+    ``environ`` is what every flow run's environment has; what it adds is told to each.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = dict(environ)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._code = 0
+        self._starting = asyncio.Lock()
+
+    def can_start(self, environ: Mapping[str, str]) -> bool:
+        """Return whether a forked process can still take this environment for its own."""
+        both = environ.keys() | self._environ.keys()
+        differing = (name for name in both if environ.get(name) != self._environ.get(name))
+        return not any(_FOR_A_NEW_INTERPRETER.fullmatch(name) for name in differing)
+
+    async def start(self) -> socket.socket:
+        """Return the channel to the process, which is started unless it lives with today's code."""
+        async with self._starting:
+            code = await asyncio.to_thread(_code)
+            ended = self._process is None or self._process.poll() is not None
+            if ended or code != self._code or self._channel is None:
+                self.close()
+                self._code = code
+                self._process, self._channel = await asyncio.to_thread(_start, self._environ)
+            return self._channel
+
+    async def fork(
+        self, environ: Mapping[str, str], cwd: Path | str, *, shows: bool
+    ) -> ForkedProcess:
+        """Fork a flow run; it writes where this process does, or nowhere unless it ``shows``.
+
+        Raises NotForked when there is nothing to fork from.
+        """
+        channel = await self.start()
+        ours, theirs = socket.socketpair()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            ours.setblocking(False)
+            out, err = (1, 2) if shows else (nowhere, nowhere)
+            socket.send_fds(channel, [b"f"], [theirs.fileno(), out, err])
+            theirs.close()
+            told = json.dumps({"environ": dict(environ), "cwd": str(cwd)}).encode()
+            said = await _line(ours)
+            if not said or said.startswith(CANNOT_FORK):
+                raise NotForked(said.decode() or "its process has ended")
+            await asyncio.get_running_loop().sock_sendall(ours, LENGTH.pack(len(told)) + told)
+            return ForkedProcess(int(said), ours)
+        except OSError as error:
+            ours.close()
+            raise NotForked(str(error)) from error
+        except NotForked:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(nowhere)
+
+    def close(self) -> None:
+        """Let the process end; flow runs that were forked from it go on."""
+        if self._channel is not None:
+            self._channel.close()
+        self._channel = None
+
+
+async def _line(talking: socket.socket) -> bytes:
+    """Return the next line, empty at the end."""
+    loop, found = asyncio.get_running_loop(), b""
+    while not found.endswith(b"\n"):
+        try:
+            more = await loop.sock_recv(talking, 1)
+        except OSError:
+            return b""
+        if not more:
+            return b""
+        found += more
+    return found[:-1]
+
+
+def _start(environ: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    ours, theirs = socket.socketpair()
+    plain, told = split(environ)
+    with theirs:
+        process = subprocess.Popen(
+            module_command(HIDDEN, "--told", "deployments.warm.fork_server", str(theirs.fileno())),
+            env=plain | {FLOW_RUN: NO_FLOW_RUN},
+            stdin=subprocess.PIPE,
+            pass_fds=(theirs.fileno(),),
+        )
+    assert process.stdin is not None
+    with suppress(BrokenPipeError), process.stdin as told_here:
+        told_here.write(json.dumps(told).encode() + b"\n")
+    return process, ours
+
+
+def _code() -> int:
+    """Return what differs once the installed code does: when it was last written."""
+    files = (path for name in _PACKAGES for path in (_ROOT / name).rglob("*.py"))
+    return max((path.stat().st_mtime_ns for path in files), default=0)
