@@ -1,4 +1,4 @@
-"""The process that flow runs are forked from: `python -m deployments.warm.fork_server SOCKET`.
+"""What flow runs are forked from: `python -m deployments.warm.fork_server SOCKET MODULE`.
 
 It has loaded Prefect and the flows, and started nothing: no thread, no event loop, no database.
 Over the inherited ``SOCKET`` it is sent the descriptors of each flow run: a socket to talk about
@@ -6,8 +6,8 @@ it, its standard output and its standard error. It forks, answers with the pid, 
 exit status, and ends when the worker closes ``SOCKET``.
 
 A forked process reads its environment and folder, replaces everything that this one had of that
-kind, and carries the flow run out as `python -m prefect.engine` does, to the end of the
-interpreter.
+kind, and does what `python -m MODULE` does, to the end of the interpreter. For workers that is
+`prefect.engine`, which carries one flow run out.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ from importlib import import_module
 from types import FrameType
 from typing import Any
 
+import psutil
+
 from autopack import home_server
 from autopack.secrecy.memory import hide_memory
 from autopack.settings import Settings
 
-ENGINE = "prefect.engine"
 FLOW_RUN = "PREFECT__FLOW_RUN_ID"
 NO_FLOW_RUN = "0" * 36
 """Stands in the process's environment until a flow run takes its place."""
@@ -41,12 +42,11 @@ NO_FLOW_RUN = "0" * 36
 LENGTH = struct.Struct("!I")
 CANNOT_FORK = b"cannot fork"
 
+# Not what experiments and replays need besides: numpy starts threads.
 _PRELOADED = (
     "prefect.flow_engine",
     "flows.run",
     "flows.fleet",
-    "flows.ab",
-    "flows.replay",
     "flows.reconciling",
     "flows.maintenance",
 )
@@ -63,18 +63,19 @@ def main(words: list[str]) -> None:
         return
     signal.signal(signal.SIGINT, ctrl_c)
     _become(*flow_run)
-    sys.argv = [ENGINE]
-    sys.modules.pop(ENGINE, None)  # loaded as a part of Prefect; it runs as the main module now
-    runpy.run_module(ENGINE, run_name="__main__", alter_sys=True)
+    module = words[1]
+    sys.argv = [module]
+    sys.modules.pop(module, None)  # loaded as a part of Prefect; it runs as the main module now
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def _preload() -> None:
     for module in _PRELOADED:
         import_module(module)
     home_server.let_go(Settings.from_environment().home)  # it uses no server itself
-    if threading.active_count() != 1:
+    if psutil.Process().num_threads() != 1:
         names = ", ".join(thread.name for thread in threading.enumerate())
-        raise SystemExit(f"cannot fork: loading the flows started threads: {names}")
+        raise SystemExit(f"cannot fork: loading the flows started threads beside {names}")
     gc.collect()
     gc.freeze()  # what no collection touches stays shared with every flow run
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from autopack.process.python_module import module_command
+from deployments.setting_up import ENGINE
 from deployments.spawning import HIDDEN, split
 from deployments.warm.fork_server import CANNOT_FORK, FLOW_RUN, LENGTH, NO_FLOW_RUN
 
@@ -25,6 +26,7 @@ _FOR_A_NEW_INTERPRETER = re.compile(
 )
 """What is read while Python starts, or while Prefect and the flows are loaded."""
 
+_SERVER = "deployments.warm.fork_server"
 _PACKAGES = ("autopack", "blocks", "tasks", "flows", "deployments")
 _ROOT = Path(__file__).parent.parent.parent
 _LOOK_SECONDS = 0.5
@@ -53,7 +55,7 @@ class ForkedProcess:
                 self.returncode = int(said)
             else:  # the fork server was killed, and with it who knows the status
                 while self._is_alive():
-                    await asyncio.sleep(_LOOK_SECONDS)
+                    await asyncio.sleep(_LOOK_SECONDS)  # noqa: ASYNC110 - nobody tells
                 self.returncode = -signal.SIGKILL
             self._talking.close()
         return self.returncode
@@ -81,11 +83,12 @@ class ForkedProcess:
 class ForkServer:
     """The process that flow runs are forked from, started again when it or its code is gone.
 
-    ``environ`` is what every flow run's environment has; what it adds is told to each.
+    ``environ`` is what every flow run's environment has; what it adds is told to each. A forked
+    process does what ``python -m MODULE`` does.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = dict(environ)
+    def __init__(self, environ: Mapping[str, str], *, module: str = ENGINE) -> None:
+        self.environ, self._module = dict(environ), module
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._code = 0
@@ -93,8 +96,8 @@ class ForkServer:
 
     def can_start(self, environ: Mapping[str, str]) -> bool:
         """Return whether a forked process can still take this environment for its own."""
-        both = environ.keys() | self._environ.keys()
-        differing = (name for name in both if environ.get(name) != self._environ.get(name))
+        both = environ.keys() | self.environ.keys()
+        differing = (name for name in both if environ.get(name) != self.environ.get(name))
         return not any(_FOR_A_NEW_INTERPRETER.fullmatch(name) for name in differing)
 
     async def start(self) -> socket.socket:
@@ -105,7 +108,9 @@ class ForkServer:
             if ended or code != self._code or self._channel is None:
                 self.close()
                 self._code = code
-                self._process, self._channel = await asyncio.to_thread(_start, self._environ)
+                self._process, self._channel = await asyncio.to_thread(
+                    _start, self._module, self.environ
+                )
             return self._channel
 
     async def fork(
@@ -115,6 +120,14 @@ class ForkServer:
 
         Raises NotForked when there is nothing to fork from.
         """
+        try:
+            return await self._fork(environ, cwd, shows=shows)
+        except NotForked:  # the process has just ended: another one is started
+            return await self._fork(environ, cwd, shows=shows)
+
+    async def _fork(
+        self, environ: Mapping[str, str], cwd: Path | str, *, shows: bool
+    ) -> ForkedProcess:
         channel = await self.start()
         ours, theirs = socket.socketpair()
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -160,19 +173,21 @@ async def _line(talking: socket.socket) -> bytes:
     return found[:-1]
 
 
-def _start(environ: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], socket.socket]:
+def _start(
+    module: str, environ: Mapping[str, str]
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
     ours, theirs = socket.socketpair()
     plain, told = split(environ)
     with theirs:
         process = subprocess.Popen(
-            module_command(HIDDEN, "--told", "deployments.warm.fork_server", str(theirs.fileno())),
+            module_command(HIDDEN, "--told", _SERVER, str(theirs.fileno()), module),
             env=plain | {FLOW_RUN: NO_FLOW_RUN},
             stdin=subprocess.PIPE,
             pass_fds=(theirs.fileno(),),
         )
-    assert process.stdin is not None
-    with suppress(BrokenPipeError), process.stdin as told_here:
-        told_here.write(json.dumps(told).encode() + b"\n")
+    if process.stdin is not None:
+        with suppress(BrokenPipeError), process.stdin as telling:
+            telling.write(json.dumps(told).encode() + b"\n")
     return process, ours
 
 

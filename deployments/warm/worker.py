@@ -14,6 +14,7 @@ import runpy
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -113,7 +114,7 @@ class _Forks:
         if is_engine and isinstance(stream_output, bool) and self.server.can_start(environ or {}):
             try:
                 process = await self.server.fork(
-                    environ or {}, cwd or os.getcwd(), shows=stream_output
+                    environ or {}, cwd or Path.cwd(), shows=stream_output
                 )
             except NotForked as error:
                 _log.warning("starting a flow run from a new Python: %s", error)

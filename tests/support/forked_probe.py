@@ -1,0 +1,50 @@
+"""What a forked flow run would find: written to the file that PROBE names, then as it is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import uuid
+from pathlib import Path
+
+from prefect.settings import get_current_settings
+
+from autopack.process.leftovers import HOLDER
+
+
+def main() -> None:
+    said = {
+        "pid": os.getpid(),
+        "argv": sys.argv,
+        "cwd": str(Path.cwd()),
+        "environ": dict(os.environ),
+        "holder": os.environ[HOLDER],
+        "group": os.getpgid(0),
+        "descriptors": sorted(int(name) for name in os.listdir("/proc/self/fd"))[:-1],
+        "threads": threading.active_count(),
+        "interrupt": signal.getsignal(signal.SIGINT) is signal.default_int_handler,
+        "child": signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL,
+        "chance": [random.random(), str(uuid.uuid4())],
+        "api_url": get_current_settings().api.url,
+        "log_level": get_current_settings().logging.level,
+        "heavy": sorted({"numpy", "pandas", "prefect.server"} & set(sys.modules)),
+    }
+    Path(os.environ["PROBE"]).write_text(json.dumps(said), encoding="utf-8")
+    print("to stdout", flush=True)
+    print("to stderr", file=sys.stderr)
+    how = os.environ["HOW"]
+    if how == "wait":
+        signal.pause()
+    if how == "raise":
+        raise ValueError("a fault")
+    if how == "thread":
+        threading.Timer(0.2, lambda: Path(os.environ["PROBE"]).write_text("late")).start()
+    sys.exit(int(how) if how.isdigit() else 0)
+
+
+if __name__ == "__main__":
+    main()
