@@ -42,8 +42,15 @@ NO_FLOW_RUN = "0" * 36
 LENGTH = struct.Struct("!I")
 CANNOT_FORK = b"cannot fork"
 
-# Not what experiments and replays need besides: numpy starts threads.
+# Not what experiments and replays need besides: numpy starts threads. The first six are what
+# Prefect and Autopack load when a run first needs them.
 _PRELOADED = (
+    "anyio._backends._asyncio",
+    "encodings.idna",
+    "fastapi.encoders",
+    "genai_prices",
+    "prefect.task_engine",
+    "prefect.utilities.visualization",
     "prefect.flow_engine",
     "flows.run",
     "flows.fleet",
