@@ -77,6 +77,9 @@ app.command("deployments.cli.down:down", name="down", help="End the Prefect serv
 app.command(
     "deployments.cli.deploy:deploy", name="deploy", help="Set up your Prefect server for runs."
 )
+app.command(
+    "deployments.cli.worker:worker", name="worker", help="Execute what your Prefect server plans."
+)
 
 plan = App(name="plan", help="Look at plan files.")
 plan.command("deployments.cli.look:check", name="check", help="Check a plan file.")

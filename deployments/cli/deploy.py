@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from autopack.model.errors import BadInput
 from autopack.settings import Settings
 from deployments.advice import advice
 from deployments.cli.output import AsJson, note, out, print_json
+from deployments.cli.worker import serve
 from deployments.reaching import check_reachable
 from deployments.setting_up import set_up
 from flows.server import log_in, server_url
 
 
-def deploy(*, as_json: AsJson = False) -> int:
+def deploy(
+    *,
+    worker: Annotated[
+        bool, Parameter(help="Then be a worker, until Ctrl-C; see `autopack worker`.", negative="")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
     """Create the work pool, deployments, blocks, limits and automations on your Prefect server.
 
     The server is the one of PREFECT_API_URL, the active Prefect profile, or `autopack up`. Doing
@@ -37,6 +46,8 @@ def deploy(*, as_json: AsJson = False) -> int:
         print_json(found)
     else:
         _print(found)
+    if worker:
+        serve(settings, ["--pool", found["work_pool"]["name"]], warm=None)
     return 0
 
 
@@ -53,6 +64,8 @@ def _print(found: dict[str, Any]) -> None:
     )
     out.print(f"automations  {', '.join(automations)}")
     out.print(f"a worker     {worker_command(pool['name'], pool['type'])}")
+    if pool["type"] == "process":
+        out.print("             or `autopack worker`, which starts flow runs sooner")
     for what in found["refused"]:
         note(f"{what}: this login may not create or read them; runs work without")
     for text in found["advice"]:

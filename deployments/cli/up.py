@@ -13,6 +13,7 @@ from autopack.home_server import login_file
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from deployments.cli.output import AsJson, note, out, print_json
+from deployments.cli.worker import Warm, with_warm
 from deployments.local import local_stack
 
 
@@ -22,13 +23,14 @@ def up(
     sqlite: Annotated[
         bool, Parameter(help="Run Prefect on SQLite, for systems without the wheel.", negative="")
     ] = False,
+    warm: Warm = None,
     as_json: AsJson = False,
 ) -> int:
     """Start a Prefect server, the work pool, the deployments, the blocks and a worker.
 
     It stays in the foreground and ends with Ctrl-C. Every other command of this home finds it.
     """
-    settings = Settings.from_environment()
+    settings = with_warm(Settings.from_environment(), warm)
     Database.open(settings.database_url).close()
     stopping, is_ready = threading.Event(), False
 

@@ -44,8 +44,9 @@ class ForkedProcess:
     def __init__(self, pid: int, talking: socket.socket) -> None:
         self.pid, self._talking = pid, talking
         self.returncode: int | None = None
+        self._process: psutil.Process | None = None
         with suppress(psutil.Error):
-            self._process: psutil.Process | None = psutil.Process(pid)
+            self._process = psutil.Process(pid)
 
     async def wait(self) -> int:
         """Return the exit status, the negative number of the signal that ended it."""
@@ -54,8 +55,8 @@ class ForkedProcess:
             if said:
                 self.returncode = int(said)
             else:  # the fork server was killed, and with it who knows the status
-                while self._is_alive():
-                    await asyncio.sleep(_LOOK_SECONDS)  # noqa: ASYNC110 - nobody tells
+                while self._is_alive():  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(_LOOK_SECONDS)
                 self.returncode = -signal.SIGKILL
             self._talking.close()
         return self.returncode
@@ -74,9 +75,13 @@ class ForkedProcess:
         self.send_signal(signal.SIGKILL)
 
     def _is_alive(self) -> bool:
-        with suppress(psutil.Error, AttributeError):
-            process = self._process
-            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        process = self._process
+        with suppress(psutil.Error):
+            return (
+                process is not None
+                and process.is_running()
+                and process.status() != psutil.STATUS_ZOMBIE
+            )
         return False
 
 

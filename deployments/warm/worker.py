@@ -24,7 +24,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.logging import get_logger
 from prefect.runner import _starter_engine as starting
 from prefect.settings import get_current_settings
-from prefect.utilities.processutils import command_to_string, sanitize_subprocess_env
+from prefect.utilities.processutils import command_to_string, run_process, sanitize_subprocess_env
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 
 from autopack.process.python_module import module_command
@@ -80,7 +80,7 @@ with warnings.catch_warnings():
             settings = get_current_settings().to_environment_variables(exclude_unset=True)
             self._forks = _Forks(
                 ForkServer(sanitize_subprocess_env({**os.environ, **settings})),
-                starting.run_process,
+                run_process,
             )
             await self._forks.server.start()
             setattr(starting, "run_process", self._forks.run_process)  # noqa: B010 - Prefect's place for it
@@ -147,7 +147,4 @@ def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    # Under the name by which the flow runs' processes and Prefect know it.
-    from deployments.warm.worker import main as serve
-
-    serve(sys.argv[1:])
+    main(sys.argv[1:])

@@ -24,7 +24,7 @@ def main() -> None:
         "environ": dict(os.environ),
         "holder": os.environ[HOLDER],
         "group": os.getpgid(0),
-        "descriptors": sorted(int(name) for name in os.listdir("/proc/self/fd"))[:-1],
+        "descriptors": sorted(int(path.name) for path in Path("/proc/self/fd").iterdir())[:-1],
         "threads": threading.active_count(),
         "interrupt": signal.getsignal(signal.SIGINT) is signal.default_int_handler,
         "child": signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL,
