@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -144,7 +145,7 @@ def open_database(database_url: str) -> Iterator[Callable[..., Database]]:
     """Opens the database of this test, with keywords of `Database.open`; closed at the end."""
     opened: list[Database] = []
 
-    def opening(**options: object) -> Database:
+    def opening(**options: Any) -> Database:
         opened.append(Database.open(database_url, **options))
         return opened[-1]
 

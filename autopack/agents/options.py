@@ -175,11 +175,6 @@ class AgentOptions(BaseModel):
         """Return the options that name a file or folder."""
         return frozenset(row.name for row in cls.rows() if row.is_path)
 
-    @classmethod
-    def secret_names(cls) -> frozenset[str]:
-        """Return the options that are never stored."""
-        return frozenset(row.name for row in cls.rows() if row.is_secret)
-
 
 class ProviderOptions(AgentOptions):
     """What every agent takes that asks a provider."""

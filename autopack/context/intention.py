@@ -22,10 +22,6 @@ class Intention:
     omitted: int = 0
     source: str = "plan"
 
-    @property
-    def size_bytes(self) -> int:
-        return len(self.text.encode("utf-8"))
-
 
 def intention(
     goal: str,

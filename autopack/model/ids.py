@@ -12,7 +12,6 @@ from typing import NewType
 from autopack.model.errors import BadInput
 
 RunId = NewType("RunId", str)
-PhaseId = NewType("PhaseId", str)
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 ID_RULE = (

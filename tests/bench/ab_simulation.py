@@ -102,7 +102,7 @@ def tails(random: np.random.Generator, shape: Shape) -> Pairs:
 
 def skewed(random: np.random.Generator, shape: Shape) -> Pairs:
     extra = math.log(5) * ((random.random(shape) < 0.2) - 0.2)
-    return _with(lognormal(random, shape), 0.0, extra)
+    return _with(lognormal(random, shape), 0.0, extra)  # pyright: ignore[reportArgumentType]
 
 
 GENERATORS: dict[str, Generator] = {
@@ -392,8 +392,8 @@ def claims_of_maintained_success(
         control = random.random((plans, phases)) < control_rate
         treatment = random.random((plans, phases)) < treatment_rate
         evidence = weigh_success(
-            control=control.all(axis=1),
-            treatment=treatment.all(axis=1),
+            control=control.all(axis=1),  # pyright: ignore[reportArgumentType]
+            treatment=treatment.all(axis=1),  # pyright: ignore[reportArgumentType]
             groups=PlanGroups([str(plan) for plan in range(plans)]),
             fractions=(control.mean(axis=1), treatment.mean(axis=1)),
             phases=PairedOutcomes.count(control.ravel(), treatment.ravel()),

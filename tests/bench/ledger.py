@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -273,13 +273,13 @@ def bench(url_of: Callable[[str], str], folder: Path, sizes: list[int]) -> None:
 
 
 @contextmanager
-def sqlite_urls() -> Iterator[Callable[[str], str]]:
+def sqlite_urls() -> Generator[Callable[[str], str]]:
     with tempfile.TemporaryDirectory(prefix="autopack-bench-") as folder:
         yield lambda name: f"sqlite:///{Path(folder) / name}.db"
 
 
 @contextmanager
-def postgresql_urls() -> Iterator[Callable[[str], str]]:
+def postgresql_urls() -> Generator[Callable[[str], str]]:
     with (
         tempfile.TemporaryDirectory(prefix="autopack-bench-") as folder,
         own_postgres(Path(folder).resolve()) as url,

@@ -87,7 +87,7 @@ def main() -> None:
         apt = _Apt(folder / "apt")
         for package in chosen:
             verdict, why = _try(package, folder / "sources", apt, run=options.run)
-            counts[verdict] += 1
+            counts[verdict] += 1  # pyright: ignore[reportArgumentType]
             print(f"{verdict:11} {package.registry:7} {package.name:32} {why}", flush=True)
     finally:
         if options.keep is None:
@@ -122,7 +122,7 @@ async def _run(root: Path, folder: Path) -> tuple[str, str]:
             workspace=root,
             setup=None,
             projects=needed(found, [], inferred=True),
-            run_step=_step,
+            run_step=_step,  # pyright: ignore[reportArgumentType]
             environ=os.environ,
         )
     except EnvironmentFailed as error:

@@ -61,8 +61,8 @@ async def test_a_failed_run_was_never_completed_and_its_result_is_read(failing: 
 
     heard: list[str] = []
     listening = execute_run.with_options(
-        on_completion=[lambda *_: heard.append("completed")],
-        on_failure=[lambda *_: heard.append("failed")],
+        on_completion=[lambda *_: heard.append("completed")],  # pyright: ignore[reportArgumentType]
+        on_failure=[lambda *_: heard.append("failed")],  # pyright: ignore[reportArgumentType]
     )
     run = await listening(**parameters(failing))
 

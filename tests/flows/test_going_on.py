@@ -255,7 +255,7 @@ async def test_a_retried_flow_run_goes_on_with_the_run_that_it_prepared(
         await client.set_flow_run_state(created.id, AwaitingRetry(), force=True)
         again = await client.read_flow_run(created.id)
         second = await run_flow_async(execute_run, flow_run=again, parameters=parameters)
-    assert second["run_id"] == first["run_id"]
+    assert second["run_id"] == first["run_id"]  # pyright: ignore[reportIndexIssue]
     assert len(list_runs(db).rows) == 1
 
 

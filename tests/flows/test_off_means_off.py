@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from support.projects import call, make_project
+from support.projects import call, make_project, make_repository
 
+from autopack.model.errors import PlanError
 from autopack.model.features import Feature
+from autopack.plan.normalise import NotNormalised
 from autopack.repair import decide
 from autopack.runs.attempt import drift_gate
 from autopack.runs.prepare import prepare
@@ -23,7 +25,7 @@ from autopack.store.database.engine import Database
 GUARDED: dict[Feature, tuple[Any, str] | str] = {
     Feature.FAILURE_HARDENING: (attempt_facts, "enabled_patterns"),
     Feature.INTENTION_CONTEXT: (drift_gate, "for_builder"),
-    Feature.PLAN_NORMALIZATION: (prepare, "normalise"),
+    Feature.PLAN_NORMALIZATION: "only reads what is no plan file: see the test of plain text",
     Feature.PHASE6_METRICS: "only reads and sums what the run has recorded anyway",
     Feature.CONSOLIDATED_METRICS: "only decides whether claimed figures are shown",
 }
@@ -36,7 +38,7 @@ def engine_name() -> str:
 
 
 def forbid(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[str]:
-    """Note every call of a function, and go on with it."""
+    """Note every call of a function, and carry it out."""
     called: list[str] = []
     real: Callable[..., Any] = getattr(module, name)
 
@@ -72,7 +74,7 @@ async def run(folder: Path, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "feature", [feature for feature, guarded in GUARDED.items() if not isinstance(guarded, str)]
 )
-@pytest.mark.parametrize("how", ["left out", "killed"])
+@pytest.mark.parametrize("how", ["unset", "killed"])
 async def test_with_a_feature_off_its_code_does_not_run(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, feature: Feature, how: str
 ) -> None:
@@ -86,6 +88,29 @@ async def test_with_a_feature_off_its_code_does_not_run(
     answer = await run(tmp_path, features=asked)
     assert called == []
     assert feature.value not in answer["features"]
+
+
+@pytest.mark.parametrize("how", ["on", "unset", "killed"])
+async def test_plain_text_is_read_with_its_feature_alone(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    from flows import execute_run
+
+    called = forbid(monkeypatch, prepare, "normalise")
+    repository = make_repository(tmp_path / "repository", {"README.md": "hello\n"})
+    notes = tmp_path / "notes.md"
+    notes.write_text("The weather is nice.\n")
+    if how == "killed":
+        monkeypatch.setenv(Feature.PLAN_NORMALIZATION.variable, "false")
+    # Nothing is asked for in it, so that no run begins in any case.
+    with pytest.raises(NotNormalised if how == "on" else PlanError):
+        await execute_run(
+            plan=str(notes),
+            repo=str(repository),
+            builder_options="recording=x",
+            features=[] if how == "unset" else [Feature.PLAN_NORMALIZATION.value],
+        )
+    assert called == (["normalise"] if how == "on" else [])
 
 
 async def test_a_feature_that_is_on_runs_and_is_recorded(

@@ -72,9 +72,9 @@ async def test_every_attempt_tells_and_every_failure_is_logged(
     async with get_client() as client:
         found = await client.read_artifacts(artifact_filter=of_run)
     artifacts = {one.key: one for one in found}
-    table = json.loads(artifacts["autopack-tokens-told-purposes"].data)
+    table = json.loads(str(artifacts["autopack-tokens-told-purposes"].data))
     assert {"set": "spent", "figure": "total", "tokens": 7} in table
-    assert artifacts["autopack-tokens-told-chart"].data.startswith("data:image/svg+xml")
+    assert str(artifacts["autopack-tokens-told-chart"].data).startswith("data:image/svg+xml")
 
     capsys.readouterr()
     assert run_command(["metrics", "told", "--json"]) == 0

@@ -31,7 +31,7 @@ async def artifacts(name: str) -> dict[str, Any]:
         found = await client.read_artifacts(
             artifact_filter=ArtifactFilter(key=ArtifactFilterKey(like_=name))
         )
-    return {artifact.key: artifact for artifact in sorted(found, key=lambda one: one.created)}
+    return {artifact.key: artifact for artifact in sorted(found, key=lambda one: str(one.created))}  # pyright: ignore[reportReturnType]
 
 
 async def fleet(project: Project, plans: list[Path], name: str) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         return emit_event(**event)
 
     monkeypatch.setattr(tasks.reporting, "emit_event", listening)
-    return seen
+    return seen  # pyright: ignore[reportReturnType]
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ async def test_what_a_run_leaves_in_prefect(run: dict[str, Any], events: list[An
         "autopack-tokens-shown-run",
     } <= set(artifacts)
     assert artifacts["autopack-progress-shown-run"].data == 50
-    summary = artifacts["autopack-summary-shown-run"].data
+    summary = str(artifacts["autopack-summary-shown-run"].data)
     for words in (run["goal"], run["state"], "| one | COMPLETE | 2 | 7 |", "| two | FAILED |"):
         assert words in summary
 

@@ -54,9 +54,9 @@ async def build(self: ScriptBuilder, *args: Any, _build: Any = ScriptBuilder.bui
     return await _build(self, *args)
 
 
-prefect.client.base.anyio = SimpleNamespace(**{**vars(anyio), "sleep": pause})
+prefect.client.base.anyio = SimpleNamespace(**{**vars(anyio), "sleep": pause})  # pyright: ignore[reportPrivateImportUsage]
 tasks.away.asyncio = SimpleNamespace(sleep=pause)
-ScriptBuilder.build = build
+ScriptBuilder.build = build  # pyright: ignore[reportAttributeAccessIssue]
 if os.environ.get("AWAY_CLOCK"):
     tasks.away.SystemClock = Simulated
 

@@ -10,7 +10,7 @@ AnyBuilder = TypeVar("AnyBuilder")
 def made(agent: type[AnyBuilder], **options: Any) -> AnyBuilder:
     """Return the builder of a class; an option that is a secret comes as from a block."""
     kind: Any = agent
-    secret = kind.options_class.secret_names()
+    secret = {row.name for row in kind.options_class.rows() if row.is_secret}
     plain = {name: text for name, text in options.items() if name not in secret}
     hidden = {name: text for name, text in options.items() if name in secret}
     return kind(kind.options_class.read(kind.name, plain, hidden))

@@ -200,12 +200,12 @@ def _count_at_the_provider() -> None:
 
 
 if __name__ == "__main__":
-    import autopack.runs.finish.finish
-    import autopack.runs.finish.push
-    import autopack.runs.next_phase
-    import autopack.runs.prepare.prepare
-    import autopack.runs.repair.consult
-    import autopack.testing.scripted_doctor  # noqa: F401
+    import autopack.runs.finish.finish  # pyright: ignore[reportUnusedImport]
+    import autopack.runs.finish.push  # pyright: ignore[reportUnusedImport]
+    import autopack.runs.next_phase  # pyright: ignore[reportUnusedImport]
+    import autopack.runs.prepare.prepare  # pyright: ignore[reportUnusedImport]
+    import autopack.runs.repair.consult  # pyright: ignore[reportUnusedImport]
+    import autopack.testing.scripted_doctor  # noqa: F401  # pyright: ignore[reportUnusedImport]
     from autopack.model.prices import is_priced
 
     is_priced("", "")  # loads the price list, which takes longer than anything else here

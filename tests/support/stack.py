@@ -29,7 +29,7 @@ def ask(machine: Machine, path: str, body: Any = None) -> httpx.Response:
         with attempt:
             how, auth = ("GET" if body is None else "POST"), machine.auth
             answer = httpx.request(how, url, json=body, auth=auth)
-            if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # pyright: ignore[reportUnnecessaryComparison]
                 answer.raise_for_status()
             return answer
     raise AssertionError("unreachable")
@@ -37,7 +37,7 @@ def ask(machine: Machine, path: str, body: Any = None) -> httpx.Response:
 
 def _is_busy(error: Exception) -> bool:
     busy = httpx.codes.SERVICE_UNAVAILABLE
-    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code == busy
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code == busy  # pyright: ignore[reportUnnecessaryComparison]
 
 
 def api(machine: Machine, path: str, body: Any = None) -> Any:

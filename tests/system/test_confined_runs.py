@@ -8,6 +8,7 @@ import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.processes import Machine
@@ -84,7 +85,7 @@ def test_where_it_does_not_work_nothing_is_run_and_health_says_why(
         )
         (tmp_path / "bin" / program).symlink_to(found)
     project = make_project(tmp_path, {"one": [[{"files": {"a": "1"}}]]})
-    asked = {"AUTOPACK_SANDBOX": "bwrap", "PATH": str(tmp_path / "bin")}
+    asked: dict[str, Any] = {"AUTOPACK_SANDBOX": "bwrap", "PATH": str(tmp_path / "bin")}
 
     refused = machine.run("run", *project.run_args, "--json", **asked)
     health = machine.run("health", "--json", **asked)

@@ -89,7 +89,8 @@ def until(what: Callable[[], Any], seconds: float = 60) -> Any:
 
 
 def status(server: UsedServer, login: str | None) -> int:
-    auth = None if login is None else tuple(login.split(":", 1))
+    name, _, password = (login or "").partition(":")
+    auth = None if login is None else (name, password)
     return httpx.post(f"{server.api_url}/flow_runs/filter", json={}, auth=auth).status_code
 
 
@@ -127,7 +128,7 @@ class _Anything(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"true")
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         pass
 
     do_POST = do_GET  # noqa: N815

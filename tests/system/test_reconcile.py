@@ -45,7 +45,7 @@ def die_in_the_middle(machine: Machine, project: Project, run_id: str) -> None:
 def test_a_run_whose_process_died_goes_on(machine: Machine, project: Project) -> None:
     die_in_the_middle(machine, project, "dead")
 
-    counts = machine.run("reconcile", "--json", **SHORT_LEASE).json
+    counts = machine.run("reconcile", "--json", **SHORT_LEASE).json  # pyright: ignore[reportArgumentType]
 
     assert counts["resumed_runs"] == 1
     run = machine.run("show", "dead", "--json").json
@@ -53,7 +53,7 @@ def test_a_run_whose_process_died_goes_on(machine: Machine, project: Project) ->
     assert run["tokens"]["total"] == 14, "what the killed build spent counts too"
     assert git(project.repository, "show", f"{run['branch']}:a") == "1"
     assert marked_processes("dead") == []
-    again = machine.run("reconcile", "--json", **SHORT_LEASE).json
+    again = machine.run("reconcile", "--json", **SHORT_LEASE).json  # pyright: ignore[reportArgumentType]
     assert {name: n for name, n in again.items() if n} == {}
 
 
@@ -64,7 +64,7 @@ def test_a_run_that_dies_again_and_again_is_closed(machine: Machine, project: Pr
     db.transact(lambda conn: conn.execute(sa.update(runs).values(recoveries=3)))
     db.close()
 
-    counts = machine.run("reconcile", "--json", **SHORT_LEASE).json
+    counts = machine.run("reconcile", "--json", **SHORT_LEASE).json  # pyright: ignore[reportArgumentType]
 
     assert (counts["resumed_runs"], counts["closed_runs"]) == (0, 1)
     run = machine.run("show", "hopeless", "--json").json

@@ -98,7 +98,7 @@ def run(machine: Machine, project: Project, builder: str, *more: str, **environ:
         "--run-id",
         f"r-{secrets.token_hex(4)}",
         "--json",
-        **environ,
+        **environ,  # pyright: ignore[reportArgumentType]
     )
 
 

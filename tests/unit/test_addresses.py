@@ -72,7 +72,7 @@ def test_an_address_that_is_read_once_is_shown_without_its_signature() -> None:
 class Answers(BaseHTTPRequestHandler):
     """A server that means no good."""
 
-    def log_message(self, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         pass
 
     def do_GET(self) -> None:

@@ -9,9 +9,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from autopack.model.errors import WorkFailed
 from deployments import postgres_place
@@ -36,7 +38,7 @@ def stack() -> Iterator[Path]:
         place.with_name(f"{place.name}.home").unlink(missing_ok=True)
 
 
-def engine(url: str, **parts: str) -> sa.Engine:
+def engine(url: str, **parts: Any) -> sa.Engine:
     return sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg", **parts))
 
 
@@ -58,7 +60,7 @@ def test_it_asks_for_its_password_and_opens_no_folder(stack: Path) -> None:
         with own_postgres(stack) as url:
             with engine(url).begin() as conn:
                 conn.exec_driver_sql("CREATE TABLE kept (n int)")
-            with pytest.raises(sa.exc.OperationalError, match=NO_PASSWORD):
+            with pytest.raises(exc.OperationalError, match=NO_PASSWORD):
                 engine(url, password="").connect()
             place = place_of(stack).folder
             assert stat.S_IMODE(place.stat().st_mode) == 0o700
@@ -81,7 +83,7 @@ def test_what_an_earlier_version_stored_is_kept_and_gets_a_password(stack: Path)
     with own_postgres(stack) as url:
         with engine(url).connect() as conn:
             assert conn.exec_driver_sql("SELECT count(*) FROM kept").scalar() == 0
-        with pytest.raises(sa.exc.OperationalError, match=NO_PASSWORD):
+        with pytest.raises(exc.OperationalError, match=NO_PASSWORD):
             engine(url, password="").connect()
     assert not old.exists()
 
@@ -90,7 +92,7 @@ def test_a_server_that_was_left_running_is_replaced(stack: Path) -> None:
     with own_postgres(stack) as first:
         with own_postgres(stack) as second, engine(second).connect():
             pass
-        with pytest.raises(sa.exc.OperationalError):
+        with pytest.raises(exc.OperationalError):
             engine(first).connect()
 
 

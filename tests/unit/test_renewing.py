@@ -23,7 +23,10 @@ class Server:
 
     def __init__(self, full_name: str, **values: Any) -> None:
         self.full_name = full_name
-        given = {"work_pool_name": "mine", "job_variables": {"env": {"A": "1"}}} | values
+        given: dict[str, Any] = {
+            "work_pool_name": "mine",
+            "job_variables": {"env": {"A": "1"}},
+        } | values
         self.deployment = DeploymentResponse(
             id=uuid4(), name="x", flow_id=uuid4(), labels={}, **given
         )

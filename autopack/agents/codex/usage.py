@@ -122,7 +122,6 @@ class CodexParser:
         self._provider = provider or "openai"
         self._model = model
         self._models: dict[str | None, str] = {}
-        self._latest_model: str | None = None
         self._threads: dict[str | None, _Thread] = {}
         self._on_stdout: str | None = None
         self._rollout: str | None = None

@@ -132,8 +132,3 @@ def end_of(
         # agent's failure.
         return End.INFRASTRUCTURE
     return found
-
-
-def outcome_of(end: End) -> Outcome:
-    """What an end counts as."""
-    return RULES[end].outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -149,7 +149,7 @@ def test_so_is_what_a_run_that_was_given_up_leaves(
 
 
 @contextmanager
-def process_of(run_id: str) -> Iterator[None]:
+def process_of(run_id: str) -> Generator[None]:
     process = subprocess.Popen(["sleep", "600"], env={**os.environ, leftovers.RUN: run_id})
     try:
         yield

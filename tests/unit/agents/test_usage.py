@@ -218,7 +218,7 @@ def test_claudes_report_below_the_stream_takes_nothing_away_and_is_not_exact() -
 
 
 def test_claude_at_its_turn_limit_has_worked() -> None:
-    end = {"subtype": "error_max_turns", "is_error": True, "result": None}
+    end: dict[str, object] = {"subtype": "error_max_turns", "is_error": True, "result": None}
 
     usage = parse("claude-code", _claude(end))
 

@@ -17,7 +17,7 @@ from autopack.store import Database
 def test_a_campaign_goes_on_by_its_name_alone(database: Database, ended: Ended) -> None:
     for number in range(2):
         ended(f"run-{number}", features=("consolidated_metrics",))
-    asked = {"disable": ("consolidated_metrics",), "baseline": False}
+    asked: dict[str, Any] = {"disable": ("consolidated_metrics",), "baseline": False}
     first = stored(database, plan(database, **asked))
     by_name = plan(database, enable=(), disable=(), baseline=True)
     assert by_name.campaign == plan(database, **asked).campaign
@@ -43,7 +43,7 @@ def test_what_is_named_has_to_agree_with_how_a_campaign_began(
     stored(database, plan(database))
     ended("later")
     with pytest.raises(AutopackError) as refused:
-        plan(database, **{"enable": ()} | other)
+        plan(database, **{"enable": ()} | other)  # pyright: ignore[reportArgumentType]
     assert refused.value.field == "campaign"
 
 

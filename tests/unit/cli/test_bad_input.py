@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -126,7 +127,7 @@ def _remote_of_replays(case: Case) -> list[str]:
 
 
 def _remote_of_an_experiment(case: Case) -> list[str]:
-    agents = {"control": agent(1), "treatment": agent(1)}
+    agents: dict[str, Any] = {"control": agent(1), "treatment": agent(1)}
     trial = make_trial(case.folder / "trial", plans=1, **agents)
     return ["ab", "run", str(trial.spec), "--push", "nowhere"]
 
@@ -153,7 +154,7 @@ CASES: list[tuple[str, Spoil, tuple[str, ...]]] = [
         ("nowhere",),
     ),
     ("home below a file", _home_below_a_file, ("AUTOPACK_HOME",)),
-    ("branch autopack", lambda c: git(c.project.repository, "branch", "autopack"), ("autopack",)),
+    ("branch autopack", lambda c: git(c.project.repository, "branch", "autopack"), ("autopack",)),  # pyright: ignore[reportAssignmentType]
     (
         "database unreachable",
         lambda c: c.environ.setenv("DATABASE_URL", "postgresql://user:hidden@127.0.0.1:1/none"),

@@ -43,12 +43,12 @@ def test_t(n: int) -> None:
 @pytest.mark.parametrize("n", [2, 7, 12, 16])
 @pytest.mark.parametrize("alternative", ["two-sided", "less", "greater"])
 def test_exact_sign_flips(n: int, alternative: str) -> None:
-    theirs = stats.permutation_test(
+    theirs = stats.permutation_test(  # pyright: ignore[reportCallIssue]
         (draw(n),),
         np.mean,
         permutation_type="samples",
         vectorized=True,
-        alternative=alternative,
+        alternative=alternative,  # pyright: ignore[reportArgumentType]
         n_resamples=2**n,
     ).pvalue
     flips = sign_flip(draw(n), seed=0)
@@ -72,9 +72,9 @@ def test_wilcoxon(n: int) -> None:
 
 def test_wilcoxon_with_ties_and_zeros() -> None:
     d = np.round(draw(40), 1)
-    theirs = stats.wilcoxon(d, zero_method="wilcox", method="asymptotic").pvalue
+    theirs = stats.wilcoxon(d, zero_method="wilcox", method="asymptotic").pvalue  # pyright: ignore[reportArgumentType]
     assert len(np.unique(np.abs(d))) < 40
-    assert wilcoxon_p(d) == pytest.approx(theirs)
+    assert wilcoxon_p(d) == pytest.approx(theirs)  # pyright: ignore[reportArgumentType]
     assert wilcoxon_p(np.zeros(9)) is None
 
 
@@ -115,7 +115,7 @@ def test_bootstrap(n: int) -> None:
 
 @pytest.mark.parametrize(("n10", "n01"), [(0, 1), (1, 7), (4, 9), (20, 3), (0, 12)])
 def test_mid_p_is_the_exact_p_less_the_chance_of_what_was_seen(n10: int, n01: int) -> None:
-    exact = float(mcnemar([[5, n10], [n01, 5]], exact=True).pvalue)
+    exact = float(mcnemar([[5, n10], [n01, 5]], exact=True).pvalue)  # pyright: ignore[reportAttributeAccessIssue]
     seen = float(stats.binom.pmf(min(n10, n01), n10 + n01, 0.5))
     assert mcnemar_mid_p(PairedOutcomes(5, n10, n01, 5)) == pytest.approx(exact - seen)
 

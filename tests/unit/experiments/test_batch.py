@@ -41,7 +41,7 @@ def draw(n: int, phases: int, seed: int) -> Rows:
         for one in (first & second, first & ~second, ~first & second, ~first & ~second)
     )
     assert len(counts) == 4
-    return Rows(control, treatment, SuccessRows(first.all(axis=2), second.all(axis=2), (*counts,)))
+    return Rows(control, treatment, SuccessRows(first.all(axis=2), second.all(axis=2), (*counts,)))  # pyright: ignore[reportArgumentType]
 
 
 def table(rows: Rows, number: int, pairs: int) -> PairTable:

@@ -11,7 +11,6 @@ from autopack.experiments.recorded.ends import (
     End,
     Outcome,
     end_of,
-    outcome_of,
 )
 from autopack.experiments.recorded.exposure import RECORD_ONLY, VERBS, saw_model
 from autopack.model.causes import POLICIES, FailureCause
@@ -43,7 +42,7 @@ def test_every_state_with_every_cause_is_one_end() -> None:
             state, cause=cause, undelivered=undelivered, starved=starved, unpriced=unpriced
         )
         found.add(end)
-        outcome = outcome_of(end)
+        outcome = RULES[end].outcome
         # only what has ended is an outcome, and only a success is one
         assert (outcome is Outcome.NOT_YET) is not state.is_final
         assert (outcome is Outcome.SUCCESS) is (state is RunState.DONE_SUCCESS)
@@ -60,7 +59,7 @@ def test_every_state_with_every_cause_is_one_end() -> None:
     "cause", [cause for cause in FailureCause if not POLICIES[cause].infrastructure]
 )
 def test_what_the_agent_did_counts_wherever_its_run_ends(cause: FailureCause) -> None:
-    assert outcome_of(end_of(POLICIES[cause].ends, cause=cause)) is Outcome.FAILURE
+    assert RULES[end_of(POLICIES[cause].ends, cause=cause)].outcome is Outcome.FAILURE
 
 
 def test_every_feature_can_be_looked_up() -> None:

@@ -106,7 +106,7 @@ def ran(database: Any, tmp_path: Path, projects: list[Project]) -> Ran:
                 attempt=1,
                 provider="p",
                 model="m",
-                role=role,
+                role=role,  # pyright: ignore[reportArgumentType]
                 category="base",
                 total_tokens=amount,
                 is_doctor_call=role == "doctor",
@@ -227,7 +227,9 @@ def engine_name(request: pytest.FixtureRequest) -> str:
 
 
 def test_a_run_without_a_partner_is_named(database: Any, ran: Ran) -> None:
-    ran("c1", 10), ran("t1", 10), ran("t2", 10, plan=1)
+    ran("c1", 10)
+    ran("t1", 10)
+    ran("t2", 10, plan=1)
     with pytest.raises(BadInput, match="run t2 has no partner"):
         match_runs(database, ["c1"], ["t1", "t2"], varies=None)
     with pytest.raises(BadInput, match="run c1 has no partner"):
@@ -255,7 +257,9 @@ def test_what_lists_of_runs_show_is_kept(database: Any, ran: Ran) -> None:
 
 
 def test_a_run_in_two_pairs_makes_both_void(database: Any, ran: Ran) -> None:
-    ran("c1", 10), ran("c2", 10), ran("t1", 5)
+    ran("c1", 10)
+    ran("c2", 10)
+    ran("t1", 5)
     analysis = conclude_runs(
         database, ["c1", "c2"], ["t1", "t1"], varies=None, protocol=AnalysisProtocol()
     )
@@ -283,14 +287,17 @@ def test_a_run_in_two_pairs_makes_both_void(database: Any, ran: Ran) -> None:
 def test_the_treatment_of_lists_is_declared_or_found(
     database: Any, ran: Ran, varies: Any, treatment: dict[str, Any], void: dict[str, int]
 ) -> None:
-    ran("c", 10), ran("t", 5, **treatment)
+    ran("c", 10)
+    ran("t", 5, **treatment)
     analysis = conclude_runs(database, ["c"], ["t"], varies=varies, protocol=AnalysisProtocol())
     assert analysis.void_reasons == void
 
 
 def test_every_pair_has_the_treatment_of_the_first(database: Any, ran: Ran) -> None:
-    ran("c1", 10), ran("c2", 10)
-    ran("t1", 5, enable=("failure_hardening",)), ran("t2", 5, enable=("intention_context",))
+    ran("c1", 10)
+    ran("c2", 10)
+    ran("t1", 5, enable=("failure_hardening",))
+    ran("t2", 5, enable=("intention_context",))
     analysis = conclude_runs(
         database, ["c1", "c2"], ["t1", "t2"], varies=None, protocol=AnalysisProtocol()
     )
@@ -317,13 +324,15 @@ def test_every_pair_has_the_treatment_of_the_first(database: Any, ran: Ran) -> N
 def test_a_treatment_that_was_not_declared_is_named(
     database: Any, ran: Ran, treatment: dict[str, Any], said: str
 ) -> None:
-    ran("c", 10), ran("t", 5, **treatment)
+    ran("c", 10)
+    ran("t", 5, **treatment)
     analysis = conclude_runs(database, ["c"], ["t"], varies=None, protocol=AnalysisProtocol())
     assert analysis.warnings[0] == f"the treatment was not declared: {said}"
 
 
 def test_a_metric_that_runs_do_not_have_is_refused(database: Any, ran: Ran) -> None:
-    ran("c", 10), ran("t", 5)
+    ran("c", 10)
+    ran("t", 5)
     with pytest.raises(BadInput, match="no metric 'doctor_call'; did you mean doctor_calls"):
         conclude_runs(
             database, ["c"], ["t"], varies=None, protocol=AnalysisProtocol(metrics=("doctor_call",))
@@ -355,7 +364,11 @@ def test_a_treatment_that_never_acted_has_no_effect(database: Any, ran: Ran, act
     if acted:
         met(database, *treatment[:acted])
     analysis = conclude_runs(
-        database, control, treatment, varies=["features"], protocol=AnalysisProtocol()
+        database,
+        control,
+        treatment,
+        varies=["features"],  # pyright: ignore[reportArgumentType]
+        protocol=AnalysisProtocol(),  # pyright: ignore[reportArgumentType]
     )
     [exposure] = analysis.exposure
     assert (exposure.treatment, exposure.acted, exposure.pairs) == ("failure_hardening", acted, 8)
@@ -377,7 +390,8 @@ def test_a_treatment_that_never_acted_has_no_effect(database: Any, ran: Ran, act
 def test_a_model_that_the_ledger_never_saw_was_not_tried(
     database: Any, ran: Ran, seen: str, decision: bool
 ) -> None:
-    ran("c", 10), ran("t", 5, model="large")
+    ran("c", 10)
+    ran("t", 5, model="large")
     # The triggers keep every other change out of the ledger.
     database.transact(
         lambda conn: record_events(
@@ -397,6 +411,6 @@ def test_a_model_that_the_ledger_never_saw_was_not_tried(
             ],
         )
     )
-    analysis = conclude_runs(database, ["c"], ["t"], varies=["model"], protocol=AnalysisProtocol())
+    analysis = conclude_runs(database, ["c"], ["t"], varies=["model"], protocol=AnalysisProtocol())  # pyright: ignore[reportArgumentType]
     assert (analysis.decision == "INVALID") is decision
     assert ("the declared model was seen in 0 of 1 pairs" in analysis.sentence) is decision

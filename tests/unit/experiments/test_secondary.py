@@ -24,7 +24,7 @@ def test_a_positive_metric_is_a_paired_t_test_of_logs(make_table: MakeTable) -> 
     (cost,) = compare_metrics(table, None)
     theirs = stats.ttest_rel(np.log(treatment), np.log(control))
     assert cost.p == pytest.approx(theirs.pvalue)
-    assert np.log([cost.lo, cost.hi]) == pytest.approx(list(theirs.confidence_interval(0.95)))
+    assert np.log([cost.lo, cost.hi]) == pytest.approx(list(theirs.confidence_interval(0.95)))  # pyright: ignore[reportArgumentType, reportCallIssue]
     assert (cost.n, cost.offset) == (8, 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,7 +137,7 @@ def test_one_plan_far_from_all_others_is_a_warning_only(
 
 
 def watched(
-    make_table: MakeTable, arms: tuple[list[float], list[float]], n: int, **columns: list[object]
+    make_table: MakeTable, arms: tuple[list[float], list[float]], n: int, **columns: Any
 ) -> Analysis:
     return analyse(make_table(arms[0][:n], arms[1][:n], **columns), MONITORED)
 

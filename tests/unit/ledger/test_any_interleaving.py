@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,7 +53,7 @@ def event(number: int) -> UsageEvent:
 
 
 @contextmanager
-def fresh(engine_name: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Database]:
+def fresh(engine_name: str, request: pytest.FixtureRequest, folder: Path) -> Generator[Database]:
     if engine_name == "sqlite":
         path = folder / f"{next(_numbers)}.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)

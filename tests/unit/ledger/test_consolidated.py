@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -65,7 +67,7 @@ def store_run(
     create_run(db, new, [(f"p{n}", "T1") for n in range(phases)])
 
 
-def insert(db: Database, table: sa.Table, *rows: dict[str, object]) -> None:
+def insert(db: Database, table: sa.Table, *rows: Mapping[str, object]) -> None:
     db.transact(lambda conn: conn.execute(sa.insert(table), list(rows)))
 
 
@@ -219,9 +221,9 @@ def test_usage_goes_on_where_a_page_ended(three_days: Database) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": 10_001}, {"after": "?"}, {"by": "x"}])
-def test_a_wrong_page_is_refused(three_days: Database, wrong: dict[str, object]) -> None:
+def test_a_wrong_page_is_refused(three_days: Database, wrong: dict[str, Any]) -> None:
     with pytest.raises(BadInput):
-        usage(three_days, **({"by": "day"} | wrong))
+        usage(three_days, **({"by": "day"} | wrong))  # pyright: ignore[reportArgumentType]
 
 
 def test_sums_that_nothing_explains_are_found(database: Database) -> None:

@@ -63,7 +63,7 @@ def test_processes_that_write_at_once_lose_and_double_nothing(
         for n in range(count)
     ]
     for one in writers:
-        assert one.wait(timeout=300) == 0
+        assert one.wait(timeout=300) == 0  # pyright: ignore[reportAttributeAccessIssue]
     db = open_database()
     ingest_all(db, tmp_path)
     check_totals(db, calls)
@@ -80,12 +80,12 @@ def test_a_writer_killed_at_any_moment_and_begun_again_counts_each_call_once(
     moments = random.Random(5)
     for _ in range(kills):
         one = start(database_url, tmp_path, "w", 0, 10_000, 0.002)
-        assert one.stdout.readline() == "ready\n"
+        assert one.stdout.readline() == "ready\n"  # pyright: ignore[reportAttributeAccessIssue]
         time.sleep(moments.uniform(0, 0.3))
-        one.kill()
-        one.wait()
+        one.kill()  # pyright: ignore[reportAttributeAccessIssue]
+        one.wait()  # pyright: ignore[reportAttributeAccessIssue]
     last = start(database_url, tmp_path, "w", 0, 600)
-    assert last.wait(timeout=300) == 0
+    assert last.wait(timeout=300) == 0  # pyright: ignore[reportAttributeAccessIssue]
     db = open_database()
     ingest_all(db, tmp_path)
     # A kill may have come after the 600th call; what is there is a whole number of batches.

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from autopack.ledger.consolidated import consolidated_tokens, usage
 from autopack.ledger.events.usage_events import phase_tokens, token_totals
@@ -50,18 +51,18 @@ def plans_of(database: Database) -> Callable[[Callable[[sa.Connection], object]]
             asked.append((statement, parameters))
 
         with database.read() as conn:
-            sa.event.listen(conn, "before_cursor_execute", note)
+            event.listen(conn, "before_cursor_execute", note)
             try:
                 question(conn)
             finally:
-                sa.event.remove(conn, "before_cursor_execute", note)
+                event.remove(conn, "before_cursor_execute", note)
             if database.dialect == "postgresql":
                 # On tables as small as these a scan would be the best plan.
                 conn.exec_driver_sql("SET LOCAL enable_seqscan = off")
             word = "EXPLAIN QUERY PLAN" if database.dialect == "sqlite" else "EXPLAIN"
             lines: list[str] = []
             for statement, parameters in asked:
-                plan = conn.exec_driver_sql(f"{word} {statement}", parameters)
+                plan = conn.exec_driver_sql(f"{word} {statement}", parameters)  # pyright: ignore[reportArgumentType]
                 lines += [str(row[-1]) for row in plan]
             return lines
 

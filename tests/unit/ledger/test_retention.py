@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import exc
 from support.usage import record, usage_event
 
 from autopack.ledger.check import check
@@ -80,7 +81,7 @@ def test_a_dry_run_changes_nothing(filled: Database) -> None:
 
 def test_the_door_is_shut_again(filled: Database) -> None:
     retain(filled, DAYS)
-    with pytest.raises(sa.exc.DBAPIError, match="llm_usage_events is append-only"):
+    with pytest.raises(exc.DBAPIError, match="llm_usage_events is append-only"):
         filled.transact(lambda conn: conn.execute(sa.delete(llm_usage_events)))
 
 

@@ -50,7 +50,12 @@ def spend(db: Database, attempt: int, number: int, tokens: int, cost: str, **mor
     record(
         db,
         usage_event(
-            event_key=key, run_id="r", attempt=attempt, total_tokens=tokens, cost=price, **more
+            event_key=key,
+            run_id="r",
+            attempt=attempt,
+            total_tokens=tokens,
+            cost=price,
+            **more,  # pyright: ignore[reportArgumentType]
         ),
     )
 

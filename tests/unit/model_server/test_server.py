@@ -321,7 +321,7 @@ def test_a_body_sent_in_chunks_is_read(server: ScriptedModelServer) -> None:
 def test_a_client_that_speaks_no_http_harms_nobody(
     server: ScriptedModelServer, sent: bytes
 ) -> None:
-    with socket.create_connection(server.url.removeprefix("http://").split(":")) as connection:
+    with socket.create_connection(server.url.removeprefix("http://").split(":")) as connection:  # pyright: ignore[reportArgumentType]
         connection.sendall(sent)
 
     assert ask(server, "messages").status_code == 200

@@ -20,7 +20,7 @@ def test_recorded_text(case: dict[str, Any], tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     expected = case["expected"]
-    given = {"root": tmp_path, "detected": detect(tmp_path)}
+    given: dict[str, Any] = {"root": tmp_path, "detected": detect(tmp_path)}
     if expected.get("success") is False:
         with pytest.raises(NotNormalised, match=expected["error_contains"]):
             normalise(case["input"]["raw_plan"], **given)

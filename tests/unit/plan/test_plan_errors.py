@@ -152,7 +152,7 @@ def test_a_fault_at_the_top(line, field, says):
 
 
 def test_an_unknown_key_is_told_which_keys_are_known():
-    assert (
+    assert (  # pyright: ignore[reportOperatorIssue]
         "id, tier, instructions, deliverables, scope, validate" in fault_of(in_phase("x: 1")).hint
     )
 

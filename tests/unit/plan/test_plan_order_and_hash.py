@@ -197,6 +197,6 @@ def test_json_uses_the_keys_of_the_plan_file():
 
 def test_a_plan_is_a_value():
     plan = plan_of(("a", "T1", ""))
-    assert {plan, plan_of(("a", "T1", ""))} == {plan}
+    assert {plan, plan_of(("a", "T1", ""))} == {plan}  # pyright: ignore[reportUnhashable]
     with pytest.raises(ValueError, match="frozen"):
         plan.goal = "h"

@@ -160,7 +160,7 @@ PROSE = [
 def test_plain_text_needs_the_normaliser(text):
     error = fault_of(text, name="plan")
     assert error.message == "plan: is plain text, not a plan in YAML or JSON"
-    assert "plan_normalization" in error.hint
+    assert "plan_normalization" in error.hint  # pyright: ignore[reportOperatorIssue]
     assert is_plain_text(text)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from support.attempts import begun
 from support.building import made
 from support.projects import call, git, make_project
 from support.runs import conclude
@@ -75,7 +76,7 @@ def files_in(session: RunSession) -> set[str]:
 
 async def test_an_attempt_starts_from_the_base(open_phase: Any) -> None:
     session = await open_phase([write(a="1")])
-    started = steps.begin(session, "one")
+    started = begun(session, "one")
     assert (started.attempt, started.recorded_build, started.hint) == (1, 1, None)
     assert started.base_commit == session.run().base_commit
     assert state_of(session) == ([AttemptState.STARTED], PhaseState.EXECUTING)
@@ -94,9 +95,9 @@ async def test_what_the_builder_left_is_committed_before_it_is_judged(open_phase
     assert (totals.total, totals.unreconciled_calls) == (7, 0)
 
 
-async def until_spent(session: RunSession) -> None:
-    """Wait until the build that is under way has made its first call."""
-    spool = spool_folder(session.folder, "one", 1)
+async def until_spent(session: RunSession, number: int = 1) -> None:
+    """Wait until the build of an attempt has made its first call."""
+    spool = spool_folder(session.folder, "one", number)
     async with asyncio.timeout(30):
         while not session.builder.calls(spool):  # noqa: ASYNC110 - a file is no event
             await asyncio.sleep(0.02)
@@ -127,19 +128,19 @@ async def test_a_build_whose_caller_is_cancelled_is_interrupted_and_counted(
 
 
 async def test_an_interrupted_build_is_asked_for_again_and_told_nothing(open_phase: Any) -> None:
-    session = await open_phase([{"delay": 0.1}, write(a="1")])
-    started = steps.begin(session, "one")
+    session = await open_phase([call(7), {"delay": 60}, write(a="1")])
+    started = begun(session, "one")
     task = asyncio.create_task(steps.build(session, "one", started.attempt))
-    await asyncio.sleep(0.02)
+    await until_spent(session)
     task.cancel()
     await asyncio.wait({task})
-    again = steps.begin(session, "one")
+    again = begun(session, "one")
     assert (again.attempt, again.recorded_build, again.hint) == (2, 1, None)
 
 
 async def test_who_lost_the_run_leaves_its_attempt_to_the_next_holder(open_phase: Any) -> None:
     session = await open_phase([call(7), write(a="1")])
-    started = steps.begin(session, "one")
+    started = begun(session, "one")
     session.db.transact(
         lambda conn: conn.execute(
             sa.update(tables.leases).values(expires_at=session.db.now(conn) - timedelta(days=1))
@@ -158,7 +159,7 @@ async def test_an_attempt_that_was_built_before_a_death_is_taken_up_again(open_p
     (session.workspace.path / "stray").write_text("left by whatever came after")
     (session.workspace.path / "a").unlink()
 
-    taken_up = steps.begin(session, "one")
+    taken_up = begun(session, "one")
 
     assert (taken_up.attempt, taken_up.state) == (1, AttemptState.BUILT)
     assert files_in(session) == {"README.md", "a"}
@@ -168,7 +169,7 @@ async def test_after_a_failed_check_the_work_is_kept_and_the_failure_told(open_p
     session = await open_phase([write(a="1")], [write(b="1")])
     number = await build(session)
     conclude(session, "one", number, BROKEN)
-    second = steps.begin(session, "one")
+    second = begun(session, "one")
     assert second.hint is not None
     assert "assert 1 == 2" in second.hint
     assert files_in(session) == {"README.md", "a"}
@@ -408,11 +409,11 @@ async def test_the_last_allowed_failure_fails_the_phase_and_ends_the_run(open_ph
 
 
 async def test_interrupted_attempts_use_up_none(open_phase: Any) -> None:
-    session = await open_phase([{"delay": 0.05}, write(a="1")], budget={"attempts": 1})
+    session = await open_phase([call(7), {"delay": 1}, write(a="1")], budget={"attempts": 1})
     for _ in range(3):
-        started = steps.begin(session, "one")
+        started = begun(session, "one")
         task = asyncio.create_task(steps.build(session, "one", started.attempt))
-        await asyncio.sleep(0.01)
+        await until_spent(session, started.attempt)
         task.cancel()
         await asyncio.wait({task})
     number = await build(session)

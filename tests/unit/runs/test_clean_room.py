@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.attempts import begun
 from support.projects import make_project
 from support.runs import conclude
 
@@ -235,7 +236,7 @@ async def test_a_process_that_died_while_it_judged_loses_nothing(opened: Any) ->
     from autopack.runs.environment.run_environment import aside_of
 
     session = await opened(check="true")
-    started = steps.begin(session, "one")
+    started = begun(session, "one")
     writes(**{"lib/x": "1"})(session)
     await steps.build(session, "one", started.attempt)
     aside_of(session).take(session.workspace.path, ["lib"])

@@ -123,7 +123,7 @@ def test_a_passed_commit_looks_the_same_in_a_fresh_checkout(
         deadline=None,
         derandomize=True,
         database=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
     )
     @given(files, listed, attributes, listed, edits)
     def check(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from support.attempts import begun
 from support.projects import Project, call, git, make_project, make_remote, refs_in
 from support.runs import conclude
 
@@ -90,7 +91,7 @@ def take_over(database: Database, open_run: Opening) -> Callable[[], RunSession]
 def complete(session: RunSession, phase_id: str) -> None:
     async def work() -> None:
         session.environment = await prepare_environment(session)
-        started = steps.begin(session, phase_id)
+        started = begun(session, phase_id)
         await steps.build(session, phase_id, started.attempt)
         conclude(session, phase_id, started.attempt, None)
 
@@ -152,7 +153,7 @@ def test_a_branch_that_its_user_deleted_after_the_end_is_not_made_again(
 ) -> None:
     def end() -> None:
         successor = take_over()
-        finish(successor, *(decided_ending(successor) or ()))
+        finish(successor, *(decided_ending(successor) or ()))  # pyright: ignore[reportArgumentType]
         close_session(successor)
         git(project.repository, "branch", "-D", "autopack/r")
 
@@ -288,7 +289,7 @@ def test_who_takes_over_a_run_that_is_being_ended_ends_it(
     successor = take_over()
     decided = decided_ending(successor)
     assert decided == (RunState.DONE_SUCCESS, None)
-    finish(successor, *decided)
+    finish(successor, *decided)  # pyright: ignore[reportArgumentType]
     run = successor.run()
     assert run.state is RunState.DONE_SUCCESS
     assert run.head_commit == branch(project.repository) == branch(remote_of(project))

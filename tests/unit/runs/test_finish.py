@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.attempts import begun
 from support.projects import Project, call, fingerprint, git, make_project
 from support.runs import conclude
 
@@ -49,7 +50,7 @@ def session(store: Callable[..., str], project: Project, open_run: Opening) -> R
 async def half_done(session: RunSession) -> RunSession:
     """A run whose first phase is complete."""
     session.environment = await prepare_environment(session)
-    started = steps.begin(session, "one")
+    started = begun(session, "one")
     await steps.build(session, "one", started.attempt)
     conclude(session, "one", started.attempt, None)
     return session

@@ -60,7 +60,7 @@ def ref_of(session: RunSession) -> str | None:
 
 def row_of(session: RunSession) -> dict[str, Any]:
     (row,) = get_mitigations(session.db, "r")
-    return row
+    return dict(row)
 
 
 async def test_what_helps_is_the_attempts_commit(built: Any) -> None:

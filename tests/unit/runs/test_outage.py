@@ -100,11 +100,11 @@ def open_agent(
     """Opens a run of one phase whose agent's provider is down until ``up_at``."""
 
     def opening(up_at: float, validate: str = "test -f new.txt", **more: Any) -> Any:
-        plan = {"phase": {"validate": [validate]}, **more.pop("project", {})}
+        plan: dict[str, Any] = {"phase": {"validate": [validate]}, **more.pop("project", {})}
         project = make_project(tmp_path / "project", {"one": [[{"output": "x"}]]}, **plan)
         session: RunSession = open_run(store(project))
         agent = Agent(clock, up_at, **more)
-        session.builder, session.clock = agent, clock
+        session.builder, session.clock = agent, clock  # pyright: ignore[reportAttributeAccessIssue]
         session.keeper._clock = clock  # pyright: ignore[reportPrivateUsage]
         session.keeper._counted_at = clock.monotonic()  # pyright: ignore[reportPrivateUsage]
         monkeypatch.setattr("autopack.store.circuits.now", lambda conn: clock.now(), raising=True)

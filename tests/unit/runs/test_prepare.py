@@ -202,7 +202,7 @@ def website(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     folder.mkdir()
 
     class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *args: Any) -> None: ...
+        def log_message(self, format: str, *args: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from support.attempts import begun
 from support.projects import Project, call, make_project
 from support.runs import conclude
 
@@ -70,7 +71,7 @@ def preempt(database: Database, open_run: Opening) -> Callable[[], RunSession]:
 def attempt(session: RunSession, phase_id: str, failure: Failure | None = None) -> None:
     async def work() -> None:
         session.environment = await prepare_environment(session)
-        started = steps.begin(session, phase_id)
+        started = begun(session, phase_id)
         await steps.build(session, phase_id, started.attempt)
         conclude(session, phase_id, started.attempt, failure)
 
@@ -106,7 +107,7 @@ def test_an_attempt_that_ended_is_progress(
     store(project)
     for _ in range(MOST_RECOVERIES):
         session = preempt()
-    attempt(session, "one", failure)
+    attempt(session, "one", failure)  # pyright: ignore[reportPossiblyUnboundVariable]
     for _ in range(MOST_RECOVERIES):
         preempt()
     assert get_run(database, "r").recoveries == 2 * MOST_RECOVERIES

@@ -57,7 +57,7 @@ def left(
             close_interrupted(
                 session.db,
                 session.lease,
-                attempt,
+                attempt,  # pyright: ignore[reportArgumentType]
                 builder=session.builder,
                 run_folder=session.folder,
                 redactor=session.redactor,

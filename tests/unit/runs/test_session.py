@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from support.attempts import begun
 from support.projects import Project, call, make_project
 
 from autopack.clock import SystemClock
@@ -217,13 +218,13 @@ async def test_a_built_attempt_is_found_again_and_an_open_one_is_not(
 ) -> None:
     session = open_run(run_id)
     session.environment = await prepare_environment(session)
-    started = steps.begin(session, "one")
+    started = begun(session, "one")
     await steps.build(session, "one", started.attempt)
     close_session(session)
 
     again = open_run(run_id)
     again.environment = await prepare_environment(again)
-    assert steps.begin(again, "one").state is AttemptState.BUILT
+    assert begun(again, "one").state is AttemptState.BUILT
 
     assert [attempt.state for attempt in get_attempts(database, run_id)] == [AttemptState.BUILT]
 

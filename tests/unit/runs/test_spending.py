@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.attempts import begun
 from support.projects import Project, call, make_project
 
 from autopack.clock import SystemClock
@@ -65,7 +66,7 @@ async def open_command(
 
 async def test_a_running_agent_is_ended_when_it_has_spent_its_cap(open_command: Any) -> None:
     session = await open_command(tokens=250)
-    started = steps.begin(session, "one")
+    started = begun(session, "one")
     reserved = run_view(session.db, "r")["budget"]["reserved"]
 
     await asyncio.wait_for(steps.build(session, "one", started.attempt), 60)
@@ -82,7 +83,7 @@ async def test_a_running_agent_is_ended_when_it_has_spent_its_cap(open_command: 
 
 async def test_a_reservation_by_history_grows_while_there_is_room(open_command: Any) -> None:
     session = await open_command(tokens=300)
-    started = steps.begin(session, "one")
+    started = begun(session, "one")
     small = reservations.get_reservation(session.db, "r", "one", started.attempt)
     assert small is not None
     session.db.transact(
@@ -107,7 +108,7 @@ async def test_every_level_agrees_with_the_ledger(
     budget_tree.set_campaign(database, "season", budget_tree.Limits(tokens=1000))
     session = open_run(store(project, campaign="season"))
     session.environment = await prepare_environment(session)
-    started = steps.begin(session, "one")
+    started = begun(session, "one")
     assert run_view(database, "r")["budget"]["reserved"]["tokens"] == 250  # a quarter
     await steps.build(session, "one", started.attempt)
     tree = run_view(database, "r")["budget"]["tree"]
@@ -122,7 +123,7 @@ async def test_what_another_run_holds_is_waited_for(
     budget_tree.set_campaign(database, "season", budget_tree.Limits(tokens=1))
     first = open_run(store(project, "first", campaign="season"))
     second = open_run(store(project, "second", campaign="season"))
-    started = steps.begin(first, "one")
+    started = begun(first, "one")
     first.environment = await prepare_environment(first)
     deferred = steps.begin(second, "one")
     assert isinstance(deferred, Decision)
@@ -146,7 +147,7 @@ async def test_instant_calls_pass_a_cap_by_one_of_them(
     project = make_project(tmp_path / "q", {"one": [calls]}, plan={"budget": {"tokens": 250}})
     session = open_run(store(project))
     session.environment = await prepare_environment(session)
-    started = steps.begin(session, "one")
+    started = begun(session, "one")
 
     await steps.build(session, "one", started.attempt)
 
@@ -161,7 +162,7 @@ async def test_runs_that_share_minutes_build_side_by_side(
     second = open_run(store(project, "second", campaign="season"))
 
     held = [
-        reservations.get_reservation(database, run.run_id, "one", steps.begin(run, "one").attempt)
+        reservations.get_reservation(database, run.run_id, "one", begun(run, "one").attempt)
         for run in (first, second)
     ]
 
@@ -191,7 +192,7 @@ async def test_or_a_person_is_asked_at_the_first_call_without_a_price(
 ) -> None:
     session = open_run(store(unpriced(tmp_path), at_cap="ask"))
     session.environment = await prepare_environment(session)
-    await steps.build(session, "one", steps.begin(session, "one").attempt)
+    await steps.build(session, "one", begun(session, "one").attempt)
 
     asked = steps.begin(session, "two")
 

@@ -301,7 +301,7 @@ def test_nothing_outside_changes_and_nothing_hangs(
         # Each example goes on where the last one ended: a smaller one would not fail by itself.
         phases=[Phase.generate],
         derandomize=not full,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
     )
     @given(operations(world), st.integers(0, 9).map(lambda number: number == 0))
     def one(listed: list[list[str]], dies: bool) -> None:

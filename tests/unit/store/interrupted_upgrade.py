@@ -10,6 +10,7 @@ import signal
 import sys
 
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from autopack.store import Database
 
@@ -25,7 +26,7 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     db = Database.open(url, check_schema=False)
-    sa.event.listen(sa.Engine, "before_cursor_execute", before)
+    event.listen(sa.Engine, "before_cursor_execute", before)
     db.upgrade()
     print(count)
 

@@ -36,7 +36,7 @@ ACTIONS: dict[str, Callable[[str], str]] = {"open": open_, "upgrade": upgrade, "
 def main() -> None:
     what, url, processes = sys.argv[1], sys.argv[2], int(sys.argv[3])
     if what != "acquire":
-        import alembic.command  # noqa: F401  # before the fork, so that all start together
+        import alembic.command  # noqa: F401  # before the fork, so that all start together  # pyright: ignore[reportUnusedImport]
 
     context = multiprocessing.get_context("fork")
     start, end = context.Barrier(processes), context.Barrier(processes)

@@ -54,7 +54,7 @@ def test_a_build_is_kept_as_it_ended(executing):
     assert (built.state, built.commit, built.exit_status) == (AttemptState.BUILT, "c" * 40, 0)
     assert (built.build_status, built.summary) == ("succeeded", "did it")
     assert built.changed_paths == ("a.py", "b\x00\udcff.py")
-    assert built.started_at < built.built_at
+    assert built.started_at < built.built_at  # pyright: ignore[reportOperatorIssue]
     assert built.finished_at is None
 
 
@@ -77,7 +77,7 @@ def test_a_failed_attempt_keeps_its_real_output(executing):
         "2 failed",
     )
     assert failed.failure_output == "raw \ufffd ? bytes"
-    assert failed.finished_at > failed.built_at
+    assert failed.finished_at > failed.built_at  # pyright: ignore[reportOperatorIssue]
 
 
 def test_numbers_only_rise_and_builds_count_only_those_that_ended(executing):

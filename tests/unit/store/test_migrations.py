@@ -140,7 +140,7 @@ def record_as_before(db, *calls):
     table = sa.table(
         "llm_usage_events", *(sa.column(name, llm_usage_events.c[name].type) for name in rows[0])
     )
-    db.transact(lambda conn: conn.execute(insert_new(conn, table).values(rows)))
+    db.transact(lambda conn: conn.execute(insert_new(conn, table).values(rows)))  # pyright: ignore[reportArgumentType]
 
 
 def test_calls_from_before_the_sums_are_in_the_sums(empty_database_url):
@@ -203,7 +203,7 @@ def test_code_of_the_release_before_works_on_the_new_schema(upgraded, monkeypatc
     """It records as it always did, and the sums are right without its knowing of them."""
     with upgraded.read() as conn:
         oldest = schema.oldest_code(conn)
-    known = [version for version in schema.known_versions() if version <= oldest]
+    known = [version for version in schema.known_versions() if version <= oldest]  # pyright: ignore[reportOperatorIssue]
     monkeypatch.setattr(schema, "known_versions", lambda: known)
     older = Database.open(upgraded._url.render_as_string(hide_password=False))
     record_as_before(older, CALL)

@@ -91,7 +91,7 @@ def test_a_run_remembers_when_it_first_started_and_when_it_ended(held):
     held.write(runs.move_run, RunState.DONE_SUCCESS)
     run = runs.get_run(held.db, "run-1")
     assert run.started_at == started
-    assert run.finished_at > started
+    assert run.finished_at > started  # pyright: ignore[reportOperatorIssue]
     assert run.failure_reason is None
 
 
@@ -129,7 +129,7 @@ def test_a_phase_that_completes_has_its_commit_and_its_times(held):
     held.write(runs.move_phase, "one", PhaseState.COMPLETE, commit="c" * 40)
     done = phase(held.db)
     assert (done.state, done.commit, done.revision) == (PhaseState.COMPLETE, "c" * 40, 0)
-    assert done.started_at < done.finished_at
+    assert done.started_at < done.finished_at  # pyright: ignore[reportOperatorIssue]
 
 
 def test_a_phase_that_failed_has_its_failure(held):
@@ -205,7 +205,7 @@ def test_a_run_is_found_by_its_flow_run(held):
 def test_toolchains_are_unknown_until_they_are_recorded(held):
     assert runs.get_run(held.db, "run-1").toolchains is None
     held.write(runs.set_toolchains, [{"name": "python"}])
-    assert list(runs.get_run(held.db, "run-1").toolchains) == [{"name": "python"}]
+    assert list(runs.get_run(held.db, "run-1").toolchains) == [{"name": "python"}]  # pyright: ignore[reportArgumentType]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 from support.usage import usage_event
 
 from autopack.ledger.budget import budget_tree, reservations
@@ -82,11 +83,11 @@ def read_while(
                 thread.start()
                 thread.join()
 
-        sa.event.listen(conn, "after_cursor_execute", look)
+        event.listen(conn, "after_cursor_execute", look)
         try:
             return read(conn)
         finally:
-            sa.event.remove(conn, "after_cursor_execute", look)
+            event.remove(conn, "after_cursor_execute", look)
 
     return db.transact(reading)
 
@@ -144,7 +145,7 @@ def test_of_two_who_raise_a_campaigns_cap_neither_lowers_it(
                 waiting.set()
 
         db = Database.open(database._url.render_as_string(hide_password=False))
-        sa.event.listen(db._engine, "before_cursor_execute", look)
+        event.listen(db._engine, "before_cursor_execute", look)
         try:
             approvals.answer(db, "other-1", more(150_000))
         except BadInput as error:

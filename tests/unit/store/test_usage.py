@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
-import sqlalchemy as sa
+from sqlalchemy import exc
 from support.usage import SPLIT, record, usage_event
 
 from autopack.ledger.events import usage_events
@@ -99,7 +99,7 @@ def test_totals_can_be_read_inside_a_transaction(database):
     ],
 )
 def test_an_event_that_contradicts_itself_is_refused(database, changes):
-    with pytest.raises(sa.exc.IntegrityError):
+    with pytest.raises(exc.IntegrityError):
         record(database, event(1, **changes))
     assert usage_events.token_totals(database, "run-1").events == 0
 
@@ -113,7 +113,7 @@ def test_an_event_that_contradicts_itself_is_refused(database, changes):
 )
 def test_the_ledger_refuses_changes(database, statement):
     record(database, event(1))
-    with pytest.raises(sa.exc.DBAPIError, match="llm_usage_events is append-only"):
+    with pytest.raises(exc.DBAPIError, match="llm_usage_events is append-only"):
         database.transact(lambda conn: conn.exec_driver_sql(statement))
 
 
@@ -126,7 +126,7 @@ def test_the_ledger_refuses_changes(database, statement):
 )
 def test_the_ledger_refuses_the_ways_around_its_triggers(database, statement):
     record(database, event(1))
-    with pytest.raises(sa.exc.DBAPIError, match="llm_usage_events is append-only"):
+    with pytest.raises(exc.DBAPIError, match="llm_usage_events is append-only"):
         database.transact(lambda conn: conn.exec_driver_sql(statement))
 
 

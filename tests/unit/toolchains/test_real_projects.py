@@ -56,7 +56,7 @@ async def check(workspace: Path, made: RunEnvironment) -> str:
 
 def source_distribution(tmp_path: Path, name: str, version: str) -> Path:
     """The unpacked source distribution as a git repository without tags."""
-    pip = [sys._base_executable, "-m", "pip"]
+    pip = [sys._base_executable, "-m", "pip"]  # pyright: ignore[reportAttributeAccessIssue]
     fetch = [*pip, "download", "-q", "--no-deps", "--no-binary", ":all:", f"{name}=={version}"]
     fetched = subprocess.run(fetch, cwd=tmp_path, capture_output=True, check=False)
     if fetched.returncode != 0:

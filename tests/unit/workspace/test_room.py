@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,7 +145,7 @@ def test_a_hindrance_at_the_remote_is_named_and_left_alone(
     before = in_folder(server, "for-each-ref")
     source = SourceRepository.open(str(user.path))
     with pytest.raises(AutopackError) as caught:
-        Remote.checked(str(server), source, base, home=tmp_path / "h", **RUN)
+        Remote.checked(str(server), source, base, home=tmp_path / "h", **RUN)  # pyright: ignore[reportArgumentType]
     assert (type(caught.value), caught.value.field) == (BadInput, "push")
     assert "autopack" in caught.value.message
     assert in_folder(server, "for-each-ref") == before
@@ -155,7 +156,7 @@ def test_a_remote_that_takes_it_is_left_as_it_is(user, base, tmp_path, server, i
     _hook(server, "post-receive", f"touch '{tmp_path}/ran'")
     before = in_folder(server, "for-each-ref")
     source = SourceRepository.open(str(user.path))
-    Remote.checked(str(server), source, base, home=tmp_path / "h", **RUN)
+    Remote.checked(str(server), source, base, home=tmp_path / "h", **RUN)  # pyright: ignore[reportArgumentType]
     assert in_folder(server, "for-each-ref") == before
     assert not (tmp_path / "ran").exists()
 
@@ -163,7 +164,7 @@ def test_a_remote_that_takes_it_is_left_as_it_is(user, base, tmp_path, server, i
 def test_a_run_that_goes_on_may_find_its_own_branch(user, base, tmp_path, server):
     _push_there(user, server, "autopack/run-1")
     source = SourceRepository.open(str(user.path))
-    there = {"home": tmp_path / "h"} | RUN
+    there: dict[str, Any] = {"home": tmp_path / "h"} | RUN
     Remote.checked(str(server), source, base, **there, is_new=False)
     Mirror.open(tmp_path / "h", source)
 

@@ -1,7 +1,7 @@
 """A workspace: what an agent finds in it, what it cannot reach, and how it comes and goes."""
 
-import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,8 @@ def test_an_agent_finds_a_clean_detached_checkout(workspace, base, in_folder):
 
 def test_an_agent_can_commit_without_an_identity(workspace, base, own_home):
     (own_home / ".gitconfig").write_text("[commit]\n\tgpgSign = true\n", encoding="utf-8")
-    os.system(f"cd '{workspace.path}' && git commit -q --allow-empty -m mine")
+    commit = ["git", "commit", "-q", "--allow-empty", "-m", "mine"]
+    subprocess.run(commit, cwd=workspace.path, check=False)
     log = Path(workspace.path, ".git/HEAD").read_text(encoding="utf-8")
     assert log.strip() != base
 
