@@ -22,10 +22,6 @@ UNUSABLE = {
 WAIT = [cause for cause in Cause if POLICIES[cause].waits]
 
 
-def failed(cause: Cause) -> Failure:
-    return Failure(cause, "it broke", "real output")
-
-
 def test_every_cause_has_a_policy() -> None:
     assert set(POLICIES) == set(Cause)
 
