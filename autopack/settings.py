@@ -1,16 +1,314 @@
-"""Where Autopack keeps its things on this machine, read from the environment in one place."""
+"""Every environment variable of Autopack, declared once, and the only place that reads them.
+
+A declaration is one statement: the name, what the variable is for, how it is read, what it is
+unset, and what it means. The fingerprint of a run takes in those that change what runs do;
+`autopack health` and the reference list them all.
+"""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from autopack.files import private
 from autopack.model.errors import BadInput
+
+T = TypeVar("T")
+
+
+def process_environment() -> MutableMapping[str, str]:
+    """Return the environment of this process, for its children and for variables of others."""
+    return os.environ
+
+
+class Role(StrEnum):
+    """What a variable is for."""
+
+    CHANGES_RUNS = "changes what a run does"
+    PLACES = "says where things are, or how this machine works"
+    MARK = "is set by Autopack for its own processes"
+
+
+@dataclass(frozen=True)
+class Variable(Generic[T]):
+    """An environment variable; ``meaning`` and ``when_unset`` are Markdown, for people.
+
+    ``read`` turns its text into a value, and raises ValueError saying what to use instead;
+    ``unset`` is the value without one.
+    """
+
+    name: str
+    role: Role
+    meaning: str
+    read: Callable[[str], T]
+    unset: T
+    when_unset: str = ""
+
+    def of(self, environ: Mapping[str, str] | None = None) -> T:
+        """Return its value in ``environ``, by default this process's. Raises BadInput."""
+        text = (process_environment() if environ is None else environ).get(self.name, "").strip()
+        if not text:
+            return self.unset
+        try:
+            return self.read(text)
+        except ValueError as error:
+            raise BadInput(f"{self.name} is {text!r}", field=self.name, hint=str(error)) from error
+
+
+def number(least: float, most: float, unit: str) -> Callable[[str], float]:
+    """Return what reads a number of ``unit`` from ``least`` to ``most``."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise ValueError(f"use a number of {unit} from {least:.0f} to {most:.0f}")
+        return value
+
+    return read
+
+
+def choice(*values: str) -> Callable[[str], str]:
+    """Return what reads one of ``values``, in any case."""
+
+    def read(text: str) -> str:
+        if text.lower() not in values:
+            raise ValueError(f"use {' or '.join(values)}")
+        return text.lower()
+
+    return read
+
+
+def flag(text: str) -> bool:
+    """Read yes or no."""
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("use true or false")
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Read words separated by commas or blanks."""
+    return tuple(text.replace(",", " ").split())
+
+
+def paths(text: str) -> tuple[Path, ...]:
+    """Read folders separated as in PATH."""
+    return tuple(Path(path).expanduser() for path in text.split(os.pathsep) if path)
+
+
+def _folder(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+HOME = Variable(
+    "AUTOPACK_HOME",
+    Role.PLACES,
+    "where Autopack keeps its clones, spools and database",
+    _folder,
+    None,
+    "`~/.autopack`",
+)
+DATABASE_URL = Variable(
+    "DATABASE_URL",
+    Role.PLACES,
+    "the application database, an SQLAlchemy URL; PostgreSQL needs `autopack db upgrade` first",
+    str,
+    None,
+    "SQLite in the home",
+)
+PREFECT_API_URL = Variable(
+    "PREFECT_API_URL",
+    Role.PLACES,
+    "the Prefect server that flows talk to",
+    str,
+    None,
+    "as [Prefect finds it](../prefect.md#which-server)",
+)
+SANDBOX = Variable(
+    "AUTOPACK_SANDBOX",
+    Role.CHANGES_RUNS,
+    "`bwrap` confines builders and checks ([security](../security.md))",
+    choice("bwrap", "off"),
+    "off",
+    "`off`",
+)
+SANDBOX_READABLE = Variable(
+    "AUTOPACK_SANDBOX_READABLE",
+    Role.CHANGES_RUNS,
+    "folders of the user's home that confined programs may read, separated as in PATH",
+    paths,
+    (),
+)
+PASS_ENV = Variable(
+    "AUTOPACK_PASS_ENV",
+    Role.CHANGES_RUNS,
+    "further variables that builders and checks may see, such as `MYAPP_*, LC_ALL`",
+    words,
+    (),
+)
+SERVER_IDLE = Variable(
+    "AUTOPACK_SERVER_IDLE",
+    Role.PLACES,
+    "seconds after which the home's own Prefect server ends when nobody uses it",
+    number(0, 604_800, "seconds"),
+    900.0,
+    "900",
+)
+WARM_WORKER = Variable(
+    "AUTOPACK_WARM_WORKER",
+    Role.PLACES,
+    "`false` has workers start a new Python for every flow run instead of forking it",
+    flag,
+    True,
+    "`true`",
+)
+LEASE_SECONDS = Variable(
+    "AUTOPACK_LEASE_SECONDS",
+    Role.PLACES,
+    "how long a holder that fell silent keeps a run",
+    number(1, 3600, "seconds"),
+    45.0,
+    "45",
+)
+MIN_FREE_MB = Variable(
+    "AUTOPACK_MIN_FREE_MB",
+    Role.PLACES,
+    "with less room on the disk no build starts, and the run waits",
+    number(0, 1e9, "megabytes"),
+    100.0,
+    "100",
+)
+PREFECT_SECONDS = Variable(
+    "AUTOPACK_PREFECT_SECONDS",
+    Role.PLACES,
+    "how often a flow asks Prefect whether it was cancelled",
+    number(0, 3600, "seconds"),
+    5.0,
+    "5",
+)
+DEPLOYMENT = Variable(
+    "AUTOPACK_DEPLOYMENT",
+    Role.PLACES,
+    "the deployment of `execute_run` that workers are asked for",
+    str,
+    "execute-run/run",
+    "`execute-run/run`",
+)
+OPERATOR = Variable(
+    "AUTOPACK_OPERATOR",
+    Role.PLACES,
+    "who starts runs here, as experiments and answers record it",
+    str,
+    None,
+    "user and machine",
+)
+DISABLE_PATTERNS = Variable(
+    "AUTOPACK_DISABLE_PATTERNS",
+    Role.CHANGES_RUNS,
+    "ids of failure patterns that are off, separated by commas",
+    words,
+    (),
+)
+INSTALL_UNLISTED = Variable(
+    "AUTOPACK_INSTALL_UNLISTED",
+    Role.CHANGES_RUNS,
+    "`true` lets a mitigation install what no manifest of the project declares",
+    flag,
+    False,
+    "`false`",
+)
+DOCTOR_BLOCK = Variable(
+    "AUTOPACK_DOCTOR_BLOCK",
+    Role.CHANGES_RUNS,
+    "the Prefect block of the type `autopack-doctor` that holds the doctor's key",
+    str,
+    None,
+    "`default`",
+)
+DOCTOR_RECORDING = Variable(
+    "AUTOPACK_DOCTOR_RECORDING",
+    Role.CHANGES_RUNS,
+    "the folder that the doctor `script` replays",
+    str,
+    None,
+    "the builder's",
+)
+EMBEDDER = Variable(
+    "AUTOPACK_EMBEDDER",
+    Role.CHANGES_RUNS,
+    "`minilm` measures drift by sentence embeddings",
+    choice("tfidf", "minilm"),
+    "tfidf",
+    "`tfidf`",
+)
+FAILPOINT = Variable(
+    "AUTOPACK_FAILPOINT",
+    Role.PLACES,
+    "for tests: where a process fails ([recovery](../recovery.md))",
+    str,
+    None,
+)
+
+
+def _mark(name: str, meaning: str) -> Variable[str | None]:
+    return Variable[str | None](name, Role.MARK, meaning, str, None)
+
+
+RUN = _mark("AUTOPACK_RUN", "the run that a process works for")
+ATTEMPT = _mark("AUTOPACK_ATTEMPT", "its phase and attempt")
+STORE = _mark("AUTOPACK_STORE", "the database of that run")
+HOLDER = _mark("AUTOPACK_HOLDER", "the process that holds the run")
+CHILD = _mark("AUTOPACK_CHILD", "tells one supervised process from another")
+OWN_SERVER = _mark("AUTOPACK_OWN_SERVER", "marks a Prefect server that Autopack started")
+BUILDER_KEY = _mark(
+    "AUTOPACK_BUILDER_KEY", "the key of an endpoint of the user's own, in its agent's environment"
+)
+
+VARIABLES: tuple[Variable[Any], ...] = tuple(
+    each for each in list(globals().values()) if isinstance(each, Variable)
+)
+"""All of them, in the order of their declarations."""
+
+FOREIGN = {
+    "PATH": "where programs are",
+    "TMPDIR": "where temporary files go, and `TMP` and `TEMP`",
+    "VIRTUAL_ENV": "the Python environment that the user has activated, which runs do without",
+    "XDG_CONFIG_HOME": "where git's settings of the user are",
+    "PREFECT_API_AUTH_STRING": "the login of the Prefect server",
+    "PREFECT_HOME": "where Prefect keeps its profiles",
+    "PREFECT_PROFILES_PATH": "the file of Prefect's profiles",
+    "PREFECT__FLOW_RUN_ID": "set by a worker for the flow run that it starts",
+}
+"""Variables of others that Autopack reads, and what for; keys are those of their providers."""
+
+
+def of_role(role: Role) -> tuple[str, ...]:
+    """Return the names of the variables of a role, in the order of the declarations."""
+    return tuple(each.name for each in VARIABLES if each.role is role)
+
+
+def in_force(environ: Mapping[str, str] | None = None) -> dict[str, str | None]:
+    """Return what every setting is set to, by its variable; None where it is unset.
+
+    Addresses of servers are no part of it, for they may hold a login. Raises BadInput for a value
+    that cannot be used.
+    """
+    env = process_environment() if environ is None else environ
+    given = [each for each in VARIABLES if each.role is not Role.MARK]
+    for each in given:
+        each.of(env)
+    shown = [each.name for each in given if each not in (DATABASE_URL, PREFECT_API_URL)]
+    return {name: env.get(name) or None for name in shown}
 
 
 @dataclass(frozen=True)
@@ -22,24 +320,21 @@ class Settings:
     ``lease_seconds``: how long a run stays held after its holder falls silent.
     ``min_free_bytes``: below so much room on the disk of the run no build starts, from
     AUTOPACK_MIN_FREE_MB (10^6 bytes).
-    ``prefect_seconds``: how often a flow asks Prefect whether it was cancelled, from
-    AUTOPACK_PREFECT_SECONDS.
-    ``deployment``: the deployment of `execute_run` that workers are asked for, from
-    AUTOPACK_DEPLOYMENT.
-    ``server_idle_seconds``: how long the home's Prefect server lives when nobody uses it, from
-    AUTOPACK_SERVER_IDLE.
-    ``warm_worker``: whether workers fork flow runs from a process that has loaded them, from
-    AUTOPACK_WARM_WORKER; where processes cannot be forked, they never do.
+    ``prefect_seconds``: how often a flow asks Prefect whether it was cancelled.
+    ``deployment``: the deployment of `execute_run` that workers are asked for.
+    ``server_idle_seconds``: how long the home's Prefect server lives when nobody uses it.
+    ``warm_worker``: whether workers fork flow runs from a process that has loaded them; where
+    processes cannot be forked, they never do.
     """
 
     home: Path
     database_url: str
-    lease_seconds: float = 45.0
-    min_free_bytes: int = 100_000_000
-    prefect_seconds: float = 5.0
-    deployment: str = "execute-run/run"
-    server_idle_seconds: float = 900.0
-    warm_worker: bool = True
+    lease_seconds: float = LEASE_SECONDS.unset
+    min_free_bytes: int = round(MIN_FREE_MB.unset * 1e6)
+    prefect_seconds: float = PREFECT_SECONDS.unset
+    deployment: str = DEPLOYMENT.unset
+    server_idle_seconds: float = SERVER_IDLE.unset
+    warm_worker: bool = WARM_WORKER.unset
 
     def __post_init__(self) -> None:
         # Below the home no link is followed; on the way to it they are the user's own.
@@ -48,8 +343,8 @@ class Settings:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the settings; raises BadInput when a value cannot be used. Creates the home."""
-        env = os.environ if environ is None else environ
-        home = Path(env.get("AUTOPACK_HOME") or "~/.autopack").expanduser().absolute()
+        env = process_environment() if environ is None else environ
+        home = home_folder(env).absolute()
         try:
             private.have_home(home)
         except OSError as error:
@@ -58,33 +353,16 @@ class Settings:
                 field="AUTOPACK_HOME",
                 hint="set AUTOPACK_HOME to a folder that you may write to",
             ) from error
-        url = env.get("DATABASE_URL") or _sqlite_url(home / "autopack.db")
-        lease = _number(
-            env, "AUTOPACK_LEASE_SECONDS", cls.lease_seconds, least=1, most=3600, of="seconds"
-        )
-        free = _number(
-            env, "AUTOPACK_MIN_FREE_MB", cls.min_free_bytes / 1e6, least=0, most=1e9, of="megabytes"
-        )
-        asks = _number(
-            env, "AUTOPACK_PREFECT_SECONDS", cls.prefect_seconds, least=0, most=3600, of="seconds"
-        )
-        idle = _number(
-            env,
-            "AUTOPACK_SERVER_IDLE",
-            cls.server_idle_seconds,
-            least=0,
-            most=604_800,
-            of="seconds",
-        )
+        in_force(env)
         return cls(
             home,
-            url,
-            lease_seconds=lease,
-            min_free_bytes=round(free * 1e6),
-            prefect_seconds=max(asks, 0.1),
-            deployment=env.get("AUTOPACK_DEPLOYMENT") or cls.deployment,
-            server_idle_seconds=idle,
-            warm_worker=_switch(env, "AUTOPACK_WARM_WORKER") and hasattr(os, "fork"),
+            DATABASE_URL.of(env) or _sqlite_url(home / "autopack.db"),
+            lease_seconds=LEASE_SECONDS.of(env),
+            min_free_bytes=round(MIN_FREE_MB.of(env) * 1e6),
+            prefect_seconds=max(PREFECT_SECONDS.of(env), 0.1),
+            deployment=DEPLOYMENT.of(env),
+            server_idle_seconds=SERVER_IDLE.of(env),
+            warm_worker=WARM_WORKER.of(env) and hasattr(os, "fork"),
         )
 
     def run_folder(self, run_id: str) -> Path:
@@ -95,33 +373,11 @@ class Settings:
         return self.home / "runs" / run_id
 
 
+def home_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """Return Autopack's home, which may not be there yet."""
+    return HOME.of(environ) or Path("~/.autopack").expanduser()
+
+
 def _sqlite_url(path: Path) -> str:
     # A path may hold what means something else in a URL: "?", "#", "%".
     return f"sqlite:///{quote(str(path), safe=' /:')}"
-
-
-def _switch(env: Mapping[str, str], name: str) -> bool:
-    """Return whether something that is on by default is on."""
-    text = (env.get(name) or "true").strip().lower()
-    if text not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
-        raise BadInput(f"{name} is {env[name]!r}", field=name, hint="use true or false")
-    return text in ("1", "true", "yes", "on")
-
-
-def _number(
-    env: Mapping[str, str], name: str, default: float, *, least: float, most: float, of: str
-) -> float:
-    text = env.get(name)
-    if not text:
-        return default
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not least <= number <= most:
-        raise BadInput(
-            f"{name} is {text!r}",
-            field=name,
-            hint=f"use a number of {of} from {least:.0f} to {most:.0f}",
-        )
-    return number

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import psutil
 
+from autopack import settings
 from autopack.files import safe_files
 
 _SAME_START_SECONDS = 2.0
 
-OWN_SERVER = "AUTOPACK_OWN_SERVER"
+OWN_SERVER = settings.OWN_SERVER.name
 """Set for a process, and its children, that has a Prefect server of its own."""
 
 

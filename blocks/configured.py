@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeVar
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from autopack.agents.registry import builder_class, split_name
 from autopack.model.errors import BadInput, NotFound, Refused
 from autopack.repair.doctor.doctor_endpoint import Endpoint
+from autopack.settings import DOCTOR_BLOCK
 from blocks.builders import BuilderBlock
 from blocks.doctor import AutopackDoctor
 
@@ -91,10 +91,10 @@ async def configured_doctor() -> Endpoint | None:
 
     Raises NotFound when the block that AUTOPACK_DOCTOR_BLOCK names does not exist.
     """
-    name = os.environ.get("AUTOPACK_DOCTOR_BLOCK")
+    name = DOCTOR_BLOCK.of()
     try:
         block = await load(
-            AutopackDoctor, f"autopack-doctor/{name or 'default'}", field="AUTOPACK_DOCTOR_BLOCK"
+            AutopackDoctor, f"autopack-doctor/{name or 'default'}", field=DOCTOR_BLOCK.name
         )
     except NotFound:
         if name is None:

@@ -24,7 +24,7 @@ import psutil
 from autopack import home_server
 from autopack.home_server import HomeServer
 from autopack.model.errors import AutopackError, Refused, WorkFailed
-from autopack.settings import Settings
+from autopack.settings import Settings, process_environment
 from deployments.own_server import WITHOUT_UI
 from deployments.server_process import STARTUP_FAILED, Told
 from deployments.spawning import listen, spawn, split
@@ -292,7 +292,7 @@ def _environment(folder: Path, listening: socket.socket) -> tuple[dict[str, str]
 
     Of the user's own those of Prefect's servers and logs; keys of builders have no place there.
     """
-    plain, rest = split(os.environ)
+    plain, rest = split(process_environment())
     kept = {k: v for k, v in rest.items() if k.startswith(("PREFECT_SERVER_", "PREFECT_LOGGING_"))}
     told = QUIET | DISPOSABLE | WITHOUT_UI | {"PREFECT__SERVER_FINAL": "1"} | kept
     return plain, told | {

@@ -26,7 +26,7 @@ from autopack.model.errors import BadInput, Refused, WorkFailed
 from autopack.process import leftovers
 from autopack.process.python_module import module_command
 from autopack.secrecy.memory import hide_memory
-from autopack.settings import Settings
+from autopack.settings import Settings, process_environment
 from autopack.stack import Stack, running_stack, stack_file, write_stack
 from deployments.own_postgres import own_postgres
 from deployments.server_process import Told
@@ -201,7 +201,7 @@ def _environment(settings: Settings, api_url: str) -> dict[str, str]:
     """The environment of the server, the worker and so of every run it starts."""
     kept = {
         name: value
-        for name, value in os.environ.items()
+        for name, value in process_environment().items()
         if not name.startswith("PREFECT_") and name != leftovers.HOLDER
     }
     folder = settings.home / "prefect"

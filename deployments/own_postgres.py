@@ -16,6 +16,7 @@ from pathlib import Path
 
 from autopack.files import safe_files
 from autopack.model.errors import WorkFailed
+from autopack.settings import process_environment
 from deployments.postgres_place import Place, is_running, place_of
 
 _START_SECONDS = 60
@@ -179,7 +180,7 @@ class PostgresServer:
 
 def _environment() -> dict[str, str]:
     kept = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TZ")
-    return {name: os.environ[name] for name in kept if name in os.environ}
+    return {name: process_environment()[name] for name in kept if name in process_environment()}
 
 
 def _free_port() -> int:

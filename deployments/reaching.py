@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import ssl
 from contextlib import suppress
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import httpx
 
 from autopack.model.errors import BadInput, Refused
+from autopack.settings import process_environment
 from flows.configuration import Configured, configured
 
 _LOGIN = frozenset({401, 403})
@@ -64,7 +64,7 @@ def told(url: str, path: str, *, seconds: float = 3) -> Any:
 
     Prefect is asked how it logs in, and for the rest of its settings, where that is needed.
     """
-    login = os.environ.get("PREFECT_API_AUTH_STRING", "")
+    login = process_environment().get("PREFECT_API_AUTH_STRING", "")
     basic = f"Basic {base64.b64encode(login.encode()).decode()}"
     known = Configured(headers={"Authorization": basic} if login else {})
     try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -23,7 +22,7 @@ from prefect.flows import Flow
 from prefect.runtime import flow_run as current_flow_run
 
 from autopack.model.states import RunState
-from autopack.settings import Settings
+from autopack.settings import Settings, process_environment
 from autopack.stack import OWN_SERVER
 from autopack.store.cancelling import request_cancel_of
 from autopack.store.database.engine import Database
@@ -96,7 +95,7 @@ async def heeding(db: Database, settings: Settings) -> AsyncGenerator[Watched]:
     """Cancel the runs that are added when the current flow run, or what it is a part of, is."""
     flow_run_id = current_flow_run.get_id()
     # A server of the process's own shows nothing to anybody who could cancel it.
-    if flow_run_id is None or os.environ.get(OWN_SERVER):
+    if flow_run_id is None or process_environment().get(OWN_SERVER):
         yield Watched(db)
         return
     watched = Watched(db, Lineage(flow_run_id))
@@ -126,7 +125,7 @@ async def _watch(watched: Watched, seconds: float) -> None:
 async def declare(db: Database, name: str) -> None:
     """Let the campaign of the current flow run be found by those who reconcile ``db``."""
     flow_run_id = current_flow_run.get_id()
-    if flow_run_id is not None and not os.environ.get(OWN_SERVER):
+    if flow_run_id is not None and not process_environment().get(OWN_SERVER):
         async with get_client() as client:
             await client.update_flow_run_labels(
                 UUID(flow_run_id), {DATABASE_LABEL: database_label(db), NAME_LABEL: name}

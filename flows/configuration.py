@@ -8,7 +8,6 @@ configured.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from autopack.model.errors import BadInput
+from autopack.settings import PREFECT_API_URL, process_environment
 
 _ASK = """
 import base64, json, sys
@@ -52,7 +52,7 @@ class Configured:
 
 def configured_url() -> str | None:
     """The API that Prefect's configuration names. Raises BadInput when it cannot be read."""
-    url = os.environ.get("PREFECT_API_URL")
+    url = PREFECT_API_URL.of()
     if url:  # nothing comes before it
         return url
     return configured().api_url if _may_name_a_server() else None
@@ -60,14 +60,14 @@ def configured_url() -> str | None:
 
 def configured() -> Configured:
     """Prefect's configuration here and now. Raises BadInput when it cannot be read."""
-    names = sorted((k, v) for k, v in os.environ.items() if k.startswith("PREFECT_"))
+    names = sorted((k, v) for k, v in process_environment().items() if k.startswith("PREFECT_"))
     return _asked(tuple(names), str(Path.cwd()))
 
 
 def _may_name_a_server() -> bool:
     """Whether any place that Prefect looks into says something about its API."""
-    home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
-    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml")
+    home = Path(process_environment().get("PREFECT_HOME") or "~/.prefect").expanduser()
+    profiles = Path(process_environment().get("PREFECT_PROFILES_PATH") or home / "profiles.toml")
     return (
         _says(profiles, "PREFECT_API_URL")
         or _says(Path("prefect.toml"), "url")

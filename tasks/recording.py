@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from autopack.metrics import attempt_metrics
 from autopack.model.errors import AutopackError
 from autopack.model.features import Feature, kill_switches
 from autopack.runs.session.session import held
+from autopack.settings import process_environment
 from autopack.store.database.engine import Database
 from autopack.views import charts
 from tasks.artifacts import artifact_key, publish_image, publish_table
@@ -37,7 +37,7 @@ async def record_token_efficiency(run_id: str) -> None:
 
 async def record_metrics(run_id: str) -> None:
     """Record both when the run has phase6_metrics on; report a fault and go on."""
-    if kill_switches(os.environ)[Feature.PHASE6_METRICS]:
+    if kill_switches(process_environment())[Feature.PHASE6_METRICS]:
         return
     try:
         if attempt_metrics.is_on(held(run_id).db, run_id):
@@ -65,7 +65,7 @@ async def persist_consolidated_view(db: Database, run_id: str) -> None:
 
 async def persist_view(db: Database, run_id: str) -> None:
     """Persist the view when the run has consolidated_metrics on; report a fault and go on."""
-    if kill_switches(os.environ)[Feature.CONSOLIDATED_METRICS]:
+    if kill_switches(process_environment())[Feature.CONSOLIDATED_METRICS]:
         return
     try:
         if stored_views.is_on(db, run_id):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,6 +15,7 @@ from prefect.exceptions import ObjectNotFound
 
 from autopack.agents.registry import split_name
 from autopack.runs.session.session import RunSession, held
+from autopack.settings import process_environment
 from autopack.stack import OWN_SERVER
 from tasks.away import going_without, is_away, is_forbidden, patiently, wait_for_server
 
@@ -107,7 +107,7 @@ def _wanted(session: RunSession) -> list[str]:
 
 async def _existing(names: list[str]) -> list[str]:
     """Those that the server limits; none on a server of the process's own, which nobody shares."""
-    if os.environ.get(OWN_SERVER):
+    if process_environment().get(OWN_SERVER):
         return []
     unknown = [name for name in names if name not in _known]
     if unknown:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from autopack.agents.model_providers import key_variable
 from autopack.agents.options import AtLeastOne, ProgramOptions
+from autopack.settings import BUILDER_KEY
 
 CUSTOM_PROVIDER = "autopack"
 """What an endpoint of the user's own is called in an agent's configuration."""
@@ -15,7 +16,7 @@ CUSTOM_PROVIDER = "autopack"
 EndpointApi = Literal["chat", "messages", "responses"]
 """What such an endpoint speaks."""
 
-ENDPOINT_KEY_VARIABLE = "AUTOPACK_BUILDER_KEY"
+ENDPOINT_KEY_VARIABLE = BUILDER_KEY.name
 """The key for an endpoint of the user's own; a provider's key is not sent to another's address."""
 
 

@@ -13,7 +13,6 @@ table in the documentation, which options are paths and which are secrets derive
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -36,6 +35,7 @@ from autopack.process.limits import MAX_FILES
 from autopack.secrecy.addresses import check_no_secret
 from autopack.secrecy.credentials import SHAPES, environment_secrets
 from autopack.secrecy.redaction import Redactor
+from autopack.settings import process_environment
 
 # Capitals alone, as is the custom: much that is pasted here by mistake is a key itself.
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
@@ -120,7 +120,7 @@ class AgentOptions(BaseModel):
                     field="set",
                     hint=f"put it into {variable if 'key_env' in rows else ''}a block",
                 )
-        keys = Redactor(environment_secrets(os.environ))
+        keys = Redactor(environment_secrets(process_environment()))
         guarded = {name for name in options if is_guarded(_schema(cls)[name])}
         # Before a value that cannot be read is repeated.
         _check_no_key({name: options[name] for name in options if name not in guarded}, keys)
@@ -194,7 +194,7 @@ class ProviderOptions(AgentOptions):
     def key(self, variable: str) -> str | None:
         """Return the key that was given, else what the environment has in ``variable``."""
         given = None if self.api_key is None else self.api_key.get_secret_value()
-        return given or os.environ.get(variable)
+        return given or process_environment().get(variable)
 
 
 class ProgramOptions(ProviderOptions):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -41,6 +40,7 @@ from autopack.model.calls import Exactness
 from autopack.model.errors import BadInput
 from autopack.process.exit_note import EXIT_NOTE, read_exit
 from autopack.process.scratch import Scratch
+from autopack.settings import process_environment
 
 if TYPE_CHECKING:
     from autopack.plan.plan import Plan
@@ -257,7 +257,7 @@ def _version(program: str) -> str | None:
         try:
             done = subprocess.run(
                 [program, "--version"],
-                env={**os.environ, **own},
+                env={**process_environment(), **own},
                 capture_output=True,
                 stdin=subprocess.DEVNULL,
                 timeout=30,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from autopack.model.errors import BadInput, NotFound
 from autopack.model.features import kill_switches, resolve_features
 from autopack.model.ids import check_id
 from autopack.plan.plan import Plan
+from autopack.settings import process_environment
 from autopack.store.database.engine import (
     Database,
     insert_new,
@@ -85,7 +85,9 @@ class Campaign:
             disable=self.disable if changed else (),
             environ={},
         )
-        off = {feature for feature, is_off in kill_switches(os.environ).items() if is_off}
+        off = {
+            feature for feature, is_off in kill_switches(process_environment()).items() if is_off
+        }
         return tuple(sorted(wanted - off))
 
 
@@ -103,7 +105,7 @@ def check_campaign(campaign: Campaign, originals: Sequence[RunRow]) -> None:
 
 def check_switches(enable: Collection[str]) -> None:
     """Raise BadInput for a feature that is to be on and is forced off here."""
-    for feature, is_off in kill_switches(os.environ).items():
+    for feature, is_off in kill_switches(process_environment()).items():
         if is_off and feature.value in enable:
             raise BadInput(
                 f"{feature} is forced off by {feature.variable}",

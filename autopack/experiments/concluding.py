@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -43,7 +42,7 @@ from autopack.experiments.verdicts.wording import count
 from autopack.ledger.stored_views import is_on, record_measured_saving
 from autopack.model.features import Feature, kill_switches
 from autopack.model.fingerprint import Fingerprint, Treatment
-from autopack.settings import Settings
+from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
 from autopack.store.experiment_records import (
     PairRow,
@@ -307,7 +306,7 @@ def keep(db: Database, concluded: Concluded) -> None:
     A run belongs to one registered pair, which alone says what it saved.
     """
     record_result(db, concluded.analysis.model_dump(mode="json"))
-    if kill_switches(os.environ)[Feature.CONSOLIDATED_METRICS]:
+    if kill_switches(process_environment())[Feature.CONSOLIDATED_METRICS]:
         return
     facts = concluded.judged.facts
     for pair in concluded.judged.validity:

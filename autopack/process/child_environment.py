@@ -13,10 +13,8 @@ from typing import Final
 
 from autopack.model.errors import BadInput
 from autopack.secrecy.credentials import holds_a_login, names_a_secret, secrets_in
+from autopack.settings import PASS_ENV
 from autopack.toolchains.toolchain_registry import any_of, toolchains
-
-VARIABLE: Final = "AUTOPACK_PASS_ENV"
-"""Names what builds and checks see besides: ``MYAPP_*, LC_MESSAGES``."""
 
 _MACHINE = (
     r"HOME|USER|LOGNAME|USERNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TZDIR|TERM|COLORTERM|TERM_PROGRAM"
@@ -115,15 +113,15 @@ def child_environment(
 
 def passed_on_purpose(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names and patterns that the user lists. Raises BadInput for what is neither."""
-    listed = environ.get(VARIABLE, "").replace(",", " ").split()
+    listed = PASS_ENV.of(environ)
     for name in listed:
         if not _NAME.fullmatch(name):
             raise BadInput(
-                f"{VARIABLE} lists something that is not the name of a variable",
-                field=VARIABLE,
+                f"{PASS_ENV.name} lists something that is not the name of a variable",
+                field=PASS_ENV.name,
                 hint="list names, with * at the end for all that begin so: MYAPP_*, LC_ALL",
             )
-    return tuple(listed)
+    return listed
 
 
 def withheld(environ: Mapping[str, str]) -> list[str]:

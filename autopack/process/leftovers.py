@@ -11,13 +11,14 @@ from pathlib import Path
 
 import psutil
 
+from autopack import settings
 from autopack.model.ids import process_mark
 
-RUN = "AUTOPACK_RUN"
-STORE = "AUTOPACK_STORE"
-ATTEMPT = "AUTOPACK_ATTEMPT"
-HOLDER = "AUTOPACK_HOLDER"
-CHILD = "AUTOPACK_CHILD"
+RUN = settings.RUN.name
+STORE = settings.STORE.name
+ATTEMPT = settings.ATTEMPT.name
+HOLDER = settings.HOLDER.name
+CHILD = settings.CHILD.name
 
 _POLL_SECONDS = 0.01
 

@@ -18,10 +18,11 @@ from pathlib import Path
 
 from autopack.files import safe_files
 from autopack.model.errors import BadInput
+from autopack.settings import SANDBOX, SANDBOX_READABLE
 from autopack.toolchains.toolchain_registry import installed_folders, toolchains
 
-VARIABLE = "AUTOPACK_SANDBOX"
-READABLE = "AUTOPACK_SANDBOX_READABLE"
+VARIABLE = SANDBOX.name
+READABLE = SANDBOX_READABLE.name
 BWRAP = "bwrap"
 
 _BARE = (
@@ -38,12 +39,7 @@ _VERSION_MANAGERS = (".asdf", ".local/share/mise")
 
 def wanted(environ: Mapping[str, str]) -> bool:
     """Whether programs are to be confined. Raises BadInput for what is neither bwrap nor off."""
-    value = environ.get(VARIABLE, "").strip().lower()
-    if value not in ("", "off", BWRAP):
-        raise BadInput(
-            f"{VARIABLE} is {environ[VARIABLE]!r}", field=VARIABLE, hint=f"use {BWRAP} or off"
-        )
-    return value == BWRAP
+    return SANDBOX.of(environ) == BWRAP
 
 
 def obstacle(environ: Mapping[str, str]) -> str | None:
@@ -123,7 +119,6 @@ class Sandbox:
             Path(environ[name]).resolve() for name in ("TMPDIR", "TMP", "TEMP") if environ.get(name)
         }
         hidden = {path for path in (*map(Path, _HIDDEN), *homes) if path.is_dir()}
-        extra = environ.get(READABLE, "").split(os.pathsep)
         return cls(
             program=program,
             readable=(
@@ -132,7 +127,7 @@ class Sandbox:
                 *(user / tool for tool in _VERSION_MANAGERS),
                 *(user / tool for one in toolchains() for tool in one.readable),
                 Path(sys.base_prefix).resolve(),
-                *(Path(path).expanduser().resolve() for path in extra if path),
+                *(path.resolve() for path in SANDBOX_READABLE.of(environ)),
             ),
             hidden=tuple(sorted(path.resolve() for path in hidden)),
             temporary=tuple(sorted(path for path in temporary if path.is_dir())),

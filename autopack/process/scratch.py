@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autopack.files.untrusted import remove_tree
+from autopack.settings import process_environment
 
 SCRATCH = "scratch"
 """The folder of an attempt's spool that its programs may write to; all else is Autopack's."""
@@ -44,7 +45,7 @@ class Scratch:
 
         None where it would be too deep, and for a program that was given another one already.
         """
-        if any(name in env and env[name] != os.environ.get(name) for name in VARIABLES):
+        if any(name in env and env[name] != process_environment().get(name) for name in VARIABLES):
             return None
         parent = os.path.realpath(tempfile.gettempdir())
         if len(os.fsencode(parent)) + 1 + len(self.prefix) + _DRAWN > _LONGEST:

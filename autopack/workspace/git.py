@@ -16,6 +16,7 @@ import stamina
 
 from autopack.model.errors import GitFailed
 from autopack.process import leftovers
+from autopack.settings import process_environment
 
 AUTHOR = "Autopack"
 EMAIL = "autopack@localhost"
@@ -260,7 +261,7 @@ class Git:
         return self.folder or self.work_tree or self.git_dir
 
     def _environment(self) -> dict[str, str]:
-        env = clean_environment(os.environ, as_user=self.as_user)
+        env = clean_environment(process_environment(), as_user=self.as_user)
         places = {
             "GIT_DIR": self.git_dir,
             "GIT_WORK_TREE": self.work_tree,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from autopack.clock import SystemClock
+from autopack.settings import process_environment
 
 _VENDORED = "vendor/libfaketime/src/libfaketime.so.1"
 _HOUR = 3600
@@ -69,7 +69,7 @@ class MovedClock:
         self.move(-_HOUR)
         done = subprocess.run(
             [sys.executable, "-c", "import time; time.sleep(0.01); print(time.time())"],
-            env={**os.environ, **self.environ},
+            env={**process_environment(), **self.environ},
             capture_output=True,
             text=True,
             check=False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -14,7 +13,7 @@ import psutil
 from autopack.clock import SystemClock
 from autopack.model.errors import AutopackError
 from autopack.process.leftovers import HOLDER
-from autopack.settings import Settings
+from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
 from autopack.store.holders import Holder
 from autopack.store.leases import holder_of
@@ -210,7 +209,11 @@ def end_within(seconds: float, parts: Mapping[str, Part]) -> list[str]:
 
 
 def _without_prefect() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return {
+        name: value
+        for name, value in process_environment().items()
+        if not name.startswith("PREFECT_")
+    }
 
 
 def _prefect_server(folder: Path) -> OwnServer:

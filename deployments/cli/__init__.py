@@ -9,7 +9,6 @@ Exit codes: 0 done, 1 the work failed, 2 bad input or a refusal, 3 waiting for a
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from cyclopts import App, CycloptsError
 
 from autopack import __version__
 from autopack.model.errors import AutopackError, BadInput, PlanError, WorkFailed
+from autopack.settings import process_environment
 
 _RUNS = "deployments.cli.runs"
 
@@ -199,7 +199,7 @@ def _fail(error: AutopackError, as_json: bool) -> int:
     from autopack.secrecy.redaction import Redactor
     from deployments.cli.output import all_problems, discard_stdout, print_error, print_json
 
-    redactor = Redactor(environment_secrets(os.environ))
+    redactor = Redactor(environment_secrets(process_environment()))
 
     def told(text: str) -> str:
         # What was typed where it does not belong may be a key, too.
@@ -233,7 +233,9 @@ def _full_disk(error: Exception) -> WorkFailed | None:
 def _closed_home(error: Exception) -> BadInput | None:
     if not isinstance(error, OSError) or error.errno not in (errno.EROFS, errno.EACCES):
         return None
-    home = Path(os.environ.get("AUTOPACK_HOME") or "~/.autopack").expanduser().resolve()
+    from autopack.settings import home_folder
+
+    home = home_folder().resolve()
     if not Path(str(error.filename)).resolve().is_relative_to(home):
         return None
     return BadInput(

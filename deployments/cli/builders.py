@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +25,7 @@ from autopack.process.sandbox import Sandbox
 from autopack.process.supervisor import Supervisor
 from autopack.secrecy.credentials import known_secrets
 from autopack.secrecy.redaction import Redactor
-from autopack.settings import Settings
+from autopack.settings import Settings, process_environment
 from deployments.cli.output import AsJson, out, plain_table, print_json
 from deployments.cli.terminal import styled
 
@@ -76,19 +75,19 @@ def check(
     builder = make_builder(name, options, model=model)
     home = Settings.from_environment().home
     with tempfile.TemporaryDirectory(prefix="autopack-check-") as folder:
-        sandbox = Sandbox.of(os.environ, home=home)
+        sandbox = Sandbox.of(process_environment(), home=home)
         trial = asyncio.run(
             try_builder(
                 builder,
                 folder=Path(folder).resolve(),
-                environment=child_environment(os.environ),
+                environment=child_environment(process_environment()),
                 model=model,
                 seconds=seconds,
                 supervisor=Supervisor(sandbox=sandbox),
             )
         )
     answer: dict[str, Any] = {"builder": name, **trial.as_json()}
-    redactor = Redactor(known_secrets(os.environ, options))
+    redactor = Redactor(known_secrets(process_environment(), options))
     answer["summary"] = redactor.text(answer["summary"])
     if as_json:
         print_json(answer)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from autopack.model.errors import BadInput
-from autopack.settings import Settings
+from autopack.settings import Settings, process_environment
 from deployments.advice import advice
 from deployments.cli.output import AsJson, note, out, print_json
 from deployments.cli.worker import serve
@@ -40,7 +39,7 @@ def deploy(
     log_in(settings.home, url)
     check_reachable(url)
     note(f"setting up {url}")
-    found = set_up(os.environ | {"PREFECT_API_URL": url})
+    found = set_up({**process_environment(), "PREFECT_API_URL": url})
     found["advice"] = advice(url, settings.home)
     if as_json:
         print_json(found)

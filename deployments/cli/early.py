@@ -5,11 +5,9 @@ Loading what a run needs takes a second or two, and longer on a busy machine.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 _SECONDS = 0.2
 _NEED_PREFECT = {
@@ -45,13 +43,14 @@ def _say(command: str) -> None:
 def _server(command: str) -> str:
     """Which Prefect server the command will use, as far as files say."""
     from autopack import home_server
+    from autopack.settings import PREFECT_API_URL, home_folder
 
-    url = os.environ.get("PREFECT_API_URL")
+    url = PREFECT_API_URL.of()
     if command == "demo":
         return "the demo starts a Prefect server of its own"
     if url:
         return f"the Prefect server is {url}"
-    home = Path(os.environ.get("AUTOPACK_HOME") or "~/.autopack").expanduser()
+    home = home_folder()
     if (home / "stack.json").exists():
         return "the Prefect server is the one of `autopack up`"
     found = home_server.running_server(home.resolve())

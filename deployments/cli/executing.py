@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from autopack.model.errors import WorkFailed
 from autopack.model.states import RunState
+from autopack.settings import PREFECT_API_URL, process_environment
 from autopack.store.database.engine import Database
 from autopack.views.run_view import run_view
 from deployments.cli.output import err, note
@@ -90,7 +90,7 @@ def execute_watched(
 
 
 def _away(error: Exception) -> str:
-    return f"the Prefect server at {os.environ.get('PREFECT_API_URL')} is away: {error}"
+    return f"the Prefect server at {PREFECT_API_URL.of()} is away: {error}"
 
 
 def _check_away(error: Exception) -> None:
@@ -119,7 +119,7 @@ def _tagged(
 
 def _quiet() -> None:
     # Prefect's own lines would run through the progress display; its server still has them.
-    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
+    process_environment()["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 
 
 def exit_code(run: dict[str, Any]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +10,7 @@ from autopack.files.asides import list_asides
 from autopack.model.errors import AutopackError
 from autopack.model.features import kill_switches
 from autopack.process import sandbox
-from autopack.settings import Settings
+from autopack.settings import Settings, in_force, process_environment
 from autopack.stack import running_stack
 from autopack.store.circuits import list_circuits
 from autopack.store.database.engine import Database
@@ -32,7 +31,7 @@ def health(*, as_json: AsJson = False) -> int:
     status = "healthy"
     if prefect["reachable"] is False:
         status = "degraded"
-    sandboxed = sandbox.said(os.environ)
+    sandboxed = sandbox.said(process_environment())
     if "error" in database or sandboxed not in (None, sandbox.BWRAP):
         status = "unhealthy"
     answer: dict[str, Any] = {
@@ -42,8 +41,10 @@ def health(*, as_json: AsJson = False) -> int:
         "prefect": prefect,
         "server": _server(settings),
         "kill_switches": {
-            feature.value: forced for feature, forced in kill_switches(os.environ).items()
+            feature.value: forced
+            for feature, forced in kill_switches(process_environment()).items()
         },
+        "settings": in_force(),
         "circuits": _circuits(settings) if "error" not in database else [],
         "sandbox": sandboxed,
         "home": _home(settings, database),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
@@ -13,7 +12,7 @@ from autopack.ledger.switches import refuse_if_off
 from autopack.metrics.attempt_metrics import is_on, phase6_summary, token_efficiency_summary
 from autopack.model.errors import BadInput
 from autopack.model.features import Feature
-from autopack.settings import Settings
+from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
 from autopack.store.runs import get_run
 from deployments.cli.output import AsJson, out, plain_table, print_json
@@ -27,7 +26,7 @@ def metrics(
     as_json: AsJson = False,
 ) -> int:
     """Show the phase-6 metrics and the token efficiency of a run, or of all runs of a period."""
-    refuse_if_off(Feature.PHASE6_METRICS, os.environ)
+    refuse_if_off(Feature.PHASE6_METRICS, process_environment())
     if (run_id is None) == (since is None and until is None):
         raise BadInput(
             "name either a run or a period", field="run_id", hint="autopack metrics --since 7d"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from autopack.model.errors import BadInput, NotFound
 from autopack.repair.patterns import Evidence, FailurePattern, matches
 from autopack.repair.patterns.registry import enabled_patterns
 from autopack.repair.patterns.registry import patterns as known_patterns
+from autopack.settings import process_environment
 from autopack.toolchains.detect import detect
 from deployments.cli.output import AsJson, out, print_json
 
@@ -84,7 +84,7 @@ def match(
 
 def _chosen(off: tuple[str, ...]) -> tuple[FailurePattern, ...]:
     """The patterns that neither the environment nor ``off`` switches off."""
-    on = {pattern.pattern_id for pattern in enabled_patterns(os.environ)}
+    on = {pattern.pattern_id for pattern in enabled_patterns(process_environment())}
     return tuple(pattern for pattern in known_patterns(off=off) if pattern.pattern_id in on)
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import atexit
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from autopack import home_server
 from autopack.secrecy.memory import hide_memory
-from autopack.settings import Settings
+from autopack.settings import PREFECT_API_URL, Settings, process_environment
 from deployments.cli.output import note
 from flows.server import LOGIN, choose_server, own_server_folder, server_url, use_home_server
 
@@ -47,7 +46,7 @@ def start_server(settings: Settings, *, own: bool = False) -> Callable[[], None]
 
     def wait() -> None:
         used.wait()
-        if os.environ.get("PREFECT_API_URL") != used.api_url:  # its starter died
+        if PREFECT_API_URL.of() != used.api_url:  # its starter died
             use_home_server(settings.home, used.api_url)
 
     _begun[settings.home] = wait
@@ -65,8 +64,10 @@ def _start_own(settings: Settings) -> Callable[[], None]:
     from deployments.own_server import OwnServer
 
     choose_server(settings, own=True)
-    server = OwnServer(own_server_folder(settings.home), os.environ, login=os.environ[LOGIN])
-    os.environ["PREFECT_API_URL"] = server.api_url
+    server = OwnServer(
+        own_server_folder(settings.home), process_environment(), login=process_environment()[LOGIN]
+    )
+    process_environment()["PREFECT_API_URL"] = server.api_url
     # Before Prefect is loaded, and so after Prefect has sent its last logs and events.
     atexit.register(server.end)
     return server.wait

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from autopack.ledger.switches import refuse_if_off
 from autopack.model.features import Feature
-from autopack.settings import Settings
+from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
 from autopack.store.runs import list_runs
 from autopack.views.run_view import run_line, run_view, tokens_view
@@ -83,7 +82,7 @@ def tokens(
 
     Of a campaign, the same of all its runs together.
     """
-    refuse_if_off(Feature.CONSOLIDATED_METRICS, os.environ)
+    refuse_if_off(Feature.CONSOLIDATED_METRICS, process_environment())
     view = tokens_view(_database(), run_id)
     if as_json:
         print_json(view)

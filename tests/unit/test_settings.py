@@ -1,11 +1,14 @@
 """Where things are kept, from the environment."""
 
+import ast
+import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from autopack.model.errors import BadInput
-from autopack.settings import Settings
+from autopack.settings import FOREIGN, VARIABLES, Settings
 from autopack.store import Database
 
 
@@ -89,3 +92,101 @@ def test_a_wrong_room_names_the_variable(text: str, tmp_path: Path) -> None:
     environ = {"AUTOPACK_HOME": str(tmp_path), "AUTOPACK_MIN_FREE_MB": text}
     with pytest.raises(BadInput, match="AUTOPACK_MIN_FREE_MB"):
         Settings.from_environment(environ)
+
+
+ROOT = Path(import_module("autopack").__file__ or "").parent.parent
+CODE = [
+    path
+    for layer in ("autopack", "blocks", "tasks", "flows", "deployments")
+    for path in sorted((ROOT / layer).rglob("*.py"))
+]
+READERS = {
+    "autopack/settings.py": "the one that reads",
+    "autopack/failpoints.py": "below the settings: it is asked before the first file is written",
+    "flows/server.py": "sets what Prefect reads in this process, and takes it back",
+    "deployments/server_process.py": "sets what Prefect reads in the server's process",
+    "deployments/hidden.py": "takes over the environment that it was sent",
+    "deployments/demo/repository": "a project of somebody else",
+}
+"""Modules that touch the environment of the process themselves, and why they may."""
+
+
+def _touches_the_environment(tree: ast.AST) -> bool:
+    names = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+    nodes = list(ast.walk(tree))
+    attributes = {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
+    imported = {
+        alias.name
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module == "os"
+        for alias in node.names
+    }
+    return bool(attributes & {f"os.{name}" for name in names} or imported & names)
+
+
+def test_nothing_else_reads_the_environment() -> None:
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in CODE
+        if _touches_the_environment(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert {one for one in found if not one.startswith(tuple(READERS))} == set()
+    assert {one for one in READERS if not one.endswith("repository")} <= found
+
+
+ENVIRONMENT = re.compile(r"\benviron\b|process_environment\(")
+
+
+def _asked_for(tree: ast.AST) -> set[str]:
+    """The names of variables that a module looks up in an environment."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        of: ast.expr | None = None
+        key: ast.expr | None = None
+        if isinstance(node, ast.Subscript):
+            of, key = node.value, node.slice
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            of, key = node.func.value, node.args[0]
+        if (
+            of is None
+            or not ENVIRONMENT.search(ast.unparse(of))
+            or not isinstance(key, ast.Constant)
+        ):
+            continue
+        if isinstance(key.value, str) and key.value.isupper():
+            found.add(key.value)
+    return found
+
+
+def test_every_variable_of_others_that_is_read_is_listed() -> None:
+    ours = {each.name for each in VARIABLES} - {"PREFECT_API_URL"}
+    asked = {
+        name for path in CODE for name in _asked_for(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert asked & ours == set()
+    assert asked - {"PREFECT_API_URL"} - FOREIGN.keys() == SET_FOR_PREFECT
+
+
+SET_FOR_PREFECT = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL",
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE",
+    "PREFECT_SERVER_API_AUTH_STRING",
+}
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "hint"),
+    [
+        ("AUTOPACK_SANDBOX", "docker", "use bwrap or off"),
+        ("AUTOPACK_EMBEDDER", "word2vec", "use tfidf or minilm"),
+        ("AUTOPACK_INSTALL_UNLISTED", "perhaps", "use true or false"),
+        ("AUTOPACK_LEASE_SECONDS", "0", "use a number of seconds from 1 to 3600"),
+        ("AUTOPACK_MIN_FREE_MB", "much", "use a number of megabytes from 0 to 1000000000"),
+    ],
+)
+def test_a_value_that_cannot_be_used_names_its_variable(
+    variable: str, text: str, hint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput, match=f"{variable} is '{text}'") as refused:
+        Settings.from_environment({"AUTOPACK_HOME": str(tmp_path), variable: text})
+    assert (refused.value.field, refused.value.hint) == (variable, hint)

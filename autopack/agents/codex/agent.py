@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ from autopack.agents.program import CommandLineAgent, Invocation
 from autopack.agents.protocol import BuildRequest
 from autopack.files import safe_files
 from autopack.process.sandbox import wanted
+from autopack.settings import process_environment
 
 _OPENAI = "https://api.openai.com/v1"
 
@@ -57,7 +57,7 @@ class CodexBuilder(CommandLineAgent):
         folder = safe_files.make_folder(home / ".codex", below=home)
         safe_files.write(folder / "config.toml", self._config(model))
         # One sandbox does not start in another.
-        default = "danger-full-access" if wanted(os.environ) else "workspace-write"
+        default = "danger-full-access" if wanted(process_environment()) else "workspace-write"
         sandbox = self._sandbox or default
         # In a home below the temporary folder codex makes no helpers for its sandbox, and with
         # some versions of bubblewrap on PATH no command runs without them.

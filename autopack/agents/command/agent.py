@@ -8,7 +8,6 @@ environment and the user's own home: the user who writes it answers for it.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -44,6 +43,7 @@ from autopack.model.errors import BadInput
 from autopack.process.exit_note import EXIT_NOTE, read_exit
 from autopack.process.limits import MAX_FILES
 from autopack.process.scratch import SCRATCH
+from autopack.settings import process_environment
 
 if TYPE_CHECKING:
     from autopack.plan.plan import Plan
@@ -245,6 +245,6 @@ class CommandBuilder(Agent[Options]):
         name = self.options.key_env
         if name is None:
             return {}
-        if name not in os.environ:
+        if name not in process_environment():
             raise BadInput(f"{name} is not set", field="key_env", hint=f"set {name}")
-        return {name: os.environ[name]}
+        return {name: process_environment()[name]}

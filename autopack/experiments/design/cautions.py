@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from autopack.experiments.recorded.exposure import RECORD_ONLY
 from autopack.experiments.statistics.sequential import EFFECT_VARIANCE, MIN_PLANS, STOPPING_E
 from autopack.model.features import Feature, kill_switches
 from autopack.model.fingerprint import Treatment
+from autopack.settings import process_environment
 
 if TYPE_CHECKING:
     from autopack.experiments.design.registration import Registered
@@ -121,7 +121,7 @@ def _about_the_treatment(registered: Registered) -> Iterator[str]:
 
 
 def _about_the_budget(registered: Registered) -> Iterator[str]:
-    off = {feature for feature, is_off in kill_switches(os.environ).items() if is_off}
+    off = {feature for feature, is_off in kill_switches(process_environment()).items() if is_off}
     for name in sorted(off & {Feature(n) for p in registered.plans.values() for n in p.features}):
         yield f"{name} is listed by plans and forced off by {name.variable}"
     cap = registered.limits.tokens

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from autopack.plan.plan import DriftMode, Plan
 from autopack.runs.prepare.prepare import read_plan
 from autopack.runs.prepare.priced_caps import check_prices
 from autopack.runs.prepare.take_fingerprint import option_files
+from autopack.settings import process_environment
 
 
 def resolve_plans(experiment: Experiment, base: Path) -> dict[str, Plan]:
@@ -104,7 +104,7 @@ def _field(arm: ArmName, field: str | None) -> str:
 
 def _refuse_forced_off(arm: ArmName, spec: ArmSpec) -> None:
     """Raise SpecError for a feature that the arm declares and the environment forces off."""
-    off = kill_switches(os.environ)
+    off = kill_switches(process_environment())
     for feature in spec.features or ():
         if off[feature]:
             raise SpecError(

@@ -13,12 +13,10 @@ from autopack.repair.patterns.protocol import Evidence, FailurePattern, Match
 from autopack.repair.patterns.python_missing_dep import PythonMissingDep
 from autopack.repair.patterns.scope_mismatch import ScopeMismatch
 from autopack.repair.patterns.wrong_working_dir import WrongWorkingDir
+from autopack.settings import DISABLE_PATTERNS
 
 ENTRY_POINTS = "autopack.failure_patterns"
 """The entry-point group; each entry is a FailurePattern or a class of one without arguments."""
-
-DISABLED = "AUTOPACK_DISABLE_PATTERNS"
-"""The environment variable that switches patterns off: their ids, separated by commas."""
 
 BUILTIN: tuple[FailurePattern, ...] = (
     PythonMissingDep(),
@@ -64,12 +62,11 @@ def enabled_patterns(environ: Mapping[str, str]) -> tuple[FailurePattern, ...]:
 
     Raises BadInput naming the variable when it lists one that does not exist.
     """
-    listed = (name.strip() for name in environ.get(DISABLED, "").split(","))
     try:
-        return patterns(off=frozenset(name for name in listed if name))
+        return patterns(off=frozenset(DISABLE_PATTERNS.of(environ)))
     except BadInput as error:
         if error.field == "patterns":
-            error.field = DISABLED
+            error.field = DISABLE_PATTERNS.name
         raise
 
 

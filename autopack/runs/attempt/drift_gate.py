@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from sqlalchemy import Connection
 
 from autopack.context import embedder_named, measure
@@ -12,12 +10,10 @@ from autopack.model.features import Feature
 from autopack.plan.plan import DriftMode, PhaseSpec
 from autopack.repair.decide import Decision, DecisionKind
 from autopack.runs.session.session import RunSession
+from autopack.settings import EMBEDDER
 from autopack.store import approvals
 from autopack.store.mitigations import get_drift, record_drift
 from autopack.store.runs import record_decision
-
-EMBEDDER = "AUTOPACK_EMBEDDER"
-"""The environment variable that names the embedder: tfidf, the default, or minilm."""
 
 
 def builder_context(session: RunSession) -> str | None:
@@ -40,7 +36,7 @@ def look(session: RunSession, phase: PhaseSpec, revision: int) -> Decision | Non
         return None
     if get_drift(session.db, session.run_id, phase.id, revision) is not None:
         return None
-    embedder = embedder_named(os.environ.get(EMBEDDER) or "tfidf")
+    embedder = embedder_named(EMBEDDER.of())
     found = measure(session.plan.goal, phase.instructions, embedder=embedder)
     blocks = found.drifted and mode is DriftMode.BLOCK
     reason = (

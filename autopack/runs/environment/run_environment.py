@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from autopack.model.commands import (
 from autopack.process.supervisor import Exit
 from autopack.runs.environment.install import run_install
 from autopack.runs.session.session import RunSession
+from autopack.settings import process_environment
 from autopack.store.runs import get_attempts, set_setup_notes
 from autopack.toolchains.needed import needed
 from autopack.workspace.withheld import Aside
@@ -93,7 +93,7 @@ async def install(
                 setup=session.plan.setup,
                 projects=needed(session.toolchains, named, inferred=inferred),
                 run_step=run_step,
-                environ=os.environ,
+                environ=process_environment(),
                 installs=session.installs,
                 tracked=session.mirror.paths(commit),
                 clear=lambda: place.clear(commit),

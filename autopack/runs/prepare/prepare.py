@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from autopack.process.child_environment import passed_on_purpose
 from autopack.repair.patterns.registry import enabled_patterns
 from autopack.runs.prepare.priced_caps import check_prices
 from autopack.secrecy.addresses import read_text
-from autopack.settings import Settings
+from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
 from autopack.store.folder_note import find_folder
 from autopack.store.holders import Holder
@@ -140,7 +139,7 @@ def check_request(
     if made is not None:
         features |= {Feature.PLAN_NORMALIZATION}
     if Feature.FAILURE_HARDENING in features:
-        enabled_patterns(os.environ)
+        enabled_patterns(process_environment())
     if plan.policy.doctor is DoctorMode.API:
         from autopack.repair.doctor.api_doctor import ApiDoctor  # only with its extra
 
@@ -154,8 +153,8 @@ def check_request(
     if (plan.budget.cost is not None or above is not None) and request.at_cap == "fail":
         field = "budget.cost" if plan.budget.cost is not None else "campaign"
         check_prices(builder, plan, model, field)
-    sandbox.required(os.environ)
-    passed_on_purpose(os.environ)
+    sandbox.required(process_environment())
+    passed_on_purpose(process_environment())
     source = SourceRepository.open(request.repo)
     stored = _stored_commit(db, request.run_id)
     base_commit = source.resolve(request.commit or stored)
@@ -250,7 +249,7 @@ def _plan_of(
 
 def _features(request: RunRequest, listed: Iterable[str]) -> frozenset[Feature]:
     return resolve_features(
-        plan=listed, enable=request.enable, disable=request.disable, environ=os.environ
+        plan=listed, enable=request.enable, disable=request.disable, environ=process_environment()
     )
 
 

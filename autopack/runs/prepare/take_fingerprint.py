@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import hashlib
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -20,7 +19,7 @@ from autopack.model.fingerprint import (
     model_mapping,
     prompt_hash,
 )
-from autopack.model.variables import Role, of_role
+from autopack.settings import OPERATOR, Role, of_role
 from autopack.store.runs import RunRow
 from autopack.toolchains.toolchain import Detected
 from autopack.toolchains.toolchain_registry import is_named
@@ -103,10 +102,11 @@ def _hash_of(path: Path) -> str:
     return whole.hexdigest()
 
 
-def operator(environ: Mapping[str, str] = os.environ) -> str:
+def operator(environ: Mapping[str, str] | None = None) -> str:
     """Who starts runs here: AUTOPACK_OPERATOR, else the user and the machine."""
-    if environ.get("AUTOPACK_OPERATOR"):
-        return environ["AUTOPACK_OPERATOR"]
+    named = OPERATOR.of(environ)
+    if named is not None:
+        return named
     try:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):  # no name for this user id

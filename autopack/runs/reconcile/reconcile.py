@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import time
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from autopack.runs.finish.finish import end_abandoned
 from autopack.runs.spools.late_usage import count_returned
 from autopack.runs.spools.redact_spools import redact_all
 from autopack.runs.stored_run import is_here
-from autopack.settings import Settings
+from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
 from autopack.store.folder_note import note_of, our_folders
 from autopack.store.leases import abandoned_runs, holder_of
@@ -131,9 +130,9 @@ def clean(db: Database, settings: Settings, *, grace: timedelta = GRACE) -> Clea
         _guarded(run_id, partial(_remove_workspace, db, settings.home, run_id, folder))
         for run_id, folder in folders
     )
-    returned = count_returned(db, settings, environ=os.environ)
+    returned = count_returned(db, settings, environ=process_environment())
     ingested = ingest_all(db, settings.home)
-    redact_all(db, settings.home, os.environ)
+    redact_all(db, settings.home, process_environment())
     runs = sum(
         _guarded(run_id, partial(_remove_run, db, settings.home, run_id, folder, grace))
         for run_id, folder in folders

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import stat
 from collections.abc import Mapping
@@ -33,6 +32,7 @@ from autopack.runs.environment.run_environment import SAVEPOINT, record_again, r
 from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import StopReason
 from autopack.runs.spools.record_build import readable
+from autopack.settings import process_environment
 from autopack.store.installs import InstallRow, record_installs
 from autopack.store.mitigations import Mitigation, replace_commit
 from autopack.store.runs import AttemptRow
@@ -136,7 +136,9 @@ class Acting:
         async with only_committed(session, self.commit):
             self._before = session.tools
             self._savepoint = Savepoint.make(session.folder / SAVEPOINT, touched)
-            steps = SetupSteps(session.folder, root, session.tools.venv, self._run_step, os.environ)
+            steps = SetupSteps(
+                session.folder, root, session.tools.venv, self._run_step, process_environment()
+            )
             for check in self._proposal.run:
                 self.actions.append(f"ran {shown(check)}")
                 self.installs.append(check)

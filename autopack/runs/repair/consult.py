@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,11 +24,9 @@ from autopack.repair.facts import RepairState
 from autopack.runs import calling
 from autopack.runs.repair.attempt_facts import completed
 from autopack.runs.session.session import RunSession
+from autopack.settings import DOCTOR_RECORDING, process_environment
 from autopack.store.mitigations import ConsultationRow, get_consultations, record_consultation
 from autopack.store.runs import get_attempts, record_decision
-
-RECORDING = "AUTOPACK_DOCTOR_RECORDING"
-"""The environment variable that names the folder of recorded answers, for any builder."""
 
 
 async def consult(
@@ -50,7 +47,7 @@ def _doctor(session: RunSession) -> Doctor:
         return ApiDoctor.of(session.plan.models, session.doctor)
     from autopack.testing.scripted_doctor import ScriptDoctor
 
-    recording = os.environ.get(RECORDING) or session.run().builder_options.get("recording", ".")
+    recording = DOCTOR_RECORDING.of() or session.run().builder_options.get("recording", ".")
     return ScriptDoctor(Path(recording).expanduser().absolute())
 
 
@@ -64,7 +61,7 @@ async def _ask(
     calls = [c for c in get_consultations(session.db, session.run_id) if c.phase_id == phase_id]
     call = len(calls) + 1
     text = question(_case(session, phase_id, number, failure))
-    text = redacted(session.redactor.text(text), os.environ)
+    text = redacted(session.redactor.text(text), process_environment())
 
     most = doctor.most(text, tier=tier, phase_id=phase_id, call=call)
     # Each try has an intent of its own: one whose process died stays unreconciled.

@@ -6,7 +6,6 @@ stored before that is known, so a run whose process crashes meanwhile finds the 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,7 +18,7 @@ from autopack.model.commands import (
     Check,
     Command,
 )
-from autopack.model.errors import BadInput, GitFailed
+from autopack.model.errors import GitFailed
 from autopack.repair.decide import Consult, decide
 from autopack.repair.facts import RepairState, Tried
 from autopack.repair.patterns import (
@@ -37,12 +36,10 @@ from autopack.runs.repair.apply_proposal import (
 )
 from autopack.runs.repair.attempt_facts import attempt_facts
 from autopack.runs.session.session import RunSession
+from autopack.settings import INSTALL_UNLISTED, process_environment
 from autopack.store.mitigations import Mitigation, record_mitigation
 from autopack.store.runs import record_decision
 from autopack.store.tables import DoctorModel
-
-UNLISTED = "AUTOPACK_INSTALL_UNLISTED"
-"""The environment variable that allows installing what no manifest of the project declares."""
 
 RECHECKED = "checked with"
 """How the action begins of a mitigation that had the attempt judged by another command."""
@@ -56,7 +53,9 @@ async def mitigate(
     if failure is None:
         return repair
     work = Work.on(session, phase_id, number, repair)
-    pattern = next(one for one in enabled_patterns(os.environ) if one.pattern_id == pattern_id)
+    pattern = next(
+        one for one in enabled_patterns(process_environment()) if one.pattern_id == pattern_id
+    )
     done, left = Mitigation(pattern_id=pattern_id, success=False, fixed=False), failure
     match = pattern.detect(work.evidence(failure))
     if match is not None:
@@ -158,21 +157,12 @@ def _helped(
 
 def _refusal(work: Work, proposal: Proposal) -> str | None:
     """Why the proposal may not be carried out, if it may not."""
-    if proposal.unlisted and not _allows_unlisted():
+    if proposal.unlisted and not INSTALL_UNLISTED.of():
         names = ", ".join(proposal.unlisted)
-        return f"declare {names} in the project's manifest, or set {UNLISTED}=true"
+        return f"declare {names} in the project's manifest, or set {INSTALL_UNLISTED.name}=true"
     if proposal.revert and set(proposal.revert) >= set(work.changed()):
         return "every changed file is outside the scope: reverting them would leave no work"
     return None
-
-
-def _allows_unlisted() -> bool:
-    value = os.environ.get(UNLISTED, "").strip().lower()
-    if value in ("", "0", "false", "no", "off"):
-        return False
-    if value in ("1", "true", "yes", "on"):
-        return True
-    raise BadInput(f"{UNLISTED} is {value!r}", field=UNLISTED, hint="use true or false")
 
 
 def _with_recheck(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -41,7 +40,7 @@ from autopack.runs.stored_run import plan_of, source_of, unfinished
 from autopack.secrecy.credentials import known_secrets
 from autopack.secrecy.memory import hide_memory
 from autopack.secrecy.redaction import Redactor
-from autopack.settings import Settings
+from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
 from autopack.store.fingerprints import has_fingerprint, record_fingerprint
 from autopack.store.folder_note import claim_folder
@@ -95,11 +94,11 @@ def open_session(
     builder.check(plan)
     options = {name: str(value) for name, value in run.builder_options.items()}
     hidden = [*secrets.values(), *([doctor.api_key] if doctor else [])]
-    redactor = Redactor(known_secrets(os.environ, options, hidden))
+    redactor = Redactor(known_secrets(process_environment(), options, hidden))
     source = source_of(run, repo)
     run_folder = claim_folder(settings.home, db, run_id)
     sandbox = Sandbox.of(
-        os.environ,
+        process_environment(),
         home=settings.home,
         readable=[
             Mirror.folder(settings.home, source),
@@ -134,7 +133,7 @@ def open_session(
             mirror.set_aside(*run_refs(run_folder.name))
         fetch_missing(mirror, source, run, attempts)
         Recorder(db, run_folder, run_id=run_id).ingest()
-        count_returned(db, settings, environ=os.environ, run_id=run_id)
+        count_returned(db, settings, environ=process_environment(), run_id=run_id)
         recover(
             db,
             acquired.lease,
@@ -177,7 +176,7 @@ def open_session(
                 mirror=mirror,
                 toolchains=session.toolchains,
                 now=clock.now(),
-                environ=os.environ,
+                environ=process_environment(),
             )
         )
         with durable(Step.RUN_ENTERED):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,7 +31,7 @@ from autopack.repair.outage import Outage
 from autopack.runs.session.lease_keeper import LeaseKeeper
 from autopack.runs.session.stop import StopReason, StopSwitch
 from autopack.secrecy.redaction import Redactor
-from autopack.settings import Settings
+from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
 from autopack.store.leases import Lease
 from autopack.store.mitigations import get_revised
@@ -126,7 +125,10 @@ class RunSession:
 
     def has(self, feature: Feature) -> bool:
         """Whether the run has a feature on, and no kill switch has been thrown since."""
-        return feature.value in self.run().features and not kill_switches(os.environ)[feature]
+        return (
+            feature.value in self.run().features
+            and not kill_switches(process_environment())[feature]
+        )
 
     def phase(self, phase_id: str) -> PhaseSpec:
         """What the plan says of a phase, in the words of its last replan if there was one."""

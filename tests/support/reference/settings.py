@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autopack.model.features import Feature
-from autopack.model.variables import VARIABLES, Role
+from autopack.settings import VARIABLES, Role
 from support.reference.declared import cell
 
 SETTINGS = [each for each in VARIABLES if each.role is not Role.MARK]
@@ -12,7 +12,7 @@ OWN = [each for each in VARIABLES if each.role is Role.MARK]
 
 def page() -> str:
     """The environment variables."""
-    rows = [_row(each.name, each.unset, each.meaning) for each in SETTINGS]
+    rows = [_row(each.name, each.when_unset, each.meaning) for each in SETTINGS]
     rows += [
         _row(
             feature.variable,

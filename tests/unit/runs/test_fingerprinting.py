@@ -16,13 +16,13 @@ from autopack.model.fingerprint import (
     feature_hash,
     prompt_hash,
 )
-from autopack.model.variables import Role, of_role
 from autopack.runs.session.opening import (
     close_session,
 )
 from autopack.runs.session.session import (
     RunSession,
 )
+from autopack.settings import Role, of_role
 from autopack.store.fingerprints import get_fingerprints
 
 Open = Callable[[str], RunSession]
