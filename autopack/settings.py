@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeGuard, TypeVar
 from urllib.parse import quote
 
 from autopack.files import private
@@ -274,9 +274,12 @@ BUILDER_KEY = _mark(
     "AUTOPACK_BUILDER_KEY", "the key of an endpoint of the user's own, in its agent's environment"
 )
 
-VARIABLES: tuple[Variable[Any], ...] = tuple(
-    each for each in list(globals().values()) if isinstance(each, Variable)
-)
+
+def _is_variable(value: object) -> TypeGuard[Variable[Any]]:
+    return isinstance(value, Variable)
+
+
+VARIABLES = tuple(filter(_is_variable, list(globals().values())))
 """All of them, in the order of their declarations."""
 
 FOREIGN = {
