@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from autopack.model.errors import BadInput
 from autopack.process.leftovers import HOLDER
 from autopack.secrecy.memory import hide_memory
-from autopack.settings import Settings
+from autopack.settings import Settings, process_environment
 from deployments.reaching import check_reachable
 from deployments.setting_up import POOL
 from flows.server import log_in, server_url
@@ -61,8 +61,8 @@ def serve(settings: Settings, words: list[str], *, warm: bool | None) -> None:
     hide_memory()  # from now on it holds the login
     log_in(settings.home, url)
     check_reachable(url)
-    os.environ["PREFECT_API_URL"] = url
-    os.environ.pop(HOLDER, None)  # what a flow run starts is the flow run's
+    process_environment()["PREFECT_API_URL"] = url
+    process_environment().pop(HOLDER, None)  # what a flow run starts is the flow run's
     if with_warm(settings, warm).warm_worker:
         import_module("deployments.warm.worker")  # takes the place of Prefect's
     sys.argv = ["prefect", "worker", "start", "--type", "process", *words]

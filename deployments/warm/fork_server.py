@@ -33,7 +33,7 @@ import psutil
 
 from autopack import home_server
 from autopack.secrecy.memory import hide_memory
-from autopack.settings import Settings
+from autopack.settings import Settings, process_environment
 
 FLOW_RUN = "PREFECT__FLOW_RUN_ID"
 NO_FLOW_RUN = "0" * 36
@@ -170,8 +170,8 @@ def _become(talking: socket.socket, out: int, err: int) -> None:
     talking.detach()
     os.closerange(3, _MOST_DESCRIPTORS)
     _show(environ.get(FLOW_RUN, ""))
-    os.environ.clear()
-    os.environ.update(environ)
+    process_environment().clear()
+    process_environment().update(environ)
     time.tzset()
     os.chdir(told["cwd"])
     hide_memory()

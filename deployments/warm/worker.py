@@ -9,7 +9,6 @@ other code, and those whose environment only a new Python can obey, get a new Py
 
 from __future__ import annotations
 
-import os
 import runpy
 import sys
 import warnings
@@ -28,6 +27,7 @@ from prefect.utilities.processutils import command_to_string, run_process, sanit
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 
 from autopack.process.python_module import module_command
+from autopack.settings import process_environment
 from deployments.setting_up import ENGINE, declared_deployments
 from deployments.spawning import HIDDEN
 from deployments.warm.forked import ForkServer, NotForked
@@ -79,7 +79,7 @@ with warnings.catch_warnings():
             await super().setup()
             settings = get_current_settings().to_environment_variables(exclude_unset=True)
             self._forks = _Forks(
-                ForkServer(sanitize_subprocess_env({**os.environ, **settings})),
+                ForkServer(sanitize_subprocess_env({**process_environment(), **settings})),
                 run_process,
             )
             await self._forks.server.start()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from autopack.model.causes import Failure, FailureCause
 from autopack.model.features import Feature
 from autopack.model.states import AttemptState, PhaseState
@@ -15,6 +13,7 @@ from autopack.repair.facts import DoctorFacts, Facts, History, RepairState
 from autopack.repair.patterns.registry import enabled_patterns
 from autopack.runs.repair.apply_proposal import Work
 from autopack.runs.session.session import RunSession
+from autopack.settings import process_environment
 from autopack.store.mitigations import ConsultationRow, count_replans, get_consultations
 from autopack.store.runs import get_attempts, get_phases
 
@@ -75,7 +74,7 @@ def _possible(
 ) -> tuple[str, ...]:
     """Return the patterns that recognise the failure, best first."""
     evidence = Work.of(session, phase_id, number, repair).evidence(failure)
-    found = (pattern.detect(evidence) for pattern in enabled_patterns(os.environ))
+    found = (pattern.detect(evidence) for pattern in enabled_patterns(process_environment()))
     return tuple(match.pattern_id for match in found if match is not None)
 
 
