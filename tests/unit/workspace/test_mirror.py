@@ -110,8 +110,9 @@ def test_a_ref_moves_only_from_where_it_was_thought_to_be(mirror, user, base):
     mirror.set_ref(ref, base, old=None)
     with pytest.raises(GitFailed, match="is at"):
         mirror.set_ref(ref, later, old=None)
+    mirror.set_ref(ref, base, old=later)
     with pytest.raises(GitFailed, match="is at"):
-        mirror.set_ref(ref, base, old=later)
+        mirror.set_ref(ref, later, old=later)
     mirror.set_ref(ref, later, old=base)
     mirror.set_ref(ref, later, old=base)  # repeated after a crash
     assert mirror.read_ref(ref) == later
