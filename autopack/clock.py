@@ -13,7 +13,7 @@ class Clock(Protocol):
     """Wall time for records, monotonic time for durations."""
 
     def now(self) -> datetime:
-        """The current time, aware, UTC."""
+        """Return the current time, aware, UTC."""
         ...
 
     def monotonic(self) -> float:
@@ -29,7 +29,9 @@ class Clock(Protocol):
 
 
 def _uptime_clock() -> int | None:
-    """The clock that runs while the machine sleeps; None where time.monotonic is the best."""
+    """Return the clock that runs while the machine sleeps; None where time.monotonic is the
+    best.
+    """
     if sys.platform == "darwin":
         return time.CLOCK_MONOTONIC  # time.monotonic stands still there
     return getattr(time, "CLOCK_BOOTTIME", None)

@@ -369,7 +369,8 @@ class Settings:
         )
 
     def run_folder(self, run_id: str) -> Path:
-        """Where a run's spools, environment and workspaces are, unless another database has it.
+        """Return where a run's spools, environment and workspaces are, unless another database has
+        it.
 
         See `autopack.store.folder_note`, which knows.
         """

@@ -31,7 +31,7 @@ class Stack:
     started: float
 
     def is_running(self) -> bool:
-        """Whether the process that looks after the stack is still there."""
+        """Return whether the process that looks after the stack is still there."""
         try:
             start = psutil.Process(self.pid).create_time()
         except psutil.Error:
@@ -40,7 +40,7 @@ class Stack:
 
 
 def stack_file(home: Path) -> Path:
-    """Where the running stack is noted."""
+    """Return where the running stack is noted."""
     return home / "stack.json"
 
 
@@ -50,7 +50,7 @@ def write_stack(home: Path, stack: Stack) -> None:
 
 
 def running_stack(home: Path) -> Stack | None:
-    """The stack of this home, or None when none is running (a stale note is ignored)."""
+    """Return the stack of this home, or None when none is running (a stale note is ignored)."""
     try:
         stack = Stack(**json.loads(safe_files.read_text(stack_file(home))))
         return stack if stack.is_running() else None

@@ -29,7 +29,7 @@ class Configured:
 
 
 async def load(kind: type[AnyBlock], full_name: str, *, field: str) -> AnyBlock:
-    """The block ``TYPE/NAME``; ``field`` is the input that names it.
+    """Return the block ``TYPE/NAME``; ``field`` is the input that names it.
 
     Raises NotFound when there is none, BadInput when it was stored by a version of Autopack whose
     blocks had other fields, Refused when the login may not read it.
@@ -71,7 +71,7 @@ def _first_line(error: BaseException) -> str:
 
 
 async def configured(builder: str | None) -> Configured:
-    """What the block in the builder's name says; nothing for a name without one.
+    """Return what the block in the builder's name says; nothing for a name without one.
 
     Raises NotFound when there is no such builder or no such block.
     """
@@ -87,7 +87,8 @@ async def configured(builder: str | None) -> Configured:
 
 
 async def configured_doctor() -> Endpoint | None:
-    """What the doctor's block says; None where there is none, and the environment has the key.
+    """Return what the doctor's block says; None where there is none, and the environment has the
+    key.
 
     Raises NotFound when the block that AUTOPACK_DOCTOR_BLOCK names does not exist.
     """

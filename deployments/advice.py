@@ -45,7 +45,9 @@ def advice(url: str, home: Path) -> list[str]:
 
 
 def _on_postgresql(settings: dict[str, Any]) -> bool:
-    """Whether the server shows that; a URL is hidden, and one is needed for anything but SQLite."""
+    """Return whether the server shows that; a URL is hidden, and one is needed for anything but
+    SQLite.
+    """
     database: dict[str, Any] = settings.get("server", {}).get("database", {})
     return "postgresql" in str(database.get("driver")) or bool(database.get("host"))
 
@@ -58,7 +60,9 @@ def _shown(settings: dict[str, Any], service: str, key: str) -> Any:
 
 
 def _differs(shown: Any, wanted: str) -> bool:
-    """Whether a setting that the server shows is worse than ours; not one that it does not show."""
+    """Return whether a setting that the server shows is worse than ours; not one that it does not
+    show.
+    """
     if shown is None:
         return False
     if isinstance(shown, bool):

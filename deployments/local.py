@@ -181,7 +181,7 @@ class LocalStack:
 
 
 def _engine() -> str:
-    """What the workers of this machine start for a flow run.
+    """Return what the workers of this machine start for a flow run.
 
     Left to themselves they start another Python first, to fetch the flow's code, which is here.
     """
@@ -190,7 +190,9 @@ def _engine() -> str:
 
 
 def _of_server(environ: Mapping[str, str], port: int) -> dict[str, str]:
-    """The environment of the server: no builder's key, and its UI is the one page to ask it."""
+    """Return the environment of the server: no builder's key, and its UI is the one page to
+    ask it.
+    """
     plain, rest = split(environ)
     kept = {k: v for k, v in rest.items() if k.startswith("PREFECT_") or k == "AUTOPACK_HOME"}
     origins = ",".join(f"http://{name}:{port}" for name in ("127.0.0.1", "localhost"))
@@ -198,7 +200,7 @@ def _of_server(environ: Mapping[str, str], port: int) -> dict[str, str]:
 
 
 def _environment(settings: Settings, api_url: str) -> dict[str, str]:
-    """The environment of the server, the worker and so of every run it starts."""
+    """Return the environment of the server, the worker and so of every run it starts."""
     kept = {
         name: value
         for name, value in process_environment().items()
@@ -221,7 +223,9 @@ def _environment(settings: Settings, api_url: str) -> dict[str, str]:
 
 
 def _listening(wanted: int | None) -> socket.socket:
-    """A socket on ``wanted`` when that is free, else BadInput; on 4200 or any port when None."""
+    """Return a socket on ``wanted`` when that is free, else BadInput; on 4200 or any port when
+    None.
+    """
     if wanted is not None and not 1 <= wanted <= 65_535:
         raise BadInput(f"port {wanted} is no port", field="port", hint="use 1 to 65535")
     for candidate in (wanted,) if wanted is not None else (DEFAULT_PORT, 0):

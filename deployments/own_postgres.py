@@ -25,7 +25,7 @@ _LONGEST_SOCKET = 100  # the system takes 107 bytes for a path, of 103 on some
 
 @contextmanager
 def own_postgres(folder: Path) -> Generator[str]:
-    """A PostgreSQL whose data is ``folder``'s; yields the URL, password included, for Prefect.
+    """Run a PostgreSQL whose data is in ``folder``; yield its URL for Prefect, password included.
 
     Raises WorkFailed when it does not start.
     """
@@ -67,7 +67,7 @@ class PostgresServer:
         self.port: int | None = None
 
     def url(self, drivername: str) -> str:
-        """How it is reached since it was started, with its password."""
+        """Return how it is reached since it was started, with its password."""
         from sqlalchemy import URL
 
         return URL.create(
@@ -132,7 +132,7 @@ class PostgresServer:
         data.rename(self.data)
 
     def _password(self) -> str:
-        """The password of this cluster, made when there is none."""
+        """Return the password of this cluster, made when there is none."""
         if not safe_files.is_file(self._password_file):
             made = secrets.token_urlsafe(32)
             safe_files.write(self._password_file, made)

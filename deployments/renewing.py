@@ -43,7 +43,7 @@ async def renew(client: PrefectClient, all_: Sequence[Declared], command: str | 
 def _changes(
     existing: DeploymentResponse, declared: Declared, command: str | None
 ) -> dict[str, Any]:
-    """What an existing deployment has to be told: where its code is and what that takes."""
+    """Return what an existing deployment has to be told: where its code is and what that takes."""
     flow: Any = load_flow_from_entrypoint(declared.entrypoint)
     wanted: dict[str, Any] = {
         "entrypoint": declared.entrypoint,

@@ -42,7 +42,9 @@ _FORMER_TAG = "prefect.tag.autopack"
 
 
 def default_limits() -> dict[str, int]:
-    """How many builds may go on at once, on all machines together, until an operator says."""
+    """Return how many builds may go on at once, on all machines together, until an operator
+    says.
+    """
     # Any number of those may build at once that call nobody.
     paid = [one.name for one in builder_classes() if not one.simulated]
     builders = {builder_limit(name): BUILDER_SLOTS for name in paid}
@@ -151,7 +153,7 @@ async def register_blocks() -> None:
 
 
 async def existing(deployments: list[str], refused: list[str]) -> dict[str, Any]:
-    """What this server has of Autopack's besides these: the JSON of `autopack deploy`."""
+    """Return what this server has of Autopack's besides these: the JSON of `autopack deploy`."""
     async with get_client() as client:
         pool = await client.read_work_pool(POOL)
         listed = [] if "limits" in refused else await _limits(client)

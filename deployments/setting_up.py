@@ -42,7 +42,7 @@ class Declared:
 
 
 def declared_deployments() -> list[Declared]:
-    """Every deployment of prefect.yaml."""
+    """Return every deployment of prefect.yaml."""
     content = _content()
     return [
         Declared(
@@ -95,7 +95,7 @@ def _content() -> dict[str, Any]:
 
 
 def _full_name(deployment: Mapping[str, Any]) -> str:
-    """What Prefect calls it: the name of its flow, and its own."""
+    """Return what Prefect calls it: the name of its flow, and its own."""
     flow = deployment["entrypoint"].rpartition(":")[2].replace("_", "-")
     return f"{flow}/{deployment['name']}"
 

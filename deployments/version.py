@@ -13,7 +13,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def code_version() -> str:
-    """The commit of a checkout, or of an installation from a repository; else the version."""
+    """Return the commit of a checkout, or of an installation from a repository; else the
+    version.
+    """
     return _commit_of_checkout() or _commit_of_installation() or __version__
 
 
@@ -29,7 +31,7 @@ def _commit_of_checkout() -> str | None:
 
 
 def _commit_of_installation() -> str | None:
-    """What pip and uv note of a package that came from version control."""
+    """Return what pip and uv note of a package that came from version control."""
     try:
         text = distribution("autopack").read_text("direct_url.json")
     except PackageNotFoundError:

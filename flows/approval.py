@@ -31,7 +31,7 @@ class ApprovalForm(RunInput):
 
 
 async def still_waits(db: Database, run_id: str) -> bool:
-    """Whether the flow has nothing to do until somebody answers.
+    """Return whether the flow has nothing to do until somebody answers.
 
     A flow run of a deployment is suspended, its process ends, and it starts again with the
     answer; any other flow returns, and is called again once the run was approved.

@@ -62,7 +62,9 @@ class Watched:
         request_cancel_of(self._db, self._run_ids)
 
     def look(self) -> bool:
-        """Whether Prefect has the flow run cancelled; not while its server does not say so."""
+        """Return whether Prefect has the flow run cancelled; not while its server does not
+        say so.
+        """
         try:
             return self._lineage is not None and self._lineage.is_cancelled()
         except (httpx.HTTPError, ObjectNotFound):
@@ -74,7 +76,7 @@ class Watched:
             return False
 
     async def was_cancelled(self, run_ids: Iterable[str]) -> bool:
-        """Whether the flow run was cancelled, asked anew when one of these runs was.
+        """Return whether the flow run was cancelled, asked anew when one of these runs was.
 
         A run may have seen sooner what both are about to see.
         """

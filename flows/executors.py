@@ -50,7 +50,7 @@ _PATIENCE_SECONDS = 3600.0
 
 
 def deployment_name(asked: str | None, settings: Settings) -> str:
-    """The full name of the deployment that workers are asked for: FLOW/NAME."""
+    """Return the full name of the deployment that workers are asked for: FLOW/NAME."""
     name = asked or settings.deployment
     return name if "/" in name else f"{_FLOW}/{name}"
 

@@ -25,7 +25,7 @@ from tasks.watching import FleetBoard, publish_fleet
 
 
 def fleet_name() -> str:
-    """What the fleet and its runs are called: as asked for, else after its flow run."""
+    """Return what the fleet and its runs are called: as asked for, else after its flow run."""
     asked: str | None = current_flow_run.get_parameters().get("run_id")
     if asked:
         return asked

@@ -43,12 +43,14 @@ _origins: dict[UUID, Origin] = {}
 
 
 def unique_part(flow_run_id: UUID | str) -> str:
-    """What tells a flow run from all others, short; ids begin with the time and end by chance."""
+    """Return what tells a flow run from all others, short; ids begin with the time and end by
+    chance.
+    """
     return UUID(str(flow_run_id)).hex[-8:]
 
 
 def origin() -> Origin | None:
-    """Where the current flow run comes from; None outside one.
+    """Return where the current flow run comes from; None outside one.
 
     Asks the server once about a flow run that is a part of another.
     """
@@ -65,17 +67,15 @@ def origin() -> Origin | None:
 
 
 def own_run_id() -> str | None:
-    """The id of the run that the current flow run prepares, the same when it is retried; None
-    outside one.
-    """
+    """Return the id of the run that the current flow run prepares, the same when it is retried;
+    None outside one."""
     found = origin()
     return new_run_id(found.at, found.unique) if found else None
 
 
 def same_call(flow_run_id: str) -> bool:
-    """Whether the current flow run is the same call, of a parent flow run that is retried, as an
-    earlier one.
-    """
+    """Return whether the current flow run is the same call, of a parent flow run that is retried,
+    as an earlier one."""
     found = origin()
     if found is None or found.parent is None or not found.retried:
         return False
@@ -88,7 +88,9 @@ def same_call(flow_run_id: str) -> bool:
 
 
 def prepared_run_id(flow_run: FlowRun) -> str | None:
-    """What ``own_run_id`` is within that flow run; None for one that is a part of another."""
+    """Return what ``own_run_id`` is within that flow run; None for one that is a part of
+    another.
+    """
     if flow_run.expected_start_time is None or flow_run.parent_task_run_id is not None:
         return None
     return new_run_id(flow_run.expected_start_time, unique_part(flow_run.id))

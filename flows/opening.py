@@ -17,7 +17,7 @@ from blocks.configured import configured, load
 
 @asynccontextmanager
 async def application(database: str | None) -> AsyncGenerator[tuple[Database, Settings]]:
-    """The application database, open while the block is, and the settings that go with it.
+    """Yield the application database, open while the block is, and the settings that go with it.
 
     ``database`` names an Autopack Database block; DATABASE_URL, else the home's, when None.
     """
@@ -49,7 +49,7 @@ async def request(
     campaign: str | None = None,
     push: str | Remote | None = None,
 ) -> RunRequest:
-    """A flow's parameters as a request, with what the builder's block adds to them."""
+    """Return a flow's parameters as a request, with what the builder's block adds to them."""
     block = await configured(builder)
     wanted = features or ()
     return RunRequest(

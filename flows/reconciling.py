@@ -115,7 +115,7 @@ async def _go_on(
 
 
 async def _has_workers(settings: Settings) -> bool:
-    """Whether somebody is there to take a flow run of the deployment."""
+    """Return whether somebody is there to take a flow run of the deployment."""
     try:
         async with get_client() as client:
             deployment = await client.read_deployment_by_name(deployment_name(None, settings))

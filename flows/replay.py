@@ -134,7 +134,7 @@ async def replay_campaign(
 
 
 def _as_it_stands(planned: PlannedCampaign, left: list[FleetItem]) -> dict[str, Any]:
-    """What a campaign answers while runs of it have not ended."""
+    """Return what a campaign answers while runs of it have not ended."""
     for item in left:
         get_run_logger().warning("%s is %s: %s", item.run_id, item.state, item.error or "stopped")
     return {

@@ -19,18 +19,20 @@ class Ended(State[Any]):
     async def aresult(
         self, raise_on_failure: bool = True, retry_result_failure: bool = True
     ) -> Any:
-        """The JSON, whatever the state."""
+        """Return the JSON, whatever the state."""
         return await super().aresult(
             raise_on_failure=False, retry_result_failure=retry_result_failure
         )
 
     def result(self, raise_on_failure: bool = True, retry_result_failure: bool = True) -> Any:
-        """The JSON, whatever the state; to be awaited where an event loop runs."""
+        """Return the JSON, whatever the state; to be awaited where an event loop runs."""
         return super().result(raise_on_failure=False, retry_result_failure=retry_result_failure)
 
 
 def state_of_run(run: Json) -> Json | Ended:
-    """What ``execute_run`` returns for a run (the JSON of `show`): that, in the run's own state."""
+    """Return what ``execute_run`` returns for a run (the JSON of `show`): that, in the run's own
+    state.
+    """
     state = RunState(run["state"])
     if state is RunState.DONE_SUCCESS:
         return run
@@ -39,7 +41,9 @@ def state_of_run(run: Json) -> Json | Ended:
 
 
 def cancelled(result: Any) -> Ended:
-    """What a campaign returns whose flow run was cancelled, with what there is of its result."""
+    """Return what a campaign returns whose flow run was cancelled, with what there is of its
+    result.
+    """
     return Ended(
         type=StateType.CANCELLED, name="Cancelled", message="cancelled in Prefect", data=result
     )

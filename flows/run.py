@@ -52,7 +52,7 @@ _PATIENCE_SECONDS = 300.0
 
 
 def _name_of_run() -> str:
-    """What the UI calls the flow run: its run id, or the plan until there is one."""
+    """Return what the UI calls the flow run: its run id, or the plan until there is one."""
     parameters = current_flow_run.get_parameters()
     plan = str(parameters.get("plan") or "run")
     return parameters.get("run_id") or ("plan" if "\n" in plan else plan.rsplit("/", 1)[-1])
@@ -141,9 +141,8 @@ async def execute_run(
 
 
 def _begun(db: Database, flow_run_id: str | None, asked: str | None) -> RunRow | None:
-    """The run that this flow run works on, or prepared before another went on with it; also one
-    that this call of a parent flow run began before that was retried.
-    """
+    """Return the run that this flow run works on, or prepared before another went on with it; also
+    one that this call of a parent flow run began before that was retried."""
     if flow_run_id is None:
         return None
     found = run_of_flow(db, flow_run_id)

@@ -134,7 +134,7 @@ def _set_heartbeats() -> None:
 
 
 def server_url(settings: Settings) -> str | None:
-    """The API of the server that flows use; None when the process has to start its own."""
+    """Return the API of the server that flows use; None when the process has to start its own."""
     configured = configured_url()
     if configured:
         return configured
@@ -143,7 +143,7 @@ def server_url(settings: Settings) -> str | None:
 
 
 def own_server_folder(home: Path) -> Path:
-    """Where a server of a process's own keeps its database and its log."""
+    """Return where a server of a process's own keeps its database and its log."""
     return home_server.folder(home)
 
 

@@ -70,7 +70,7 @@ async def wait_for_end(
 
 
 async def wait_while_held(run_id: str, *, db: Database) -> RunRow | None:
-    """The run as it stands when nobody works on it; None when this process is to stop."""
+    """Return the run as it stands when nobody works on it; None when this process is to stop."""
     while not is_stopping():
         try:
             holder = holder_of(db, run_id)
@@ -97,7 +97,7 @@ async def wait_until_due(run_id: str, *, db: Database, settings: Settings) -> Ru
 async def may_go_on(
     run_id: str, ended: State, *, seen: int, db: Database, settings: Settings
 ) -> bool:
-    """Whether the run, which nobody holds, is to go on in another flow run, now that one has
+    """Return whether the run, which nobody holds, is to go on in another flow run, now that one has
     ``ended`` without it.
 
     So it is after a crash and after a fault, as often as reconciling would have it, and then the
@@ -119,7 +119,8 @@ async def may_go_on(
 
 
 async def cancelled_in_prefect(run_id: str, *, db: Database, settings: Settings) -> bool:
-    """Whether the last flow run of a run that nobody holds was cancelled; the run then is, too.
+    """Return whether the last flow run of a run that nobody holds was cancelled; the run then is,
+    too.
 
     False while the server does not answer.
     """
@@ -137,7 +138,9 @@ async def cancelled_in_prefect(run_id: str, *, db: Database, settings: Settings)
 
 
 def _glance(db: Database, last: RunRow) -> RunRow:
-    """The run as it is now; as it was when the database is away, which the next look may mend."""
+    """Return the run as it is now; as it was when the database is away, which the next look may
+    mend.
+    """
     try:
         return get_run(db, last.run_id)
     except DatabaseRefused as error:
@@ -146,12 +149,14 @@ def _glance(db: Database, last: RunRow) -> RunRow:
 
 
 def has_stopped(run: RunRow) -> bool:
-    """Whether nobody needs to work on the run: it has ended, or waits for a person."""
+    """Return whether nobody needs to work on the run: it has ended, or waits for a person."""
     return run.state.is_final or run.state is RunState.AWAITING_APPROVAL
 
 
 async def _state_of(flow_run_id: UUID) -> State | None:
-    """The flow run's state; None when the server does not answer, which the next poll may mend."""
+    """Return the flow run's state; None when the server does not answer, which the next poll may
+    mend.
+    """
     try:
         async with get_client() as client:
             return (await client.read_flow_run(flow_run_id)).state

@@ -36,7 +36,7 @@ _NOT_NOW = frozenset(
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Whether an error means that the Prefect server does not answer, or cannot just now."""
+    """Return whether an error means that the Prefect server does not answer, or cannot just now."""
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code in _NOT_NOW
     if isinstance(error, ConcurrencySlotAcquisitionError):
@@ -45,7 +45,9 @@ def is_away(error: BaseException | None) -> bool:
 
 
 def is_forbidden(error: BaseException | None) -> bool:
-    """Whether an error means that the login may not do this; a role may be a restricted one."""
+    """Return whether an error means that the login may not do this; a role may be a
+    restricted one.
+    """
     return (
         isinstance(error, httpx.HTTPStatusError)
         and error.response.status_code == HTTPStatus.FORBIDDEN
@@ -67,7 +69,7 @@ def going_without(what: str) -> Generator[None]:
 
 
 async def answers() -> bool:
-    """Whether the Prefect server answers at this moment."""
+    """Return whether the Prefect server answers at this moment."""
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
         async with get_client() as client:
             return await client.api_healthcheck() is None

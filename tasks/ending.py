@@ -19,12 +19,12 @@ class Standing:
     message: str
 
     def state(self) -> State[Any]:
-        """The same, as Prefect is told from outside of the flow run."""
+        """Return the same, as Prefect is told from outside of the flow run."""
         return State(type=self.type, name=self.name, message=self.message)
 
 
 def standing(state: RunState, reason: str | None) -> Standing:
-    """How the flow run of a run ends that no process works on any more."""
+    """Return how the flow run of a run ends that no process works on any more."""
     message = f"{state.value}: {reason or ''}"
     if state is RunState.DONE_CANCELLED:
         return Standing(StateType.CANCELLED, "Cancelled", message)

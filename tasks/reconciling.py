@@ -97,7 +97,9 @@ async def _asked_for(db: Database, abandoned: list[str]) -> frozenset[str]:
 
 
 def _lost_it(db: Database, flow_run: FlowRun) -> bool:
-    """Whether the flow run is the one that held its abandoned run, and only seems to go on."""
+    """Return whether the flow run is the one that held its abandoned run, and only seems to
+    go on.
+    """
     running = flow_run.state is not None and flow_run.state.is_running()
     return running and get_run(db, flow_run.name).flow_run_id == str(flow_run.id)
 
@@ -165,7 +167,7 @@ async def resume_campaigns() -> int:
 
 
 def _is_lost(db: Database, flow_run: FlowRun, lease_seconds: float) -> bool:
-    """Whether its run is in nobody's hands, though it had the time to take it."""
+    """Return whether its run is in nobody's hands, though it had the time to take it."""
     if flow_run.state is None:
         return False
     own = run_of_flow(db, str(flow_run.id))
@@ -182,7 +184,9 @@ def _is_lost(db: Database, flow_run: FlowRun, lease_seconds: float) -> bool:
 
 
 def _stored_run_of(db: Database, flow_run: FlowRun) -> RunRow | None:
-    """The run that it was to go on with; None for one that it has to prepare, which takes time."""
+    """Return the run that it was to go on with; None for one that it has to prepare, which takes
+    time.
+    """
     run_id = flow_run.parameters.get("run_id")
     if run_id is None or flow_run.parameters.get("plan") is not None:
         return None
@@ -229,7 +233,9 @@ def _end_of_run(run: RunRow | None) -> State[Any]:
 
 
 def _end_of_phase(db: Database, run: RunRow | None, flow_run: FlowRun) -> State[Any]:
-    """How the flow run of a phase ends: that is told by the phase itself where it has ended."""
+    """Return how the flow run of a phase ends: that is told by the phase itself where it
+    has ended.
+    """
     if run is not None:
         wanted = flow_run.parameters.get("phase_id")
         for phase in get_phases(db, run.run_id):

@@ -75,7 +75,7 @@ async def persist_view(db: Database, run_id: str) -> None:
 
 
 def consolidated_table(view: Consolidated) -> list[dict[str, str | int | None]]:
-    """The view as rows; spent and claimed are two sets, and nothing adds them up."""
+    """Return the view as rows; spent and claimed are two sets, and nothing adds them up."""
     claimed = asdict(view.claimed) if view.claimed else {}
 
     def known(count: int) -> int | None:

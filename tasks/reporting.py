@@ -51,7 +51,7 @@ class RunProgress:
         self._shown_at = float("-inf")
 
     def is_due(self) -> bool:
-        """Whether a second has passed since something was shown."""
+        """Return whether a second has passed since something was shown."""
         return self._clock.monotonic() - self._shown_at >= 1.0
 
     async def show(self, percent: float, text: str, *, last: bool = False) -> None:
@@ -71,7 +71,7 @@ class RunProgress:
 
 
 def standing_line(db: Database, run_id: str) -> str:
-    """How the run stands, in one line: what lists of artifacts show."""
+    """Return how the run stands, in one line: what lists of artifacts show."""
     return line(standings(db, [run_id])[0])
 
 
@@ -91,7 +91,7 @@ async def publish_summary(db: Database, run_id: str) -> None:
 
 
 def token_table(run: dict[str, Any]) -> list[dict[str, Any]]:
-    """What each phase of a run (the JSON of `show`) spent, and all of them."""
+    """Return what each phase of a run (the JSON of `show`) spent, and all of them."""
     names = ("phase_id", "attempts")
     rows = [
         {
@@ -107,7 +107,7 @@ def token_table(run: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _table_figure(tokens: int | None, unknown_builds: int) -> int | str:
-    """A number where it is all of it, else words."""
+    """Return a number where it is all of it, else words."""
     exact = tokens is not None and not unknown_builds
     return tokens if exact and tokens is not None else tokens_text(tokens, unknown_builds)
 
@@ -121,7 +121,9 @@ def _cost(run: dict[str, Any]) -> str:
 
 
 def summary_markdown(run: dict[str, Any], where: str | None = None) -> str:
-    """The summary of a run (the JSON of `show`) as Markdown; ``where`` says where its branch is."""
+    """Return the summary of a run (the JSON of `show`) as Markdown; ``where`` says where its branch
+    is.
+    """
     reason = f": {prose(run['failure_reason'])}" if run["failure_reason"] else ""
     lines = [
         f"# {markdown(run['goal'])}",

@@ -30,12 +30,12 @@ _known: dict[str, bool] = {}
 
 
 def builder_limit(builder: str) -> str:
-    """The limit on builds by one builder, whichever block configures it."""
+    """Return the limit on builds by one builder, whichever block configures it."""
     return f"autopack-builder-{split_name(builder)[0]}"
 
 
 def provider_limit(provider: str) -> str:
-    """The limit on builds that call one provider."""
+    """Return the limit on builds that call one provider."""
     return f"autopack-provider-{provider}"
 
 

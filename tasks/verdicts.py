@@ -33,17 +33,17 @@ _CANCELLED = (StateType.CANCELLING, StateType.CANCELLED)
 
 
 def is_cancelled_state(state: State | None) -> bool:
-    """Whether somebody has cancelled what is in this state."""
+    """Return whether somebody has cancelled what is in this state."""
     return state is not None and state.type in _CANCELLED
 
 
 def timed_out(state: State | None) -> bool:
-    """Whether a limit on its time ended what is in this state."""
+    """Return whether a limit on its time ended what is in this state."""
     return state is not None and state.is_failed() and state.name == "TimedOut"
 
 
 def database_label(db: Database) -> str:
-    """Which database a flow run belongs to, for servers that several databases share."""
+    """Return which database a flow run belongs to, for servers that several databases share."""
     return hashlib.sha256(db.identity.encode()).hexdigest()[:16]
 
 
@@ -59,7 +59,7 @@ class Lineage:
         self._ids: list[UUID] | None = None
 
     def is_cancelled(self) -> bool:
-        """Whether one of them is being cancelled, or was."""
+        """Return whether one of them is being cancelled, or was."""
         with (
             temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
             get_client(sync_client=True, httpx_settings={"timeout": 10}) as client,
@@ -83,7 +83,7 @@ def _parent_task_run(flow_run: FlowRun) -> UUID | None:
 
 
 async def was_cancelled(client: PrefectClient, flow_run: FlowRun) -> bool:
-    """Whether a flow run or one that it is a part of is being cancelled, or was."""
+    """Return whether a flow run or one that it is a part of is being cancelled, or was."""
     while not is_cancelled_state(flow_run.state):
         parent = _parent_task_run(flow_run)
         if parent is None:
@@ -101,7 +101,7 @@ async def was_cancelled(client: PrefectClient, flow_run: FlowRun) -> bool:
 async def last_flow_runs(
     client: PrefectClient, runs: Collection[tuple[str, str | None]], db: Database
 ) -> dict[str, FlowRun]:
-    """The last flow run of each run, given as its id and the flow run it names, by run id.
+    """Return the last flow run of each run, given as its id and the flow run it names, by run id.
 
     That is the flow run that took it last, or one that was asked of a worker for it since.
     """
@@ -124,7 +124,7 @@ async def last_flow_runs(
 
 
 def submission_prefix(db: Database) -> str:
-    """What the idempotency keys of flow runs begin with that workers are asked for."""
+    """Return what the idempotency keys of flow runs begin with that workers are asked for."""
     return f"autopack:{database_label(db)}:"
 
 
@@ -133,7 +133,7 @@ async def flow_runs(
     flow_filter: FlowFilter | None = None,
     flow_run_filter: FlowRunFilter | None = None,
 ) -> AsyncGenerator[FlowRun]:
-    """Every flow run that the filters let through, page by page."""
+    """Yield every flow run that the filters let through, page by page."""
     seen: set[UUID] = set()
     while True:
         page = await client.read_flow_runs(

@@ -109,5 +109,5 @@ async def publish_fleet(name: str, items: Sequence[FleetItem], db: Database) -> 
 
 
 def _page(flow_run_id: str) -> str | None:
-    """Where the UI shows a flow run."""
+    """Return where the UI shows a flow run."""
     return url_for("flow-run", obj_id=flow_run_id)

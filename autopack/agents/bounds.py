@@ -25,12 +25,12 @@ class Bounds:
     files: int
 
     def of_files(self, request: BuildRequest) -> FileLimit:
-        """Where a build may leave files, and how many."""
+        """Return where a build may leave files, and how many."""
         return FileLimit((request.worktree, request.spool), self.files)
 
 
 def unattended(noted: ExitNote, output: Path) -> Exit:
-    """How a program ended that nobody watched, with the end of its ``output``.
+    """Return how a program ended that nobody watched, with the end of its ``output``.
 
     It came to no limit: that would have taken somebody who watches.
     """
@@ -40,7 +40,9 @@ def unattended(noted: ExitNote, output: Path) -> Exit:
 
 
 def ended_early(end: Exit) -> tuple[BuildStatus, str] | None:
-    """How a build counts whose program came to a limit, and in which words; None for others."""
+    """Return how a build counts whose program came to a limit, and in which words; None for
+    others.
+    """
     if end.limit is None:
         return None
     if end.limit in (Limit.TIME, Limit.SILENCE):

@@ -12,7 +12,7 @@ class OutsideWorktree(Exception):
 
 
 def place_of(worktree: Path, path: str) -> Path:
-    """Where ``path`` of the worktree really lies; links inside it are followed.
+    """Return where ``path`` of the worktree really lies; links inside it are followed.
 
     Raises OutsideWorktree for what lies outside, or in a ``.git``.
     """

@@ -137,7 +137,9 @@ class CommandLineAgent(Agent[ProgramOptions]):
         return result_of(usage, end, ended_because)
 
     def left_behind(self, spool: Path) -> tuple[BuildResult, str] | None:
-        """How a build ended whose process died before it did, and the folder that it worked in."""
+        """Return how a build ended whose process died before it did, and the folder that it worked
+        in.
+        """
         noted = read_exit(spool)
         if noted is None:
             return None
@@ -148,11 +150,11 @@ class CommandLineAgent(Agent[ProgramOptions]):
         return result_of(usage, unattended(noted, spool / OUTPUT), None), noted.folder
 
     def tells_in(self, spool: Path) -> Sequence[Path]:
-        """Its output, and the session files that it has so far."""
+        """Return its output, and the session files that it has so far."""
         return (spool / OUTPUT, *self.session_files(spool / _HOME))
 
     def spend(self, spool: Path) -> Spend:
-        """The same, and whether it is all: what an agent that was never started spent is."""
+        """Return the same, and whether it is all: what an agent that was never started spent is."""
         noted = read_noted(spool)
         if noted is not None:
             return noted
@@ -162,7 +164,7 @@ class CommandLineAgent(Agent[ProgramOptions]):
         return Spend(usage.calls, usage.exactness)
 
     def usage(self, spool: Path) -> Usage:
-        """What the agent's output and, until the build ends, its session files tell."""
+        """Return what the agent's output and, until the build ends, its session files tell."""
         if self.usage_parser is None:
             return Usage((), Sums(None), Exactness.UNKNOWN)
         output = spool / OUTPUT
@@ -177,7 +179,9 @@ class CommandLineAgent(Agent[ProgramOptions]):
         return parse_with(self.usage_parser, sources, provider=provider, model=model)
 
     def probe(self) -> Probe:
-        """Whether the program is installed, and in which version. Writes nothing that stays."""
+        """Return whether the program is installed, and in which version. Writes nothing
+        that stays.
+        """
         try:
             program = self._program_path()
         except BadInput as error:
@@ -195,30 +199,34 @@ class CommandLineAgent(Agent[ProgramOptions]):
 
     @abstractmethod
     def default_key_env(self, model: str | None) -> str:
-        """The variable in which users keep the key for ``model``."""
+        """Return the variable in which users keep the key for ``model``."""
 
     def sessions(self, home: Path) -> Sequence[Path | bytes]:
-        """Where else than on stdout the agent tells of usage: files under ``home``, or lines."""
+        """Return where else than on stdout the agent tells of usage: files under ``home``, or
+        lines.
+        """
         del home
         return ()
 
     def session_files(self, home: Path) -> Sequence[Path]:
-        """The files behind ``sessions``, without reading any."""
+        """Return the files behind ``sessions``, without reading any."""
         return [path for path in self.sessions(home) if isinstance(path, Path)]
 
     def watch(self) -> Watch | None:
-        """What looks over the agent's shoulder, where its own limits do not hold."""
+        """Return what looks over the agent's shoulder, where its own limits do not hold."""
         return None
 
     def provider(self, model: str | None) -> str:
-        """Who is paid for calls of ``model``; empty where the agent's output says it."""
+        """Return who is paid for calls of ``model``; empty where the agent's output says it."""
         return provider_of(model)
 
     def key_env(self, model: str | None) -> str:
         return self.options.key_env or self.default_key_env(model)
 
     def key(self, model: str | None) -> str:
-        """The key to send; raises BadInput when there is none and the provider will want one."""
+        """Return the key to send; raises BadInput when there is none and the provider will want
+        one.
+        """
         name = self.key_env(model)
         key = self.options.key(name)
         if key:

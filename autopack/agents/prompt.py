@@ -9,7 +9,9 @@ from autopack.agents.protocol import BuildRequest
 
 
 def render_prompt(request: BuildRequest) -> str:
-    """The prompt for one build: what to do, where, and how it will be judged. Ends in a newline."""
+    """Return the prompt for one build: what to do, where, and how it will be judged. Ends in a
+    newline.
+    """
     return "\n\n".join(_sections(request)) + "\n"
 
 

@@ -194,15 +194,21 @@ class Builder(Protocol):
         ...
 
     def calls(self, spool: Path) -> Sequence[ModelCall]:
-        """Every model call that the spool of a build tells of, in order; also after a kill."""
+        """Return every model call that the spool of a build tells of, in order; also after
+        a kill.
+        """
         ...
 
     def tells_in(self, spool: Path) -> Sequence[Path]:
-        """The files in which a build tells of its calls as it makes them; cheap to ask for."""
+        """Return the files in which a build tells of its calls as it makes them; cheap to
+        ask for.
+        """
         ...
 
     def spend(self, spool: Path) -> Spend:
-        """The same of a build that has ended or was killed, with how far it can be trusted."""
+        """Return the same of a build that has ended or was killed, with how far it can be
+        trusted.
+        """
         ...
 
     def left_behind(self, spool: Path) -> tuple[BuildResult, str] | None:

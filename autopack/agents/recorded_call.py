@@ -61,7 +61,7 @@ class RecordedCall(BaseModel):
         return self
 
     def as_model_call(self) -> ModelCall:
-        """The call in the terms of the ledger; an absent cache or reasoning figure is 0."""
+        """Return the call in the terms of the ledger; an absent cache or reasoning figure is 0."""
         if self.total is not None:
             return ModelCall(
                 provider=self.provider,

@@ -112,8 +112,8 @@ def split_name(name: str) -> tuple[str, str | None]:
 
 
 def circuit_name(builder: Builder, model: str | None) -> str | None:
-    """Which circuit the builder's calls belong to: ``provider/model``, and the server where it is
-    not the provider's own. None for a builder that calls no provider."""
+    """Return which circuit the builder's calls belong to: ``provider/model``, and the server where
+    it is not the provider's own. None for a builder that calls no provider."""
     provider = builder.provider(model)
     if provider is None:
         return None

@@ -29,7 +29,7 @@ SPOOL = "builder.out"
 
 
 def open_spool(folder: Path) -> TextIO:
-    """The spool of a build, to add records to."""
+    """Return the spool of a build, to add records to."""
     return os.fdopen(safe_files.open_append(folder / SPOOL), "a", encoding="utf-8")
 
 
@@ -40,7 +40,7 @@ def write_record(spool: TextIO, record: dict[str, object]) -> None:
 
 
 def read_calls(folder: Path) -> tuple[ModelCall, ...]:
-    """The calls spooled so far; a line cut off by a kill was not a call that ended.
+    """Return the calls spooled so far; a line cut off by a kill was not a call that ended.
 
     Raises UnreadableSpool with the calls that could be read.
     """
@@ -48,7 +48,7 @@ def read_calls(folder: Path) -> tuple[ModelCall, ...]:
 
 
 def read_spend(folder: Path) -> Spend:
-    """The same, and whether it is all that was used."""
+    """Return the same, and whether it is all that was used."""
     try:
         text = safe_files.read_text(folder / SPOOL, errors="surrogateescape")
     except FileNotFoundError:

@@ -43,7 +43,7 @@ class Trial:
     exactness: Exactness
 
     def as_json(self) -> dict[str, Any]:
-        """The JSON of `autopack builders check`."""
+        """Return the JSON of `autopack builders check`."""
         prices = [price_of(call) for call in self.calls]
         known = [price.cost for price in prices if price is not None]
         exact = self.exactness is Exactness.EXACT
@@ -62,7 +62,7 @@ class Trial:
 
 
 def trial_plan(model: str | None = None) -> Plan:
-    """A plan of one phase, ``check``: write a file of one word."""
+    """Return a plan of one phase, ``check``: write a file of one word."""
     check = f"import pathlib; assert pathlib.Path({_FILE!r}).read_text().strip() == {_TEXT!r}"
     return Plan(
         goal="Find out whether this builder works",

@@ -53,7 +53,7 @@ class Usage:
     retry_after: float | None = None
 
     def as_json(self) -> Json:
-        """The JSON of ``autopack usage parse``."""
+        """Return the JSON of ``autopack usage parse``."""
         calls = [asdict(call) | {"exactness": call.exactness.value} for call in self.calls]
         return {"calls": calls, "total": asdict(self.total), "exactness": self.exactness.value}
 
@@ -157,7 +157,7 @@ class Report:
 
 
 def part(data: Json, name: str) -> Json:
-    """An object inside an object; empty when it is absent or something else."""
+    """Return an object inside an object; empty when it is absent or something else."""
     value = data.get(name)
     return cast("Json", value) if isinstance(value, dict) else {}
 
@@ -169,7 +169,7 @@ def text(data: Json, name: str) -> str | None:
 
 
 def http_status(value: object) -> int | None:
-    """The status of an answer over HTTP; None for anything else."""
+    """Return the status of an answer over HTTP; None for anything else."""
     is_one = isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599
     return value if is_one and isinstance(value, int) else None
 
@@ -197,15 +197,15 @@ class Split:
         return self._with(other, lambda mine, others: mine + others)
 
     def __sub__(self, other: Split) -> Split:
-        """What this has beyond ``other``, figure by figure; never below 0."""
+        """Return what this has beyond ``other``, figure by figure; never below 0."""
         return self._with(other, lambda mine, others: max(mine - others, 0))
 
     def __or__(self, other: Split) -> Split:
-        """The larger of the two, figure by figure."""
+        """Return the larger of the two, figure by figure."""
         return self._with(other, max)
 
     def covers(self, other: Split) -> bool:
-        """Whether no figure that is paid for is below that of ``other``."""
+        """Return whether no figure that is paid for is below that of ``other``."""
         names = ("input", "cache_read", "cache_write", "output")
         return all(getattr(self, name) >= getattr(other, name) for name in names)
 
@@ -232,7 +232,7 @@ def total_of(splits: Iterable[Split]) -> Split:
 
 
 def retry_after(headers: Json) -> float | None:
-    """The seconds of a provider's ``Retry-After`` header; None when absent or a date."""
+    """Return the seconds of a provider's ``Retry-After`` header; None when absent or a date."""
     value = next((v for k, v in headers.items() if k.lower() == "retry-after"), None)
     try:
         seconds = float(value) if isinstance(value, str | int | float) else -1.0
@@ -251,7 +251,9 @@ def model_call(
     sound: bool = True,
     most_input: int | None = None,
 ) -> ModelCall:
-    """A call in the terms of the ledger; one that is not ``sound`` is known by its total only."""
+    """Return a call in the terms of the ledger; one that is not ``sound`` is known by its total
+    only.
+    """
     if not sound:
         return ModelCall(
             provider, model, split.total, response_id=response_id, exactness=Exactness.PARTIAL
@@ -274,7 +276,7 @@ def model_call(
 
 
 def exactness_of(calls: Sequence[ModelCall], *, all_told: bool) -> Exactness:
-    """How far ``calls`` can be trusted; nothing counted and not all told is unknown."""
+    """Return how far ``calls`` can be trusted; nothing counted and not all told is unknown."""
     if all_told:
         return Exactness.EXACT
     return Exactness.PARTIAL if any(call.total for call in calls) else Exactness.UNKNOWN

@@ -133,7 +133,7 @@ class Lanes:
 
 
 def unfinished(db: Database, campaign: Campaign, *, without: Collection[str] = ()) -> list[str]:
-    """The replays that have not ended, or were not even stored.
+    """Return the replays that have not ended, or were not even stored.
 
     ``without`` names the originals that are left out.
     """
@@ -258,13 +258,13 @@ def _summary(replayed: Sequence[Replayed]) -> LaneSummary:
 
 
 def _counts(item: Item) -> bool:
-    """Whether every run of an item says something of the agent."""
+    """Return whether every run of an item says something of the agent."""
     runs = (item.original, item.baseline, item.candidate)
     return all(run is None or run.outcome.counts for run in runs)
 
 
 def _difference(items: Sequence[Item], lane: Lane) -> Effect | None:
-    """The share of items that succeeded in a lane, less that of their originals."""
+    """Return the share of items that succeeded in a lane, less that of their originals."""
     runs = [(item.original, run) for item in items if (run := _of(item, lane)) is not None]
     if not runs:
         return None
@@ -272,7 +272,9 @@ def _difference(items: Sequence[Item], lane: Lane) -> Effect | None:
 
 
 def _without_outcome(items: Sequence[Item]) -> list[str]:
-    """Which lanes have runs that are counted neither as successes nor as failures, and why."""
+    """Return which lanes have runs that are counted neither as successes nor as failures,
+    and why.
+    """
     found: list[str] = []
     for lane in Lane:
         ends = Counter(

@@ -54,7 +54,7 @@ class Campaign:
         return (Lane.BASELINE, Lane.CANDIDATE) if self.has_baseline else (Lane.CANDIDATE,)
 
     def replay_id(self, run_id: str, lane: Lane) -> str:
-        """What the replay of an original in a lane is called."""
+        """Return what the replay of an original in a lane is called."""
         return f"{self.campaign_id}-{self.run_ids.index(run_id) + 1}-{lane}"
 
     def check_same(
@@ -76,7 +76,7 @@ class Campaign:
             raise _another(self.campaign_id)
 
     def features(self, original: RunRow, lane: Lane) -> tuple[str, ...]:
-        """What a replay has on; a kill switch holds for replays too. Raises BadInput."""
+        """Return what a replay has on; a kill switch holds for replays too. Raises BadInput."""
         changed = lane is Lane.CANDIDATE
         # Today's defaults say nothing about a run of then; today's switches do.
         wanted = resolve_features(
@@ -115,7 +115,7 @@ def check_switches(enable: Collection[str]) -> None:
 
 
 def would_not_differ(campaign: Campaign, original: RunRow) -> bool:
-    """Whether the candidate of a run would have the very features that the run had."""
+    """Return whether the candidate of a run would have the very features that the run had."""
     lanes = (Lane.BASELINE, Lane.CANDIDATE)
     return len({campaign.features(original, lane) for lane in lanes}) == 1
 
@@ -156,7 +156,9 @@ def _another(campaign_id: str) -> BadInput:
 
 
 def find_limits(source: Source, campaign_id: str) -> Limits | None:
-    """What the runs of a campaign may spend together, or None when nobody has said that yet."""
+    """Return what the runs of a campaign may spend together, or None when nobody has said
+    that yet.
+    """
     try:
         return campaign_level(source, campaign_id).limits
     except NotFound:
@@ -164,7 +166,7 @@ def find_limits(source: Source, campaign_id: str) -> Limits | None:
 
 
 def find_campaign(source: Source, campaign_id: str) -> Campaign | None:
-    """A stored campaign, or None when there is none of that name."""
+    """Return a stored campaign, or None when there is none of that name."""
     table = replay_campaigns
     with reading(source) as conn:
         row = conn.execute(sa.select(table).where(table.c.campaign_id == campaign_id)).first()

@@ -50,7 +50,7 @@ class PlannedCampaign:
         return frozenset(one.run_id for one in self.left_out)
 
     def as_json(self) -> dict[str, Any]:
-        """What a dry run answers."""
+        """Return what a dry run answers."""
         return {
             "campaign": self.campaign.campaign_id,
             "dry_run": True,
@@ -139,7 +139,7 @@ def plan_campaign(
 def _not_begun(
     campaign: Campaign, chosen: Sequence[RunRow], replays: Mapping[tuple[str, Lane], RunRow]
 ) -> list[RunRow]:
-    """The originals of which a replay is yet to begin: what they need has to be there."""
+    """Return the originals of which a replay is yet to begin: what they need has to be there."""
     begun = {key for key, replay in replays.items() if replay.state is not RunState.RUN_CREATED}
     return [
         original
@@ -149,7 +149,7 @@ def _not_begun(
 
 
 def _alike(campaign: Campaign, originals: Sequence[RunRow]) -> tuple[LeftOut, ...]:
-    """The originals in which the features asked for would change nothing."""
+    """Return the originals in which the features asked for would change nothing."""
     if not (campaign.enable or campaign.disable):
         return ()
     wanted = [
@@ -165,7 +165,7 @@ def _alike(campaign: Campaign, originals: Sequence[RunRow]) -> tuple[LeftOut, ..
 
 
 def _without(left_out: Sequence[LeftOut], chosen: Sequence[RunRow]) -> tuple[RunRow, ...]:
-    """The originals that can be replayed. Raises Refused when there is none."""
+    """Return the originals that can be replayed. Raises Refused when there is none."""
     lost = {one.run_id for one in left_out}
     originals = tuple(original for original in chosen if original.run_id not in lost)
     if not originals:

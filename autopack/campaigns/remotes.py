@@ -21,7 +21,7 @@ from autopack.workspace.source import SourceRepository
 def check_remotes(
     db: Database, campaign: Campaign, originals: Sequence[RunRow], push: str | None, *, home: Path
 ) -> dict[str, str]:
-    """The remote of each repository that is replayed, by its location; empty for none.
+    """Return the remote of each repository that is replayed, by its location; empty for none.
 
     ``push`` is a remote's name in each of them, a folder or a URL, and takes pushes now. Replays
     that are stored keep what they have, and go on also while it does not answer. Raises BadInput
@@ -52,7 +52,7 @@ def check_remotes(
 
 
 def _kept(kept: str | None, wanted: Remote, campaign: Campaign) -> Remote:
-    """The remote of replays that are stored already, which is not changed."""
+    """Return the remote of replays that are stored already, which is not changed."""
     if wanted.name != kept:
         where = "nowhere" if kept is None else f"to {kept}"
         raise BadInput(

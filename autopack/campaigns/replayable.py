@@ -27,7 +27,7 @@ class LeftOut(BaseModel, frozen=True):
 def find_lost(
     db: Database, originals: Iterable[RunRow], *, home: Path, pushed: bool
 ) -> tuple[LeftOut, ...]:
-    """The originals whose replays could not start, in their order.
+    """Return the originals whose replays could not start, in their order.
 
     Each repository is looked at once. Where replays are ``pushed``, their remote may have a commit
     that the repository lost.
@@ -50,7 +50,7 @@ def find_lost(
 
 
 def _wrong_with_builder(db: Database, original: RunRow) -> str | None:
-    """Why the plan or the builder cannot be made any more.
+    """Return why the plan or the builder cannot be made any more.
 
     Programs and keys are not looked for: the worker that builds has them, and they come back.
     """
@@ -65,7 +65,7 @@ def _wrong_with_builder(db: Database, original: RunRow) -> str | None:
 
 
 def _open(location: str) -> SourceRepository | str:
-    """The repository, or what is wrong with it."""
+    """Return the repository, or what is wrong with it."""
     try:
         return SourceRepository.open(location)
     except (RepositoryError, GitFailed, OSError) as error:
@@ -73,7 +73,7 @@ def _open(location: str) -> SourceRepository | str:
 
 
 def _has(home: Path, source: SourceRepository, commit: str) -> bool:
-    """Whether the repository has the commit, or Autopack's copy of it has kept it."""
+    """Return whether the repository has the commit, or Autopack's copy of it has kept it."""
     try:
         return source.resolve(commit) == commit
     except RepositoryError:

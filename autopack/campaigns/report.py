@@ -21,7 +21,7 @@ MOST_ITEMS_SHOWN = 500
 
 
 def to_markdown(report: CampaignReport) -> str:
-    """The report as Markdown, its sentence first."""
+    """Return the report as Markdown, its sentence first."""
     parts = [f"# {markdown(report.sentence)}"]
     parts += [f"- {markdown(note)}" for note in report.notes]
     for table in report_tables(report):
@@ -30,7 +30,7 @@ def to_markdown(report: CampaignReport) -> str:
 
 
 def to_html(report: CampaignReport) -> str:
-    """The report as one page that needs nothing else, on screen or paper."""
+    """Return the report as one page that needs nothing else, on screen or paper."""
     notes = "".join(f"<li>{in_html(note)}</li>" for note in report.notes)
     tables = "".join(html_table(table) for table in report_tables(report))
     return (

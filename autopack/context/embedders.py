@@ -7,7 +7,7 @@ from autopack.model.errors import BadInput
 
 
 def embedder_named(name: str = "tfidf") -> Embedder:
-    """The embedder called ``name``: ``tfidf`` (the default) or ``minilm`` (an extra).
+    """Return the embedder called ``name``: ``tfidf`` (the default) or ``minilm`` (an extra).
 
     Raises BadInput for another name, and when the extra is not installed.
     """

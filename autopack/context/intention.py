@@ -30,7 +30,7 @@ def intention(
     *,
     limit: int = MOST_BYTES,
 ) -> Intention:
-    """The intention in at most ``limit`` bytes of UTF-8.
+    """Return the intention in at most ``limit`` bytes of UTF-8.
 
     The goal goes first and is cut before it takes more than half from the others; entries are
     kept whole, in order, and the text says how many are missing.
@@ -48,7 +48,7 @@ def intention(
 def for_builder(
     goal: str, success_criteria: Sequence[str] = (), non_goals: Sequence[str] = ()
 ) -> str | None:
-    """What a builder is told of the intention besides the goal, which it is always told.
+    """Return what a builder is told of the intention besides the goal, which it is always told.
 
     Goal, success criteria and non-goals share one bound. None when there is nothing to add.
     """
@@ -57,7 +57,7 @@ def for_builder(
 
 
 def _section(title: str, entries: Sequence[str], room: int) -> tuple[str, int]:
-    """The section with as many entries as fit into ``room`` bytes, and how many do not."""
+    """Return the section with as many entries as fit into ``room`` bytes, and how many do not."""
     lines = [f"\n- {' '.join(entry.split())}" for entry in entries]
     for kept in range(len(lines), 0, -1):
         rest = len(lines) - kept

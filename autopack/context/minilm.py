@@ -31,7 +31,9 @@ Array = NDArray[np.float32]
 
 
 def model_folder() -> Path:
-    """Where the installed wheel keeps the model. Raises BadInput when it is not installed."""
+    """Return where the installed wheel keeps the model. Raises BadInput when it is not
+    installed.
+    """
     spec = importlib.util.find_spec(PACKAGE)
     folder = Path(spec.origin).parent / "model" if spec and spec.origin else None
     if folder is None or not (folder / "model.safetensors").is_file():
@@ -120,7 +122,9 @@ def _gelu(x: Array) -> Array:
 
 
 def read_safetensors(path: Path) -> dict[str, Array]:
-    """The 32-bit tensors in a safetensors file: 8 bytes of header size, a JSON header, the data."""
+    """Return the 32-bit tensors in a safetensors file: 8 bytes of header size, a JSON header, the
+    data.
+    """
     data = path.read_bytes()
     start = 8 + int.from_bytes(data[:8], "little")
     header: dict[str, dict[str, Any]] = json.loads(data[8:start])

@@ -64,7 +64,9 @@ class TfIdf:
 
 
 def _features(text: str) -> dict[str, float]:
-    """Each word and n-gram with its weight: damped frequency times what its word is worth."""
+    """Return each word and n-gram with its weight: damped frequency times what its word is
+    worth.
+    """
     weights: Counter[str] = Counter()
     for word, count in Counter(_words(text)).items():
         worth = (1.0 + np.log(count)) * (COMMON_WEIGHT if word in _COMMON_STEMS else 1.0)

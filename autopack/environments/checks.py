@@ -118,7 +118,7 @@ async def run_checks(
 def _failed(
     check: Check, done: Exit, output: Log, start: int, report: Path, folder: Path | None
 ) -> FailedCheck:
-    """The failure; with results per test where it was asked for them, in ``folder``."""
+    """Return the failure; with results per test where it was asked for them, in ``folder``."""
     log = readable(check.argv, output.read(LOG_BYTES, head=LOG_HEAD, start=start))
     most = readable(check.argv, output.read(2 * _SEARCHED, head=_SEARCHED, start=start))
     failed = FailedCheck(check, done.status, done.timed_out, select(most), log, reason=done.reason)

@@ -69,7 +69,7 @@ def _nothing() -> None:
 
 
 def environment_folder(folder: Path) -> Path:
-    """Where the environment of the run in ``folder`` is or will be."""
+    """Return where the environment of the run in ``folder`` is or will be."""
     return folder / "environment"
 
 
@@ -87,7 +87,7 @@ async def prepare(
     settle: Callable[[], Stamps] = dict,
     is_intact: Callable[[Made], bool] = lambda _: True,
 ) -> RunEnvironment:
-    """The environment of the run in ``folder``, prepared once for this workspace and setup.
+    """Return the environment of the run in ``folder``, prepared once for this workspace and setup.
 
     ``setup`` are exactly the commands to run in the workspace; None means what the ``projects``
     ask for, where the failure of one that is not required is a note. ``installs`` are carried
@@ -143,7 +143,7 @@ def record_anew(
 
 
 def _withheld(environ: Mapping[str, str]) -> list[str]:
-    """A note on the variables that the user set and will miss in builds and checks."""
+    """Return a note on the variables that the user set and will miss in builds and checks."""
     names = withheld(environ)
     return [f"builds and checks do not see what holds a secret: {', '.join(names)}"][: len(names)]
 
@@ -162,7 +162,7 @@ def _key(
     used: Sequence[Detected],
     tracked: Collection[str] | None,
 ) -> str:
-    """What the environment was made from: commands, place, interpreter, manifests."""
+    """Return what the environment was made from: commands, place, interpreter, manifests."""
     # A plan that says to install nothing depends on no manifest.
     manifests = [] if setup == () else _manifests(workspace, setup, used, tracked)
     made_from = {
@@ -182,7 +182,7 @@ def _manifests(
     used: Sequence[Detected],
     tracked: Collection[str] | None,
 ) -> list[str]:
-    """The files whose change makes the environment stale, also those that came later.
+    """Return the files whose change makes the environment stale, also those that came later.
 
     Those that detection read, their like in the same folders, and what a setup command names; of
     files that setup makes itself none.
@@ -200,7 +200,7 @@ def _manifests(
 
 
 def is_manifest(path: str) -> bool:
-    """Whether setup reads a file of this name, wherever it lies."""
+    """Return whether setup reads a file of this name, wherever it lies."""
     return is_named(path, manifest_patterns())
 
 
@@ -219,7 +219,7 @@ def _digest(file: Path) -> str | None:
 
 
 def _modules(workspace: Path, used: Sequence[Detected]) -> list[str]:
-    """The folders that installs made in the worktree, which can be cleaned away with it."""
+    """Return the folders that installs made in the worktree, which can be cleaned away with it."""
     makes = {one.name: one.installed for one in toolchains()}
     folders = {f"{one.path}/{name}" for one in used for name in makes.get(one.name, ())}
     return sorted(name for name in folders if safe_files.is_folder(workspace / name))

@@ -156,7 +156,9 @@ class SetupSteps:
         return str(bin_folder(self.venv) / ("python.exe" if sys.platform == "win32" else "python"))
 
     def _program(self, name: str) -> str | None:
-        """A package manager, wherever this process could find it: PATH, or beside Autopack."""
+        """Return a package manager, wherever this process could find it: PATH, or beside
+        Autopack.
+        """
         if name not in ("uv", "poetry"):
             return None
         beside = own_bin_folder()
@@ -167,13 +169,15 @@ class SetupSteps:
 
 
 def machine_python() -> str:
-    """The interpreter that Autopack's own environment was made from."""
+    """Return the interpreter that Autopack's own environment was made from."""
     base: Any = getattr(sys, "_base_executable", None)
     return str(base or sys.executable)
 
 
 def _bundled_pip() -> Path | None:
-    """The pip wheel that comes with the machine's interpreter; some distributions strip it."""
+    """Return the pip wheel that comes with the machine's interpreter; some distributions
+    strip it.
+    """
     try:
         import ensurepip
     except ImportError:
@@ -187,7 +191,9 @@ def _ending(status: int | None) -> str:
 
 
 def _resolve(program: str, cwd: Path, path: str) -> str | None:
-    """The program's file as the child will find it: relative to its folder, or on its PATH."""
+    """Return the program's file as the child will find it: relative to its folder, or on
+    its PATH.
+    """
     if "/" in program or os.sep in program:
         return program if (cwd / program).exists() else None
     return shutil.which(program, path=path)

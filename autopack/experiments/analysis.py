@@ -195,7 +195,7 @@ def input_hash(
     protocol: AnalysisProtocol,
     earlier: Mapping[str, Sequence[float]] | None = None,
 ) -> str:
-    """A digest of every cell, in order, of the declared choices and of earlier controls.
+    """Return a digest of every cell, in order, of the declared choices and of earlier controls.
 
     Taken block by block, for the text of a million pairs would fill the memory.
     """
@@ -314,7 +314,7 @@ def _known(table: PairTable, metric: str) -> tuple[Floats, Floats]:
 
 
 def _earlier_lines(tokens: TokenEvidence) -> list[str]:
-    """What came of earlier control runs, where they were declared."""
+    """Return what came of earlier control runs, where they were declared."""
     found = tokens.earlier
     if found is None:
         return []
@@ -329,7 +329,7 @@ def _earlier_lines(tokens: TokenEvidence) -> list[str]:
 
 
 def _void_reasons(table: PairTable) -> dict[str, int]:
-    """How often each reason was given; a pair may have several, separated by semicolons."""
+    """Return how often each reason was given; a pair may have several, separated by semicolons."""
     given = (part.strip() for cell in table.void["void"] for part in str(cell).split(";"))
     return dict(sorted(Counter(reason for reason in given if reason).items()))
 

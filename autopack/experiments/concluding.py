@@ -64,7 +64,8 @@ class Concluded:
 
 
 def weighed(pairs: Sequence[PairRow]) -> list[PairRow]:
-    """The pairs that count by now: finished, and every one planned before them finished, too.
+    """Return the pairs that count by now: finished, and every one planned before them finished,
+    too.
 
     So no look depends on which pairs happen to be quick.
     """
@@ -98,7 +99,7 @@ def judge(db: Database, registered: Registered, pairs: Sequence[PairRow]) -> Jud
 
 
 def enough(db: Database, registered: Registered) -> str | None:
-    """Why no further pair is needed; None while the evidence does not suffice.
+    """Return why no further pair is needed; None while the evidence does not suffice.
 
     Tokens alone decide when to stop, by the sequential rule. A saving is not acted upon before
     so many phases have run as show maintained success when all of them complete: that number is
@@ -177,7 +178,7 @@ def conclude(db: Database, registered: Registered, *, settings: Settings) -> Con
 
 
 def _left_out(ended: Sequence[PairRow], counted: Sequence[PairRow]) -> list[str]:
-    """Which pairs that ended stand for nothing that was planned, and why."""
+    """Return which pairs that ended stand for nothing that was planned, and why."""
     numbers = {pair.number for pair in counted}
     out = [pair for pair in ended if pair.number not in numbers]
     found = [
@@ -239,7 +240,7 @@ def analysed(
     warnings: Sequence[str] = (),
     earlier: Mapping[str, Sequence[float]] | None = None,
 ) -> Analysis:
-    """The analysis of judged pairs, with which runs they are and what these started from."""
+    """Return the analysis of judged pairs, with which runs they are and what these started from."""
     analysis = analyse(
         judged.table,
         protocol,
@@ -265,7 +266,9 @@ def analysed(
 
 
 def _with_exposure(analysis: Analysis, judged: JudgedPairs) -> Analysis:
-    """The analysis, INVALID where the treatment never acted, and saying so where it rarely did."""
+    """Return the analysis, INVALID where the treatment never acted, and saying so where it rarely
+    did.
+    """
     exposure = judged.exposure()
     update: dict[str, Any] = {
         "exposure": [ExposureResult.model_validate(asdict(one)) for one in exposure]
@@ -318,7 +321,7 @@ def keep(db: Database, concluded: Concluded) -> None:
 
 
 def report_folder(settings: Settings, test_id: str) -> Path:
-    """Where the reports of an experiment are."""
+    """Return where the reports of an experiment are."""
     return settings.home / "reports" / test_id
 
 
@@ -332,7 +335,7 @@ def _warnings(judged: JudgedPairs) -> list[str]:
 
 
 def _metadata(judged: JudgedPairs) -> Metadata | None:
-    """What the runs started from: of the first pair of which both fingerprints are known."""
+    """Return what the runs started from: of the first pair of which both fingerprints are known."""
     for pair in judged.validity:
         control = judged.facts[pair.control_run_id].arm.fingerprint
         treatment = judged.facts[pair.treatment_run_id].arm.fingerprint

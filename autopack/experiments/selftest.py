@@ -216,7 +216,7 @@ def _same(facts: Mapping[str, RunFacts]) -> list[Pair]:
 
 
 def _start(one: RunFacts) -> str:
-    """What a run started from, but for the seed of a simulation."""
+    """Return what a run started from, but for the seed of a simulation."""
     started = one.arm.fingerprint
     return digest(
         [
@@ -235,7 +235,7 @@ def _without_seed(value: object) -> object:
 
 
 def _registered(source: Source, facts: Mapping[str, RunFacts]) -> list[Pair]:
-    """The pairs of experiments whose runs both say something."""
+    """Return the pairs of experiments whose runs both say something."""
     query = sa.select(ab_pairs.c.plan_hash, ab_pairs.c.control_run_id, ab_pairs.c.treatment_run_id)
     with reading(source) as conn:
         rows = conn.execute(query.order_by(ab_pairs.c.test_id, ab_pairs.c.number)).all()

@@ -69,7 +69,7 @@ def keep_lines(lines: Iterable[str], run_folder: Path, name: str, reason: str) -
 
 
 def list_asides(home: Path) -> list[Aside]:
-    """What was set aside in any run of the home, newest first."""
+    """Return what was set aside in any run of the home, newest first."""
     found: list[Aside] = []
     for run in safe_files.names(home / "runs"):
         folder = home / "runs" / run / _FOLDER

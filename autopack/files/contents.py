@@ -26,7 +26,7 @@ class Stamp(NamedTuple):
         return stat.S_IMODE(self.mode)
 
     def same(self, other: Stamp) -> bool:
-        """Whether nothing was written in between.
+        """Return whether nothing was written in between.
 
         The time of change cannot be set back, but moves with every hard link that comes or goes.
         """
@@ -35,7 +35,7 @@ class Stamp(NamedTuple):
         return self.changed == other.changed or self.links != other.links or self.links > 1
 
     def alike(self, other: Stamp) -> bool:
-        """Whether mode, inode, size and time of writing are the same."""
+        """Return whether mode, inode, size and time of writing are the same."""
         return self[:4] == other[:4]
 
 

@@ -25,7 +25,9 @@ class NotOurs(FileNotFoundError):
 
 @contextmanager
 def open_parent(path: Path) -> Generator[int | None]:
-    """A descriptor of the folder that ``path`` is in; None where the system knows no such use."""
+    """Yield a descriptor of the folder that ``path`` is in; None where the system knows no such
+    use.
+    """
     path = path.absolute()
     if not _BY_DESCRIPTOR:
         for folder in path.parents:

@@ -39,7 +39,7 @@ def flush_files(folder: Path) -> None:
 
 @cache
 def _syncfs() -> Any:
-    """The call of Linux that flushes one file system; None where there is none."""
+    """Return the call of Linux that flushes one file system; None where there is none."""
     with contextlib.suppress(OSError, AttributeError):
         return ctypes.CDLL(None).syncfs
     return None

@@ -12,7 +12,7 @@ from autopack.files.durable import write_whole
 
 
 def home_id(home: Path) -> str:
-    """The name of a home that no other has; two machines that share the folder share it."""
+    """Return the name of a home that no other has; two machines that share the folder share it."""
     path = home / "home-id"
     with suppress(FileNotFoundError):
         return safe_files.read_text(path).strip()

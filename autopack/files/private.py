@@ -62,7 +62,7 @@ def _narrow(path: Path, *, hint: str) -> None:
 
 
 def _why_not_ours(path: Path, found: os.stat_result) -> str | None:
-    """Why the permissions of something are not Autopack's to change; None where they are."""
+    """Return why the permissions of something are not Autopack's to change; None where they are."""
     if found.st_uid != os.geteuid():
         return "it belongs to another user"
     if not stat.S_ISDIR(found.st_mode):

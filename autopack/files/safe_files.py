@@ -62,13 +62,15 @@ _DEEPESTLISTED = 100
 
 
 def open_read(path: Path) -> BinaryIO:
-    """A regular file, open for reading. Raises FileNotFoundError, NotOurs included."""
+    """Return a regular file, open for reading. Raises FileNotFoundError, NotOurs included."""
     with open_parent(path) as folder:
         return os.fdopen(_checked(_open(path, os.O_RDONLY, folder), path), "rb")
 
 
 def read_bytes(path: Path, *, most: int = MOST_BYTES) -> bytes:
-    """The whole of a file. Raises FileNotFoundError, and NotOurs for more than ``most`` bytes."""
+    """Return the whole of a file. Raises FileNotFoundError, and NotOurs for more than ``most``
+    bytes.
+    """
     with open_read(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
@@ -77,22 +79,22 @@ def read_bytes(path: Path, *, most: int = MOST_BYTES) -> bytes:
 
 
 def read_text(path: Path, *, most: int = MOST_BYTES, errors: str = "replace") -> str:
-    """The whole of a file as UTF-8. Raises like ``read_bytes``."""
+    """Return the whole of a file as UTF-8. Raises like ``read_bytes``."""
     return read_bytes(path, most=most).decode("utf-8", errors)
 
 
 def is_file(path: Path) -> bool:
-    """Whether a regular file is there."""
+    """Return whether a regular file is there."""
     return _is(path, stat.S_ISREG)
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is there, and no link on the way to it."""
+    """Return whether a folder is there, and no link on the way to it."""
     return _is(path, stat.S_ISDIR)
 
 
 def open_new(path: Path, *, read: bool = False) -> int:
-    """A descriptor of a new file (0600), in the place of whatever was there."""
+    """Return a descriptor of a new file (0600), in the place of whatever was there."""
     how = (os.O_RDWR if read else os.O_WRONLY) | os.O_CREAT | os.O_EXCL
     with open_parent(path) as folder:
         while True:
@@ -103,7 +105,7 @@ def open_new(path: Path, *, read: bool = False) -> int:
 
 
 def open_append(path: Path, *, read: bool = False) -> int:
-    """A descriptor (0600) that adds to a file, which is made when it is not there.
+    """Return a descriptor (0600) that adds to a file, which is made when it is not there.
 
     What is there and is no regular file, or has another name besides, is replaced: adding to it
     would change a file somewhere else.
@@ -140,7 +142,9 @@ def put(path: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = False) -> Generator[BinaryIO]:
-    """A file that takes the place of ``path`` when the block ends, and is gone when it fails."""
+    """Yield a file that takes the place of ``path`` when the block ends, and is gone when
+    it fails.
+    """
     part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
         with os.fdopen(open_new(part), "wb") as file:
@@ -199,12 +203,12 @@ def remove(path: Path) -> None:
 
 
 def names(path: Path) -> list[str]:
-    """What is in a folder, sorted; nothing when it is no folder, or a link leads to it."""
+    """Return what is in a folder, sorted; nothing when it is no folder, or a link leads to it."""
     return sorted(name for name, _ in _entries(path))
 
 
 def files_below(path: Path) -> Iterator[Path]:
-    """Every regular file below a folder; links are neither followed nor among them.
+    """Yield every regular file below a folder; links are neither followed nor among them.
 
     What lies more than 100 folders deep is passed over: looking there would take for ever.
     """
@@ -224,7 +228,7 @@ def files_below(path: Path) -> Iterator[Path]:
 
 
 def status(path: Path) -> os.stat_result:
-    """What is at a path, a link itself included. Raises FileNotFoundError."""
+    """Return what is at a path, a link itself included. Raises FileNotFoundError."""
     with open_parent(path) as folder:
         return _status(path, folder)
 
@@ -304,7 +308,7 @@ def _is(path: Path, kind: Callable[[int], bool]) -> bool:
 
 
 def _entries(path: Path) -> list[tuple[str, int]]:
-    """The names in a folder, each with its mode; none when it is no folder."""
+    """Return the names in a folder, each with its mode; none when it is no folder."""
     try:
         with open_parent(path) as folder:
             if folder is None:

@@ -49,7 +49,7 @@ class Savepoint:
 
     @classmethod
     def left_behind(cls, folder: Path) -> Savepoint | None:
-        """The savepoint of a process that died before it kept or undid its installs."""
+        """Return the savepoint of a process that died before it kept or undid its installs."""
         try:
             kept = json.loads(safe_files.read_text(folder / _NOTE))
             if not isinstance(kept, dict):

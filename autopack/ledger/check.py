@@ -27,7 +27,7 @@ class Drift:
 
 
 def check(db: Database) -> list[Drift]:
-    """Every contradiction, none when all is well; changes nothing."""
+    """Return every contradiction, none when all is well; changes nothing."""
     with db.read() as conn:
         return [
             *_orphaned_usage(conn),

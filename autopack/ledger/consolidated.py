@@ -66,7 +66,7 @@ class Consolidated:
 def consolidated_tokens(
     source: Database | sa.Connection, *run_ids: str, campaign: str | None = None
 ) -> Consolidated:
-    """What one run, several, or the runs of ``campaign`` spent and claim to have saved.
+    """Return what one run, several, or the runs of ``campaign`` spent and claim to have saved.
 
     Only runs that had ``consolidated_metrics`` on claim anything. Raises NotFound for a run of
     which neither a record nor a call is known, and for a campaign that no run belongs to.
@@ -106,14 +106,14 @@ def _check_known(conn: sa.Connection, run_ids: Sequence[str], campaign: str | No
 
 
 def is_known(conn: sa.Connection, run_id: str) -> bool:
-    """Whether there is a run, or a call, of that id."""
+    """Return whether there is a run, or a call, of that id."""
     tables = (runs, usage_by_run)
     asked = (sa.exists().where(table.c.run_id == run_id) for table in tables)
     return bool(conn.scalar(sa.select(sa.or_(*asked))))
 
 
 def count_of_campaign(conn: sa.Connection, campaign: str) -> int:
-    """How many runs belong to it."""
+    """Return how many runs belong to it."""
     query = sa.select(sa.func.count()).where(runs.c.campaign_id == campaign)
     return conn.scalar(query) or 0
 
@@ -132,7 +132,7 @@ def _claimed(conn: sa.Connection, chosen: Callable[[sa.Table], sa.ColumnElement[
 
 
 def coverage(conn: sa.Connection, where: sa.ColumnElement[bool]) -> dict[EstimateSource, Coverage]:
-    """Where the estimates of the chosen rows of phase6_metrics come from."""
+    """Return where the estimates of the chosen rows of phase6_metrics come from."""
     table = phase6_metrics
     query = (
         sa.select(
@@ -193,7 +193,7 @@ def usage(
     after: str | None = None,
     include_simulated: bool = False,
 ) -> Usage:
-    """What was used on the UTC days from ``since`` to ``until``, both included.
+    """Return what was used on the UTC days from ``since`` to ``until``, both included.
 
     Calls of recordings and simulations only with ``include_simulated``. Raises BadInput naming
     ``by``, ``limit`` or ``after``.

@@ -111,17 +111,19 @@ def consolidated_frame(source: Source, run_ids: Sequence[str]) -> pd.DataFrame:
 
 
 def events_frame(source: Source, run_id: str) -> pd.DataFrame:
-    """The calls of a run that are still in the ledger; ``created_at`` in UTC, ``cost`` Float64."""
+    """Return the calls of a run that are still in the ledger; ``created_at`` in UTC, ``cost``
+    Float64.
+    """
     return _table(source, llm_usage_events, run_id)
 
 
 def phase6_frame(source: Source, run_id: str) -> pd.DataFrame:
-    """The phase-6 metrics of a run, one row an attempt."""
+    """Return the phase-6 metrics of a run, one row an attempt."""
     return _table(source, phase6_metrics, run_id)
 
 
 def token_efficiency_frame(source: Source, run_id: str) -> pd.DataFrame:
-    """The token efficiency of a run, one row an attempt.
+    """Return the token efficiency of a run, one row an attempt.
 
     NA in the columns on artifacts, budget and context files: agents choose what they read.
     """
@@ -129,7 +131,7 @@ def token_efficiency_frame(source: Source, run_id: str) -> pd.DataFrame:
 
 
 def errors_frame(source: Source, run_id: str) -> pd.DataFrame:
-    """The errors of a run, one row a failed attempt."""
+    """Return the errors of a run, one row a failed attempt."""
     return _table(source, error_logs, run_id)
 
 

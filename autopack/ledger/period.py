@@ -14,7 +14,7 @@ _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=
 
 
 def parse_age(text: str, field: str) -> timedelta:
-    """A length of time such as ``90d``. Raises BadInput naming ``field``."""
+    """Return a length of time such as ``90d``. Raises BadInput naming ``field``."""
     found = _AGO.fullmatch(text.strip().lower())
     if found is None:
         raise BadInput(
@@ -24,7 +24,7 @@ def parse_age(text: str, field: str) -> timedelta:
 
 
 def parse_moment(text: str, now: datetime, field: str) -> datetime:
-    """A moment: so long ago (``7d``) or an ISO date or time, UTC unless it says otherwise.
+    """Return a moment: so long ago (``7d``) or an ISO date or time, UTC unless it says otherwise.
 
     Raises BadInput naming ``field``.
     """
@@ -61,7 +61,7 @@ class Period:
 def parse_period(
     since: str | None, until: str | None, now: datetime, *, prefix: str = ""
 ) -> Period:
-    """The period that two texts name: a day of ``until`` is in it, as is one of ``since``.
+    """Return the period that two texts name: a day of ``until`` is in it, as is one of ``since``.
 
     Raises BadInput naming the field, with ``prefix`` before its name.
     """

@@ -72,7 +72,9 @@ class LedgerSpool:
         _append(self.path.with_name(REFUSED), map(_line, events))
 
     def take(self) -> list[Path]:
-        """The files that wait, under names that nobody appends to; those of dead ingests too."""
+        """Return the files that wait, under names that nobody appends to; those of dead ingests
+        too.
+        """
         found: list[Path] = []
         # Earlier versions had it among the attempts.
         for path in (self.path, self._folder / "spool" / NAME):
@@ -86,7 +88,7 @@ class LedgerSpool:
         return found
 
     def read(self, path: Path) -> Waiting:
-        """What a file that was taken holds. Whatever it holds, nothing is raised."""
+        """Return what a file that was taken holds. Whatever it holds, nothing is raised."""
         waiting = Waiting()
         try:
             text = safe_files.read_text(path, most=_LONGEST)
@@ -142,7 +144,7 @@ def _event(values: Any) -> UsageEvent:
 
 
 def _of(kind: type[T], values: Mapping[str, Any]) -> T:
-    """What a line says; fields that this version does not know are left out of it."""
+    """Return what a line says; fields that this version does not know are left out of it."""
     known: dict[str, Any] = {}
     for one in fields(kind):
         if one.name not in values:

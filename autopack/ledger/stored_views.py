@@ -18,7 +18,7 @@ _SPENT = ("total", "input", "cache_read", "cache_write", "output", "unsplit")
 
 
 def is_on(db: Database, run_id: str) -> bool:
-    """Whether the run keeps its consolidated view."""
+    """Return whether the run keeps its consolidated view."""
     with db.read() as conn:
         features = conn.scalar(sa.select(runs.c.features).where(runs.c.run_id == run_id))
     return Feature.CONSOLIDATED_METRICS.value in (features or [])

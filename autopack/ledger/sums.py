@@ -20,7 +20,7 @@ _KEYS = ("run_id", "phase_id", "attempt", "model", "role", "category", "simulate
 
 
 def event_columns(dialect: str) -> Columns:
-    """Every key and every sum of one event, as the triggers compute them."""
+    """Return every key and every sum of one event, as the triggers compute them."""
     return {
         **{name: events.c[name] for name in _KEYS},
         "day": _day(dialect),
@@ -46,12 +46,13 @@ def event_columns(dialect: str) -> Columns:
 
 
 def keys_of(table: sa.Table) -> list[str]:
-    """The columns that a table of sums is keyed by."""
+    """Return the columns that a table of sums is keyed by."""
     return [column.name for column in table.primary_key]
 
 
 def unexplained(table: sa.Table, dialect: str) -> sa.Select[Any]:
-    """The keys of ``table`` whose sums are not those of ledger and archive, with the difference.
+    """Return the keys of ``table`` whose sums are not those of ledger and archive, with the
+    difference.
 
     ``table`` is `usage_by_run` or `usage_by_day`.
     """

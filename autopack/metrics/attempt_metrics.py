@@ -32,7 +32,7 @@ _ENDED = (AttemptState.PASSED, AttemptState.FAILED)
 
 
 def is_on(source: Database | sa.Connection, run_id: str) -> bool:
-    """Whether the run keeps these metrics."""
+    """Return whether the run keeps these metrics."""
     with reading(source) as conn:
         features = conn.scalar(sa.select(runs.c.features).where(runs.c.run_id == run_id))
     return Feature.PHASE6_METRICS.value in (features or [])
@@ -124,7 +124,7 @@ def phase6_summary(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Json:
-    """All rows of a run or a period: phases are counted once, tokens and characters summed.
+    """Return all rows of a run or a period: phases are counted once, tokens and characters summed.
 
     ``actual_tokens_saved`` is what valid A/B pairs measured of the runs that the rows belong to.
     """
@@ -162,7 +162,9 @@ def phase6_summary(
 
 
 def _measured(where: sa.ColumnElement[bool]) -> sa.ColumnElement[Any]:
-    """What was measured of whole runs, and what imported attempts bring; None when nothing was."""
+    """Return what was measured of whole runs, and what imported attempts bring; None when nothing
+    was.
+    """
     attempts_say = sa.func.sum(phase6_metrics.c.actual_tokens_saved)
     views = consolidated_token_views
     of_rows = sa.select(phase6_metrics.c.run_id).where(where).correlate(None)
@@ -181,7 +183,7 @@ def token_efficiency_summary(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Json:
-    """All rows of a run or a period; a figure that no row has is None."""
+    """Return all rows of a run or a period; a figure that no row has is None."""
     table = token_efficiency_metrics
     where = _chosen(table, run_id, since, until)
     phase = table.c.run_id + "/" + table.c.phase_id

@@ -28,7 +28,8 @@ class Estimate:
 def estimate_doctor_tokens(
     conn: sa.Connection, run_id: str, doctor_model: DoctorModel | None
 ) -> Estimate:
-    """The median of the run's own doctor calls of that model, else of the last 100 of any run.
+    """Return the median of the run's own doctor calls of that model, else of the last 100 of any
+    run.
 
     Fewer than three calls are no sample; then a fixed figure stands in. Calls of every model
     count where it is not known which one would have been asked.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @cache
 def boot_id() -> str:
-    """A name of this start of the machine."""
+    """Return a name of this start of the machine."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

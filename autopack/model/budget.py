@@ -125,7 +125,7 @@ class Exhausted:
 
 
 def first_exhausted(levels: Iterable[Level]) -> Exhausted | None:
-    """The first cap that leaves no room for another build, outermost level first."""
+    """Return the first cap that leaves no room for another build, outermost level first."""
     for level in levels:
         limits, spent = level.limits, level.spent
         full: tuple[Resource, str, str] | None = None
@@ -159,7 +159,7 @@ class Room:
 
 
 def room(levels: Sequence[Level]) -> Room:
-    """What is neither spent nor reserved at any level."""
+    """Return what is neither spent nor reserved at any level."""
     tokens = [
         max(level.limits.tokens - level.spent.tokens - level.reserved.tokens, 0)
         for level in levels
@@ -203,7 +203,7 @@ def reservation(
     visible: bool,
     shared_minutes: bool = False,
 ) -> Reservation:
-    """What to set aside for a build, out of what is ``free``.
+    """Return what to set aside for a build, out of what is ``free``.
 
     The most that earlier builds of the same builder and model spent (``history``), or without
     three of them all that is free, a quarter of it when the budget is ``shared`` with other runs.
@@ -226,7 +226,7 @@ def reservation(
 
 
 def reservation_of_call(free: Room, most: Amounts) -> Reservation | None:
-    """What to set aside for one call, all of which must fit: it cannot be ended half way.
+    """Return what to set aside for one call, all of which must fit: it cannot be ended half way.
 
     ``most`` is what it uses at most. Of money all that is free where its price is not known. None
     when there is no room for it.
@@ -243,7 +243,9 @@ def reservation_of_call(free: Room, most: Amounts) -> Reservation | None:
 
 
 def passed(held: Reservation, spent: Amounts) -> Resource | None:
-    """Which part of a reservation a build has used up; None while something is left of each."""
+    """Return which part of a reservation a build has used up; None while something is left
+    of each.
+    """
     if spent.tokens >= held.tokens:
         return Resource.TOKENS
     if held.cost is not None and spent.cost >= held.cost:
@@ -252,7 +254,7 @@ def passed(held: Reservation, spent: Amounts) -> Resource | None:
 
 
 def grown(held: Reservation, spent: Amounts, free: Room) -> Reservation | None:
-    """A larger reservation for a build that used its own up; None when nothing more is free.
+    """Return a larger reservation for a build that used its own up; None when nothing more is free.
 
     ``free`` is what is left apart from this reservation; it grows by its own size at most.
     """

@@ -38,7 +38,7 @@ class AutopackError(Exception):
         self.hint = hint
 
     def as_json(self) -> dict[str, str | None]:
-        """The ``error`` object that every ``--json`` command prints on failure."""
+        """Return the ``error`` object that every ``--json`` command prints on failure."""
         return {"kind": self.kind, "message": self.message, "field": self.field, "hint": self.hint}
 
 

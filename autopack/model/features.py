@@ -34,7 +34,7 @@ def resolve_features(
     disable: Iterable[str],
     environ: Mapping[str, str],
 ) -> frozenset[Feature]:
-    """The features that are on for one run.
+    """Return the features that are on for one run.
 
     A kill switch (variable set to false) beats ``enable`` and ``disable``, which beat what the
     plan lists. A variable set to true counts only for a run that does not say: its plan lists
@@ -56,7 +56,7 @@ def resolve_features(
 
 
 def kill_switches(environ: Mapping[str, str]) -> dict[Feature, bool]:
-    """Every feature, and whether the environment forces it off everywhere."""
+    """Return every feature, and whether the environment forces it off everywhere."""
     return {feature: _switch(feature, environ) is False for feature in Feature}
 
 
@@ -77,7 +77,7 @@ def _feature(name: str, field: str) -> Feature:
 
 
 def _switch(feature: Feature, environ: Mapping[str, str]) -> bool | None:
-    """What the variable says; None when it is unset or empty, as in settings."""
+    """Return what the variable says; None when it is unset or empty, as in settings."""
     text = environ.get(feature.variable, "").strip()
     if not text:
         return None

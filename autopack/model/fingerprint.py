@@ -131,12 +131,12 @@ def digest(value: object) -> str:
 
 
 def model_mapping(models: Mapping[str, str | None], builder: str | None) -> dict[str, str | None]:
-    """Which model plays which part in a run whose builder uses ``builder``."""
+    """Return which model plays which part in a run whose builder uses ``builder``."""
     return {**models, "builder": builder}
 
 
 def feature_hash(features: Iterable[str]) -> str:
-    """A digest of a set of features."""
+    """Return a digest of a set of features."""
     return digest(sorted(features))
 
 

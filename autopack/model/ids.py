@@ -21,7 +21,9 @@ ID_RULE = (
 
 
 def is_valid_id(value: str) -> bool:
-    """Whether ``value`` is safe as a folder name, a git ref component and an artifact key."""
+    """Return whether ``value`` is safe as a folder name, a git ref component and an
+    artifact key.
+    """
     return (
         _ID.fullmatch(value) is not None
         and ".." not in value
@@ -37,7 +39,7 @@ def check_id(value: str, field: str) -> str:
 
 
 def new_run_id(now: datetime, unique: str | None = None) -> RunId:
-    """A fresh run id: readable, sortable by time, unique without coordination.
+    """Return a fresh run id: readable, sortable by time, unique without coordination.
 
     ``unique`` tells it from others of its second, chance does when that is None.
     """
@@ -45,7 +47,7 @@ def new_run_id(now: datetime, unique: str | None = None) -> RunId:
 
 
 def process_mark() -> str:
-    """A name of this process that no other process ever has; a fork gets one of its own."""
+    """Return a name of this process that no other process ever has; a fork gets one of its own."""
     return _mark_of(os.getpid())
 
 

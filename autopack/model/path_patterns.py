@@ -50,7 +50,7 @@ def as_meant(patterns: Iterable[str], paths: Collection[str]) -> tuple[str, ...]
 
 
 def matches(path: str, pattern: str) -> bool:
-    """Whether ``pattern`` covers ``path``; both are relative to the root, with ``/``.
+    """Return whether ``pattern`` covers ``path``; both are relative to the root, with ``/``.
 
     A file's or folder's name covers itself and all below it, ``folder/`` likewise. In a glob
     ``*`` and ``?`` stay within a path component, ``**`` crosses them, ``[a-z]`` and ``{a,b}`` mean
@@ -92,7 +92,7 @@ def _compiled(pattern: str) -> tuple[tuple[_Component, ...], ...]:
 
 
 def _expanded(pattern: str) -> Iterator[str]:
-    """The patterns that ``{a,b}`` and a ``**`` within a name stand for."""
+    """Yield the patterns that ``{a,b}`` and a ``**`` within a name stand for."""
     braces = _alternatives(pattern)
     if braces is not None:
         start, end, options = braces
@@ -111,7 +111,9 @@ def _expanded(pattern: str) -> Iterator[str]:
 
 
 def _alternatives(pattern: str) -> tuple[int, int, list[str]] | None:
-    """The first ``{a,b}``: where it begins and ends, and its options. Others stand as they are."""
+    """Return the first ``{a,b}``: where it begins and ends, and its options. Others stand as they
+    are.
+    """
     for start, letter in enumerate(pattern):
         if letter != "{":
             continue
@@ -166,7 +168,9 @@ def _anything(_: str) -> bool:
 
 
 def _end_of_class(part: str, start: int) -> int | None:
-    """Where the class that begins at ``start`` ends; None when the bracket stands for itself."""
+    """Return where the class that begins at ``start`` ends; None when the bracket stands for
+    itself.
+    """
     if part.startswith(("[[", "[..."), start) or (start and part[start - 1] == "["):
         return None
     first = start + 1 + (part[start + 1 : start + 2] == "!")
@@ -177,7 +181,9 @@ def _end_of_class(part: str, start: int) -> int | None:
 
 
 def _is_name(inside: str) -> bool:
-    """Whether what is in brackets is a word with letters out of order, not a range: sign-in."""
+    """Return whether what is in brackets is a word with letters out of order, not a range:
+    sign-in.
+    """
     return bool(_ROUTE.fullmatch(inside)) and any(low > high for low, high in _ranges(inside))
 
 
@@ -210,7 +216,7 @@ def _class(inside: str) -> Callable[[str], bool]:
 
 
 def _covers(parts: Sequence[str], components: Sequence[_Component]) -> bool:
-    """Whether the components match the path, or a folder that it lies in.
+    """Return whether the components match the path, or a folder that it lies in.
 
     Both levels go back to the last star only, which is enough and takes no more than a product.
     """

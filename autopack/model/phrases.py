@@ -29,7 +29,7 @@ class Phrases:
         )
 
     def find(self, text: str) -> int | None:
-        """Where the first of the phrases, in their order, stands in ``text``."""
+        """Return where the first of the phrases, in their order, stands in ``text``."""
         for literal, pattern in self._phrases:
             position = text.find(literal)
             if position < 0:

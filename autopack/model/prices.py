@@ -25,7 +25,8 @@ class Price:
 
 @lru_cache(maxsize=8192)
 def price_of(call: ModelCall) -> Price | None:
-    """The price of ``call``; None when its model is unknown, its split, or the tier it is in.
+    """Return the price of ``call``; None when its model is unknown, its split, or the tier it is
+    in.
 
     A provider that the price list does not know (a gateway, a local proxy) is no reason to
     guess: the model name alone must then identify the model. Some models cost more when one
@@ -59,7 +60,7 @@ def price_of(call: ModelCall) -> Price | None:
 
 
 def is_priced(provider: str, model: str) -> bool:
-    """Whether calls of the model have a known price."""
+    """Return whether calls of the model have a known price."""
     return price_of(ModelCall(provider, model, 2, 1, 0, 0, 1)) is not None
 
 
@@ -72,7 +73,7 @@ def _tiers(price: ModelPrice) -> list[int]:
 
 
 def _without_tiers(price: ModelPrice) -> ModelPrice:
-    """What a request costs that stays below all tiers."""
+    """Return what a request costs that stays below all tiers."""
     from genai_prices.types import ModelPrice, TieredPrices
 
     return ModelPrice(

@@ -132,7 +132,7 @@ def _sorter(phases: Sequence[Placed]) -> TopologicalSorter[int]:
 
 
 def _places(phases: Sequence[Placed]) -> dict[str, int]:
-    """Where each id appears first."""
+    """Return where each id appears first."""
     places: dict[str, int] = {}
     for index, phase in enumerate(phases):
         places.setdefault(phase.id, index)

@@ -54,7 +54,7 @@ class Document:
     root: Node | None = None
 
     def line_of(self, loc: Loc) -> int:
-        """The line where ``loc`` is written: of its key, or of an item of a list.
+        """Return the line where ``loc`` is written: of its key, or of an item of a list.
 
         What is not there has the line of the mapping that should hold it.
         """

@@ -49,12 +49,14 @@ MODELS: Mapping[tuple[str, ...], type[BaseModel]] = {
 
 
 def load_plan(path: Path) -> Plan:
-    """The plan in the file at ``path``. Raises NotFound, or PlanError with field and line."""
+    """Return the plan in the file at ``path``. Raises NotFound, or PlanError with field and
+    line.
+    """
     return parse_plan(read_plan_text(path), name=str(path))
 
 
 def read_plan_text(path: Path, *, what: str = "plan") -> str:
-    """The text of a plan file of any kind, or of another that errors call ``what``.
+    """Return the text of a plan file of any kind, or of another that errors call ``what``.
 
     Raises NotFound or PlanError.
     """
@@ -83,7 +85,7 @@ def read_plan_text(path: Path, *, what: str = "plan") -> str:
 
 
 def parse_plan(text: str, *, name: str = "plan") -> Plan:
-    """The plan that ``text`` spells in YAML or JSON; ``name`` is what errors call it.
+    """Return the plan that ``text`` spells in YAML or JSON; ``name`` is what errors call it.
 
     Raises PlanError with the first problem by line, and how many more there are.
     """
@@ -127,7 +129,7 @@ class _Placed:
 
 
 def _misplaced(data: dict[str, object], document: Document, told: set[Loc]) -> list[Problem]:
-    """What is wrong between phases, in a plan whose values have faults of their own."""
+    """Return what is wrong between phases, in a plan whose values have faults of their own."""
     phases = data.get("phases")
     if not isinstance(phases, list):
         return []
@@ -152,7 +154,8 @@ def _place(index: int, phase: object) -> _Placed:
 
 
 def is_plain_text(text: str, *, name: str = "plan") -> bool:
-    """Whether ``text`` is for the normaliser: prose by the ending of its name, else by its look.
+    """Return whether ``text`` is for the normaliser: prose by the ending of its name, else by its
+    look.
 
     A text without a telling name is a plan when it is a mapping with a key of the plan file, or
     a broken one that seems meant to be.

@@ -223,7 +223,7 @@ class Plan(_Value):
         return self
 
     def ordered(self) -> tuple[PhaseSpec, ...]:
-        """The phases as they run: tier by tier, dependencies first, else as in the file."""
+        """Return the phases as they run: tier by tier, dependencies first, else as in the file."""
         return in_order(self.phases)
 
     @cached_property
@@ -240,7 +240,9 @@ class Plan(_Value):
         return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """The plan under the plan file's keys, as plain JSON values, defaults written out."""
+        """Return the plan under the plan file's keys, as plain JSON values, defaults
+        written out.
+        """
         return self.model_dump(mode="json", by_alias=True)
 
     def to_json(self) -> str:
@@ -249,5 +251,7 @@ class Plan(_Value):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The plan that ``to_json`` wrote. Text from elsewhere goes through ``parse_plan``."""
+        """Return the plan that ``to_json`` wrote. Text from elsewhere goes through
+        ``parse_plan``.
+        """
         return cls.model_validate_json(text, by_alias=True, by_name=False)

@@ -22,14 +22,17 @@ Shapes = Mapping[tuple[str, ...], type[BaseModel]]
 
 
 def explained(error: ValidationError, document: Document, shapes: Shapes) -> list[Problem]:
-    """What pydantic found in ``document``, with its lines; ``shapes`` tell which keys are known."""
+    """Return what pydantic found in ``document``, with its lines; ``shapes`` tell which keys are
+    known.
+    """
     return [_explained(details, document, shapes) for details in error.errors()]
 
 
 def first_problem(
     name: str, problems: Sequence[Problem], error: type[PlanError] = PlanError
 ) -> PlanError:
-    """The first of ``problems``, and how many more there are, as ``error`` that holds them all.
+    """Return the first of ``problems``, and how many more there are, as ``error`` that holds them
+    all.
 
     By line, but what may only follow from another comes last: a key is missed where one that is
     not known stands beside it.
@@ -51,7 +54,9 @@ def first_problem(
 
 
 def _follows(problem: Problem, problems: Sequence[Problem]) -> bool:
-    """Whether ``problem`` may be gone once another is solved, such as a key misspelt beside it."""
+    """Return whether ``problem`` may be gone once another is solved, such as a key misspelt beside
+    it.
+    """
     if problem.message == REQUIRED:
         return any(
             other.loc[:-1] == problem.loc[:-1] and other.message.startswith(UNKNOWN_KEY)
@@ -92,7 +97,7 @@ def _keys(parent: Loc, shapes: Shapes) -> list[str]:
 
 
 def _message(details: ErrorDetails) -> str:
-    """What pydantic found, in words for the author of the plan."""
+    """Return what pydantic found, in words for the author of the plan."""
     kind, context, given = details["type"], details.get("ctx", {}), details["input"]
     if kind == "missing":
         return REQUIRED

@@ -62,7 +62,7 @@ def _json_number(value: float | Decimal) -> int | float:
 
 
 def _path(value: str) -> str:
-    """A file, folder or glob inside the repository, tidied.
+    """Return a file, folder or glob inside the repository, tidied.
 
     No ``./``, no doubled slash and no blanks around it.
     """

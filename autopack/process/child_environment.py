@@ -58,20 +58,24 @@ _FOR_INSTALLING = r"SSH_AUTH_SOCK|(HTTPS?|ALL)_PROXY"
 
 @cache
 def _listed() -> re.Pattern[str]:
-    """What programs need to find their tools, packages, certificates and language."""
+    """Return what programs need to find their tools, packages, certificates and language."""
     of_toolchains = (each for one in toolchains() for each in one.variables)
     return any_of((_MACHINE, _NETWORK, _COMPILING, _TOOLS, *of_toolchains))
 
 
 @cache
 def _foreign() -> re.Pattern[str]:
-    """What steers tools into other environments or to the user's logins, or changes tests."""
+    """Return what steers tools into other environments or to the user's logins, or changes
+    tests.
+    """
     return any_of((_FOREIGN, *(each for one in toolchains() for each in one.misleading)))
 
 
 @cache
 def _for_installing() -> re.Pattern[str]:
-    """What a private package index asks for: given to the setup, never to builders or checks."""
+    """Return what a private package index asks for: given to the setup, never to builders or
+    checks.
+    """
     return any_of((_FOR_INSTALLING, *(e for one in toolchains() for e in one.index_variables)))
 
 

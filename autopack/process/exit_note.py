@@ -30,7 +30,8 @@ class _Said(ExitNote):
 
 
 def read_exit(spool: Path) -> ExitNote | None:
-    """How the program that printed into ``spool`` ended by itself; None where nothing says so.
+    """Return how the program that printed into ``spool`` ended by itself; None where nothing says
+    so.
 
     A note from before the machine was started again is none: what the program had written then
     may not have reached the disk. Whatever is there instead, nothing is raised.

@@ -131,7 +131,7 @@ def _tidied(text: str) -> list[str]:
 
 
 def _names(lines: Sequence[str], budget: int) -> list[str]:
-    """The tests that failed, each once, as far as there is room."""
+    """Return the tests that failed, each once, as far as there is room."""
     seen = dict.fromkeys(line.strip() for line in lines if _NAME.search(line))
     if any(not name.startswith("___") for name in seen):
         seen = {name: None for name in seen if not name.startswith("___")}
@@ -170,7 +170,7 @@ def _windows(lines: Sequence[str], budget: int) -> list[str]:
 
 
 def _around(lines: Sequence[str], place: int) -> set[int]:
-    """What leads to an error line, up to a rule or an empty line, and what it says."""
+    """Return what leads to an error line, up to a rule or an empty line, and what it says."""
     window = {place}
     for each in range(place - 1, max(place - _BEFORE, 0) - 1, -1):
         if _BREAK.match(lines[each]) and each < place - 1:

@@ -24,7 +24,7 @@ _POLL_SECONDS = 0.01
 
 
 def run_marks(run_id: str, store: str) -> dict[str, str]:
-    """The marks that everything started for a run carries.
+    """Return the marks that everything started for a run carries.
 
     ``store`` is the identity of the database: another one on this machine may have a run of the
     same name.
@@ -33,7 +33,7 @@ def run_marks(run_id: str, store: str) -> dict[str, str]:
 
 
 def marker_env(run_id: str, phase_id: str, attempt: int) -> dict[str, str]:
-    """The marks that everything started for an attempt carries besides its run's.
+    """Return the marks that everything started for an attempt carries besides its run's.
 
     AUTOPACK_ATTEMPT is ``phase/attempt``, AUTOPACK_HOLDER the mark of the process that
     holds the run. AUTOPACK_CHILD, which tells one supervised process from another, is the
@@ -43,7 +43,7 @@ def marker_env(run_id: str, phase_id: str, attempt: int) -> dict[str, str]:
 
 
 def find(**marks: str) -> list[psutil.Process]:
-    """Every process whose environment has all ``marks``, but this one and its ancestors.
+    """Return every process whose environment has all ``marks``, but this one and its ancestors.
 
     Needs no parent: a grandchild in its own session whose parents are gone is found. Processes of
     other users cannot be read and are left out.
@@ -58,7 +58,8 @@ def find(**marks: str) -> list[psutil.Process]:
 
 
 def marked(mark: str) -> list[tuple[psutil.Process, dict[str, str]]]:
-    """Every process that carries a mark, with its environment, but this one and its ancestors.
+    """Return every process that carries a mark, with its environment, but this one and its
+    ancestors.
 
     Those of another container are left out, for the pids in their marks mean others here.
     """
@@ -85,7 +86,7 @@ def _namespace(pid: int) -> str | None:
 
 
 def is_of_attempt(process: psutil.Process) -> bool:
-    """Whether an agent or a check is what carries the mark, or was left without one."""
+    """Return whether an agent or a check is what carries the mark, or was left without one."""
     try:
         environ = process.environ()
     except (psutil.Error, OSError):

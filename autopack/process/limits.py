@@ -68,7 +68,7 @@ class Limits:
         return MAX_BYTES if self.files is None else self.files.most_bytes
 
     def told(self, limit: Limit, seconds: float) -> str:
-        """What a program did that was ended for ``limit`` after ``seconds``, for people."""
+        """Return what a program did that was ended for ``limit`` after ``seconds``, for people."""
         match limit:
             case Limit.TIME:
                 return f"ran out of time after {seconds:.0f} s"
@@ -120,7 +120,7 @@ async def watch(
 
 
 async def crowded_by(limit: FileLimit, before: Held) -> Limit | None:
-    """Which limit a program came to that added to what there was ``before``, if any."""
+    """Return which limit a program came to that added to what there was ``before``, if any."""
     most = Held(before.files + limit.most, before.bytes + limit.most_bytes)
     held = await asyncio.to_thread(measure, limit.folders, most)
     if held.files > most.files:

@@ -47,7 +47,7 @@ class Log:
 
 
 def tail(path: Path, max_bytes: int) -> str:
-    """The last ``max_bytes`` of a file as text, "" when there is no such file."""
+    """Return the last ``max_bytes`` of a file as text, "" when there is no such file."""
     return head_and_tail(path, max_bytes, head=0)
 
 

@@ -6,7 +6,7 @@ import sys
 
 
 def module_command(module: str, *words: str) -> list[str]:
-    """The command line of ``python -m MODULE WORDS`` with this interpreter.
+    """Return the command line of ``python -m MODULE WORDS`` with this interpreter.
 
     Modules are not looked for in the working folder: that may be a user's project, whose
     `calendar.py` is not the one of the standard library.

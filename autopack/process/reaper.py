@@ -157,7 +157,7 @@ def _signal_all(pids: set[int], number: int) -> None:
 
 
 def _opened(path: str) -> tuple[int, str]:
-    """The folder that a file is in, and its name there."""
+    """Return the folder that a file is in, and its name there."""
     folder, _, name = path.rpartition("/")
     return os.open(folder or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), name
 

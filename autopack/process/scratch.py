@@ -41,7 +41,7 @@ class Scratch:
         return cls(f"autopack-{digest[:8]}-")
 
     def make(self, env: Mapping[str, str]) -> Path | None:
-        """A folder for a program that is started with ``env``.
+        """Return a folder for a program that is started with ``env``.
 
         None where it would be too deep, and for a program that was given another one already.
         """
@@ -59,7 +59,7 @@ class Scratch:
 
     @staticmethod
     def variables(folder: Path | None) -> dict[str, str]:
-        """What tells a program of its folder; nothing where it has none."""
+        """Return what tells a program of its folder; nothing where it has none."""
         return {} if folder is None else dict.fromkeys(VARIABLES, str(folder))
 
     @staticmethod

@@ -29,7 +29,7 @@ from autopack.store.runs import get_run, move_run
 
 
 def question_before(session: RunSession, phase: PhaseSpec) -> str | None:
-    """What has to be answered before the phase may go on; None when nothing has.
+    """Return what has to be answered before the phase may go on; None when nothing has.
 
     A phase that asks for approval puts its question here, once.
     """
@@ -48,7 +48,7 @@ def question_before(session: RunSession, phase: PhaseSpec) -> str | None:
 
 
 def end_of_rejected(session: RunSession) -> tuple[RunState, str] | None:
-    """Where a run ends whose question was answered with no; None when none was."""
+    """Return where a run ends whose question was answered with no; None when none was."""
     rejected = rejection(session.db, session.run_id)
     return None if rejected is None else _ending(rejected)
 
@@ -70,7 +70,7 @@ def wait(session: RunSession, question: str) -> None:
 
 
 def is_waiting(db: Database, run_id: str) -> bool:
-    """Whether the run waits for an answer that nobody has given yet."""
+    """Return whether the run waits for an answer that nobody has given yet."""
     run = get_run(db, run_id)
     return run.state is RunState.AWAITING_APPROVAL and pending(db, run_id) is not None
 
@@ -91,5 +91,5 @@ def approve(
 
 
 def who() -> str:
-    """The person at this machine, as records name them."""
+    """Return the person at this machine, as records name them."""
     return f"{getpass.getuser()}@{socket.gethostname()}"

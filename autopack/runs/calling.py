@@ -107,5 +107,5 @@ def give_up(session: RunSession, call: Call) -> None:
 
 
 def _unheld(levels: Sequence[Level]) -> list[Level]:
-    """The levels as they are when every call that is under way has used nothing."""
+    """Return the levels as they are when every call that is under way has used nothing."""
     return [replace(level, reserved=NOTHING) for level in levels]

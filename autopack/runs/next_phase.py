@@ -10,13 +10,15 @@ from autopack.store.runs import PhaseRow
 
 
 def next_phase(plan: Plan, rows: Sequence[PhaseRow]) -> PhaseSpec | None:
-    """The first phase in execution order that is not at its end; None when all are."""
+    """Return the first phase in execution order that is not at its end; None when all are."""
     states = {row.phase_id: row.state for row in rows}
     return next((phase for phase in plan.ordered() if not states[phase.id].is_final), None)
 
 
 def ending(rows: Sequence[PhaseRow]) -> tuple[RunState, str | None]:
-    """How a run ends whose phases are all at their end; a skipped one is for a person to judge."""
+    """Return how a run ends whose phases are all at their end; a skipped one is for a person to
+    judge.
+    """
     left_out = [row.phase_id for row in rows if row.state is not PhaseState.COMPLETE]
     if not left_out:
         return RunState.DONE_SUCCESS, None

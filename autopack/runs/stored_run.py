@@ -17,12 +17,12 @@ from autopack.workspace.source import SourceRepository, is_url
 
 
 def plan_of(db: Database, run: RunRow) -> Plan:
-    """The run's plan, as it was stored."""
+    """Return the run's plan, as it was stored."""
     return Plan.from_json(json.dumps(get_plan_body(db, run.plan_hash)))
 
 
 def unfinished(db: Database, run_id: str, *, reopen: bool = False) -> RunRow:
-    """The run. Raises Refused when it has ended, NotFound when there is none.
+    """Return the run. Raises Refused when it has ended, NotFound when there is none.
 
     With ``reopen`` one that ended for its environment may continue.
     """
@@ -37,12 +37,14 @@ def unfinished(db: Database, run_id: str, *, reopen: bool = False) -> RunRow:
 
 
 def is_here(run: RunRow) -> bool:
-    """Whether the repository that the run was started from can be reached from this machine."""
+    """Return whether the repository that the run was started from can be reached from this
+    machine.
+    """
     return is_url(run.repo) or Path(run.repo).exists()
 
 
 def repository_remarks(db: Database, run: RunRow, settings: Settings) -> list[str]:
-    """What the user should know of the repository before the run starts.
+    """Return what the user should know of the repository before the run starts.
 
     Nothing where that cannot be found out: what keeps a run from starting says so itself.
     """
@@ -56,7 +58,7 @@ def repository_remarks(db: Database, run: RunRow, settings: Settings) -> list[st
 
 
 def source_of(run: RunRow, repo: str | None = None) -> SourceRepository:
-    """The user's repository on this machine: ``repo`` where it has another path here.
+    """Return the user's repository on this machine: ``repo`` where it has another path here.
 
     Raises RepositoryError.
     """

@@ -76,7 +76,7 @@ class Spelling:
     bare: bool = False
 
     def uncut(self) -> Spelling:
-        """The same, found only where it is whole."""
+        """Return the same, found only where it is whole."""
         return replace(self, head=self.whole)
 
 
@@ -149,13 +149,15 @@ class _View:
         return _View(text, self, pieces, by) if count else self
 
     def source(self, start: int, end: int) -> tuple[int, int]:
-        """Where in the original text ``start`` to ``end`` of this one is."""
+        """Return where in the original text ``start`` to ``end`` of this one is."""
         if self._above is None:
             return start, end
         return self._above.source(self._source(start), self._source(end - 1, last=True))
 
     def _source(self, place: int, *, last: bool = False) -> int:
-        """The place above; of a replaced piece its start, or with ``last`` the place behind it."""
+        """Return the place above; of a replaced piece its start, or with ``last`` the place behind
+        it.
+        """
         here, there = self._borders
         after = bisect.bisect_right(here, place)
         if after % 2:  # inside a piece
@@ -209,7 +211,7 @@ def _looks(view: _View) -> Iterator[tuple[_View, bool]]:
 
 
 def _decoded(view: _View) -> Iterator[_View]:
-    """A text as it is, and decoded as often as that changes something, up to a bound."""
+    """Yield a text as it is, and decoded as often as that changes something, up to a bound."""
     ways: tuple[tuple[re.Pattern[bytes], _By], ...]
     ways = ((_ESCAPES, _of_escape), (_PERCENT, _of_percent), (_HTML, _of_html))
     yield view
@@ -240,7 +242,7 @@ def _matches(text: bytes, wanted: Iterable[Spelling]) -> Iterator[tuple[int, int
 
 
 def _common(text: bytes, whole: bytes) -> int:
-    """How many bytes two texts have in common at their beginning."""
+    """Return how many bytes two texts have in common at their beginning."""
     if text == whole:
         return len(whole)
     return next(

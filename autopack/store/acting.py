@@ -31,7 +31,7 @@ def features_that_acted(
 
 
 def models_of_builds(conn: sa.Connection, run_ids: Sequence[str]) -> dict[str, frozenset[str]]:
-    """The models that the builds of each run called, by the names that were recorded."""
+    """Return the models that the builds of each run called, by the names that were recorded."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for table in (tables.llm_usage_events, usage_archive):
         query = (

@@ -98,7 +98,7 @@ def ask(
 
 
 def get_approvals(source: Source, run_id: str) -> list[Approval]:
-    """Every question of a run, in the order in which they were asked."""
+    """Return every question of a run, in the order in which they were asked."""
     table = tables.approvals
     query = sa.select(table).where(table.c.run_id == run_id).order_by(table.c.id)
     with reading(source) as conn:
@@ -106,17 +106,17 @@ def get_approvals(source: Source, run_id: str) -> list[Approval]:
 
 
 def pending(source: Source, run_id: str) -> Approval | None:
-    """The question that the run waits for; None when all are answered."""
+    """Return the question that the run waits for; None when all are answered."""
     return next((one for one in get_approvals(source, run_id) if one.answered_at is None), None)
 
 
 def rejection(source: Source, run_id: str) -> Approval | None:
-    """The question that was answered with no, which ends the run."""
+    """Return the question that was answered with no, which ends the run."""
     return next((one for one in get_approvals(source, run_id) if one.approved is False), None)
 
 
 def is_phase_approved(source: Source, run_id: str, phase_id: str) -> bool:
-    """Whether a person has let the phase begin."""
+    """Return whether a person has let the phase begin."""
     return any(
         one.kind == "phase" and one.phase_id == phase_id and one.approved
         for one in get_approvals(source, run_id)

@@ -42,7 +42,7 @@ def report_call(
 
 
 def list_circuits(db: Database) -> list[Circuit]:
-    """Every circuit that was ever asked, by name. Changes nothing."""
+    """Return every circuit that was ever asked, by name. Changes nothing."""
     table = tables.circuits
     with db.read() as conn:
         rows = conn.execute(sa.select(table).order_by(table.c.name)).mappings().all()

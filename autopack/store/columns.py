@@ -70,7 +70,7 @@ class FreeText(TypeDecorator[str]):
 
 
 def storable(text: str) -> str:
-    """The text with every NUL and every lone surrogate replaced."""
+    """Return the text with every NUL and every lone surrogate replaced."""
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 

@@ -50,7 +50,9 @@ def note_ending(conn: sa.Connection, lease: Lease, state: RunState, reason: str 
 
 
 def noted_ending(source: Database | sa.Connection, run_id: str) -> Ending | None:
-    """What was decided about the end of a run that is not closed yet; None when nothing was."""
+    """Return what was decided about the end of a run that is not closed yet; None when
+    nothing was.
+    """
     with reading(source) as conn:
         row = conn.execute(sa.select(run_endings).where(run_endings.c.run_id == run_id)).first()
     if row is None:

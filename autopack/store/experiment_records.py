@@ -124,7 +124,7 @@ def register(db: Database, new: NewExperiment, pairs: Sequence[PairRow]) -> Expe
 
 
 def get_test(source: Source, test_id: str) -> ExperimentRow:
-    """The experiment. Raises NotFound."""
+    """Return the experiment. Raises NotFound."""
     with reading(source) as conn:
         row = conn.execute(sa.select(ab_tests).where(ab_tests.c.test_id == test_id)).mappings()
         found = row.first()
@@ -138,23 +138,25 @@ def get_test(source: Source, test_id: str) -> ExperimentRow:
 
 
 def find_test(source: Source, test_id: str) -> ExperimentRow | None:
-    """The experiment, or None where there is none of that id."""
+    """Return the experiment, or None where there is none of that id."""
     return _newest(source, ab_tests.c.test_id == test_id)
 
 
 def unfinished_test(source: Source, spec_hash: str) -> ExperimentRow | None:
-    """The newest experiment of that declaration that takes further pairs."""
+    """Return the newest experiment of that declaration that takes further pairs."""
     unfinished = ab_tests.c.finished_at.is_(None)
     return _newest(source, ab_tests.c.spec_hash == spec_hash, unfinished)
 
 
 def newest_test(source: Source, spec_hash: str) -> ExperimentRow | None:
-    """The newest experiment of that declaration, finished or not."""
+    """Return the newest experiment of that declaration, finished or not."""
     return _newest(source, ab_tests.c.spec_hash == spec_hash)
 
 
 def newest_unfinished_of(source: Source, repo: str, name: str) -> ExperimentRow | None:
-    """The newest experiment on a repository that takes further pairs and is called ``name``."""
+    """Return the newest experiment on a repository that takes further pairs and is called
+    ``name``.
+    """
     called = ab_tests.c.test_id.startswith(f"{name}-", autoescape=True)
     unfinished = ab_tests.c.finished_at.is_(None)
     return _newest(source, ab_tests.c.repo == repo, unfinished, called)
@@ -204,7 +206,7 @@ def add_replacement(db: Database, pair: PairRow) -> bool:
 
 
 def get_pairs(source: Source, test_id: str) -> list[PairRow]:
-    """Every planned pair in planned order."""
+    """Return every planned pair in planned order."""
     query = sa.select(ab_pairs).where(ab_pairs.c.test_id == test_id).order_by(ab_pairs.c.number)
     with reading(source) as conn:
         return [PairRow(**row) for row in conn.execute(query).mappings()]
@@ -256,7 +258,7 @@ def start_pair(
 
 
 def _fits(spent: Sequence[tuple[Amount, bool]], cap: Amount) -> bool:
-    """Whether one more pair as large as the largest so far ends within ``cap``.
+    """Return whether one more pair as large as the largest so far ends within ``cap``.
 
     ``spent`` is what each pair took, and whether it is still under way.
     """
@@ -267,7 +269,7 @@ def _fits(spent: Sequence[tuple[Amount, bool]], cap: Amount) -> bool:
 
 
 def _paid(conn: sa.Connection, pair: PairRow) -> tuple[Decimal, float]:
-    """The dollars and the minutes of work that a pair took so far."""
+    """Return the dollars and the minutes of work that a pair took so far."""
     sums = usage_by_run
     names = ("cost_microdollars", "cost_picodollars")
     query = sa.select(*(sa.func.sum(sums.c[name]).label(name) for name in names))
@@ -345,7 +347,7 @@ def record_result(db: Database, report: Mapping[str, Any]) -> None:
 
 
 def get_results(source: Source, test_id: str) -> list[dict[str, Any]]:
-    """Every analysis of an experiment that was kept, oldest first."""
+    """Return every analysis of an experiment that was kept, oldest first."""
     table = ab_test_results
     query = (
         sa.select(table.c.report)

@@ -17,7 +17,7 @@ from autopack.store.database.engine import now, uptime
 
 
 def lasting(conn: sa.Connection, seconds: float) -> dict[str, Any]:
-    """The columns of a lease that runs out in so many seconds; 0 means that it has."""
+    """Return the columns of a lease that runs out in so many seconds; 0 means that it has."""
     expires_at = now(conn) + timedelta(seconds=seconds)
     if conn.dialect.name != "sqlite":
         return {"expires_at": expires_at, "uptime": None}
@@ -40,7 +40,7 @@ class Moment:
         self._uptime = uptime(conn) if conn.dialect.name == "sqlite" else 0.0
 
     def is_past(self, expires_at: datetime, by_uptime: dict[str, Any] | None) -> bool:
-        """Whether a lease with these columns has run out."""
+        """Return whether a lease with these columns has run out."""
         # Who knows only the time of day (older code, a person) wrote that alone: it counts.
         if by_uptime is None or by_uptime["with"] != expires_at.isoformat():
             return expires_at <= self._at

@@ -25,7 +25,7 @@ def record_fingerprint(conn: sa.Connection, lease: Lease, fingerprint: Fingerpri
 
 
 def has_fingerprint(source: Source, run_id: str) -> bool:
-    """Whether the run's fingerprint was taken."""
+    """Return whether the run's fingerprint was taken."""
     with reading(source) as conn:
         return conn.scalar(sa.select(table.c.run_id).where(table.c.run_id == run_id)) is not None
 

@@ -42,7 +42,9 @@ def claim_folder(home: Path, db: Database, run_id: str) -> Path:
 
 
 def find_folder(home: Path, db: Database, run_id: str) -> Path:
-    """Where the folder of a run is, or would be made. Makes nothing, and needs no such run."""
+    """Return where the folder of a run is, or would be made. Makes nothing, and needs no
+    such run.
+    """
     run = find_run(db, run_id)
     paths = _candidates(home, db, run_id)
     for path in paths:
@@ -52,7 +54,7 @@ def find_folder(home: Path, db: Database, run_id: str) -> Path:
 
 
 def our_folders(home: Path, db: Database) -> Iterator[tuple[str, Path]]:
-    """The run id and the folder of every run of ``db`` that this home has a folder of.
+    """Yield the run id and the folder of every run of ``db`` that this home has a folder of.
 
     The database need not know the run any more.
     """
@@ -69,7 +71,7 @@ def foreign_folders(home: Path, db: Database) -> list[Path]:
 
 
 def note_of(folder: Path) -> Path:
-    """The note, which is not there before the run was first taken."""
+    """Return the note, which is not there before the run was first taken."""
     return folder / _NOTE
 
 
@@ -95,7 +97,9 @@ def _is_ours(path: Path, db: Database, run: RunRow | None) -> bool:
 
 
 def _owner(path: Path) -> str | None:
-    """What the note says first: an identity, or what earlier versions wrote, a masked URL."""
+    """Return what the note says first: an identity, or what earlier versions wrote, a
+    masked URL.
+    """
     try:
         lines = safe_files.read_text(note_of(path), most=_LONGEST_NOTE).splitlines()
     except OSError:

@@ -39,7 +39,7 @@ class Holder:
 
     @classmethod
     def of_this_process(cls) -> Holder:
-        """The process that asks."""
+        """Return the process that asks."""
         process = psutil.Process()
         return cls(_host(), boot_id(), process.pid, _started(process), process_mark())
 
@@ -49,15 +49,17 @@ class Holder:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Holder:
-        """The inverse of `to_json`."""
+        """Return the inverse of `to_json`."""
         return cls(data["host"], data["boot_id"], data["pid"], data["started"], data["mark"])
 
     def is_known_here(self) -> bool:
-        """Whether this machine can tell if the process lives."""
+        """Return whether this machine can tell if the process lives."""
         return self.host == _host() and self.boot_id == boot_id()
 
     def is_gone(self) -> bool:
-        """Whether the process has provably ended; False when that cannot be known from here."""
+        """Return whether the process has provably ended; False when that cannot be known
+        from here.
+        """
         if not self.is_known_here():
             return False  # after a restart of this host, or on another one of the same name
         try:
@@ -96,7 +98,7 @@ def _started(process: psutil.Process) -> float:
 
 @cache
 def _host() -> str:
-    """The host's name, and its process namespace where that is a container's own.
+    """Return the host's name, and its process namespace where that is a container's own.
 
     A pid says nothing about the processes of another container, even one of the same name.
     """

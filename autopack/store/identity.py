@@ -28,7 +28,7 @@ KEY_LENGTH = 12
 
 
 def read_identity(conn: sa.Connection, where: str) -> str:
-    """The identity that the database holds. Raises DatabaseRefused when it has none yet."""
+    """Return the identity that the database holds. Raises DatabaseRefused when it has none yet."""
     try:
         found = conn.scalar(sa.select(database_identity.c.identity))
     except exc.DBAPIError as error:
@@ -56,9 +56,8 @@ def _unnamed(where: str) -> DatabaseRefused:
 
 
 def place_of(conn: sa.Connection) -> str:
-    """What tells a database from its copies on the same machine or server, which share its
-    identity; the same by whatever path or host name it is reached.
-    """
+    """Return what tells a database from its copies on the same machine or server, which share its
+    identity; the same by whatever path or host name it is reached."""
     if conn.dialect.name == "postgresql":
         query = "SELECT oid FROM pg_database WHERE datname = current_database()"
         return f"{conn.exec_driver_sql(query).scalar_one():x}"
@@ -68,7 +67,7 @@ def place_of(conn: sa.Connection) -> str:
 
 
 def address_of(url: URL) -> str:
-    """The file, or the server and the name, without credentials."""
+    """Return the file, or the server and the name, without credentials."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     where = f"{url.host or 'local socket'}:{url.port or 5432}"
@@ -76,7 +75,7 @@ def address_of(url: URL) -> str:
 
 
 def is_same_address(text: str, url: URL) -> bool:
-    """Whether a masked URL that was noted earlier leads where ``url`` does."""
+    """Return whether a masked URL that was noted earlier leads where ``url`` does."""
     try:
         noted = sa.make_url(text)
     except (exc.ArgumentError, ValueError):

@@ -41,7 +41,7 @@ def record_installs(
 
 
 def get_installs(source: Database | sa.Connection, run_id: str) -> list[InstallRow]:
-    """What was installed besides setup, in the order in which it was."""
+    """Return what was installed besides setup, in the order in which it was."""
     table = tables.installs
     query = sa.select(table.c.path, table.c.argv).where(table.c.run_id == run_id)
     with reading(source) as conn:

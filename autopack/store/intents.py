@@ -16,7 +16,7 @@ from autopack.store.tables import Role, Told
 
 
 def next_call(conn: sa.Connection, run_id: str, phase_id: str, attempt: int, role: Role) -> int:
-    """The number of the next call of a role in an attempt: no earlier try of it has that."""
+    """Return the number of the next call of a role in an attempt: no earlier try of it has that."""
     table = tables.llm_call_intents
     where = sa.and_(
         table.c.run_id == run_id, table.c.phase_id == phase_id, table.c.attempt == attempt

@@ -163,7 +163,7 @@ def fence(conn: sa.Connection, lease: Lease) -> None:
 
 
 def holder_of(db: Database, run_id: str) -> Holder | None:
-    """Who holds the run by a lease that has not expired; None when nobody does."""
+    """Return who holds the run by a lease that has not expired; None when nobody does."""
     with db.read() as conn:
         row = conn.execute(
             sa.select(leases).where(
@@ -219,7 +219,7 @@ def _is_abandoned(row: sa.Row[Any], moment: Moment, at: datetime) -> bool:
 
 
 def token_of(db: Database, run_id: str) -> int:
-    """How many holders the run has had; 0 before the first."""
+    """Return how many holders the run has had; 0 before the first."""
     with db.read() as conn:
         token = conn.scalar(sa.select(leases.c.token).where(leases.c.run_id == run_id))
     return token or 0

@@ -85,7 +85,7 @@ def record_normalisation(
 
 
 def get_normalisation(source: Database | sa.Connection, run_id: str) -> NormalisationRow | None:
-    """What the run's plan was made from; None when it was written as a plan."""
+    """Return what the run's plan was made from; None when it was written as a plan."""
     table = tables.normalisations
     with reading(source) as conn:
         row = conn.execute(sa.select(table).where(table.c.run_id == run_id)).mappings().first()
@@ -198,7 +198,7 @@ def record_base_failures(
 
 
 def get_base_failures(source: Database | sa.Connection, key: str) -> Mapping[str, Any] | None:
-    """The results of a base commit's tests; None when nobody has looked yet."""
+    """Return the results of a base commit's tests; None when nobody has looked yet."""
     table = tables.base_failures
     with reading(source) as conn:
         row = conn.execute(sa.select(table.c.tests).where(table.c.key == key)).first()
@@ -223,7 +223,7 @@ def record_revision(
 
 
 def get_revised(source: Database | sa.Connection, run_id: str, phase_id: str) -> str | None:
-    """The instructions of a phase's last replan; None when the plan's are in force."""
+    """Return the instructions of a phase's last replan; None when the plan's are in force."""
     table = tables.phase_revisions
     query = (
         sa.select(table.c.instructions)
@@ -236,7 +236,7 @@ def get_revised(source: Database | sa.Connection, run_id: str, phase_id: str) ->
 
 
 def count_replans(source: Database | sa.Connection, run_id: str, phase_id: str) -> tuple[int, int]:
-    """How often the phase was replanned, and how often any phase of the run."""
+    """Return how often the phase was replanned, and how often any phase of the run."""
     table = tables.phase_revisions
     query = sa.select(table.c.phase_id).where(table.c.run_id == run_id)
     with reading(source) as conn:
@@ -289,7 +289,7 @@ def record_drift(
 def get_drift(
     source: Database | sa.Connection, run_id: str, phase_id: str, revision: int
 ) -> sa.RowMapping | None:
-    """How far a phase's revision strays; None when it was not measured."""
+    """Return how far a phase's revision strays; None when it was not measured."""
     table = tables.drifts
     query = sa.select(table).where(
         table.c.run_id == run_id, table.c.phase_id == phase_id, table.c.revision == revision

@@ -22,7 +22,7 @@ MAX_LIMIT = 10_000
 
 
 def get_run(source: Source, run_id: str) -> RunRow:
-    """The run. Raises NotFound."""
+    """Return the run. Raises NotFound."""
     run = find_run(source, run_id)
     if run is None:
         raise NotFound(f"there is no run {run_id!r}", field="run_id", hint="autopack runs")
@@ -30,7 +30,7 @@ def get_run(source: Source, run_id: str) -> RunRow:
 
 
 def find_run(source: Source, run_id: str) -> RunRow | None:
-    """The run, None when there is none."""
+    """Return the run, None when there is none."""
     query = sa.select(tables.runs).where(tables.runs.c.run_id == run_id)
     with reading(source) as conn:
         row = conn.execute(query).mappings().first()
@@ -38,7 +38,7 @@ def find_run(source: Source, run_id: str) -> RunRow | None:
 
 
 def get_plan_body(source: Source, plan_hash: str) -> dict[str, Any]:
-    """The plan as it was stored. Raises NotFound."""
+    """Return the plan as it was stored. Raises NotFound."""
     query = sa.select(tables.plans.c.body).where(tables.plans.c.plan_hash == plan_hash)
     with reading(source) as conn:
         row = conn.execute(query).first()
@@ -48,7 +48,7 @@ def get_plan_body(source: Source, plan_hash: str) -> dict[str, Any]:
 
 
 def get_phases(source: Source, run_id: str) -> list[PhaseRow]:
-    """The run's phases in the plan's order; none for an unknown run."""
+    """Return the run's phases in the plan's order; none for an unknown run."""
     table = tables.phases
     query = sa.select(table).where(table.c.run_id == run_id).order_by(table.c.ordinal)
     with reading(source) as conn:
@@ -84,7 +84,9 @@ def uncounted_attempts(source: Source, home: str, run_id: str | None = None) -> 
 
 
 def get_attempts(source: Source, run_id: str, phase_id: str | None = None) -> list[AttemptRow]:
-    """The attempts of a run, or of one of its phases: by phase in the plan's order, by number."""
+    """Return the attempts of a run, or of one of its phases: by phase in the plan's order, by
+    number.
+    """
     table, phases = tables.attempts, tables.phases
     query = (
         sa.select(table)
@@ -107,7 +109,9 @@ def get_decisions(source: Source, run_id: str) -> list[DecisionRow]:
 
 
 def get_ending(source: Source, run_id: str) -> tuple[RunState, str] | None:
-    """The state in which a decision to stop ends the run, and why; None when there is none."""
+    """Return the state in which a decision to stop ends the run, and why; None when there
+    is none.
+    """
     last = next(
         (one for one in reversed(get_decisions(source, run_id)) if one.run_state or _reopens(one)),
         None,
@@ -126,7 +130,7 @@ def _reopens(decision: DecisionRow) -> bool:
 
 
 def run_of_flow(source: Source, flow_run_id: str) -> RunRow | None:
-    """The run that a flow run works on, or worked on before it was retried."""
+    """Return the run that a flow run works on, or worked on before it was retried."""
     query = sa.select(tables.runs).where(tables.runs.c.flow_run_id == flow_run_id)
     with reading(source) as conn:
         row = conn.execute(query).mappings().first()
@@ -168,7 +172,7 @@ def list_runs(
 
 
 def states_named(name: str) -> list[RunState]:
-    """A run state, or every failed one for FAILED. Raises BadInput naming ``state``."""
+    """Return a run state, or every failed one for FAILED. Raises BadInput naming ``state``."""
     if name == "FAILED":
         return [state for state in RunState if state.is_failure]
     if name in RunState.__members__:

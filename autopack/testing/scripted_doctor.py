@@ -47,7 +47,9 @@ class ScriptDoctor:
         self._folder = folder
 
     def most(self, question: str, *, tier: DoctorTier, phase_id: str, call: int) -> ModelCall:
-        """The recorded call; nothing where none is recorded, for then nothing is answered."""
+        """Return the recorded call; nothing where none is recorded, for then nothing is
+        answered.
+        """
         try:
             recorded = self._answers(phase_id)[call - 1].call
         except (DoctorFailed, IndexError):
@@ -55,7 +57,7 @@ class ScriptDoctor:
         return recorded.as_model_call() if recorded else NO_CALL
 
     async def ask(self, question: str, *, tier: DoctorTier, phase_id: str, call: int) -> Opinion:
-        """The recorded answer to this call."""
+        """Return the recorded answer to this call."""
         answers = self._answers(phase_id)
         if call > len(answers):
             raise DoctorFailed(

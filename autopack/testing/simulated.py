@@ -56,7 +56,7 @@ class SimulatedBuilder(Agent[Options]):
         self._seed = None if options.seed == "run" else options.seed
 
     def provider(self, model: str | None) -> str:
-        """Whose circuit its errors count against."""
+        """Return whose circuit its errors count against."""
         del model
         return self._spec.provider
 

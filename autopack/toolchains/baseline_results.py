@@ -42,12 +42,12 @@ def named(tests: Iterable[str]) -> str:
 
 
 def _is_of(test: str, deleted: Collection[str]) -> bool:
-    """Whether a test's name tells that it was in one of the deleted files."""
+    """Return whether a test's name tells that it was in one of the deleted files."""
     return any(form in test for path in deleted for form in _forms(path))
 
 
 def _forms(path: str) -> tuple[str, ...]:
-    """How runners name the tests of a file: by its path, as a module, by its class."""
+    """Return how runners name the tests of a file: by its path, as a module, by its class."""
     pure = PurePosixPath(path)
     module = ".".join(pure.with_suffix("").parts)
     return (path, f"{module}::", f"{module}.", f"{pure.name} ", f"({module}")

@@ -21,7 +21,7 @@ USED_FROM = 0.5
 
 
 def detect(root: Path) -> tuple[Detected, ...]:
-    """The projects in ``root`` and its subfolders, best first.
+    """Return the projects in ``root`` and its subfolders, best first.
 
     Members of a workspace are part of their workspace's entry. A project among examples, tests
     or documentation is reported, but with too little confidence to be used by a run.
@@ -47,17 +47,19 @@ def detect(root: Path) -> tuple[Detected, ...]:
 
 
 def unsupported_language(root: Path) -> str | None:
-    """The main language of ``root``, when Autopack has no toolchain for it."""
+    """Return the main language of ``root``, when Autopack has no toolchain for it."""
     return languages_of(Tree.scan(root)).unsupported
 
 
 def inferred_setup(detected: Sequence[Detected]) -> tuple[Check, ...]:
-    """The install commands of the projects that are certain enough, each in its folder."""
+    """Return the install commands of the projects that are certain enough, each in its folder."""
     return tuple(Check(one.path, argv) for one in _used(detected) for argv in one.install)
 
 
 def inferred_checks(detected: Sequence[Detected]) -> tuple[Check, ...]:
-    """The commands that judge a change: tests, or where there are none what compiles the code."""
+    """Return the commands that judge a change: tests, or where there are none what compiles the
+    code.
+    """
     checks: list[Check] = []
     unjudging = {one.name for one in toolchains() if not one.build_judges}
     for one in _used(detected):
@@ -71,7 +73,7 @@ def _used(detected: Sequence[Detected]) -> list[Detected]:
 
 
 def _members(workspace: Found, found: Sequence[Found]) -> list[Found]:
-    """The projects that belong to a workspace rather than stand alone."""
+    """Return the projects that belong to a workspace rather than stand alone."""
     base, name = workspace.detected.path, workspace.detected.name
     prefix = "" if base == "." else f"{base}/"
     return [
@@ -86,14 +88,13 @@ def _members(workspace: Found, found: Sequence[Found]) -> list[Found]:
 
 
 def _with_manifests(one: Detected, more: Sequence[tuple[str, ...]]) -> Detected:
-    """A workspace's entry, which is stale when the manifest of any member changes."""
+    """Return a workspace's entry, which is stale when the manifest of any member changes."""
     return replace(one, manifests=(*one.manifests, *(name for names in more for name in names)))
 
 
 def _weighed(one: Detected, languages: Languages) -> Detected:
-    """The same project, less certain the deeper it lies (a little, so that it only sorts), and
-    where it is beside what the repository is about.
-    """
+    """Return the same project, less certain the deeper it lies (a little, so that it only sorts),
+    and where it is beside what the repository is about."""
     confidence = one.confidence - 0.02 * _depth(one.path)
     evidence = one.evidence
     beside = is_beside(one.path)

@@ -58,7 +58,7 @@ class Languages:
         return None if self.main in (None, *built) else self.main
 
     def share_of(self, toolchain: str) -> float:
-        """The share of the sources that a toolchain builds."""
+        """Return the share of the sources that a toolchain builds."""
         names = [name for one in toolchains() if one.name == toolchain for name in one.languages]
         return sum(self.shares.get(name, 0.0) for name in names)
 

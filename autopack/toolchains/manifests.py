@@ -28,27 +28,27 @@ class Parsed:
 
 
 def read_toml(tree: Tree, path: str, name: str) -> Parsed:
-    """A TOML file of the folder ``path``."""
+    """Return a TOML file of the folder ``path``."""
     return _read(tree, path, name, tomllib.loads)
 
 
 def read_json(tree: Tree, path: str, name: str) -> Parsed:
-    """A JSON file of the folder ``path``."""
+    """Return a JSON file of the folder ``path``."""
     return _read(tree, path, name, json.loads)
 
 
 def read_yaml(tree: Tree, path: str, name: str) -> Parsed:
-    """A YAML file of the folder ``path``."""
+    """Return a YAML file of the folder ``path``."""
     return _read(tree, path, name, _yaml)
 
 
 def read_ini(tree: Tree, path: str, name: str) -> Parsed:
-    """An INI file of the folder ``path``: sections of strings."""
+    """Return an INI file of the folder ``path``: sections of strings."""
     return _read(tree, path, name, _ini)
 
 
 def read_xml(tree: Tree, path: str, name: str) -> tuple[ElementTree.Element | None, str | None]:
-    """The root element of an XML file, or None and the problem."""
+    """Return the root element of an XML file, or None and the problem."""
     try:
         text = tree.read(join(path, name))
         if "<!DOCTYPE" in text:
@@ -84,21 +84,21 @@ def _yaml(text: str) -> object:
 
 
 def table(data: object, *keys: str) -> Table:
-    """The nested table at ``keys``; empty when there is none of that type."""
+    """Return the nested table at ``keys``; empty when there is none of that type."""
     for key in keys:
         data = cast(Table, data).get(key) if isinstance(data, Mapping) else None
     return cast(Table, data) if isinstance(data, Mapping) else NOTHING
 
 
 def strings(value: object) -> tuple[str, ...]:
-    """The strings in a list; empty for anything else."""
+    """Return the strings in a list; empty for anything else."""
     if not isinstance(value, list):
         return ()
     return tuple(item for item in cast(list[object], value) if isinstance(item, str))
 
 
 def text(value: object) -> str:
-    """A string without surrounding blanks; empty for anything else."""
+    """Return a string without surrounding blanks; empty for anything else."""
     return value.strip() if isinstance(value, str) else ""
 
 
@@ -109,7 +109,7 @@ def without_comments(source: str) -> str:
 
 
 def matches(path: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a relative posix path fits one of the patterns (``**`` spans folders)."""
+    """Return whether a relative posix path fits one of the patterns (``**`` spans folders)."""
     return any(_regex(pattern).fullmatch(path) for pattern in patterns)
 
 

@@ -46,7 +46,9 @@ def needed(
 
 
 def _is_named(one: Detected, used: Sequence[Detected], commands: Sequence[Command]) -> bool:
-    """Whether a check of its language means this project: the root's, the only one, or by path."""
+    """Return whether a check of its language means this project: the root's, the only one, or by
+    path.
+    """
     rivals = [other for other in used if other.name == one.name]
     if one.path == "." or len(rivals) == 1:
         return True
@@ -54,7 +56,7 @@ def _is_named(one: Detected, used: Sequence[Detected], commands: Sequence[Comman
 
 
 def _languages(argv: Command) -> set[str]:
-    """The languages whose programs a command starts, through a shell as well."""
+    """Return the languages whose programs a command starts, through a shell as well."""
     words = [argv[0]]
     if argv[0].rpartition("/")[2] in _SHELLS:
         words = [found for word in argv[1:] for found in re.findall(r"[\w./-]+", word)]

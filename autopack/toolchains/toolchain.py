@@ -36,7 +36,9 @@ class Detected:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Detected:
-        """The inverse of ``dataclasses.asdict`` and a way through JSON, which has no tuples."""
+        """Return the inverse of ``dataclasses.asdict`` and a way through JSON, which has no
+        tuples.
+        """
         return cls(
             name=stored["name"],
             manager=stored["manager"],
@@ -142,13 +144,15 @@ class Toolchain:
     """Whether building a project tells anything about a change."""
 
     def find(self, tree: Tree, path: str) -> Found | None:
-        """The project in the folder ``path`` of ``tree``, or None. Never raises on bad files."""
+        """Return the project in the folder ``path`` of ``tree``, or None. Never raises on bad
+        files.
+        """
         del tree, path
         return None
 
     @classmethod
     def detects(cls) -> bool:
-        """Whether it finds projects at all."""
+        """Return whether it finds projects at all."""
         return cls.find is not Toolchain.find
 
 

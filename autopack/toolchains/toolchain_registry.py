@@ -90,7 +90,7 @@ def installed_folders() -> frozenset[str]:
 
 
 def is_named(path: str, patterns: Collection[str]) -> bool:
-    """Whether the last part of ``path`` fits one of ``patterns``."""
+    """Return whether the last part of ``path`` fits one of ``patterns``."""
     name = path.rpartition("/")[2]
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 

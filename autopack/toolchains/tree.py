@@ -71,12 +71,12 @@ class Tree:
         return cls(root, folders)
 
     def has(self, path: str, name: str) -> bool:
-        """Whether the folder ``path`` holds a regular file called ``name``."""
+        """Return whether the folder ``path`` holds a regular file called ``name``."""
         folder = self.folders.get(path)
         return folder is not None and name in folder.files
 
     def below(self, path: str) -> Iterator[Folder]:
-        """The folder ``path`` and everything under it, nearest first."""
+        """Yield the folder ``path`` and everything under it, nearest first."""
         waiting = deque([path])
         while waiting:
             folder = self.folders.get(waiting.popleft())
@@ -85,14 +85,14 @@ class Tree:
                 waiting.extend(join(folder.path, name) for name in folder.folders)
 
     def size(self, path: str) -> int:
-        """The bytes of a file, 0 when it cannot be looked at."""
+        """Return the bytes of a file, 0 when it cannot be looked at."""
         try:
             return (self.root / path).stat(follow_symlinks=False).st_size
         except OSError:
             return 0
 
     def read(self, path: str) -> str:
-        """The text of a file, without a byte order mark; raises Unreadable."""
+        """Return the text of a file, without a byte order mark; raises Unreadable."""
         file = self.root / path
         try:
             with file.open("rb") as stream:
@@ -108,7 +108,7 @@ class Tree:
 
 
 def join(path: str, name: str) -> str:
-    """The posix path of ``name`` in the folder ``path``, without a leading "./"."""
+    """Return the posix path of ``name`` in the folder ``path``, without a leading "./"."""
     return name if path == "." else f"{path}/{name}"
 
 

@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 
 def kind_of(run: Standing) -> Kind:
-    """Which of these the run is; one that was given back unfinished is stuck too."""
+    """Return which of these the run is; one that was given back unfinished is stuck too."""
     if run.state is RunState.PHASE_EXECUTION:
         return Kind.STUCK if run.silent_since or run.interrupted else Kind.WORKS
     if run.state is RunState.AWAITING_APPROVAL:
@@ -40,7 +40,7 @@ def kind_of(run: Standing) -> Kind:
 
 
 def headline(runs: Sequence[Standing]) -> str:
-    """How many of each kind there are, and what all of them spent."""
+    """Return how many of each kind there are, and what all of them spent."""
     counts = Counter(kind_of(run) for run in runs)
     parts = [f"{counts[kind]} {kind}" for kind in Kind if counts[kind]]
     return " · ".join([*parts, _spent(runs)])

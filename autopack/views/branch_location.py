@@ -13,7 +13,7 @@ from autopack.workspace.source import is_url
 
 
 def where_branch_is(run: Mapping[str, Any], home: Path) -> str | None:
-    """Where the branch of a run (the JSON of `show`) is, and how to get it from there.
+    """Return where the branch of a run (the JSON of `show`) is, and how to get it from there.
 
     None when there is none yet, or it is in the user's repository and nowhere else. ``home`` is
     this machine's.

@@ -72,7 +72,7 @@ def prose(text: str) -> str:
 
 
 def _spaced(part: str) -> str:
-    """A part of a line as Markdown, with the blanks at its ends."""
+    """Return a part of a line as Markdown, with the blanks at its ends."""
     inner = part.strip()
     before, after = part[: len(part) - len(part.lstrip())], part[len(part.rstrip()) :]
     return f"{before}{markdown(inner)}{after if inner else ''}"

@@ -43,14 +43,14 @@ class FleetItem:
 
 
 def refused(run_id: str, error: AutopackError) -> FleetItem:
-    """A run that was never stored."""
+    """Return a run that was never stored."""
     return FleetItem(run_id, success=False, state=None, error=error.message)
 
 
 def item_of(
     db: Database, settings: Settings, run_id: str, error: Exception | None = None
 ) -> FleetItem:
-    """How a run stands now; ``error`` is what stopped its execution."""
+    """Return how a run stands now; ``error`` is what stopped its execution."""
     try:
         run = get_run(db, run_id)
     except NotFound as missing:

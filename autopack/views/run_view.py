@@ -123,13 +123,13 @@ def _lost_by_phase(conn: Connection, run_id: str) -> dict[str, Lost]:
 
 
 def percent_complete(phases: Sequence[PhaseRow]) -> float:
-    """How much of a run is done, 0 to 100."""
+    """Return how much of a run is done, 0 to 100."""
     complete = sum(phase.state is PhaseState.COMPLETE for phase in phases)
     return round(100 * complete / len(phases), 1)
 
 
 def run_line(run: RunRow) -> Json:
-    """What a listing says of a run."""
+    """Return what a listing says of a run."""
     return {
         "run_id": run.run_id,
         "state": run.state.value,
@@ -143,7 +143,8 @@ def run_line(run: RunRow) -> Json:
 
 
 def tokens_view(db: Database, run_id: str) -> Json:
-    """What a run spent and claims to have saved, else a campaign of that id: `autopack tokens`.
+    """Return what a run spent and claims to have saved, else a campaign of that id: `autopack
+    tokens`.
 
     Of a campaign, ``run_id`` is None, and ``campaign_id`` and ``runs`` say which and of how many
     runs. Raises NotFound.
@@ -174,7 +175,7 @@ def tokens_view(db: Database, run_id: str) -> Json:
 
 
 def token_split(totals: TokenTotals) -> dict[str, int | None]:
-    """The one meaning of tokens; calls that reported only a total are in ``unsplit``.
+    """Return the one meaning of tokens; calls that reported only a total are in ``unsplit``.
 
     What is known counts; ``unknown_builds`` told less than all of it. Every figure is None where
     something was built and nothing is known.
@@ -185,7 +186,7 @@ def token_split(totals: TokenTotals) -> dict[str, int | None]:
 
 
 def cost_view(totals: TokenTotals) -> Json:
-    """What calls cost: ``cost`` is None while a part is unknown, ``cost_known`` is the rest.
+    """Return what calls cost: ``cost`` is None while a part is unknown, ``cost_known`` is the rest.
 
     ``simulated_calls`` were made by a recording or a simulation: their cost is what it would
     have been, and nobody paid it.
@@ -215,7 +216,7 @@ def timestamp(at: datetime | None) -> str | None:
 
 
 def _budget(run: RunRow, totals: TokenTotals, levels: list[Level], nodes: list[Node]) -> Json:
-    """The run's own level, and the whole tree: campaign, run, phases, attempts."""
+    """Return the run's own level, and the whole tree: campaign, run, phases, attempts."""
     own = next(level for level in levels if level.scope is Scope.RUN)
     return {
         "limits": _limits(own.limits),
@@ -337,7 +338,7 @@ def _phase(
 
 
 def _of_attempts(attempts: list[AttemptRow], name: str) -> list[Json] | None:
-    """What judging found, each with its attempt; None while no attempt was looked at."""
+    """Return what judging found, each with its attempt; None while no attempt was looked at."""
     looked = [attempt for attempt in attempts if getattr(attempt, name) is not None]
     if not looked:
         return None
@@ -345,7 +346,8 @@ def _of_attempts(attempts: list[AttemptRow], name: str) -> list[Json] | None:
 
 
 def left_out_paths(phase: Json) -> list[str]:
-    """What the attempts of a phase (of the JSON of `show`) left that no commit has, caches apart.
+    """Return what the attempts of a phase (of the JSON of `show`) left that no commit has, caches
+    apart.
 
     Each path once, in the order of the attempts.
     """
@@ -354,14 +356,18 @@ def left_out_paths(phase: Json) -> list[str]:
 
 
 def changed_test_paths(phase: Json) -> list[str]:
-    """The tests and test settings that the completed attempt of a phase changed, or the last."""
+    """Return the tests and test settings that the completed attempt of a phase changed, or the
+    last.
+    """
     listed = phase["changed_tests"] or ()
     last = max((one["attempt"] for one in listed), default=0)
     return [one["path"] for one in listed if one["attempt"] == last]
 
 
 def _last_failure(attempts: list[AttemptRow]) -> Json | None:
-    """The last attempt that failed: why, the informative lines of its log, and where that is."""
+    """Return the last attempt that failed: why, the informative lines of its log, and where that
+    is.
+    """
     failed = [one for one in attempts if one.state is AttemptState.FAILED]
     if not failed:
         return None

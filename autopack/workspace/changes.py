@@ -23,7 +23,7 @@ class Change:
 
 
 def parse_raw_diff(text: str) -> tuple[Change, ...]:
-    """The changes in the output of ``git diff-tree -r -z --raw --no-renames``."""
+    """Return the changes in the output of ``git diff-tree -r -z --raw --no-renames``."""
     fields = text.split("\0")
     changes: list[Change] = []
     for head, path in zip(fields[::2], fields[1::2], strict=False):

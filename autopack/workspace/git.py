@@ -165,7 +165,8 @@ class Git:
             return locked.finished
 
     def fetching(self, command: str, *args: str) -> tuple[str, ...]:
-        """The words of a ``command`` that reads from another repository (clone, fetch, ls-remote).
+        """Return the words of a ``command`` that reads from another repository (clone, fetch,
+        ls-remote).
 
         Its other half checks again who owns that repository, and gets no setting of ours but by
         the name under which it is started.
@@ -173,7 +174,7 @@ class Git:
         return (command, _UPLOAD_PACK, *args) if self.named else (command, *args)
 
     def head(self, *args: str, max_bytes: int) -> tuple[bytes, bool]:
-        """The first ``max_bytes`` that ``git args`` prints, and whether there was more."""
+        """Return the first ``max_bytes`` that ``git args`` prints, and whether there was more."""
         with subprocess.Popen(
             self._command(args),
             cwd=self._where(),
@@ -227,7 +228,7 @@ class Git:
     def _wait(
         self, child: subprocess.Popen[bytes], name: str, data: bytes | None, timeout: float
     ) -> tuple[bytes, bytes]:
-        """What git prints until it ends; GitFailed when it takes too long or is over."""
+        """Return what git prints until it ends; GitFailed when it takes too long or is over."""
         deadline = time.monotonic() + timeout
         while True:
             left = deadline - time.monotonic()
@@ -305,7 +306,7 @@ def clean_environment(environ: Mapping[str, str], *, as_user: bool) -> dict[str,
 
 
 def failure(args: tuple[str, ...], finished: Finished) -> GitFailed:
-    """The error that tells what git said: what it calls errors, else its last words."""
+    """Return the error that tells what git said: what it calls errors, else its last words."""
     lines = [line.strip() for line in finished.errors.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))]
     said = "; ".join(errors[:3] or lines[-3:]) or f"exit status {finished.status}"

@@ -58,21 +58,21 @@ class KnownObjects:
         self._trees.keep(commit, tree)
 
     def has_commit(self, commit: str) -> bool:
-        """Whether the repository is known to have ``commit``; False says nothing."""
+        """Return whether the repository is known to have ``commit``; False says nothing."""
         return self._trees.find(commit) is not None
 
     def tree_of(self, commit: str, ask: Callable[[], str]) -> str:
-        """The tree of a commit."""
+        """Return the tree of a commit."""
         return self._trees.get(commit, ask)
 
     def listing(self, name: str, ask: Callable[[], str]) -> Listing:
-        """What a commit or tree holds; ``ask`` prints it as `Listing.read` takes it."""
+        """Return what a commit or tree holds; ``ask`` prints it as `Listing.read` takes it."""
         return self._listings.get(self._tree(name), lambda: Listing.read(ask()))
 
     def changes(
         self, base: str, name: str, ask: Callable[[], tuple[Change, ...]]
     ) -> tuple[Change, ...]:
-        """What differs between two commits or trees."""
+        """Return what differs between two commits or trees."""
         one, other = self._tree(base), self._tree(name)
         return () if one == other else self._changes.get((one, other), ask)
 

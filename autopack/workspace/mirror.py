@@ -47,7 +47,7 @@ class Mirror:
     def open(
         cls, home: Path, source: SourceRepository, *, alias: tuple[str, str] | None = None
     ) -> Mirror:
-        """The mirror of ``source`` under ``home``, cloned on first use."""
+        """Return the mirror of ``source`` under ``home``, cloned on first use."""
         git_dir = cls.folder(home, source)
         if not git_dir.is_dir():
             git_dir.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -60,11 +60,11 @@ class Mirror:
 
     @staticmethod
     def folder(home: Path, source: SourceRepository) -> Path:
-        """Where the mirror of ``source`` is or will be."""
+        """Return where the mirror of ``source`` is or will be."""
         return home / "repositories" / f"{source.key}.git"
 
     def fenced(self, fence: Fence) -> Mirror:
-        """The same for the holder of a run, who moves refs only while it holds it."""
+        """Return the same for the holder of a run, who moves refs only while it holds it."""
         return replace(self, fence=fence)
 
     @property
@@ -109,11 +109,11 @@ class Mirror:
         complete(self.git, self.source, commit)
 
     def name_here(self, run_id: str) -> str:
-        """What the run is called in the refs of this mirror."""
+        """Return what the run is called in the refs of this mirror."""
         return self.alias[1] if self.alias is not None and self.alias[0] == run_id else run_id
 
     def attempt_ref(self, run_id: str, phase_id: str, attempt: int) -> str:
-        """The ref of an attempt in this mirror; see `attempt_ref` for its name elsewhere."""
+        """Return the ref of an attempt in this mirror; see `attempt_ref` for its name elsewhere."""
         return attempt_ref(self.name_here(run_id), phase_id, attempt)
 
     def set_aside(self, *refs: str) -> None:
@@ -127,7 +127,7 @@ class Mirror:
             self.git.run("update-ref", "--stdin", "--no-deref", input=moves)
 
     def read_ref(self, ref: str) -> str | None:
-        """The commit a full ref name points at, None when there is no such ref."""
+        """Return the commit a full ref name points at, None when there is no such ref."""
         found = self.git.call("rev-parse", "--verify", "--quiet", ref)
         return found.output.decode("ascii").strip() if found.status == 0 else None
 
@@ -183,31 +183,33 @@ class Mirror:
         return commit
 
     def paths(self, commit: str) -> tuple[str, ...]:
-        """Every path in ``commit`` (or tree), folders left out."""
+        """Return every path in ``commit`` (or tree), folders left out."""
         return tuple(self.modes(commit))
 
     def modes(self, commit: str) -> Mapping[str, str]:
-        """Every path in ``commit`` (or tree) with git's mode of it, folders left out."""
+        """Return every path in ``commit`` (or tree) with git's mode of it, folders left out."""
         return self._listing(commit).modes
 
     def folders(self, commit: str) -> tuple[str, ...]:
-        """Every folder in ``commit`` (or tree) but its root."""
+        """Return every folder in ``commit`` (or tree) but its root."""
         return self._listing(commit).folders
 
     def _listing(self, commit: str) -> Listing:
         return self.known.listing(commit, lambda: self.git.run("ls-tree", "-r", "-t", "-z", commit))
 
     def file_at(self, commit: str, path: str) -> bytes | None:
-        """A file's content in ``commit`` (a link's target), None when it is not there."""
+        """Return a file's content in ``commit`` (a link's target), None when it is not there."""
         found = self.git.call("cat-file", "blob", f"{commit}:{path}")
         return found.output if found.status == 0 else None
 
     def read_link(self, commit: str, path: str) -> str:
-        """Where the symbolic link at ``path`` in ``commit`` points, "" when there is none."""
+        """Return where the symbolic link at ``path`` in ``commit`` points, "" when there is
+        none.
+        """
         return (self.file_at(commit, path) or b"").decode("utf-8", "surrogateescape")
 
     def changed_paths(self, base: str, commit: str) -> tuple[Change, ...]:
-        """What differs from ``base`` to ``commit`` (commits or trees); renames are D and A.
+        """Return what differs from ``base`` to ``commit`` (commits or trees); renames are D and A.
 
         A repository that an agent made inside the workspace is an added gitlink, and so is a
         submodule with work that no commit of its own holds: see ``embedded``.
@@ -220,7 +222,7 @@ class Mirror:
         return self.known.changes(base, commit, ask)
 
     def diff(self, base: str, commit: str, max_bytes: int) -> str:
-        """The patch from ``base`` to ``commit``, cut at a line end below ``max_bytes``."""
+        """Return the patch from ``base`` to ``commit``, cut at a line end below ``max_bytes``."""
         patch, more = self.git.head(
             "diff-tree", "-p", "-r", "--no-color", "--no-ext-diff", "--no-textconv",
             "--no-renames", base, commit,
@@ -239,12 +241,12 @@ class Mirror:
 
 
 def attempt_ref(run_id: str, phase_id: str, attempt: int) -> str:
-    """The ref of an attempt, in the mirror and wherever it is pushed to."""
+    """Return the ref of an attempt, in the mirror and wherever it is pushed to."""
     return f"refs/autopack/{run_id}/{phase_id}/{attempt}"
 
 
 def run_refs(name: str) -> tuple[str, ...]:
-    """Where in a mirror the refs of a run are, by what it is called there."""
+    """Return where in a mirror the refs of a run are, by what it is called there."""
     return (
         f"refs/autopack/{name}/",
         f"refs/autopack-base/{name}",
@@ -258,12 +260,12 @@ def _update_ref(git: Git, ref: str, commit: str) -> None:
 
 
 def clone_of(home: Path, location: str) -> Path:
-    """Where the mirror of the repository at ``location`` is or will be; nobody is asked."""
+    """Return where the mirror of the repository at ``location`` is or will be; nobody is asked."""
     return Mirror.folder(home, SourceRepository.named(location))
 
 
 def address(source: SourceRepository) -> str:
-    """What git is given to reach the user's repository."""
+    """Return what git is given to reach the user's repository."""
     # The main repository holds the objects and tags of its linked worktrees.
     return str(source.common_dir) if source.common_dir is not None else source.location
 
@@ -296,5 +298,7 @@ def _clone(source: SourceRepository, git_dir: Path) -> None:
 
 
 def _is_former(text: str) -> bool:
-    """Whether an exclude file holds what earlier versions wrote, and nothing of anybody else."""
+    """Return whether an exclude file holds what earlier versions wrote, and nothing of anybody
+    else.
+    """
     return bool(text) and set(text.splitlines()) <= set(patterns())

@@ -36,7 +36,7 @@ class Packed:
 
 
 def mirrors(home: Path) -> list[Path]:
-    """The mirrors of a home."""
+    """Return the mirrors of a home."""
     return sorted(path for path in (home / "repositories").glob("*.git") if path.is_dir())
 
 

@@ -105,7 +105,7 @@ def _settings() -> tuple[str, ...]:
 
 @cache
 def _sections() -> dict[str, Sections]:
-    """How to read what is about tests, by the name of the manifest."""
+    """Return how to read what is about tests, by the name of the manifest."""
     return {name: read for one in toolchains() for name, read in one.test_sections.items()}
 
 

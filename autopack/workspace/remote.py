@@ -35,7 +35,7 @@ class Remote:
 
     @classmethod
     def named(cls, name: str, source: SourceRepository) -> Remote:
-        """The remote called ``name`` in ``source``, or the path or URL ``name``.
+        """Return the remote called ``name`` in ``source``, or the path or URL ``name``.
 
         Raises BadInput naming the field ``push``.
         """
@@ -169,7 +169,7 @@ class Remote:
             raise GitFailed(without_credentials(error.message)) from None
 
     def _listed(self, mirror: Mirror, *patterns: str) -> dict[str, str]:
-        """Where the refs that match stand in the remote."""
+        """Return where the refs that match stand in the remote."""
         listed = self._git(mirror).run(
             *_IMPATIENT, "ls-remote", "--", self.address, *patterns, timeout=_LOOK_SECONDS
         )
@@ -185,7 +185,7 @@ _QUIETLY = ("--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=
 
 
 def _into(mirror: Mirror, run_id: str, refs: Iterable[str]) -> list[str]:
-    """What git fetches each ref of the run to."""
+    """Return what git fetches each ref of the run to."""
     here = mirror.name_here(run_id)
     return [f"+{ref}:{ref.replace(f'/{run_id}', f'/{here}', 1)}" for ref in sorted(refs)]
 

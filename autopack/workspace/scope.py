@@ -26,7 +26,7 @@ def check_scope(
     read_link: Callable[[str], str],
     there: Collection[str] = (),
 ) -> list[Violation]:
-    """Every violation in ``changes``, at most one a path, in the order of the changes.
+    """Return every violation in ``changes``, at most one a path, in the order of the changes.
 
     ``scope_paths`` and ``read_only`` are patterns as ``matches`` reads them; no ``scope_paths``
     means the whole tree. ``read_link`` gives the target of a symbolic link by its path. What a
@@ -44,7 +44,7 @@ def check_scope(
 def missing_deliverables(
     paths_in_commit: Collection[str], deliverables: Iterable[str], *, there: Collection[str] = ()
 ) -> list[str]:
-    """The deliverables (files, folders, globs) that no path of the commit satisfies.
+    """Return the deliverables (files, folders, globs) that no path of the commit satisfies.
 
     What was ``there`` before and is named letter for letter is meant alone.
     """

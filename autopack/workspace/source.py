@@ -35,7 +35,8 @@ class SourceRepository:
 
     @classmethod
     def open(cls, location: str) -> SourceRepository:
-        """The repository at ``location``; a subfolder of a checkout means the whole checkout.
+        """Return the repository at ``location``; a subfolder of a checkout means the whole
+        checkout.
 
         Raises RepositoryError, which says what is wrong, when it cannot be used.
         """
@@ -47,7 +48,9 @@ class SourceRepository:
 
     @classmethod
     def named(cls, location: str) -> SourceRepository:
-        """The repository at a ``location`` that `open` gave, which is not looked at again."""
+        """Return the repository at a ``location`` that `open` gave, which is not looked at
+        again.
+        """
         return cls(location, _key(location))
 
     @property
@@ -67,7 +70,7 @@ class SourceRepository:
         return Git(git_dir=self.git_dir, work_tree=Path(self.location), as_user=True)
 
     def resolve(self, rev: str | None) -> str:
-        """The full id of the commit that ``rev`` (HEAD when None) names.
+        """Return the full id of the commit that ``rev`` (HEAD when None) names.
 
         Raises RepositoryError naming the field ``commit`` when it names none.
         """
@@ -83,7 +86,7 @@ class SourceRepository:
         return commit
 
     def is_dirty(self) -> bool:
-        """Whether the checkout has changes that no commit holds; a URL never has.
+        """Return whether the checkout has changes that no commit holds; a URL never has.
 
         No filter runs for that: which program one is, the repository's own configuration says.
         """
@@ -123,7 +126,9 @@ class SourceRepository:
             )
 
     def remote_url(self) -> str:
-        """What relative submodule URLs of this repository are relative to, as git defines it."""
+        """Return what relative submodule URLs of this repository are relative to, as git defines
+        it.
+        """
         if self.is_url:
             return self.location
         return self.git.run("config", "remote.origin.url", check=False).strip() or self.location
@@ -216,7 +221,7 @@ def _no_commit(rev: str, location: str) -> RepositoryError:
 
 
 def is_url(location: str) -> bool:
-    """Whether git would take ``location`` for a URL."""
+    """Return whether git would take ``location`` for a URL."""
     # host:path is a URL unless such a file exists; one letter before the colon is a drive.
     if "://" in location:
         return True
@@ -224,7 +229,7 @@ def is_url(location: str) -> bool:
 
 
 def is_on_this_machine(location: str) -> bool:
-    """Whether git reaches ``location`` through the file system."""
+    """Return whether git reaches ``location`` through the file system."""
     return location.startswith("file://") or not is_url(location)
 
 

@@ -76,7 +76,7 @@ class Workspace:
 
     @classmethod
     def create(cls, mirror: Mirror, path: Path, commit: str) -> Workspace:
-        """A workspace at ``path`` with the files of ``commit``.
+        """Return a workspace at ``path`` with the files of ``commit``.
 
         GitFailed when the folder holds something that is not a workspace of this mirror.
         """
@@ -87,7 +87,7 @@ class Workspace:
 
     @classmethod
     def adopt(cls, mirror: Mirror, path: Path) -> Workspace:
-        """The workspace that an earlier process created at ``path``; touches nothing."""
+        """Return the workspace that an earlier process created at ``path``; touches nothing."""
         path = path.absolute()
         workspace = cls(mirror, path, cls.private_folder(mirror.git_dir, path))
         if not workspace.private.is_dir() and path.is_dir() and any(path.iterdir()):
@@ -99,13 +99,13 @@ class Workspace:
 
     @staticmethod
     def private_folder(git_dir: Path, path: Path) -> Path:
-        """Where Autopack's notes about the workspace at ``path`` are."""
+        """Return where Autopack's notes about the workspace at ``path`` are."""
         name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
         return git_dir / "autopack-workspaces" / name
 
     @classmethod
     def left_behind(cls, mirror: Mirror, path: Path, commit: str, private: Path) -> Workspace:
-        """The files that another process left at ``path``, with an index of their own.
+        """Return the files that another process left at ``path``, with an index of their own.
 
         Based on ``commit``, which that process had reset them to. Its own index may be half
         written, or in use: it may only have been stopped.
@@ -154,7 +154,7 @@ class Workspace:
         shutil.copy2(self._index, self._checked_out)
 
     def extras(self, commit: str, installed: Collection[str] = ()) -> Extras:
-        """What lies here that neither ``commit`` nor ``installed`` has, and .git is not.
+        """Return what lies here that neither ``commit`` nor ``installed`` has, and .git is not.
 
         Also FIFOs, sockets and empty folders, which git knows nothing of.
         """

@@ -30,7 +30,9 @@ class MovedClock:
 
     @classmethod
     def where_possible(cls, folder: Path) -> MovedClock | None:
-        """A clock; None where libfaketime is not installed, or does not work on this machine."""
+        """Return a clock; None where libfaketime is not installed, or does not work on this
+        machine.
+        """
         library = _library()
         clock = None if library is None else cls(library, folder)
         return clock if clock is not None and clock._works() else None
@@ -53,7 +55,7 @@ class MovedClock:
         self._offset = seconds
 
     def now(self) -> datetime:
-        """Its time of day, aware, UTC."""
+        """Return its time of day, aware, UTC."""
         return datetime.now(UTC) + timedelta(seconds=self._offset)
 
     def monotonic(self) -> float:
@@ -61,11 +63,11 @@ class MovedClock:
         return time.monotonic()
 
     def uptime(self) -> float:
-        """The same, with the machine's sleep."""
+        """Return the same, with the machine's sleep."""
         return SystemClock().uptime()
 
     def _works(self) -> bool:
-        """Whether a process with its environment sees it."""
+        """Return whether a process with its environment sees it."""
         self.move(-_HOUR)
         done = subprocess.run(
             [sys.executable, "-c", "import time; time.sleep(0.01); print(time.time())"],

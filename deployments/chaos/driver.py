@@ -49,7 +49,7 @@ class ChaosReport:
     found: list[str] = field(default_factory=list[str])
 
     def as_json(self) -> dict[str, Any]:
-        """The JSON of `autopack chaos`."""
+        """Return the JSON of `autopack chaos`."""
         return asdict(self)
 
 
@@ -217,7 +217,7 @@ class Chaos:
         return state is RunState.DONE_FAILED_ENVIRONMENT and self._has_died_enough(run_id)
 
     def _has_died_enough(self, run_id: str) -> bool:
-        """Whether the run would be closed the next time it dies."""
+        """Return whether the run would be closed the next time it dies."""
         look = self._system.patiently
         return look(lambda: get_run(self._system.db, run_id)).recoveries >= MOST_RECOVERIES
 
@@ -233,7 +233,7 @@ def chaos(
     seed: int,
     say: Callable[[str], None],
 ) -> Generator[Chaos]:
-    """A system to disturb, in a temporary folder; everything of it is gone afterwards."""
+    """Yield a system to disturb, in a temporary folder; everything of it is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="autopack-chaos-", ignore_cleanup_errors=True) as name:
         system = System(Path(name), engine=engine, runs=runs, at_once=at_once, workers=workers)
         try:

@@ -33,7 +33,7 @@ def findings(
 
 
 def _of_work(db: Database, run_id: str) -> list[str]:
-    """Whether every phase was built and passed once."""
+    """Return whether every phase was built and passed once."""
     run = get_run(db, run_id)
     if run.state is not RunState.DONE_SUCCESS:
         return [f"ended as {run.state}: {run.failure_reason}"]
@@ -54,7 +54,7 @@ def _of_work(db: Database, run_id: str) -> list[str]:
 
 
 def _of_what_is_left(db: Database, settings: Settings, run_id: str) -> list[str]:
-    """Whether all that was spent is known, and nothing goes on or lies about."""
+    """Return whether all that was spent is known, and nothing goes on or lies about."""
     found: list[str] = []
     totals = token_totals(db, run_id)
     folder = find_folder(settings.home, db, run_id)
@@ -74,7 +74,7 @@ def _of_what_is_left(db: Database, settings: Settings, run_id: str) -> list[str]
 
 
 def tokens_served(run_folder: Path) -> int:
-    """What the simulated provider counted itself, call by call."""
+    """Return what the simulated provider counted itself, call by call."""
     total = 0
     for path in (run_folder / "spool").glob("*/*/builder.out"):
         for line in path.read_text(encoding="utf-8").splitlines():

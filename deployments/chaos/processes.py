@@ -38,7 +38,7 @@ class Part:
         return self._process.pid
 
     def has_ended(self) -> bool:
-        """Whether it is gone, of its own or not."""
+        """Return whether it is gone, of its own or not."""
         return self._process.poll() is not None
 
     def tree(self) -> list[psutil.Process]:
@@ -60,22 +60,22 @@ class Part:
 
 
 def run_process(run_id: str, *, environ: Mapping[str, str], log: Path) -> Part:
-    """A process that executes one stored run."""
+    """Return a process that executes one stored run."""
     return Part("flows.process", run_id, environ=environ, log=log)
 
 
 def fleet_process(run_ids: Sequence[str], *, environ: Mapping[str, str], log: Path) -> Part:
-    """A process that has workers execute stored runs, and waits for them."""
+    """Return a process that has workers execute stored runs, and waits for them."""
     return Part(__name__, "fleet", *run_ids, environ=environ, log=log)
 
 
 def reconcile_process(*, environ: Mapping[str, str], log: Path) -> Part:
-    """A process that reconciles once, as a schedule has it done."""
+    """Return a process that reconciles once, as a schedule has it done."""
     return Part(__name__, "reconcile", environ=environ, log=log)
 
 
 def worker(*, environ: Mapping[str, str], log: Path) -> Part:
-    """A worker, which executes every flow run in a process below it."""
+    """Return a worker, which executes every flow run in a process below it."""
     words = ("worker", "start", "--pool", POOL, "--type", "process")
     return Part("prefect", *words, environ=environ, log=log)
 

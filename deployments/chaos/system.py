@@ -125,7 +125,7 @@ class System:
                 working.add(run_id)
 
     def at_work(self) -> dict[str, psutil.Process]:
-        """The process of every run that somebody holds, of those that chaos started."""
+        """Return the process of every run that somebody holds, of those that chaos started."""
         found: dict[str, psutil.Process] = {}
         below = {one.pid: one for part in self.workers for one in part.tree()[1:]}
         for run_id, process in self._processes.items():
@@ -139,7 +139,7 @@ class System:
         return found
 
     def holder(self, run_id: str) -> Holder | None:
-        """Who holds the run."""
+        """Return who holds the run."""
         return self.patiently(lambda: holder_of(self.db, run_id))
 
     def wait_for_the_rest(self) -> list[str]:

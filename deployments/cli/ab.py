@@ -25,7 +25,7 @@ Varies = Literal["features", "builder", "options", "model", "prompt", "budget"]
 
 
 def _several(text: str) -> Parameter:
-    """An option that takes any number of words."""
+    """Return an option that takes any number of words."""
     return Parameter(negative="", consume_multiple=True, help=text)
 
 
@@ -188,7 +188,9 @@ def _of_csv(csv: Path, protocol: AnalysisProtocol, earlier: Path | None) -> Anal
 
 
 def read_table(path: Path) -> PairTable:
-    """The pairs of a file, or of the standard input, telling how far it is with a large one."""
+    """Return the pairs of a file, or of the standard input, telling how far it is with a
+    large one.
+    """
     from autopack.experiments.pairs.pairs_csv import read_pairs
 
     told = time.monotonic()

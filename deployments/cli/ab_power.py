@@ -113,7 +113,7 @@ def power(
 def _known(
     sd: float | None, pilot: Path | None, test: str | None, control: Names, treatment: Names
 ) -> Pilot | None:
-    """What earlier pairs tell, from wherever they are; None where the SD is given."""
+    """Return what earlier pairs tell, from wherever they are; None where the SD is given."""
     from autopack.experiments.planning.pilot import read_pilot
 
     runs = control or treatment

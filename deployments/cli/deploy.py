@@ -72,6 +72,8 @@ def _print(found: dict[str, Any]) -> None:
 
 
 def worker_command(pool: str, kind: str) -> str:
-    """What starts a worker of the pool; only the process worker is part of Prefect itself."""
+    """Return what starts a worker of the pool; only the process worker is part of Prefect
+    itself.
+    """
     command = f"prefect worker start --pool {pool} --type {kind}"
     return command if kind == "process" else f"uv run --with prefect-{kind} {command}"

@@ -41,7 +41,7 @@ def _say(command: str) -> None:
 
 
 def _server(command: str) -> str:
-    """Which Prefect server the command will use, as far as files say."""
+    """Return which Prefect server the command will use, as far as files say."""
     from autopack import home_server
     from autopack.settings import PREFECT_API_URL, home_folder
 

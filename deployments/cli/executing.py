@@ -104,7 +104,7 @@ def _check_away(error: Exception) -> None:
 def _tagged(
     work: Callable[[], Coroutine[Any, Any, Result]],
 ) -> Callable[[], Coroutine[Any, Any, Result]]:
-    """The work, its flow runs tagged as those of the deployments are."""
+    """Return the work, its flow runs tagged as those of the deployments are."""
 
     async def tagged() -> Result:
         from prefect import tags
@@ -123,5 +123,5 @@ def _quiet() -> None:
 
 
 def exit_code(run: dict[str, Any]) -> int:
-    """The exit code that a run's state stands for."""
+    """Return the exit code that a run's state stands for."""
     return _EXIT_CODES.get(run["state"], 1)

@@ -112,7 +112,7 @@ def fleet(
 
 
 def absolute(place: str) -> str:
-    """A path as a worker has to be told it; a URL is one already."""
+    """Return a path as a worker has to be told it; a URL is one already."""
     return place if is_url(place) else str(Path(place).resolve())
 
 

@@ -79,9 +79,8 @@ def _database(settings: Settings) -> dict[str, Any]:
 
 
 def _home(settings: Settings, database: dict[str, Any]) -> dict[str, Any]:
-    """Where things are kept, and what in there is not used: files that could not be read, and
-    folders of other databases, None where this one is not known.
-    """
+    """Return where things are kept, and what in there is not used: files that could not be read,
+    and folders of other databases, None where this one is not known."""
     foreign = None
     if "error" not in database:
         db = Database.open(settings.database_url)
@@ -97,7 +96,7 @@ def _home(settings: Settings, database: dict[str, Any]) -> dict[str, Any]:
 
 
 def _circuits(settings: Settings) -> list[dict[str, Any]]:
-    """Every provider that was called; its state is what it was when it was last asked."""
+    """Return every provider that was called; its state is what it was when it was last asked."""
     return [
         {
             "name": one.name,
@@ -114,7 +113,7 @@ def _circuits(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _prefect(settings: Settings) -> dict[str, Any]:
-    """The server that flows would use; None for reachable when each process starts its own.
+    """Return the server that flows would use; None for reachable when each process starts its own.
 
     The version is None, too, when the server asks for a login that it is not given.
     """
@@ -137,7 +136,7 @@ def _prefect(settings: Settings) -> dict[str, Any]:
 
 
 def _server(settings: Settings) -> dict[str, Any]:
-    """The server of this home: of `autopack up`, else the one that commands start on demand.
+    """Return the server of this home: of `autopack up`, else the one that commands start on demand.
 
     ``ends_at`` is when one that nobody uses ends, None while it is used.
     """

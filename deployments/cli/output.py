@@ -79,12 +79,12 @@ def note(text: str) -> None:
 
 
 def state_text(state: str) -> Text:
-    """A state in its colour."""
+    """Return a state in its colour."""
     return styled(state, _STATE_STYLES.get(state, "red"))
 
 
 def plain_table(*headers: str, right: tuple[str, ...] = (), wraps: tuple[str, ...] = ()) -> Table:
-    """A table without decoration; the columns in ``right`` hold numbers.
+    """Return a table without decoration; the columns in ``right`` hold numbers.
 
     In a narrow terminal those in ``wraps`` give way, so that ids can always be copied.
     """
@@ -103,12 +103,12 @@ def print_uncut(table: Table) -> None:
 
 
 def figure_text(figure: float | None, pattern: str = "{:,}") -> str:
-    """A figure, or that it is unknown."""
+    """Return a figure, or that it is unknown."""
     return "unknown" if figure is None else pattern.format(figure)
 
 
 def cost_text(view: dict[str, Any]) -> str:
-    """The money of a view: all of it, or what is known and how much is not."""
+    """Return the money of a view: all of it, or what is known and how much is not."""
     cost, known = view["cost"], view["cost_known"]
     text = "cost unknown"
     if cost is not None:
@@ -128,7 +128,7 @@ def unknown_text(builds: int) -> str:
 
 
 def phase_table(run: dict[str, Any]) -> Table:
-    """The phases of a run (the JSON of `show`)."""
+    """Return the phases of a run (the JSON of `show`)."""
     table = plain_table(
         "phase", "tier", "state", "attempts", "tokens", "commit", right=("attempts", "tokens")
     )

@@ -145,14 +145,14 @@ def _tables() -> list[sa.Table]:
 
 
 def _rows(db: Database) -> dict[str, int]:
-    """How many rows each table has."""
+    """Return how many rows each table has."""
     with db.read() as conn:
         counts = {table.name: sa.select(sa.func.count()).select_from(table) for table in _tables()}
         return {name: conn.scalar(count) or 0 for name, count in counts.items()}
 
 
 def _is_empty(db: Database) -> bool:
-    """Whether no table has a row; nothing is counted, for the ledger may be long."""
+    """Return whether no table has a row; nothing is counted, for the ledger may be long."""
     with db.read() as conn:
         return not any(
             conn.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first()

@@ -129,7 +129,9 @@ def cancel(
 
 
 def configured(builder: str | None, settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
-    """The options and the secrets of the block in the builder's name; Prefect is asked for one."""
+    """Return the options and the secrets of the block in the builder's name; Prefect is asked for
+    one.
+    """
     if "/" not in (builder or ""):
         return {}, {}
     start_server(settings)()

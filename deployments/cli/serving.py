@@ -54,7 +54,7 @@ def start_server(settings: Settings, *, own: bool = False) -> Callable[[], None]
 
 
 def _other_url(settings: Settings) -> str | None:
-    """The server that is configured or that `autopack up` runs; not the home's own."""
+    """Return the server that is configured or that `autopack up` runs; not the home's own."""
     url, noted = server_url(settings), home_server.read_note(settings.home)
     is_own = noted is not None and url is not None and noted.api_url == url.rstrip("/")
     return None if is_own else url

@@ -61,7 +61,7 @@ class ApiBuilder(Agent[Options]):
         self._key(self._model(plan.models.builder))
 
     def probe(self) -> Probe:
-        """Whether the extra is installed, and what is missing to use it."""
+        """Return whether the extra is installed, and what is missing to use it."""
         try:
             _require_extra()
         except BadInput as error:
@@ -198,7 +198,9 @@ def _require_extra() -> None:
 
 
 def _tools(request: BuildRequest, supervisor: Supervisor) -> list[Any]:
-    """The tools as pydantic-ai takes them: a refusal is told to the model, which may try again."""
+    """Return the tools as pydantic-ai takes them: a refusal is told to the model, which may try
+    again.
+    """
     tools = ConfinedTools(request, supervisor)
 
     def telling(tool: Any) -> Any:

@@ -88,7 +88,7 @@ class RecordingModel(WrapperModel):
 
 
 def _never_arrived(error: BaseException | None) -> bool:
-    """Whether a call failed before anything was sent, so that it cost nothing."""
+    """Return whether a call failed before anything was sent, so that it cost nothing."""
     while error is not None:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
             return True
@@ -97,7 +97,9 @@ def _never_arrived(error: BaseException | None) -> bool:
 
 
 def open_model(provider: str, model: str, *, key: str, base_url: str | None) -> Model:
-    """The model of a provider as pydantic-ai knows it. Raises ValueError for an unknown one."""
+    """Return the model of a provider as pydantic-ai knows it. Raises ValueError for an
+    unknown one.
+    """
 
     def connect(name: str) -> Provider[Any]:
         options: dict[str, Any] = {"api_key": key}

@@ -65,7 +65,7 @@ def _texts(folder: str, passed_over: Sequence[str]) -> Iterator[tuple[str, str]]
 
 
 def _read(path: str) -> bytes | None:
-    """A regular file's first bytes: no link is followed, no FIFO waited for."""
+    """Return a regular file's first bytes: no link is followed, no FIFO waited for."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:

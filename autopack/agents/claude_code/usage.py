@@ -82,7 +82,7 @@ class _Session:
     ended: bool = False
 
     def add(self, message: Json, model: str, mark: str | None) -> _Message:
-        """The call that a message belongs to: the one of its id, else a new one."""
+        """Return the call that a message belongs to: the one of its id, else a new one."""
         identity = text(message, "id")
         known = None if identity is None else self.by_id.get(identity)
         # A server may give two answers one id; the stream's own marks tell them apart.
@@ -191,7 +191,7 @@ class ClaudeCodeParser:
             session.open[parent] = session.add(message, self._model, None)
 
     def _calls(self, session: _Session) -> tuple[list[ModelCall], bool]:
-        """The calls of a session, and whether they are all of them."""
+        """Return the calls of a session, and whether they are all of them."""
         seen = session.seen()
         told = session.ended and session.sound and all(one.sound for one in seen if one.closed)
         if session.reported:
@@ -323,5 +323,7 @@ def _of_model(usage: Json) -> tuple[Split, bool]:
 
 
 def _plain(model: str) -> str:
-    """The model's name without the context size that reports add to it, as in ``name[1m]``."""
+    """Return the model's name without the context size that reports add to it, as in
+    ``name[1m]``.
+    """
     return model.partition("[")[0]

@@ -87,7 +87,7 @@ class _Thread:
         return all(after.covers(before) for before, after in pairwise(self.completed))
 
     def told(self) -> list[_Told]:
-        """Every call, and one more for what the sums have beyond them."""
+        """Return every call, and one more for what the sums have beyond them."""
         calls = list(self.records.values()) or list(self.counted)
         shown = total_of(one.split for one in calls)
         by_turn = self.completed[-1:] if self.sums_up else self.completed
@@ -256,7 +256,7 @@ def _split(usage: Json) -> tuple[Split, bool]:
 
 
 def _cause(message: str | None) -> tuple[str | None, int | None]:
-    """An error's words and HTTP status, from a provider's JSON or codex's own sentence."""
+    """Return an error's words and HTTP status, from a provider's JSON or codex's own sentence."""
     if message is None:
         return None, None
     try:

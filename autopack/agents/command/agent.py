@@ -173,7 +173,9 @@ class CommandBuilder(Agent[Options]):
         return self._result(request.spool, end)
 
     def left_behind(self, spool: Path) -> tuple[BuildResult, str] | None:
-        """How a build ended whose process died before it did, and the folder that it worked in."""
+        """Return how a build ended whose process died before it did, and the folder that it worked
+        in.
+        """
         noted = read_exit(spool)
         if noted is None:
             return None
@@ -200,7 +202,7 @@ class CommandBuilder(Agent[Options]):
         )
 
     def spend(self, spool: Path) -> Spend:
-        """The same, and whether it is all; without a usage format nothing is known."""
+        """Return the same, and whether it is all; without a usage format nothing is known."""
         noted = read_noted(spool)
         if noted is not None:
             return noted
@@ -236,7 +238,7 @@ class CommandBuilder(Agent[Options]):
         return spool / SPOOL if name is None else spool / SCRATCH / name
 
     def probe(self) -> Probe:
-        """Whether the template's program is there."""
+        """Return whether the template's program is there."""
         found = shutil.which(self._template[0])
         hint = None if found else f"install {self._template[0]}"
         return Probe(installed=found is not None, version=None, hint=hint)

@@ -111,6 +111,6 @@ class NeutralParser:
         return model_call(provider, model, split, response_id=identity, sound=sound)
 
     def _own_provider(self, model: str) -> str:
-        """The provider that the model's name tells, else that of the run's own model."""
+        """Return the provider that the model's name tells, else that of the run's own model."""
         told = provider_of(model)
         return self._provider if self._provider and model == self._model else told

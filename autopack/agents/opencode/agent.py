@@ -79,7 +79,9 @@ class OpencodeBuilder(CommandLineAgent):
         return Invocation(arguments, environment)
 
     def sessions(self, home: Path) -> Sequence[Path | bytes]:
-        """The steps in opencode's database: those of the agents that it starts are only there."""
+        """Return the steps in opencode's database: those of the agents that it starts are only
+        there.
+        """
         return (_steps(_database(home)),)
 
     def session_files(self, home: Path) -> Sequence[Path]:
@@ -149,7 +151,9 @@ def _database(home: Path) -> Path:
 
 
 def _steps(database: Path) -> bytes:
-    """The finished steps of every session, as the lines that ``run --format json`` prints."""
+    """Return the finished steps of every session, as the lines that ``run --format json``
+    prints.
+    """
     query = """
         SELECT part.id, part.data, message.data FROM part JOIN message ON message.id = message_id
         WHERE part.data LIKE '%"step-finish"%' ORDER BY part.time_created, part.id

@@ -115,7 +115,7 @@ class PiParser:
 
 
 def _status(message: Json) -> int | None:
-    """The provider's answer that an error begins with; it cost nothing."""
+    """Return the provider's answer that an error begins with; it cost nothing."""
     word = (text(message, "errorMessage") or "").partition(" ")[0]
     is_one = message.get("stopReason") == "error" and word.isascii() and word.isdigit()
     return http_status(int(word)) if is_one and len(word) == 3 else None

@@ -21,7 +21,7 @@ _LEAST_USABLE = 0.5
 
 
 def cautions(registered: Registered) -> list[str]:
-    """Each in one line, the gravest first."""
+    """Return each in one line, the gravest first."""
     return [
         *registered.notes,
         *_about_plans(registered),
@@ -32,7 +32,8 @@ def cautions(registered: Registered) -> list[str]:
 
 
 def phases_needed(margin: float, alpha: float = 0.05) -> int:
-    """How many phases (or runs) must succeed in both arms for success to count as maintained.
+    """Return how many phases (or runs) must succeed in both arms for success to count as
+    maintained.
 
     Where all outcomes are alike, Tango's one-sided limit of the difference is -z² / (n + z²).
     """
@@ -40,13 +41,13 @@ def phases_needed(margin: float, alpha: float = 0.05) -> int:
 
 
 def smallest_margin(number: int, alpha: float = 0.05) -> float:
-    """The margin within which ``number`` phases that all succeed show success maintained."""
+    """Return the margin within which ``number`` phases that all succeed show success maintained."""
     z2 = _z(alpha) ** 2
     return z2 / (number + z2)
 
 
 def fewest_to_stop() -> int:
-    """How many plans monitoring needs before any result can end an experiment early.
+    """Return how many plans monitoring needs before any result can end an experiment early.
 
     With n plans whose ratios are all alike, the e-value is (1 + n g)^((n - 1) / 2).
     """

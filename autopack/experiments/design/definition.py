@@ -129,7 +129,7 @@ class ArmSpec(_Value):
         return base.model_copy(update={**mine, "options": {**base.options, **self.options}})
 
     def options_of(self, pair: int) -> dict[str, str]:
-        """The options of the run in pair number ``pair``."""
+        """Return the options of the run in pair number ``pair``."""
         return {name: value.replace(PAIR, str(pair)) for name, value in self.options.items()}
 
 
@@ -210,7 +210,7 @@ class Experiment(_Value):
         return self
 
     def declaration(self) -> dict[str, object]:
-        """What is declared, as plain values; how many pairs run at once is no part of it.
+        """Return what is declared, as plain values; how many pairs run at once is no part of it.
 
         Choices that came later are left out at their defaults, so that an experiment that an
         earlier version registered is still the same.
@@ -234,7 +234,7 @@ class Experiment(_Value):
 
 
 def treatments(control: ArmSpec, treatment: ArmSpec) -> frozenset[Treatment]:
-    """In what two arms differ; empty where an experiment compares a thing with itself."""
+    """Return in what two arms differ; empty where an experiment compares a thing with itself."""
     fields: Mapping[Treatment, str] = {kind: kind.value for kind in Treatment}
     return frozenset(
         kind for kind, name in fields.items() if getattr(control, name) != getattr(treatment, name)
@@ -254,7 +254,7 @@ _SHAPES: Mapping[tuple[str, ...], type[BaseModel]] = {
 
 
 def parse_experiment(text: str, *, name: str = "experiment") -> Experiment:
-    """The experiment that ``text`` spells in YAML or JSON; ``name`` is what errors call it.
+    """Return the experiment that ``text`` spells in YAML or JSON; ``name`` is what errors call it.
 
     Raises SpecError with the first problem by line, and how many more there are.
     """

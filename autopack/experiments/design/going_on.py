@@ -31,7 +31,7 @@ _RESOURCES = tuple(field.name for field in fields(Limits))
 
 
 def parse_budget(given: Collection[str]) -> Limits | None:
-    """What ``tokens=N``, ``cost=N`` and ``minutes=N`` add; None for nothing.
+    """Return what ``tokens=N``, ``cost=N`` and ``minutes=N`` add; None for nothing.
 
     Raises BadInput naming add_budget.
     """
@@ -56,7 +56,7 @@ def parse_budget(given: Collection[str]) -> Limits | None:
 
 
 def limits_of(declared: Limits, amendments: Sequence[Mapping[str, Any]] | None) -> Limits:
-    """What was declared, with all that was added."""
+    """Return what was declared, with all that was added."""
     tokens, cost, minutes = declared.tokens, declared.cost, declared.minutes
     for one in amendments or ():
         if one["kind"] == "budget":
@@ -126,13 +126,13 @@ def replace_as_planned(db: Database, row: ExperimentRow, planned: int) -> None:
 
 
 def last_of_each(pairs: Sequence[PairRow]) -> list[PairRow]:
-    """The pairs that have no replacement, in their order: one for each that was planned."""
+    """Return the pairs that have no replacement, in their order: one for each that was planned."""
     replaced = {pair.replaces for pair in pairs}
     return [pair for pair in pairs if pair.number not in replaced]
 
 
 def standing(pairs: Sequence[PairRow]) -> list[PairRow]:
-    """The pairs that stand for what was planned, out of those that ended.
+    """Return the pairs that stand for what was planned, out of those that ended.
 
     A void pair whose replacement has ended does not, and one that the experiment's budget ended
     is as good as not run.
@@ -142,12 +142,12 @@ def standing(pairs: Sequence[PairRow]) -> list[PairRow]:
 
 
 def was_cut(pair: PairRow) -> bool:
-    """Whether the budget of its experiment ended a run of the pair."""
+    """Return whether the budget of its experiment ended a run of the pair."""
     return any(error.startswith(_CUT) for error in pair.errors or ())
 
 
 def voids_that_count(row: ExperimentRow, pairs: Sequence[PairRow]) -> int:
-    """How many pairs turned out void since a person last had void ones replaced."""
+    """Return how many pairs turned out void since a person last had void ones replaced."""
     times = [one["at"] for one in row.amendments or () if one["kind"] == "replace_void"]
     since = datetime.fromisoformat(times[-1]) if times else None
     return sum(
@@ -160,7 +160,7 @@ def voids_that_count(row: ExperimentRow, pairs: Sequence[PairRow]) -> int:
 
 
 def how_to_continue(limits: Limits, spec: str, report: Mapping[str, Any]) -> str | None:
-    """The command that continues an experiment which ended for its budget or its void pairs.
+    """Return the command that continues an experiment which ended for its budget or its void pairs.
 
     ``limits`` are those of its budget, ``report`` the JSON of its analysis.
     """
@@ -173,7 +173,7 @@ def how_to_continue(limits: Limits, spec: str, report: Mapping[str, Any]) -> str
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """In what the bodies of two registrations differ, as a person would say it."""
+    """Return in what the bodies of two registrations differ, as a person would say it."""
     found = [
         f"plan {name} was edited"
         for name in old["plans"].keys() & new["plans"].keys()

@@ -13,7 +13,7 @@ ARM_NAMES: tuple[ArmName, ArmName] = ("control", "treatment")
 
 
 def lay_out(experiment: Experiment, plans: dict[str, str], test_id: str) -> list[PairRow]:
-    """The planned pairs in order, from plan names and hashes: the seed decides it all.
+    """Return the planned pairs in order, from plan names and hashes: the seed decides it all.
 
     Every plan comes once before any comes again, in a new order each round, and a fair coin says
     which arm of a pair starts first.
@@ -44,5 +44,5 @@ def lay_out(experiment: Experiment, plans: dict[str, str], test_id: str) -> list
 
 
 def arm_ids(test_id: str, number: int) -> tuple[str, str]:
-    """What the runs of a pair are called."""
+    """Return what the runs of a pair are called."""
     return f"{test_id}-{number:04d}-control", f"{test_id}-{number:04d}-treatment"

@@ -83,7 +83,7 @@ class Registered:
 
     @classmethod
     def of(cls, row: ExperimentRow) -> Registered:
-        """The experiment that a row holds."""
+        """Return the experiment that a row holds."""
         body = row.body
         declared = Experiment.model_validate(body["declared"])
         return cls(
@@ -104,7 +104,8 @@ class Registered:
         )
 
     def pushed_to(self, name: str | None) -> Registered:
-        """The same, its runs pushed to that remote, which was looked at when it was registered.
+        """Return the same, its runs pushed to that remote, which was looked at when it was
+        registered.
 
         Raises BadInput naming the field ``push``, and RepositoryError.
         """
@@ -128,15 +129,15 @@ class Registered:
         return self.test_id if _is_limited(self.declared) else None
 
     def reserve(self, pair: PairRow) -> int:
-        """The most tokens that both runs of a pair may spend."""
+        """Return the most tokens that both runs of a pair may spend."""
         return sum(cap_of(self.arms[name], self.plans[pair.plan_name]) for name in ARM_NAMES)
 
     def most_of_a_pair(self) -> int:
-        """The most tokens that a pair of any plan may spend."""
+        """Return the most tokens that a pair of any plan may spend."""
         return most_of_a_pair(self.plans, self.arms)
 
     def request(self, pair: PairRow, arm: ArmName) -> RunRequest:
-        """The run of one arm of a pair."""
+        """Return the run of one arm of a pair."""
         spec = self.arms[arm]
         on = None if spec.features is None else frozenset(spec.features)
         return RunRequest(
@@ -156,7 +157,7 @@ class Registered:
         )
 
     def declaration(self, pair: PairRow) -> Declaration:
-        """What the runs of a pair were declared to be."""
+        """Return what the runs of a pair were declared to be."""
         plan = self.plans[pair.plan_name]
         options = {name: self.arms[name].options_of(pair.number) for name in ARM_NAMES}
         named = {
@@ -183,7 +184,7 @@ class Registered:
 
 
 def protocol_of(experiment: Experiment) -> AnalysisProtocol:
-    """The declared choices of the analysis."""
+    """Return the declared choices of the analysis."""
     return AnalysisProtocol(
         ni_margin=experiment.ni_margin,
         seed=experiment.seed,
@@ -355,5 +356,5 @@ def _is_limited(experiment: Experiment) -> bool:
 
 
 def _text(plan: Plan) -> str:
-    """The plan as text that cannot be taken for a path."""
+    """Return the plan as text that cannot be taken for a path."""
     return plan.to_json() + "\n"

@@ -18,7 +18,7 @@ from autopack.settings import process_environment
 
 
 def resolve_plans(experiment: Experiment, base: Path) -> dict[str, Plan]:
-    """The plans by a name that is unique, in the order of the file."""
+    """Return the plans by a name that is unique, in the order of the file."""
     plans: dict[str, Plan] = {}
     by_hash: dict[str, str] = {}
     for index, source in enumerate(experiment.plans):
@@ -46,14 +46,14 @@ def resolve_plans(experiment: Experiment, base: Path) -> dict[str, Plan]:
 
 
 def located(place: str, base: Path) -> str:
-    """A path as seen from the file that names it; URLs stay as they are."""
+    """Return a path as seen from the file that names it; URLs stay as they are."""
     if "://" in place or (":" in place and not Path(base, place).exists()):
         return place
     return str(base / Path(place).expanduser())
 
 
 def resolved(arm: ArmSpec, base: Path) -> ArmSpec:
-    """The arm with the paths in its options as seen from everywhere."""
+    """Return the arm with the paths in its options as seen from everywhere."""
     try:
         beside = absolute_options(arm.builder or DEFAULT_BUILDER, arm.options, base)
     except BadInput:
@@ -62,7 +62,9 @@ def resolved(arm: ArmSpec, base: Path) -> ArmSpec:
 
 
 def files_of(arm: ArmSpec) -> dict[str, str]:
-    """What the files that its options name hold; one for each pair is not known beforehand."""
+    """Return what the files that its options name hold; one for each pair is not known
+    beforehand.
+    """
     return option_files({key: value for key, value in arm.options.items() if PAIR not in value})
 
 
@@ -98,7 +100,7 @@ def check(experiment: Experiment, plans: dict[str, Plan], arms: dict[ArmName, Ar
 
 
 def _field(arm: ArmName, field: str | None) -> str:
-    """Where in the file it is; the budget is of both arms."""
+    """Return where in the file it is; the budget is of both arms."""
     return "budget.cost" if field == "budget.cost" else f"{arm}.{field}" if field else arm
 
 

@@ -25,12 +25,14 @@ Parse = Callable[[str], object]
 
 
 def name(text: str) -> str:
-    """A name, which must not be empty."""
+    """Return a name, which must not be empty."""
     return text or wrong(text, "")
 
 
 def void(text: str) -> str:
-    """Why a pair does not count; empty for one that does, also where a cell says false, 0 or no."""
+    """Return why a pair does not count; empty for one that does, also where a cell says false, 0 or
+    no.
+    """
     word = text.lower()
     if word in _FALSE or word in _NOTHING:
         return ""
@@ -38,19 +40,19 @@ def void(text: str) -> str:
 
 
 def truth(text: str) -> bool:
-    """A yes or a no."""
+    """Return a yes or a no."""
     word = text.lower()
     return word in _TRUE or (word not in _FALSE and wrong(text, "is neither true nor false"))
 
 
 def order(text: str) -> str:
-    """Which arm ran first."""
+    """Return which arm ran first."""
     word = text.lower()
     return word if word in ARM_ORDERS else wrong(text, "is not control, treatment or together")
 
 
 def number(text: str) -> float:
-    """A number from 0 on."""
+    """Return a number from 0 on."""
     try:
         # Python reads 1_000 as a number, spreadsheets do not: refuse what may be a slip.
         value = float("_" if "_" in text else text)
@@ -67,7 +69,7 @@ def number(text: str) -> float:
 
 
 def tokens(text: str) -> float:
-    """A number of tokens, which must have a ratio to another."""
+    """Return a number of tokens, which must have a ratio to another."""
     value = number(text)
     if value == 0:
         wrong(text, "tokens have no ratio")
@@ -75,13 +77,13 @@ def tokens(text: str) -> float:
 
 
 def fraction(text: str) -> float:
-    """A share, 0 to 1."""
+    """Return a share, 0 to 1."""
     value = number(text)
     return value if value <= 1 else wrong(text, "is over 1")
 
 
 def metric(text: str) -> float:
-    """A number from 0 on; NaN where the cell is empty."""
+    """Return a number from 0 on; NaN where the cell is empty."""
     return number(text) if text else float("nan")
 
 

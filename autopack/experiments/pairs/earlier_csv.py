@@ -14,7 +14,7 @@ _FIELD = "earlier_controls"
 
 
 def read_earlier(path: Path, primary: Primary = "tokens") -> dict[str, list[float]]:
-    """What earlier control runs used, by plan. Raises BadInput naming the line."""
+    """Return what earlier control runs used, by plan. Raises BadInput naming the line."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:

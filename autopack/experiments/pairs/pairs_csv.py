@@ -77,7 +77,7 @@ def _read_text(path: Path) -> str:
 
 
 def _check_header(row: list[str], source: str, line: int) -> list[str]:
-    """The names of the columns. Raises BadInput saying what the first line is instead."""
+    """Return the names of the columns. Raises BadInput saying what the first line is instead."""
     header = [cleaned(cell) for cell in row]
     first = header[0]
     if first.startswith("sep="):

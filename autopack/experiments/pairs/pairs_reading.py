@@ -105,9 +105,8 @@ class TableReader:
         self._rows += len(rows)
 
     def table(self) -> PairTable:
-        """The table of all rows. Raises BadInput for none, for a name that is there twice, and for
-        numbers of tokens that can be read in two ways.
-        """
+        """Return the table of all rows. Raises BadInput for none, for a name that is there twice,
+        and for numbers of tokens that can be read in two ways."""
         import pandas as pd
 
         if not self._rows:
@@ -202,7 +201,7 @@ class TableReader:
 
 
 def cleaned(name: str) -> str:
-    """The name of a column without what means nothing: its case, and blanks around it."""
+    """Return the name of a column without what means nothing: its case, and blanks around it."""
     return name.strip().lower()
 
 
@@ -219,7 +218,7 @@ def check_metrics(table: PairTable, declared: Sequence[str] | None) -> None:
 
 
 def _whole(column: _Column, texts: list[str]) -> Any | None:
-    """A block converted at once; None where a cell needs to be looked at."""
+    """Return a block converted at once; None where a cell needs to be looked at."""
     parse = column.parse
     if parse is cells.name:
         return texts if all(texts) else None
@@ -260,7 +259,7 @@ def _numbers(
 
 
 def _joined(column: _Column) -> Any:
-    """All blocks of a column: an array of numbers or truths, else a list of text."""
+    """Return all blocks of a column: an array of numbers or truths, else a list of text."""
     first = column.blocks[0]
     if column.parse in (cells.name, cells.void, cells.order):
         return [value for block in column.blocks for value in block]
@@ -273,7 +272,9 @@ def _joined(column: _Column) -> Any:
 def _sort_columns(
     header: Sequence[str], source: str
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """The metrics of the table, its meaningless columns, and notes; raises when one is missing."""
+    """Return the metrics of the table, its meaningless columns, and notes; raises when one is
+    missing.
+    """
     names = [cleaned(name) for name in header]
     extra = [name for name in names if name not in KNOWN]
     metrics = dict.fromkeys(

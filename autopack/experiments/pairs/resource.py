@@ -30,12 +30,12 @@ MONEY = Resource("cost", "money", "less")
 
 
 def resource(primary: Primary) -> Resource:
-    """The words for a unit."""
+    """Return the words for a unit."""
     return TOKENS if primary == "tokens" else MONEY
 
 
 def with_primary(table: PairTable, primary: Primary) -> PairTable:
-    """The table in which every pair that lacks the declared unit is void, and says so.
+    """Return the table in which every pair that lacks the declared unit is void, and says so.
 
     Raises BadInput where the table has no such column at all.
     """

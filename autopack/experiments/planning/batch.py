@@ -82,15 +82,15 @@ class Decided:
     hi: Floats
 
     def share(self, *decisions: Decision) -> float:
-        """How often it was one of these decisions."""
+        """Return how often it was one of these decisions."""
         return float(np.isin(self.decision, [DECISIONS.index(one) for one in decisions]).mean())
 
     def share_of_resource(self, axis: ResourceAxis) -> float:
-        """How often the resource axis said so."""
+        """Return how often the resource axis said so."""
         return float((self.resource == RESOURCES.index(axis)).mean())
 
     def share_of_success(self, axis: SuccessAxis) -> float:
-        """How often the success axis said so."""
+        """Return how often the success axis said so."""
         return float((self.success == SUCCESSES.index(axis)).mean())
 
 
@@ -181,7 +181,7 @@ def _resource_axes(
 
 
 def _flips_agree(d: Floats, alpha: float, seed: int) -> NDArray[np.bool_]:
-    """Whether the sign-flip p for the direction of each mean is at most ``alpha``."""
+    """Return whether the sign-flip p for the direction of each mean is at most ``alpha``."""
     number, size = d.shape
     if size > _FLIPS_UP_TO or number == 0:
         return np.ones(number, dtype=np.bool_)

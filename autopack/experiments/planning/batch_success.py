@@ -50,13 +50,13 @@ class _Counts:
     any_success: Booleans
 
     def below(self, bound: float, tail: float) -> Booleans:
-        """Whether the upper limit that is wrong in ``tail`` lies below ``bound``."""
+        """Return whether the upper limit that is wrong in ``tail`` lies below ``bound``."""
         quantile = special.stdtrit(self.n - 1, 1 - tail)
         by_t = self.mean + quantile * self.sd / np.sqrt(self.n) < bound
         return by_t & (self._z(bound) < -special.ndtri(1 - tail))
 
     def above(self, bound: float, tail: float) -> Booleans:
-        """Whether the lower limit that is wrong in ``tail`` lies above ``bound``."""
+        """Return whether the lower limit that is wrong in ``tail`` lies above ``bound``."""
         quantile = special.stdtrit(self.n - 1, 1 - tail)
         by_t = self.mean - quantile * self.sd / np.sqrt(self.n) > bound
         return by_t & (self._z(bound) > special.ndtri(1 - tail))
@@ -74,7 +74,9 @@ class _Counts:
 def success_axes(
     rows: SuccessRows, stop: Integers, protocol: AnalysisProtocol
 ) -> tuple[Integers, Booleans]:
-    """The axis of each experiment (index into SuccessAxis), and whether a gain is bounded."""
+    """Return the axis of each experiment (index into SuccessAxis), and whether a gain is
+    bounded.
+    """
     runs = _runs(rows, stop)
     main = runs
     if rows.phases is not None and protocol.success_endpoint != "runs":

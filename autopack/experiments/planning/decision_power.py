@@ -83,7 +83,7 @@ class Scenario:
                 )
 
     def outcomes(self) -> tuple[float, float, float, float]:
-        """The shares of both, control only, treatment only, neither.
+        """Return the shares of both, control only, treatment only, neither.
 
         The rate of control moves as little as the discordance needs.
         """
@@ -124,7 +124,7 @@ class VerdictPlan:
 
 
 def goal_of(scenario: Scenario, margin: float) -> tuple[Decision, ...]:
-    """The decisions that are right where the scenario is true."""
+    """Return the decisions that are right where the scenario is true."""
     resource, success = _truth(scenario, margin)
     found = [CELLS[resource, one].decision for one in success]
     return tuple(dict.fromkeys(found))
@@ -139,7 +139,7 @@ def chances(
     repetitions: int = _FINAL,
     seed: int = 0,
 ) -> Chances:
-    """How likely each decision is after ``pairs`` pairs."""
+    """Return how likely each decision is after ``pairs`` pairs."""
     wanted = tuple(goal) or goal_of(scenario, protocol.ni_margin)
     limits: dict[str, int | None] = {"max_pairs": pairs if protocol.monitored else None}
     if protocol.min_pairs is not None:
@@ -178,7 +178,7 @@ def plan_verdict(
     goal: Sequence[Decision] = (),
     seed: int = 0,
 ) -> VerdictPlan:
-    """The smallest number of pairs for the whole verdict, and what ``pairs`` would give."""
+    """Return the smallest number of pairs for the whole verdict, and what ``pairs`` would give."""
     if not 0 < target < 1:
         raise BadInput(
             f"a power of {target:g} cannot be had", field="power", hint="give it as 0.8 or 0.9"
@@ -237,7 +237,7 @@ def draw(scenario: Scenario, repetitions: int, pairs: int, random: np.random.Gen
 
 
 def _truth(scenario: Scenario, margin: float) -> tuple[ResourceAxis, tuple[SuccessAxis, ...]]:
-    """What an analysis should find; a gain may also be found to be no loss."""
+    """Return what an analysis should find; a gain may also be found to be no loss."""
     ratio, difference = scenario.ratio, scenario.difference
     resource = ResourceAxis.FEWER if ratio < 1 else ResourceAxis.MORE
     if ratio == 1:
@@ -250,7 +250,7 @@ def _truth(scenario: Scenario, margin: float) -> tuple[ResourceAxis, tuple[Succe
 
 
 def _smallest(enough: _Enough, least: int) -> int | None:
-    """The smallest size from ``least`` on that is enough, to within a few percent."""
+    """Return the smallest size from ``least`` on that is enough, to within a few percent."""
     low, high = least - 1, least
     while not enough(high):
         if high >= MOST_PAIRS:
@@ -263,7 +263,7 @@ def _smallest(enough: _Enough, least: int) -> int | None:
 
 
 def _settle(size: int, enough: _Enough) -> int:
-    """The size near ``size`` that is enough when looked at closely, by steps of 2 %."""
+    """Return the size near ``size`` that is enough when looked at closely, by steps of 2 %."""
     for _ in range(12):
         if enough(size):
             return size

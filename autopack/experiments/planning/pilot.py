@@ -34,7 +34,7 @@ class Pilot:
 
 
 def read_pilot(table: PairTable, primary: Primary = "tokens") -> Pilot:
-    """What ``table`` tells. Raises BadInput where its ratios have no spread."""
+    """Return what ``table`` tells. Raises BadInput where its ratios have no spread."""
     table = with_primary(table, primary)
     control, treatment = (table.values(f"{arm}_{primary}") for arm in ARMS)
     groups = PlanGroups([str(plan) for plan in table.valid["plan"]])

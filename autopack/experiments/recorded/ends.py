@@ -113,7 +113,7 @@ def end_of(
     starved: bool = False,
     unpriced: bool = False,
 ) -> End:
-    """How a run in ``state`` ended, or where it stands.
+    """Return how a run in ``state`` ended, or where it stands.
 
     ``cause`` is why its last phase failed, where one did. ``undelivered``: all its work is done,
     and only its repository or its remote did not take it. ``starved``: a budget that it shared

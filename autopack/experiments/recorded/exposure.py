@@ -62,7 +62,9 @@ class Exposure:
 
 
 def of_pair(control: RunFacts, treatment: RunFacts) -> dict[str, bool | None]:
-    """Whether each measured part of what differs between two runs acted; None where unknown."""
+    """Return whether each measured part of what differs between two runs acted; None where
+    unknown.
+    """
     mine, theirs = control.arm.fingerprint, treatment.arm.fingerprint
     if mine is None or theirs is None:
         return {}
@@ -86,7 +88,9 @@ def of_pair(control: RunFacts, treatment: RunFacts) -> dict[str, bool | None]:
 
 
 def saw_model(declared: str, seen: Collection[str]) -> bool | None:
-    """Whether calls of ``seen`` models are of the declared one; None where no call names one."""
+    """Return whether calls of ``seen`` models are of the declared one; None where no call names
+    one.
+    """
     if not seen:
         return None
     plain = _plain(declared)
@@ -96,7 +100,7 @@ def saw_model(declared: str, seen: Collection[str]) -> bool | None:
 
 
 def acts_by_itself(pairs: Iterable[tuple[RunFacts, RunFacts]]) -> bool:
-    """Whether the runs differ in something that acts by being there; a seed does not."""
+    """Return whether the runs differ in something that acts by being there; a seed does not."""
     for one, other in pairs:
         mine, theirs = one.arm.fingerprint, other.arm.fingerprint
         if mine is None or theirs is None:
@@ -131,7 +135,7 @@ def summarise(pairs: Sequence[Mapping[str, bool | None]]) -> list[Exposure]:
 
 
 def _plain(model: str) -> str:
-    """A model's own name, without provider or path."""
+    """Return a model's own name, without provider or path."""
     return model.lower().rpartition("/")[2].partition(":")[2] or model.lower().rpartition("/")[2]
 
 

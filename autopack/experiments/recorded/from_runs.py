@@ -74,7 +74,9 @@ class JudgedPairs:
         return summarise([acted for one, acted in pairs if one.is_valid])
 
     def never_acted(self) -> bool:
-        """Whether the arms differ only in what is known to have acted in no pair that counts."""
+        """Return whether the arms differ only in what is known to have acted in no pair that
+        counts.
+        """
         found = self.exposure()
         counted = [
             (self.facts[one.control_run_id], self.facts[one.treatment_run_id])
@@ -114,7 +116,7 @@ def judge_pairs(
 
 
 def run_facts(source: Source, run_ids: Collection[str]) -> dict[str, RunFacts]:
-    """What each of the runs counts for. Raises NotFound for one that is not recorded."""
+    """Return what each of the runs counts for. Raises NotFound for one that is not recorded."""
     wanted = list(dict.fromkeys(run_ids))
     found: dict[str, RunFacts] = {}
     with reading(source) as conn:
@@ -209,7 +211,7 @@ def _facts(conn: sa.Connection, run_ids: list[str]) -> dict[str, RunFacts]:
 
 
 def _cause(phases: Sequence[sa.RowMapping]) -> FailureCause | None:
-    """Why the last phase failed that did."""
+    """Return why the last phase failed that did."""
     failed = [
         phase["failure_cause"]
         for phase in phases
@@ -219,7 +221,7 @@ def _cause(phases: Sequence[sa.RowMapping]) -> FailureCause | None:
 
 
 def _was_undelivered(run: sa.RowMapping) -> bool:
-    """Whether a run that needs review needs it only because its branch was not taken.
+    """Return whether a run that needs review needs it only because its branch was not taken.
 
     Where all phases are complete, only a check of the whole commit could say otherwise.
     """
@@ -229,7 +231,7 @@ def _was_undelivered(run: sa.RowMapping) -> bool:
 
 
 def _was_starved(run: sa.RowMapping) -> bool:
-    """Whether the budget of its campaign ended the run."""
+    """Return whether the budget of its campaign ended the run."""
     return (
         run["state"] is RunState.DONE_FAILED_BUDGET_EXHAUSTED
         and run["campaign_id"] is not None
@@ -238,7 +240,7 @@ def _was_starved(run: sa.RowMapping) -> bool:
 
 
 def _wall_seconds(run: sa.RowMapping) -> float | None:
-    """How long it was worked on; not while it was interrupted, or waited for a provider."""
+    """Return how long it was worked on; not while it was interrupted, or waited for a provider."""
     if run["started_at"] is None or run["finished_at"] is None:
         return None
     whole = (run["finished_at"] - run["started_at"]).total_seconds()

@@ -54,7 +54,7 @@ def match_runs(
 
 
 def say_undeclared(pairs: Sequence[RunPair], facts: Mapping[str, RunFacts]) -> str:
-    """In what the arms of lists differ whose treatment was not declared."""
+    """Return in what the arms of lists differ whose treatment was not declared."""
     prints = [
         (facts[one.control].arm.fingerprint, facts[one.treatment].arm.fingerprint) for one in pairs
     ]
@@ -137,7 +137,7 @@ def _settings(source: Source, run_id: str, found: Fingerprint) -> ArmSettings:
 
 
 def _differing(mine: Fingerprint, others: Fingerprint) -> set[str]:
-    """The options in which a run is not like another."""
+    """Return the options in which a run is not like another."""
     parts = (
         (mine.builder_options, others.builder_options),
         (mine.option_files, others.option_files),

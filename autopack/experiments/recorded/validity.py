@@ -171,7 +171,7 @@ def _ends(name: str, arm: ArmRun) -> list[str]:
 
 
 def _drift(control: Fingerprint, treatment: Fingerprint, declared: Declaration) -> list[str]:
-    """Every field that is missing, that drifted, or that is not as it was declared."""
+    """Return every field that is missing, that drifted, or that is not as it was declared."""
     errors: list[str] = []
     for name, rule in RULES.items():
         if rule.role is Role.IRRELEVANT:
@@ -205,7 +205,7 @@ def _drift(control: Fingerprint, treatment: Fingerprint, declared: Declaration) 
 
 
 def _as_declared(name: str, found: Fingerprint, wanted: ArmSettings) -> bool:
-    """Whether one arm has what was declared for it in this field."""
+    """Return whether one arm has what was declared for it in this field."""
     match name:
         case "builder":
             return wanted.builder in (None, found.builder)
@@ -230,7 +230,7 @@ def _as_declared(name: str, found: Fingerprint, wanted: ArmSettings) -> bool:
 def _rest_matches(
     name: str, control: Fingerprint, treatment: Fingerprint, declared: Declaration
 ) -> bool:
-    """Whether the arms agree in what the declaration does not name."""
+    """Return whether the arms agree in what the declaration does not name."""
     match name:
         case "builder_options":
             named = _named_options(declared)
@@ -249,7 +249,7 @@ def _rest_matches(
 
 
 def _named_options(declared: Declaration) -> frozenset[str]:
-    """The options that the declaration lets differ."""
+    """Return the options that the declaration lets differ."""
     return (
         declared.option_names | declared.control.options.keys() | declared.treatment.options.keys()
     )

@@ -13,7 +13,9 @@ MOST_BYTES = 1_000_000
 
 
 def self_contained(analysis: Analysis) -> str:
-    """The Markdown report with its plots inside; without those that would make it too large."""
+    """Return the Markdown report with its plots inside; without those that would make it
+    too large.
+    """
     plots = draw_plots(analysis)
     text = to_markdown(analysis, plots)
     for plot in plots:

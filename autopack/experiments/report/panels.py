@@ -34,7 +34,7 @@ def _valid(analysis: Analysis) -> list[PairResult]:
 
 
 def _amounts(analysis: Analysis, pairs: list[PairResult]) -> tuple[Floats, Floats]:
-    """The primary resource of both arms."""
+    """Return the primary resource of both arms."""
     if analysis.primary == "tokens":
         return _arrays(pairs)
     arms = [
@@ -48,7 +48,7 @@ def _amounts(analysis: Analysis, pairs: list[PairResult]) -> tuple[Floats, Float
 
 
 def noun(analysis: Analysis) -> str:
-    """What is compared, in a word."""
+    """Return what is compared, in a word."""
     return "tokens" if analysis.primary == "tokens" else "money"
 
 

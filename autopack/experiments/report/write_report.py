@@ -18,12 +18,12 @@ MOST_PAIRS_SHOWN = 200
 
 
 def to_json(analysis: Analysis) -> str:
-    """The one JSON object of the analysis."""
+    """Return the one JSON object of the analysis."""
     return analysis.model_dump_json(indent=2) + "\n"
 
 
 def to_markdown(analysis: Analysis, plots: Sequence[Plot]) -> str:
-    """The report as Markdown; its plots are the SVG files beside it."""
+    """Return the report as Markdown; its plots are the SVG files beside it."""
     parts = [f"# {markdown(analysis.sentence)}"]
     parts.append("\n".join(f"- {markdown(text)}" for text in analysis.reasons))
     if analysis.warnings:
@@ -45,7 +45,7 @@ def to_markdown(analysis: Analysis, plots: Sequence[Plot]) -> str:
 
 
 def to_html(analysis: Analysis, plots: Sequence[Plot]) -> str:
-    """The report as one page that needs nothing else, on screen or paper."""
+    """Return the report as one page that needs nothing else, on screen or paper."""
     escape = in_html
     reasons = "".join(f"<li>{escape(text)}</li>" for text in analysis.reasons)
     warnings = "".join(f"<li>{escape(text)}</li>" for text in analysis.warnings)
@@ -107,7 +107,7 @@ def write_texts(texts: Mapping[str, str], folder: Path) -> list[Path]:
 
 
 def _sections(analysis: Analysis) -> list[tuple[str, list[str]]]:
-    """What to do next, and what is impossible after this."""
+    """Return what to do next, and what is impossible after this."""
     sections: list[tuple[str, list[str]]] = []
     if analysis.next is not None:
         sections.append(("What to do next", [analysis.next.text]))
@@ -156,7 +156,7 @@ def _footer(analysis: Analysis) -> str:
 
 
 def _origin(analysis: Analysis) -> str:
-    """What the runs started from, where the pairs are of recorded runs."""
+    """Return what the runs started from, where the pairs are of recorded runs."""
     from_ = analysis.metadata
     if from_ is None:
         return ""

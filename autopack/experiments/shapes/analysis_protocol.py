@@ -74,7 +74,7 @@ class AnalysisProtocol(BaseModel):
         return self
 
     def hash(self) -> str:
-        """A digest that changes whenever a declared choice does."""
+        """Return a digest that changes whenever a declared choice does."""
         said = self.model_dump(mode="json")
         for name in _LATER:
             if said[name] == type(self).model_fields[name].default:

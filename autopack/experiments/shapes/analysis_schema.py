@@ -368,7 +368,7 @@ class Analysis(_Shape):
 
 
 def json_schema() -> str:
-    """The JSON Schema of an analysis, as text."""
+    """Return the JSON Schema of an analysis, as text."""
     schema = Analysis.model_json_schema(mode="serialization")
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 

@@ -92,7 +92,7 @@ def cell(
     bounded_above: bool = True,
     total_saves: bool = True,
 ) -> Cell:
-    """The cell of two axes.
+    """Return the cell of two axes.
 
     ``bounded_above``: success is not higher by the margin or more either, which EQUIVALENT needs.
     ``total_saves``: all plans together need less, which any saving needs.

@@ -73,7 +73,9 @@ def cost_per_success(
 
 
 def _jackknife(control: Floats, treatment: Floats, had: Floats, got: Floats) -> Interval:
-    """The t interval of the log ratio with the jackknife's standard error (delete one plan)."""
+    """Return the t interval of the log ratio with the jackknife's standard error (delete
+    one plan).
+    """
     n = len(control)
     if n < 2:
         return _OPEN

@@ -51,7 +51,7 @@ class EarlierControls:
 def refine(
     d: Floats, control: Floats, plans: Sequence[str], earlier: Mapping[str, Sequence[float]]
 ) -> tuple[Floats, EarlierControls]:
-    """The log ratios of pairs with earlier controls in them, where these may be used.
+    """Return the log ratios of pairs with earlier controls in them, where these may be used.
 
     ``d`` and ``control`` (amounts, not logs) have one value a pair, ``earlier`` the amounts of the
     earlier control runs by plan.

@@ -145,7 +145,7 @@ def weigh_tokens(
 
 
 def looks_alpha(protocol: AnalysisProtocol) -> float:
-    """What all looks of a monitored experiment together may be wrong."""
+    """Return what all looks of a monitored experiment together may be wrong."""
     return MONITORING_ALPHA if protocol.earlier_days is None else LOOKS_ALPHA
 
 
@@ -156,7 +156,7 @@ def _reported(
     protocol: AnalysisProtocol,
     last_look: bool,
 ) -> Interval:
-    """The 95 % interval of the ratio.
+    """Return the 95 % interval of the ratio.
 
     Unmonitored, the t interval. Monitored, the confidence sequence (97 %), and at the last look
     its intersection with the t interval (98 %): by the union bound both hold with 95 %.

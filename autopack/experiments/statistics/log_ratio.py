@@ -52,14 +52,14 @@ class LogRatio:
         return None if self.mean is None else math.exp(self.mean)
 
     def limits(self, level: float) -> tuple[float, float] | None:
-        """The two-sided t interval of the mean log ratio."""
+        """Return the two-sided t interval of the mean log ratio."""
         if self.mean is None or self.sd is None or self.df is None:
             return None
         half = float(special.stdtrit(self.df, (1 + level) / 2)) * self.sd / math.sqrt(self.n)
         return self.mean - half, self.mean + half
 
     def interval(self, level: float) -> Interval:
-        """The two-sided t interval as ratios."""
+        """Return the two-sided t interval as ratios."""
         limits = self.limits(level)
         return as_ratios(limits) if limits else Interval(None, None)
 
@@ -125,7 +125,7 @@ def sign_flip(d: Floats, *, seed: int, flips: int = SIGN_FLIPS) -> SignFlip:
 
 
 def _many_sign_flips(d: Floats) -> SignFlip:
-    """The test where n is so large that random flips only blur a distribution that is known.
+    """Return the test where n is so large that random flips only blur a distribution that is known.
 
     The sum of d under random signs has variance sum(d^2) and fourth cumulant -2 sum(d^4), and is
     symmetric: Edgeworth's expansion with these.
@@ -146,7 +146,7 @@ def _many_sign_flips(d: Floats) -> SignFlip:
 
 
 def _signed_sums(d: Floats) -> Floats:
-    """The sums of ``d`` under all 2^n choices of signs."""
+    """Return the sums of ``d`` under all 2^n choices of signs."""
     sums = np.zeros(1)
     for value in d:
         sums = np.concatenate([sums - value, sums + value])
@@ -164,7 +164,7 @@ def _random_signed_sums(d: Floats, seed: int, flips: int) -> Floats:
 
 
 def icc(d: Floats, plans: Sequence[object]) -> float | None:
-    """The share of variance between plans (one-way ANOVA); None without replicates.
+    """Return the share of variance between plans (one-way ANOVA); None without replicates.
 
     ``d`` has one value a pair here, ``plans`` the plan of each.
     """

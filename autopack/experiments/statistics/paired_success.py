@@ -46,7 +46,7 @@ class PairedOutcomes:
 
 
 def mcnemar_mid_p(outcomes: PairedOutcomes) -> float | None:
-    """The two-sided mid-p value of McNemar's test (Fagerland, Lydersen, Laake 2013).
+    """Return the two-sided mid-p value of McNemar's test (Fagerland, Lydersen, Laake 2013).
 
     1 where no pair disagrees, None without pairs.
     """
@@ -99,7 +99,7 @@ def score_lower_limit(outcomes: PairedOutcomes | None, level: float = 0.95) -> f
 def mean_and_lower_limit(
     differences: NDArray[np.float64], level: float = 0.95
 ) -> tuple[float | None, float | None]:
-    """The mean of paired differences (one a plan) and its one-sided lower t limit."""
+    """Return the mean of paired differences (one a plan) and its one-sided lower t limit."""
     n = len(differences)
     if n == 0:
         return None, None

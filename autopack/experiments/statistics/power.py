@@ -80,7 +80,7 @@ def _for_a_verdict(pairs: int | None) -> int | None:
 
 
 def power(pairs: int, ratio: float, sd: float, level: float = LEVEL) -> float:
-    """The chance that the two-sided t test at ``level`` shows a true ``ratio``."""
+    """Return the chance that the two-sided t test at ``level`` shows a true ``ratio``."""
     df = pairs - 1
     shift = math.sqrt(pairs) * abs(math.log(ratio)) / sd
     cut = float(special.stdtrit(df, 1 - level / 2))
@@ -92,14 +92,14 @@ def power(pairs: int, ratio: float, sd: float, level: float = LEVEL) -> float:
 def pairs_needed(
     ratio: float, sd: float, *, target: float = TARGET_POWER, level: float = LEVEL
 ) -> int | None:
-    """The fewest pairs whose power reaches ``target``; None above a million."""
+    """Return the fewest pairs whose power reaches ``target``; None above a million."""
     return _fewest(lambda pairs: power(pairs, ratio, sd, level) >= target)
 
 
 def visible_ratio(
     pairs: int, sd: float, *, target: float = TARGET_POWER, level: float = LEVEL
 ) -> float | None:
-    """The ratio below 1 that ``pairs`` show with exactly the power ``target``."""
+    """Return the ratio below 1 that ``pairs`` show with exactly the power ``target``."""
 
     def gap(log_ratio: float) -> float:
         return power(pairs, math.exp(-log_ratio), sd, level) - target
@@ -112,7 +112,7 @@ def visible_ratio(
 
 
 def _fewest(enough: Callable[[int], bool]) -> int | None:
-    """The smallest number from 2 on that is enough, by doubling and halving."""
+    """Return the smallest number from 2 on that is enough, by doubling and halving."""
     high = 2
     while not enough(high):
         if high >= MOST_PAIRS:

@@ -39,7 +39,7 @@ class HodgesLehmann:
 
 
 def hodges_lehmann(d: Floats, level: float = 0.95) -> HodgesLehmann:
-    """The median of the pairwise means and its distribution-free interval.
+    """Return the median of the pairwise means and its distribution-free interval.
 
     The interval ends at order statistics of the pairwise means, as R's wilcox.test does; where
     no interval reaches ``level`` (5 values and fewer at 95 %) its fields are None.
@@ -59,7 +59,7 @@ def hodges_lehmann(d: Floats, level: float = 0.95) -> HodgesLehmann:
 
 
 def _walsh(ordered: Floats, k: int) -> float:
-    """The k-th smallest mean of two values (or one twice), by bisection on its value.
+    """Return the k-th smallest mean of two values (or one twice), by bisection on its value.
 
     All n(n+1)/2 means of 10,000 values would take 400 MB; counting them takes none.
     """
@@ -111,7 +111,7 @@ def _walsh_of_many(ordered: Floats, k: int, at_most: Callable[[float], int]) -> 
 
 
 def _rank_cut(n: int, level: float) -> tuple[int, float]:
-    """Which order statistic ends the signed-rank interval, and the level it achieves."""
+    """Return which order statistic ends the signed-rank interval, and the level it achieves."""
     tail = (1 - level) / 2
     if n > _EXACT_RANKS:
         mean, sd = n * (n + 1) / 4, math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
@@ -133,7 +133,7 @@ def _signed_rank_cdf(n: int) -> Floats:
 
 
 def wilcoxon_p(d: Floats) -> float | None:
-    """The two-sided signed-rank p; zeros are left out, None where nothing else is left.
+    """Return the two-sided signed-rank p; zeros are left out, None where nothing else is left.
 
     Exact to 50 values without ties; else normal with the variance that ties leave.
     """

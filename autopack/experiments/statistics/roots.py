@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 def root(function: Callable[[float], float], lo: float, hi: float) -> float:
-    """The zero of ``function`` between ``lo`` and ``hi``, by bisection to the last bit.
+    """Return the zero of ``function`` between ``lo`` and ``hi``, by bisection to the last bit.
 
     Where its sign does not change, ``hi``.
     """

@@ -64,7 +64,7 @@ def _compare(table: PairTable, name: str) -> Secondary:
 
 
 def zero_offset(control: Floats, treatment: Floats) -> float | None:
-    """What to add to both arms so that zeros have a ratio: half the smallest positive value.
+    """Return what to add to both arms so that zeros have a ratio: half the smallest positive value.
 
     Counts such as doctor calls are often 0; leaving those pairs out would keep only the plans
     that needed a doctor. 0 without zeros, None when there is nothing but zeros.

@@ -50,7 +50,7 @@ class EarlyEndings:
 def ratio_where_both_succeeded(
     d: Floats, plans: Sequence[str], control: Booleans, treatment: Booleans
 ) -> LogRatio:
-    """The log ratio over pairs in which both arms succeeded; a sensitivity line.
+    """Return the log ratio over pairs in which both arms succeeded; a sensitivity line.
 
     It leaves out runs by their outcome, so it describes and decides nothing.
     """

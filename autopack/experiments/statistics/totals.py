@@ -68,7 +68,7 @@ def ratio_of_totals(control: Floats, treatment: Floats, *, seed: int) -> TotalsR
 
 
 def pooled(*sums: Floats, seed: int) -> tuple[Floats, ...]:
-    """The sums of many plans as those of two thousand groups of plans, drawn at random.
+    """Return the sums of many plans as those of two thousand groups of plans, drawn at random.
 
     Sums over groups vary as sums over plans do, so resampling groups says the same of a ratio of
     sums, its standard error to one part in sixty; a million plans need not be drawn 2,000 times.

@@ -29,7 +29,7 @@ def claim(
     cost: CostPerSuccess | None,
     protocol: AnalysisProtocol,
 ) -> str:
-    """What is shown, on both axes; success first where it is the news."""
+    """Return what is shown, on both axes; success first where it is the news."""
     by, of = axes
     spent, succeeded = _resource_claim(by, tokens, protocol), _success_claim(of, success, protocol)
     if decision is Decision.MEDIAN_SAVES_TOTAL_DOES_NOT:
@@ -51,7 +51,7 @@ def claim(
 
 
 def unfinished(protocol: AnalysisProtocol) -> str:
-    """What is said while pairs still run."""
+    """Return what is said while pairs still run."""
     noun = resource(protocol.primary).noun
     return f"no difference in {noun} is shown yet, and {protocol.max_pairs} pairs are planned"
 
@@ -97,14 +97,14 @@ def fewer_succeed(success: SuccessEvidence, margin: float) -> str:
 
 
 def _price(cost: CostPerSuccess | None, protocol: AnalysisProtocol) -> str:
-    """The price of one more success, where there is one."""
+    """Return the price of one more success, where there is one."""
     if cost is None or cost.per_further_success is None:
         return ""
     return f", {amount(cost.per_further_success, protocol.primary)} for each further success"
 
 
 def amount(value: float, primary: str) -> str:
-    """An amount of the unit: ``12,000 tokens``, ``$0.12``."""
+    """Return an amount of the unit: ``12,000 tokens``, ``$0.12``."""
     return f"{value:,.0f} tokens" if primary == "tokens" else f"${value:,.4g}"
 
 
@@ -115,7 +115,7 @@ def totals_clause(
     totals_interval: Interval | None,
     protocol: AnalysisProtocol,
 ) -> str | None:
-    """What is added where all plans together say otherwise than the typical plan; else None.
+    """Return what is added where all plans together say otherwise than the typical plan; else None.
 
     Fewer or more: the totals point the other way. The same: they differ by over a tenth. Open:
     they point the other way by over a tenth, or the interval of the totals excludes 1.
@@ -175,7 +175,7 @@ def numbers(
 def rules_out(
     tokens: TokenEvidence, success: SuccessEvidence, protocol: AnalysisProtocol
 ) -> tuple[str, ...]:
-    """What the 95 % intervals leave impossible, one clause an axis."""
+    """Return what the 95 % intervals leave impossible, one clause an axis."""
     return tuple(
         text
         for text in (_resource_ruled_out(tokens, protocol), _success_ruled_out(success))

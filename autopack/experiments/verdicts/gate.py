@@ -10,7 +10,7 @@ from autopack.model.errors import BadInput
 
 
 def required_decisions(given: Sequence[str] | None) -> frozenset[Decision] | None:
-    """The decisions named in ``given``, each entry one or several with commas; None without.
+    """Return the decisions named in ``given``, each entry one or several with commas; None without.
 
     Raises BadInput for a name that is no decision.
     """
@@ -25,7 +25,7 @@ def required_decisions(given: Sequence[str] | None) -> frozenset[Decision] | Non
 def exit_status(
     decision: Decision, also: Collection[Decision], required: Collection[Decision] | None
 ) -> tuple[int, str | None]:
-    """The exit code, and what to say where a required decision was not reached.
+    """Return the exit code, and what to say where a required decision was not reached.
 
     ``also`` are weaker decisions that hold, too.
     """

@@ -148,7 +148,7 @@ def _success_pairs(
 
 
 def _further(n: int, wanted: list[int | None]) -> int | None:
-    """How many more than ``n`` the easiest of several questions needs; at least one."""
+    """Return how many more than ``n`` the easiest of several questions needs; at least one."""
     possible = [max(number - n, 1) for number in wanted if number is not None]
     least = min(possible, default=None)
     return None if least is None or least > MOST_FURTHER else least

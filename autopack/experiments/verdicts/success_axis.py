@@ -49,7 +49,7 @@ class Endpoint:
         return float(self.differences.mean()) if len(self.differences) else None
 
     def limits(self, level: float) -> Limits:
-        """The two-sided limits at ``level``; infinite where there is no limit."""
+        """Return the two-sided limits at ``level``; infinite where there is no limit."""
         lo, hi = t_limits(self.differences, level)
         if self.outcomes is not None:
             scored = tango_interval(self.outcomes, level) or _EVERYTHING
@@ -93,11 +93,15 @@ class SuccessEvidence:
         return 1 if self.outcomes.n01 > self.outcomes.n10 else -1
 
     def not_inferior(self, margin: float, alpha: float = ALPHA) -> bool:
-        """Whether the endpoint is shown to be lower by less than ``margin``, by each limit."""
+        """Return whether the endpoint is shown to be lower by less than ``margin``, by each
+        limit.
+        """
         return self.main.limits(1 - 2 * alpha)[0] > -margin
 
     def not_superior(self, margin: float, alpha: float = ALPHA) -> bool:
-        """Whether the endpoint is shown to be higher by less than ``margin``, by each limit."""
+        """Return whether the endpoint is shown to be higher by less than ``margin``, by
+        each limit.
+        """
         return self.main.limits(1 - 2 * alpha)[1] < margin
 
     @property
@@ -110,7 +114,7 @@ class SuccessEvidence:
         return self.main.none_succeeded or runs
 
     def axis(self, margin: float, *, side: float, margin_alpha: float) -> SuccessAxis:
-        """What is shown. ``side`` is the error of higher and of lower, a side.
+        """Return what is shown. ``side`` is the error of higher and of lower, a side.
 
         Where phases decide, a loss of whole runs counts as a loss, too (a run that fails its last
         phase loses little of it, and yet its purpose); the two then share the error.
@@ -180,7 +184,7 @@ def weigh_success(
 
 
 def t_limits(differences: Floats, level: float) -> Limits:
-    """The two-sided t limits of the mean of ``differences`` (one a plan)."""
+    """Return the two-sided t limits of the mean of ``differences`` (one a plan)."""
     n = len(differences)
     if n < 2:
         return _EVERYTHING

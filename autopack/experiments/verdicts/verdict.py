@@ -155,7 +155,7 @@ def decide(
 def resource_axis(
     tokens: TokenEvidence, protocol: AnalysisProtocol
 ) -> tuple[ResourceAxis, tuple[str, ...]]:
-    """What the resource of finished experiments shows, and why."""
+    """Return what the resource of finished experiments shows, and why."""
     mean = tokens.summary.mean or 0.0
     if tokens.stopped_at is not None:
         reason = (
@@ -192,7 +192,7 @@ def resource_axis(
 def success_reasons(
     axis: SuccessAxis, success: SuccessEvidence, protocol: AnalysisProtocol
 ) -> tuple[str, ...]:
-    """Why success stands where it stands, by the endpoint that decided."""
+    """Return why success stands where it stands, by the endpoint that decided."""
     if success.diff is None:
         return ()
     margin = f"the margin of {100 * protocol.ni_margin:g} points"
@@ -229,7 +229,7 @@ def success_reasons(
 
 
 def error_split(protocol: AnalysisProtocol) -> ErrorSplit:
-    """How often each statement of this protocol may be false."""
+    """Return how often each statement of this protocol may be false."""
     if not protocol.monitored:
         return ErrorSplit(margin=protocol.margin_alpha)
     return ErrorSplit(
@@ -240,7 +240,7 @@ def error_split(protocol: AnalysisProtocol) -> ErrorSplit:
 
 
 def _limit(success: SuccessEvidence, protocol: AnalysisProtocol) -> str:
-    """The one-sided limit that decides about the margin, and what it is by."""
+    """Return the one-sided limit that decides about the margin, and what it is by."""
     alpha = protocol.margin_alpha
     lowest = success.main.limits(1 - 2 * alpha)[0]
     if success.diff is None or math.isinf(lowest):

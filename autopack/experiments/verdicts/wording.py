@@ -11,7 +11,7 @@ def count(number: int, noun: str) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """A p value to four places, never as zero."""
+    """Return a p value to four places, never as zero."""
     if p is None:
         return "unknown"
     return "below 0.0001" if p < 0.0001 else f"{p:.4f}"
@@ -25,5 +25,5 @@ def ratio_range(interval: Interval) -> str:
 
 
 def points(share: float) -> str:
-    """A difference of shares in percentage points, with its sign."""
+    """Return a difference of shares in percentage points, with its sign."""
     return f"{100 * share:+.1f}"

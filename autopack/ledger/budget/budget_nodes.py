@@ -33,7 +33,9 @@ class Node:
 
 
 def attempt_nodes(conn: sa.Connection, run_id: str) -> list[Node]:
-    """The leaves of a run's tree: attempts with a reservation or with calls, archived or not."""
+    """Return the leaves of a run's tree: attempts with a reservation or with calls, archived or
+    not.
+    """
     table = tables.budget_reservations
     rows = conn.execute(sa.select(table).where(table.c.run_id == run_id)).all()
     held: dict[_Attempt, Reservation | None] = {}
@@ -85,7 +87,9 @@ def _add_archived(
 
 
 def _settled(row: sa.Row[Any], *, is_all: bool) -> Amounts:
-    """What a build spent whose calls were archived without their attempt, as it was settled."""
+    """Return what a build spent whose calls were archived without their attempt, as it was
+    settled.
+    """
     if row.archived_tokens is None:
         return Amounts(lost=1)
     return Amounts(row.archived_tokens, row.archived_cost, lost=int(not is_all), calls=1)

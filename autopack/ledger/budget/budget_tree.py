@@ -83,7 +83,7 @@ def levels(
     *,
     uncounted_minutes: float = 0.0,
 ) -> list[Level]:
-    """A run's campaign, where it has one, the run, and the phases named: outermost first.
+    """Return a run's campaign, where it has one, the run, and the phases named: outermost first.
 
     ``phase_caps`` are the caps of the plan, ``uncounted_minutes`` the working time that the
     run's row does not have yet.
@@ -102,7 +102,7 @@ def levels(
 
 
 def _accepts_unpriced(conn: sa.Connection, run_id: str) -> bool:
-    """Whether a person was asked about calls without a price, and let the run go on."""
+    """Return whether a person was asked about calls without a price, and let the run go on."""
     table = tables.approvals
     asked = sa.exists().where(
         table.c.run_id == run_id,
@@ -139,7 +139,7 @@ def _phase_level(conn: sa.Connection, run_id: str, phase_id: str, caps: Limits) 
 
 
 def _raised(conn: sa.Connection, run_id: str, phase_id: str, caps: Limits) -> Limits:
-    """The caps of a phase with those that a person last gave it in place of its plan's."""
+    """Return the caps of a phase with those that a person last gave it in place of its plan's."""
     table = tables.approvals
     query = (
         sa.select(table.c.resource, table.c.new_cap)
@@ -161,7 +161,7 @@ def _raised(conn: sa.Connection, run_id: str, phase_id: str, caps: Limits) -> Li
 
 
 def _minutes_of_builds(conn: sa.Connection, run_id: str, phase_id: str) -> float:
-    """How long the builds of a phase took that ended, none longer than it was allowed to.
+    """Return how long the builds of a phase took that ended, none longer than it was allowed to.
 
     When one that was cut off died is not known, and one that ended in a process that died is
     closed by the next: neither may use up a phase's time while nobody works on it.
@@ -193,7 +193,7 @@ def _minutes_of_builds(conn: sa.Connection, run_id: str, phase_id: str) -> float
 
 
 def _summed(conn: sa.Connection, chosen: Callable[[sa.Table], sa.ColumnElement[bool]]) -> Amounts:
-    """What was spent, from the sums of the ledger, which also know the archived calls."""
+    """Return what was spent, from the sums of the ledger, which also know the archived calls."""
     names = ("total_tokens", "cost_microdollars", "cost_picodollars", "unpriced_events", "events")
     sums = [sa.func.sum(usage_by_run.c[name]).label(name) for name in names]
     row = conn.execute(sa.select(*sums).where(chosen(usage_by_run))).mappings().one()
@@ -208,7 +208,7 @@ def _summed(conn: sa.Connection, chosen: Callable[[sa.Table], sa.ColumnElement[b
 
 
 def _reserved(conn: sa.Connection, *where: sa.ColumnElement[bool]) -> Amounts:
-    """What calls under way hold; of their minutes those that have not passed yet."""
+    """Return what calls under way hold; of their minutes those that have not passed yet."""
     table, at = tables.budget_reservations, now(conn)
     rows = conn.execute(
         sa.select(table.c.tokens, table.c.cost, table.c.minutes, table.c.opened_at).where(

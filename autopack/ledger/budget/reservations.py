@@ -158,7 +158,7 @@ def settle_lost_calls(conn: sa.Connection, lease: Lease) -> None:
 
 
 def get_reservation(source: Source, run_id: str, phase_id: str, attempt: int) -> Reservation | None:
-    """What was set aside for a build, settled or not."""
+    """Return what was set aside for a build, settled or not."""
     table = tables.budget_reservations
     query = sa.select(table).where(_build(table, run_id, phase_id, attempt))
     with reading(source) as conn:
@@ -167,7 +167,7 @@ def get_reservation(source: Source, run_id: str, phase_id: str, attempt: int) ->
 
 
 def history(conn: sa.Connection, builder: str, model: str | None) -> list[Amounts]:
-    """What the last builds of a builder with a model spent, in any run, newest first."""
+    """Return what the last builds of a builder with a model spent, in any run, newest first."""
     table, runs, attempts = tables.budget_reservations, tables.runs, tables.attempts
     query = (
         sa.select(table.c.spent_tokens, table.c.spent_cost)
@@ -198,7 +198,7 @@ def history(conn: sa.Connection, builder: str, model: str | None) -> list[Amount
 
 
 def _build(table: sa.Table, run_id: str, phase_id: str, attempt: int) -> sa.ColumnElement[bool]:
-    """The rows of an attempt's build, in a table that has calls of every role."""
+    """Return the rows of an attempt's build, in a table that has calls of every role."""
     return sa.and_(
         table.c.run_id == run_id,
         table.c.phase_id == phase_id,

@@ -62,7 +62,7 @@ def insert_events(conn: sa.Connection, events: Sequence[UsageEvent]) -> int:
 
 
 def try_insert_events(conn: sa.Connection, events: Sequence[UsageEvent]) -> bool:
-    """The same in a transaction that goes on when the ledger refuses; then False.
+    """Return the same in a transaction that goes on when the ledger refuses; then False.
 
     Some of the events may be in all the same, and inserting them again adds nothing. What asks
     for another try of the whole transaction is raised. No savepoint is used: on PostgreSQL each
@@ -99,7 +99,7 @@ def _check(events: Sequence[UsageEvent]) -> None:
 
 
 def _sound(event: UsageEvent) -> UsageEvent:
-    """The same with what no engine stores replaced in its texts: NUL and lone surrogates."""
+    """Return the same with what no engine stores replaced in its texts: NUL and lone surrogates."""
     if "".join(filter(None, _texts(event))).isprintable():
         return event
     texts = {name: getattr(event, name) for name in _TEXTS}

@@ -91,7 +91,7 @@ def event_key(
     response_id: str | None,
     ordinal: int,
 ) -> str:
-    """The identity of a model call, so that recording it again adds nothing.
+    """Return the identity of a model call, so that recording it again adds nothing.
 
     ``ordinal`` tells apart responses of one attempt that share an id, as recordings and test
     servers do; without an id it is the call's number among all calls of the attempt, whatever
@@ -110,7 +110,7 @@ def record_events(conn: sa.Connection, events: Iterable[UsageEvent]) -> int:
 
 
 def try_record_events(conn: sa.Connection, events: Iterable[UsageEvent]) -> bool:
-    """The same in a transaction that goes on when the ledger refuses a call; then False.
+    """Return the same in a transaction that goes on when the ledger refuses a call; then False.
 
     Some of the calls may be recorded all the same, and recording them again adds nothing.
     """
@@ -135,7 +135,7 @@ def _ordered(events: Iterable[UsageEvent]) -> list[UsageEvent]:
 
 
 def token_totals(source: Database | sa.Connection, *run_ids: str) -> TokenTotals:
-    """What the runs spent; all zero without calls.
+    """Return what the runs spent; all zero without calls.
 
     Read from the sums that triggers keep, so it costs the same however many calls there were.
     """
@@ -256,7 +256,7 @@ def totals_of(
 
 
 def dollars(sums: Mapping[Any, Any]) -> Decimal:
-    """The cost of the priced calls in a row of sums, exactly."""
+    """Return the cost of the priced calls in a row of sums, exactly."""
     micro, pico = int(sums["cost_microdollars"] or 0), int(sums["cost_picodollars"] or 0)
     return ((micro * 10**6 + pico) * PICODOLLAR).normalize()
 

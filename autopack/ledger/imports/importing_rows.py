@@ -54,7 +54,7 @@ def _as_json(values: Values) -> str:
 
 
 def _named(values: Values) -> Values:
-    """What the row says, as versions took it that left out what it does not say."""
+    """Return what the row says, as versions took it that left out what it does not say."""
     by_default = values["is_doctor_call"] == (values["role"] == "doctor")
     names = set(_SAID) - ({"is_doctor_call"} if by_default else set[str]())
     return {name: value for name, value in values.items() if name in names}
@@ -104,7 +104,7 @@ class Keys:
         return earlier
 
     def _times(self, said: Iterable[str]) -> Counter[str]:
-        """How often each was seen in earlier batches."""
+        """Return how often each was seen in earlier batches."""
         listed = json.dumps(list(said))
         query = "SELECT said, times FROM json_each(?) JOIN seen ON said = value"
         return Counter(dict(self._seen.execute(query, (listed,))))
@@ -119,7 +119,9 @@ def _hash(text: str) -> str:
 
 
 def values_of(number: int, row: Row) -> Values:
-    """What makes an event of row ``number``; its key may be missing. Raises BadInput naming it."""
+    """Return what makes an event of row ``number``; its key may be missing. Raises BadInput naming
+    it.
+    """
     values: Values = {}
     for column, value in row.items():
         reading = _READING.get(column)
@@ -145,7 +147,7 @@ def values_of(number: int, row: Row) -> Values:
 
 
 def moment(value: Any) -> datetime:
-    """An ISO time, UTC unless it says otherwise. Raises ValueError."""
+    """Return an ISO time, UTC unless it says otherwise. Raises ValueError."""
     at = datetime.fromisoformat(str(value))
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
@@ -173,7 +175,7 @@ def _complete(values: Values) -> None:
 
 
 def _because(error: Exception) -> str:
-    """What is wrong with a value, where the check says it."""
+    """Return what is wrong with a value, where the check says it."""
     return f": {error.args[0]}" if isinstance(error, _Unfit) else ""
 
 

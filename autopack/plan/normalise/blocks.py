@@ -88,7 +88,7 @@ _LINK = re.compile(r"\[([^\]\n]{1,300})\]\([^)\s]{0,300}\)")
 
 
 def read_blocks(text: str) -> tuple[Block, ...]:
-    """The blocks of ``text`` in order; emphasis and link targets are left out."""
+    """Return the blocks of ``text`` in order; emphasis and link targets are left out."""
     plain = _CONTROL.sub(" ", text.replace("\r\n", "\n").expandtabs(4))
     plain = _FRONT_MATTER.sub(_only_lines, plain, count=1)
     return tuple(_split(_without_comments(plain).split("\n")))
@@ -100,12 +100,12 @@ def without_number(title: str) -> str:
 
 
 def _only_lines(match: re.Match[str]) -> str:
-    """What is left out, as empty lines, so that all others keep their numbers."""
+    """Return what is left out, as empty lines, so that all others keep their numbers."""
     return "\n" * match[0].count("\n")
 
 
 def _without_comments(text: str) -> str:
-    """The text without HTML comments, but for those in fenced code; in one pass over it."""
+    """Return the text without HTML comments, but for those in fenced code; in one pass over it."""
     ends: dict[str, list[int]] = {}
     for fence in _FENCE_ALONE.finditer(text):
         ends.setdefault(fence["ticks"], []).append(fence.end())
@@ -192,7 +192,9 @@ def _closes(line: str, fence: str) -> bool:
 
 
 def _told(item: str) -> tuple[bool | None, str]:
-    """Whether an item is settled (done or given up; None where nothing says so), and its text."""
+    """Return whether an item is settled (done or given up; None where nothing says so), and its
+    text.
+    """
     box = _BOX.match(item)
     text = item[box.end() :] if box else item
     unsettled = _SETTLED.sub("", _STRUCK.sub("", text)).strip()
@@ -228,7 +230,7 @@ def _titled(line: str) -> re.Match[str] | None:
 
 
 def _sentences(paragraph: list[tuple[int, str, bool]]) -> Iterator[Block]:
-    """The sentences of a paragraph; a line that begins with a verb begins a sentence."""
+    """Yield the sentences of a paragraph; a line that begins with a verb begins a sentence."""
     pieces: list[tuple[int, str, bool]] = []
     for number, line, quoted in paragraph:
         text = line.strip()

@@ -39,7 +39,7 @@ _STRONG = frozenset({"authentication", "database"})
 
 
 def category(text: str) -> str:
-    """The category with the most words in ``text``; ``backend`` when there is none."""
+    """Return the category with the most words in ``text``; ``backend`` when there is none."""
     counts: dict[str, float] = {}
     for word in _WORD.findall(text.lower()):
         name = _CATEGORY_OF.get(word)

@@ -35,7 +35,7 @@ def _is_safe(argv: Command) -> bool:
 
 
 def named_commands(text: str) -> tuple[tuple[Command, ...], tuple[str, ...]]:
-    """The safe commands that ``text`` names, and the others that look like commands."""
+    """Return the safe commands that ``text`` names, and the others that look like commands."""
     safe: dict[Command, None] = {}
     unsafe: dict[str, None] = {}
     for written in _written(text):
@@ -48,7 +48,7 @@ def named_commands(text: str) -> tuple[tuple[Command, ...], tuple[str, ...]]:
 
 
 def looks_like_a_check(line: str) -> bool:
-    """Whether a line is a command that may judge work, and nothing else: ``pytest -q``."""
+    """Return whether a line is a command that may judge work, and nothing else: ``pytest -q``."""
     argv = _argv(_PROMPT.sub("", line.strip())) if len(line) <= 200 else None
     if not argv or not _is_safe(argv):
         return False
@@ -56,7 +56,7 @@ def looks_like_a_check(line: str) -> bool:
 
 
 def is_only_a_check(text: str) -> bool:
-    """Whether ``text`` asks for nothing but running a check: "Run `pytest -q`"."""
+    """Return whether ``text`` asks for nothing but running a check: "Run `pytest -q`"."""
     rest = _CODE.sub("", text)
     asks = re.match(r"^(?:run|validate|verify|check|test)\b", text, re.IGNORECASE)
     words = re.findall(r"[a-z]+", rest.lower())
@@ -74,7 +74,7 @@ def _written(text: str) -> Iterator[str]:
 
 
 def _argv(written: str) -> Command | None:
-    """The command as arguments; None when it would need a shell."""
+    """Return the command as arguments; None when it would need a shell."""
     if _SHELL.search(written):
         return None
     try:

@@ -27,7 +27,7 @@ def confidence_parts(
     validation: float,
     dangers: int,
 ) -> dict[str, float]:
-    """Each part from 0 to 1.
+    """Return each part from 0 to 1.
 
     ``deliverables``: the share of pieces of work that are told from any other by a word of their
     own; one that is no order and names no file, code or number counts half. ``scope``: all when
@@ -59,7 +59,7 @@ def _shape(work: Work) -> float:
 
 
 def confidence(parts: dict[str, float]) -> float:
-    """The weighted sum of the parts, from 0 to 1.
+    """Return the weighted sum of the parts, from 0 to 1.
 
     Capped where one part alone makes the plan unfit to run unseen: something destructive, hardly
     anything definite, every named file in doubt, or nothing but statements.

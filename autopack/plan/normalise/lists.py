@@ -46,7 +46,7 @@ def only_work(parts: Sequence[Placed]) -> tuple[list[Placed], list[str]]:
 
 
 def _is_marked(heading: Block | None, items: Sequence[Placed]) -> bool:
-    """Whether a section says that it holds tasks: by its title, by boxes or by numbers."""
+    """Return whether a section says that it holds tasks: by its title, by boxes or by numbers."""
     if heading is not None and (heading.is_phase or role_of_title(heading.text) is Role.WORK):
         return True
     return any(
@@ -60,6 +60,6 @@ def _is_specific(items: Sequence[Placed]) -> bool:
 
 
 def _asks(items: Sequence[Placed], *, strict: bool) -> bool:
-    """Whether an unmarked list asks for work all the same: most of it are orders."""
+    """Return whether an unmarked list asks for work all the same: most of it are orders."""
     orders = sum(starts_with_verb(each.block.text) for each in items)
     return not strict and 2 * orders > len(items)

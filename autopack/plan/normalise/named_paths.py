@@ -77,7 +77,7 @@ class Files:
 
 
 def named_paths(text: str, files: Files) -> Named:
-    """The paths in ``text``. A path that is only referred to ("see a.md") is not named."""
+    """Return the paths in ``text``. A path that is only referred to ("see a.md") is not named."""
     existing: dict[str, None] = {}
     new: dict[str, None] = {}
     read_only: dict[str, None] = {}
@@ -105,7 +105,7 @@ def named_paths(text: str, files: Files) -> Named:
 
 
 def _resolved(written: str, files: Files, *, may_be_new: bool) -> tuple[str | None, str | None]:
-    """The path that ``written`` means, or None, and what is doubtful about it."""
+    """Return the path that ``written`` means, or None, and what is doubtful about it."""
     if written.startswith("/") or ".." in written.split("/"):
         return None, f"{written} lies outside the repository and was left out of the scope"
     path = posixpath.normpath(written) + ("/" if written.endswith("/") else "")

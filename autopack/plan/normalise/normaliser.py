@@ -131,7 +131,9 @@ def normalise(
 
 
 def accept(found: Normalised, *, threshold: float = CONFIDENCE_THRESHOLD) -> Plan:
-    """The plan, when its confidence reaches ``threshold``; raises NotNormalised otherwise."""
+    """Return the plan, when its confidence reaches ``threshold``; raises NotNormalised
+    otherwise.
+    """
     if found.confidence >= threshold:
         return found.plan
     weakest = min(found.confidence_parts, key=lambda name: found.confidence_parts[name])
@@ -227,7 +229,7 @@ def _checks_apart(each: Placed) -> Placed:
 
 
 def _validating(parts: Iterable[Placed]) -> list[str]:
-    """The texts that may name checks: all inline code, and whole lines about validation."""
+    """Return the texts that may name checks: all inline code, and whole lines about validation."""
     texts: list[str] = []
     for each in parts:
         if each.block.kind is not Kind.CODE:
@@ -239,7 +241,7 @@ def _validating(parts: Iterable[Placed]) -> list[str]:
 
 
 def _goal(blocks: tuple[Block, ...], parts: Sequence[Placed], steps: Sequence[Step]) -> str:
-    """What the text calls its goal, else its title, else what the steps amount to."""
+    """Return what the text calls its goal, else its title, else what the steps amount to."""
     told = " ".join(texts_of(parts, Role.GOAL))
     title = next((b.text for b in blocks if b.kind is Kind.HEADING and b.level == 1), "")
     if _GENERIC_TITLES.fullmatch(title):
@@ -250,7 +252,7 @@ def _goal(blocks: tuple[Block, ...], parts: Sequence[Placed], steps: Sequence[St
 
 
 def _context(parts: Sequence[Placed], steps: Sequence[Step]) -> str:
-    """What the text tells besides work, for every phase's instructions."""
+    """Return what the text tells besides work, for every phase's instructions."""
     first = min((work.line for step in steps for work in step.works), default=0)
     titles = {step.title for step in steps}
     texts = [

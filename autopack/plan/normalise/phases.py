@@ -47,7 +47,7 @@ def phases_of(
 
 
 def at_most(steps: Sequence[Step], most: int) -> list[Step]:
-    """The steps, neighbours joined evenly where there are more than ``most``."""
+    """Return the steps, neighbours joined evenly where there are more than ``most``."""
     if len(steps) <= most:
         return list(steps)
     bounds = [len(steps) * part // most for part in range(most + 1)]
@@ -75,7 +75,9 @@ def _instructions(step: Step, context: str) -> str:
 
 
 def _scope(names: Sequence[Named], forbidden: Named) -> Scope:
-    """The named paths, if each piece of work names one; else some would be out of its own scope."""
+    """Return the named paths, if each piece of work names one; else some would be out of its own
+    scope.
+    """
     paths = dict.fromkeys(path for each in names for path in each.scope)
     complete = all(each.scope for each in names)
     read_only = dict.fromkeys(
@@ -87,7 +89,7 @@ def _scope(names: Sequence[Named], forbidden: Named) -> Scope:
 
 
 def _ids(steps: Sequence[Step]) -> list[str]:
-    """A readable, unique id for each step."""
+    """Return a readable, unique id for each step."""
     ids: list[str] = []
     for number, step in enumerate(steps, start=1):
         words = re.findall(r"[a-z0-9]+", (step.title or step.works[0].text).lower())

@@ -42,7 +42,8 @@ _NEGATED_AT_THE_END = re.compile(
 
 
 def placed(blocks: Sequence[Block]) -> list[Placed]:
-    """Each block but the headings, with its role; a heading's role holds for what is below it.
+    """Return each block but the headings, with its role; a heading's role holds for what is below
+    it.
 
     A numbered heading that asks for work itself ("Phase 1: Add a table"), with nothing below it
     that does, stands for its work.
@@ -88,12 +89,12 @@ def _is_negated(text: str) -> bool:
 
 
 def _role_of(heading: Block) -> Role | None:
-    """The role of a heading; "Phase 2: Validation" is a phase like any other."""
+    """Return the role of a heading; "Phase 2: Validation" is a phase like any other."""
     return Role.WORK if heading.is_phase else role_of_title(heading.text)
 
 
 def _phase_around(stack: Sequence[tuple[Block, Role]]) -> Block | None:
-    """The outermost phase that a block stands in: "Task 2" with its steps is one."""
+    """Return the outermost phase that a block stands in: "Task 2" with its steps is one."""
     return next((heading for heading, _ in stack if heading.is_phase), None)
 
 
@@ -114,7 +115,7 @@ def _is_work_itself(blocks: Sequence[Block], at: int) -> bool:
 
 
 def texts_of(parts: Iterable[Placed], role: Role) -> list[str]:
-    """The texts of one role, without code."""
+    """Return the texts of one role, without code."""
     return [p.block.text for p in parts if p.role is role and p.block.kind is not Kind.CODE]
 
 

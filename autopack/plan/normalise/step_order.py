@@ -36,7 +36,7 @@ def dependencies(steps: Sequence[Step]) -> tuple[list[set[int]], list[str]]:
 
 
 def _counts_on(before: Step, step: Step) -> bool:
-    """Whether the numbers of the text put ``step`` behind the one before it."""
+    """Return whether the numbers of the text put ``step`` behind the one before it."""
     return before.number is not None and step.number is not None and before.number < step.number
 
 
@@ -53,7 +53,7 @@ def _after(
 
 
 def _meant(steps: Sequence[Step], words: str, index: int) -> int | None:
-    """The step that ``words`` refer to, by its number or by what it is about."""
+    """Return the step that ``words`` refer to, by its number or by what it is about."""
     number = _NUMBER.search(words.strip())
     if number:
         wanted = int(number[0])

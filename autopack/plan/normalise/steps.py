@@ -71,7 +71,7 @@ _BEFORE = re.compile(r"^before\s+(?P<last>[^,]{3,120}),\s+(?P<rest>.+)$", re.IGN
 
 
 def find_steps(blocks: Iterable[Placed], files: Files) -> list[Step]:
-    """The steps in the order of the text; duplicates are merged into their first mention."""
+    """Return the steps in the order of the text; duplicates are merged into their first mention."""
     steps: list[Step] = []
     seen: set[str] = set()
     entries = [each for each in blocks if each.role is Role.WORK]
@@ -129,7 +129,9 @@ def _same_heading(step: Step, heading: Block | None) -> bool:
 
 
 def _coherent(step: Step, work: Work, heading: Block | None, files: Files) -> bool:
-    """Whether unnumbered work goes on with what stands before it: same kind or same files."""
+    """Return whether unnumbered work goes on with what stands before it: same kind or same
+    files.
+    """
     if step.number is not None or heading is not None:
         return False
     latest = "\n".join(each.text for each in step.works[-_LOOK_BACK:])
@@ -142,7 +144,7 @@ def _coherent(step: Step, work: Work, heading: Block | None, files: Files) -> bo
 
 
 def _works(block: Block, files: Files, *, listed: bool) -> list[Work]:
-    """The pieces of work in a block: "add a and then b" is two, the second behind the first.
+    """Return the pieces of work in a block: "add a and then b" is two, the second behind the first.
 
     Where work is ``listed``, a sentence beside the list is work only when it is an order. One in
     another language than English, whose orders are not known, is work when it names a file.
@@ -193,7 +195,7 @@ def _is_work(block: Block) -> bool:
 
 
 def _is_parent(entries: Sequence[Placed], index: int) -> bool:
-    """Whether a top-level item has items below it that say what it consists of."""
+    """Return whether a top-level item has items below it that say what it consists of."""
     block = entries[index].block
     following = entries[index + 1].block if index + 1 < len(entries) else None
     return (

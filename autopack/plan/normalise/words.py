@@ -6,7 +6,7 @@ import re
 
 
 def word_set(text: str) -> frozenset[str]:
-    """The words of ``text``, parted by blanks."""
+    """Return the words of ``text``, parted by blanks."""
     return frozenset(text.split())
 
 
@@ -79,7 +79,9 @@ def without_leading(text: str) -> str:
 
 
 def starts_with_verb(text: str, *, capital: bool = False) -> bool:
-    """Whether ``text`` asks for something: its first word, leading words aside, is a verb."""
+    """Return whether ``text`` asks for something: its first word, leading words aside, is a
+    verb.
+    """
     if (capital and not text[:1].isupper()) or _COURTESY.match(text):
         return False
     first = _WORD.match(without_leading(text))
@@ -87,12 +89,12 @@ def starts_with_verb(text: str, *, capital: bool = False) -> bool:
 
 
 def creates(text: str) -> bool:
-    """Whether ``text`` speaks of making something new."""
+    """Return whether ``text`` speaks of making something new."""
     return any(word.lower() in _CREATING for word in _WORD.findall(text))
 
 
 def is_vague(text: str) -> bool:
-    """Whether ``text`` names no object at all: "do something", "etc"."""
+    """Return whether ``text`` names no object at all: "do something", "etc"."""
     rest = [word.lower() for word in _WORD.findall(without_leading(text))]
     rest = [word for word in rest if word not in ("a", "an", "the", "some", "with", "to", "for")]
     objects = rest[1:] if rest and rest[0] in _VERBS else rest
@@ -100,29 +102,33 @@ def is_vague(text: str) -> bool:
 
 
 def is_concrete(text: str) -> bool:
-    """Whether ``text`` has a word besides its verb that tells this piece of work from others."""
+    """Return whether ``text`` has a word besides its verb that tells this piece of work from
+    others.
+    """
     rest = [word.lower() for word in _WORD.findall(without_leading(text))]
     objects = rest[1:] if rest and rest[0] in _VERBS else rest
     return any(word not in _WEAK and word not in _VAGUE for word in objects)
 
 
 def is_english(text: str) -> bool:
-    """Whether ``text`` has one of the small words that hardly another language has."""
+    """Return whether ``text`` has one of the small words that hardly another language has."""
     return not _ENGLISH.isdisjoint(word.lower() for word in _WORD.findall(text))
 
 
 def is_specific(text: str) -> bool:
-    """Whether ``text`` names a file, code, a number or a name that only this project has."""
+    """Return whether ``text`` names a file, code, a number or a name that only this project has."""
     return bool(_SPECIFIC.search(text))
 
 
 def asks_for_work(text: str) -> bool:
-    """Whether a sentence asks for work: an order, a requirement, or a fault to mend."""
+    """Return whether a sentence asks for work: an order, a requirement, or a fault to mend."""
     return starts_with_verb(text) or bool(_REQUIREMENT.search(text) or _DEFECT.search(text))
 
 
 def stems(text: str) -> frozenset[str]:
-    """The telling words of ``text``, without their endings, for comparing what they are about."""
+    """Return the telling words of ``text``, without their endings, for comparing what they are
+    about.
+    """
     words = (word.lower() for word in _WORD.findall(text))
     return frozenset(
         re.sub(r"(?:ing|ed|es|s)$", "", word)

@@ -14,7 +14,8 @@ _LOOKS = re.compile(r"^[ \t]*(?:\{|[\"']?phases[\"']?\s*:)", re.MULTILINE)
 
 
 def embedded_plan(text: str, blocks: tuple[Block, ...]) -> Plan | None:
-    """The plan in ``text``, or None. Raises PlanError when there is one with a mistake in it.
+    """Return the plan in ``text``, or None. Raises PlanError when there is one with a mistake in
+    it.
 
     A fenced block counts when it has phases: the settings of another program are no plan.
     """

@@ -119,7 +119,7 @@ _RANK = (
 
 
 def _from_tests(text: str) -> Classified | None:
-    """What a red test run died of, by its own summary where it has one."""
+    """Return what a red test run died of, by its own summary where it has one."""
     not_collected = saying("uncollected").search(text)
     unbuilt = saying("unbuilt").search(text)
     red = saying("red").search(text)
@@ -140,7 +140,7 @@ def _from_tests(text: str) -> Classified | None:
 
 
 def _from_findings(text: str) -> Classified | None:
-    """What a type checker or a linter found, by its own last words."""
+    """Return what a type checker or a linter found, by its own last words."""
     if found := saying("red", "types").search(text):
         line = _line_at(text, found.start())
         return _from_messages(text) or Classified(FailureCause.TYPE_ERROR, line)
@@ -168,7 +168,7 @@ def _from_messages(text: str) -> Classified | None:
 
 
 def _most(pattern: re.Pattern[str], text: str) -> Classified | None:
-    """The most frequent cause among the exceptions that ``pattern`` finds."""
+    """Return the most frequent cause among the exceptions that ``pattern`` finds."""
     counts: Counter[FailureCause] = Counter()
     first: dict[FailureCause, int] = {}
     for found in pattern.finditer(text):

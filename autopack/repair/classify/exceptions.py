@@ -64,7 +64,7 @@ LOGGED = re.compile(rf"(?:: |[(`]|\. |- ){_NAME}(?:: |$|\()(?P<assert>)", re.MUL
 
 
 def cause_of(found: re.Match[str]) -> FailureCause:
-    """The cause that a match of one of the patterns above stands for."""
+    """Return the cause that a match of one of the patterns above stands for."""
     names = found.groupdict()
     if names.get("assert") or names.get("expected"):
         return FailureCause.ASSERTION_FAILURE
@@ -72,7 +72,9 @@ def cause_of(found: re.Match[str]) -> FailureCause:
 
 
 def by_name(name: str) -> FailureCause:
-    """The cause that an exception called ``name`` (with or without its module) stands for."""
+    """Return the cause that an exception called ``name`` (with or without its module)
+    stands for.
+    """
     module, _, last = name.rpartition(".")
     if last in _BY_NAME:
         return _BY_NAME[last]
@@ -108,7 +110,7 @@ def _messages() -> tuple[tuple[FailureCause, Phrases], ...]:
 
 
 def by_message(text: str) -> tuple[FailureCause, int] | None:
-    """The cause that a message without a name stands for, and its position."""
+    """Return the cause that a message without a name stands for, and its position."""
     for cause, phrases in _messages():
         position = phrases.find(text)
         if position is not None:

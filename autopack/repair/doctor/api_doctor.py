@@ -71,7 +71,7 @@ class ApiDoctor:
     seconds = _SECONDS * _TRIES
 
     def most(self, question: str, *, tier: DoctorTier, phase_id: str, call: int) -> ModelCall:
-        """Every try with the question and a long answer."""
+        """Return every try with the question and a long answer."""
         provider, model = split_model(self._models[tier])
         asked = len(question.encode("utf-8", "replace")) // _BYTES_A_TOKEN + _INSTRUCTIONS_TOKENS
         return ModelCall(
@@ -85,7 +85,7 @@ class ApiDoctor:
         )
 
     async def ask(self, question: str, *, tier: DoctorTier, phase_id: str, call: int) -> Opinion:
-        """The model's answer to ``question``."""
+        """Return the model's answer to ``question``."""
         from pydantic_ai import Agent, capture_run_messages
         from pydantic_ai.exceptions import AgentRunError, UserError
 
@@ -136,7 +136,7 @@ def _check_provider(model: str, field: str) -> None:
 
 
 def provider_and_model(name: str) -> str:
-    """The model's name as pydantic-ai takes it: ``anthropic:claude-haiku-4-5``.
+    """Return the model's name as pydantic-ai takes it: ``anthropic:claude-haiku-4-5``.
 
     Whose model it is, is told as for builders; one that the name does not tell speaks OpenAI's
     protocol.

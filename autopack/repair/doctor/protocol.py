@@ -77,7 +77,7 @@ class Doctor(Protocol):
     """How long an answer may take."""
 
     def most(self, question: str, *, tier: DoctorTier, phase_id: str, call: int) -> ModelCall:
-        """What asking ``question`` uses at most, which is set aside before it is asked."""
+        """Return what asking ``question`` uses at most, which is set aside before it is asked."""
         ...
 
     async def ask(self, question: str, *, tier: DoctorTier, phase_id: str, call: int) -> Opinion:

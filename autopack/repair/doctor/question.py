@@ -37,7 +37,7 @@ class Case:
 
 
 def question(case: Case) -> str:
-    """The question, at most some 20 KB of it."""
+    """Return the question, at most some 20 KB of it."""
     failure = case.failure
     parts = [
         _part("Goal", case.goal),

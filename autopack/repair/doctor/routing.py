@@ -124,7 +124,7 @@ def route(case: Consultation) -> Route:
 
 
 def _spent(calls: Calls, *, infrastructure: bool) -> str | None:
-    """Which limit leaves no call, if one does."""
+    """Return which limit leaves no call, if one does."""
     if calls.phase >= CALLS_A_PHASE:
         return f"the phase's {CALLS_A_PHASE} doctor calls are used up"
     if calls.run >= CALLS_A_RUN:
@@ -143,7 +143,7 @@ def _after_cheap(confidence: float, calls: Calls) -> Route:
 
 
 def _hard(case: Consultation) -> str | None:
-    """Why the failure is one for the strong doctor, or None."""
+    """Return why the failure is one for the strong doctor, or None."""
     categories = {CATEGORY_OF[cause] for cause in case.causes}
     patch_errors = sum(CATEGORY_OF[cause] is Category.PATCH for cause in case.causes)
     last = CATEGORY_OF[case.causes[-1]]

@@ -9,12 +9,14 @@ from autopack.toolchains.tree import Tree
 
 
 def holding(tree: Tree | None, name: str) -> list[str]:
-    """The folders that directly hold a file called ``name``, nearest to the root first."""
+    """Return the folders that directly hold a file called ``name``, nearest to the root first."""
     return [path for path, folder in tree.folders.items() if name in folder.files] if tree else []
 
 
 def relative_to_root(root: Path, reported: str) -> str | None:
-    """The posix path below ``root`` that a tool's message means, or None when it is elsewhere."""
+    """Return the posix path below ``root`` that a tool's message means, or None when it is
+    elsewhere.
+    """
     path = Path(reported)
     absolute = Path(os.path.normpath(path if path.is_absolute() else root / path))
     for base in (root, root.resolve()):

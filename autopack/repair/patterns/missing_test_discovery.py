@@ -98,7 +98,7 @@ def _runner(argv: Command) -> str | None:
 
 
 def _python_tests(tree: Tree, base: str) -> tuple[str, str] | None:
-    """The folder below ``base`` that holds the tests, and the pattern of their names."""
+    """Return the folder below ``base`` that holds the tests, and the pattern of their names."""
     candidates = [
         (inside(folder.path, base) if folder.path != base else ".", pattern)
         for folder in tree.below(base)
@@ -122,7 +122,7 @@ def _patterns_of(folder: Folder) -> Iterator[str]:
 
 
 def _pytest(argv: Command, base: Path, folder: str, pattern: str) -> Command:
-    """The command with its missing paths replaced by the folder where the tests are."""
+    """Return the command with its missing paths replaced by the folder where the tests are."""
     start = next(i for i, word in enumerate(argv) if PurePosixPath(word).stem == "pytest") + 1
     kept: list[str] = list(argv[:start])
     paths: list[str] = []
@@ -142,7 +142,7 @@ def _pytest(argv: Command, base: Path, folder: str, pattern: str) -> Command:
 
 
 def _holds_tests(place: Path) -> bool:
-    """Whether there is anything at ``place`` that a test runner could look into."""
+    """Return whether there is anything at ``place`` that a test runner could look into."""
     if not place.is_dir():
         return place.exists()
     return any(True for name in _PYTHON_TESTS for _ in place.rglob(name))

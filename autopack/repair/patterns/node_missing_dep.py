@@ -87,7 +87,7 @@ class NodeMissingDep:
 
 
 def _missing(evidence: Evidence, declaring: Mapping[str, str]) -> list[str]:
-    """The packages that are not installed, each once, in the order of the output."""
+    """Return the packages that are not installed, each once, in the order of the output."""
     found = dict.fromkeys((*_packages(evidence, declaring), *_tools(evidence, declaring)))
     return list(found)
 
@@ -113,7 +113,7 @@ def _tools(evidence: Evidence, declaring: Mapping[str, str]) -> Iterator[str]:
 
 
 def _is_local(evidence: Evidence, name: str) -> bool:
-    """Whether a base URL or a path alias makes ``name`` a folder or file of the project."""
+    """Return whether a base URL or a path alias makes ``name`` a folder or file of the project."""
     if evidence.tree is None:
         return False
     folders = [evidence.tree.folders.get(base) for base in _BASES]
@@ -124,7 +124,7 @@ def _is_local(evidence: Evidence, name: str) -> bool:
 
 
 def _declaring(tree: Tree | None) -> dict[str, str]:
-    """The folder whose package.json declares a package, by package; the nearest one wins."""
+    """Return the folder whose package.json declares a package, by package; the nearest one wins."""
     found: dict[str, str] = {}
     if tree is None:
         return found
@@ -136,7 +136,7 @@ def _declaring(tree: Tree | None) -> dict[str, str]:
 
 
 def _never_installed(evidence: Evidence) -> Sequence[str]:
-    """The folders that have a package.json but no installed packages at all."""
+    """Return the folders that have a package.json but no installed packages at all."""
     root = evidence.root
     folders = holding(evidence.tree, "package.json")
     return [each for each in folders if root and not (root / each / "node_modules").exists()]

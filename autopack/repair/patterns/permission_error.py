@@ -82,7 +82,9 @@ def _denied(text: str) -> str | None:
 
 
 def _own(evidence: Evidence, reported: str) -> str | None:
-    """The reported path below the root, if it is there or its folder is; links never count."""
+    """Return the reported path below the root, if it is there or its folder is; links never
+    count.
+    """
     if evidence.root is None:
         return None
     started_in = evidence.root / (evidence.failed.path if evidence.failed else ".")
@@ -96,7 +98,9 @@ def _own(evidence: Evidence, reported: str) -> str | None:
 
 
 def _wanted(root: Path, path: str, *, run: bool) -> list[tuple[str, int]]:
-    """The bits that the file and its folder need: the folder's, since new files are made in it."""
+    """Return the bits that the file and its folder need: the folder's, since new files are made in
+    it.
+    """
     place = root / path
     if not place.exists():
         return [(Path(path).parent.as_posix(), _READ | _WRITE | _EXECUTE)]
@@ -106,7 +110,9 @@ def _wanted(root: Path, path: str, *, run: bool) -> list[tuple[str, int]]:
 
 
 def _was_run(evidence: Evidence, reported: str) -> bool:
-    """Whether the file was to be run: a shell said so, exit 126, or it is the command itself."""
+    """Return whether the file was to be run: a shell said so, exit 126, or it is the command
+    itself.
+    """
     started = evidence.failed.argv[:1] if evidence.failed else ()
     by_shell = re.search(
         r"sh: (?:(?:line )?\d{1,6}: )?" + re.escape(reported) + ": Permission denied", evidence.text

@@ -114,5 +114,5 @@ class FailurePattern(Protocol):
         ...
 
     def propose(self, evidence: Evidence, match: Match) -> Proposal:
-        """What would mend the failure that ``detect`` matched; changes nothing."""
+        """Return what would mend the failure that ``detect`` matched; changes nothing."""
         ...

@@ -31,7 +31,7 @@ class Declared:
 
 
 def declared(tree: Tree) -> dict[str, Declared]:
-    """What the project declares, by normalised name; manifests nearer to the root win."""
+    """Return what the project declares, by normalised name; manifests nearer to the root win."""
     found: dict[str, Declared] = {}
     for path, folder in tree.folders.items():
         for name in sorted(folder.files):

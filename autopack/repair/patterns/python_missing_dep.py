@@ -122,7 +122,7 @@ def _installer(evidence: Evidence) -> Command:
 
 
 def _missing(evidence: Evidence) -> list[_Missing]:
-    """The missing dependencies that the output tells of, declared ones first, each once."""
+    """Return the missing dependencies that the output tells of, declared ones first, each once."""
     modules = list(islice(dict.fromkeys(_modules(evidence)), _MOST_MODULES))
     if not modules:
         return []
@@ -156,7 +156,7 @@ def _need(module: str, known: dict[str, Declared], local: frozenset[str]) -> _Mi
 
 
 def _is_nearly(name: str, local: frozenset[str]) -> bool:
-    """Whether ``name`` looks like a typo of one of the project's own modules."""
+    """Return whether ``name`` looks like a typo of one of the project's own modules."""
     lower = {each.lower() for each in local}
     return bool(difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.8))
 
@@ -176,7 +176,9 @@ def _modules(evidence: Evidence) -> Iterator[str]:
 
 
 def _may_be_installed(rest: str) -> bool:
-    """Whether the module that lacks a name is a distribution's, as far as the message says."""
+    """Return whether the module that lacks a name is a distribution's, as far as the
+    message says.
+    """
     if "circular import" in rest:
         return False
     place = _PLACE.search(rest)

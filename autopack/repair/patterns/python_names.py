@@ -41,7 +41,7 @@ _DISTRIBUTIONS: dict[str, str] = {
 
 
 def certain_distribution(module: str) -> str | None:
-    """The distribution that provides ``module``; None unless there is no doubt about it."""
+    """Return the distribution that provides ``module``; None unless there is no doubt about it."""
     parts = module.split(".")
     for end in range(len(parts), 0, -1):
         found = _DISTRIBUTIONS.get(".".join(parts[:end]))
@@ -51,5 +51,5 @@ def certain_distribution(module: str) -> str | None:
 
 
 def normalised(distribution: str) -> str:
-    """A distribution's name as indexes compare it (PEP 503)."""
+    """Return a distribution's name as indexes compare it (PEP 503)."""
     return re.sub(r"[-_.]+", "-", distribution).lower()

@@ -31,7 +31,8 @@ BUILTIN: tuple[FailurePattern, ...] = (
 def patterns(
     *, off: Collection[str] = (), installed: Iterable[EntryPoint] | None = None
 ) -> tuple[FailurePattern, ...]:
-    """Every pattern that is not switched ``off``, best priority first, built-in before installed.
+    """Return every pattern that is not switched ``off``, best priority first, built-in before
+    installed.
 
     ``installed`` defaults to the entry points of this environment. Raises BadInput for an entry
     that is no pattern, for an id used twice, and for an ``off`` that names no pattern.
@@ -58,7 +59,7 @@ def patterns(
 
 
 def enabled_patterns(environ: Mapping[str, str]) -> tuple[FailurePattern, ...]:
-    """The patterns of this process: all but those that AUTOPACK_DISABLE_PATTERNS lists.
+    """Return the patterns of this process: all but those that AUTOPACK_DISABLE_PATTERNS lists.
 
     Raises BadInput naming the variable when it lists one that does not exist.
     """
@@ -71,7 +72,7 @@ def enabled_patterns(environ: Mapping[str, str]) -> tuple[FailurePattern, ...]:
 
 
 def matches(evidence: Evidence, among: Sequence[FailurePattern]) -> tuple[Match, ...]:
-    """Every match in the order of ``among``; the first one is the failure's pattern."""
+    """Return every match in the order of ``among``; the first one is the failure's pattern."""
     found = (pattern.detect(evidence) for pattern in among)
     return tuple(match for match in found if match is not None)
 

@@ -47,7 +47,7 @@ class ScopeMismatch:
 
 
 def _strays(evidence: Evidence) -> tuple[str, ...]:
-    """The changed files that the phase may not change; every file is in an empty scope."""
+    """Return the changed files that the phase may not change; every file is in an empty scope."""
     scope, read_only = evidence.scope or (), evidence.read_only
     return tuple(
         path

@@ -18,7 +18,7 @@ _WILD = r"[\w.-]{0,40}"
 
 @cache
 def _missed() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """What the tools of all toolchains say, and the manifest where they do not name it."""
+    """Return what the tools of all toolchains say, and the manifest where they do not name it."""
     names = (re.escape(name).replace(r"\*", _WILD) for name in manifest_patterns())
     path = rf"(?P<path>(?:[^'\"`\n]{{0,300}}[/\\])?(?:{'|'.join(names)}))"
     return tuple(
@@ -57,7 +57,7 @@ class WrongWorkingDir:
 
 
 def _reported(text: str) -> str | None:
-    """The path or the name of the manifest that a tool missed, with forward slashes."""
+    """Return the path or the name of the manifest that a tool missed, with forward slashes."""
     found = [(hit, manifest) for said, manifest in _missed() if (hit := said.search(text))]
     # A path says more than a name, and of several the first was there before the others.
     found.sort(key=lambda each: (bool(each[1]), each[0].start()))
@@ -67,7 +67,9 @@ def _reported(text: str) -> str | None:
 
 
 def _is_there(evidence: Evidence, reported: str) -> bool:
-    """Whether the manifest lies where the command looked: then the folder was not the fault."""
+    """Return whether the manifest lies where the command looked: then the folder was not
+    the fault.
+    """
     if evidence.root is None:
         return False
     started_in = evidence.failed.path if evidence.failed else "."
@@ -79,7 +81,7 @@ def _is_there(evidence: Evidence, reported: str) -> bool:
 
 
 def _nearest(evidence: Evidence, manifest: str) -> str | None:
-    """The folder that holds the manifest, if one is clearly the nearest to the root."""
+    """Return the folder that holds the manifest, if one is clearly the nearest to the root."""
     found = holding(evidence.tree, manifest)
     depths = [len(PurePosixPath(folder).parts) for folder in found]
     unique = len(found) == 1 or (len(found) > 1 and depths[0] < depths[1])

@@ -98,7 +98,7 @@ async def _at_base(
     seconds: float,
     at: Place,
 ) -> Results | None:
-    """The results at the base commit; None when the command gives no whole account there."""
+    """Return the results at the base commit; None when the command gives no whole account there."""
     at.clean(base)
     try:
         there = await run_checks(
@@ -136,7 +136,7 @@ def _of_json(stored: Mapping[str, Any]) -> Results:
 
 
 def _key(session: RunSession, base: str, failed: FailedCheck, venv: Path | None) -> str:
-    """What the tests that fail at the base depend on: commit, command, what is installed."""
+    """Return what the tests that fail at the base depend on: commit, command, what is installed."""
     made_from = [
         _READING,
         base,
@@ -150,5 +150,5 @@ def _key(session: RunSession, base: str, failed: FailedCheck, venv: Path | None)
 
 
 def _installed(venv: Path | None) -> list[str]:
-    """The distributions in the run's Python environment, each with its version."""
+    """Return the distributions in the run's Python environment, each with its version."""
     return sorted(path.name for path in venv.rglob("*.dist-info")) if venv else []

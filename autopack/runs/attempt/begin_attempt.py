@@ -126,7 +126,9 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
 
 
 def _check_out(session: RunSession, commit: str) -> bool:
-    """Whether the worktree holds ``commit`` now; judging says why one cannot be checked out."""
+    """Return whether the worktree holds ``commit`` now; judging says why one cannot be
+    checked out.
+    """
     try:
         session.workspace.reset(commit)
     except Exception as error:
@@ -137,13 +139,13 @@ def _check_out(session: RunSession, commit: str) -> bool:
 
 
 def _has_room(session: RunSession, spec: PhaseSpec) -> bool:
-    """Whether there is budget for a build, as far as can be seen before it is reserved."""
+    """Return whether there is budget for a build, as far as can be seen before it is reserved."""
     levels = session.levels(session.db, spec)
     return first_exhausted(levels) is None and not room(levels).is_none
 
 
 def _ask_provider(session: RunSession) -> Decision | None:
-    """Why the build may not start while its provider is in trouble; None when it may."""
+    """Return why the build may not start while its provider is in trouble; None when it may."""
     at = session.clock.monotonic()
     if (pause := session.outage.pause(at)) > 0:
         return Decision(DecisionKind.DEFER, "the provider is in trouble", seconds=pause, idle=True)

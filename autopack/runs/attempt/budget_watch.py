@@ -65,7 +65,7 @@ class Allowance:
         self._began = session.clock.monotonic()
 
     def may_go_on(self, calls: Sequence[ModelCall]) -> str | None:
-        """Why a build that made ``calls`` may make no further one; None while it may."""
+        """Return why a build that made ``calls`` may make no further one; None while it may."""
         spent = amount_of(calls)
         if self.held.cost is not None and spent.unpriced and not self._accepts_unpriced:
             models = sorted({call.model for call in calls if price_of(call) is None})
@@ -78,12 +78,14 @@ class Allowance:
         return f"it spent {spent.tokens:,} tokens, and its budget has no room for another call"
 
     def is_out_of_time(self) -> bool:
-        """Whether its share of the time is over; looks at the database only when it seems so."""
+        """Return whether its share of the time is over; looks at the database only when it seems
+        so.
+        """
         used = (self._session.clock.monotonic() - self._began) / 60
         return self._shares_minutes and used >= self.held.minutes
 
     def may_take_longer(self) -> str | None:
-        """Why a build whose share of the time is over has to end; None when it gets more."""
+        """Return why a build whose share of the time is over has to end; None when it gets more."""
         used = (self._session.clock.monotonic() - self._began) / 60
         most = self.most_minutes
         if self._change(lambda held, levels: longer(held, used, room(levels), most)):
@@ -106,12 +108,14 @@ class Allowance:
 
 
 def shares_minutes(levels: Sequence[Level]) -> bool:
-    """Whether the run's time is capped together with that of other runs."""
+    """Return whether the run's time is capped together with that of other runs."""
     return any(level.scope is Scope.CAMPAIGN and level.limits.minutes for level in levels)
 
 
 def amount_of(calls: Sequence[ModelCall]) -> Amounts:
-    """The tokens of ``calls``, the money of those whose price is known, and how many have none."""
+    """Return the tokens of ``calls``, the money of those whose price is known, and how many have
+    none.
+    """
     prices = [price_of(call) for call in calls]
     cost = sum((price.cost for price in prices if price is not None), Decimal(0))
     tokens = sum(call.total for call in calls)
@@ -157,7 +161,7 @@ def _look(allowance: Allowance, builder: Builder, spool: Path) -> str | None:
 
 
 def _written(builder: Builder, spool: Path) -> tuple[tuple[int, int], ...]:
-    """How large the files are that tell of calls, and when they were written."""
+    """Return how large the files are that tell of calls, and when they were written."""
     found: list[tuple[int, int]] = []
     for path in builder.tells_in(spool):
         try:

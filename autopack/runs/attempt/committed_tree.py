@@ -75,7 +75,7 @@ async def only_committed(session: RunSession, commit: str) -> AsyncGenerator[Non
 
 
 def _set_aside(session: RunSession, commit: str, aside: Aside) -> bool:
-    """Whether what setup made is as setup left it, once nothing lies beside it any more."""
+    """Return whether what setup made is as setup left it, once nothing lies beside it any more."""
     workspace, root, made = session.workspace, session.tools.root, session.tools.made
     found = workspace.extras(commit, made.workspace.keys())
     installed = stamps(root)
@@ -99,7 +99,7 @@ def _give_back(session: RunSession, commit: str, aside: Aside, *, rebuilt: bool)
 
 
 def _named(found: Extras) -> list[LeftOut]:
-    """What people are told: caches and packages by their folder, other files one by one."""
+    """Return what people are told: caches and packages by their folder, other files one by one."""
     counts: Counter[tuple[str, str]] = Counter()
     for path in found.paths:
         counts[_name(path, found.there[path])] += 1

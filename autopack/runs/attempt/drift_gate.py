@@ -17,7 +17,7 @@ from autopack.store.runs import record_decision
 
 
 def builder_context(session: RunSession) -> str | None:
-    """What a builder is told besides its task; None with the feature off."""
+    """Return what a builder is told besides its task; None with the feature off."""
     if not session.has(Feature.INTENTION_CONTEXT):
         return None
     plan = session.plan

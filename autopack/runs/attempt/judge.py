@@ -49,7 +49,7 @@ async def judge(
     commit: str,
     checks: Sequence[Check],
 ) -> Failure | None:
-    """What is wrong with ``commit``; None when it passes.
+    """Return what is wrong with ``commit``; None when it passes.
 
     Its checks see that commit and what setup makes, whatever else the agent left. Whatever its
     content raises while it is judged is the attempt's failure.
@@ -114,7 +114,8 @@ def _not_committed(left: Sequence[LeftOut]) -> str:
 async def _judge_setup(
     session: RunSession, error: EnvironmentFailed, changes: Sequence[Change]
 ) -> Failure:
-    """Whose fault it is that setup fails at a commit: of a manifest that it changed, or nobody's.
+    """Return whose fault it is that setup fails at a commit: of a manifest that it changed, or
+    nobody's.
 
     The environment is made again as the branch head needs it, for the next attempt.
     """
@@ -138,7 +139,7 @@ def _redacted(failure: Failure, redactor: Redactor) -> Failure:
 
 
 def _provider_failure(attempt: AttemptRow) -> Failure | None:
-    """Why the provider is to blame for how the build ended; None when it is not."""
+    """Return why the provider is to blame for how the build ended; None when it is not."""
     if attempt.build_cause is None:
         return None
     cause = FailureCause(attempt.build_cause)
@@ -151,12 +152,14 @@ def _provider_failure(attempt: AttemptRow) -> Failure | None:
 
 
 def _was_told(attempt: AttemptRow) -> bool:
-    """Whether the provider's fault is a fact, and not read from words that may mean another."""
+    """Return whether the provider's fault is a fact, and not read from words that may mean
+    another.
+    """
     return attempt.ended_by == EndedBy.PROVIDER
 
 
 def _judge_empty(phase: PhaseSpec, attempt: AttemptRow) -> Failure | None:
-    """What an attempt that changed nothing amounts to; None when only its checks can say."""
+    """Return what an attempt that changed nothing amounts to; None when only its checks can say."""
     said = attempt.summary or ""
     if attempt.exit_status in _NOT_RUN:
         return Failure(FailureCause.ENVIRONMENT, f"the builder was not run: {said}", said)
@@ -261,7 +264,7 @@ def _of_check(failed: FailedCheck, diff: str) -> FailureCause:
 
 
 def phase_checks(session: RunSession, phase: PhaseSpec) -> tuple[Check, ...]:
-    """The commands that judge a phase: its own, else those of the project's toolchains."""
+    """Return the commands that judge a phase: its own, else those of the project's toolchains."""
     if phase.checks is None:
         return inferred_checks(session.toolchains)
     return tuple(Check(".", argv) for argv in phase.checks)

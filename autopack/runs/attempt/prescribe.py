@@ -89,7 +89,7 @@ def _skip(conn: Connection, session: RunSession, attempt: AttemptRow, failure: F
 
 
 def _dependants(plan: Plan, phase_id: str) -> list[str]:
-    """Every phase that needs ``phase_id``, directly or by way of others, in plan order."""
+    """Return every phase that needs ``phase_id``, directly or by way of others, in plan order."""
     blocked = {phase_id}
     for phase in plan.ordered():
         if not blocked.isdisjoint(phase.depends_on):

@@ -34,7 +34,7 @@ class Start:
 
 
 def starting_point(attempts: list[AttemptRow], head: str, advice: Sequence[str] = ()) -> Start:
-    """Where the next attempt of a phase begins, from its earlier ones.
+    """Return where the next attempt of a phase begins, from its earlier ones.
 
     From the last attempt's tree when the decision after it keeps that work, else from the branch
     head. Interrupted attempts teach nothing. ``advice``
@@ -60,7 +60,7 @@ def _cause(attempt: AttemptRow) -> FailureCause:
 
 
 def _told(attempt: AttemptRow) -> str:
-    """What the next builder is told of a failed attempt."""
+    """Return what the next builder is told of a failed attempt."""
     output = select(attempt.failure_output or "", HINT_BYTES)
     why = f"({_cause(attempt).value}): {attempt.failure_message}"
     told = f"Attempt {attempt.attempt} failed {why}\n\n{output}".strip()
@@ -68,12 +68,14 @@ def _told(attempt: AttemptRow) -> str:
 
 
 def _log(attempt: AttemptRow) -> str:
-    """Where all that an attempt's checks printed is, in the run's folder."""
+    """Return where all that an attempt's checks printed is, in the run's folder."""
     return f"spool/{attempt.phase_id}/{attempt.attempt}/validation.log"
 
 
 def inherited_start(session: RunSession, run: RunRow, phase_id: str) -> Start | None:
-    """Where the first attempt at a phase begins that failed in the run that this one retries."""
+    """Return where the first attempt at a phase begins that failed in the run that this one
+    retries.
+    """
     failed, commit = inherited(session.db, run, phase_id)
     if not failed:
         return None
@@ -82,7 +84,9 @@ def inherited_start(session: RunSession, run: RunRow, phase_id: str) -> Start | 
 
 
 def advice_on(session: RunSession, attempts: list[AttemptRow]) -> list[str]:
-    """What recovery has to say of the last attempt: a doctor's hint, and what patterns suggest."""
+    """Return what recovery has to say of the last attempt: a doctor's hint, and what patterns
+    suggest.
+    """
     if not attempts:
         return []
     last = (attempts[-1].phase_id, attempts[-1].attempt)

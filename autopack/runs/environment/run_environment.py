@@ -139,7 +139,9 @@ def record_again(session: RunSession, environment: RunEnvironment) -> RunEnviron
 
 
 def aside_of(session: RunSession) -> Aside:
-    """Where files of the worktree wait while it is judged; no build and no check writes there."""
+    """Return where files of the worktree wait while it is judged; no build and no check writes
+    there.
+    """
     return Aside(session.folder / "uncommitted")
 
 

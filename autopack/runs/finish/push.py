@@ -41,7 +41,7 @@ def push_run(session: RunSession, ending: threading.Event | None = None) -> str 
 
 
 def push_at_the_end(session: RunSession, *, tries: int) -> str | None:
-    """The last push of a run: nobody would repeat it later. Returns why it failed."""
+    """Return the last push of a run: nobody would repeat it later. Returns why it failed."""
     for attempt in stamina.retry_context(
         on=_NotPushed, attempts=tries, wait_initial=2.0, timeout=None
     ):

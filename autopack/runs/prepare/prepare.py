@@ -81,7 +81,7 @@ def read_plan(source: str) -> Plan:
 
 
 def read_source(source: str, *, what: str = "plan") -> tuple[str, str]:
-    """The text at a path or an http(s) URL, or the text itself, and what errors call it.
+    """Return the text at a path or an http(s) URL, or the text itself, and what errors call it.
 
     ``what`` names the kind of file. A URL is read within bounds of size and time. Raises NotFound
     or PlanError.
@@ -124,7 +124,8 @@ def prepare_run(
 def check_request(
     request: RunRequest, *, db: Database, settings: Settings, clock: Clock
 ) -> tuple[NewRun, list[tuple[str, str]], tuple[str, Normalised] | None]:
-    """The run that a request asks for, its phases with their tiers, and what text it came from.
+    """Return the run that a request asks for, its phases with their tiers, and what text it came
+    from.
 
     Stores nothing. Raises an AutopackError that names the field at fault.
     """
@@ -228,7 +229,7 @@ def check_remote(
 def _plan_of(
     request: RunRequest, *, db: Database, settings: Settings, run_id: str
 ) -> tuple[Plan, tuple[str, Normalised] | None]:
-    """The plan, and where it was made from plain text, that text and how far to trust it."""
+    """Return the plan, and where it was made from plain text, that text and how far to trust it."""
     text, name = read_source(request.plan)
     on = Feature.PLAN_NORMALIZATION in _features(request, ())
     if not (on and is_plain_text(text, name=name)):
@@ -257,7 +258,7 @@ def _features(request: RunRequest, listed: Iterable[str]) -> frozenset[Feature]:
 def _checkout(
     db: Database, settings: Settings, source: SourceRepository, commit: str, run_id: str
 ) -> Generator[Path]:
-    """The files of a commit in a folder of their own, while the block is open."""
+    """Yield the files of a commit in a folder of their own, while the block is open."""
     name = find_folder(settings.home, db, run_id).name
     mirror = Mirror.open(settings.home, source, alias=(run_id, name))
     mirror.ensure(commit, run_id)
@@ -270,7 +271,7 @@ def _checkout(
 
 
 def _stored_commit(db: Database, run_id: str | None) -> str | None:
-    """The base of a run that exists already, so that HEAD may have moved since it began."""
+    """Return the base of a run that exists already, so that HEAD may have moved since it began."""
     run = find_run(db, run_id) if run_id is not None else None
     return None if run is None else run.base_commit
 

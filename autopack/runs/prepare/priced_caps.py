@@ -36,7 +36,7 @@ def check_prices(builder: Builder, plan: Plan, model: str | None, field: str) ->
 
 
 def _called(builder: Builder, plan: Plan, model: str | None) -> Iterable[Named]:
-    """The models that builder and doctor are known to call."""
+    """Return the models that builder and doctor are known to call."""
     yield from builder.models(plan, model)
     if plan.policy.doctor is DoctorMode.API:
         for name in (plan.models.doctor_cheap, plan.models.doctor_strong):

@@ -79,7 +79,8 @@ def prepare_retry(
 
 
 def inherited(db: Database, run: RunRow, phase_id: str) -> tuple[list[AttemptRow], str | None]:
-    """The failed attempts at a phase in the run that ``run`` retries, and the commit to begin at.
+    """Return the failed attempts at a phase in the run that ``run`` retries, and the commit to
+    begin at.
 
     The commit is None where the branch is where it begins. Empty for a run that retries none.
     """
@@ -97,7 +98,7 @@ def inherited(db: Database, run: RunRow, phase_id: str) -> tuple[list[AttemptRow
 
 
 def _as_run(request: RetryRequest, old: RunRow, plan: Plan) -> RunRequest:
-    """The same run again, with what the request changes."""
+    """Return the same run again, with what the request changes."""
     return RunRequest(
         plan=plan.to_json() + "\n",
         repo=request.repo or old.repo,
@@ -121,7 +122,7 @@ def _as_run(request: RetryRequest, old: RunRow, plan: Plan) -> RunRequest:
 def _kept(
     old: RunRow, plan: Plan, rows: Sequence[PhaseRow], phase_id: str | None
 ) -> dict[str, str]:
-    """The completed phases with their commits: all, or those before the one to do again."""
+    """Return the completed phases with their commits: all, or those before the one to do again."""
     complete = {
         row.phase_id: row.commit
         for row in rows
@@ -147,7 +148,7 @@ def _kept(
 
 
 def _head(old: RunRow, plan: Plan, kept: Mapping[str, str], phase_id: str | None) -> str | None:
-    """The commit with the work of all kept phases, and of no other."""
+    """Return the commit with the work of all kept phases, and of no other."""
     if not kept:
         return None
     if phase_id is None:
@@ -175,7 +176,7 @@ def _check_kept(kept: Mapping[str, str], before: Plan, after: Plan, old: RunRow)
 
 
 def _work(phase: PhaseSpec | None) -> object:
-    """What a phase does; its budget and approval do not matter once it is complete."""
+    """Return what a phase does; its budget and approval do not matter once it is complete."""
     left_out = {"budget", "approval", "tier"}
     return None if phase is None else phase.model_dump(exclude=left_out)
 

@@ -69,8 +69,8 @@ def abandoned_here(db: Database) -> list[str]:
 
 
 def claim_recovery(db: Database, run_id: str, *, seen: int) -> bool:
-    """Whether a run whose holder died may be resumed, a try that is now noted; False when it was
-    resumed often enough without completing an attempt since.
+    """Return whether a run whose holder died may be resumed, a try that is now noted; False when it
+    was resumed often enough without completing an attempt since.
 
     The try counts once it has taken the run over: one that finds the remote unreachable says
     nothing about the run. ``seen`` is how many recoveries had been counted when the dead holder
@@ -86,9 +86,8 @@ def claim_recovery(db: Database, run_id: str, *, seen: int) -> bool:
 
 
 def seconds_until_due(db: Database, run_id: str, lease_seconds: float) -> float:
-    """How long to leave a run alone before it is resumed: longer after every try and recovery
-    since it last completed an attempt, up to an hour; 0 where there was none.
-    """
+    """Return how long to leave a run alone before it is resumed: longer after every try and
+    recovery since it last completed an attempt, up to an hour; 0 where there was none."""
     run = get_run(db, run_id)
     before = _since_progress(run) + run.recovery_tries
     if before == 0 or run.recovery_tried_at is None:

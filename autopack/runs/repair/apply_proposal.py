@@ -177,7 +177,7 @@ class Acting:
             self._session.environment = record_again(self._session, self._session.tools)
 
     def report(self, *, success: bool, fixed: bool, more: str = "") -> Mitigation:
-        """What was done, as it is stored."""
+        """Return what was done, as it is stored."""
         return Mitigation(
             pattern_id=self._proposal.pattern_id,
             success=success,
@@ -237,7 +237,7 @@ def replace_commit_of(conn: Connection, work: Work) -> None:
 
 
 def shown(check: Check) -> str:
-    """A command as a person reads it."""
+    """Return a command as a person reads it."""
     command = f"`{shlex.join(check.argv)}`"
     return command if check.path == "." else f"{command} in {check.path}/"
 

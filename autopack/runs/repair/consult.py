@@ -40,7 +40,7 @@ async def consult(
 
 
 def _doctor(session: RunSession) -> Doctor:
-    """The doctor that the plan names. Raises BadInput when it cannot be used."""
+    """Return the doctor that the plan names. Raises BadInput when it cannot be used."""
     if session.plan.policy.doctor is DoctorMode.API:
         from autopack.repair.doctor.api_doctor import ApiDoctor
 

@@ -11,7 +11,9 @@ _PAUSE_SECONDS = 10.0
 
 
 def wait_for_room(session: RunSession) -> Decision | None:
-    """Why the build may not start yet; None when there is room for its work and its record."""
+    """Return why the build may not start yet; None when there is room for its work and its
+    record.
+    """
     least = session.settings.min_free_bytes
     free = shutil.disk_usage(session.folder).free
     if free >= least:

@@ -14,7 +14,7 @@ from autopack.workspace.fence import Fence
 
 
 def fence_of(db: Database, lease: Lease, switch: StopSwitch) -> Fence:
-    """The fence of a holder's git: refs move only while its lease is the current one.
+    """Return the fence of a holder's git: refs move only while its lease is the current one.
 
     They move in a transaction that locks the lease, which is why that must be quick.
     """

@@ -43,7 +43,7 @@ def fetch_missing(
 
 
 def refs_of(attempts: Sequence[AttemptRow]) -> dict[str, str]:
-    """The refs of attempts that left a commit."""
+    """Return the refs of attempts that left a commit."""
     return {
         attempt_ref(one.run_id, one.phase_id, one.attempt): one.commit
         for one in attempts

@@ -231,7 +231,9 @@ def _enter(
 
 
 def _toolchains(mirror: Mirror, workspace: Workspace, run: RunRow) -> tuple[Detected, ...]:
-    """What the project is built with, as seen at the base commit before any phase changed it."""
+    """Return what the project is built with, as seen at the base commit before any phase changed
+    it.
+    """
     if run.toolchains is not None:
         return tuple(Detected.from_json(found) for found in run.toolchains)
     workspace.reset(run.base_commit)

@@ -95,9 +95,8 @@ def recover(
 
 
 def _end_of(builder: Builder, spool: Path) -> BuildEnd | None:
-    """How a build ended: as its holder noted, or as the program itself did, which may have worked
-    to its end when its holder was dead.
-    """
+    """Return how a build ended: as its holder noted, or as the program itself did, which may have
+    worked to its end when its holder was dead."""
     end = read_end(spool)
     if end is None and (alone := builder.left_behind(spool)):
         result, checkout = alone
@@ -114,7 +113,7 @@ def _commit_of(
     end: BuildEnd,
     redactor: Redactor,
 ) -> tuple[str | None, str | None]:
-    """The commit of a build that ended: the one of its ref, else one of what it left behind.
+    """Return the commit of a build that ended: the one of its ref, else one of what it left behind.
 
     None when that is gone; and why what it left cannot be recorded, if it cannot.
     """

@@ -27,7 +27,7 @@ _MACHINE_WORDS = re.compile(
 
 
 def is_of_content(error: Exception) -> bool:
-    """Whether what an attempt made can be the reason of ``error``, and nothing else is."""
+    """Return whether what an attempt made can be the reason of ``error``, and nothing else is."""
     if isinstance(error, WorkFailed):
         return not _MACHINE_WORDS.search(error.message)
     if isinstance(error, AutopackError):
@@ -42,7 +42,7 @@ def is_of_content(error: Exception) -> bool:
 
 
 def failure_of(error: Exception, doing: str) -> Failure:
-    """The failure of the attempt whose content raised ``error`` while ``doing`` something.
+    """Return the failure of the attempt whose content raised ``error`` while ``doing`` something.
 
     Raises ``error`` itself when its content cannot be the reason.
     """

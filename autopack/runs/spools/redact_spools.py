@@ -77,7 +77,9 @@ def redact_rest(db: Database, run_id: str, run_folder: Path, redactor: Redactor)
 
 
 def redact_all(db: Database, home: Path, environ: Mapping[str, str]) -> int:
-    """The same for every run that nobody works on; one of which that fails holds up no other."""
+    """Return the same for every run that nobody works on; one of which that fails holds up no
+    other.
+    """
     table, done = tables.attempts, 0
     query = sa.select(table.c.run_id).where(_is_unmarked()).distinct().order_by(table.c.run_id)
     with db.read() as conn:
@@ -108,7 +110,7 @@ def _is_unmarked() -> sa.ColumnElement[bool]:
 
 
 def _noted(run_folder: Path) -> frozenset[str] | None:
-    """The note; None where there is none: earlier versions made none."""
+    """Return the note; None where there is none: earlier versions made none."""
     try:
         return frozenset(map(str, json.loads(safe_files.read_text(run_folder / _TAGS))))
     except (OSError, ValueError, TypeError):

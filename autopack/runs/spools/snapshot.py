@@ -49,7 +49,7 @@ def note_unrecorded(db: Database, lease: Lease, attempt: AttemptRow, reason: str
 
 
 def why_unrecorded(db: Database, attempt: AttemptRow) -> str | None:
-    """Why an attempt's commit does not hold what it made; None when it does."""
+    """Return why an attempt's commit does not hold what it made; None when it does."""
     about = (attempt.phase_id, attempt.attempt, _UNRECORDED)
     for one in get_decisions(db, attempt.run_id):
         if (one.phase_id, one.attempt, one.kind) == about:

@@ -42,18 +42,18 @@ class BuildEnd:
 
     @classmethod
     def of(cls, result: BuildResult, checkout: str | None = None) -> BuildEnd:
-        """What of a result is noted."""
+        """Return what of a result is noted."""
         noted = [one.name for one in fields(cls) if one.name != "checkout"]
         return cls(**{name: getattr(result, name) for name in noted}, checkout=checkout)
 
 
 def spool_folder(run_folder: Path, phase_id: str, attempt: int) -> Path:
-    """Where one attempt of a run prints and counts."""
+    """Return where one attempt of a run prints and counts."""
     return run_folder / "spool" / phase_id / str(attempt)
 
 
 def open_spool(run_folder: Path, phase_id: str, attempt: int) -> Path:
-    """The same, made where it is not there."""
+    """Return the same, made where it is not there."""
     return safe_files.make_folder(spool_folder(run_folder, phase_id, attempt), below=run_folder)
 
 
@@ -68,7 +68,7 @@ def write_end(spool: Path, result: BuildResult, worktree: Path | None = None) ->
 
 
 def read_end(spool: Path) -> BuildEnd | None:
-    """How the build ended, or None when it was cut off."""
+    """Return how the build ended, or None when it was cut off."""
     path = spool / _END
     try:
         # A note of an earlier version has fewer fields, one of a later version may have more.
@@ -82,7 +82,7 @@ def read_end(spool: Path) -> BuildEnd | None:
 
 
 def make_spool(run_folder: Path, phase_id: str, attempt: int) -> Path:
-    """The folder of an attempt that is about to be started, empty.
+    """Return the folder of an attempt that is about to be started, empty.
 
     Its number is new, so what lies there is of another time: of a database that was restored from
     a backup since. That is set aside and never read.
@@ -97,5 +97,5 @@ def make_spool(run_folder: Path, phase_id: str, attempt: int) -> Path:
 
 
 def run_folder_of(spool: Path) -> Path:
-    """The folder of the run that an attempt's spool is in."""
+    """Return the folder of the run that an attempt's spool is in."""
     return spool.parent.parent.parent

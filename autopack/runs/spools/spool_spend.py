@@ -42,7 +42,7 @@ class Spend:
 
 
 def read_spend(builder: Builder, spool: Path) -> Spend:
-    """The calls that the spool tells of; what it says may be of any program or version."""
+    """Return the calls that the spool tells of; what it says may be of any program or version."""
     simulated = builder.simulated
     if not spool.is_dir():
         return Spend((), Exactness.UNKNOWN, "its spool is gone", may_come_back=True)

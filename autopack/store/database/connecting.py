@@ -24,7 +24,7 @@ _SECRETS = ("password", "sslpassword")  # libpq takes them in the query, too
 
 
 def parse_url(text: str) -> URL:
-    """The URL with the driver used here and, for SQLite, an absolute path.
+    """Return the URL with the driver used here and, for SQLite, an absolute path.
 
     Raises DatabaseRefused for anything but a file of SQLite or a database of PostgreSQL.
     """
@@ -57,13 +57,13 @@ def _sqlite_file(url: URL) -> URL:
 
 
 def _file_of(url: URL) -> Path:
-    """The file of an SQLite database, also where it is named by a URI of SQLite's own."""
+    """Return the file of an SQLite database, also where it is named by a URI of SQLite's own."""
     name = url.database or ""
     return Path(unquote(urlsplit(name).path) if name.startswith("file:") else name)
 
 
 def masked(url: URL) -> str:
-    """The URL as it may be shown: without driver and password."""
+    """Return the URL as it may be shown: without driver and password."""
     hidden = {key: "***" for key in url.query if key in _SECRETS}
     plain = url.set(drivername=url.get_backend_name()).update_query_dict(hidden)
     return plain.render_as_string(hide_password=True)
@@ -92,7 +92,7 @@ def refusal(url: URL, error: Exception) -> DatabaseRefused:
 
 
 def create_engine(url: URL, *, busy_seconds: float, foreign_keys: bool = True) -> sa.Engine:
-    """An engine whose writers wait up to ``busy_seconds`` for one another."""
+    """Return an engine whose writers wait up to ``busy_seconds`` for one another."""
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url, busy_seconds, foreign_keys=foreign_keys)
     milliseconds = int(busy_seconds * 1000)
@@ -160,7 +160,8 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def is_outage(error: exc.DBAPIError) -> bool:
-    """Whether the server is away, or ended the connection: it may be there again in a moment.
+    """Return whether the server is away, or ended the connection: it may be there again in a
+    moment.
 
     A server also ends the transaction of a client that was frozen in it; see `create_engine`.
     """
@@ -173,7 +174,9 @@ def is_outage(error: exc.DBAPIError) -> bool:
 
 
 def is_contention(error: BaseException | None) -> bool:
-    """Whether the driver gave up because of other connections, so that trying again may help."""
+    """Return whether the driver gave up because of other connections, so that trying again may
+    help.
+    """
     if isinstance(error, sqlite3.OperationalError):
         return "locked" in str(error)
     return getattr(error, "sqlstate", None) in _CONTENTION_SQLSTATES

@@ -94,7 +94,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Generator[sa.Connection, None, None]:
-        """A connection that sees one snapshot and blocks no writer."""
+        """Yield a connection that sees one snapshot and blocks no writer."""
         with self._refusing(), self._outlasting(self._reader.connect) as conn:
             yield conn
 
@@ -142,7 +142,7 @@ class Database:
             time.sleep(_OUTAGE_LOOK_SECONDS)
 
     def now(self, conn: sa.Connection) -> datetime:
-        """The current time, aware, UTC; see `now`."""
+        """Return the current time, aware, UTC; see `now`."""
         return now(conn)
 
     def upgrade(self) -> None:
@@ -199,7 +199,7 @@ class Database:
         return identities.address_of(self._url)
 
     def is_at(self, noted: str) -> bool:
-        """Whether a masked URL that was noted earlier leads to this database."""
+        """Return whether a masked URL that was noted earlier leads to this database."""
         return identities.is_same_address(noted, self._url)
 
     @property
@@ -220,7 +220,7 @@ class Database:
 
 
 def now(conn: sa.Connection) -> datetime:
-    """The time by the clock that all holders of a database share, aware, UTC.
+    """Return the time by the clock that all holders of a database share, aware, UTC.
 
     On PostgreSQL that is the server's, which machines with different clocks agree on; on SQLite
     the clock the database was opened with.
@@ -238,7 +238,7 @@ def uptime(conn: sa.Connection) -> float:
 
 
 def now_in_sql(conn: sa.Connection) -> datetime | sa.ColumnElement[datetime]:
-    """The same as a value for a statement, which spares a question to the server."""
+    """Return the same as a value for a statement, which spares a question to the server."""
     if conn.dialect.name == "postgresql":
         return sa.func.clock_timestamp(type_=UtcDateTime)
     return now(conn)
@@ -246,7 +246,7 @@ def now_in_sql(conn: sa.Connection) -> datetime | sa.ColumnElement[datetime]:
 
 @contextmanager
 def reading(source: Database | sa.Connection) -> Generator[sa.Connection, None, None]:
-    """A connection to read from: the one given, or a snapshot of the database given."""
+    """Yield a connection to read from: the one given, or a snapshot of the database given."""
     if isinstance(source, Database):
         with source.read() as conn:
             yield conn
@@ -255,7 +255,7 @@ def reading(source: Database | sa.Connection) -> Generator[sa.Connection, None, 
 
 
 def insert_new(conn: sa.Connection, table: sa.Table) -> sa.Insert:
-    """An INSERT that skips rows whose key is already there."""
+    """Return an INSERT that skips rows whose key is already there."""
     if conn.dialect.name == "postgresql":
         from sqlalchemy.dialects import postgresql  # 0.1 s that SQLite does not need
 

@@ -38,9 +38,8 @@ def warn_of(file: Path) -> None:
 
 
 def network_file_system(file: Path, mounts: str) -> str | None:
-    """The type of the file system that ``file`` is on by ``mounts`` (mountinfo of Linux), where
-    that is one of other machines; None for a local one.
-    """
+    """Return the type of the file system that ``file`` is on by ``mounts`` (mountinfo of Linux),
+    where that is one of other machines; None for a local one."""
     there: dict[Path, str] = {}
     for line in mounts.splitlines():
         before, separator, after = line.partition(" - ")

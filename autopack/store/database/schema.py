@@ -31,14 +31,14 @@ def schema_version(conn: sa.Connection) -> str | None:
 
 
 def oldest_code(conn: sa.Connection) -> str | None:
-    """The oldest code that may work on this database, by the schema version it needs."""
+    """Return the oldest code that may work on this database, by the schema version it needs."""
     if not sa.inspect(conn).has_table("schema_compatibility"):
         return None
     return conn.scalar(sa.text("SELECT oldest_code FROM schema_compatibility"))
 
 
 def is_newer(version: str | None) -> bool:
-    """Whether ``version`` is one that this code does not know."""
+    """Return whether ``version`` is one that this code does not know."""
     return version is not None and version not in known_versions()
 
 

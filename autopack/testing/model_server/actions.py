@@ -43,7 +43,7 @@ path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def tool_call(action: Action, offered: Offered) -> ToolCall | None:
-    """The call that carries ``action`` out; None when no tool offered can."""
+    """Return the call that carries ``action`` out; None when no tool offered can."""
     if action.read is not None:
         fallback = f"cat {shlex.quote(action.read)}"
         return _call(offered, _READ, (_PATH, action.read)) or _run(fallback, offered)
@@ -78,7 +78,9 @@ def _write(write: Write, offered: Offered) -> ToolCall | None:
 def _call(
     offered: Offered, tools: Collection[str], *values: tuple[Collection[str], object]
 ) -> ToolCall | None:
-    """A call of the first of ``tools`` that is offered and has an argument for every value."""
+    """Return a call of the first of ``tools`` that is offered and has an argument for every
+    value.
+    """
     for tool in tools:
         arguments = {
             name: value

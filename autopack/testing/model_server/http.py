@@ -24,7 +24,9 @@ class HttpRequest:
 
 
 async def read_request(reader: asyncio.StreamReader) -> HttpRequest | None:
-    """The next request of a connection, or None when the client closed it or speaks no HTTP."""
+    """Return the next request of a connection, or None when the client closed it or speaks
+    no HTTP.
+    """
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.rstrip("\r\n").split("\r\n")

@@ -166,7 +166,9 @@ class Script(_Value):
 
 
 def load_script(source: Path | Mapping[str, object] | Script) -> Script:
-    """A script from a YAML or JSON file, or from plain values; raises BadInput when it is wrong."""
+    """Return a script from a YAML or JSON file, or from plain values; raises BadInput when it is
+    wrong.
+    """
     if isinstance(source, Script):
         return source
     where = str(source) if isinstance(source, Path) else "the script"

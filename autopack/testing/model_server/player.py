@@ -48,7 +48,9 @@ class Player:
         self._answers = 0
 
     def next(self, asked: Asked, mode: Mode, request_size: int) -> Move:
-        """The move that answers ``asked``. Only a move in mode ok or slow uses its turn up."""
+        """Return the move that answers ``asked``. Only a move in mode ok or slow uses its
+        turn up.
+        """
         if not asked.tools and not asked.call_ids:
             return self._move(mode, self._script.aside, asked, request_size)
         place = self._place(asked)
@@ -108,6 +110,6 @@ class Player:
 
 
 def _estimate(request_size: int, text: str, calls: list[ToolCall]) -> Tokens:
-    """A token per four characters, as a rule of thumb has it."""
+    """Return a token per four characters, as a rule of thumb has it."""
     said = len(text) + sum(len(call.model_dump_json()) for call in calls)
     return Tokens(input=max(1, request_size // 4), output=max(1, said // 4))

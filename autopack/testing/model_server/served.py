@@ -30,7 +30,7 @@ class Served:
     request: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
     def summary(self) -> dict[str, Any]:
-        """The same as JSON, without the request."""
+        """Return the same as JSON, without the request."""
         own = ("api", "mode", "status", "model", "response_id", "complete", "conversation", "turn")
         return {name: getattr(self, name) for name in own} | {"tokens": self.tokens.model_dump()}
 
@@ -50,7 +50,7 @@ class Totals:
 
 
 def add_up(served: Iterable[Served]) -> Totals:
-    """The totals of the answers among ``served`` that carried an id, complete or not."""
+    """Return the totals of the answers among ``served`` that carried an id, complete or not."""
     answers = [one.tokens for one in served if one.response_id is not None]
     return Totals(
         calls=len(answers),

@@ -61,7 +61,7 @@ class ScriptedModelServer:
             return tuple(self._served)
 
     def totals(self) -> Totals:
-        """What was served so far, in calls and tokens."""
+        """Return what was served so far, in calls and tokens."""
         return add_up(self.served)
 
     def start(self) -> Self:
@@ -168,7 +168,9 @@ class ScriptedModelServer:
         await answer.part(b"")
 
     def _besides(self, request: HttpRequest) -> tuple[int, dict[str, Any]]:
-        """What clients ask besides answers: is anybody there, what models, how many tokens."""
+        """Return what clients ask besides answers: is anybody there, what models, how many
+        tokens.
+        """
         if request.path.endswith("/count_tokens"):
             return 200, {"input_tokens": max(1, len(request.body) // 4)}
         if request.path.endswith("/models"):

@@ -90,12 +90,12 @@ class Go(Toolchain):
 
 
 def _is_vendored(tree: Tree, path: str) -> bool:
-    """Whether go takes the dependencies from the repository itself."""
+    """Return whether go takes the dependencies from the repository itself."""
     return (tree.root / path / "vendor" / "modules.txt").is_file()
 
 
 def _directives(tree: Tree, path: str, name: str) -> tuple[list[tuple[str, list[str]]], str | None]:
-    """The directives of a go.mod or go.work, blocks unfolded to a line each."""
+    """Return the directives of a go.mod or go.work, blocks unfolded to a line each."""
     try:
         source = without_comments(tree.read(join(path, name)))
     except Unreadable as error:

@@ -126,7 +126,7 @@ class Java(Toolchain):
 
 
 def _with_rival(chosen: Found, other: Found) -> Found:
-    """The build that is used, less sure because the folder can be built another way too."""
+    """Return the build that is used, less sure because the folder can be built another way too."""
     one, two = chosen.detected, other.detected
     detected = Detected(
         name=one.name,
@@ -149,7 +149,7 @@ def _with_rival(chosen: Found, other: Found) -> Found:
 def _wrapper(
     tree: Tree, path: str, script: str, windows: str, evidence: list[str]
 ) -> Command | None:
-    """The wrapper's command, when the folder has one that can start on this machine."""
+    """Return the wrapper's command, when the folder has one that can start on this machine."""
     name = windows if sys.platform == "win32" else script
     if not tree.has(path, name):
         return None

@@ -47,7 +47,7 @@ class Mocha(Runner):
 
 
 def _entries(text: str) -> list[str]:
-    """The titles below "N failing", one line for each level, the last one with a colon."""
+    """Return the titles below "N failing", one line for each level, the last one with a colon."""
     found: list[str] = []
     title: list[str] | None = None
     for line in text.splitlines():

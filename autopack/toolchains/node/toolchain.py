@@ -221,7 +221,9 @@ def _choose(tree: Tree, path: str, package: Table) -> _Choice:
 
 
 def _above(tree: Tree, path: str) -> tuple[str, str] | None:
-    """The manager of the nearest project above, which people use in the folders below too."""
+    """Return the manager of the nearest project above, which people use in the folders
+    below too.
+    """
     while path != ".":
         path = path.rpartition("/")[0] or "."
         if not tree.has(path, "package.json"):
@@ -259,7 +261,7 @@ def _lock_problem(tree: Tree, path: str, lock: str) -> str | None:
 
 
 def _is_berry(tree: Tree, path: str, package: Table) -> bool:
-    """Whether it is yarn 2 or later, whose options have other names."""
+    """Return whether it is yarn 2 or later, whose options have other names."""
     name, _, version = text(package.get("packageManager")).partition("@")
     if name == "yarn" and version:
         return not version.startswith(("0.", "1."))
@@ -272,7 +274,7 @@ def _is_berry(tree: Tree, path: str, package: Table) -> bool:
 
 
 def _install(choice: _Choice, *, berry: bool) -> Command:
-    """The install that changes no lock file and writes none where there is none."""
+    """Return the install that changes no lock file and writes none where there is none."""
     if choice.manager == "npm":
         return ("npm", "ci") if choice.locked else ("npm", "install", "--no-package-lock")
     if choice.manager == "bun":
@@ -312,7 +314,7 @@ def _tests(
     *,
     berry: bool,
 ) -> tuple[Command, ...]:
-    """The project's own test script, else those of its workspace members."""
+    """Return the project's own test script, else those of its workspace members."""
     if _has_test(package):
         # bun's own test is its runner; the script needs to be asked for.
         return ((manager, "run", "test") if manager == "bun" else (manager, "test"),)

@@ -36,7 +36,7 @@ class Environments:
 
 
 def read_environments(tree: Tree, path: str, pyproject: Table) -> Environments:
-    """What the environment managers of the folder ``path`` say of its tests."""
+    """Return what the environment managers of the folder ``path`` say of its tests."""
     found = [*_tox(tree, path, pyproject), *_nox(tree, path), *_hatch(tree, path, pyproject)]
     return Environments(
         requirements=tuple(dict.fromkeys(r for one in found for r in one.requirements)),

@@ -13,7 +13,9 @@ from autopack.toolchains.manifests import (
 
 
 def from_poetry(dependencies: Table) -> list[str]:
-    """A table of dependencies as requirements; Python itself and local paths are left out."""
+    """Return a table of dependencies as requirements; Python itself and local paths are
+    left out.
+    """
     lines: list[str] = []
     for name, spec in dependencies.items():
         if name.lower() == "python":
@@ -36,7 +38,7 @@ def from_poetry(dependencies: Table) -> list[str]:
 
 
 def _range(constraint: str) -> str:
-    """A Poetry constraint as a PEP 440 specifier: ``^1.2`` is ``>=1.2,<2``."""
+    """Return a Poetry constraint as a PEP 440 specifier: ``^1.2`` is ``>=1.2,<2``."""
     if "|" in constraint:
         return ""
     parts = [_one_range(part.strip()) for part in constraint.split(",") if part.strip()]

@@ -81,7 +81,7 @@ def _of_report(told: Told) -> Results | None:
 
 
 def _failed_parts(output: str) -> defaultdict[str, set[str]]:
-    """The sub-tests that failed, by their test; the report calls all of them like it."""
+    """Return the sub-tests that failed, by their test; the report calls all of them like it."""
     parts: defaultdict[str, set[str]] = defaultdict(set)
     for kind, rest in _SUMMARY_LINE.findall(output):
         if not kind.startswith("SUB"):

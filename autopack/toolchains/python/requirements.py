@@ -63,7 +63,7 @@ class Declared:
     test_commands: tuple[tuple[str, ...], ...] = ()
 
     def asks_for(self, package: str) -> bool:
-        """Whether ``package`` (its normalised name) is among what will be installed."""
+        """Return whether ``package`` (its normalised name) is among what will be installed."""
         return package in self.names
 
 
@@ -123,7 +123,7 @@ def read_declared(tree: Tree, path: str) -> Declared:
 
 
 def _installable(data: Table, config: Table, present: list[str]) -> bool:
-    """Whether ``pip install -e .`` makes sense and changes what the tests see."""
+    """Return whether ``pip install -e .`` makes sense and changes what the tests see."""
     described = (
         "setup.py" in present
         or bool(table(config, "metadata").get("name"))
@@ -176,7 +176,7 @@ def _groups(data: Table) -> dict[str, list[str]]:
 
 
 def _group(declared: Table, name: str, seen: frozenset[str]) -> list[str]:
-    """A dependency group with its ``include-group`` entries unfolded."""
+    """Return a dependency group with its ``include-group`` entries unfolded."""
     value = declared.get(name)
     if name in seen or not isinstance(value, list):
         return []
@@ -199,9 +199,8 @@ def _lines(value: object) -> list[str]:
 
 
 def _setup_script(tree: Tree, path: str) -> tuple[Table, str | None, bool]:
-    """The literal keyword arguments of ``setup()``, read without running the script, what is
-    wrong with it, and whether it calls ``setup`` at all.
-    """
+    """Return the literal keyword arguments of ``setup()``, read without running the script, what is
+    wrong with it, and whether it calls ``setup`` at all."""
     try:
         module = ast.parse(tree.read(join(path, "setup.py")))
         return _setup_arguments(module), None, _calls_setup(module)
@@ -211,7 +210,7 @@ def _setup_script(tree: Tree, path: str) -> tuple[Table, str | None, bool]:
 
 
 def _calls_setup(module: ast.Module) -> bool:
-    """Whether ``setup()`` of a packaging library is called, under that name or another's."""
+    """Return whether ``setup()`` of a packaging library is called, under that name or another's."""
     imports = any(
         (isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_PACKAGING))
         or (isinstance(node, ast.Import) and any(n.name.startswith(_PACKAGING) for n in node.names))
@@ -244,7 +243,7 @@ def _called(function: ast.expr) -> str:
 
 
 def _literal(node: ast.expr | None, known: Mapping[str, object]) -> object:
-    """The value of constants, lists and dictionaries of them, and of names assigned such."""
+    """Return the value of constants, lists and dictionaries of them, and of names assigned such."""
     match node:
         case ast.Constant():
             return node.value
@@ -270,7 +269,7 @@ def _has_file(tree: Tree, path: str, name: str) -> bool:
 def _requirement_files(
     tree: Tree, path: str, files: list[str]
 ) -> tuple[list[str], list[str], list[str]]:
-    """The requirements in the files, the files with hashes, and all files that were read."""
+    """Return the requirements in the files, the files with hashes, and all files that were read."""
     lines: list[str] = []
     hashed: list[str] = []
     read: dict[str, None] = {}
@@ -283,7 +282,7 @@ def _requirement_files(
 
 
 def _requirement_lines(tree: Tree, path: str, read: dict[str, None]) -> list[str]:
-    """The lines of a requirements file and of those it includes, each file once."""
+    """Return the lines of a requirements file and of those it includes, each file once."""
     path = posixpath.normpath(path)
     folder, _, name = path.rpartition("/")
     if path in read or not tree.has(folder or ".", name):
@@ -306,7 +305,7 @@ def _requirement_lines(tree: Tree, path: str, read: dict[str, None]) -> list[str
 
 
 def _names(lines: Iterable[str]) -> frozenset[str]:
-    """The normalised names of requirements: ``Foo.Bar[x]>=1`` is ``foo-bar``."""
+    """Return the normalised names of requirements: ``Foo.Bar[x]>=1`` is ``foo-bar``."""
     found: set[str] = set()
     for line in lines:
         name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line)

@@ -45,7 +45,7 @@ class Runner:
 def find_runner(
     tree: Tree, path: str, declared: Declared, members: tuple[str, ...]
 ) -> Runner | None:
-    """The runner for the project in ``path``; None when nothing says there are tests."""
+    """Return the runner for the project in ``path``; None when nothing says there are tests."""
     config, where = _pytest_config(tree, path, declared.pyproject)
     other = next(filter(None, map(_other_runner, declared.test_commands)), None)
     if other is not None and where is None:
@@ -66,7 +66,7 @@ def find_runner(
 
 
 def _other_runner(command: Command) -> Command | None:
-    """The command, when it is Python's and runs tests in another way than pytest."""
+    """Return the command, when it is Python's and runs tests in another way than pytest."""
     program, *rest = command
     if program == "coverage" and rest[:1] == ["run"]:
         rest = [word for word in rest[1:] if not word.startswith("--")]
@@ -119,13 +119,15 @@ def _pytest_config(tree: Tree, path: str, pyproject: Table) -> tuple[Table, str 
 
 
 def _finds_more(config: Table) -> bool:
-    """Whether the settings make pytest collect what has no usual test file name."""
+    """Return whether the settings make pytest collect what has no usual test file name."""
     options = text(config.get("addopts")) or " ".join(strings(config.get("addopts")))
     return "python_files" in config or "doctest" in options
 
 
 def _unittest(tree: Tree, path: str, files: list[str]) -> Command | None:
-    """The discovery command, when every test file is unittest's and all lie in one folder."""
+    """Return the discovery command, when every test file is unittest's and all lie in one
+    folder.
+    """
     if not all(_is_unittest(tree, file) for file in files[:_READ_AT_MOST]):
         return None
     folders = {posixpath.dirname(file) or "." for file in files}
@@ -143,7 +145,7 @@ def _unittest(tree: Tree, path: str, files: list[str]) -> Command | None:
 
 
 def _is_unittest(tree: Tree, file: str) -> bool:
-    """Whether a test module defines test cases, and nothing only pytest would run."""
+    """Return whether a test module defines test cases, and nothing only pytest would run."""
     try:
         module = ast.parse(tree.read(file))
     except (Unreadable, SyntaxError, ValueError, RecursionError, MemoryError):

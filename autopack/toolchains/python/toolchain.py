@@ -175,7 +175,7 @@ class Python(Toolchain):
 
 
 def _kind(tree: Tree, path: str, declared: Declared) -> tuple[float, list[str]] | None:
-    """How much of a project the folder is, and why; None when it is none."""
+    """Return how much of a project the folder is, and why; None when it is none."""
     data, manifests = declared.pyproject, declared.manifests
     evidence: list[str] = []
     sure = 0.0
@@ -206,7 +206,9 @@ def _kind(tree: Tree, path: str, declared: Declared) -> tuple[float, list[str]] 
 
 
 def _scripts(tree: Tree, path: str, *, has_settings: bool) -> tuple[float, list[str]] | None:
-    """A folder of Python without a manifest: only the root counts, or one with tool settings."""
+    """Return a folder of Python without a manifest: only the root counts, or one with tool
+    settings.
+    """
     if path != "." and not has_settings:
         return None
     folder = tree.folders[path]
@@ -222,7 +224,9 @@ def _scripts(tree: Tree, path: str, *, has_settings: bool) -> tuple[float, list[
 
 
 def _choose(tree: Tree, path: str, declared: Declared) -> _Choice:
-    """The manager with the strongest evidence: its lock, then its table, then its backend."""
+    """Return the manager with the strongest evidence: its lock, then its table, then its
+    backend.
+    """
     tools = table(declared.pyproject, "tool")
     backend = text(table(declared.pyproject, "build-system").get("build-backend"))
     score = {"uv": 0, "poetry": 0}
@@ -261,7 +265,7 @@ def _lock_problem(tree: Tree, path: str, name: str) -> str | None:
 
 
 def _pip(declared: Declared, runner: Runner | None) -> tuple[Command, ...]:
-    """What pip must install: requirement files first, since they pin, then the project."""
+    """Return what pip must install: requirement files first, since they pin, then the project."""
     commands: list[Command] = [(*PIP, "-r", name) for name in declared.hashed_files]
     if declared.files:
         commands.append((*PIP, *(part for name in declared.files for part in ("-r", name))))

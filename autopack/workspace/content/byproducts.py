@@ -79,7 +79,7 @@ def byproduct_folder(path: str) -> str | None:
 
 
 def is_cache(path: str) -> bool:
-    """Whether ``path`` is, or lies in, a cache that every run of a tool leaves behind."""
+    """Return whether ``path`` is, or lies in, a cache that every run of a tool leaves behind."""
     return any(
         fnmatch.fnmatchcase(part, pattern) for part in path.split("/") for pattern in _caches()
     )

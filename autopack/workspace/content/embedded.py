@@ -33,7 +33,7 @@ MOST_REPOSITORIES = 100
 
 
 def kept_ref(commit: str) -> str:
-    """The ref that keeps the files of an embedded repository."""
+    """Return the ref that keeps the files of an embedded repository."""
     return f"refs/autopack-embedded/{commit}"
 
 
@@ -96,7 +96,9 @@ class _Found:
     module: Module | None
 
     def commit(self, bounds: Bounds) -> tuple[str, list[Refused]]:
-        """The commit to link to: the recorded one, one of its origin, or one of its files."""
+        """Return the commit to link to: the recorded one, one of its origin, or one of its
+        files.
+        """
         mirror = Git(git_dir=self.git.git_dir)
         head = Repository.read(self.git.files / self.path).head
         if self.module is None or not submodules.has(mirror, self.recorded):
@@ -120,7 +122,9 @@ class _Found:
 
 
 def _own_repositories(git: Git, links: set[str]) -> list[str]:
-    """The outermost repositories that an agent made, in folders of which nothing is tracked."""
+    """Return the outermost repositories that an agent made, in folders of which nothing is
+    tracked.
+    """
     found = [path for path in repositories(git.files) if not _is_in(path, links)]
     if not found:
         return []

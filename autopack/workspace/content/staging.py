@@ -97,7 +97,7 @@ def set_entries(git: Git, entries: Mapping[str, tuple[str, str]]) -> None:
 
 
 def _candidates(git: Git, closed: Sequence[str]) -> list[str]:
-    """The files that adding would read: new ones, and those that look changed."""
+    """Return the files that adding would read: new ones, and those that look changed."""
     where = ("--", ".", *_but(closed))
     new = git.run("ls-files", "-z", "--others", "--exclude-standard", *where)
     changed = git.run("diff-files", "-z", "--name-only", "--ignore-submodules=all", *where)
@@ -129,7 +129,7 @@ def _too_large(git: Git, candidates: Sequence[str], bounds: Bounds) -> list[Refu
 def _secret(
     git: Git, candidates: Sequence[str], is_secret: Callable[[BinaryIO], bool]
 ) -> list[Refused]:
-    """The files that hold a secret which the version before did not hold."""
+    """Return the files that hold a secret which the version before did not hold."""
 
     def holds(content: bytes) -> bool:
         return is_secret(io.BytesIO(content))
@@ -150,7 +150,7 @@ def _secret(
 
 
 def _before(git: Git, path: str) -> bytes:
-    """What the index has at ``path``, and its name; nothing where it has nothing there."""
+    """Return what the index has at ``path``, and its name; nothing where it has nothing there."""
     there = git.call("cat-file", "blob", f":0:{path}")
     return path.encode("utf-8", "surrogateescape") + there.output if there.status == 0 else b""
 
@@ -187,7 +187,7 @@ def _add(git: Git, closed: Sequence[str]) -> list[Refused]:
 
 
 def _blamed(git: Git, added: Finished) -> dict[str, str]:
-    """The paths that git names in its complaints, with what it says of them."""
+    """Return the paths that git names in its complaints, with what it says of them."""
     blamed: dict[str, str] = {}
     for found in _QUOTED.finditer(added.errors):
         path = found[1].removesuffix("/")

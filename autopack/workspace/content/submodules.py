@@ -77,7 +77,9 @@ class Module:
         return why
 
     def is_of_origin(self, mirror: Git, commit: str) -> bool:
-        """Whether ``commit`` is one that others can fetch too; asks where that is not known."""
+        """Return whether ``commit`` is one that others can fetch too; asks where that is
+        not known.
+        """
         known = ("for-each-ref", "--count=1", "--contains", commit, "refs/autopack-submodules")
         found = mirror.call(*known)
         if found.status == 0 and found.output:
@@ -112,7 +114,7 @@ class Origin:
         return cls(modules, Path(source.location), source.remote_url(), taken_over)
 
     def modules_of(self, git: Git) -> Iterator[Module]:
-        """The submodules that the index and its .gitmodules name."""
+        """Yield the submodules that the index and its .gitmodules name."""
         links = gitlinks(git)
         if not links:
             return
@@ -172,7 +174,9 @@ def restore(git: Git, private: Path, origin: Origin, pristine: Path) -> dict[str
 
 
 def _clear_way(root: Path, path: str) -> Path:
-    """The folder at ``path``, made where it is not there, with nothing but folders above it."""
+    """Return the folder at ``path``, made where it is not there, with nothing but folders
+    above it.
+    """
     place = root
     for part in PurePosixPath(path).parts:
         place /= part
@@ -199,7 +203,7 @@ def _check_out(git: Git, index: Path, commit: str) -> None:
 
 
 def index_of(private: Path, path: str) -> Path:
-    """Where the index of the submodule at ``path`` is kept."""
+    """Return where the index of the submodule at ``path`` is kept."""
     return private / "submodules" / _digest(path) / "index"
 
 
@@ -210,7 +214,7 @@ def inside(git: Git, private: Path, module: Module) -> tuple[Git, Path]:
 
 
 def has(mirror: Git, commit: str) -> bool:
-    """Whether the mirror holds ``commit``."""
+    """Return whether the mirror holds ``commit``."""
     return mirror.call("cat-file", "-e", f"{commit}^{{commit}}").status == 0
 
 

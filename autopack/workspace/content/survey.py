@@ -55,7 +55,7 @@ class Repository:
 
     @classmethod
     def read(cls, folder: Path) -> Repository:
-        """The repository that ``folder`` is the checkout of."""
+        """Return the repository that ``folder`` is the checkout of."""
         place = folder / ".git"
         owner = None
         if place.is_file() and not place.is_symlink():
@@ -68,7 +68,7 @@ class Repository:
         return cls(_head(place), owner)
 
     def is_worktree_of(self, git_dir: Path) -> bool:
-        """Whether it is a linked worktree of the repository with this git folder."""
+        """Return whether it is a linked worktree of the repository with this git folder."""
         return self.owner is not None and os.path.realpath(self.owner) == os.path.realpath(git_dir)
 
 

@@ -14,7 +14,8 @@ _LONGEST = 1_000_000
 
 
 def of_user(source: SourceRepository, everywhere: Path | None) -> str:
-    """The patterns of ``everywhere``, the user's own list, and of the repository's info/exclude.
+    """Return the patterns of ``everywhere``, the user's own list, and of the repository's
+    info/exclude.
 
     Later ones beat earlier ones, as in git. Bytes that are not UTF-8 are surrogates.
     """

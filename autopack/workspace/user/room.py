@@ -23,7 +23,7 @@ _REFUSED = re.compile(
 
 
 def branch_of(run_id: str) -> str:
-    """The full name of the branch that a run's result gets."""
+    """Return the full name of the branch that a run's result gets."""
     return f"refs/heads/{BRANCH_FOLDER}/{run_id}"
 
 
@@ -62,7 +62,9 @@ def check_rooms(source: SourceRepository, run_ids: Sequence[str], commit: str) -
 
 
 def taken_branch(listed: Iterable[str], run_ids: Sequence[str]) -> tuple[str, str] | None:
-    """A branch among those ``listed`` that is where one of the runs' would be, and that run."""
+    """Return a branch among those ``listed`` that is where one of the runs' would be, and
+    that run.
+    """
     there = list(listed)
     for run_id in run_ids:
         branch = branch_of(run_id)
@@ -106,7 +108,7 @@ def check_room_at(
 
 
 def _taken(source: SourceRepository, branch: str) -> str | None:
-    """The user's branch that is in the way of ``branch``."""
+    """Return the user's branch that is in the way of ``branch``."""
     there, folds = _branches(source)
     return _in_the_way(branch, there, folds=folds)
 
@@ -128,12 +130,12 @@ def _in_the_way(branch: str, refs: Iterable[str], *, folds: bool) -> str | None:
 
 
 def _waiting_worktree(source: SourceRepository, branch: str) -> str | None:
-    """The folder whose HEAD is on ``branch``, though that does not exist yet."""
+    """Return the folder whose HEAD is on ``branch``, though that does not exist yet."""
     return _worktrees(source).get(branch)
 
 
 def _worktrees(source: SourceRepository) -> dict[str, str]:
-    """The folder of each branch that a worktree is on."""
+    """Return the folder of each branch that a worktree is on."""
     folder, found = "", dict[str, str]()
     for line in source.git.run("worktree", "list", "--porcelain").splitlines():
         key, _, value = line.partition(" ")
@@ -184,7 +186,7 @@ def _occupied(ref: str, place: str, run_id: str) -> RepositoryError:
 
 
 def _rejected(pushed: Finished) -> list[tuple[str, str]]:
-    """The refs that a push could not move, each with what was said."""
+    """Return the refs that a push could not move, each with what was said."""
     rejected: list[tuple[str, str]] = []
     for line in pushed.output.decode("utf-8", "replace").splitlines():
         fields = line.split("\t")

@@ -73,15 +73,15 @@ class Dialect(Protocol):
         ...
 
     def answer(self, answer: Answer) -> Json:
-        """The body of an answer that is not streamed."""
+        """Return the body of an answer that is not streamed."""
         ...
 
     def events(self, answer: Answer) -> Iterator[Event]:
-        """The same answer as a stream."""
+        """Yield the same answer as a stream."""
         ...
 
     def error(self, status: int, message: str) -> Json:
-        """The body of an HTTP error."""
+        """Return the body of an HTTP error."""
         ...
 
 
@@ -92,7 +92,7 @@ def cut(text: str, size: int = 32) -> Iterator[str]:
 
 
 def text_of(content: object) -> str:
-    """The words of a message: a string, or the ``text`` of its parts."""
+    """Return the words of a message: a string, or the ``text`` of its parts."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
@@ -102,5 +102,5 @@ def text_of(content: object) -> str:
 
 
 def arguments_of(schema: Json | None) -> tuple[str, ...]:
-    """The names of a tool's arguments, from its JSON schema."""
+    """Return the names of a tool's arguments, from its JSON schema."""
     return tuple((schema or {}).get("properties") or ())

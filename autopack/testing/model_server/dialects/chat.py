@@ -82,7 +82,7 @@ class ChatCompletions:
 
 
 def openai_error(status: int, message: str) -> Json:
-    """The error object that both OpenAI APIs share."""
+    """Return the error object that both OpenAI APIs share."""
     kinds = {400: "invalid_request_error", 401: "authentication_error", 429: "rate_limit_error"}
     kind = kinds.get(status, "server_error")
     return {"error": {"message": message, "type": kind, "param": None, "code": None}}
