@@ -51,7 +51,7 @@ class Configured:
 
 
 def configured_url() -> str | None:
-    """The API that Prefect's configuration names. Raises BadInput when it cannot be read."""
+    """Return the API that Prefect's configuration names. Raises BadInput when it cannot be read."""
     url = PREFECT_API_URL.of()
     if url:  # nothing comes before it
         return url
@@ -65,7 +65,7 @@ def configured() -> Configured:
 
 
 def _may_name_a_server() -> bool:
-    """Whether any place that Prefect looks into says something about its API."""
+    """Return whether any place that Prefect looks into says something about its API."""
     home = Path(process_environment().get("PREFECT_HOME") or "~/.prefect").expanduser()
     profiles = Path(process_environment().get("PREFECT_PROFILES_PATH") or home / "profiles.toml")
     return (

@@ -38,12 +38,14 @@ _VERSION_MANAGERS = (".asdf", ".local/share/mise")
 
 
 def wanted(environ: Mapping[str, str]) -> bool:
-    """Whether programs are to be confined. Raises BadInput for what is neither bwrap nor off."""
+    """Return whether programs are to be confined. Raises BadInput for what is neither bwrap nor
+    off.
+    """
     return SANDBOX.of(environ) == BWRAP
 
 
 def obstacle(environ: Mapping[str, str]) -> str | None:
-    """Why bubblewrap cannot confine anything here, found by trying; None when it can."""
+    """Return why bubblewrap cannot confine anything here, found by trying; None when it can."""
     program = shutil.which(BWRAP, path=environ.get("PATH"))
     if program is None:
         return f"{BWRAP} is not installed"
@@ -62,7 +64,7 @@ def obstacle(environ: Mapping[str, str]) -> str | None:
 
 
 def required(environ: Mapping[str, str]) -> str | None:
-    """The program that ``environ`` asks to be confined by, None when it asks for none.
+    """Return the program that ``environ`` asks to be confined by, None when it asks for none.
 
     Raises BadInput for a value that means nothing, and where bubblewrap does not work.
     """
@@ -79,7 +81,7 @@ def required(environ: Mapping[str, str]) -> str | None:
 
 
 def said(environ: Mapping[str, str]) -> str | None:
-    """What `health` says: None when off, ``bwrap``, or ``unavailable: `` and the reason."""
+    """Return what `health` says: None when off, ``bwrap``, or ``unavailable: `` and the reason."""
     if not wanted(environ):
         return None
     problem = obstacle(environ)
@@ -105,7 +107,7 @@ class Sandbox:
         home: Path,
         readable: Sequence[Path] = (),
     ) -> Sandbox | None:
-        """The sandbox that ``environ`` asks for, None when it asks for none.
+        """Return the sandbox that ``environ`` asks for, None when it asks for none.
 
         ``home`` is Autopack's, hidden but for ``readable``. Raises like
         ``required``.
@@ -163,7 +165,9 @@ class Sandbox:
         return [*words, "--chdir", str(cwd), "--", *argv]
 
     def _shown(self, program: Path, env: Mapping[str, str]) -> set[Path]:
-        """What has to be bound again below the hidden folders, which themselves never are."""
+        """Return what has to be bound again below the hidden folders, which themselves
+        never are.
+        """
         folders = [Path(entry) for entry in env.get("PATH", os.defpath).split(os.pathsep) if entry]
         found = [*self.readable, *folders, program.parent, _installation(program.resolve())]
         for folder in folders:
@@ -178,7 +182,7 @@ class Sandbox:
 
 
 def _installation(program: Path) -> Path:
-    """The folder that a program was installed into: its packages, its prefix, or its own."""
+    """Return the folder that a program was installed into: its packages, its prefix, or its own."""
     modules = [path for path in program.parents if path.name in installed_folders()]
     if modules:
         return modules[-1]
@@ -189,7 +193,7 @@ def _installation(program: Path) -> Path:
 
 
 def _found(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Path:
-    """The program's file; bubblewrap would only say that something could not be started."""
+    """Return the program's file; bubblewrap would only say that something could not be started."""
     if not argv:
         raise ValueError("no program is named")
     if not cwd.is_dir():

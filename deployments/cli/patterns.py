@@ -83,13 +83,13 @@ def match(
 
 
 def _chosen(off: tuple[str, ...]) -> tuple[FailurePattern, ...]:
-    """The patterns that neither the environment nor ``off`` switches off."""
+    """Return the patterns that neither the environment nor ``off`` switches off."""
     on = {pattern.pattern_id for pattern in enabled_patterns(process_environment())}
     return tuple(pattern for pattern in known_patterns(off=off) if pattern.pattern_id in on)
 
 
 def _read(file: Path) -> str:
-    """The text of a log; bytes that are no UTF-8 are shown as such rather than refused."""
+    """Return the text of a log; bytes that are no UTF-8 are shown as such rather than refused."""
     try:
         return file.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError as error:

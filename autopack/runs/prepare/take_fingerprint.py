@@ -37,7 +37,7 @@ def take_fingerprint(
     now: datetime,
     environ: Mapping[str, str],
 ) -> Fingerprint:
-    """The fingerprint of ``run``; ``toolchains`` are those of its base commit."""
+    """Return the fingerprint of ``run``; ``toolchains`` are those of its base commit."""
     models = model_mapping(run.models, run.model)
     return Fingerprint(
         commit_sha=run.base_commit,
@@ -66,7 +66,7 @@ def take_fingerprint(
 
 
 def environment_hash(mirror: Mirror, commit: str, toolchains: Sequence[Detected]) -> str:
-    """A digest of the project's tools and of its manifests and lock files at ``commit``."""
+    """Return a digest of the project's tools and of its manifests and lock files at ``commit``."""
     manifests = {name for one in toolchains for name in one.manifests}
     locks = [name for one in known_toolchains() for name in one.lock_files]
     files = {
@@ -84,7 +84,7 @@ def _blobs(mirror: Mirror, commit: str) -> list[tuple[str, str]]:
 
 
 def option_files(options: Mapping[str, Any]) -> dict[str, str]:
-    """The SHA-256 of each file, or of all files of each folder, that an option names."""
+    """Return the SHA-256 of each file, or of all files of each folder, that an option names."""
     return {
         name: _hash_of(Path(value))
         for name, value in sorted(options.items())
@@ -103,7 +103,7 @@ def _hash_of(path: Path) -> str:
 
 
 def operator(environ: Mapping[str, str] | None = None) -> str:
-    """Who starts runs here: AUTOPACK_OPERATOR, else the user and the machine."""
+    """Return who starts runs here: AUTOPACK_OPERATOR, else the user and the machine."""
     named = OPERATOR.of(environ)
     if named is not None:
         return named

@@ -146,7 +146,9 @@ def _helped(
     before: Failure,
     after: Failure | None,
 ) -> bool:
-    """Whether the failure that was met is gone, and none that the mitigation made has come."""
+    """Return whether the failure that was met is gone, and none that the mitigation made
+    has come.
+    """
     if after is None:
         return True
     if after.cause is FailureCause.OUT_OF_SCOPE and before.cause is not FailureCause.OUT_OF_SCOPE:
@@ -156,7 +158,7 @@ def _helped(
 
 
 def _refusal(work: Work, proposal: Proposal) -> str | None:
-    """Why the proposal may not be carried out, if it may not."""
+    """Return why the proposal may not be carried out, if it may not."""
     if proposal.unlisted and not INSTALL_UNLISTED.of():
         names = ", ".join(proposal.unlisted)
         return f"declare {names} in the project's manifest, or set {INSTALL_UNLISTED.name}=true"

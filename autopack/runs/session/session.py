@@ -96,12 +96,12 @@ class RunSession:
         return self.environment
 
     def head(self) -> str:
-        """The commit that the run's branch is at: what completed phases made of the base."""
+        """Return the commit that the run's branch is at: what completed phases made of the base."""
         run = self.run()
         return run.head_commit or run.base_commit
 
     def attempt(self, phase_id: str, number: int) -> AttemptRow:
-        """The attempt as it is stored now."""
+        """Return the attempt as it is stored now."""
         attempts = get_attempts(self.db, self.run_id, phase_id)
         return next(attempt for attempt in attempts if attempt.attempt == number)
 
@@ -111,7 +111,7 @@ class RunSession:
         return leftovers.run_marks(self.run_id, self.db.mark)
 
     def variables(self, phase_id: str, attempt: int) -> dict[str, str]:
-        """The whole environment of what an attempt starts: the run's tools and the marks."""
+        """Return the whole environment of what an attempt starts: the run's tools and the marks."""
         return {
             **self.tools.variables,
             **self.workspace.environment,
@@ -120,24 +120,26 @@ class RunSession:
         }
 
     def run(self) -> RunRow:
-        """The run as it is stored now."""
+        """Return the run as it is stored now."""
         return get_run(self.db, self.run_id)
 
     def has(self, feature: Feature) -> bool:
-        """Whether the run has a feature on, and no kill switch has been thrown since."""
+        """Return whether the run has a feature on, and no kill switch has been thrown since."""
         return (
             feature.value in self.run().features
             and not kill_switches(process_environment())[feature]
         )
 
     def phase(self, phase_id: str) -> PhaseSpec:
-        """What the plan says of a phase, in the words of its last replan if there was one."""
+        """Return what the plan says of a phase, in the words of its last replan if there
+        was one.
+        """
         spec = next(phase for phase in self.plan.phases if phase.id == phase_id)
         revised = get_revised(self.db, self.run_id, phase_id)
         return spec.model_copy(update={"instructions": revised}) if revised else spec
 
     def levels(self, source: Database | Connection, phase: PhaseSpec) -> list[Level]:
-        """The budgets that a build of the phase counts against, outermost first."""
+        """Return the budgets that a build of the phase counts against, outermost first."""
         return budget_tree.levels(
             source,
             self.run_id,
@@ -146,11 +148,11 @@ class RunSession:
         )
 
     def exhausted(self, phase: PhaseSpec) -> Exhausted | None:
-        """The first cap that leaves no room for another build."""
+        """Return the first cap that leaves no room for another build."""
         return first_exhausted(self.levels(self.db, phase))
 
     def seconds_left(self, phase: PhaseSpec | None = None) -> float:
-        """How long the next step may take under the run's cap on minutes, and a phase's."""
+        """Return how long the next step may take under the run's cap on minutes, and a phase's."""
         # In this order: what is counted meanwhile is counted twice this once, not forgotten.
         uncounted = self.keeper.uncounted_seconds()
         run = self.run()
@@ -176,7 +178,7 @@ def let_go(session: RunSession) -> None:
 
 
 def held(run_id: str) -> RunSession:
-    """The session that this process holds for a run. Raises Refused when it holds none."""
+    """Return the session that this process holds for a run. Raises Refused when it holds none."""
     if run_id not in _held:
         raise Refused(
             f"this process does not hold run {run_id}",
@@ -187,7 +189,7 @@ def held(run_id: str) -> RunSession:
 
 
 def waits_for(run_id: str) -> str | None:
-    """What a run of this process waits for, in words; None when it waits for nothing."""
+    """Return what a run of this process waits for, in words; None when it waits for nothing."""
     session = _held.get(run_id)
     return session.waits_for if session else None
 
@@ -203,5 +205,5 @@ def stop_all(reason: StopReason, message: str) -> None:
 
 
 def is_stopping() -> bool:
-    """Whether this process was asked to stop, so that nothing new is begun."""
+    """Return whether this process was asked to stop, so that nothing new is begun."""
     return bool(_stopping)
