@@ -90,9 +90,16 @@ plan.command(
 )
 app.command(plan)
 
-patterns = App(name="patterns", help="Look at the failures that are met without a model.")
+patterns = App(
+    name="patterns", help="Known failures, and those that keep coming without being known."
+)
 patterns.command("deployments.cli.patterns:list_patterns", name="list", help="List them.")
 patterns.command("deployments.cli.patterns:match", name="match", help="Say which one an error is.")
+patterns.command(
+    "deployments.cli.patterns_group:group_",
+    name="group",
+    help="Group failure texts by what they say.",
+)
 app.command(patterns)
 
 budget = App(name="budget", help="Budgets that several runs share.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +53,7 @@ def match(
     if repo is not None and not repo.is_dir():
         raise BadInput(f"{repo} is not a folder", field="repo", hint="name a project folder")
     evidence = Evidence(
-        _read(file),
+        read_file(file),
         root=repo,
         changed=changed,
         scope=scope or None,
@@ -88,9 +89,14 @@ def _chosen(off: tuple[str, ...]) -> tuple[FailurePattern, ...]:
     return tuple(pattern for pattern in known_patterns(off=off) if pattern.pattern_id in on)
 
 
-def _read(file: Path) -> str:
-    """Return the text of a log; bytes that are no UTF-8 are shown as such rather than refused."""
+def read_file(file: Path) -> str:
+    """Return the text of a log, of stdin for ``-``; bytes that are not UTF-8 are shown as such.
+
+    Raises NotFound and BadInput naming ``file``.
+    """
     try:
+        if str(file) == "-":
+            return sys.stdin.buffer.read().decode("utf-8", errors="replace")
         return file.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError as error:
         raise NotFound(

@@ -1,0 +1,1 @@
+"""Families: signatures that read alike, for people; nothing is promoted by them."""
