@@ -43,7 +43,12 @@ from autopack.experiments.statistics.totals import (
     tokens_per_success_ratio,
 )
 from autopack.experiments.verdicts.success_axis import SuccessEvidence, weigh_success
-from autopack.experiments.verdicts.verdict import DESCRIPTIVE_BELOW, decide, error_split
+from autopack.experiments.verdicts.verdict import (
+    DESCRIPTIVE_BELOW,
+    decide,
+    error_split,
+    stopped_at,
+)
 from autopack.experiments.verdicts.wording import count, p_value
 from autopack.model.errors import BadInput
 
@@ -59,6 +64,8 @@ PLANNED_RATIOS = (0.9, 0.8, 0.7)
 # More pairs than this are counted, but neither listed nor drawn.
 MOST_PAIRS_LISTED = 20_000
 _HASHED = 100_000
+# What changes the result of the same pairs: the shape of an analysis, and the decision rule.
+_RULE = (analysis_schema.SCHEMA_VERSION, 2)
 
 
 def analyse(
@@ -90,7 +97,7 @@ def analyse(
         protocol=protocol,
         earlier=earlier,
     )
-    success = _weigh_success(table, groups, protocol)
+    success = success_of(table, groups, protocol)
     had, got = (table.values(f"{arm}_success") for arm in ARMS)
     sums = [groups.sum(values) for values in (control, treatment, had, got)]
     totals = ratio_of_totals(sums[0], sums[1], seed=protocol.seed)
@@ -142,6 +149,7 @@ def analyse(
         p_t=tokens.summary.p_two,
         p_signflip=tokens.flips.two,
         p_signflip_less=tokens.flips.less,
+        skew_interval=analysis_schema.Range(lo=tokens.skew_interval.lo, hi=tokens.skew_interval.hi),
         sd_log=tokens.summary.sd,
         icc=icc(pair_d, plans),
         hodges_lehmann=analysis_schema.HodgesLehmannResult(
@@ -168,7 +176,8 @@ def analyse(
         else analysis_schema.EarlierRuns(**asdict(tokens.earlier)),
         e_value=e_value(tokens.monitoring.final_log_e),
         e_bet=e_value(tokens.log_e_bet),
-        stopped_at=tokens.stopped_at,
+        lost_at=success.lost_at if success.is_seen_lost else None,
+        stopped_at=stopped_at(tokens, success),
         monitored=protocol.monitored,
         max_pairs=protocol.max_pairs,
         success=_success(success),
@@ -199,7 +208,7 @@ def input_hash(
 
     Taken block by block, for the text of a million pairs would fill the memory.
     """
-    found = hashlib.sha256(json.dumps([analysis_schema.SCHEMA_VERSION, protocol.hash()]).encode())
+    found = hashlib.sha256(json.dumps([*_RULE, protocol.hash()]).encode())
     for name in sorted(str(column) for column in table.frame.columns):
         column = table.frame[name]
         found.update(f"\0{name}\0".encode())
@@ -224,9 +233,8 @@ def _refuse_too_many(table: PairTable, protocol: AnalysisProtocol) -> None:
         )
 
 
-def _weigh_success(
-    table: PairTable, groups: PlanGroups, protocol: AnalysisProtocol
-) -> SuccessEvidence:
+def success_of(table: PairTable, groups: PlanGroups, protocol: AnalysisProtocol) -> SuccessEvidence:
+    """Weigh the success of valid pairs. Raises BadInput where phases decide and are unknown."""
     fractions = None
     if table.has_phase_fractions:
         fractions = tuple(table.values(f"{arm}_phase_fraction") for arm in ARMS)
@@ -247,6 +255,7 @@ def _weigh_success(
         fractions=cast("tuple[Floats, Floats] | None", fractions),
         phases=phases,
         declared=protocol.success_endpoint,
+        watched=protocol.ni_margin if protocol.monitored else None,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from autopack.experiments.analysis import analyse, input_hash
+from autopack.experiments.analysis import analyse, input_hash, success_of
 from autopack.experiments.design.cautions import phases_needed
 from autopack.experiments.design.earlier_runs import earlier_controls
 from autopack.experiments.design.going_on import (
@@ -35,7 +35,7 @@ from autopack.experiments.shapes.analysis_schema import (
 )
 from autopack.experiments.shapes.matrix import Decision, ResourceAxis, SuccessAxis
 from autopack.experiments.statistics.earlier import refine
-from autopack.experiments.statistics.evidence import looks_alpha
+from autopack.experiments.statistics.evidence import PlanGroups, looks_alpha
 from autopack.experiments.statistics.sequential import monitor
 from autopack.experiments.verdicts.verdict import MAX_VOID_SHARE
 from autopack.experiments.verdicts.wording import count
@@ -101,9 +101,9 @@ def judge(db: Database, registered: Registered, pairs: Sequence[PairRow]) -> Jud
 def enough(db: Database, registered: Registered) -> str | None:
     """Return why no further pair is needed; None while the evidence does not suffice.
 
-    Tokens alone decide when to stop, by the sequential rule. A saving is not acted upon before
-    so many phases have run as show maintained success when all of them complete: that number is
-    known beforehand, so waiting for it bends no error rate.
+    Tokens decide when to stop, by the sequential rule, and success where it is shown to be lost.
+    A saving is not acted upon before so many phases have run as show maintained success when all
+    of them complete: that number is known beforehand, so waiting for it bends no error rate.
     """
     pairs = get_pairs(db, registered.test_id)
     planned = registered.declared.planned
@@ -127,6 +127,9 @@ def enough(db: Database, registered: Registered) -> str | None:
 
     control, treatment = (table.values(f"{arm}_{primary}") for arm in ARM_NAMES)
     plans = [str(plan) for plan in table.valid["plan"]]
+    of = f"after {len(finished)} of {planned} planned pairs"
+    if success_of(table, PlanGroups(plans), registered.protocol).is_seen_lost:
+        return f"success was shown to be lost {of}"
     d = np.log(treatment / control)
     if registered.protocol.earlier_days is not None:
         d, _ = refine(d, control, plans, earlier_controls(db, registered, judged))
@@ -147,7 +150,7 @@ def enough(db: Database, registered: Registered) -> str | None:
     protocol = registered.protocol
     if seen.direction < 0 and phases < phases_needed(protocol.ni_margin, protocol.margin_alpha):
         return None
-    return f"the evidence sufficed after {len(finished)} of {planned} planned pairs"
+    return f"the evidence sufficed {of}"
 
 
 def conclude(db: Database, registered: Registered, *, settings: Settings) -> Concluded | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from autopack.model.errors import BadInput
 from deployments.cli.ab import print_table, read_table
+from deployments.cli.ab_declared import Names, several
 from deployments.cli.output import AsJson, out, print_json
 
 if TYPE_CHECKING:
@@ -19,61 +20,132 @@ if TYPE_CHECKING:
     from autopack.experiments.shapes.matrix import Decision
     from autopack.experiments.statistics.power import PowerPlan
 
-Names = list[str] | None
 # Planned for where no ratio is given: a small and a large saving.
 _USUAL = (0.8, 0.6)
 
 
-def power(
-    *,
-    sd: Annotated[float | None, Parameter(help="SD of ln(treatment / control) over plans.")] = None,
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """Where the noise of the pairs comes from."""
+
+    sd: Annotated[float | None, Parameter(help="SD of ln(treatment / control) over plans.")] = None
     pilot: Annotated[
         Path | None,
         Parameter(help="Table of pairs to take the noise from.", allow_leading_hyphen=True),
-    ] = None,
+    ] = None
     test: Annotated[
         str | None, Parameter(help="An experiment whose finished pairs tell the noise.")
-    ] = None,
-    control_runs: Annotated[
-        Names, Parameter(negative="", consume_multiple=True, help="Finished runs of one arm.")
-    ] = None,
-    treatment_runs: Annotated[
-        Names, Parameter(negative="", consume_multiple=True, help="Those of the other.")
-    ] = None,
+    ] = None
+    control_runs: Annotated[Names, several("Finished runs of one arm.")] = None
+    treatment_runs: Annotated[Names, several("Those of the other.")] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """What is taken to be true."""
+
     ratio: Annotated[
         list[float] | None,
         Parameter(negative="", help="True treatment / control to plan for; repeatable."),
-    ] = None,
+    ] = None
     success_difference: Annotated[
         float, Parameter(help="True success of treatment minus that of control, as a share.")
-    ] = 0.0,
+    ] = 0.0
     discordance: Annotated[
         float | None,
         Parameter(help="Share of pairs in which one arm alone succeeds; the pilot's, or 0.24."),
-    ] = None,
+    ] = None
     control_rate: Annotated[
         float | None, Parameter(help="Share of control runs that succeed; the pilot's, or 0.7.")
-    ] = None,
+    ] = None
     phases: Annotated[
         int | None,
         Parameter(help="Phases a plan, where phase completion decides; the rates are of phases."),
-    ] = None,
-    ni_margin: Annotated[
-        float, Parameter(help="How much lower success may be, as a share.")
-    ] = 0.10,
+    ] = None
+
+    def scenario(self, ratio: float, noise: float, known: Pilot | None) -> Scenario:
+        """The scenario of one ratio; what is not said comes from a pilot, or is usual."""
+        from autopack.experiments.planning.decision_power import (
+            USUAL_DISCORDANCE,
+            USUAL_RATE,
+            Scenario,
+        )
+
+        discordance, control_rate, phases = self.discordance, self.control_rate, self.phases
+        if discordance is None:
+            assumed = known.discordance if known is not None else USUAL_DISCORDANCE
+            discordance = max(assumed, abs(self.success_difference))
+        rate = known.control_rate if known is not None else USUAL_RATE
+        several_phases = known.phases if known is not None else 1
+        return Scenario(
+            ratio=ratio,
+            sd=noise,
+            difference=self.success_difference,
+            discordance=discordance,
+            control_rate=rate if control_rate is None else control_rate,
+            phases=several_phases if phases is None else phases,
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What will be declared of the analysis."""
+
+    ni_margin: Annotated[float, Parameter(help="How much lower success may be, as a share.")] = 0.10
     margin_alpha: Annotated[
         float, Parameter(help="How often 'within the margin' may be false.")
-    ] = 0.05,
+    ] = 0.025
     monitored: Annotated[
         bool, Parameter(negative="", help="Results are looked at after every pair.")
-    ] = False,
-    goal: Annotated[
-        Names, Parameter(name="--for", negative="", help="Decisions to plan for.")
-    ] = None,
-    target: Annotated[float, Parameter(name="--power", help="The chance that is wanted.")] = 0.8,
+    ] = False
+
+    def protocol(self) -> AnalysisProtocol:
+        """The protocol of the analysis. Raises BadInput for what is out of range."""
+        from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+
+        if not 0 < self.ni_margin < 1:
+            raise BadInput(
+                "ni_margin is out of range", field="ni_margin", hint="give a share such as 0.10"
+            )
+        if not 0 < self.margin_alpha <= 0.05:
+            raise BadInput(
+                "margin_alpha is out of range", field="margin_alpha", hint="give a share up to 0.05"
+            )
+        return AnalysisProtocol(
+            ni_margin=self.ni_margin,
+            margin_alpha=self.margin_alpha,
+            monitored=self.monitored,
+            max_pairs=1 if self.monitored else None,
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the pairs are planned for."""
+
+    goal: Annotated[Names, Parameter(name="--for", negative="", help="Decisions to plan for.")] = (
+        None
+    )
+    target: Annotated[float, Parameter(name="--power", help="The chance that is wanted.")] = 0.8
     pairs: Annotated[
         int | None, Parameter(help="Also say what this many pairs, one a plan, come to.")
-    ] = None,
+    ] = None
+
+
+# Every group of options, with nothing said.
+_NO_NOISE, _NO_TRUTH, _USUAL_RULE, _NO_WANTED = Noise(), Truth(), Rule(), Wanted()
+
+
+def power(
+    *,
+    noise: Noise = _NO_NOISE,
+    truth: Truth = _NO_TRUTH,
+    rule: Rule = _USUAL_RULE,
+    wanted: Wanted = _NO_WANTED,
     seed: Annotated[int, Parameter(help="Seed of the simulated experiments.")] = 0,
     as_json: AsJson = False,
 ) -> int:
@@ -85,20 +157,26 @@ def power(
     from autopack.experiments.statistics.power import USUAL_RATIOS, plan_power
     from autopack.experiments.verdicts.gate import required_decisions
 
-    known = _known(sd, pilot, test, control_runs, treatment_runs)
-    noise = known.sd if known is not None else sd or 0.0
-    by_tokens = USUAL_RATIOS if ratio is None else [one for one in ratio if one != 1]
-    ratios = ratio or list(_USUAL)
-    tokens = plan_power(noise, by_tokens, pairs)
-    protocol = _protocol(ni_margin, margin_alpha, monitored, success_difference)
-    wanted = sorted(required_decisions(goal) or ())
+    known = _known(noise)
+    sd = known.sd if known is not None else noise.sd or 0.0
+    by_tokens = USUAL_RATIOS if truth.ratio is None else [one for one in truth.ratio if one != 1]
+    ratios = truth.ratio or list(_USUAL)
+    tokens = plan_power(sd, by_tokens, wanted.pairs)
+    protocol = rule.protocol()
+    if not -1 < truth.success_difference < 1:
+        raise BadInput(
+            "success_difference is out of range",
+            field="success_difference",
+            hint="give a share between -1 and 1, such as -0.05",
+        )
+    goal = sorted(required_decisions(wanted.goal) or ())
     plans = [
         plan_verdict(
-            _scenario(one, noise, success_difference, discordance, control_rate, phases, known),
+            truth.scenario(one, sd, known),
             protocol,
-            target=target,
-            pairs=pairs,
-            goal=wanted,
+            target=wanted.target,
+            pairs=wanted.pairs,
+            goal=goal,
             seed=seed,
         )
         for one in ratios
@@ -110,12 +188,12 @@ def power(
     return 0
 
 
-def _known(
-    sd: float | None, pilot: Path | None, test: str | None, control: Names, treatment: Names
-) -> Pilot | None:
-    """Return what earlier pairs tell, from wherever they are; None where the SD is given."""
+def _known(noise: Noise) -> Pilot | None:
+    """What earlier pairs tell, from wherever they are; None where the SD is given."""
     from autopack.experiments.planning.pilot import read_pilot
 
+    sd, pilot, test = noise.sd, noise.pilot, noise.test
+    control, treatment = noise.control_runs, noise.treatment_runs
     runs = control or treatment
     if sum(source is not None and bool(source) for source in (sd, pilot, test, runs)) != 1:
         raise BadInput(
@@ -149,59 +227,6 @@ def _known(
             "both lists of runs are needed", field="control_runs", hint="name runs of both arms"
         )
     return read_pilot(judge_pairs(db, match_runs(db, control, treatment, varies=None)).table)
-
-
-def _protocol(
-    ni_margin: float, margin_alpha: float, monitored: bool, difference: float
-) -> AnalysisProtocol:
-    from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
-
-    if not 0 < ni_margin < 1:
-        raise BadInput(
-            "ni_margin is out of range", field="ni_margin", hint="give a share such as 0.10"
-        )
-    if not 0 < margin_alpha <= 0.05:
-        raise BadInput(
-            "margin_alpha is out of range", field="margin_alpha", hint="give a share up to 0.05"
-        )
-    if not -1 < difference < 1:
-        raise BadInput(
-            "success_difference is out of range",
-            field="success_difference",
-            hint="give a share between -1 and 1, such as -0.05",
-        )
-    return AnalysisProtocol(
-        ni_margin=ni_margin,
-        margin_alpha=margin_alpha,
-        monitored=monitored,
-        max_pairs=1 if monitored else None,
-    )
-
-
-def _scenario(
-    ratio: float,
-    sd: float,
-    difference: float,
-    discordance: float | None,
-    control_rate: float | None,
-    phases: int | None,
-    known: Pilot | None,
-) -> Scenario:
-    from autopack.experiments.planning.decision_power import USUAL_DISCORDANCE, USUAL_RATE, Scenario
-
-    if discordance is None:
-        assumed = known.discordance if known is not None else USUAL_DISCORDANCE
-        discordance = max(assumed, abs(difference))
-    rate = known.control_rate if known is not None else USUAL_RATE
-    several = known.phases if known is not None else 1
-    return Scenario(
-        ratio=ratio,
-        sd=sd,
-        difference=difference,
-        discordance=discordance,
-        control_rate=rate if control_rate is None else control_rate,
-        phases=several if phases is None else phases,
-    )
 
 
 def _print(tokens: PowerPlan, plans: list[VerdictPlan], protocol: AnalysisProtocol) -> None:

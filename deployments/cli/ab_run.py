@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from cyclopts import Parameter
@@ -15,6 +16,26 @@ if TYPE_CHECKING:
     from autopack.store.experiment_records import PairRow
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class More:
+    """What an experiment that has ended is continued with."""
+
+    add_budget: Annotated[
+        list[str] | None,
+        Parameter(
+            negative="",
+            help="Add to the budget of an experiment, which goes on: tokens=N, cost=N, minutes=N.",
+        ),
+    ] = None
+    replace_void: Annotated[
+        bool, Parameter(negative="", help="Run its void pairs again, and go on.")
+    ] = False
+
+
+_NOTHING_MORE = More()
+
+
 def run(
     spec: Annotated[str, Parameter(help="An experiment file or a URL.")],
     *,
@@ -25,16 +46,7 @@ def run(
         Parameter(name="--max", help="How many pairs at once; as the file says when left out."),
     ] = None,
     push: Push = None,
-    add_budget: Annotated[
-        list[str] | None,
-        Parameter(
-            negative="",
-            help="Add to the budget of an experiment, which goes on: tokens=N, cost=N, minutes=N.",
-        ),
-    ] = None,
-    replace_void: Annotated[
-        bool, Parameter(negative="", help="Run its void pairs again, and go on.")
-    ] = False,
+    more: More = _NOTHING_MORE,
     as_json: AsJson = False,
 ) -> int:
     """Run pairs of an experiment until the evidence suffices, and print the verdict.
@@ -65,8 +77,8 @@ def run(
         db=db,
         home=settings.home,
         push=push,
-        more_budget=add_budget or (),
-        void_again=replace_void,
+        more_budget=more.add_budget or (),
+        void_again=more.replace_void,
     )
     answers = start_server(settings)
     planned = registered.declared.planned
@@ -97,8 +109,8 @@ def run(
     if (further := how_to_continue(after.limits, spec, answer)) is not None:
         note(further)
     if not answer["finished"]:
-        more = f" --push {push}" if push else ""
-        note(f"interrupted; go on with `autopack ab run {spec}{more}`")
+        pushed = f" --push {push}" if push else ""
+        note(f"interrupted; go on with `autopack ab run {spec}{pushed}`")
         return INTERRUPTED
     return 1 if answer["decision"] == "INVALID" else 0
 

@@ -218,7 +218,7 @@ async def test_a_true_saving_ends_early(home: Path, db: Any, tmp_path: Path) -> 
         plans=12,
         control=agent(1000, sigma=0.02),
         treatment=agent(600, sigma=0.02),
-        ni_margin=0.30,
+        ni_margin=0.40,
         seed=1,
     )
     report = await experiment(trial.spec)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from autopack.context.intention import for_builder
 from autopack.experiments.recorded.exposure import RECORD_ONLY
+from autopack.experiments.shapes.analysis_protocol import STRICT
 from autopack.experiments.statistics.sequential import EFFECT_VARIANCE, MIN_PLANS, STOPPING_E
 from autopack.model.features import Feature, kill_switches
 from autopack.model.fingerprint import Treatment
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # A budget of which so much can never be used is worth a word.
 _LEAST_USABLE = 0.5
+# What "within the margin" may be wrong by the weaker convention of non-inferiority.
+_CONVENTION = 0.05
 
 
 def cautions(registered: Registered) -> list[str]:
@@ -31,19 +34,38 @@ def cautions(registered: Registered) -> list[str]:
     ]
 
 
-def phases_needed(margin: float, alpha: float = 0.05) -> int:
-    """Return how many phases (or runs) must succeed in both arms for success to count as
-    maintained.
+def phases_needed(margin: float, alpha: float = STRICT) -> int:
+    """How many phases (or runs) must succeed in both arms for success to count as maintained.
 
-    Where all outcomes are alike, Tango's one-sided limit of the difference is -z² / (n + z²).
+    Where all outcomes are alike, Tango's one-sided limit of the difference is -z² / (n + z²);
+    where these are few, they are also counted exactly.
     """
-    return math.floor(_z(alpha) ** 2 * (1 / margin - 1)) + 1
+    least = math.floor(_z(alpha) ** 2 * (1 / margin - 1)) + 1
+    while not _is_maintained(least, margin, alpha):
+        least += 1
+    return least
 
 
-def smallest_margin(number: int, alpha: float = 0.05) -> float:
-    """Return the margin within which ``number`` phases that all succeed show success maintained."""
+def _is_maintained(number: int, margin: float, alpha: float) -> bool:
+    """Whether ``number`` outcomes that are all alike show a loss within ``margin``."""
+    import numpy as np  # half a second, which most commands need not wait for
+
+    from autopack.experiments.statistics.exact_margin import is_exact, p_above
+
+    none = np.array([0])
+    by_limit = _z(alpha) ** 2 / (number + _z(alpha) ** 2) < margin
+    return by_limit and (
+        not is_exact(number, alpha) or bool(p_above(number, none, none, -margin)[0] <= alpha)
+    )
+
+
+def smallest_margin(number: int, alpha: float = STRICT) -> float:
+    """The margin, in whole points, in which so many phases that all succeed show no loss."""
     z2 = _z(alpha) ** 2
-    return z2 / (number + z2)
+    points = math.ceil(100 * z2 / (number + z2))
+    while points < 100 and not _is_maintained(number, points / 100, alpha):
+        points += 1
+    return points / 100
 
 
 def fewest_to_stop() -> int:
@@ -87,10 +109,13 @@ def _about_success(registered: Registered) -> Iterator[str]:
         sizes = sorted((len(plan.phases) for plan in registered.plans.values()), reverse=True)
         what, has = "phases", rounds * sum(sizes) + sum(sizes[:rest])
     if has < needed:
-        margin = math.ceil(100 * smallest_margin(has, protocol.margin_alpha)) / 100
+        margin = smallest_margin(has, protocol.margin_alpha)
+        usual = phases_needed(declared.ni_margin, _CONVENTION)
+        weaker = f" ({usual} with margin_alpha: {_CONVENTION})" if usual < needed else ""
         yield (
             f"success can never be shown to be maintained: within a margin of "
-            f"{declared.ni_margin:g} that takes {needed} {what}, and this experiment has {has}; "
+            f"{declared.ni_margin:g} that takes {needed} {what}{weaker}, and this experiment has "
+            f"{has}; "
             f"add plans or replicates, or declare a margin of {margin:.2f} or more"
         )
 

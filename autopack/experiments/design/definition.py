@@ -17,7 +17,7 @@
     metrics: [doctor_calls, retries]   # secondary; all when left out
     primary: tokens                    # or cost: what the resource axis compares
     success_endpoint: phases           # or runs: what decides about success
-    margin_alpha: 0.05                 # how often "within the margin" may be false
+    margin_alpha: 0.025                # how often "within the margin" may be false
     budget: {tokens: 50000000}         # of all pairs together; also cost, minutes
     concurrency: 1                     # pairs at once; may change without starting anew
     arms: sequential                   # or together
@@ -43,6 +43,7 @@ from pydantic import (
     model_validator,
 )
 
+from autopack.experiments.shapes.analysis_protocol import STRICT
 from autopack.model.errors import SpecError
 from autopack.model.features import Feature
 from autopack.model.fingerprint import Treatment
@@ -181,8 +182,8 @@ class Experiment(_Value):
     """What decides about success; phases where they are known, when unset."""
     margin_alpha: Annotated[
         float, BeforeValidator(_no_switch), Field(gt=0, le=0.05, allow_inf_nan=False)
-    ] = 0.05
-    """How often “within the margin” may be false."""
+    ] = STRICT
+    """How often “within the margin” may be false; 0.05 is the weaker convention."""
     earlier_days: (
         Annotated[float, BeforeValidator(_no_switch), Field(gt=0, le=3650, allow_inf_nan=False)]
         | None

@@ -271,8 +271,10 @@ def register_experiment(
     registered = Registered.of(row)
     if _is_limited(experiment):
         set_campaign(db, row.test_id, registered.limits)
-    # How many pairs run at once is not part of what was registered.
-    return replace(registered, declared=experiment, remote=remote, notes=tuple(notes))
+    # How many pairs run at once is not part of what was registered; everything else stays as it
+    # was, also where a default has become another since.
+    declared = registered.declared.model_copy(update={"concurrency": experiment.concurrency})
+    return replace(registered, declared=declared, remote=remote, notes=tuple(notes))
 
 
 def _why_another(

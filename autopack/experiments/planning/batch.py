@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from autopack.experiments.planning.batch_success import SuccessRows, success_axes
+from autopack.experiments.planning.batch_success import SuccessRows, losses, success_axes
 from autopack.experiments.shapes.matrix import (
     Decision,
     ResourceAxis,
@@ -25,7 +25,7 @@ from autopack.experiments.shapes.matrix import (
     cell,
 )
 from autopack.experiments.statistics.evidence import MAX_FALSE
-from autopack.experiments.statistics.log_ratio import ROUNDING
+from autopack.experiments.statistics.log_ratio import ROUNDING, SKEW_SHARE, skew_quantiles
 from autopack.experiments.statistics.sequential import (
     MIN_PLANS,
     MONITORING_ALPHA,
@@ -107,37 +107,64 @@ def decide_rows(
     ``d`` replaces the log ratios of the pairs (earlier controls refine them).
     """
     d = rows.d if d is None else d
-    number, size = d.shape
-    count = np.arange(1, size + 1, dtype=np.int64)
-    means, sds = _running(d, count)
-    stop: Integers = np.full(number, size, dtype=np.int64)
-    early: Booleans = np.zeros(number, dtype=np.bool_)
-    if protocol.monitored:
-        log_e = log_e_values(count, means, sds)
-        first = max(MIN_PLANS, protocol.min_pairs or 0)
-        crossed: Booleans = (log_e >= -math.log(looks_alpha)) & (count >= first)
-        early = np.asarray(crossed.any(axis=1), dtype=np.bool_)
-        stop = np.where(early, crossed.argmax(axis=1) + 1, size)
-    at = stop - 1, np.arange(number)
-    mean, sd = means[at[1], at[0]], sds[at[1], at[0]]
+    looks = _look(d, rows, protocol, looks_alpha)
     alpha = MAX_FALSE - looks_alpha if protocol.monitored else MAX_FALSE
-    resource = _resource_axes(d, stop, early, mean, sd, alpha, protocol.margin_alpha, seed)
-    success, bounded = success_axes(rows.success, stop, protocol)
-    totals = _at(np.cumsum(rows.treatment, axis=1), at) / _at(np.cumsum(rows.control, axis=1), at)
-    before = early & (stop < size)
-    lo, hi = _reported(means, sds, count, at, mean, sd, before, alpha, looks_alpha, protocol)
+    resource = _resource_axes(looks, d, alpha, protocol.margin_alpha, seed)
+    success, bounded = success_axes(rows.success, looks.stop, protocol, looks.lost)
+    totals = looks.at_end(np.cumsum(rows.treatment, axis=1)) / looks.at_end(
+        np.cumsum(rows.control, axis=1)
+    )
+    lo, hi = _reported(looks, alpha, looks_alpha if protocol.monitored else None)
+    enough = d.shape[1] >= MIN_PLANS
     return Decided(
         resource=resource,
         success=success,
-        decision=_decisions(resource, success, bounded, totals < 1, enough=size >= MIN_PLANS),
-        pairs=stop,
+        decision=_decisions(resource, success, bounded, totals < 1, enough=enough),
+        pairs=looks.stop,
         lo=lo,
         hi=hi,
     )
 
 
-def _at(values: Floats, at: tuple[Integers, Integers]) -> Floats:
-    return values[at[1], at[0]]
+@dataclass(frozen=True)
+class _Looks:
+    """Means and SDs of the first 1, 2, … pairs, and where each experiment ended.
+
+    ``settled`` by its resource, ``lost`` because success was shown to be lost.
+    """
+
+    count: Integers
+    means: Floats
+    sds: Floats
+    stop: Integers
+    settled: Booleans
+    lost: Booleans
+
+    def at_end(self, values: Floats) -> Floats:
+        """The value of each experiment where it ended."""
+        return values[np.arange(len(self.stop)), self.stop - 1]
+
+    @property
+    def full(self) -> Booleans:
+        """Which ran all their pairs, so that the last look was taken."""
+        return self.stop == len(self.count)
+
+
+def _look(d: Floats, rows: Rows, protocol: AnalysisProtocol, looks_alpha: float) -> _Looks:
+    """Look after every pair where the protocol is monitored, else once at the end."""
+    number, size = d.shape
+    count = np.arange(1, size + 1, dtype=np.int64)
+    means, sds = _running(d, count)
+    if not protocol.monitored:
+        none = np.zeros(number, dtype=np.bool_)
+        return _Looks(count, means, sds, np.full(number, size, dtype=np.int64), none, none)
+    first = max(MIN_PLANS, protocol.min_pairs or 0)
+    settled = (log_e_values(count, means, sds) >= -math.log(looks_alpha)) & (count >= first)
+    lost = losses(rows.success, protocol)
+    ends = settled | lost
+    stop: Integers = np.where(ends.any(axis=1), ends.argmax(axis=1) + 1, size)
+    at = np.arange(number), stop - 1
+    return _Looks(count, means, sds, stop, settled[at], lost[at])
 
 
 def _running(d: Floats, count: Integers) -> tuple[Floats, Floats]:
@@ -156,28 +183,45 @@ def _running(d: Floats, count: Integers) -> tuple[Floats, Floats]:
 
 
 def _resource_axes(
-    d: Floats,
-    stop: Integers,
-    early: Booleans,
-    mean: Floats,
-    sd: Floats,
-    alpha: float,
-    margin_alpha: float,
-    seed: int,
+    looks: _Looks, d: Floats, alpha: float, margin_alpha: float, seed: int
 ) -> Integers:
     axis = np.full(len(d), RESOURCES.index(ResourceAxis.UNCLEAR), dtype=np.int64)
+    mean, sd, stop = looks.at_end(looks.means), looks.at_end(looks.sds), looks.stop
+    last = looks.full & ~looks.settled
+    skew = np.zeros(len(d))
+    skew[last] = _skewness(d[last])
     with np.errstate(invalid="ignore"):
         error = sd / np.sqrt(stop)
+
+        def limits(side: float) -> tuple[Floats, Floats]:
+            """The t limits and those corrected for skewness, whichever lie further out."""
+            half = special.stdtrit(stop - 1, 1 - side)
+            low, high = skew_quantiles(stop, skew, special.stdtrit(stop - 1, 1 - SKEW_SHARE * side))
+            return mean - np.maximum(half, high) * error, mean + np.maximum(half, -low) * error
+
+        lo, hi = limits(margin_alpha)
+        same = last & (lo >= -_LOG_TENTH) & (hi <= _LOG_TENTH)
+        lo, hi = limits(alpha / 2)
+        shown = last & ((lo > 0) | (hi < 0))
         half = special.stdtrit(stop - 1, 1 - alpha / 2) * error
-        room = special.stdtrit(stop - 1, 1 - margin_alpha) * error
-        same = ~early & (np.abs(mean) + room <= _LOG_TENTH)
-        shown = ~early & (np.abs(mean) > half)
         doubtful = shown & ((np.abs(mean) < _BEYOND_DOUBT * half) | (d.shape[1] <= _ALL_FLIPS))
     shown[doubtful] = _flips_agree(d[doubtful], alpha / 2, seed)
     axis[same] = RESOURCES.index(ResourceAxis.SAME)
-    axis[(early | shown) & (mean < 0)] = RESOURCES.index(ResourceAxis.FEWER)
-    axis[(early | shown) & (mean > 0)] = RESOURCES.index(ResourceAxis.MORE)
+    axis[(looks.settled | shown) & (mean < 0)] = RESOURCES.index(ResourceAxis.FEWER)
+    axis[(looks.settled | shown) & (mean > 0)] = RESOURCES.index(ResourceAxis.MORE)
     return axis
+
+
+def _skewness(d: Floats) -> Floats:
+    """The adjusted skewness of each row; 0 without spread."""
+    n = d.shape[1]
+    if n < 3:
+        return np.zeros(len(d))
+    centred = d - d.mean(axis=1, keepdims=True)
+    spread = (centred**2).mean(axis=1)
+    flat = spread < ROUNDING**2
+    third = (centred**3).mean(axis=1) / np.where(flat, 1.0, spread) ** 1.5
+    return np.where(flat, 0.0, third * math.sqrt(n * (n - 1)) / (n - 2))
 
 
 def _flips_agree(d: Floats, alpha: float, seed: int) -> NDArray[np.bool_]:
@@ -203,32 +247,22 @@ def _flips_agree(d: Floats, alpha: float, seed: int) -> NDArray[np.bool_]:
     return (reached + extra) / (len(signs) + extra) <= alpha
 
 
-def _reported(
-    means: Floats,
-    sds: Floats,
-    count: Integers,
-    at: tuple[Integers, Integers],
-    mean: Floats,
-    sd: Floats,
-    early: Booleans,
-    alpha: float,
-    looks_alpha: float,
-    protocol: AnalysisProtocol,
-) -> tuple[Floats, Floats]:
-    stop = at[0] + 1
+def _reported(looks: _Looks, alpha: float, looks_alpha: float | None) -> tuple[Floats, Floats]:
+    """The limits of the 95 % interval; ``looks_alpha`` where looks were taken."""
+    mean, sd, stop = looks.at_end(looks.means), looks.at_end(looks.sds), looks.stop
     with np.errstate(invalid="ignore"):
         half = special.stdtrit(stop - 1, 1 - alpha / 2) * sd / np.sqrt(stop)
     lo, hi = mean - half, mean + half
-    if not protocol.monitored:
+    if looks_alpha is None:
         return lo, hi
-    width = half_widths(count, sds, looks_alpha)
-    first = _at(np.maximum.accumulate(means - width, axis=1), at)
-    last = _at(np.minimum.accumulate(means + width, axis=1), at)
+    width = half_widths(looks.count, looks.sds, looks_alpha)
+    first = looks.at_end(np.maximum.accumulate(looks.means - width, axis=1))
+    last = looks.at_end(np.minimum.accumulate(looks.means + width, axis=1))
     out = (first > mean) | (last < mean)
-    newest = _at(width, at)
+    newest = looks.at_end(width)
     first, last = np.where(out, mean - newest, first), np.where(out, mean + newest, last)
-    at_the_end = np.maximum(first, lo), np.minimum(last, hi)
-    return np.where(early, first, at_the_end[0]), np.where(early, last, at_the_end[1])
+    lo, hi = np.maximum(first, lo), np.minimum(last, hi)
+    return np.where(looks.full, lo, first), np.where(looks.full, hi, last)
 
 
 def _decisions(

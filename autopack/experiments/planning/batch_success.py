@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,10 @@ import numpy as np
 from scipy import special
 
 from autopack.experiments.shapes.matrix import SuccessAxis
-from autopack.experiments.statistics.evidence import ALPHA, MAX_FALSE
+from autopack.experiments.statistics.evidence import ALPHA, MAX_FALSE, success_side
+from autopack.experiments.statistics.exact_margin import is_exact, p_above, p_below, score
+from autopack.experiments.statistics.losing import LOSS_LOOKS, log_capital
+from autopack.experiments.statistics.sequential import MIN_PLANS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +27,6 @@ if TYPE_CHECKING:
     PhaseRows = tuple[Integers, Integers, Integers, Integers]
 
 SUCCESSES = tuple(SuccessAxis)
-_EDGE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -50,42 +54,69 @@ class _Counts:
     any_success: Booleans
 
     def below(self, bound: float, tail: float) -> Booleans:
-        """Return whether the upper limit that is wrong in ``tail`` lies below ``bound``."""
+        """Whether it is shown, wrong in ``tail`` at most, to be under ``bound``."""
         quantile = special.stdtrit(self.n - 1, 1 - tail)
         by_t = self.mean + quantile * self.sd / np.sqrt(self.n) < bound
-        return by_t & (self._z(bound) < -special.ndtri(1 - tail))
+        shown = by_t & (score(self.single, self.lost, self.won, bound) < -special.ndtri(1 - tail))
+        return self._exactly(shown, p_below, bound, tail)
 
     def above(self, bound: float, tail: float) -> Booleans:
-        """Return whether the lower limit that is wrong in ``tail`` lies above ``bound``."""
+        """Whether it is shown, wrong in ``tail`` at most, to be over ``bound``."""
         quantile = special.stdtrit(self.n - 1, 1 - tail)
         by_t = self.mean - quantile * self.sd / np.sqrt(self.n) > bound
-        return by_t & (self._z(bound) > special.ndtri(1 - tail))
+        shown = by_t & (score(self.single, self.lost, self.won, bound) > special.ndtri(1 - tail))
+        return self._exactly(shown, p_above, bound, tail)
 
-    def _z(self, difference: float) -> Floats:
-        """Tango's score statistic."""
-        n, won, lost = self.single, self.won, self.lost
-        spread = difference * (1 - difference)
-        linear = (2 * n - won + lost) * difference - won - lost
-        root = np.sqrt(np.maximum(linear**2 + 8 * n * lost * spread, 0.0))
-        variance = n * (2 * (root - linear) / (4 * n) + spread)
-        return (won - lost - n * difference) / np.sqrt(np.maximum(variance, _EDGE))
+    def _exactly(
+        self,
+        shown: Booleans,
+        p: Callable[[int, Integers, Integers, float], Floats],
+        bound: float,
+        tail: float,
+    ) -> Booleans:
+        """Those of ``shown`` that the exact test shows, too, where it counts."""
+        single = self.single.astype(np.int64)
+        for n in np.unique(single[shown]).tolist():
+            if is_exact(n, tail):
+                rows = np.flatnonzero(shown & (single == n))
+                counts = (one[rows].astype(np.int64) for one in (self.lost, self.won))
+                shown[rows] = p(n, *counts, bound) <= tail
+        return shown
+
+
+def losses(rows: SuccessRows, protocol: AnalysisProtocol) -> Booleans:
+    """Of each pair: whether a look after it shows that success is lost."""
+    runs = rows.treatment.astype(np.float64) - rows.control
+    endpoints = [runs]
+    if rows.phases is not None and protocol.success_endpoint != "runs":
+        both, lost, won, neither = rows.phases
+        endpoints.append((won - lost) / (both + lost + won + neither))
+    bound = math.log(len(endpoints) / LOSS_LOOKS)
+    shown = np.zeros(runs.shape, dtype=np.bool_)
+    for x in endpoints:
+        shown |= log_capital(x, protocol.ni_margin) >= bound
+    shown[:, : MIN_PLANS - 1] = False
+    return shown
 
 
 def success_axes(
-    rows: SuccessRows, stop: Integers, protocol: AnalysisProtocol
+    rows: SuccessRows, stop: Integers, protocol: AnalysisProtocol, lost: Booleans | None = None
 ) -> tuple[Integers, Booleans]:
-    """Return the axis of each experiment (index into SuccessAxis), and whether a gain is
-    bounded.
+    """The axis of each experiment (index into SuccessAxis), and whether a gain is bounded.
+
+    ``lost`` says where looks while pairs ran have shown that success is lost.
     """
     runs = _runs(rows, stop)
     main = runs
     if rows.phases is not None and protocol.success_endpoint != "runs":
         main = _phases(rows.phases, stop)
-    margin, side = protocol.ni_margin, MAX_FALSE / 2
+    margin, side, last = protocol.ni_margin, MAX_FALSE / 2, success_side(protocol)
     if main is runs:
-        lower = runs.below(-margin, side)
+        lower = runs.below(-margin, last)
     else:
-        lower = main.below(-margin, side / 2) | runs.below(-margin, side / 2)
+        lower = main.below(-margin, last / 2) | runs.below(-margin, last / 2)
+    if lost is not None:
+        lower |= lost & ((runs.mean < 0) | (main.mean < 0))
     direction = _direction(runs)
     if main is not runs and protocol.success_endpoint == "phases":
         higher = main.above(0.0, side)

@@ -12,6 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 _LATER = ("primary", "success_endpoint", "margin_alpha", "min_pairs", "earlier_days")
 
 
+# What any statement may be wrong, a side. With it "within the margin" is checked exactly, too.
+STRICT = 0.025
+
+
 class AnalysisProtocol(BaseModel):
     """The declared choices of an analysis; everything else is fixed by the procedure.
 
@@ -51,11 +55,12 @@ class AnalysisProtocol(BaseModel):
         "Phases where they are known when absent.",
     )
     margin_alpha: float = Field(
-        default=0.05,
+        default=STRICT,
         gt=0,
         le=0.05,
         description="How often 'within the margin' may be claimed falsely: success maintained, "
-        "resources the same. 0.05 is the convention of non-inferiority; 0.025 is stricter.",
+        "resources the same on either side. 0.05 is the usual, weaker convention of "
+        "non-inferiority, and holds only approximately.",
     )
 
     earlier_days: float | None = Field(

@@ -138,7 +138,8 @@ class Errors(_Shape):
 
     ``resource_side``: fewer, and more; ``success_side``: higher, and lower by the margin;
     ``margin``: maintained, and the same on each side. A monitored experiment spends ``looks`` and
-    ``last_look`` of twice ``resource_side``.
+    ``last_look`` of twice ``resource_side``, and of ``success_side`` ``loss_looks`` on ending early
+    because success is lost.
     """
 
     resource_side: float
@@ -146,6 +147,7 @@ class Errors(_Shape):
     margin: float
     looks: Number
     last_look: Number
+    loss_looks: Number = None
 
 
 class Success(_Shape):
@@ -318,6 +320,11 @@ class Analysis(_Shape):
     p_t: Number
     p_signflip: Number
     p_signflip_less: Number
+    skew_interval: Range | None = Field(
+        default=None,
+        description="The interval of the ratio corrected for skewness (Hall 1992), which has to "
+        "exclude 1, too.",
+    )
     sd_log: Number
     icc: Number
     hodges_lehmann: HodgesLehmannResult
@@ -333,6 +340,10 @@ class Analysis(_Shape):
     earlier_controls: EarlierRuns | None = None
     e_value: Number
     e_bet: Number
+    lost_at: int | None = Field(
+        default=None,
+        description="After how many valid pairs monitoring showed that success is lost.",
+    )
     stopped_at: int | None
     monitored: bool = Field(
         default=False, description="Whether results were looked at while pairs were running."
@@ -343,7 +354,10 @@ class Analysis(_Shape):
     phase_fraction: PhaseFraction
     ni_margin: float
     ni_shown: bool
-    equivalence: Range = Field(description="90 % t interval; EQUIVALENT within 1/1.1 to 1.1.")
+    equivalence: Range = Field(
+        description="What has to lie within 1/1.1 to 1.1 for the same: t limits at "
+        "the level of the margin, and those corrected for skewness, whichever are wider."
+    )
     outlier_warning: bool
     secondary: list[Secondary]
     power: PowerResult

@@ -112,11 +112,13 @@ class ErrorSplit:
     ``resource_side``: fewer, and more. ``success_side``: higher, and lower by the margin.
     ``margin``: each "within the margin" (success maintained; resources the same, on each side).
     Of twice ``resource_side``, a monitored experiment spends ``looks`` on stopping early and
-    ``last_look`` at the end.
+    ``last_look`` at the end; of ``success_side`` it spends ``loss_looks`` on stopping because
+    success is lost, and the rest at the end.
     """
 
     resource_side: float = 0.025
     success_side: float = 0.025
-    margin: float = 0.05
+    margin: float = 0.025
     looks: float | None = None
     last_look: float | None = None
+    loss_looks: float | None = None

@@ -23,7 +23,9 @@ from autopack.experiments.statistics.log_ratio import (
     as_ratios,
     log_ratio,
     sign_flip,
+    skewness,
 )
+from autopack.experiments.statistics.losing import LOSS_LOOKS
 from autopack.experiments.statistics.sequential import (
     MONITORING_ALPHA,
     Monitoring,
@@ -72,8 +74,10 @@ class TokenEvidence:
     """What the tokens say. ``d`` is the mean log ratio of each plan.
 
     ``last_look`` says whether the fixed-sample test may be used: always, unless monitoring is
-    still under way. ``test_interval`` and ``side_alpha`` belong to that test; ``reported`` is
-    the 95 % interval, whatever way the experiment ended. ``stopped_at`` is in pairs;
+    still under way. ``test_interval``, ``skew_interval`` (the same, corrected for skewness) and
+    ``side_alpha`` belong to that test; ``reported`` is the 95 % interval, whatever way the
+    experiment ended. ``equivalence_interval`` spans the t limits and those corrected for
+    skewness. ``stopped_at`` is in pairs;
     ``ratio_of_totals`` is NaN without pairs.
     """
 
@@ -86,6 +90,7 @@ class TokenEvidence:
     last_look: bool
     side_alpha: float
     test_interval: Interval
+    skew_interval: Interval
     equivalence_interval: Interval
     reported: Interval
     reported_kind: Literal["fixed", "anytime"]
@@ -123,6 +128,7 @@ def weigh_tokens(
     monitoring = monitor(pair_d, plans, min_pairs=protocol.min_pairs, alpha=looks)
     stopped = monitoring.stopped_at if protocol.monitored else None
     last_look = not protocol.monitored or len(pair_d) + n_void >= (protocol.max_pairs or 0)
+    skew = skewness(d)
     once = ALPHA if protocol.earlier_days is None else ONCE_ALPHA
     level = 1 - ALPHA + looks if protocol.monitored else 1 - once
     return TokenEvidence(
@@ -135,13 +141,31 @@ def weigh_tokens(
         last_look=last_look,
         side_alpha=(1 - level) / 2,
         test_interval=summary.interval(level),
-        equivalence_interval=summary.interval(1 - 2 * protocol.margin_alpha),
+        skew_interval=_ratios(summary.skew_limits(skew, (1 - level) / 2)),
+        equivalence_interval=_ratios(_widest(summary, skew, protocol.margin_alpha)),
         reported=_reported(summary, monitoring, level, protocol, last_look),
         reported_kind="fixed" if last_look else "anytime",
         stopped_at=stopped,
         stopped_direction=monitoring.direction if stopped else 0,
         earlier=used,
     )
+
+
+def _ratios(limits: tuple[float, float] | None) -> Interval:
+    return Interval(None, None) if limits is None else as_ratios(limits)
+
+
+def _widest(summary: LogRatio, skew: float, side: float) -> tuple[float, float] | None:
+    """The t limits and those corrected for skewness, whichever lie further out."""
+    plain, corrected = summary.limits(1 - 2 * side), summary.skew_limits(skew, side)
+    if plain is None or corrected is None:
+        return None
+    return min(plain[0], corrected[0]), max(plain[1], corrected[1])
+
+
+def success_side(protocol: AnalysisProtocol) -> float:
+    """What "success is lower" may be wrong where it is tested at the end."""
+    return MAX_FALSE / 2 - (LOSS_LOOKS if protocol.monitored else 0.0)
 
 
 def looks_alpha(protocol: AnalysisProtocol) -> float:

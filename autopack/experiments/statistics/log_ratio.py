@@ -24,6 +24,11 @@ SIGN_FLIPS = 100_000
 MANY_SIGN_FLIPS = 20_000
 # Log ratios that differ by less are equal: it is the rounding of a logarithm.
 ROUNDING = 1e-12
+# Of the error of a side, what the interval that is corrected for skewness may spend. With it
+# and the t interval, few and skewed values are not called different more often than they may.
+SKEW_SHARE = 0.8
+# Beyond this a small sample's skewness is that of one value, and the correction no longer holds.
+MOST_SKEW = 1.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,47 @@ class LogRatio:
         """Return the two-sided t interval as ratios."""
         limits = self.limits(level)
         return as_ratios(limits) if limits else Interval(None, None)
+
+    def skew_limits(self, skew: float, side: float) -> tuple[float, float] | None:
+        """The limits corrected for skewness that go with t limits wrong in ``side`` a side."""
+        if self.mean is None or self.sd is None or self.df is None:
+            return None
+        error = self.sd / math.sqrt(self.n)
+        quantile = float(special.stdtrit(self.df, 1 - SKEW_SHARE * side))
+        low, high = skew_quantiles(self.n, skew, quantile)
+        return self.mean - float(high) * error, self.mean - float(low) * error
+
+
+def skewness(d: Floats) -> float:
+    """The adjusted skewness of a sample (R: ``e1071::skewness(type = 2)``); 0 without spread."""
+    n = len(d)
+    if n < 3:
+        return 0.0
+    centred = d - np.mean(d)
+    spread = float(np.mean(centred**2))
+    if spread < ROUNDING**2:
+        return 0.0
+    return float(np.mean(centred**3)) / spread**1.5 * math.sqrt(n * (n - 1)) / (n - 2)
+
+
+def skew_quantiles(
+    n: Floats | float, skew: Floats | float, quantile: Floats | float
+) -> tuple[Floats, Floats]:
+    """Where the t statistic of a skewed sample has the two tails that ``quantile`` of t has.
+
+    Hall (1992) "On the removal of skewness by transformation": with b = skew / sqrt(n),
+    g(t) = ((1 + b t / 3)^3 - 1) / b + b / 6 is free of skewness to the second order, and is
+    solved for t. Skewness counts up to `MOST_SKEW`. Arrays broadcast.
+    """
+    b = np.clip(np.asarray(skew, dtype=np.float64), -MOST_SKEW, MOST_SKEW) / np.sqrt(n)
+    flat = np.abs(b) < ROUNDING
+    safe = np.where(flat, 1.0, b)
+
+    def solved(y: Floats | float) -> Floats:
+        found = 3 / safe * (np.cbrt(1 + safe * (y - safe / 6)) - 1)
+        return np.where(flat, y, found)
+
+    return solved(-np.asarray(quantile)), solved(np.asarray(quantile))
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from autopack.experiments.pairs.resource import resource
+from autopack.experiments.shapes.analysis_protocol import STRICT
 from autopack.experiments.shapes.matrix import Decision, ResourceAxis, SuccessAxis
-from autopack.experiments.statistics.evidence import ALPHA
-from autopack.experiments.verdicts.wording import points, ratio_range
+from autopack.experiments.verdicts.wording import percent, points, ratio_range
 
 if TYPE_CHECKING:
     from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
@@ -89,7 +89,7 @@ def _success_claim(axis: SuccessAxis, success: SuccessEvidence, protocol: Analys
 def fewer_succeed(success: SuccessEvidence, margin: float) -> str:
     """By how much success fell, and that it is more than the margin."""
     runs, main = success.runs, success.main
-    lost_runs = runs.limits(0.95)[1] < -margin
+    lost_runs = runs.limits(0.95)[1] < -margin or (runs.diff or 0) < (main.diff or 0)
     one, what = (runs, "runs succeed") if lost_runs else (main, "phases complete")
     return (
         f"{100 * -(one.diff or 0):.1f} points fewer {what}, beyond the margin of {100 * margin:g}"
@@ -155,7 +155,7 @@ def numbers(
     tokens: TokenEvidence,
     success: SuccessEvidence,
     axis: SuccessAxis = SuccessAxis.UNCLEAR,
-    margin_alpha: float = ALPHA,
+    margin_alpha: float = STRICT,
 ) -> str:
     """Ratio and difference with the limits that decided."""
     ratio = tokens.summary.ratio
@@ -164,9 +164,9 @@ def numbers(
     if success.diff is None:
         return told
     told += f"; success {points(success.diff)} points"
-    if axis is SuccessAxis.MAINTAINED:
+    if axis is SuccessAxis.MAINTAINED and margin_alpha != STRICT:
         lowest = success.main.limits(1 - 2 * margin_alpha)[0]
-        return f"{told}, at least {points(lowest)} with {1 - margin_alpha:.0%} confidence"
+        return f"{told}, at least {points(lowest)} with {percent(1 - margin_alpha)} confidence"
     lo, hi = success.main.limits(0.95)
     open_ = math.isinf(lo) or math.isinf(hi)
     return f"{told}, 95% interval {'still open' if open_ else f'{points(lo)} to {points(hi)}'}"

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy import special
 
+from autopack.experiments.shapes.analysis_protocol import STRICT
 from autopack.experiments.shapes.matrix import SuccessAxis
 from autopack.experiments.statistics.evidence import ALPHA, PlanGroups
+from autopack.experiments.statistics.exact_margin import is_exact, p_above, p_below
+from autopack.experiments.statistics.losing import lost_at
 from autopack.experiments.statistics.paired_success import (
     PairedOutcomes,
     mcnemar_mid_p,
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Counts = NDArray[np.int64]
 
 EndpointName = Literal["runs", "phases"]
 Limits = tuple[float, float]
@@ -56,6 +60,27 @@ class Endpoint:
             lo, hi = min(lo, scored[0]), max(hi, scored[1])
         return (lo, hi) if math.isinf(lo) else (max(lo, -1.0), min(hi, 1.0))
 
+    def above(self, bound: float, side: float) -> bool:
+        """Whether it is shown, wrong in ``side`` at most, that the difference is over ``bound``."""
+        if self.limits(1 - 2 * side)[0] <= bound:
+            return False
+        counts = self._enumerated(side)
+        return counts is None or bool(p_above(*counts, bound)[0] <= side)
+
+    def below(self, bound: float, side: float) -> bool:
+        """Whether it is shown, wrong in ``side`` at most, that it is under ``bound``."""
+        if self.limits(1 - 2 * side)[1] >= bound:
+            return False
+        counts = self._enumerated(side)
+        return counts is None or bool(p_below(*counts, bound)[0] <= side)
+
+    def _enumerated(self, side: float) -> tuple[int, Counts, Counts] | None:
+        """Single outcomes that an exact test can count; None where limits have to do."""
+        found = self.outcomes
+        if found is None or not is_exact(found.n, side):
+            return None
+        return found.n, np.array([found.n10]), np.array([found.n01])
+
 
 @dataclass(frozen=True)
 class SuccessEvidence:
@@ -74,6 +99,8 @@ class SuccessEvidence:
     declared: bool
     lower: float | None
     score_lower: float | None
+    lost_at: int | None = None
+    """After how many pairs monitoring showed that success is lost."""
 
     @property
     def main(self) -> Endpoint:
@@ -92,17 +119,13 @@ class SuccessEvidence:
             return 0
         return 1 if self.outcomes.n01 > self.outcomes.n10 else -1
 
-    def not_inferior(self, margin: float, alpha: float = ALPHA) -> bool:
-        """Return whether the endpoint is shown to be lower by less than ``margin``, by each
-        limit.
-        """
-        return self.main.limits(1 - 2 * alpha)[0] > -margin
+    def not_inferior(self, margin: float, alpha: float = STRICT) -> bool:
+        """Whether the endpoint is shown to be lower by less than ``margin``, by each limit."""
+        return self.main.above(-margin, alpha)
 
-    def not_superior(self, margin: float, alpha: float = ALPHA) -> bool:
-        """Return whether the endpoint is shown to be higher by less than ``margin``, by
-        each limit.
-        """
-        return self.main.limits(1 - 2 * alpha)[1] < margin
+    def not_superior(self, margin: float, alpha: float = STRICT) -> bool:
+        """Whether the endpoint is shown to be higher by less than ``margin``, by each limit."""
+        return self.main.below(margin, alpha)
 
     @property
     def nothing_succeeded(self) -> bool:
@@ -113,33 +136,40 @@ class SuccessEvidence:
         runs = not self.declared and self.runs.none_succeeded
         return self.main.none_succeeded or runs
 
-    def axis(self, margin: float, *, side: float, margin_alpha: float) -> SuccessAxis:
-        """Return what is shown. ``side`` is the error of higher and of lower, a side.
+    @property
+    def is_seen_lost(self) -> bool:
+        """Whether looks while pairs ran showed a loss, and later pairs do not point elsewhere."""
+        seen = (self.runs.diff or 0.0) < 0 or (self.main.diff or 0.0) < 0
+        return self.lost_at is not None and seen
+
+    def axis(
+        self, margin: float, *, side: float, lower_side: float, margin_alpha: float
+    ) -> SuccessAxis:
+        """What is shown. ``side`` is the error of higher, ``lower_side`` that of lower.
 
         Where phases decide, a loss of whole runs counts as a loss, too (a run that fails its last
         phase loses little of it, and yet its purpose); the two then share the error.
         """
-        level = 1 - 2 * side
         if self.endpoint == "phases":
-            shared = 1 - side
-            is_lower = any(one.limits(shared)[1] < -margin for one in (self.main, self.runs) if one)
+            ends = (self.main, self.runs)
+            is_lower = any(one.below(-margin, lower_side / 2) for one in ends)
         else:
-            is_lower = self.runs.limits(level)[1] < -margin
-        if is_lower:
+            is_lower = self.runs.below(-margin, lower_side)
+        if is_lower or self.is_seen_lost:
             return SuccessAxis.LOWER
         if self.runs_direction < 0 or self.nothing_succeeded:
             return SuccessAxis.UNCLEAR
-        if self._is_higher(level):
+        if self._is_higher(side):
             return SuccessAxis.HIGHER
         if self.not_inferior(margin, margin_alpha):
             return SuccessAxis.MAINTAINED
         return SuccessAxis.UNCLEAR
 
-    def _is_higher(self, level: float) -> bool:
+    def _is_higher(self, side: float) -> bool:
         """More phases where these were declared, else more runs and not fewer phases."""
         if self.endpoint == "phases" and self.declared:
-            return self.main.limits(level)[0] > 0
-        more_runs = self.runs_direction > 0 and self.runs.limits(level)[0] > 0
+            return self.main.above(0.0, side)
+        more_runs = self.runs_direction > 0 and self.runs.above(0.0, side)
         return more_runs and self.main.limits(1 - 2 * ALPHA)[0] > 0
 
 
@@ -151,11 +181,13 @@ def weigh_success(
     fractions: tuple[Floats, Floats] | None,
     phases: PairedOutcomes | None,
     declared: EndpointName | None,
+    watched: float | None = None,
 ) -> SuccessEvidence:
     """Weigh success of valid pairs, one value a pair.
 
     ``fractions`` are the shares of phases completed, ``phases`` the outcomes of single phases;
     None where unknown. Without a declared endpoint, phases decide where they are known.
+    ``watched`` is the margin where a loss beyond it was looked for after every pair.
     """
     outcomes = PairedOutcomes.count(control, treatment)
     runs = Endpoint(
@@ -170,6 +202,11 @@ def weigh_success(
         by_phase = Endpoint(groups.mean(second - first), phases, none)
     endpoint: EndpointName = declared or ("runs" if by_phase is None else "phases")
     main = runs if endpoint == "runs" or by_phase is None else by_phase
+    lost = None
+    if watched is not None:
+        pairs = [treatment.astype(np.float64) - control]
+        pairs += [] if main is runs or fractions is None else [fractions[1] - fractions[0]]
+        lost = lost_at(pairs, groups.plans, watched)
     return SuccessEvidence(
         outcomes=outcomes,
         mid_p=mcnemar_mid_p(outcomes),
@@ -180,6 +217,7 @@ def weigh_success(
         declared=declared is not None,
         lower=mean_and_lower_limit(main.differences)[1],
         score_lower=score_lower_limit(main.outcomes),
+        lost_at=lost,
     )
 
 

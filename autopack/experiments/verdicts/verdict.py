@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from autopack.experiments.pairs.resource import resource
 from autopack.experiments.shapes.matrix import (
     Decision,
     ErrorSplit,
@@ -13,8 +14,14 @@ from autopack.experiments.shapes.matrix import (
     SuccessAxis,
     cell,
 )
-from autopack.experiments.statistics.evidence import MAX_FALSE, TokenEvidence, looks_alpha
+from autopack.experiments.statistics.evidence import (
+    MAX_FALSE,
+    TokenEvidence,
+    looks_alpha,
+    success_side,
+)
 from autopack.experiments.statistics.log_ratio import Interval
+from autopack.experiments.statistics.losing import LOSS_LOOKS
 from autopack.experiments.statistics.sequential import MIN_PLANS, e_value
 from autopack.experiments.verdicts.claims import (
     claim,
@@ -27,6 +34,7 @@ from autopack.experiments.verdicts.next_step import Next, next_step
 from autopack.experiments.verdicts.wording import (
     count,
     p_value,
+    percent,
     points,
     ratio_range,
 )
@@ -106,7 +114,8 @@ def decide(
             f"INSUFFICIENT: {reason} ({numbers(tokens, success)}; {size}).",
             step(Decision.INSUFFICIENT, _OPEN),
         )
-    if not tokens.last_look and tokens.stopped_at is None:
+    ended = stopped_at(tokens, success)
+    if not tokens.last_look and ended is None:
         e = e_value(tokens.monitoring.final_log_e)
         reason = (
             f"{len(tokens.monitoring.mean)} valid pairs of {protocol.max_pairs} planned: the "
@@ -122,7 +131,12 @@ def decide(
             rules_out=rules_out(tokens, success, protocol),
         )
     by, reasons = resource_axis(tokens, protocol)
-    of = success.axis(protocol.ni_margin, side=MAX_FALSE / 2, margin_alpha=protocol.margin_alpha)
+    of = success.axis(
+        protocol.ni_margin,
+        side=MAX_FALSE / 2,
+        lower_side=success_side(protocol),
+        margin_alpha=protocol.margin_alpha,
+    )
     found = cell(
         by,
         of,
@@ -136,8 +150,8 @@ def decide(
     said = claim(found.decision, axes, tokens, success, cost, protocol)
     if clause is not None and found.decision is not Decision.MEDIAN_SAVES_TOTAL_DOES_NOT:
         said += f"; {clause}"
-    if tokens.stopped_at is not None and n_pairs + n_void < (protocol.max_pairs or 0):
-        size += f", stopped early at {tokens.stopped_at} of {protocol.max_pairs}"
+    if ended is not None and n_pairs + n_void < (protocol.max_pairs or 0):
+        size += f", stopped early at {ended} of {protocol.max_pairs}"
     figures = numbers(tokens, success, of, protocol.margin_alpha)
     reasons = (*reasons, *([clause] if clause else []), *success_reasons(of, success, protocol))
     return Verdict(
@@ -150,6 +164,12 @@ def decide(
         rules_out=rules_out(tokens, success, protocol),
         totals_clause=clause,
     )
+
+
+def stopped_at(tokens: TokenEvidence, success: SuccessEvidence) -> int | None:
+    """After how many pairs monitoring ended the experiment; None where it did not."""
+    lost = success.lost_at if success.is_seen_lost else None
+    return min((n for n in (tokens.stopped_at, lost) if n is not None), default=None)
 
 
 def resource_axis(
@@ -165,26 +185,33 @@ def resource_axis(
         if mean * tokens.stopped_direction > 0:
             return (ResourceAxis.FEWER if mean < 0 else ResourceAxis.MORE), (reason,)
         return ResourceAxis.UNCLEAR, (reason, "the pairs after it point the other way")
+    if not tokens.last_look:
+        noun = resource(protocol.primary).noun
+        return ResourceAxis.UNCLEAR, (f"the experiment ended before {noun} were settled",)
     flips, alpha = tokens.flips, tokens.side_alpha
-    lo, hi = _limits(tokens.test_interval)
+    (lo, hi), skewed = _limits(tokens.test_interval), _limits(tokens.skew_interval)
     interval = f"the 95% interval is {ratio_range(tokens.reported)}"
-    if hi < 1 and flips.less is not None and flips.less <= alpha:
-        p = p_value(flips.less)
-        told = f"{interval}, wholly below 1, and the sign-flip p for less is {p}"
-        return ResourceAxis.FEWER, (f"{told}, at most {alpha:g} as needed",)
-    if lo > 1 and flips.greater is not None and flips.greater <= alpha:
-        told = (
-            f"{interval}, wholly above 1, and the sign-flip p for more is {p_value(flips.greater)}"
+    corrected = f"so is the one corrected for skewness, {ratio_range(tokens.skew_interval)}"
+    needed = f"at most {alpha:g} as needed"
+    if max(hi, skewed[1]) < 1 and flips.less is not None and flips.less <= alpha:
+        return ResourceAxis.FEWER, (
+            f"{interval}, wholly below 1; {corrected}; the sign-flip p for less is "
+            f"{p_value(flips.less)}, {needed}",
         )
-        return ResourceAxis.MORE, (f"{told}, at most {alpha:g} as needed",)
+    if min(lo, skewed[0]) > 1 and flips.greater is not None and flips.greater <= alpha:
+        return ResourceAxis.MORE, (
+            f"{interval}, wholly above 1; {corrected}; the sign-flip p for more is "
+            f"{p_value(flips.greater)}, {needed}",
+        )
     lo, hi = _limits(tokens.equivalence_interval)
-    level = f"{1 - 2 * protocol.margin_alpha:.0%}"
+    level = percent(1 - 2 * protocol.margin_alpha)
     within = f"the {level} equivalence interval {ratio_range(tokens.equivalence_interval)}"
     if lo >= EQUIVALENCE[0] and hi <= EQUIVALENCE[1]:
         return ResourceAxis.SAME, (f"{within} lies within 1/1.1 to 1.1",)
     return ResourceAxis.UNCLEAR, (
-        f"{interval} with sign-flip p {p_value(flips.less)} for less and "
-        f"{p_value(flips.greater)} for more: no difference is shown at {alpha:.1%} a side",
+        f"{interval}, corrected for skewness {ratio_range(tokens.skew_interval)}, with sign-flip p "
+        f"{p_value(flips.less)} for less and {p_value(flips.greater)} for more: no difference is "
+        f"shown at {alpha:.3g} a side",
         f"{within} does not lie within 1/1.1 to 1.1: equivalence is not shown either",
     )
 
@@ -203,6 +230,11 @@ def success_reasons(
             told = [f"{what} is maintained within {margin}: {_limit(success, protocol)}"]
         case SuccessAxis.HIGHER:
             told = [f"more {'phases complete' if success.declared and phases else 'runs succeed'}"]
+        case SuccessAxis.LOWER if success.is_seen_lost:
+            told = [
+                f"after {success.lost_at} pairs the e-value of a loss beyond {margin} had reached "
+                f"{1 / LOSS_LOOKS:.3g}, which settles it"
+            ]
         case SuccessAxis.LOWER:
             told = [f"success is lower by more than {margin}, with the whole of an interval"]
         case SuccessAxis.UNCLEAR if success.nothing_succeeded:
@@ -236,6 +268,7 @@ def error_split(protocol: AnalysisProtocol) -> ErrorSplit:
         margin=protocol.margin_alpha,
         looks=looks_alpha(protocol),
         last_look=MAX_FALSE - looks_alpha(protocol),
+        loss_looks=LOSS_LOOKS,
     )
 
 
@@ -250,7 +283,7 @@ def _limit(success: SuccessEvidence, protocol: AnalysisProtocol) -> str:
         over = f" by the outcomes of single {'phases' if success.endpoint == 'phases' else 'runs'}"
     return (
         f"it differs by {points(success.diff)} points, "
-        f"one-sided {1 - alpha:.0%} limit {points(lowest)}{over}"
+        f"one-sided {percent(1 - alpha)} limit {points(lowest)}{over}"
     )
 
 

@@ -17,6 +17,11 @@ def p_value(p: float | None) -> str:
     return "below 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
+def percent(share: float) -> str:
+    """``95%``, ``97.5%``."""
+    return f"{100 * share:.4g}%"
+
+
 def ratio_range(interval: Interval) -> str:
     """``0.553 to 0.697``, or ``still open``."""
     if interval.lo is None or interval.hi is None:

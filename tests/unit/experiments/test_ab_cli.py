@@ -6,19 +6,40 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from autopack.experiments.pairs.pair_table import PairTable
 from autopack.model.errors import BadInput
-from deployments.cli.ab import analyse
-from deployments.cli.ab_power import power
+from deployments.cli import ab
+from deployments.cli.ab_declared import Declared, Pairs
+from deployments.cli.ab_power import Noise, Rule, Truth, Wanted
+from deployments.cli.ab_power import power as plan
 
 Arms = Callable[..., tuple[list[float], list[float]]]
 MakeTable = Callable[..., PairTable]
 WriteTable = Callable[..., Path]
+
+
+def grouped(given: dict[str, Any], **groups: type) -> dict[str, Any]:
+    """Options as the command takes them: each in the group that declares it."""
+    found = dict(given)
+    for name, group in groups.items():
+        mine = {one.name for one in fields(group)} & set(found)
+        found[name] = group(**{one: found.pop(one) for one in mine})
+    return found
+
+
+def analyse(**given: Any) -> int:
+    return ab.analyse(**grouped(given, pairs=Pairs, declared=Declared))
+
+
+def power(**given: Any) -> int:
+    return plan(**grouped(given, noise=Noise, truth=Truth, rule=Rule, wanted=Wanted))
 
 
 @pytest.fixture
@@ -84,7 +105,7 @@ def test_options_out_of_range(
     write_table: WriteTable, options: dict[str, float], field: str
 ) -> None:
     with pytest.raises(BadInput) as caught:
-        analyse(csv=write_table(8, 0.6), **options)  # type: ignore[arg-type]
+        analyse(csv=write_table(8, 0.6), **options)
     assert caught.value.field == field
 
 
@@ -175,7 +196,7 @@ def test_power_for_people(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("given", [{}, {"sd": 0.8, "pilot": Path("x")}])
 def test_power_needs_its_noise_once(given: dict[str, object]) -> None:
     with pytest.raises(BadInput, match="needed once"):
-        power(**given)  # type: ignore[arg-type]
+        power(**given)
 
 
 def test_a_pilot_without_spread(write_table: WriteTable) -> None:
@@ -199,7 +220,8 @@ def test_ten_thousand_pairs_take_seconds_and_little_memory(tmp_path: Path) -> No
     path.write_text("\n".join([header, *rows]), encoding="utf-8")
     program = (
         "import sys, psutil; from pathlib import Path; from deployments.cli.ab import analyse;"
-        "analyse(csv=Path(sys.argv[1]), as_json=True);"
+        "from deployments.cli.ab_declared import Pairs;"
+        "analyse(pairs=Pairs(csv=Path(sys.argv[1])), as_json=True);"
         "process = psutil.Process(); info, cpu = process.memory_info(), process.cpu_times();"
         "print(getattr(info, 'peak_wset', info.rss), cpu.user + cpu.system, file=sys.stderr)"
     )

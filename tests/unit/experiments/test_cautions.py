@@ -44,8 +44,9 @@ def said(found: Trial, db: Any) -> str:
 
 
 def test_numbers_that_decide_what_can_be_reached() -> None:
-    assert phases_needed(0.10) == 25
-    assert smallest_margin(phases_needed(0.10)) < 0.10 < smallest_margin(phases_needed(0.10) - 1)
+    assert (phases_needed(0.10), phases_needed(0.10, 0.05)) == (36, 25)
+    # 0.9 to the 36th is the first power below 2.5%
+    assert [smallest_margin(n) for n in (35, 36)] == [0.11, 0.10]
     assert fewest_to_stop() == 8
     assert (1 + 7 / 4) ** 3 < STOPPING_E < (1 + 8 / 4) ** 3.5
 
@@ -53,15 +54,18 @@ def test_numbers_that_decide_what_can_be_reached() -> None:
 @pytest.mark.parametrize(
     ("design", "caution"),
     [
-        ({"plans": 12}, "that takes 25 phases, and this experiment has 12; add plans"),
+        (
+            {"plans": 12},
+            "that takes 36 phases (25 with margin_alpha: 0.05), and this experiment has 12; add",
+        ),
         ({"plans": 12, "phases": 3}, None),
-        ({"plans": 12, "ni_margin": 0.19}, None),
+        ({"plans": 12, "ni_margin": 0.28}, None),
         ({"plans": 12, "replicates": 3, "max_pairs": 20}, "this experiment has 20"),
         ({"plans": 7, "phases": 4}, "7 plans can never stop early"),
         ({"plans": 6, "phases": 9}, "it can only end INSUFFICIENT"),
         # nothing begins once 14 % of the budget are spent, however little pairs need
         ({"plans": 9, "phases": 3, "budget": {"tokens": 232_500}}, "once 14% of the budget"),
-        ({"plans": 9, "phases": 3, "budget": {"tokens": 500_000}}, None),
+        ({"plans": 9, "phases": 4, "budget": {"tokens": 500_000}}, None),
     ],
 )
 def test_a_design_that_cannot_answer_is_cautioned(
@@ -87,7 +91,7 @@ def test_a_treatment_that_cannot_act_is_cautioned(
     found = said(
         trial(
             tmp_path,
-            phases=4,
+            phases=5,
             instead={
                 "control": {"options": same, "features": []},
                 "treatment": {"options": same, "features": [feature]},

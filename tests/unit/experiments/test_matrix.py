@@ -29,7 +29,7 @@ RATIOS = {
 # How many pairs, and successes of control alone, of treatment alone; the others succeed twice.
 OUTCOMES = {
     "higher": (12, 0, 12),
-    "maintained": (30, 0, 0),
+    "maintained": (36, 0, 0),
     "lower": (12, 12, 0),
     "unclear": (12, 0, 0),
 }
@@ -189,10 +189,25 @@ def test_money_may_be_the_resource() -> None:
 
 def test_while_pairs_run_nothing_is_claimed_of_success_either() -> None:
     protocol = AnalysisProtocol(monitored=True, max_pairs=40)
-    found = of([(1000 + 300 * (i % 2), 1000 + 300 * (i % 3), 1, 0) for i in range(12)], protocol)
+    rows = [(1000 + 300 * (i % 2), 1000 + 300 * (i % 3), 1, i % 2) for i in range(12)]
+    found = of(rows, protocol)
     assert (found.decision, found.success_axis) == (Decision.INCONCLUSIVE, SuccessAxis.UNCLEAR)
     assert found.next is not None
     assert found.next.further_pairs == 28
+
+
+def test_success_that_is_seen_to_be_lost_ends_an_experiment_early() -> None:
+    protocol = AnalysisProtocol(monitored=True, max_pairs=40)
+    rows = [(1000 + 300 * (i % 2), 1000 + 300 * (i % 3), 1, 0) for i in range(20)]
+    found = of(rows[:13], protocol)
+    assert (found.decision, found.resource_axis) == (Decision.LOSES_SUCCESS, "unclear")
+    assert found.lost_at == found.stopped_at == 11
+    assert "stopped early at 11 of 40" in found.sentence
+    assert any("e-value of a loss beyond the margin" in reason for reason in found.reasons)
+    assert of(rows[:10], protocol).decision is Decision.INCONCLUSIVE
+    assert of(rows, AnalysisProtocol()).lost_at is None
+    mirrored = of([(t, c, 0, 1) for c, t, _, _ in rows], protocol)
+    assert (mirrored.decision, mirrored.lost_at) == (Decision.INCONCLUSIVE, None)
 
 
 def test_a_run_that_gives_up_early_is_not_simply_cheap() -> None:

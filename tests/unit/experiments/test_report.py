@@ -30,9 +30,9 @@ NAMES = {"report.json", "report.md", "report.html"} | {
 def analysis(make_table: MakeTable, noisy_arms: Arms) -> Analysis:
     return analyse(
         make_table(
-            *noisy_arms(30, 0.5),
-            control_doctor_calls=list(range(30)),
-            treatment_doctor_calls=[n // 2 for n in range(30)],
+            *noisy_arms(36, 0.5),
+            control_doctor_calls=list(range(36)),
+            treatment_doctor_calls=[n // 2 for n in range(36)],
         ),
         AnalysisProtocol(monitored=True, max_pairs=40),
     )

@@ -45,20 +45,20 @@ def counts(n: int, phases: int) -> dict[str, list[int]]:
         (30, 0.5, {"void": ["drift"] * 7 + [""] * 23}, "INVALID", "7 of 30 pairs are void, 23%"),
         (30, 0.5, {"void": ["drift"] * 30}, "INVALID", "30 of 30 pairs are void"),
         # a fifth exactly is still valid
-        (35, 0.5, {"void": ["drift"] * 7 + [""] * 28}, "SAVES", "wholly below 1"),
+        (45, 0.5, {"void": ["drift"] * 9 + [""] * 36}, "SAVES", "wholly below 1"),
         # six plans cannot reach a one-sided p of 0.015; nor do many pairs of six plans
         (6, 0.5, {}, "INSUFFICIENT", "at least 7 plans, there are 6"),
         (60, 0.5, {"plan": [i % 6 for i in range(60)]}, "INSUFFICIENT", "there are 6"),
         (7, 0.5, fractions(7, 0.0), "SAVES", "sign-flip p for less is 0.0078"),
-        # seven successes of seven may be luck; so may twenty-four, but hardly twenty-five
-        (7, 0.5, {}, "SAVES_SUCCESS_UNPROVEN", "limit -27.9 by the outcomes of single runs"),
-        (24, 0.5, {}, "SAVES_SUCCESS_UNPROVEN", "may be lower by more than"),
-        (25, 0.5, {}, "SAVES", "maintained within the margin"),
+        # seven successes of seven may be luck; so may thirty-five, but hardly thirty-six
+        (7, 0.5, {}, "SAVES_SUCCESS_UNPROVEN", "limit -35.4 by the outcomes of single runs"),
+        (35, 0.5, {}, "SAVES_SUCCESS_UNPROVEN", "may be lower by more than"),
+        (36, 0.5, {}, "SAVES", "maintained within the margin"),
         # the same of phases: ten plans tell more when each has eight
         (10, 0.5, fractions(10, 0.0) | counts(10, 2), "SAVES_SUCCESS_UNPROVEN", "single phases"),
         (10, 0.5, fractions(10, 0.0) | counts(10, 8), "SAVES", "maintained within the margin"),
         # fewer tokens, success maintained
-        (30, 0.6, {}, "SAVES", "maintained within the margin of 10 points"),
+        (40, 0.6, {}, "SAVES", "maintained within the margin of 10 points"),
         (30, 0.6, fractions(30, -0.05), "SAVES", "it differs by -5.0 points"),
         # fewer tokens, phase completion is lower by more than the margin
         (30, 0.6, fractions(30, -0.2), "LOSES_SUCCESS", "lower by more than the margin"),
@@ -180,10 +180,10 @@ def test_the_last_look_uses_what_alpha_is_left(make_table: MakeTable, noisy_arms
 def test_a_p_between_the_two_levels_saves_only_unmonitored(
     make_table: MakeTable, noisy_arms: Arms
 ) -> None:
-    table = make_table(*noisy_arms(40, 0.874, sd=0.4, seed=5))
+    table = make_table(*noisy_arms(40, 0.865, sd=0.4, seed=5))
     once, watched_ = analyse(table, AnalysisProtocol()), analyse(table, MONITORED)
     assert once.p_signflip_less is not None
-    assert 0.015 < once.p_signflip_less <= 0.025
+    assert 0.01 < once.p_signflip_less <= 0.02
     assert (once.decision, watched_.decision) == (Decision.SAVES, Decision.INCONCLUSIVE)
 
 
