@@ -196,7 +196,8 @@ def _resource_axes(
         def limits(side: float) -> tuple[Floats, Floats]:
             """The t limits and those corrected for skewness, whichever lie further out."""
             half = special.stdtrit(stop - 1, 1 - side)
-            low, high = skew_quantiles(stop, skew, special.stdtrit(stop - 1, 1 - SKEW_SHARE * side))
+            quantile: Floats = special.stdtrit(stop - 1, 1 - SKEW_SHARE * side).astype(np.float64)
+            low, high = skew_quantiles(stop.astype(np.float64), skew, quantile)
             return mean - np.maximum(half, high) * error, mean + np.maximum(half, -low) * error
 
         lo, hi = limits(margin_alpha)

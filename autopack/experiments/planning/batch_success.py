@@ -79,8 +79,8 @@ class _Counts:
         for n in np.unique(single[shown]).tolist():
             if is_exact(n, tail):
                 rows = np.flatnonzero(shown & (single == n))
-                counts = (one[rows].astype(np.int64) for one in (self.lost, self.won))
-                shown[rows] = p(n, *counts, bound) <= tail
+                lost, won = (one[rows].astype(np.int64) for one in (self.lost, self.won))
+                shown[rows] = p(n, lost, won, bound) <= tail
         return shown
 
 

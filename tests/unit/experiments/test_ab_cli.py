@@ -15,7 +15,7 @@ import pytest
 
 from autopack.experiments.pairs.pair_table import PairTable
 from autopack.model.errors import BadInput
-from deployments.cli import ab
+from deployments.cli.ab import analyse as weigh
 from deployments.cli.ab_declared import Declared, Pairs
 from deployments.cli.ab_power import Noise, Rule, Truth, Wanted
 from deployments.cli.ab_power import power as plan
@@ -35,7 +35,7 @@ def grouped(given: dict[str, Any], **groups: type) -> dict[str, Any]:
 
 
 def analyse(**given: Any) -> int:
-    return ab.analyse(**grouped(given, pairs=Pairs, declared=Declared))
+    return weigh(**grouped(given, pairs=Pairs, declared=Declared))
 
 
 def power(**given: Any) -> int:
