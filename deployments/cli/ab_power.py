@@ -189,7 +189,7 @@ def power(
 
 
 def _known(noise: Noise) -> Pilot | None:
-    """What earlier pairs tell, from wherever they are; None where the SD is given."""
+    """Return what earlier pairs tell, from wherever they are; None where the SD is given."""
     from autopack.experiments.planning.pilot import read_pilot
 
     sd, pilot, test = noise.sd, noise.pilot, noise.test

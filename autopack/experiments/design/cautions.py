@@ -35,7 +35,7 @@ def cautions(registered: Registered) -> list[str]:
 
 
 def phases_needed(margin: float, alpha: float = STRICT) -> int:
-    """How many phases (or runs) must succeed in both arms for success to count as maintained.
+    """Return how many phases (or runs) must succeed in both arms for "maintained".
 
     Where all outcomes are alike, Tango's one-sided limit of the difference is -z² / (n + z²);
     where these are few, they are also counted exactly.
@@ -47,7 +47,7 @@ def phases_needed(margin: float, alpha: float = STRICT) -> int:
 
 
 def _is_maintained(number: int, margin: float, alpha: float) -> bool:
-    """Whether ``number`` outcomes that are all alike show a loss within ``margin``."""
+    """Return whether ``number`` outcomes that are all alike show a loss within ``margin``."""
     import numpy as np  # half a second, which most commands need not wait for
 
     from autopack.experiments.statistics.exact_margin import is_exact, p_above

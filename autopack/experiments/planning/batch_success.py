@@ -54,14 +54,14 @@ class _Counts:
     any_success: Booleans
 
     def below(self, bound: float, tail: float) -> Booleans:
-        """Whether it is shown, wrong in ``tail`` at most, to be under ``bound``."""
+        """Return whether it is shown, wrong in ``tail`` at most, to be under ``bound``."""
         quantile = special.stdtrit(self.n - 1, 1 - tail)
         by_t = self.mean + quantile * self.sd / np.sqrt(self.n) < bound
         shown = by_t & (score(self.single, self.lost, self.won, bound) < -special.ndtri(1 - tail))
         return self._exactly(shown, p_below, bound, tail)
 
     def above(self, bound: float, tail: float) -> Booleans:
-        """Whether it is shown, wrong in ``tail`` at most, to be over ``bound``."""
+        """Return whether it is shown, wrong in ``tail`` at most, to be over ``bound``."""
         quantile = special.stdtrit(self.n - 1, 1 - tail)
         by_t = self.mean - quantile * self.sd / np.sqrt(self.n) > bound
         shown = by_t & (score(self.single, self.lost, self.won, bound) > special.ndtri(1 - tail))
@@ -102,7 +102,7 @@ def losses(rows: SuccessRows, protocol: AnalysisProtocol) -> Booleans:
 def success_axes(
     rows: SuccessRows, stop: Integers, protocol: AnalysisProtocol, lost: Booleans | None = None
 ) -> tuple[Integers, Booleans]:
-    """The axis of each experiment (index into SuccessAxis), and whether a gain is bounded.
+    """Return the axis of each experiment (index into SuccessAxis), and whether a gain is bounded.
 
     ``lost`` says where looks while pairs ran have shown that success is lost.
     """

@@ -100,7 +100,7 @@ class TokenEvidence:
 
     @property
     def has_outlier(self) -> bool:
-        """Whether a plan lies more than ten median absolute deviations from the median."""
+        """Return whether a plan lies more than ten median absolute deviations from the median."""
         if len(self.d) == 0:
             return False
         distance = np.abs(self.d - np.median(self.d))

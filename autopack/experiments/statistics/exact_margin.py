@@ -35,7 +35,7 @@ _DIGITS = 9
 
 
 def is_exact(n: int, side: float) -> bool:
-    """Whether a statement that may be wrong in ``side`` is checked exactly.
+    """Return whether a statement that may be wrong in ``side`` is checked exactly.
 
     Not where a weaker convention was declared, whose limits are approximate by custom.
     """

@@ -61,14 +61,14 @@ class Endpoint:
         return (lo, hi) if math.isinf(lo) else (max(lo, -1.0), min(hi, 1.0))
 
     def above(self, bound: float, side: float) -> bool:
-        """Whether it is shown, wrong in ``side`` at most, that the difference is over ``bound``."""
+        """Return whether it is shown, wrong in ``side`` at most, to be over ``bound``."""
         if self.limits(1 - 2 * side)[0] <= bound:
             return False
         counts = self._enumerated(side)
         return counts is None or bool(p_above(*counts, bound)[0] <= side)
 
     def below(self, bound: float, side: float) -> bool:
-        """Whether it is shown, wrong in ``side`` at most, that it is under ``bound``."""
+        """Return whether it is shown, wrong in ``side`` at most, to be under ``bound``."""
         if self.limits(1 - 2 * side)[1] >= bound:
             return False
         counts = self._enumerated(side)
@@ -120,16 +120,16 @@ class SuccessEvidence:
         return 1 if self.outcomes.n01 > self.outcomes.n10 else -1
 
     def not_inferior(self, margin: float, alpha: float = STRICT) -> bool:
-        """Whether the endpoint is shown to be lower by less than ``margin``, by each limit."""
+        """Return whether it is shown to be lower by less than ``margin``, by each limit."""
         return self.main.above(-margin, alpha)
 
     def not_superior(self, margin: float, alpha: float = STRICT) -> bool:
-        """Whether the endpoint is shown to be higher by less than ``margin``, by each limit."""
+        """Return whether it is shown to be higher by less than ``margin``, by each limit."""
         return self.main.below(margin, alpha)
 
     @property
     def nothing_succeeded(self) -> bool:
-        """Whether neither arm had a success, which leaves nothing that could be maintained.
+        """Return whether neither arm had a success, which leaves nothing that could be maintained.
 
         Where phases were declared to be what success is, a phase is one.
         """
@@ -138,7 +138,7 @@ class SuccessEvidence:
 
     @property
     def is_seen_lost(self) -> bool:
-        """Whether looks while pairs ran showed a loss, and later pairs do not point elsewhere."""
+        """Return whether looks showed a loss that later pairs do not contradict."""
         seen = (self.runs.diff or 0.0) < 0 or (self.main.diff or 0.0) < 0
         return self.lost_at is not None and seen
 
