@@ -35,7 +35,7 @@ from deployments.spawning import HIDDEN, listen, spawn, split
 from flows.server import LOGIN, ON_SQLITE
 
 DEFAULT_PORT = 4200
-WARM_WORKER = "deployments.warm.worker"
+WORKER = "deployments.warm"
 _START_SECONDS = 120.0
 
 
@@ -126,14 +126,12 @@ class LocalStack:
     def start_worker(self, environ: Mapping[str, str], *, warm: bool) -> None:
         """Start a worker, which ends with this process; ``warm`` forks flow runs."""
         plain, told = split(environ)
-        plainly = ("prefect", "worker", "start", "--type", "process")
-        words = (WARM_WORKER,) if warm else plainly
         self._start(
             "worker",
             HIDDEN,
             "--told",
             "--attached",
-            *(*words, "--pool", POOL),
+            *(WORKER, "warm" if warm else "plain", "--pool", POOL),
             line=json.dumps(told).encode() + b"\n",
             environ=plain,
         )

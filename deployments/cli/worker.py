@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import runpy
-import sys
 from dataclasses import replace
-from importlib import import_module
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -63,10 +60,9 @@ def serve(settings: Settings, words: list[str], *, warm: bool | None) -> None:
     check_reachable(url)
     process_environment()["PREFECT_API_URL"] = url
     process_environment().pop(HOLDER, None)  # what a flow run starts is the flow run's
-    if with_warm(settings, warm).warm_worker:
-        import_module("deployments.warm.worker")  # takes the place of Prefect's
-    sys.argv = ["prefect", "worker", "start", "--type", "process", *words]
-    runpy.run_module("prefect", run_name="__main__", alter_sys=True)
+    from deployments.warm.__main__ import serve as be_a_worker
+
+    be_a_worker("warm" if with_warm(settings, warm).warm_worker else "plain", *words)
 
 
 def with_warm(settings: Settings, warm: bool | None) -> Settings:

@@ -1,7 +1,5 @@
 """A process worker of Prefect's that forks the flow runs of Autopack.
 
-    python -m deployments.warm.worker --pool autopack [any option of `prefect worker start`]
-
 It is Prefect's own worker but for how the process of a flow run comes to be: from a fork server
 that has loaded everything (`deployments.warm.fork_server`) instead of a new Python. Flow runs of
 other code, and those whose environment only a new Python can obey, get a new Python.
@@ -9,8 +7,6 @@ other code, and those whose environment only a new Python can obey, get a new Py
 
 from __future__ import annotations
 
-import runpy
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -24,13 +20,13 @@ from prefect.logging import get_logger
 from prefect.runner import _starter_engine as starting
 from prefect.settings import get_current_settings
 from prefect.utilities.processutils import command_to_string, run_process, sanitize_subprocess_env
-from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 
 from autopack.process.python_module import module_command
 from autopack.settings import process_environment
 from deployments.setting_up import ENGINE, declared_deployments
 from deployments.spawning import HIDDEN
 from deployments.warm.forked import ForkServer, NotForked
+from deployments.warm.quiet import QuietJobConfiguration, QuietProcessWorker
 
 _ENGINE = module_command(HIDDEN, ENGINE)
 """What a forked process is instead of."""
@@ -38,7 +34,7 @@ _ENGINE = module_command(HIDDEN, ENGINE)
 _log = get_logger("worker.warm")
 
 
-class WarmJobConfiguration(ProcessJobConfiguration):
+class WarmJobConfiguration(QuietJobConfiguration):
     """Prefect's, where a deployment of Autopack needs no Python that fetches its code first."""
 
     def prepare_for_flow_run(
@@ -68,7 +64,7 @@ def _is_ours(deployment: DeploymentResponse) -> bool:
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it takes the place of Prefect's on purpose
 
-    class WarmProcessWorker(ProcessWorker):
+    class WarmProcessWorker(QuietProcessWorker):
         """Prefect's process worker, with a fork server while it runs."""
 
         type = "process"
@@ -138,13 +134,3 @@ class _Forks:
                 await process.wait()
             raise
         return process
-
-
-def main(words: list[str]) -> None:
-    """Serve a work pool; ``words`` are options of `prefect worker start`."""
-    sys.argv = ["prefect", "worker", "start", "--type", "process", *words]
-    runpy.run_module("prefect", run_name="__main__", alter_sys=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
