@@ -27,7 +27,6 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import httpx
-
 from support.processes import Machine
 from support.projects import make_simulated
 from support.stack import api
