@@ -16,7 +16,6 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
-from autopack.agents.registry import simulated_names
 from autopack.ledger.events.usage_events import TokenTotals, dollars, token_totals_where
 from autopack.model.errors import BadInput, NotFound
 from autopack.model.features import Feature
@@ -260,6 +259,8 @@ def _unknown_builds(conn: sa.Connection, since: date | None, until: date | None)
 
 def _is_stand_in() -> sa.ColumnElement[bool]:
     """Return whether a run's builder, of a block or not, pays nobody."""
+    from autopack.agents.registry import simulated_names  # loads pydantic, which few views need
+
     names = simulated_names()
     blocks = [runs.c.builder.startswith(f"{name}/", autoescape=True) for name in names]
     return sa.or_(runs.c.builder.in_(names), *blocks)

@@ -54,3 +54,8 @@ def process_mark() -> str:
 @lru_cache(maxsize=8)
 def _mark_of(pid: int) -> str:
     return f"{pid}-{secrets.token_hex(8)}"
+
+
+def attempt_ref(run_id: str, phase_id: str, attempt: int) -> str:
+    """Return the ref of an attempt, in the mirror and wherever it is pushed to."""
+    return f"refs/autopack/{run_id}/{phase_id}/{attempt}"

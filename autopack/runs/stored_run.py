@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from autopack.model.errors import AutopackError, Refused, RepositoryError
+from autopack.model.locations import is_url
 from autopack.plan.plan import Plan
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
@@ -13,7 +14,7 @@ from autopack.store.folder_note import find_folder
 from autopack.store.runs import RunRow, get_plan_body, get_run
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.remarks import remarks
-from autopack.workspace.source import SourceRepository, is_url
+from autopack.workspace.source import SourceRepository
 
 
 def plan_of(db: Database, run: RunRow) -> Plan:

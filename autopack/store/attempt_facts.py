@@ -7,7 +7,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from autopack.context.intention import for_builder
 from autopack.model.features import Feature
 from autopack.store.mitigations import get_normalisation
 from autopack.store.reading import get_plan_body
@@ -54,6 +53,8 @@ def facts_of_attempt(conn: sa.Connection, run_id: str, phase_id: str, attempt: i
 
 def _of_intention(conn: sa.Connection, plan_hash: str) -> dict[str, Any]:
     body = get_plan_body(conn, plan_hash)
+    from autopack.context.intention import for_builder  # when an attempt ends, not to look at one
+
     told = for_builder(body["goal"], body["success_criteria"], body["non_goals"])
     return {
         "intention_context_injected": told is not None,

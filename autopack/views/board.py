@@ -8,10 +8,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from autopack.model.states import RunState
 from autopack.views.escaping import linked, markdown, markdown_table
-from autopack.views.fleet_standing import Standing
+
+if TYPE_CHECKING:
+    from autopack.views.fleet_standing import Standing  # loads SQLAlchemy
 
 # What fits beside the figures on the page of an artifact.
 _WIDTH = 90

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autopack.workspace.mirror import clone_of
-from autopack.workspace.source import is_url
+from autopack.model.locations import is_url
 
 
 def where_branch_is(run: Mapping[str, Any], home: Path) -> str | None:
@@ -25,6 +24,8 @@ def where_branch_is(run: Mapping[str, Any], home: Path) -> str | None:
         return f"pushed to {push['remote']}"
     if not is_url(run["repo"]):
         return None
+    from autopack.workspace.mirror import clone_of  # git and all that goes with it
+
     clone = clone_of(home, run["repo"])
     if not clone.is_dir():
         return "only in Autopack's clone, on the machine that ran it; --push gives it to a remote"

@@ -28,6 +28,7 @@ from autopack.model.budget import (
     Limits,
     Scope,
 )
+from autopack.model.ids import attempt_ref
 from autopack.model.states import AttemptState, PhaseState
 from autopack.process.informative_excerpt import select
 from autopack.store.approvals import Approval, get_approvals
@@ -44,7 +45,6 @@ from autopack.store.runs import (
     get_plan_body,
     get_run,
 )
-from autopack.workspace.mirror import attempt_ref
 
 Json = dict[str, Any]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autopack.model.errors import GitFailed, RepositoryError
+from autopack.model.ids import attempt_ref
 from autopack.workspace.changes import GITLINK, Change, parse_raw_diff
 from autopack.workspace.content.byproducts import patterns
 from autopack.workspace.content.embedded import kept_ref
@@ -238,11 +239,6 @@ class Mirror:
         if moved_link and self.read_ref(kept_ref(change.oid)) is not None:
             return replace(change, status="A")
         return change
-
-
-def attempt_ref(run_id: str, phase_id: str, attempt: int) -> str:
-    """Return the ref of an attempt, in the mirror and wherever it is pushed to."""
-    return f"refs/autopack/{run_id}/{phase_id}/{attempt}"
 
 
 def run_refs(name: str) -> tuple[str, ...]:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from autopack.failpoints import Step, durable
 from autopack.model.errors import BadInput, GitFailed
+from autopack.model.locations import is_url
 from autopack.secrecy.addresses import check_no_secret
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.source import (
     SourceRepository,
     is_on_this_machine,
-    is_url,
     without_credentials,
 )
 from autopack.workspace.user.room import check_room_at, taken_branch

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autopack.model.errors import BadInput, GitFailed, RepositoryError
+from autopack.model.locations import is_url
 from autopack.secrecy.addresses import check_no_secret
 from autopack.workspace.git import Finished, Git, failure
 
@@ -218,14 +219,6 @@ def _no_commit(rev: str, location: str) -> RepositoryError:
         field="commit",
         hint="give a full commit id, a branch or a tag" if is_url(location) else None,
     )
-
-
-def is_url(location: str) -> bool:
-    """Return whether git would take ``location`` for a URL."""
-    # host:path is a URL unless such a file exists; one letter before the colon is a drive.
-    if "://" in location:
-        return True
-    return re.match(r"[^/\\:]{2,}:[^\\]", location) is not None and not Path(location).exists()
 
 
 def is_on_this_machine(location: str) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,14 +15,7 @@ from autopack.agents.registry import (
     make_builder,
     parse_options,
 )
-from autopack.agents.trial import try_builder
-from autopack.agents.usage_formats import parse as parse_usage
 from autopack.model.errors import BadInput
-from autopack.process.child_environment import child_environment
-from autopack.process.sandbox import Sandbox
-from autopack.process.supervisor import Supervisor
-from autopack.secrecy.credentials import known_secrets
-from autopack.secrecy.redaction import Redactor
 from autopack.settings import Settings, process_environment
 from deployments.cli.output import AsJson, out, plain_table, print_json
 from deployments.cli.terminal import styled
@@ -71,6 +62,16 @@ def check(
 
     It asks the model for a file of one word, so it costs a few thousand tokens.
     """
+    import asyncio
+    import tempfile
+
+    from autopack.agents.trial import try_builder
+    from autopack.process.child_environment import child_environment
+    from autopack.process.sandbox import Sandbox
+    from autopack.process.supervisor import Supervisor
+    from autopack.secrecy.credentials import known_secrets
+    from autopack.secrecy.redaction import Redactor
+
     options = parse_options(set_ or [])
     builder = make_builder(name, options, model=model)
     home = Settings.from_environment().home
@@ -108,6 +109,8 @@ def parse(
     as_json: AsJson = False,
 ) -> int:
     """Read an agent's output, and say which calls it tells of and what they used."""
+    from autopack.agents.usage_formats import parse as parse_usage
+
     answer = parse_usage(format_, file).as_json()
     if as_json:
         print_json(answer)

@@ -12,12 +12,12 @@ from autopack.agents.registry import parse_options
 from autopack.clock import SystemClock
 from autopack.model.errors import BadInput
 from autopack.model.ids import check_id, new_run_id
+from autopack.model.locations import is_url
 from autopack.model.states import RunState
 from autopack.runs.prepare.prepare import RunRequest, check_remote, check_request
 from autopack.runs.session.session import is_stopping
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
-from autopack.workspace.source import is_url
 from deployments.cli.executing import execute_many
 from deployments.cli.options import DeploymentName, ExecutorName, MaxRuns, Push
 from deployments.cli.output import AsJson, note, out, plain_table, print_json, state_text

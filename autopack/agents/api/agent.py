@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 from dataclasses import replace
 from functools import wraps
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -66,13 +67,12 @@ class ApiBuilder(Agent[Options]):
             _require_extra()
         except BadInput as error:
             return Probe(installed=False, version=None, hint=error.hint)
-        import pydantic_ai
-
+        version = metadata.version("pydantic-ai-slim")  # loading it takes a second
         try:
             self._key(self._model(None))
         except BadInput as error:
-            return Probe(installed=True, version=pydantic_ai.__version__, hint=error.hint)
-        return Probe(installed=True, version=pydantic_ai.__version__, hint=None)
+            return Probe(installed=True, version=version, hint=error.hint)
+        return Probe(installed=True, version=version, hint=None)
 
     async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
         """Let the model work with confined tools until it says that it is done."""

@@ -6,12 +6,13 @@ import shlex
 from dataclasses import dataclass
 
 from autopack.model.errors import NotFound, RepositoryError
+from autopack.model.ids import attempt_ref
 from autopack.runs.session.fetch import fetch_missing
 from autopack.runs.stored_run import source_of
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.runs import AttemptRow, get_attempts, get_run
-from autopack.workspace.mirror import Mirror, attempt_ref
+from autopack.workspace.mirror import Mirror
 from autopack.workspace.user.publishing import hand_over
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autopack.model.errors import RepositoryError
+from autopack.model.ids import attempt_ref
 from autopack.model.states import AttemptState
 from autopack.store.runs import AttemptRow, RunRow
-from autopack.workspace.mirror import Mirror, attempt_ref
+from autopack.workspace.mirror import Mirror
 from autopack.workspace.remote import Remote
 from autopack.workspace.source import SourceRepository
 
