@@ -20,8 +20,12 @@ of tokens is no fair draw of success:
     hard        50 % in both arms
     lost        80 % and 70 %: less by exactly the margin
 
+"The same" is simulated where it is false by nothing: at ratios of 1.1 and 1/1.1, with as little
+noise as such a claim needs. For experiments that are looked at once, what success shows is also
+counted exactly, over every share of discordant pairs.
+
 Every experiment is decided by the vectorised rule, which a test holds to the one that users run.
-``--full`` repeats each cell 10,000 times.
+``--full`` repeats each cell 20,000 times.
 """
 
 from __future__ import annotations
@@ -33,10 +37,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import special, stats
 
 from autopack.experiments.planning.batch import Decided, Rows, decide_rows
-from autopack.experiments.planning.batch_success import SuccessRows
+from autopack.experiments.planning.batch_success import SUCCESSES, SuccessRows, success_axes
 from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
 from autopack.experiments.shapes.matrix import Decision, ResourceAxis, SuccessAxis
 from autopack.experiments.statistics.evidence import PlanGroups, weigh_tokens
@@ -134,15 +138,16 @@ def simulate_rows(
     setting: str,
     repetitions: int,
     seed: int,
+    spread: float = 1.0,
 ) -> Rows:
-    """``repetitions`` experiments of ``pairs`` pairs."""
+    """``repetitions`` experiments of ``pairs`` pairs; ``spread`` scales the noise of tokens."""
     name = [seed, pairs, round(1000 * ratio), sorted(SETTINGS).index(setting)]
     random = np.random.default_rng(name)
     drawn = generator(random, (repetitions, pairs))
     had, got = SETTINGS[setting]
     return Rows(
-        np.exp(drawn.control),
-        np.exp(drawn.treatment) * ratio,
+        np.exp(spread * drawn.control),
+        np.exp(spread * drawn.treatment) * ratio,
         SuccessRows(
             succeeds(random, drawn.task, drawn.first, had),
             succeeds(random, drawn.task, drawn.second, got),
@@ -237,6 +242,88 @@ class JointCell:
         return found
 
 
+def allowed(repetitions: int, cells: int, *, rate: float = 0.025, chance: float = 0.01) -> float:
+    """The share that the worst of ``cells`` exceeds with ``chance`` where each is true to ``rate``.
+
+    Binomial, with Bonferroni's bound over the cells.
+    """
+    return float(stats.binom.isf(chance / cells, repetitions, rate)) / repetitions
+
+
+def same(
+    generator: Generator, *, pairs: int, ratio: float, repetitions: int, seed: int
+) -> JointCell:
+    """Tokens that differ by a tenth exactly, with so little noise that they may seem the same."""
+    rows = simulate_rows(
+        generator,
+        pairs=pairs,
+        ratio=ratio,
+        setting="easy",
+        repetitions=repetitions,
+        seed=seed,
+        spread=0.03 * math.sqrt(pairs),
+    )
+    return JointCell(decide_rows(rows, protocol_for(pairs, monitored=False)), ratio, "easy")
+
+
+def print_same(repetitions: int, seed: int) -> None:
+    """How often tokens are called the same where they differ by a tenth."""
+    _print_header("generator    ratio 1.1   1/1.1   (worst of n)   when equal, n 50")
+    worst = 0.0
+    for name, generator in GENERATORS.items():
+        rates = [
+            max(
+                same(
+                    generator, pairs=pairs, ratio=ratio, repetitions=repetitions, seed=seed
+                ).decided.share_of_resource(ResourceAxis.SAME)
+                for pairs in SIZES
+            )
+            for ratio in (1.1, 1 / 1.1)
+        ]
+        equal = same(generator, pairs=50, ratio=1.0, repetitions=repetitions, seed=seed)
+        worst = max(worst, *rates)
+        shown = equal.decided.share_of_resource(ResourceAxis.SAME)
+        print(
+            f"{name:<12}    {rates[0]:.4f}  {rates[1]:.4f}                  {shown:.4f}", flush=True
+        )
+    print(f"\nworst of all: same {worst:.4f}")
+
+
+def exact_errors(pairs: int) -> dict[str, float]:
+    """The highest false rates of what success shows once, over every share of discordant pairs.
+
+    Every outcome of ``pairs`` pairs is decided and weighed by how likely it is: no simulation.
+    """
+    lost, won = np.indices((pairs + 1, pairs + 1)).reshape(2, -1)
+    lost, won = lost[lost + won <= pairs], won[lost + won <= pairs]
+    index = np.arange(pairs)
+    rows = SuccessRows(
+        (index < lost[:, None]) | (index >= (lost + won)[:, None]), index >= lost[:, None]
+    )
+    found, _ = success_axes(rows, np.full(len(lost), pairs), protocol_for(pairs, monitored=False))
+    worst: dict[str, float] = {}
+    for axis, difference in (("higher", 0.0), ("lower", -MARGIN), ("maintained", -MARGIN)):
+        claims = found == SUCCESSES.index(SuccessAxis(axis))
+        for share in np.linspace(max(abs(difference), 0.005), 1, 120):
+            odds = [(share - difference) / 2, (share + difference) / 2, 1 - share]
+            counts = np.stack([lost, won, pairs - lost - won], axis=1)
+            chance = stats.multinomial.pmf(counts[claims], pairs, odds).sum() if claims.any() else 0
+            worst[axis] = max(worst.get(axis, 0.0), float(chance))
+    return worst
+
+
+def print_exact() -> None:
+    """The highest false rates that any share of discordant pairs can bring about."""
+    _print_header("pairs   higher   lower  maintained   (looked at once, whole runs, exact)")
+    for pairs in (*SIZES[:3], 30, 36, *SIZES[3:]):
+        rates = exact_errors(pairs)
+        print(
+            f"{pairs:>5}   {rates['higher']:.4f}  {rates['lower']:.4f}      "
+            f"{rates['maintained']:.4f}",
+            flush=True,
+        )
+
+
 def joint(
     generator: Generator,
     *,
@@ -299,6 +386,8 @@ def print_joint(repetitions: int, seed: int) -> None:
                         flush=True,
                     )
     print("\nworst of all: " + ", ".join(f"{key} {worst[key]:.4f}" for key in STATEMENTS))
+    bound = allowed(repetitions, 5 * 2 * 2 * len(GENERATORS) * len(SETTINGS))
+    print(f"where 0.025 is true of each, the worst exceeds {bound:.4f} in one of a hundred")
     print(f"coverage of the 95% interval {min(covered):.4f} to {max(covered):.4f}")
 
 
@@ -403,19 +492,23 @@ def claims_of_maintained_success(
     return claims / repetitions
 
 
+PARTS: tuple[tuple[str, Callable[[int, int], None]], ...] = (
+    ("joint", print_joint),
+    ("same", print_same),
+    ("exact", lambda repetitions, seed: print_exact()),
+    ("tokens", print_tokens),
+    ("replicates", print_replicates),
+    ("success", print_success),
+)
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--repetitions", type=int, default=1000)
-    parser.add_argument("--full", action="store_true", help="10,000 repetitions")
+    parser.add_argument("--full", action="store_true", help="20,000 repetitions")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", choices=("tokens", "joint", "replicates", "success"))
+    parser.add_argument("--only", choices=[name for name, _ in PARTS])
     arguments = parser.parse_args()
-    number = 10_000 if arguments.full else arguments.repetitions
-    for name, show in (
-        ("tokens", print_tokens),
-        ("joint", print_joint),
-        ("replicates", print_replicates),
-        ("success", print_success),
-    ):
+    number = 20_000 if arguments.full else arguments.repetitions
+    for name, show in PARTS:
         if arguments.only in (None, name):
             show(number, arguments.seed)

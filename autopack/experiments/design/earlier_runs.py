@@ -13,6 +13,7 @@ from autopack.experiments.recorded.validity import Declaration, judge_pair
 from autopack.store import tables
 from autopack.store.database.engine import Database, reading
 from autopack.store.experiment_records import get_test
+from autopack.store.tables.experiments import ab_pairs
 
 if TYPE_CHECKING:
     from autopack.experiments.design.registration import Registered
@@ -28,7 +29,8 @@ def earlier_controls(
     """The primary resource of earlier control runs, by the plan's name.
 
     They ended in the declared window before the experiment was registered, and make a valid pair
-    with its own control runs: the same in everything that has to match. Empty where none was
+    with its own control runs: the same in everything that has to match. Runs of this experiment
+    and runs that were the treatment of another are no earlier controls. Empty where none was
     declared.
     """
     days = registered.protocol.earlier_days
@@ -37,9 +39,12 @@ def earlier_controls(
     until = get_test(db, registered.test_id).created_at
     names = {plan.plan_hash: name for name, plan in registered.plans.items()}
     runs = tables.runs
+    mine = sa.select(ab_pairs.c.control_run_id).where(ab_pairs.c.test_id == registered.test_id)
     query = (
         sa.select(runs.c.run_id)
         .where(runs.c.plan_hash.in_(names))
+        .where(runs.c.run_id.not_in(mine))
+        .where(runs.c.run_id.not_in(sa.select(ab_pairs.c.treatment_run_id)))
         .where(runs.c.finished_at.between(until - timedelta(days=days), until))
         .order_by(runs.c.finished_at.desc(), runs.c.run_id)
     )
