@@ -82,7 +82,7 @@ async def configured(builder: str | None) -> Configured:
     slug = f"autopack-builder-{name}"
     block = await load(Block, f"{slug}/{block_name}", field="builder")
     if not isinstance(block, BuilderBlock):
-        raise NotFound(f"{slug}/{block_name} is no builder's block", field="builder")
+        raise NotFound(f"{slug}/{block_name} is not the block of a builder", field="builder")
     return Configured(block.options(), block.secrets())
 
 

@@ -1,7 +1,7 @@
 """Starting the Prefect server of a home when a command first needs it, and keeping it alive.
 
 The lock of the server is taken before it is started and inherited by it, so that of any number of
-first commands one starts it and the others wait. What dies on the way takes its lock along.
+first commands one starts it and the others wait. What crashes on the way takes its lock along.
 """
 
 from __future__ import annotations

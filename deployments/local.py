@@ -225,7 +225,7 @@ def _listening(wanted: int | None) -> socket.socket:
     None.
     """
     if wanted is not None and not 1 <= wanted <= 65_535:
-        raise BadInput(f"port {wanted} is no port", field="port", hint="use 1 to 65535")
+        raise BadInput(f"invalid port: {wanted}", field="port", hint="use 1 to 65535")
     for candidate in (wanted,) if wanted is not None else (DEFAULT_PORT, 0):
         with suppress(OSError):
             return listen(candidate)

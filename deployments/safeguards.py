@@ -42,7 +42,7 @@ _FORMER_TAG = "prefect.tag.autopack"
 
 
 def default_limits() -> dict[str, int]:
-    """Return how many builds may go on at once, on all machines together, until an operator
+    """Return how many builds may run at once, on all machines together, until an operator
     says.
     """
     # Any number of those may build at once that call nobody.

@@ -44,22 +44,22 @@ async def ab_experiment(
 ) -> dict[str, Any]:
     """Run pairs of an experiment until the evidence suffices, and return its report.
 
-    An experiment that was interrupted goes on: what has run is not run again. One that has
+    An interrupted experiment is resumed: what has run is not run again. One that has
     finished is only analysed again.
 
     Args:
         spec: The experiment file: a path, a URL, or its text.
-        max_concurrent_pairs: How many pairs run at once; as the file says when left out.
+        max_concurrent_pairs: How many pairs run at once; default: what the file says.
         executor: Where runs are executed: inline in this process, each in a process of its own,
             or by the deployment on a worker.
         push: A remote of the repository, a path or a URL: every attempt of both arms is pushed
-            there. It is no part of the experiment, and may change when that goes on.
-        deployment: With that executor, the deployment of execute_run; execute-run/run when left
-            out.
-        add_budget: What to add to the budget of an experiment, which then goes on: tokens=N,
+            there. It is not part of the experiment, and may change when that is resumed.
+        deployment: With that executor, the deployment of execute_run; default:
+            execute-run/run.
+        add_budget: What to add to the budget of an experiment, which is then resumed: tokens=N,
             cost=N, minutes=N, with commas between them.
-        replace_void: Run the void pairs of an experiment again, which then goes on.
-        database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
+        replace_void: Run the void pairs of an experiment again and resume it.
+        database: An Autopack Database block; default: DATABASE_URL, else the home's.
     """
     if max_concurrent_pairs is not None and max_concurrent_pairs < 1:
         raise BadInput(
@@ -114,9 +114,9 @@ async def ab_pair(
         number: The pair, counted from 1 in planned order.
         executor: Where runs are executed: inline, process or deployment.
         push: A remote of the repository, a path or a URL that runs not stored yet are pushed to.
-        deployment: With that executor, the deployment of execute_run; execute-run/run when left
-            out.
-        database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
+        deployment: With that executor, the deployment of execute_run; default:
+            execute-run/run.
+        database: An Autopack Database block; default: DATABASE_URL, else the home's.
     """
     async with application(database) as (db, settings), heeding(db, settings) as watched:
         registered = Registered.of(get_test(db, test_id)).pushed_to(push)

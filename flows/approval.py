@@ -22,7 +22,7 @@ _PATIENCE_SECONDS = 30 * 24 * 3600
 class ApprovalForm(RunInput):
     """What a person answers to a run that waits."""
 
-    approve: bool = Field(default=False, description="Go on? Otherwise the run ends.")
+    approve: bool = Field(default=False, description="Continue? Otherwise the run ends.")
     new_cap: Decimal | None = Field(
         default=None, description="For a run at a cap: the higher cap, in the unit of the question."
     )

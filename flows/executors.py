@@ -64,7 +64,7 @@ async def check_executor(
     name = deployment_name(deployment, settings or Settings.from_environment())
     if not name.startswith(f"{_FLOW}/"):
         raise BadInput(
-            f"{name} is no deployment of {_FLOW}",
+            f"{name} is not a deployment of {_FLOW}",
             field="deployment",
             hint=f"use {_FLOW}/NAME, or NAME alone",
         )
@@ -92,11 +92,11 @@ async def execute_stored(
     """Bring a stored run to its end, or to where it waits for a person or was interrupted.
 
     How it ended is in the database. ``tag`` marks its flow run. A run that has ended is left
-    alone, one that somebody works on is waited for; one whose process or flow run dies goes on in
-    another, as often as reconciling would do that.
+    alone, one that somebody works on is waited for; one whose process or flow run crashes
+    continues in another, as often as reconciling would do that.
 
     Raises what execute_run raises, and WorkFailed when the process or the flow run ended
-    without ending the run, or it took longer than is worth waiting for (the run then goes on).
+    without ending the run, or it took longer than is worth waiting for (the run then continues).
     """
     if get_run(db, run_id).state.is_final:
         return
@@ -201,7 +201,7 @@ async def _at_workers(
 ) -> None:
     """Have a worker execute the run, and wait for it; giving up leaves the run alone.
 
-    When its flow run dies, another worker goes on.
+    When its flow run crashes, another worker goes on.
     """
     while True:
         seen = get_run(db, run_id).recoveries
@@ -219,7 +219,7 @@ async def _at_workers(
             if get_run(db, run_id).state is RunState.DONE_CANCELLED:
                 return
             raise WorkFailed(said, hint=f"autopack resume {run_id}")
-        get_run_logger().warning("%s; the run goes on in another", said)
+        get_run_logger().warning("%s; the run continues in another", said)
 
 
 async def submit(

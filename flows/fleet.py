@@ -57,11 +57,11 @@ async def execute_runs(
     push: str | None = None,
     deployment: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Execute many plans, or go on with many runs; one that fails takes no other down.
+    """Execute many plans, or resume many runs; a failure of one does not affect the others.
 
     Returns one result for each plan, then for each run id, in the order they were given:
     run_id, success, state, error, started_at, finished_at, workspace_path and tokens. The same
-    fleet started again (by its name, or by a retry) goes on with what has not ended.
+    fleet started again (by its name, or by a retry) resumes what has not ended.
 
     Args:
         plans: The plans: paths, URLs, or their texts.
@@ -69,20 +69,20 @@ async def execute_runs(
         max_concurrent_runs: How many runs at most at the same time.
         executor: inline in this process, each in an operating-system process of its own, or each
             as a deployment on a work pool.
-        commit: The revision to start from; HEAD when left out.
-        builder: The coding agent that builds; `script` when left out.
+        commit: The revision to start from; default: HEAD.
+        builder: The coding agent that builds; default: `script`.
         builder_options: Its options, one KEY=VALUE a line.
-        model: The model it uses; the plan's when left out.
+        model: The model it uses; default: the plan's.
         features: Features to turn on; one with a minus sign before it is turned off.
-        token_cap: The most tokens each run may spend; the plan's when left out.
+        token_cap: The most tokens each run may spend; default: the plan's.
         at_cap: At a cap, fail the run or ask a person.
         run_id: A name for the fleet; its runs are called NAME-1, NAME-2 and so on.
-        database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
-        run_ids: Stored runs to execute or to go on with.
+        database: An Autopack Database block; default: DATABASE_URL, else the home's.
+        run_ids: Stored runs to execute or to resume.
         push: A remote of the repository, a path or a URL: every attempt at the plans is pushed
-            there, so that another machine can go on with their runs.
-        deployment: With that executor, the deployment of execute_run; execute-run/run when left
-            out.
+            there, so that another machine can resume their runs.
+        deployment: With that executor, the deployment of execute_run; default:
+            execute-run/run.
     """
     if max_concurrent_runs < 1:
         raise BadInput(

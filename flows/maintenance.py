@@ -10,12 +10,12 @@ from tasks.maintaining import maintain_database
 
 @flow(name="maintain", persist_result=False)
 async def maintain(database: str | None = None) -> dict[str, int]:
-    """Ingest what waits in spools, give back leases of finished runs, archive old calls.
+    """Ingest spooled usage, release leases of finished runs, archive old calls.
 
     Calls of runs that finished more than 90 days ago leave the ledger; their sums stay.
 
     Args:
-        database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
+        database: An Autopack Database block; default: DATABASE_URL, else the home's.
     """
     async with application(database) as (db, settings):
         counts = asdict(await maintain_database(db, settings))

@@ -1,6 +1,6 @@
 """Names of flow runs and of what they make, where what they say is known only once they run.
 
-A flow run that is retried makes the same names again, and so goes on with what it began. So does
+A flow run that is retried makes the same names again, and so resumes what it began. So does
 a call in a user's own flow when that flow is retried: it is known by its parent flow run, its
 parameters, and the number of equal calls before it.
 """

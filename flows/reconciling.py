@@ -1,4 +1,4 @@
-"""Reconciliation: what died is resumed or closed, and what it left is cleaned up."""
+"""Reconciliation: orphaned runs are resumed or closed, and what they left is cleaned up."""
 
 import asyncio
 from collections.abc import Sequence
@@ -46,13 +46,13 @@ def _name_of_reconcile() -> str:
 
 @flow(name="reconcile", flow_run_name=_name_of_reconcile, persist_result=False)
 async def reconcile(database: str | None = None) -> dict[str, int]:
-    """Resume runs whose process died, at most three times each, and clean up after the dead.
+    """Resume runs whose process crashed, at most three times each, and clean up after it.
 
     Where there are workers, they resume them and this flow does not wait; else they go
     on in this process. Returns how much of each kind of work there was.
 
     Args:
-        database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
+        database: An Autopack Database block; default: DATABASE_URL, else the home's.
     """
     async with application(database) as (db, settings):
         cancelled = await close_cancelled(db, settings)
@@ -80,7 +80,7 @@ async def reconcile(database: str | None = None) -> dict[str, int]:
 async def _go_on_with(
     run_ids: Sequence[str], db: Database, settings: Settings, database: str | None
 ) -> list[_Outcome | None]:
-    """Resume the abandoned runs, or close those that died too often."""
+    """Resume the abandoned runs, or close those that crashed too often."""
     slots, workers = asyncio.Semaphore(_AT_ONCE), bool(run_ids) and await _has_workers(settings)
 
     async def one(run_id: str) -> _Outcome | None:

@@ -56,7 +56,7 @@ async def replay_campaign(
 
     Each is run twice: as it was (the baseline) and with the features of the candidate, for of
     failed runs some succeed a second time whatever is changed. Runs whose repository or recording
-    is gone are left out, and named with the reason. Returns the report; while runs have not ended
+    is gone are skipped, and named with the reason. Returns the report; while runs have not ended
     ``campaign``, ``finished`` (false), their ids as ``unfinished`` and, as ``unfinished_runs``,
     run_id, state and error of each; in a dry run the selection.
 
@@ -73,15 +73,15 @@ async def replay_campaign(
         dry_run: Only show what would be run and what it may cost.
         executor: inline in this process, each in an operating-system process of its own, or each
             as a deployment on a work pool.
-        token_cap: The most tokens of all replays together; when left out the sum of their caps,
-            and the cap that it has for a campaign that goes on.
-        name: A name for the campaign. The name of an interrupted one goes on with it, with the
+        token_cap: The most tokens of all replays together; default: the sum of their caps,
+            or, for a campaign that is resumed, the cap that it has.
+        name: A name for the campaign. The name of an interrupted one resumes it, with the
             runs and features that it began with: others are refused.
-        database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
+        database: An Autopack Database block; default: DATABASE_URL, else the home's.
         push: A remote of the repository, a path or a URL: every attempt is pushed there. Replays
-            are pushed nowhere when left out, also those of runs that were.
-        deployment: With that executor, the deployment of execute_run; execute-run/run when left
-            out.
+            are not pushed unless it is set, not even replays of runs that were.
+        deployment: With that executor, the deployment of execute_run; default:
+            execute-run/run.
     """
     if max_concurrent_runs < 1:
         raise BadInput(
@@ -110,7 +110,7 @@ async def replay_campaign(
         if dry_run:
             return planned.as_json()
         for one in planned.left_out:
-            get_run_logger().warning("%s is left out: %s", one.run_id, one.reason)
+            get_run_logger().warning("%s is skipped: %s", one.run_id, one.reason)
         await declare(db, called)
         replays = await store_replays(db, planned)
         items = await execute_all(

@@ -78,24 +78,24 @@ async def execute_run(
     database: str | None = None,
     push: str | None = None,
 ) -> dict[str, Any]:
-    """Run a plan on a git repository, or go on with a run that was interrupted.
+    """Run a plan on a git repository, or resume an interrupted run.
 
     Args:
-        plan: The plan: a path, a URL, or its text. Not needed to go on with a run.
-        repo: The git repository: a path or a URL. To go on with a run, this machine's clone of it,
+        plan: The plan: a path, a URL, or its text. Not needed to resume a run.
+        repo: The git repository: a path or a URL. To resume a run, this machine's clone of it,
             where that has another path here.
-        commit: The revision to start from; HEAD when left out.
-        builder: The coding agent that builds; `script` when left out. A name with a block, like
+        commit: The revision to start from; default: HEAD.
+        builder: The coding agent that builds; default: `script`. A name with a block, like
             `claude-code/work`, takes its keys and options from there.
         builder_options: Its options, one KEY=VALUE a line, for example recording=/srv/recording.
-        model: The model it uses; the plan's when left out.
+        model: The model it uses; default: the plan's.
         features: Features to turn on; one with a minus sign before it is turned off.
-        token_cap: The most tokens the run may spend; the plan's when left out.
+        token_cap: The most tokens the run may spend; default: the plan's.
         at_cap: At a cap, fail the run or ask a person.
-        run_id: A name for the run, or the run to go on with.
-        database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
+        run_id: A name for the run, or the run to resume.
+        database: An Autopack Database block; default: DATABASE_URL, else the home's.
         push: A remote of the repository, a path or a URL: every attempt is pushed there, so that
-            another machine can go on with the run.
+            another machine can resume the run.
     """
     flow_run_id = current_flow_run.get_id()
     async with application(database) as (db, settings), heeding(db, settings) as watched:
@@ -141,7 +141,7 @@ async def execute_run(
 
 
 def _begun(db: Database, flow_run_id: str | None, asked: str | None) -> RunRow | None:
-    """Return the run that this flow run works on, or prepared before another went on with it; also
+    """Return the run that this flow run works on, or prepared before another resumed it; also
     one that this call of a parent flow run began before that was retried."""
     if flow_run_id is None:
         return None
@@ -156,7 +156,7 @@ def _begun(db: Database, flow_run_id: str | None, asked: str | None) -> RunRow |
 
 
 async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
-    """Work on the run until it ends or is stopped; then give it back in any case."""
+    """Work on the run until it ends or is stopped, then release its lease in any case."""
     run_id, progress = session.run_id, RunProgress(session.run_id, SystemClock())
     _announce(session, "run.started")
     broken = True

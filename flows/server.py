@@ -55,7 +55,7 @@ def choose_server(settings: Settings, *, own: bool = False) -> None:
 
     ``own`` asks for a server of its own whatever else is configured (the demo); Prefect starts
     one when a flow first needs it, unless the command line has. Children carry the mark of this
-    process, so that a process that resumes the run after its death finds them.
+    process, so that a process that resumes the run after a crash finds them.
     """
     _set_manners()
     url = None if own else server_url(settings)

@@ -61,7 +61,7 @@ async def wait_for_end(
         if clock.monotonic() > deadline:
             raise WorkFailed(
                 f"run {run_id} takes longer than its cap of {run.minutes_cap:g} minutes; "
-                "it goes on by itself",
+                "it continues by itself",
                 hint=f"autopack show {run_id}",
             )
         await asyncio.sleep(GLANCE_SECONDS)
@@ -139,7 +139,7 @@ async def cancelled_in_prefect(run_id: str, *, db: Database, settings: Settings)
 
 def _glance(db: Database, last: RunRow) -> RunRow:
     """Return the run as it is now; as it was when the database is away, which the next look may
-    mend.
+    fix.
     """
     try:
         return get_run(db, last.run_id)
@@ -155,7 +155,7 @@ def has_stopped(run: RunRow) -> bool:
 
 async def _state_of(flow_run_id: UUID) -> State | None:
     """Return the flow run's state; None when the server does not answer, which the next poll may
-    mend.
+    fix.
     """
     try:
         async with get_client() as client:

@@ -56,7 +56,7 @@ def is_forbidden(error: BaseException | None) -> bool:
 
 @contextmanager
 def going_without(what: str) -> Generator[None]:
-    """Go on when the server is away for the block, or forbids what is of no consequence."""
+    """Continue when the server is away during the block, or forbids what is of no consequence."""
     try:
         yield
     except Exception as error:
@@ -76,7 +76,7 @@ async def answers() -> bool:
 
 
 async def show(what: str, step: Awaitable[None]) -> None:
-    """Await a step that only shows something; go on without it when the server is away.
+    """Await a step that only shows something; skip it when the server is away.
 
     Prefect's client would wait a minute for it.
     """
@@ -127,7 +127,7 @@ async def until_answers(
             raise WorkFailed(
                 f"{what} waited {seconds / 60:.3g} minutes for the Prefect server at {url}",
                 field="PREFECT_API_URL",
-                hint="it goes on with `autopack resume` once the server is back",
+                hint="resume with `autopack resume` once the server is back",
             )
         if pause == _FIRST_SECONDS:
             get_run_logger().warning("%s waits for the Prefect server at %s", what, url)

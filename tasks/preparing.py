@@ -51,7 +51,7 @@ async def take_over_run(
     doctor: Endpoint | None = None,
     reopen: bool = False,
 ) -> RunSession:
-    """Take the lease, end and count what a dead holder left, open the workspace.
+    """Take the lease, end and count what a crashed holder left, open the workspace.
 
     With ``reopen`` a run that ended for its environment continues.
     """

@@ -1,4 +1,4 @@
-"""Tasks that put right what died: runs, flow runs, and what lies about."""
+"""Reconciliation: resume or close orphaned runs, mark zombie flow runs crashed, clean up."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ from tasks.step import step
 from tasks.verdicts import PAGE, flow_runs, last_flow_runs, timed_out, was_cancelled
 
 _OF_RUNS = FlowFilter(name=FlowFilterName(any_=["execute-run"]))
-_GONE = "its process is gone; the run goes on in another flow run"
+_GONE = "its process is gone; the run continues in another flow run"
 _STARTING_LEASES = 10
 """For how many lengths of a lease a flow run may start up, as where its image has to be fetched."""
 
 
 @step("find abandoned runs")
 async def find_abandoned(db: Database) -> list[str]:
-    """The runs whose holder fell silent and that nobody is about to go on with.
+    """Return the runs whose lease expired and that nobody is about to resume.
 
     Those that were cancelled in Prefect, and those whose flow run was ended by a limit on its
     time, are left to rest.
@@ -75,9 +75,9 @@ async def _resting(db: Database, abandoned: list[str]) -> frozenset[str]:
         )
 
 
-@step("close dead run", "close {run_id}")
+@step("close crashed run", "close {run_id}")
 async def close_dead(run_id: str, db: Database, settings: Settings) -> bool:
-    """Close a run that died too often; False when somebody took it in this moment."""
+    """Close a run that crashed too often; False when another process took it meanwhile."""
     return await asyncio.to_thread(
         reconcile.give_up, db, run_id, settings=settings, clock=SystemClock()
     )
@@ -106,7 +106,7 @@ def _lost_it(db: Database, flow_run: FlowRun) -> bool:
 
 @step("clean up")
 async def clean_up(db: Database, settings: Settings) -> reconcile.Cleaned:
-    """Remove what dead processes left on this machine, and count what they had spent."""
+    """Remove what crashed processes left on this machine, and count what they had spent."""
     return await asyncio.to_thread(reconcile.clean, db, settings)
 
 
@@ -146,9 +146,9 @@ async def mark_lost_flow_runs(db: Database, settings: Settings) -> Marked:
 
 @step("resume campaigns")
 async def resume_campaigns() -> int:
-    """Have workers go on with fleets, experiments and replay campaigns whose process died.
+    """Have workers resume fleets, experiments and replay campaigns whose process crashed.
 
-    A flow run that is retried goes on with what it began; one that crashes again and again does
+    A flow run that is retried resumes what it began; one that crashes again and again does
     not.
     """
     resumed = 0
@@ -184,7 +184,7 @@ def _is_lost(db: Database, flow_run: FlowRun, lease_seconds: float) -> bool:
 
 
 def _stored_run_of(db: Database, flow_run: FlowRun) -> RunRow | None:
-    """Return the run that it was to go on with; None for one that it has to prepare, which takes
+    """Return the run that it was to resume; None for one that it has to prepare, which takes
     time.
     """
     run_id = flow_run.parameters.get("run_id")

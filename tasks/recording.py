@@ -36,7 +36,7 @@ async def record_token_efficiency(run_id: str) -> None:
 
 
 async def record_metrics(run_id: str) -> None:
-    """Record both when the run has phase6_metrics on; report a fault and go on."""
+    """Record both when the run has phase6_metrics on; report a fault and continue."""
     if kill_switches(process_environment())[Feature.PHASE6_METRICS]:
         return
     try:
@@ -64,7 +64,7 @@ async def persist_consolidated_view(db: Database, run_id: str) -> None:
 
 
 async def persist_view(db: Database, run_id: str) -> None:
-    """Persist the view when the run has consolidated_metrics on; report a fault and go on."""
+    """Persist the view when the run has consolidated_metrics on; report a fault and continue."""
     if kill_switches(process_environment())[Feature.CONSOLIDATED_METRICS]:
         return
     try:

@@ -1,4 +1,4 @@
-"""What a run shows while it goes on and when it has ended: artifacts and events in Prefect."""
+"""What a run shows while it runs and when it has ended: artifacts and events in Prefect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slots of Prefect's global concurrency limits: how many builds go on at once, everywhere."""
+"""Slots of Prefect's global concurrency limits: how many builds run at once, everywhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from autopack.stack import OWN_SERVER
 from tasks.away import going_without, is_away, is_forbidden, patiently, wait_for_server
 
 LEASE_SECONDS = 60
-"""How long the slots of a process that died stay taken."""
+"""Seconds that the slots of a crashed process stay taken."""
 
 # Apart from each other, so that those who wait do not all ask at once.
 _PAUSE_SECONDS = (1.0, 3.0)

@@ -1,4 +1,4 @@
-"""What a fleet shows while it goes on and when it has ended: one table of all its runs."""
+"""What a fleet shows while it runs and when it has ended: one table of all its runs."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ class CommandLineAgent(Agent[ProgramOptions]):
         return result_of(usage, end, ended_because)
 
     def left_behind(self, spool: Path) -> tuple[BuildResult, str] | None:
-        """Return how a build ended whose process died before it did, and the folder that it worked
+        """Return how a build ended that outlived its process, and the folder that it worked
         in.
         """
         noted = read_exit(spool)

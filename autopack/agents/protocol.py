@@ -212,7 +212,7 @@ class Builder(Protocol):
         ...
 
     def left_behind(self, spool: Path) -> tuple[BuildResult, str] | None:
-        """Return how a build ended whose process died before it did, and the name of the folder
+        """Return how a build ended whose process crashed before it did, and the name of the folder
         that it worked in; None where it was cut off.
         """
         ...

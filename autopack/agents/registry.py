@@ -180,7 +180,7 @@ def _loaded(entry: EntryPoint) -> type[Builder]:
     wrong = _wrong_with(entry.name, loaded)
     if wrong is not None:
         raise BadInput(
-            f"{entry.value} is no builder: {wrong}",
+            f"{entry.value} is not a builder: {wrong}",
             field="builder",
             hint="fix or uninstall the package that brings it",
         )

@@ -135,7 +135,7 @@ class Lanes:
 def unfinished(db: Database, campaign: Campaign, *, without: Collection[str] = ()) -> list[str]:
     """Return the replays that have not ended, or were not even stored.
 
-    ``without`` names the originals that are left out.
+    ``without`` names the originals that are omitted.
     """
     stored = replays_of(db, campaign.campaign_id)
     return [

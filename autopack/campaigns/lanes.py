@@ -151,7 +151,7 @@ def _another(campaign_id: str) -> BadInput:
     return BadInput(
         f"{campaign_id} is another campaign",
         field="campaign",
-        hint="choose another name, or ask for the same runs and features to go on with it",
+        hint="choose another name, or ask for the same runs and features to resume it",
     )
 
 
@@ -191,7 +191,7 @@ def store_replays(
     """Store every replay that is not stored yet; the ids of all, in the order to run them.
 
     ``remotes`` says by repository where its replays are pushed to, ``without`` which originals
-    are left out.
+    are omitted.
 
     The lanes of an original follow each other in random order, the same in every attempt, so
     that neither lane always meets the warmer cache or the later hour.

@@ -46,7 +46,7 @@ class PlannedCampaign:
 
     @property
     def without(self) -> frozenset[str]:
-        """The ids of the originals that are left out."""
+        """The ids of the originals that are omitted."""
         return frozenset(one.run_id for one in self.left_out)
 
     def as_json(self) -> dict[str, Any]:

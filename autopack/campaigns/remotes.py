@@ -58,6 +58,6 @@ def _kept(kept: str | None, wanted: Remote, campaign: Campaign) -> Remote:
         raise BadInput(
             f"the replays of {campaign.campaign_id} were stored to be pushed {where}",
             field="push",
-            hint="go on without it, or choose another name for the campaign",
+            hint="resume without it, or choose another name for the campaign",
         )
     return wanted

@@ -1,4 +1,4 @@
-"""How far a phase's description has strayed from the goal of its run."""
+"""How far a phase's description has drifted from the goal of its run."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class SetupSteps:
             self.notes.append("the Python environment has no pip of its own, only uv's")
 
     async def install(self, one: Detected, *, required: bool) -> None:
-        """What the project asks for, or its stand-in when its manager is not on this machine.
+        """Add what the project asks for, or its stand-in when its manager is not on this machine.
 
         A failure is a note, unless the project is ``required``.
         """

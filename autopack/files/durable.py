@@ -15,7 +15,7 @@ from autopack.files import safe_files
 def write_whole(path: Path, text: str) -> None:
     """Have the file at ``path`` hold ``text``; on disk when this returns.
 
-    A process or a machine that dies meanwhile leaves the old file or the new one. Links
+    A process or a machine that crashes meanwhile leaves the old file or the new one. Links
     in the place of the file are replaced, not followed.
     """
     safe_files.write(path, text, durable=True)

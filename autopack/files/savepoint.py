@@ -2,7 +2,7 @@
 
 The copy is made of hard links: it costs no space and little time, and installers replace files
 rather than write into them. A note lists what was kept, and is written last, so that a process
-that died half way leaves either nothing to go back to or everything.
+that crashed half way leaves either nothing to go back to or everything.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Savepoint:
 
     @classmethod
     def left_behind(cls, folder: Path) -> Savepoint | None:
-        """Return the savepoint of a process that died before it kept or undid its installs."""
+        """Return the savepoint of a process that crashed before it kept or undid its installs."""
         try:
             kept = json.loads(safe_files.read_text(folder / _NOTE))
             if not isinstance(kept, dict):

@@ -307,4 +307,6 @@ def _day(text: str) -> date:
 
 
 def _no_cursor(text: str) -> BadInput:
-    return BadInput(f"{text!r} is no cursor", field="after", hint="use that of the page before")
+    return BadInput(
+        f"invalid cursor: {text!r}", field="after", hint="use `next_cursor` of the page before"
+    )

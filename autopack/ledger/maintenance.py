@@ -1,4 +1,4 @@
-"""What has to be done now and then: spools ingested, leases given back, old calls archived."""
+"""What has to be done now and then: spools ingested, leases released, old calls archived."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def maintain(db: Database, settings: Settings, *, older_than: timedelta = KEPT) 
 
 
 def _release_of_final_runs(conn: sa.Connection) -> int:
-    """Only those: the lease of an unfinished run tells its next holder who died on it."""
+    """Only those: the lease of an unfinished run tells its next holder who crashed on it."""
     final = [state for state in RunState if state.is_final]
     ended = sa.select(runs.c.run_id).where(runs.c.state.in_(final))
     released = conn.execute(

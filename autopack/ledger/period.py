@@ -18,7 +18,7 @@ def parse_age(text: str, field: str) -> timedelta:
     found = _AGO.fullmatch(text.strip().lower())
     if found is None:
         raise BadInput(
-            f"{field}: {text!r} is no length of time", field=field, hint="use 24h, 7d or 4w"
+            f"{field}: invalid length of time: {text!r}", field=field, hint="use 24h, 7d or 4w"
         )
     return int(found[1]) * _UNITS[found[2]]
 
@@ -37,7 +37,7 @@ def parse_moment(text: str, now: datetime, field: str) -> datetime:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise BadInput(
-            f"{field}: {text!r} is no time",
+            f"{field}: invalid time: {text!r}",
             field=field,
             hint="use 24h, 7d, 4w or a date such as 2026-01-31",
         ) from error

@@ -98,7 +98,7 @@ class Recorder:
     def record_in(
         self, conn: Connection, events: Iterable[UsageEvent], closes: Intent | None = None
     ) -> None:
-        """The same in a transaction of the caller's, which goes on whatever the ledger refuses.
+        """The same in a transaction of the caller's, which continues whatever the ledger refuses.
 
         A call with an event that was refused stays unreconciled until the spool is ingested.
         What asks for another try of the whole transaction (a deadlock) is raised, and so is the

@@ -144,7 +144,7 @@ def _event(values: Any) -> UsageEvent:
 
 
 def _of(kind: type[T], values: Mapping[str, Any]) -> T:
-    """Return what a line says; fields that this version does not know are left out of it."""
+    """Return what a line says; fields that this version does not know are omitted of it."""
     known: dict[str, Any] = {}
     for one in fields(kind):
         if one.name not in values:

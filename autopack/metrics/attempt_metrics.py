@@ -83,7 +83,7 @@ def record_token_efficiency(db: Database, run_id: str) -> int:
 def _without_row(
     conn: sa.Connection, run_id: str, table: sa.Table
 ) -> list[tuple[str, int, AttemptState]]:
-    """Attempts that ended and have no row in ``table``: also those of a process that died."""
+    """Attempts that ended and have no row in ``table``: also those of a process that crashed."""
     query = (
         sa.select(attempts.c.phase_id, attempts.c.attempt, attempts.c.state)
         .outerjoin(

@@ -48,7 +48,7 @@ class DoctorMode(StrEnum):
 
 
 class DriftMode(StrEnum):
-    """What happens when a phase's description strays from the goal."""
+    """What happens when a phase's description drifts from the goal."""
 
     OFF = "off"
     ADVISORY = "advisory"
@@ -230,7 +230,7 @@ class Plan(_Value):
     def plan_hash(self) -> str:
         """SHA-256 over everything the plan says, defaults included, however it was spelled.
 
-        What earlier versions did not know is left out where it has its default, so that a plan
+        What earlier versions did not know is omitted where it has its default, so that a plan
         that they stored has the same hash today.
         """
         said = self.to_dict()

@@ -46,7 +46,7 @@ def find(**marks: str) -> list[psutil.Process]:
     """Return every process whose environment has all ``marks``, but this one and its ancestors.
 
     Needs no parent: a grandchild in its own session whose parents are gone is found. Processes of
-    other users cannot be read and are left out.
+    other users cannot be read and are omitted.
     """
     found = [
         process
@@ -61,7 +61,7 @@ def marked(mark: str) -> list[tuple[psutil.Process, dict[str, str]]]:
     """Return every process that carries a mark, with its environment, but this one and its
     ancestors.
 
-    Those of another container are left out, for the pids in their marks mean others here.
+    Those of another container are omitted, for the pids in their marks mean others here.
     """
     found: list[tuple[psutil.Process, dict[str, str]]] = []
     spared = _spared()

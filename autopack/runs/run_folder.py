@@ -21,7 +21,7 @@ _SHARED = ("environment", "caches", "final", "uncommitted")
 def open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired) -> Workspace:
     """Return the checkout of this lease.
 
-    A dead holder's is taken over, so that what was installed into it is found again; one whose
+    A crashed holder's is taken over, so that what was installed into it is found again; one whose
     holder may still be alive (it only fell silent) is left to it, and a new one is made.
     """
     checkouts = folder / _CHECKOUTS
@@ -42,7 +42,9 @@ def open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired
 
 
 def checkout_left_behind(folder: Path, name: str | None) -> Path | None:
-    """Return the checkout that a dead holder worked in, by its name, or the only one there is."""
+    """Return the checkout that a crashed holder worked in, by its name, or the only one
+    there is.
+    """
     checkouts = folder / _CHECKOUTS
     there = safe_files.names(checkouts)
     if name is None and len(there) == 1:

@@ -67,7 +67,7 @@ def forget_ending(conn: sa.Connection, lease: Lease) -> None:
 
 
 def check_deliverable(conn: sa.Connection, run_id: str, commit: str) -> None:
-    """Raise LeaseLost unless the run goes on and ``commit`` is its head.
+    """Raise LeaseLost unless the run continues and ``commit`` is its head.
 
     To be called in the write transaction in which the branch is moved: a holder that was frozen
     gives the branch nothing but what its successor would, and nothing once the run has ended.

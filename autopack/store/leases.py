@@ -57,7 +57,7 @@ class Acquired:
     """A lease just taken, and who had it before.
 
     ``previous`` is None when nobody ever had; ``was_released`` says whether the previous holder
-    gave it back, else it died or fell silent and may have left things behind.
+    gave it back, else it crashed or fell silent and may have left things behind.
     """
 
     lease: Lease
@@ -132,7 +132,7 @@ def renew(db: Database, lease: Lease, seconds: float) -> Lease:
 
 
 def release(db: Database, lease: Lease) -> None:
-    """Give the run back; nothing happens when it was given back or taken over before."""
+    """Release the lease; nothing happens when it was released or taken over before."""
     db.transact(
         lambda conn: conn.execute(
             sa.update(leases).where(_is_current(lease)).values(expires_at=None)
@@ -189,7 +189,7 @@ def held_runs(db: Database) -> list[str]:
 
 
 def abandoned_runs(db: Database) -> list[str]:
-    """Runs whose holder is provably gone, or let the lease expire: it died or cannot reach the
+    """Runs whose holder is provably gone, or let the lease expire: it crashed or cannot reach the
     database. And new ones that nobody will take: who stored them is gone, or silent too long.
     """
     query = (

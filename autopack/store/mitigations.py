@@ -268,7 +268,7 @@ def record_drift(
     *,
     mode: str,
 ) -> None:
-    """Keep how far a phase's revision strays from the goal. Raises LeaseLost."""
+    """Keep how far a phase's revision drifts from the goal. Raises LeaseLost."""
     fence(conn, lease)
     conn.execute(
         insert_new(conn, tables.drifts).values(
@@ -289,7 +289,7 @@ def record_drift(
 def get_drift(
     source: Database | sa.Connection, run_id: str, phase_id: str, revision: int
 ) -> sa.RowMapping | None:
-    """Return how far a phase's revision strays; None when it was not measured."""
+    """Return how far a phase's revision drifts; None when it was not measured."""
     table = tables.drifts
     query = sa.select(table).where(
         table.c.run_id == run_id, table.c.phase_id == phase_id, table.c.revision == revision

@@ -178,7 +178,7 @@ def states_named(name: str) -> list[RunState]:
     if name in RunState.__members__:
         return [RunState[name]]
     raise BadInput(
-        f"{name!r} is no run state",
+        f"unknown run state: {name!r}",
         field="state",
         hint=f"use FAILED or one of {', '.join(RunState)}",
     )
@@ -198,6 +198,8 @@ def _decode(cursor: str) -> tuple[datetime, str]:
             raise ValueError(cursor)
     except (ValueError, binascii.Error) as error:
         raise BadInput(
-            f"{cursor!r} is no cursor", field="after", hint="use the cursor of the page before"
+            f"invalid cursor: {cursor!r}",
+            field="after",
+            hint="use `next_cursor` of the page before",
         ) from error
     return decoded, run_id

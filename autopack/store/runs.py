@@ -78,7 +78,7 @@ def create_run(
     """Store a run with its plan and its phases, given as ``(phase_id, tier)`` in plan order.
 
     ``starter`` is the process that sees to it that the run is taken, for ``seconds`` where others
-    cannot tell whether it lives: if it dies before, the run counts as abandoned.
+    cannot tell whether it lives: if it crashes before, the run counts as abandoned.
     A run of that id that has the same plan, repository and base commit is returned as it is
     stored, so that asking twice is harmless; any other raises BadInput naming ``run_id``.
     """
@@ -264,7 +264,7 @@ def add_elapsed(conn: sa.Connection, lease: Lease, seconds: float) -> None:
 
 
 def note_recovery_try(db: Database, run_id: str) -> None:
-    """Note that somebody is about to take the run from a holder that died."""
+    """Note that somebody is about to take the run from a holder that crashed."""
     table = tables.runs
     db.transact(
         lambda conn: conn.execute(
@@ -276,7 +276,7 @@ def note_recovery_try(db: Database, run_id: str) -> None:
 
 
 def count_recovery(conn: sa.Connection, lease: Lease) -> None:
-    """Count that the run was taken from a holder that died, if somebody had noted that try.
+    """Count that the run was taken from a holder that crashed, if somebody had noted that try.
 
     A person who resumes the run is not counted.
     """

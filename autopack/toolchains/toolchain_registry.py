@@ -118,7 +118,7 @@ def _loaded(entry: EntryPoint) -> Toolchain:
         wrong = f"its name is {made.name!r}, its entry point's {entry.name!r}"
     if wrong is not None or not isinstance(made, Toolchain):
         raise BadInput(
-            f"{entry.value} is no toolchain: {wrong}",
+            f"{entry.value} is not a toolchain: {wrong}",
             field=ENTRY_POINTS,
             hint="fix or uninstall the package that brings it",
         )

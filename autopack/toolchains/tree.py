@@ -38,7 +38,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Folder:
-    """The names in one folder; links and everything ignored are left out."""
+    """The names in one folder; links and everything ignored are omitted."""
 
     path: str
     depth: int

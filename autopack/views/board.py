@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 def kind_of(run: Standing) -> Kind:
-    """Return which of these the run is; one that was given back unfinished is stuck too."""
+    """Return which of these the run is; one that was released unfinished is stuck too."""
     if run.state is RunState.PHASE_EXECUTION:
         return Kind.STUCK if run.silent_since or run.interrupted else Kind.WORKS
     if run.state is RunState.AWAITING_APPROVAL:
@@ -98,7 +98,7 @@ def _about(run: Standing) -> str:
             what = f"in {run.phase}, " if run.phase else ""
             if run.interrupted:
                 return f"{what}interrupted: autopack resume {run.run_id}"
-            return f"{what}nothing is heard of it any more: reconcile goes on with it"
+            return f"{what}lease expired; reconcile will resume it"
         case Kind.WAITS:
             return run.question or "for an answer"
         case Kind.WORKS:

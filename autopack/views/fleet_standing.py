@@ -24,7 +24,7 @@ class Standing:
 
     ``phase`` is the one under way, ``since`` when that began, else when the run ended.
     ``question`` is what it asks a person. ``silent_since`` is set when its holder has
-    not been heard of since, ``interrupted`` when the run was given back unfinished. ``tokens``
+    not been heard of since, ``interrupted`` when the run was released unfinished. ``tokens``
     are those that are known, None when it built and nothing is; ``unknown_builds`` told less than
     all of it. ``cost`` is in US dollars, None when a part of it is unknown.
     """

@@ -1,4 +1,4 @@
-"""The repository that a run is pushed to, so that another machine can go on with it."""
+"""The repository that a run is pushed to, so that another machine can resume it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Moving files out of a folder while it is judged, and back afterwards.
 
 They wait in a folder on the same file system, so that moving costs nothing; a note beside them
-says where each belongs, and is written first, so that a process that died in between loses none.
+says where each belongs, and is written first, so that a process that crashed in between loses none.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Chaos: simulated runs go on while what they depend on is killed, and nothing may be lost."""
+"""Chaos: fault injection into simulated runs, of which nothing may be lost."""

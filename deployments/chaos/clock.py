@@ -1,4 +1,4 @@
-"""The clock of the machine that runs are on, which can be set while they go on."""
+"""The clock of the machine that runs are on, which can be set while they run."""
 
 from __future__ import annotations
 

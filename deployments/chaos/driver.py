@@ -33,7 +33,7 @@ class ChaosReport:
     """``did`` counts each kind of disturbance; times are seconds from a kill to the next holder.
 
     ``cannot`` are the kinds that this machine does not allow; ``given_up`` are runs that were
-    closed because they had died as often as a run may.
+    closed because they had crashed as often as a run may.
     """
 
     seed: int
@@ -217,7 +217,7 @@ class Chaos:
         return state is RunState.DONE_FAILED_ENVIRONMENT and self._has_died_enough(run_id)
 
     def _has_died_enough(self, run_id: str) -> bool:
-        """Return whether the run would be closed the next time it dies."""
+        """Return whether the run would be closed the next time it crashes."""
         look = self._system.patiently
         return look(lambda: get_run(self._system.db, run_id)).recoveries >= MOST_RECOVERIES
 

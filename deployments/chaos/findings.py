@@ -54,7 +54,7 @@ def _of_work(db: Database, run_id: str) -> list[str]:
 
 
 def _of_what_is_left(db: Database, settings: Settings, run_id: str) -> list[str]:
-    """Return whether all that was spent is known, and nothing goes on or lies about."""
+    """Return whether all that was spent is known, and nothing runs or is left over."""
     found: list[str] = []
     totals = token_totals(db, run_id)
     folder = find_folder(settings.home, db, run_id)

@@ -34,7 +34,7 @@ app.command(
     help="Run a small plan on a sample repository, start to finish.",
 )
 app.command(f"{_RUNS}:run", name="run", help="Run a plan on a git repository.")
-app.command(f"{_RUNS}:resume", name="resume", help="Go on with a run that was interrupted.")
+app.command(f"{_RUNS}:resume", name="resume", help="Resume an interrupted run.")
 app.command(
     "deployments.cli.retry:retry",
     name="retry",
@@ -56,7 +56,7 @@ app.command(
 app.command(
     "deployments.cli.reconcile:reconcile",
     name="reconcile",
-    help="Resume and clean up after processes that died.",
+    help="Resume orphaned runs and clean up after crashed processes.",
 )
 app.command("deployments.cli.show:runs", name="runs", help="List runs, newest first.")
 app.command("deployments.cli.show:show", name="show", help="Show one run and its phases.")
@@ -233,7 +233,7 @@ def _full_disk(error: Exception) -> WorkFailed | None:
         return None
     return WorkFailed(
         "no room is left on the disk" + (f" of {error.filename}" if error.filename else ""),
-        hint="make room, then go on with `autopack resume`; `autopack runs` names what was stopped",
+        hint="make room, then use `autopack resume`; `autopack runs` names what was stopped",
     )
 
 

@@ -34,8 +34,8 @@ def approve(
 ) -> int:
     """Answer a run that waits: at a cap, which has to be raised, or before a phase.
 
-    Who answered, when and what is recorded. Go on with `autopack resume`; a flow run that waits
-    in Prefect goes on by itself.
+    Who answered, when and what is recorded. Resume with `autopack resume`; a flow run that waits
+    in Prefect resumes by itself.
     """
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
@@ -62,7 +62,7 @@ def approve(
     view = run_view(db, run_id)
     print_json(view) if as_json else print_run(view)
     if not reject and not resumed:
-        note(f"approved; go on with `autopack resume {run_id}`")
+        note(f"approved; resume with `autopack resume {run_id}`")
     return 0
 
 

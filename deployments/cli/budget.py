@@ -26,7 +26,7 @@ def set_(
     minutes: Annotated[float | None, Parameter(help="The most minutes of work.")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Give a campaign its caps; what is left out is not limited."""
+    """Set the caps of a campaign; what is not given is not limited."""
     check_id(campaign, "campaign")
     for name, cap in (("tokens", tokens), ("cost", cost), ("minutes", minutes)):
         if cap is not None:

@@ -1,4 +1,4 @@
-"""`autopack chaos`: does this machine lose anything when things die?"""
+"""`autopack chaos`: does this machine lose anything when processes are killed?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def chaos(
         Literal["sqlite", "postgresql"], Parameter(help="The application database.")
     ] = "sqlite",
     runs: Annotated[int, Parameter(help="How many simulated runs.")] = 6,
-    kills: Annotated[int, Parameter(help="How many kills at most, while runs go on.")] = 10,
+    kills: Annotated[int, Parameter(help="The most kills while runs are in progress.")] = 10,
     max_: Annotated[int, Parameter(name="--max", help="How many runs at the same time.")] = 3,
     workers: Annotated[
         int, Parameter(help="How many Prefect workers execute a third of the runs; may be 0.")
@@ -61,7 +61,7 @@ def chaos(
         if report.cannot:
             out.print(f"not possible here: {', '.join(report.cannot)}")
         if report.given_up:
-            out.print(f"closed after dying too often: {', '.join(report.given_up)}")
+            out.print(f"closed after too many crashes: {', '.join(report.given_up)}")
         if report.recovery_median is not None:
             out.print(
                 f"taken over after {report.recovery_median:.1f} s (median), "

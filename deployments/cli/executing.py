@@ -85,7 +85,7 @@ def execute_watched(
             raise WorkFailed(
                 f"stopped: {_away(error)}",
                 field="PREFECT_API_URL",
-                hint="the same command goes on with what it began, once the server is back",
+                hint="run the same command again to resume, once the server is back",
             ) from error
 
 

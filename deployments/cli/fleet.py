@@ -31,7 +31,7 @@ def fleet(
     max_: MaxRuns = 3,
     executor: ExecutorName = "inline",
     deployment: DeploymentName = None,
-    commit: Annotated[str | None, Parameter(help="Where to start; HEAD when left out.")] = None,
+    commit: Annotated[str | None, Parameter(help="Where to start; default: HEAD.")] = None,
     builder: Annotated[str | None, Parameter(help="The coding agent; see `builders`.")] = None,
     set_: Annotated[
         list[str] | None, Parameter(name="--set", help="A builder option KEY=VALUE.", negative="")
@@ -41,7 +41,7 @@ def fleet(
         str | None,
         Parameter(
             help="A name for the fleet, whose runs are NAME-1 and so on. The name of an "
-            "interrupted fleet goes on with it."
+            "interrupted fleet resumes it."
         ),
     ] = None,
     token_cap: Annotated[int | None, Parameter(help="The most tokens each run may spend.")] = None,
@@ -53,7 +53,7 @@ def fleet(
     disable: Annotated[list[str] | None, Parameter(help="Turn a feature off.", negative="")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Run many plans on a repository; one that fails takes no other down."""
+    """Run many plans on a repository; a failure of one does not affect the others."""
     if not plans:
         raise BadInput("no plan was named", field="plans", hint="autopack fleet PLAN… --repo DIR")
     if max_ < 1:
@@ -107,7 +107,7 @@ def fleet(
     print_json({"fleet": name, "results": results}) if as_json else print_results(results)
     code = exit_code(results)
     if code == INTERRUPTED:
-        note(f"interrupted; go on with the same command and --run-id {name}")
+        note(f"interrupted; resume with the same command and --run-id {name}")
     return code
 
 

@@ -32,7 +32,7 @@ def check(
 
 
 def toolchain(
-    directory: Annotated[Path, Parameter(help="The project; this folder when left out.")] = Path(),
+    directory: Annotated[Path, Parameter(help="The project; default: this folder.")] = Path(),
     *,
     as_json: AsJson = False,
 ) -> int:

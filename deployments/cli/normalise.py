@@ -20,7 +20,7 @@ from deployments.cli.output import AsJson, note, out, print_json
 def normalise(
     file: Annotated[Path, Parameter(help="A text or Markdown file that says what to do.")],
     *,
-    repo: Annotated[Path, Parameter(help="The repository; this folder when left out.")] = Path(),
+    repo: Annotated[Path, Parameter(help="The repository; default: this folder.")] = Path(),
     threshold: Annotated[
         float, Parameter(help="The confidence below which a plan is refused.")
     ] = CONFIDENCE_THRESHOLD,
@@ -34,7 +34,7 @@ def normalise(
         raise BadInput(f"{repo} is not a folder", field="repo", hint="name the project's folder")
     if not 0 <= threshold <= 1:
         raise BadInput(
-            f"{threshold} is no confidence", field="threshold", hint="use a number from 0 to 1"
+            f"invalid confidence: {threshold}", field="threshold", hint="use a number from 0 to 1"
         )
     text = read_plan_text(file)
     found = normalise_text(text, root=repo, detected=detect(repo), name=file.name)

@@ -207,7 +207,7 @@ def found_by_judging(run: dict[str, Any]) -> list[str]:
 
 
 def print_budget(tree: list[dict[str, Any]]) -> None:
-    """What is limited, spent and reserved; levels that limit and reserve nothing are left out."""
+    """Print limits, spend and reservations; omit levels that limit and reserve nothing."""
     table = plain_table(
         "budget", "spent", "reserved", "limit", right=("spent", "reserved", "limit")
     )

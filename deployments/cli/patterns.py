@@ -16,9 +16,7 @@ from autopack.settings import process_environment
 from autopack.toolchains.detect import detect
 from deployments.cli.output import AsJson, out, print_json
 
-Off = Annotated[
-    tuple[str, ...], Parameter(help="A pattern to leave out; may be repeated.", negative="")
-]
+Off = Annotated[tuple[str, ...], Parameter(help="A pattern to skip; may be repeated.", negative="")]
 
 
 def list_patterns(*, off: Off = (), as_json: AsJson = False) -> int:

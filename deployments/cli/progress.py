@@ -78,7 +78,7 @@ class Progress(_Display):
         waiting = waits_for(self._run_id)
         if waiting != self._waits_for:
             self._waits_for = waiting
-            self.say(f"waits for {waiting}" if waiting else "goes on")
+            self.say(f"waits for {waiting}" if waiting else "continues")
         tokens = tokens_text(run["tokens"]["total"], run["tokens"]["unknown_builds"])
         line = f"{run['run_id']}  {run['state']}  {self.elapsed()}  {tokens} tokens"
         line += f"  waits for {waiting}" if waiting else ""

@@ -1,4 +1,4 @@
-"""`autopack reconcile`: resuming and cleaning up after processes that died."""
+"""`autopack reconcile`: resuming and cleaning up after processes that crashed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from flows.process import INTERRUPTED
 
 
 def reconcile(*, as_json: AsJson = False) -> int:
-    """Resume runs whose process died, close those that die again and again, and clean up.
+    """Resume runs whose process crashed, close those that crash repeatedly, and clean up.
 
-    What it removes is Autopack's own: stray processes, checkouts of runs that have ended, and
+    What it removes is Autopack's own: leftover processes, checkouts of runs that have ended, and
     folders of runs that this database no longer knows.
     """
     settings = Settings.from_environment()

@@ -58,7 +58,7 @@ def replay(
     name: Annotated[
         str | None,
         Parameter(
-            help="A name for the campaign. The name of an interrupted one goes on with it, with "
+            help="A name for the campaign. The name of an interrupted one resumes it, with "
             "the runs, features and token cap that it has."
         ),
     ] = None,
@@ -97,7 +97,7 @@ def replay(
         print_json(view) if as_json else _print_selection(view)
         return 0
     for one in planned.left_out:
-        note(f"left out: {one.run_id}: {one.reason}")
+        note(f"skipped: {one.run_id}: {one.reason}")
     answers = start_server(settings)
 
     async def work() -> dict[str, Any]:
@@ -159,8 +159,8 @@ def _say_how_to_go_on(runs: list[dict[str, Any]], name: str) -> None:
     if waiting:
         note(f"{count(waiting, 'run')} waiting for an answer: give it with `autopack approve RUN`")
     if waiting < len(runs) and not is_stopping():
-        note("give up what cannot go on with `autopack cancel RUN`")
-    note(f"{count(len(runs), 'run')} not ended: go on with `autopack replay --name {name}`")
+        note("give up what cannot be resumed with `autopack cancel RUN`")
+    note(f"{count(len(runs), 'run')} not ended: resume with `autopack replay --name {name}`")
 
 
 def _print_selection(view: dict[str, Any]) -> None:
@@ -176,7 +176,7 @@ def _print_selection(view: dict[str, Any]) -> None:
     if view["push"]:
         out.print(f"every attempt would be pushed to {', '.join(view['push'])}")
     if view["left_out"]:
-        lost = plain_table("left out", "reason", wraps=("reason",))
+        lost = plain_table("skipped", "reason", wraps=("reason",))
         for one in view["left_out"]:
             lost.add_row(one["run_id"], one["reason"])
         out.print()

@@ -29,7 +29,7 @@ def run(
     plan: Annotated[str, Parameter(help="A plan file or a URL.")],
     *,
     repo: Annotated[str, Parameter(help="The git repository: a folder or a URL.")],
-    commit: Annotated[str | None, Parameter(help="Where to start; HEAD when left out.")] = None,
+    commit: Annotated[str | None, Parameter(help="Where to start; default: HEAD.")] = None,
     builder: Annotated[str | None, Parameter(help="The coding agent; see `builders`.")] = None,
     set_: Annotated[
         list[str] | None, Parameter(name="--set", help="A builder option KEY=VALUE.", negative="")
@@ -106,7 +106,7 @@ def resume(
 ) -> int:
     """Continue a run where it stopped: completed phases and paid builds are kept.
 
-    Also one that ended DONE_FAILED_ENVIRONMENT, once what was wrong outside it is put right.
+    Also one that ended DONE_FAILED_ENVIRONMENT, once what was wrong outside it is fixed.
     """
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
@@ -156,5 +156,5 @@ def execute_stored(
         note(f"not pushed to {view['push']['remote']}: {view['push']['error']}")
     code = exit_code(view)
     if code == INTERRUPTED:
-        note(f"interrupted; go on with `autopack resume {run_id}`")
+        note(f"interrupted; resume with `autopack resume {run_id}`")
     return code

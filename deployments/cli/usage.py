@@ -98,7 +98,7 @@ def usage(
         if page.unknown_builds:
             out.print(unknown_text(page.unknown_builds))
         if page.simulated_calls:
-            counted = "are counted" if include_simulated else "are left out: --include-simulated"
+            counted = "are counted" if include_simulated else "are not counted: --include-simulated"
             out.print(f"{page.simulated_calls} calls of recordings and simulations {counted}")
     return 0
 

@@ -37,7 +37,7 @@ class Watch(ABC):
         self._thread.join()
 
     def watch(self) -> None:
-        """What the thread does."""
+        """Watch, in a thread of its own."""
         last = False
         while not last:
             last = self._ended.wait(self.seconds)

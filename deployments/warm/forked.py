@@ -158,7 +158,7 @@ class ForkServer:
             os.close(nowhere)
 
     def close(self) -> None:
-        """Let the process end; flow runs that were forked from it go on."""
+        """Let the process end; flow runs that were forked from it continue."""
         if self._channel is not None:
             self._channel.close()
         self._channel = None

@@ -119,7 +119,7 @@ REFUSED = [
     ([*CHECK, "--set", "word=w"], "set", "no option 'word'", "it takes words, style, times"),
     ([*CHECK, "--set", f"token={SECRET}"], "set", "token is a secret", "put it into a block"),
     (["builders", "check", "mime"], "builder", "no builder called 'mime'", "did you mean mine?"),
-    (["builders", "check", "no-class"], "builder", "is no builder", "fix or uninstall"),
+    (["builders", "check", "no-class"], "builder", "is not a builder", "fix or uninstall"),
     (["builders", "check", "not-there"], "builder", "does not load", "fix or uninstall"),
 ]
 
@@ -169,7 +169,7 @@ def test_it_is_listed_and_a_broken_one_says_what_is_wrong(looked: Any) -> None:
     assert code == 0
     assert (rows["mine"]["installed"], rows["mine"]["hint"][:17]) == (True, "add --set words=F")
     assert rows["no-class"]["installed"] is rows["not-there"]["installed"] is False
-    assert "is no builder: it lacks" in rows["no-class"]["hint"]
+    assert "is not a builder: it lacks" in rows["no-class"]["hint"]
 
 
 def test_its_usage_format_goes_by_its_name(looked: Any) -> None:

@@ -101,7 +101,7 @@ def test_a_campaign_that_waits_for_a_person_says_so_and_goes_on_by_its_name(
     waiting = machine.run(*command, "--name", "anew", "--token-cap", "1000000")
 
     assert waiting.code == 3, waiting.stderr
-    assert "left out: lost: " in waiting.stderr
+    assert "skipped: lost: " in waiting.stderr
     assert "autopack approve RUN" in waiting.stderr
     assert "autopack replay --name anew" in waiting.stderr
     for lane in ("baseline", "candidate"):

@@ -27,7 +27,7 @@ def main() -> int:
     try:
         wanted = re.compile(asked["pattern"])
     except (re.error, OverflowError, RecursionError, MemoryError) as error:
-        _say(f"{asked['pattern']!r:.200} is no regular expression: {error}"[:400])
+        _say(f"{asked['pattern']!r:.200} is not a regular expression: {error}"[:400])
         return _BAD_PATTERN
     found = read = 0
     for path, content in _texts(asked["folder"], asked["passed_over"]):

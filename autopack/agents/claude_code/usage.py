@@ -60,7 +60,7 @@ class _Message:
         self.split |= seen
 
     def close(self, usage: Json) -> None:
-        """What came out stands in place of the placeholder."""
+        """Put the output that was reported in place of the placeholder."""
         seen, sound = _of_message(usage)
         self.sound = self.sound and sound
         output = max(seen.output, self.split.output) if self.closed else seen.output

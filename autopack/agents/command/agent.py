@@ -173,7 +173,7 @@ class CommandBuilder(Agent[Options]):
         return self._result(request.spool, end)
 
     def left_behind(self, spool: Path) -> tuple[BuildResult, str] | None:
-        """Return how a build ended whose process died before it did, and the folder that it worked
+        """Return how a build ended that outlived its process, and the folder that it worked
         in.
         """
         noted = read_exit(spool)

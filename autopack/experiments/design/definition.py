@@ -2,10 +2,10 @@
 
 ::
 
-    name: hardening                    # part of the test's id; may be left out
+    name: hardening                    # part of the test's id; may be omitted
     plans: [plans/slugs.yaml, …]       # paths beside this file, or URLs
     repo: ../project
-    commit: main                       # HEAD when left out; resolved once, when registered
+    commit: main                       # default: HEAD; resolved once, when registered
     both: {builder: claude-code}       # what the arms share
     control: {features: []}
     treatment: {features: [failure_hardening]}
@@ -14,7 +14,7 @@
     min_pairs: 30                      # before which monitoring ends nothing; success needs them
     ni_margin: 0.10                    # how much lower phase completion may be
     seed: 1                            # of the order of pairs and arms, and of permutations
-    metrics: [doctor_calls, retries]   # secondary; all when left out
+    metrics: [doctor_calls, retries]   # secondary; all when omitted
     primary: tokens                    # or cost: what the resource axis compares
     success_endpoint: phases           # or runs: what decides about success
     margin_alpha: 0.025                # how often "within the margin" may be false
@@ -22,7 +22,7 @@
     concurrency: 1                     # pairs at once; may change without starting anew
     arms: sequential                   # or together
 
-An arm has ``features`` (exactly these are on; the plan's when left out), ``builder``,
+An arm has ``features`` (exactly these are on; default: the plan's), ``builder``,
 ``options``, ``model``, ``prompt`` (told to every build) and ``budget: {tokens: N}`` of each of
 its runs. ``{pair}`` in an option stands for the number of the pair. What differs between the
 arms is the treatment; everything else has to be the same in both runs of a pair.
@@ -213,7 +213,7 @@ class Experiment(_Value):
     def declaration(self) -> dict[str, object]:
         """Return what is declared, as plain values; how many pairs run at once is no part of it.
 
-        Choices that came later are left out at their defaults, so that an experiment that an
+        Choices that came later are omitted at their defaults, so that an experiment that an
         earlier version registered is still the same.
         """
         said = self.model_dump(mode="json", exclude={"concurrency"})

@@ -300,7 +300,7 @@ def _nothing_to_continue(
 ) -> BadInput:
     why = _why_another(db, experiment, repository, body)
     return BadInput(
-        why[0] if why else "there is no experiment of this file to go on with",
+        why[0] if why else "there is no experiment of this file to resume",
         field="spec",
         hint="run it without --add-budget and --replace-void to begin one",
     )

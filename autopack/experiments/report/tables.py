@@ -170,7 +170,7 @@ def _description(analysis: Analysis) -> Table:
 
 
 def _metrics(analysis: Analysis) -> list[Table]:
-    """Return every further metric as description; those that no pair has are left out."""
+    """Return every further metric as description; those that no pair has are omitted."""
     rows: list[tuple[str, ...]] = []
     for name, of_metric in analysis.metric_descriptions.items():
         change = of_metric.percent_change

@@ -44,7 +44,7 @@ class AnalysisProtocol(BaseModel):
     )
     metrics: tuple[str, ...] | None = Field(
         default=None,
-        description="Secondary metrics declared beforehand; all in the table when absent.",
+        description="Secondary metrics declared beforehand; default: all in the table.",
     )
     primary: Literal["tokens", "cost"] = Field(
         default="tokens", description="What the resource axis compares."

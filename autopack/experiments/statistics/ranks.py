@@ -133,7 +133,7 @@ def _signed_rank_cdf(n: int) -> Floats:
 
 
 def wilcoxon_p(d: Floats) -> float | None:
-    """Return the two-sided signed-rank p; zeros are left out, None where nothing else is left.
+    """Return the two-sided signed-rank p; zeros are omitted, None where nothing else is left.
 
     Exact to 50 values without ties; else normal with the variance that ties leave.
     """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def compare_metrics(table: PairTable, declared: Sequence[str] | None) -> list[Secondary]:
     """Treatment over control of each declared metric (all in the table when None).
 
-    Pairs that miss a value are left out of its metric. A declared metric that the table does
+    Pairs that miss a value are omitted of its metric. A declared metric that the table does
     not have, or that cannot be tested, keeps its place in the family with p = 1.
     """
     names = table.metrics if declared is None else tuple(declared)

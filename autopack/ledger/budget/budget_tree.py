@@ -102,7 +102,7 @@ def levels(
 
 
 def _accepts_unpriced(conn: sa.Connection, run_id: str) -> bool:
-    """Return whether a person was asked about calls without a price, and let the run go on."""
+    """Return whether a person was asked about calls without a price, and let the run continue."""
     table = tables.approvals
     asked = sa.exists().where(
         table.c.run_id == run_id,
@@ -163,7 +163,7 @@ def _raised(conn: sa.Connection, run_id: str, phase_id: str, caps: Limits) -> Li
 def _minutes_of_builds(conn: sa.Connection, run_id: str, phase_id: str) -> float:
     """Return how long the builds of a phase took that ended, none longer than it was allowed to.
 
-    When one that was cut off died is not known, and one that ended in a process that died is
+    When one that was cut off crashed is not known, and one that ended in a process that crashed is
     closed by the next: neither may use up a phase's time while nobody works on it.
     """
     attempts, held = tables.attempts, tables.budget_reservations

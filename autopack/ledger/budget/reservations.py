@@ -140,7 +140,7 @@ def settle_call(
 
 
 def settle_lost_calls(conn: sa.Connection, lease: Lease) -> None:
-    """Close what the calls of a holder that died reserved: what they spent nobody knows.
+    """Close what the calls of a holder that crashed reserved: what they spent nobody knows.
 
     Builds are closed with their attempts. Raises LeaseLost.
     """

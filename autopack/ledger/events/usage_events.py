@@ -210,7 +210,7 @@ def lost_by_phase(
 
 
 def lost_by_run(source: Database | sa.Connection, run_ids: Collection[str]) -> dict[str, Lost]:
-    """The same of whole runs; those that told all are left out."""
+    """The same of whole runs; those that told all are omitted."""
     found: defaultdict[str, list[Lost]] = defaultdict(list)
     for (run_id, _), lost in lost_by_phase(source, lambda one: one.c.run_id.in_(run_ids)).items():
         found[run_id].append(lost)

@@ -75,7 +75,7 @@ def import_file(db: Database, path: Path) -> Imported:
                 _import_events(db, rows, path, done)
             except (UnicodeDecodeError, csv.Error) as error:
                 raise BadInput(
-                    f"{path} is no text of CSV or JSON lines: {error}", field="file"
+                    f"{path} is neither CSV nor JSON lines: {error}", field="file"
                 ) from error
     return done
 

@@ -153,7 +153,7 @@ def moment(value: Any) -> datetime:
 
 
 def _complete(values: Values) -> None:
-    """What the earlier tables left out."""
+    """Fill in what the earlier tables lack."""
     for name in ("provider", "model", "phase_id"):
         values.setdefault(name, "unknown")
     values.setdefault("attempt", 1)

@@ -88,7 +88,7 @@ _LINK = re.compile(r"\[([^\]\n]{1,300})\]\([^)\s]{0,300}\)")
 
 
 def read_blocks(text: str) -> tuple[Block, ...]:
-    """Return the blocks of ``text`` in order; emphasis and link targets are left out."""
+    """Return the blocks of ``text`` in order; emphasis and link targets are omitted."""
     plain = _CONTROL.sub(" ", text.replace("\r\n", "\n").expandtabs(4))
     plain = _FRONT_MATTER.sub(_only_lines, plain, count=1)
     return tuple(_split(_without_comments(plain).split("\n")))
@@ -100,7 +100,7 @@ def without_number(title: str) -> str:
 
 
 def _only_lines(match: re.Match[str]) -> str:
-    """Return what is left out, as empty lines, so that all others keep their numbers."""
+    """Return what is omitted, as empty lines, so that all others keep their numbers."""
     return "\n" * match[0].count("\n")
 
 

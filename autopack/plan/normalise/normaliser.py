@@ -223,7 +223,7 @@ def _built(
 
 
 def _checks_apart(each: Placed) -> Placed:
-    """What only asks for a check to be run is validation, under whatever heading."""
+    """Take what only asks for a check as validation, under whatever heading."""
     is_check = each.block.kind is not Kind.CODE and is_only_a_check(each.block.text)
     return replace(each, role=Role.VALIDATION) if is_check else each
 

@@ -129,7 +129,7 @@ def _same_heading(step: Step, heading: Block | None) -> bool:
 
 
 def _coherent(step: Step, work: Work, heading: Block | None, files: Files) -> bool:
-    """Return whether unnumbered work goes on with what stands before it: same kind or same
+    """Return whether unnumbered work continues what stands before it: same kind or same
     files.
     """
     if step.number is not None or heading is not None:

@@ -121,7 +121,7 @@ def is_specific(text: str) -> bool:
 
 
 def asks_for_work(text: str) -> bool:
-    """Return whether a sentence asks for work: an order, a requirement, or a fault to mend."""
+    """Return whether a sentence asks for work: an order, a requirement, or a fault to fix."""
     return starts_with_verb(text) or bool(_REQUIREMENT.search(text) or _DEFECT.search(text))
 
 

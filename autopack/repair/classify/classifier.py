@@ -119,7 +119,7 @@ _RANK = (
 
 
 def _from_tests(text: str) -> Classified | None:
-    """Return what a red test run died of, by its own summary where it has one."""
+    """Return what a red test run crashed of, by its own summary where it has one."""
     not_collected = saying("uncollected").search(text)
     unbuilt = saying("unbuilt").search(text)
     red = saying("red").search(text)

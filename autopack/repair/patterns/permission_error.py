@@ -1,6 +1,6 @@
 """A file of the project cannot be read, written or run because of its permission bits.
 
-Not this: permissions of accounts, databases, keys and ports, which no chmod can mend.
+Not this: permissions of accounts, databases, keys and ports, which no chmod can fix.
 """
 
 from __future__ import annotations

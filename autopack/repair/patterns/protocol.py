@@ -1,4 +1,4 @@
-"""What a failure pattern is: it recognises a failure and proposes what would mend it.
+"""What a failure pattern is: it recognises a failure and proposes what would fix it.
 
 Patterns only compute. The caller carries a proposal out, records it and undoes it when it does not
 help lives elsewhere, so a pattern of a user's own is a small class over plain values.
@@ -72,7 +72,7 @@ class AddMode:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What would mend the failure; empty but for suggestions when nothing is safe to do.
+    """What would fix the failure; empty but for suggestions when nothing is safe to do.
 
     In this order: ``revert`` these changed files to the attempt's base, ``add_modes``, ``run``
     these commands in the environment of the run, then check again, with ``recheck`` in place of
@@ -114,5 +114,5 @@ class FailurePattern(Protocol):
         ...
 
     def propose(self, evidence: Evidence, match: Match) -> Proposal:
-        """Return what would mend the failure that ``detect`` matched; changes nothing."""
+        """Return what would fix the failure that ``detect`` matched; changes nothing."""
         ...

@@ -35,7 +35,7 @@ def patterns(
     installed.
 
     ``installed`` defaults to the entry points of this environment. Raises BadInput for an entry
-    that is no pattern, for an id used twice, and for an ``off`` that names no pattern.
+    that is not a pattern, for an id used twice, and for an ``off`` that names no pattern.
     """
     found = entry_points(group=ENTRY_POINTS) if installed is None else installed
     known: dict[str, FailurePattern] = {}
@@ -85,11 +85,11 @@ def _load(entry: EntryPoint) -> FailurePattern:
         raise BadInput(
             f"the failure pattern {entry.name!r} ({entry.value}) does not load: {error}",
             field=ENTRY_POINTS,
-            hint="mend or uninstall the package that brings it",
+            hint="fix or uninstall the package that brings it",
         ) from error
     if not isinstance(pattern, FailurePattern):
         raise BadInput(
-            f"{entry.value} is no failure pattern",
+            f"{entry.value} is not a failure pattern",
             field=ENTRY_POINTS,
             hint="it needs pattern_id, priority, summary, detect() and propose()",
         )

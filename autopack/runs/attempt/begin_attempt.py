@@ -42,7 +42,7 @@ _BUDGET_PAUSE_SECONDS = 5.0
 
 
 def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
-    """Start the phase's next attempt, or pick up the one that was built before a death.
+    """Start the phase's next attempt, or resume the one that was built before a crash.
 
     A decision instead means that nothing was started: STOP or WAIT that a cap leaves no room for
     another build, DEFER that it has to be tried again later.

@@ -1,4 +1,4 @@
-"""Staying on the goal: what the builder is told of it, and how far each phase strays from it."""
+"""Staying on the goal: what the builder is told of it, and how far each phase drifts from it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def builder_context(session: RunSession) -> str | None:
 
 
 def look(session: RunSession, phase: PhaseSpec, revision: int) -> Decision | None:
-    """Measure a phase once per revision; a decision to wait when it strayed and that blocks.
+    """Measure a phase once per revision; a decision to wait when it drifted and that blocks.
 
     ``advisory`` is the plan's default, and measures only where the feature is on.
     """
@@ -40,7 +40,7 @@ def look(session: RunSession, phase: PhaseSpec, revision: int) -> Decision | Non
     found = measure(session.plan.goal, phase.instructions, embedder=embedder)
     blocks = found.drifted and mode is DriftMode.BLOCK
     reason = (
-        f"the phase strays from the goal: similarity {found.similarity or 0:.2f} is below "
+        f"the phase drifts from the goal: similarity {found.similarity or 0:.2f} is below "
         f"{found.threshold:.2f} ({found.embedder})"
     )
 

@@ -76,7 +76,7 @@ def finish(session: RunSession, state: RunState, reason: str | None = None) -> N
 
 
 def decided_ending(session: RunSession) -> tuple[RunState, str | None] | None:
-    """Return where the run ends by the word of a holder that died before it closed it; None when
+    """Return where the run ends by the word of a holder that crashed before it closed it; None when
     none had decided."""
     noted = noted_ending(session.db, session.run_id)
     return None if noted is None else (noted.state, noted.reason)

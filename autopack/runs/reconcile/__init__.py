@@ -1,1 +1,1 @@
-"""What dead processes left behind, found and put right."""
+"""Reconciliation: what crashed processes left behind, found and repaired."""

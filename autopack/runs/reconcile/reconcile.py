@@ -1,4 +1,4 @@
-"""What dead processes left behind, on this machine and in the database, and its removal."""
+"""What crashed processes left behind, on this machine and in the database, and its removal."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Cleaned:
 
 
 def abandoned_here(db: Database) -> list[str]:
-    """The runs whose lease expired and that this machine can go on with.
+    """Return the runs whose lease expired and that this machine can resume.
 
     A run of a folder that it does not have is left to machines that do, and to
     `autopack resume --repo`.
@@ -69,11 +69,11 @@ def abandoned_here(db: Database) -> list[str]:
 
 
 def claim_recovery(db: Database, run_id: str, *, seen: int) -> bool:
-    """Return whether a run whose holder died may be resumed, a try that is now noted; False when it
+    """Return whether a run whose holder crashed may be resumed, a try that is noted; False when it
     was resumed often enough without completing an attempt since.
 
     The try counts once it has taken the run over: one that finds the remote unreachable says
-    nothing about the run. ``seen`` is how many recoveries had been counted when the dead holder
+    nothing about the run. ``seen`` is how many recoveries had been counted when the crashed holder
     was set to work; where there are more, another resumed the run already.
     """
     run = get_run(db, run_id)
@@ -104,11 +104,11 @@ def _since_progress(run: RunRow) -> int:
 
 
 def give_up(db: Database, run_id: str, *, settings: Settings, clock: Clock) -> bool:
-    """Close a run that died as often as a run may; False when somebody took it, or ended it, in
+    """Close a run that crashed as often as a run may; False when somebody took it, or ended it, in
     this moment.
     """
     died = _since_progress(get_run(db, run_id)) + 1
-    reason = f"its process died or fell silent {died} times without completing an attempt"
+    reason = f"its process crashed or stopped responding {died} times without completing an attempt"
     state = RunState.DONE_FAILED_ENVIRONMENT
     try:
         end_abandoned(run_id, state, reason, db=db, settings=settings, clock=clock)

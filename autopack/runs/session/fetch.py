@@ -18,7 +18,7 @@ def fetch_missing(
 ) -> None:
     """Have the commits that the database speaks of, from the remote where they are missing.
 
-    Raises RepositoryError when the run cannot go on without one that is nowhere to be found.
+    Raises RepositoryError when the run cannot resumeout one that is nowhere to be found.
     """
     if run.push is None:
         mirror.ensure(run.base_commit, run.run_id)

@@ -1,4 +1,4 @@
-"""Taking a run into this process, with all that a dead holder left of it, and letting it go."""
+"""Taking a run into this process, with all that a crashed holder left of it, and releasing it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def open_session(
     ended for its environment continues.
 
     Raises RunHeld when another process works on it, Refused when it is finished. A run whose
-    holder died is left as dead as it was when anything fails, so that it is resumed.
+    holder crashed is left as dead as it was when anything fails, so that it is resumed.
     """
     hide_memory()
     run = unfinished(db, run_id, reopen=reopen)
@@ -193,7 +193,7 @@ def open_session(
 
 
 def close_session(session: RunSession, *, give_back: bool = True) -> None:
-    """Let go of the run; whatever state it is in, another process may go on from there.
+    """Let go of the run; whatever state it is in, another process may resume it from there.
 
     Without ``give_back`` its lease expires, which asks for the run to be resumed; here, too, when
     the engine tries again.
@@ -241,7 +241,7 @@ def _toolchains(mirror: Mirror, workspace: Workspace, run: RunRow) -> tuple[Dete
 
 
 def _end_leftovers(db: Database, run: RunRow, acquired: Acquired, run_folder: Path) -> None:
-    """End what a dead holder left running on this machine, its Prefect server included.
+    """End what a crashed holder left running on this machine, its Prefect server included.
 
     Programs that have no mark any more are known by the run's folder, which they work in.
     """

@@ -1,4 +1,4 @@
-"""A run that ended for its environment continues once that is put right."""
+"""A run that ended for its environment continues once that is fixed."""
 
 from __future__ import annotations
 

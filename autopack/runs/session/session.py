@@ -83,7 +83,7 @@ class RunSession:
     )
     """What judging an attempt showed besides its verdict, until that is stored."""
     waits_for: str | None = None
-    """What the run waits for without which it cannot go on, in words."""
+    """What the run waits for before it can continue, in words."""
     clock: Clock = field(default_factory=SystemClock)
     outage: Outage = field(default_factory=Outage)
     """The trouble that this process has seen of the run's provider."""

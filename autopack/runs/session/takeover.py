@@ -1,4 +1,4 @@
-"""After a death: keep what was built, mark what was cut off, count what both had spent."""
+"""After a crash: keep what was built, mark what was cut off, count what both had spent."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def recover(
     redactor: Redactor,
     home: str,
 ) -> None:
-    """Close every attempt that a dead holder left STARTED, and queue its phase again.
+    """Close every attempt that a crashed holder left STARTED, and queue its phase again.
 
     A build that ended becomes BUILT, and its tree is committed where that had not been done: it is
     validated, not paid for again. Any other is INTERRUPTED, with its spend in the ledger when it
@@ -162,7 +162,7 @@ def _give_up(db: Database, lease: Lease, attempt: AttemptRow) -> None:
 
 
 def _queue_idle_phases(db: Database, lease: Lease) -> None:
-    """A phase may be EXECUTING with no attempt open: its holder died between two of them."""
+    """A phase may be EXECUTING with no attempt open: its holder crashed between two of them."""
 
     def write(conn: Connection) -> None:
         built = {

@@ -1,7 +1,7 @@
 """Redacting what attempts printed, also when the process that should have was killed before.
 
 That it was done is a fact of the attempt (``redacted_at``). Secrets are not stored, so a later
-process may not know those of the one that died: a note in the run's folder has four digits of a
+process may not know those of the one that crashed: a note in the run's folder has four digits of a
 digest of each, which tell whether one is missing and nothing else.
 """
 

@@ -1,7 +1,7 @@
 """One attempt's spool folder: what was printed and spent, and how the build ended.
 
 The note of the end is written once, whole or not at all, and only when what the build left is on
-disk: a run that died just after a build knows that it need not be paid for again.
+disk: a run that crashed just after a build knows that it need not be paid for again.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class GoTest(Runner):
         return _of_events(told.output) if self.starts(told.argv) else _of_text(told.output)
 
     def readable(self, output: str) -> str:
-        """What ``go test -json`` wrapped is unwrapped."""
+        """Return the text that ``go test -json`` wrapped."""
         return "".join(
             str(event.get("Output", "")) if event is not None else line + "\n"
             for line, event in _json_lines(output)

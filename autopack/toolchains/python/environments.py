@@ -133,7 +133,7 @@ def _hatch(tree: Tree, path: str, pyproject: Table) -> Iterator[Environments]:
 
 
 def _told_apart(wanted: tuple[str, ...] | list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Requirements, and requirement files; what names the project itself is left out."""
+    """Requirements, and requirement files; what names the project itself is omitted."""
     requirements: list[str] = []
     files: list[str] = []
     for line in wanted:

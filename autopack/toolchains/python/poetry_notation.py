@@ -14,7 +14,7 @@ from autopack.toolchains.manifests import (
 
 def from_poetry(dependencies: Table) -> list[str]:
     """Return a table of dependencies as requirements; Python itself and local paths are
-    left out.
+    omitted.
     """
     lines: list[str] = []
     for name, spec in dependencies.items():

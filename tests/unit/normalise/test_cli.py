@@ -46,7 +46,7 @@ def test_weak_text_needs_to_be_accepted(notes: Path, repository: Path, capsys) -
 REFUSED = [
     (lambda notes, repo: normalise(notes.with_name("gone.md"), repo=repo), "no such file"),
     (lambda notes, repo: normalise(notes, repo=notes), "is not a folder"),
-    (lambda notes, repo: normalise(notes, repo=repo, threshold=70), "is no confidence"),
+    (lambda notes, repo: normalise(notes, repo=repo, threshold=70), "invalid confidence"),
 ]
 
 

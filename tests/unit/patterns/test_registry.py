@@ -81,7 +81,7 @@ def test_first_match_by_priority_wins() -> None:
 REFUSED = [
     ({"off": ["nonsense"], "installed": ()}, "no failure pattern 'nonsense'"),
     ({"installed": [entry("Twin")]}, "two failure patterns are called 'scope_mismatch'"),
-    ({"installed": [entry("NUMBER")]}, "is no failure pattern"),
+    ({"installed": [entry("NUMBER")]}, "is not a failure pattern"),
     ({"installed": [EntryPoint("gone", "not_there:X", ENTRY_POINTS)]}, "does not load"),
 ]
 
