@@ -139,7 +139,7 @@ def _of_test(test_id: str) -> Analysis:
     concluded = conclude(db, Registered.of(get_test(db, test_id)), settings=settings)
     if concluded is None:
         raise Refused(
-            f"no pair of {test_id} has finished", field="test", hint="go on with autopack ab run"
+            f"no pair of {test_id} has finished", field="test", hint="resume with autopack ab run"
         )
     return concluded.analysis
 

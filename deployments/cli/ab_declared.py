@@ -18,7 +18,7 @@ Names = list[str] | None
 
 
 def several(text: str) -> Parameter:
-    """An option that takes any number of words."""
+    """Return an option that takes any number of words."""
     return Parameter(negative="", consume_multiple=True, help=text)
 
 
@@ -42,7 +42,7 @@ class Pairs:
         list[Varies] | None,
         Parameter(
             negative="",
-            help="What may differ between the lists; anything but the model if left out.",
+            help="What may differ between the lists; default: anything but the model.",
         ),
     ] = None
     earlier_controls: Annotated[
@@ -66,29 +66,29 @@ class Declared:
     ] = None
     ni_margin: Annotated[
         float | None,
-        Parameter(help="How much lower phase completion may be, as a share; 0.10 if left out."),
+        Parameter(help="How much lower phase completion may be, as a share; default: 0.10."),
     ] = None
     metric: Annotated[
         list[str] | None,
         Parameter(
             negative="",
-            help="A secondary metric declared beforehand; all in the table when absent.",
+            help="A secondary metric declared beforehand; default: all in the table.",
         ),
     ] = None
     primary: Annotated[
         Literal["tokens", "cost"] | None,
-        Parameter(help="What the resource axis compares; tokens if left out."),
+        Parameter(help="What the resource axis compares; default: tokens."),
     ] = None
     success_endpoint: Annotated[
         Literal["runs", "phases"] | None,
-        Parameter(help="What decides about success; phases where they are known if left out."),
+        Parameter(help="What decides about success; default: phases where they are known."),
     ] = None
     margin_alpha: Annotated[
         float | None,
-        Parameter(help="How often 'within the margin' may be false; 0.025 if left out."),
+        Parameter(help="How often 'within the margin' may be false; default: 0.025."),
     ] = None
     seed: Annotated[
-        int | None, Parameter(help="Seed of permutations and bootstrap; 0 if left out.")
+        int | None, Parameter(help="Seed of permutations and bootstrap; default: 0.")
     ] = None
 
     def refuse(self, test: str) -> None:
@@ -100,7 +100,7 @@ class Declared:
                 )
 
     def protocol(self) -> AnalysisProtocol:
-        """The protocol of the analysis. Raises BadInput for what is out of range."""
+        """Return the protocol of the analysis. Raises BadInput for what is out of range."""
         from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
 
         least, most = self.min_pairs, self.monitored

@@ -66,7 +66,7 @@ class Truth:
     ] = None
 
     def scenario(self, ratio: float, noise: float, known: Pilot | None) -> Scenario:
-        """The scenario of one ratio; what is not said comes from a pilot, or is usual."""
+        """Return the scenario of one ratio; what is not said comes from a pilot, or is usual."""
         from autopack.experiments.planning.decision_power import (
             USUAL_DISCORDANCE,
             USUAL_RATE,
@@ -103,7 +103,7 @@ class Rule:
     ] = False
 
     def protocol(self) -> AnalysisProtocol:
-        """The protocol of the analysis. Raises BadInput for what is out of range."""
+        """Return the protocol of the analysis. Raises BadInput for what is out of range."""
         from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
 
         if not 0 < self.ni_margin < 1:

@@ -25,11 +25,11 @@ class More:
         list[str] | None,
         Parameter(
             negative="",
-            help="Add to the budget of an experiment, which goes on: tokens=N, cost=N, minutes=N.",
+            help="Add to the budget of an experiment and resume it: tokens=N, cost=N, minutes=N.",
         ),
     ] = None
     replace_void: Annotated[
-        bool, Parameter(negative="", help="Run its void pairs again, and go on.")
+        bool, Parameter(negative="", help="Run its void pairs again and resume it.")
     ] = False
 
 
@@ -43,7 +43,7 @@ def run(
     deployment: DeploymentName = None,
     max_concurrent_pairs: Annotated[
         int | None,
-        Parameter(name="--max", help="How many pairs at once; as the file says when left out."),
+        Parameter(name="--max", help="How many pairs at once; default: what the file says."),
     ] = None,
     push: Push = None,
     more: More = _NOTHING_MORE,
@@ -51,7 +51,7 @@ def run(
 ) -> int:
     """Run pairs of an experiment until the evidence suffices, and print the verdict.
 
-    What was interrupted goes on when the same file is run again. A changed file is another
+    Run the same file again to resume an interrupted experiment. A changed file is another
     experiment.
     """
     from autopack.experiments.design.cautions import cautions
@@ -110,7 +110,7 @@ def run(
         note(further)
     if not answer["finished"]:
         pushed = f" --push {push}" if push else ""
-        note(f"interrupted; go on with `autopack ab run {spec}{pushed}`")
+        note(f"interrupted; resume with `autopack ab run {spec}{pushed}`")
         return INTERRUPTED
     return 1 if answer["decision"] == "INVALID" else 0
 

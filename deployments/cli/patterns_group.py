@@ -65,7 +65,7 @@ def group_(
 
 
 def texts_of(content: str) -> Iterator[str]:
-    """The texts of a file: its lines, or a field of each where its first line is JSON.
+    """Yield the texts of a file: its lines, or a field of each where its first line is JSON.
 
     Lines that are empty hold no text. Raises BadInput naming the line.
     """

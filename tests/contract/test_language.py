@@ -82,7 +82,7 @@ def strings() -> Iterator[tuple[str, str]]:
                             for part in ast.walk(word)
                             if isinstance(part, ast.Constant) and isinstance(part.value, str)
                         )
-                        if " " in text:
+                        if " " in text and "\\" not in text:  # a pattern is no prose
                             yield f"{path.relative_to(ROOT)}:{node.lineno}", text
 
 

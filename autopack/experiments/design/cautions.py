@@ -60,7 +60,7 @@ def _is_maintained(number: int, margin: float, alpha: float) -> bool:
 
 
 def smallest_margin(number: int, alpha: float = STRICT) -> float:
-    """The margin, in whole points, in which so many phases that all succeed show no loss."""
+    """Return the margin, in whole points, in which so many phases that all succeed show no loss."""
     z2 = _z(alpha) ** 2
     points = math.ceil(100 * z2 / (number + z2))
     while points < 100 and not _is_maintained(number, points / 100, alpha):

@@ -141,7 +141,7 @@ class _Looks:
     lost: Booleans
 
     def at_end(self, values: Floats) -> Floats:
-        """The value of each experiment where it ended."""
+        """Return the value of each experiment where it ended."""
         return values[np.arange(len(self.stop)), self.stop - 1]
 
     @property
@@ -194,7 +194,7 @@ def _resource_axes(
         error = sd / np.sqrt(stop)
 
         def limits(side: float) -> tuple[Floats, Floats]:
-            """The t limits and those corrected for skewness, whichever lie further out."""
+            """Return the t limits and those corrected for skewness, whichever lie further out."""
             half = special.stdtrit(stop - 1, 1 - side)
             quantile: Floats = special.stdtrit(stop - 1, 1 - SKEW_SHARE * side).astype(np.float64)
             low, high = skew_quantiles(stop.astype(np.float64), skew, quantile)
@@ -214,7 +214,7 @@ def _resource_axes(
 
 
 def _skewness(d: Floats) -> Floats:
-    """The adjusted skewness of each row; 0 without spread."""
+    """Return the adjusted skewness of each row; 0 without spread."""
     n = d.shape[1]
     if n < 3:
         return np.zeros(len(d))
@@ -249,7 +249,7 @@ def _flips_agree(d: Floats, alpha: float, seed: int) -> NDArray[np.bool_]:
 
 
 def _reported(looks: _Looks, alpha: float, looks_alpha: float | None) -> tuple[Floats, Floats]:
-    """The limits of the 95 % interval; ``looks_alpha`` where looks were taken."""
+    """Return the limits of the 95 % interval; ``looks_alpha`` where looks were taken."""
     mean, sd, stop = looks.at_end(looks.means), looks.at_end(looks.sds), looks.stop
     with np.errstate(invalid="ignore"):
         half = special.stdtrit(stop - 1, 1 - alpha / 2) * sd / np.sqrt(stop)

@@ -156,7 +156,7 @@ def _ratios(limits: tuple[float, float] | None) -> Interval:
 
 
 def _widest(summary: LogRatio, skew: float, side: float) -> tuple[float, float] | None:
-    """The t limits and those corrected for skewness, whichever lie further out."""
+    """Return the t limits and those corrected for skewness, whichever lie further out."""
     plain, corrected = summary.limits(1 - 2 * side), summary.skew_limits(skew, side)
     if plain is None or corrected is None:
         return None
@@ -164,7 +164,7 @@ def _widest(summary: LogRatio, skew: float, side: float) -> tuple[float, float] 
 
 
 def success_side(protocol: AnalysisProtocol) -> float:
-    """What "success is lower" may be wrong where it is tested at the end."""
+    """Return what "success is lower" may be wrong where it is tested at the end."""
     return MAX_FALSE / 2 - (LOSS_LOOKS if protocol.monitored else 0.0)
 
 

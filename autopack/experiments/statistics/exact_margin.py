@@ -108,7 +108,7 @@ def _shares(bound: float) -> Floats:
 
 
 def _chances(n: int, lost: Integers, won: Integers, bound: float) -> Floats:
-    """How likely each table is, by share of discordant pairs; one row a table."""
+    """Return how likely each table is, by share of discordant pairs; one row a table."""
     share = _shares(bound)
     one, other = (share - bound) / 2, (share + bound) / 2
     logs = np.log(np.maximum(np.stack([one, other, 1 - share]), 1e-300))

@@ -69,7 +69,9 @@ class LogRatio:
         return as_ratios(limits) if limits else Interval(None, None)
 
     def skew_limits(self, skew: float, side: float) -> tuple[float, float] | None:
-        """The limits corrected for skewness that go with t limits wrong in ``side`` a side."""
+        """Return the limits corrected for skewness that go with t limits wrong in ``side``
+        a side.
+        """
         if self.mean is None or self.sd is None or self.df is None:
             return None
         error = self.sd / math.sqrt(self.n)
@@ -79,7 +81,9 @@ class LogRatio:
 
 
 def skewness(d: Floats) -> float:
-    """The adjusted skewness of a sample (R: ``e1071::skewness(type = 2)``); 0 without spread."""
+    """Return the adjusted skewness of a sample (R: ``e1071::skewness(type = 2)``); 0 without
+    spread.
+    """
     n = len(d)
     if n < 3:
         return 0.0
@@ -93,7 +97,7 @@ def skewness(d: Floats) -> float:
 def skew_quantiles(
     n: Floats | float, skew: Floats | float, quantile: Floats | float
 ) -> tuple[Floats, Floats]:
-    """Where the t statistic of a skewed sample has the two tails that ``quantile`` of t has.
+    """Return where the t statistic of a skewed sample has the two tails that ``quantile`` of t has.
 
     Hall (1992) "On the removal of skewness by transformation": with b = skew / sqrt(n),
     g(t) = ((1 + b t / 3)^3 - 1) / b + b / 6 is free of skewness to the second order, and is

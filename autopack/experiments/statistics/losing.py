@@ -7,7 +7,7 @@ pair, x = treatment minus control lies between -1 and 1 and has a mean of at lea
 
 is a capital that does not grow in the mean, whatever the distribution (Waudby-Smith and Ramdas
 2024). The mean over several stakes reaches 1 / alpha with a chance of at most alpha (Ville),
-however often it is looked at. Later pairs of a plan share its effect and are left out.
+however often it is looked at. Later pairs of a plan share its effect and are omitted.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def log_capital(x: Floats, margin: float) -> Floats:
 
 
 def first_pairs(plans: Sequence[object]) -> NDArray[np.bool_]:
-    """Which pairs are the first of their plan."""
+    """Return which pairs are the first of their plan."""
     seen: set[object] = set()
     fresh = np.zeros(len(plans), dtype=np.bool_)
     for index, plan in enumerate(plans):

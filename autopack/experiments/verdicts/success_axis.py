@@ -145,7 +145,7 @@ class SuccessEvidence:
     def axis(
         self, margin: float, *, side: float, lower_side: float, margin_alpha: float
     ) -> SuccessAxis:
-        """What is shown. ``side`` is the error of higher, ``lower_side`` that of lower.
+        """Return what is shown. ``side`` is the error of higher, ``lower_side`` that of lower.
 
         Where phases decide, a loss of whole runs counts as a loss, too (a run that fails its last
         phase loses little of it, and yet its purpose); the two then share the error.

@@ -65,7 +65,7 @@ class Drain:
         return found
 
     def _find(self, words: Sequence[str]) -> Template | None:
-        """The most similar template of the line's leaf; of equal ones the most general."""
+        """Return the most similar template of the line's leaf; of equal ones the most general."""
         node = self._by_length.get(len(words))
         for word in self._keys(words):
             if node is None:

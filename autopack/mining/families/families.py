@@ -63,7 +63,7 @@ def families(normalised: Sequence[str], *, depth: int = 5, similarity: float = 0
 
 
 def _split(group: list[int], lines: Sequence[Sequence[str]]) -> list[list[int]]:
-    """The group in parts, each with one of the few plain words that alternate at a place."""
+    """Return the group in parts, each with one of the few plain words that alternate at a place."""
     todo, done = [group], list[list[int]]()
     while todo:
         members = todo.pop()
@@ -76,7 +76,9 @@ def _split(group: list[int], lines: Sequence[Sequence[str]]) -> list[list[int]]:
 
 
 def _alternating(lines: Sequence[Sequence[str]]) -> Sequence[Hashable] | None:
-    """What tells the lines apart at the first place where that is no name; None: nothing does."""
+    """Return what tells the lines apart at the first place where that is no name; None: nothing
+    does.
+    """
     for place, column in enumerate(zip(*lines, strict=True)):
         values = set(column)
         if len(values) == 1:
@@ -93,7 +95,7 @@ def _alternating(lines: Sequence[Sequence[str]]) -> Sequence[Hashable] | None:
 
 
 def _join(parts: list[list[int]], lines: Sequence[Sequence[str]], place: int) -> list[list[int]]:
-    """The parts, together where they differ at one of the first places, which is a name."""
+    """Return the parts, together where they differ at one of the first places, which is a name."""
     templates = [_template(lines, part) for part in parts]
     alike = _grouped(
         ((*words[:place], len(words), *words[place + 1 :]), n) for n, words in enumerate(templates)
