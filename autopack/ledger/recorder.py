@@ -12,7 +12,6 @@ from pathlib import Path
 from sqlalchemy import Connection, exc
 
 from autopack.clock import Clock, SystemClock
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.events.usage_events import record_events, try_record_events
 from autopack.ledger.spool_file import Intent, LedgerSpool
 from autopack.model.errors import DatabaseRefused
@@ -22,6 +21,7 @@ from autopack.store.folder_note import our_folders
 from autopack.store.intents import (
     close_intent,
 )
+from autopack.store.usage_event import UsageEvent
 
 __all__ = ["Intent", "Recorded", "Recorder", "ingest_all"]
 

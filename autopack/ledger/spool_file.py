@@ -17,9 +17,9 @@ from typing import Any, TypeVar, cast
 
 from autopack.files import safe_files
 from autopack.files.asides import keep_lines, set_aside
-from autopack.ledger.events.event import UsageEvent
 from autopack.model.ids import process_mark
 from autopack.store.tables import Role
+from autopack.store.usage_event import UsageEvent
 
 NAME = "ledger.jsonl"
 REFUSED = "ledger.refused.jsonl"

@@ -13,6 +13,7 @@ from autopack.store.tables.rollups import (
     usage_by_day,
     usage_by_run,
 )
+from autopack.store.usage_event import SUMMED
 
 Columns = dict[str, sa.ColumnElement[Any]]
 
@@ -25,16 +26,9 @@ def event_columns(dialect: str) -> Columns:
         **{name: events.c[name] for name in _KEYS},
         "day": _day(dialect),
         "events": sa.literal_column("1", sa.BigInteger()),
-        "total_tokens": events.c.total_tokens,
         **{
-            name: sa.func.coalesce(events.c[name], 0)
-            for name in (
-                "input_tokens",
-                "cache_read_tokens",
-                "cache_write_tokens",
-                "output_tokens",
-                "reasoning_tokens",
-            )
+            name: sa.func.coalesce(events.c[name], 0) if events.c[name].nullable else events.c[name]
+            for name in SUMMED
         },
         "unsplit_tokens": sa.case(
             (events.c.input_tokens.is_(None), events.c.total_tokens), else_=0

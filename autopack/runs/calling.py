@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from autopack.ledger.budget import reservations
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.recorder import Intent, Recorder
 from autopack.model.budget import (
     NOTHING,
@@ -31,6 +30,7 @@ from autopack.store.intents import (
     open_intent,
 )
 from autopack.store.tables import Role
+from autopack.store.usage_event import UsageEvent
 
 _PAUSE_SECONDS = 5.0
 

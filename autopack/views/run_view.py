@@ -161,6 +161,7 @@ def tokens_view(db: Database, run_id: str) -> Json:
         **which,
         "spent": {
             **token_split(totals),
+            **_unless_unknown(totals, totals.further),
             "by_category": _unless_unknown(totals, dict(totals.by_category)),
             "by_role": _unless_unknown(totals, dict(totals.by_role)),
         },

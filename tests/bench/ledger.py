@@ -27,10 +27,10 @@ import psycopg
 import sqlalchemy as sa
 
 from autopack.ledger.consolidated import consolidated_tokens, usage
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.recorder import Recorder
 from autopack.store import Database
 from autopack.store.tables import llm_usage_events
+from autopack.store.usage_event import UsageEvent
 from deployments.own_postgres import own_postgres
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

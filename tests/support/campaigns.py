@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from autopack.campaigns.lanes import register, store_replays
 from autopack.campaigns.planning import PlannedCampaign, plan_campaign
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.events.usage_events import record_events
 from autopack.model.fingerprint import digest, feature_hash
 from autopack.model.states import PhaseState, RunState
@@ -20,6 +19,7 @@ from autopack.store.database.engine import Database
 from autopack.store.reading import get_run
 from autopack.store.tables import runs
 from autopack.store.tables.experiments import run_fingerprints
+from autopack.store.usage_event import UsageEvent
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 

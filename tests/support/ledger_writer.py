@@ -11,9 +11,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.recorder import Recorder
 from autopack.store import Database
+from autopack.store.usage_event import UsageEvent
 from support.usage import usage_event
 
 

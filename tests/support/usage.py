@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.events.usage_events import event_key, record_events
 from autopack.store.database.engine import Database
+from autopack.store.usage_event import UsageEvent
 
 _BASE = UsageEvent(
     event_key="",

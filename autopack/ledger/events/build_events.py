@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.events.usage_events import event_key
 from autopack.model.calls import (
     Exactness,
     ModelCall,
 )
 from autopack.model.prices import price_of
+from autopack.store.usage_event import UsageEvent
 
 
 def builder_events(

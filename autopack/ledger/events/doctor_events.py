@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from autopack.ledger.events.build_events import builder_events
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.events.usage_events import event_key
 from autopack.model.calls import (
     ModelCall,
 )
 from autopack.store.tables import DoctorModel
+from autopack.store.usage_event import UsageEvent
 
 
 def doctor_events(

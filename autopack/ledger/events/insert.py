@@ -22,7 +22,7 @@ from autopack.store.database.engine import now
 from autopack.store.tables import llm_usage_events, storable
 
 if TYPE_CHECKING:
-    from autopack.ledger.events.event import UsageEvent
+    from autopack.store.usage_event import UsageEvent
 
 # What sums of money are exact to; no price list goes below a millionth of a dollar a million.
 PICODOLLAR = Decimal("1e-12")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
 
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.events.insert import PICODOLLAR, insert_events, try_insert_events
 from autopack.model.states import AttemptState
 from autopack.store import tables
@@ -23,6 +22,7 @@ from autopack.store.intents import digest
 from autopack.store.tables import CATEGORIES, ROLES, Category, Role
 from autopack.store.tables.rollups import SUMS as _SUMS
 from autopack.store.tables.rollups import usage_archive_keys, usage_by_run
+from autopack.store.usage_event import FURTHER, UsageEvent
 
 _KEYS_AT_ONCE = 900
 
@@ -37,7 +37,8 @@ class TokenTotals:
     ``unreconciled_calls`` counts calls that were begun and not recorded as a whole: in flight, or
     not told of. ``unknown_builds`` are those among them that were builds and have ended.
     ``cost_known`` is what the calls with a price cost, ``unpriced_calls`` how many have none.
-    ``simulated_calls`` were made by recordings and simulations.
+    ``simulated_calls`` were made by recordings and simulations. ``further`` are the sums that the
+    ledger keeps besides.
     """
 
     total: int
@@ -55,6 +56,7 @@ class TokenTotals:
     unknown_builds: int = 0
     lost_calls: int = 0
     simulated_calls: int = 0
+    further: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def nothing_known(self) -> bool:
@@ -252,6 +254,7 @@ def totals_of(
         unknown_builds=lost.builds,
         lost_calls=lost.calls,
         simulated_calls=simulated,
+        further={name.removesuffix("_tokens"): total[name] for name in FURTHER},
     )
 
 

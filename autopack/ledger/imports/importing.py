@@ -16,7 +16,6 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.events.usage_events import known_keys, record_events
 from autopack.ledger.imports.importing_metrics import metric_of
 from autopack.ledger.imports.importing_rows import (
@@ -29,6 +28,7 @@ from autopack.ledger.imports.importing_rows import (
 from autopack.model.errors import BadInput
 from autopack.store.database.engine import Database, insert_new, now
 from autopack.store.tables.rollups import phase6_metrics, token_efficiency_metrics, usage_imports
+from autopack.store.usage_event import UsageEvent
 
 _BATCH = 5_000
 _SQLITE = b"SQLite format 3\x00"

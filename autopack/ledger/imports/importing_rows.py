@@ -7,23 +7,24 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from types import TracebackType
-from typing import Any, get_args
+from typing import Any
 
-from autopack.ledger.events.event import UsageEvent
+import sqlalchemy as sa
+from sqlalchemy.types import TypeEngine
+
 from autopack.model.errors import BadInput
-from autopack.store.tables import CATEGORIES, ROLES, DoctorModel, Source
+from autopack.store.columns import ExactDecimal, UtcDateTime
+from autopack.store.tables import ROLES
+from autopack.store.usage_event import LEDGER_COLUMNS, LedgerColumn
 
 Row = Mapping[str, Any]
 Values = dict[str, Any]
 
 EARLIER_NAMES = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
-# What came later is no part of what a row without a key is told by.
-_LATER = ("cache_write_1h_tokens", "exactness", "simulated")
-FIELDS = tuple(one.name for one in fields(UsageEvent) if one.name not in _LATER)
+FIELDS = tuple(each.name for each in LEDGER_COLUMNS if each.imported)
 
 _SPLIT = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
 _SIZE = 64  # of a key or an id in the ledger
@@ -222,18 +223,32 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[Any], str]:
     return read
 
 
-_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys((*_SPLIT, "total_tokens", "reasoning_tokens"), _whole),
-    "attempt": _attempt,
-    **dict.fromkeys(("event_key", "run_id", "phase_id"), _identity),
-    "cost": _dollars,
-    "created_at": moment,
-    "is_doctor_call": lambda value: str(value).lower() in ("1", "true", "yes"),
-    "category": _one_of(CATEGORIES),
-    "source": _one_of(get_args(Source)),
-    "doctor_model": _one_of(get_args(DoctorModel)),
-}
+def _is_yes(value: Any) -> bool:
+    return str(value).lower() in ("1", "true", "yes")
+
+
+def _conversion(column: LedgerColumn) -> Callable[[Any], Any]:
+    """How a value of a column is read, by its type."""
+    if column.name in _BY_NAME:
+        return _BY_NAME[column.name]
+    if column.words:
+        return _one_of(tuple(column.words))
+    if column.name in _IDENTITIES:
+        return _identity
+    return next((read for kind, read in _BY_TYPE if isinstance(column.type, kind)), str)
+
+
+# Earlier tables said other words, or none.
+_BY_NAME: dict[str, Callable[[Any], Any]] = {"role": str, "attempt": _attempt}
+_IDENTITIES = ("event_key", "run_id", "phase_id")
+_BY_TYPE: tuple[tuple[type[TypeEngine[Any]], Callable[[Any], Any]], ...] = (
+    (sa.Integer, _whole),
+    (sa.Boolean, _is_yes),
+    (ExactDecimal, _dollars),
+    (UtcDateTime, moment),
+)
+_COLUMNS = {each.name: each for each in LEDGER_COLUMNS}
 _READING: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    column: (name, _CONVERSIONS.get(name, str))
+    column: (name, _conversion(_COLUMNS[name]))
     for column, name in [*((name, name) for name in FIELDS), *EARLIER_NAMES.items()]
 }

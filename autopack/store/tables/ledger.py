@@ -2,56 +2,35 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any
 
 import sqlalchemy as sa
 
-from autopack.store.columns import (
-    CATEGORIES,
-    ROLES,
-    DoctorModel,
-    ExactDecimal,
-    Source,
-    UtcDateTime,
-    metadata,
-    one_of,
-)
+from autopack.store.columns import ROLES, UtcDateTime, metadata, one_of
+from autopack.store.usage_event import LEDGER_COLUMNS, LedgerColumn
+
+_IS_DOCTOR_CALL = {
+    "sqlite_where": sa.text("is_doctor_call IS 1"),
+    "postgresql_where": sa.text("is_doctor_call IS true"),
+}
+
+
+def _column(declared: LedgerColumn) -> sa.Column[Any]:
+    return sa.Column(
+        declared.name,
+        declared.type,
+        primary_key=declared.name == "event_key",
+        nullable=declared.nullable,
+        server_default=declared.default,
+    )
+
 
 # No foreign key to runs: money spent is recorded even where the run is gone.
 llm_usage_events = sa.Table(
     "llm_usage_events",
     metadata,
-    sa.Column("event_key", sa.String(64), primary_key=True),
-    sa.Column("run_id", sa.String(64), nullable=False),
-    sa.Column("phase_id", sa.String(64), nullable=False),
-    sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("provider", sa.Text, nullable=False),
-    sa.Column("model", sa.Text, nullable=False),
-    sa.Column("role", sa.String(16), nullable=False),
-    sa.Column("category", sa.String(24), nullable=False),
-    sa.Column("total_tokens", sa.BigInteger, nullable=False),
-    sa.Column("input_tokens", sa.BigInteger),
-    sa.Column("cache_read_tokens", sa.BigInteger),
-    sa.Column("cache_write_tokens", sa.BigInteger),
-    sa.Column("output_tokens", sa.BigInteger),
-    sa.Column("reasoning_tokens", sa.BigInteger),
-    sa.Column("source", sa.String(16), nullable=False),
-    sa.Column("cost", ExactDecimal),
-    sa.Column("price_version", sa.Text),
-    sa.Column("is_doctor_call", sa.Boolean, nullable=False),
-    sa.Column("doctor_model", sa.String(16)),
-    sa.Column("doctor_action", sa.Text),
-    sa.Column("response_id", sa.Text),
-    sa.Column("created_at", UtcDateTime, nullable=False),
-    # A part of what was written to the cache, with a price of its own.
-    sa.Column("cache_write_1h_tokens", sa.BigInteger),
-    sa.Column("exactness", sa.String(16), nullable=False, server_default="exact"),
-    # Of a recording or a simulation: nobody was paid.
-    sa.Column("simulated", sa.Boolean, nullable=False, server_default=sa.false()),
-    one_of("role", ROLES),
-    one_of("category", CATEGORIES),
-    one_of("source", get_args(Source)),
-    one_of("doctor_model", get_args(DoctorModel)),
+    *(_column(each) for each in LEDGER_COLUMNS),
+    *(one_of(each.name, tuple(each.words)) for each in LEDGER_COLUMNS if each.words),
     sa.CheckConstraint(
         "total_tokens >= 0 AND input_tokens >= 0 AND cache_read_tokens >= 0"
         " AND cache_write_tokens >= 0 AND output_tokens >= 0 AND reasoning_tokens >= 0",
@@ -75,24 +54,21 @@ llm_usage_events = sa.Table(
         "ix_llm_usage_events_doctor_recent",
         "created_at",
         "event_key",
-        sqlite_where=sa.text("is_doctor_call IS 1"),
-        postgresql_where=sa.text("is_doctor_call IS true"),
+        **_IS_DOCTOR_CALL,
     ),
     sa.Index(
         "ix_llm_usage_events_doctor_tier",
         "doctor_model",
         "created_at",
         "event_key",
-        sqlite_where=sa.text("is_doctor_call IS 1"),
-        postgresql_where=sa.text("is_doctor_call IS true"),
+        **_IS_DOCTOR_CALL,
     ),
     sa.Index(
         "ix_llm_usage_events_doctor_run",
         "run_id",
         "created_at",
         "event_key",
-        sqlite_where=sa.text("is_doctor_call IS 1"),
-        postgresql_where=sa.text("is_doctor_call IS true"),
+        **_IS_DOCTOR_CALL,
     ),
 )
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from autopack.store.columns import ExactDecimal, FreeText, Json, UtcDateTime, metadata
+from autopack.store.usage_event import FURTHER, LEDGER_COLUMNS, SUMMED
 
 SUMS = (
     "events",
-    "total_tokens",
-    "input_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
+    *SUMMED,
     "unsplit_tokens",
     # Whole numbers, for SQLite would add money as floats: millionths of a dollar, and beside them
     # what is below one of those. Picodollars alone would end at nine million dollars.
@@ -21,22 +19,30 @@ SUMS = (
     "cost_picodollars",
     "unpriced_events",
 )
+# A sum that comes later is zero in the rows that are there.
+_LATER = frozenset(FURTHER)
 
 
 def _sums() -> list[sa.Column[int]]:
-    return [sa.Column(name, sa.BigInteger, nullable=False) for name in SUMS]
+    return [
+        sa.Column(
+            name, sa.BigInteger, nullable=False, server_default="0" if name in _LATER else None
+        )
+        for name in SUMS
+    ]
+
+
+def _keys(*names: str) -> list[sa.Column[Any]]:
+    """The columns that a table of sums is keyed by: those of the ledger, and the day."""
+    types = {each.name: each.type for each in LEDGER_COLUMNS} | {"day": sa.Date()}
+    return [sa.Column(name, types[name], primary_key=True, autoincrement=False) for name in names]
 
 
 # The sums are kept by triggers that fire on every row that really enters the ledger.
 usage_by_run = sa.Table(
     "usage_by_run",
     metadata,
-    sa.Column("run_id", sa.String(64), primary_key=True),
-    sa.Column("phase_id", sa.String(64), primary_key=True),
-    sa.Column("day", sa.Date, primary_key=True),
-    sa.Column("role", sa.String(16), primary_key=True),
-    sa.Column("category", sa.String(24), primary_key=True),
-    sa.Column("simulated", sa.Boolean, primary_key=True),
+    *_keys("run_id", "phase_id", "day", "role", "category", "simulated"),
     *_sums(),
     sa.Index(None, "day", "run_id"),
     sqlite_with_rowid=False,
@@ -45,11 +51,7 @@ usage_by_run = sa.Table(
 usage_by_day = sa.Table(
     "usage_by_day",
     metadata,
-    sa.Column("day", sa.Date, primary_key=True),
-    sa.Column("model", sa.Text, primary_key=True),
-    sa.Column("role", sa.String(16), primary_key=True),
-    sa.Column("category", sa.String(24), primary_key=True),
-    sa.Column("simulated", sa.Boolean, primary_key=True),
+    *_keys("day", "model", "role", "category", "simulated"),
     *_sums(),
     sqlite_with_rowid=False,
 )
@@ -62,14 +64,7 @@ ATTEMPT_NOT_KEPT = -1
 usage_archive = sa.Table(
     "usage_archive",
     metadata,
-    sa.Column("run_id", sa.String(64), primary_key=True),
-    sa.Column("phase_id", sa.String(64), primary_key=True),
-    sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("day", sa.Date, primary_key=True),
-    sa.Column("model", sa.Text, primary_key=True),
-    sa.Column("role", sa.String(16), primary_key=True),
-    sa.Column("category", sa.String(24), primary_key=True),
-    sa.Column("simulated", sa.Boolean, primary_key=True),
+    *_keys("run_id", "phase_id", "attempt", "day", "model", "role", "category", "simulated"),
     *_sums(),
     sqlite_with_rowid=False,
 )
@@ -97,19 +92,11 @@ schema_compatibility = sa.Table(
 )
 
 
-def _attempt_key() -> list[sa.Column[str] | sa.Column[int]]:
-    return [
-        sa.Column("run_id", sa.String(64), primary_key=True),
-        sa.Column("phase_id", sa.String(64), primary_key=True),
-        sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
-    ]
-
-
 # No foreign keys: metrics are imported without the runs they tell of.
 phase6_metrics = sa.Table(
     "phase6_metrics",
     metadata,
-    *_attempt_key(),
+    *_keys("run_id", "phase_id", "attempt"),
     sa.Column("failure_hardening_triggered", sa.Boolean),
     sa.Column("failure_pattern_detected", sa.Text),
     sa.Column("failure_hardening_mitigated", sa.Boolean),
@@ -139,7 +126,7 @@ phase6_metrics = sa.Table(
 token_efficiency_metrics = sa.Table(
     "token_efficiency_metrics",
     metadata,
-    *_attempt_key(),
+    *_keys("run_id", "phase_id", "attempt"),
     sa.Column("artifact_substitutions", sa.Integer),
     sa.Column("tokens_saved_artifacts", sa.BigInteger),
     sa.Column("budget_mode", sa.String(16)),
@@ -158,7 +145,7 @@ token_efficiency_metrics = sa.Table(
 error_logs = sa.Table(
     "error_logs",
     metadata,
-    *_attempt_key(),
+    *_keys("run_id", "phase_id", "attempt"),
     sa.Column("error_type", sa.Text, nullable=False),
     sa.Column("message", FreeText),
     sa.Column("output", FreeText),

@@ -24,7 +24,6 @@ from autopack.experiments.design.going_on import (
 )
 from autopack.experiments.design.registration import Registered, register_experiment
 from autopack.ledger.budget.budget_tree import campaign_level
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.events.usage_events import record_events
 from autopack.model.budget import Limits
 from autopack.model.errors import BadInput, Refused
@@ -37,6 +36,7 @@ from autopack.store.experiment_records import (
 )
 from autopack.store.tables import runs
 from autopack.store.tables.experiments import ab_pairs
+from autopack.store.usage_event import UsageEvent
 
 OUTAGE = "infrastructure failure in treatment: run x is DONE_FAILED_ENVIRONMENT: away"
 CUT = "shared budget ended control: run x is DONE_FAILED_BUDGET_EXHAUSTED: spent"

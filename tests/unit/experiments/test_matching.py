@@ -18,7 +18,6 @@ from autopack.experiments.recorded.from_runs import run_facts
 from autopack.experiments.recorded.matching import match_runs
 from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
 from autopack.ledger.consolidated import consolidated_tokens
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.events.usage_events import record_events
 from autopack.model.errors import BadInput, NotFound
 from autopack.model.fingerprint import digest, feature_hash, model_mapping
@@ -29,6 +28,7 @@ from autopack.store import tables
 from autopack.store.experiment_records import get_results
 from autopack.store.runs import get_run
 from autopack.store.tables.experiments import run_fingerprints
+from autopack.store.usage_event import UsageEvent
 
 Ran = Callable[..., str]
 

@@ -17,12 +17,12 @@ from support.usage import usage_event
 
 from autopack.ledger.check import check
 from autopack.ledger.consolidated import usage
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.events.usage_events import record_events, token_totals
 from autopack.ledger.recorder import Recorder
 from autopack.ledger.retention import retain
 from autopack.store import Database
 from autopack.store.tables.rollups import usage_imports
+from autopack.store.usage_event import UsageEvent
 
 _numbers = itertools.count()
 OLD = datetime(2020, 1, 1, tzinfo=UTC)

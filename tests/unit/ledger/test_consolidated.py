@@ -20,13 +20,13 @@ from autopack.ledger.consolidated import (
     consolidated_tokens,
     usage,
 )
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.stored_views import record_measured_saving, store_view
 from autopack.metrics.attempt_metrics import phase6_summary
 from autopack.model.errors import BadInput, NotFound
 from autopack.store import Database
 from autopack.store.runs import NewRun, create_run
 from autopack.store.tables import rollups
+from autopack.store.usage_event import UsageEvent
 from autopack.views.charts import spent_chart
 from deployments.cli import run_command
 

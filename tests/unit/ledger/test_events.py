@@ -4,11 +4,11 @@ from dataclasses import replace
 from decimal import Decimal
 
 from autopack.ledger.events.build_events import builder_events
-from autopack.ledger.events.event import UsageEvent
 from autopack.model.calls import (
     Exactness,
     ModelCall,
 )
+from autopack.store.usage_event import UsageEvent
 
 SPLIT = ModelCall(
     "anthropic", "claude-sonnet-4-5", 1000, 700, 100, 50, 150, reasoning=20, response_id="msg_1"

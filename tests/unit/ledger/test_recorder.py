@@ -12,7 +12,6 @@ import pytest
 import sqlalchemy as sa
 from support.usage import usage_event
 
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.events.usage_events import token_totals
 from autopack.ledger.recorder import Intent, Recorded, Recorder
 from autopack.store import Database
@@ -20,6 +19,7 @@ from autopack.store.intents import (
     open_intent,
 )
 from autopack.store.tables import llm_usage_events
+from autopack.store.usage_event import UsageEvent
 
 UNSOUND = {"total_tokens": -1}
 

@@ -13,7 +13,6 @@ from support.usage import record, usage_event
 
 from autopack.ledger.check import check
 from autopack.ledger.consolidated import usage
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.events.usage_events import token_totals
 from autopack.ledger.maintenance import maintain
 from autopack.ledger.recorder import Recorder
@@ -22,6 +21,7 @@ from autopack.settings import Settings
 from autopack.store import Database
 from autopack.store.folder_note import note_of
 from autopack.store.tables import llm_usage_events, rollups
+from autopack.store.usage_event import UsageEvent
 from deployments.cli import run_command
 
 OLD = datetime(2020, 1, 1, tzinfo=UTC)

@@ -9,10 +9,10 @@ from sqlalchemy import exc
 from support.usage import SPLIT, record, usage_event
 
 from autopack.ledger.events import usage_events
-from autopack.ledger.events.event import UsageEvent
 from autopack.ledger.events.usage_events import event_key, record_events
 from autopack.store import intents
 from autopack.store.tables import llm_usage_events
+from autopack.store.usage_event import UsageEvent
 
 
 def event(number, **changes):
