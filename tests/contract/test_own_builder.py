@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.packages import environment, install
 from support.projects import make_repository
 
-TESTS = Path(__file__).parents[1]
 SECRET = "a-key-of-mine"
 ENTRY_POINTS = """\
 [autopack.agents]
@@ -127,21 +126,9 @@ REFUSED = [
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds an installed package: one module, and its entry points."""
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "own_agent.py").write_text(SOURCE)
-    info = folder / "own_agent-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-agent\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    folder = install(tmp_path_factory.mktemp("site"), "own_agent", SOURCE, ENTRY_POINTS)
     (folder / "printed").write_text('{"tokens": 12}\n{"other": 1}\n{"tokens": 30}\n')
     return folder
-
-
-def _environment(package: Path, home: Path) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AUTOPACK_", "PREFECT_"))}
-    kept.pop("DATABASE_URL", None)
-    paths = os.pathsep.join([str(package), str(TESTS)])
-    return kept | {"PYTHONPATH": paths, "AUTOPACK_HOME": str(home)}
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +140,7 @@ def looked(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     ]
     done = subprocess.run(
         [sys.executable, "-c", _LOOK],
-        env=_environment(package, tmp_path_factory.mktemp("home")),
+        env=environment(tmp_path_factory.mktemp("home"), package),
         input=json.dumps(asked),
         capture_output=True,
         text=True,
@@ -235,7 +222,7 @@ def test_it_builds_a_run(package: Path, tmp_path: Path, prefect_api: str) -> Non
             "--json",
         ],
         cwd=tmp_path,
-        env=_environment(package, tmp_path / "home") | {"PREFECT_API_URL": prefect_api},
+        env=environment(tmp_path / "home", package) | {"PREFECT_API_URL": prefect_api},
         capture_output=True,
         text=True,
         check=False,

@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from support.documents import ROOT
-from support.reference import answers, builders, commands, events, files, flows, settings, usage
+from support.reference import (
+    answers,
+    builders,
+    commands,
+    events,
+    files,
+    flows,
+    ledger,
+    settings,
+    usage,
+)
 
 FOLDER = ROOT / "docs" / "reference"
 NOTE = "<!-- Written by `just reference`. Change the code's declarations, not this page. -->\n"
@@ -22,6 +32,7 @@ WRITERS: Mapping[str, Callable[[], str]] = {
     "simulation": files.simulation,
     "builders": builders.page,
     "usage-formats": usage.page,
+    "ledger": ledger.page,
     "json": answers.page,
     "flows": flows.page,
     "events": events.page,
