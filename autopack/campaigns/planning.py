@@ -66,43 +66,49 @@ class PlannedCampaign:
         }
 
 
+@dataclass(frozen=True)
+class ReplayRequest:
+    """What `autopack replay` was asked for: which runs, with which features, and what it may cost.
+
+    ``token_cap`` defaults to the cap that the campaign has, else to the sum of the replays' own;
+    without ``push`` they are pushed nowhere.
+    """
+
+    state: str = "FAILED"
+    since: str | None = None
+    until: str | None = None
+    run_ids: Sequence[str] = ()
+    campaign: str | None = None
+    enable: Sequence[str] = ()
+    disable: Sequence[str] = ()
+    baseline: bool = True
+    token_cap: int | None = None
+    push: str | None = None
+
+
 def plan_campaign(
-    db: Database,
-    name: str,
-    *,
-    state: str,
-    since: str | None,
-    until: str | None,
-    run_ids: Sequence[str],
-    campaign: str | None,
-    enable: Sequence[str],
-    disable: Sequence[str],
-    baseline: bool,
-    token_cap: int | None,
-    push: str | None,
-    now: datetime,
-    home: Path,
+    db: Database, name: str, asked: ReplayRequest, *, now: datetime, home: Path
 ) -> PlannedCampaign:
-    """Choose the runs of a campaign; one that goes on keeps what it began with.
+    """Choose the runs of a campaign; one that is resumed keeps what it began with.
 
     Then run ids, features and ``baseline=False`` need not be named, and have to agree where they
-    are; times and states chose its runs when it began. ``token_cap`` defaults to the cap that the
-    campaign has, else to the sum of the replays' own; without ``push`` they are pushed nowhere.
-    Raises what selecting raises, BadInput naming the field at fault, and Refused when none of the
-    runs can be replayed.
+    are; times and states chose its runs when it began. Raises what selecting raises, BadInput
+    naming the field at fault, and Refused when none of the runs can be replayed.
     """
+    run_ids, enable, disable = asked.run_ids, asked.enable, asked.disable
+    token_cap, push = asked.token_cap, asked.push
     if token_cap is not None:
         check_cap(token_cap, "token_cap")
     check_switches(enable)
     earlier = find_campaign(db, name)
     if earlier is not None:
-        earlier.check_same(run_ids=run_ids, enable=enable, disable=disable, baseline=baseline)
+        earlier.check_same(run_ids=run_ids, enable=enable, disable=disable, baseline=asked.baseline)
     selection = Selection.parse(
-        state=state,
-        since=since,
-        until=until,
+        state=asked.state,
+        since=asked.since,
+        until=asked.until,
         run_ids=run_ids if earlier is None else earlier.run_ids,
-        campaign=campaign,
+        campaign=asked.campaign,
         now=now,
     )
     chosen = select_runs(db, selection)
@@ -111,7 +117,7 @@ def plan_campaign(
         run_ids=tuple(run.run_id for run in chosen),
         enable=tuple(sorted(set(enable))),
         disable=tuple(sorted(set(disable))),
-        has_baseline=baseline,
+        has_baseline=asked.baseline,
     )
     replays = replays_of(db, name)
     pushed = push is not None or any(replay.push for replay in replays.values())

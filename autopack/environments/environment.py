@@ -26,11 +26,13 @@ from autopack.toolchains.needed import Needed
 from autopack.toolchains.toolchain_registry import is_named, manifest_patterns, toolchains
 
 __all__ = [
+    "Checkout",
     "EnvironmentFailed",
     "Made",
     "RunEnvironment",
     "RunStep",
     "StepExit",
+    "Wanted",
     "child_environment",
     "prepare",
 ]
@@ -73,41 +75,61 @@ def environment_folder(folder: Path) -> Path:
     return folder / "environment"
 
 
-async def prepare(
-    *,
-    folder: Path,
-    workspace: Path,
-    setup: Sequence[Command] | None,
-    projects: Sequence[Needed],
-    run_step: RunStep,
-    environ: Mapping[str, str],
-    installs: Sequence[Check] = (),
-    tracked: Collection[str] | None = None,
-    clear: Callable[[], None] = _nothing,
-    settle: Callable[[], Stamps] = dict,
-    is_intact: Callable[[Made], bool] = lambda _: True,
-) -> RunEnvironment:
-    """Return the environment of the run in ``folder``, prepared once for this workspace and setup.
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be installed.
 
     ``setup`` are exactly the commands to run in the workspace; None means what the ``projects``
     ask for, where the failure of one that is not required is a note. ``installs`` are carried
-    out after it. ``tracked`` are the files of the project; None takes every file that is there for
-    one. What is ready, and as setup left it by ``is_intact``, is taken as it is; what a crash left
-    half made is made anew. ``clear`` takes
-    everything out of the workspace that its commit does not have, before the first step;
-    ``settle`` drops what may not stay after the last one, and returns what may.
-
-    Raises EnvironmentFailed when a step fails or its program is missing.
+    out after it.
     """
+
+    setup: Sequence[Command] | None
+    projects: Sequence[Needed]
+    installs: Sequence[Check] = ()
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """The workspace in ``path``, and how it is kept.
+
+    ``tracked`` are the files of the project; None takes every file that is there for one.
+    ``clear`` takes everything out of it that its commit does not have, before the first step;
+    ``settle`` drops what may not stay after the last one, and returns what may. ``is_intact``
+    says whether an environment is as setup left it.
+    """
+
+    path: Path
+    tracked: Collection[str] | None = None
+    clear: Callable[[], None] = _nothing
+    settle: Callable[[], Stamps] = dict
+    is_intact: Callable[[Made], bool] = lambda _: True
+
+
+async def prepare(
+    folder: Path,
+    checkout: Checkout,
+    wanted: Wanted,
+    *,
+    run_step: RunStep,
+    environ: Mapping[str, str],
+) -> RunEnvironment:
+    """Return the environment of the run in ``folder``, prepared once for a workspace and setup.
+
+    What is ready, and as setup left it, is taken as it is; what a crash left half made is made
+    anew. Raises EnvironmentFailed when a step fails or its program is missing.
+    """
+    workspace, setup = checkout.path, wanted.setup
+    projects, installs = wanted.projects, wanted.installs
     used = [one.project for one in projects]
     root, ready = environment_folder(folder), folder / "environment.json"
     venv = root if _needs_venv(used, setup) else None
-    key = _key(workspace, setup, used, tracked)
+    key = _key(workspace, setup, used, checkout.tracked)
     found = _if_ready(ready, key, workspace, venv, installs=_listed(installs))
-    fresh = found is None or not is_intact(found[1])
+    fresh = found is None or not checkout.is_intact(found[1])
     if found is None or fresh:
         _clear(folder, root, ready)
-        clear()
+        checkout.clear()
         steps = SetupSteps(folder, workspace, venv, run_step, environ)
         await steps.create()
         if setup is None:
@@ -118,7 +140,7 @@ async def prepare(
                 await steps.run(argv)
         for check in installs:
             await steps.carry_out(check)
-        found = (*_withheld(environ), *steps.notes), Made(stamps(root), settle())
+        found = (*_withheld(environ), *steps.notes), Made(stamps(root), checkout.settle())
         _record(ready, key, *found, installs=_listed(installs), modules=_modules(workspace, used))
     notes, made = found
     return RunEnvironment(root, child_environment(environ, venv=venv), venv, notes, made, fresh)

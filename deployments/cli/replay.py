@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from autopack.campaigns.lanes import replays_of
-from autopack.campaigns.planning import plan_campaign
+from autopack.campaigns.planning import ReplayRequest, plan_campaign
 from autopack.clock import SystemClock
 from autopack.experiments.verdicts.wording import count
 from autopack.model.errors import BadInput
@@ -76,9 +76,7 @@ def replay(
     db = Database.open(settings.database_url)
     now = SystemClock().now()
     called = name or new_run_id(now).replace("run-", "replay-")
-    planned = plan_campaign(
-        db,
-        called,
+    asked = ReplayRequest(
         state=state,
         since=since,
         until=until,
@@ -89,9 +87,8 @@ def replay(
         baseline=not no_baseline,
         token_cap=token_cap,
         push=push,
-        now=now,
-        home=settings.home,
     )
+    planned = plan_campaign(db, called, asked, now=now, home=settings.home)
     if dry_run:
         view = planned.as_json()
         print_json(view) if as_json else _print_selection(view)

@@ -23,7 +23,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from autopack.environments.environment import EnvironmentFailed, prepare
+from autopack.environments.environment import Checkout, EnvironmentFailed, Wanted, prepare
 from autopack.toolchains.detect import detect, inferred_checks
 from autopack.toolchains.needed import needed
 
@@ -118,10 +118,9 @@ async def _run(root: Path, folder: Path) -> tuple[str, str]:
     found = detect(root)
     try:
         made = await prepare(
-            folder=folder,
-            workspace=root,
-            setup=None,
-            projects=needed(found, [], inferred=True),
+            folder,
+            Checkout(root),
+            Wanted(None, needed(found, [], inferred=True)),
             run_step=_step,  # pyright: ignore[reportArgumentType]
             environ=os.environ,
         )

@@ -32,7 +32,7 @@ class NoFlux:
     def propose(self, evidence: Evidence, match: Match) -> Proposal:
         return Proposal("no_flux", suggestions=("charge it",))
 """
-TOOLCHAIN = """
+TOOLCHAIN = r"""
 import re
 
 from autopack.model.causes import FailureCause
@@ -43,11 +43,11 @@ from autopack.toolchains.runner import Results, Runner
 class MineTest(Runner):
     name = "mine test"
     programs = ("mine",)
-    marker = re.compile(r"^mine: \\\\d+ bad$", re.MULTILINE)
-    red = (r"^mine: [1-9]\\\\d{0,6} bad$",)
+    marker = re.compile(r"^mine: \d+ bad$", re.MULTILINE)
+    red = (r"^mine: [1-9]\d{0,6} bad$",)
 
     def results(self, told):
-        failed = frozenset(re.findall(r"^BAD (\\\\S+)$", told.output, re.MULTILINE))
+        failed = frozenset(re.findall(r"^BAD (\S+)$", told.output, re.MULTILINE))
         return Results(failed) if failed else None
 
 
@@ -66,7 +66,7 @@ class Mine(Toolchain):
     readable = (".mine",)
     index_settings = (".minerc",)
     caches = {"MINE_CACHE": "mine"}
-    variables = (r"MINE_\\\\w+",)
+    variables = (r"MINE_\w+",)
     misleading = (r"MINE_PROFILE",)
     index_variables = (r"MINE_TOKEN",)
     generated = (".mine-out/",)
@@ -87,7 +87,7 @@ class Mine(Toolchain):
                 manifests=("mine.project",),
             )
         )
-""".replace("\\\\\\\\", "\\\\")
+"""
 
 # What derives from the toolchain and has no command of its own.
 _DERIVED = """
@@ -95,7 +95,7 @@ import json, pathlib, sys
 from autopack.agents.isolation import isolated_environment
 from autopack.environments.environment import is_manifest
 from autopack.process.child_environment import child_environment
-from autopack.repair.classify import classify_check
+from autopack.repair.classify.classifier import classify_check
 from autopack.toolchains.runner import Told
 from autopack.toolchains.runners import read_results
 from autopack.toolchains.toolchain_registry import toolchains
@@ -121,28 +121,43 @@ print(json.dumps({
     "test": _kind("src/parser_check.mine"),
 }))
 """
-_COMMAND = (
-    "import sys; from deployments.cli import run_command; sys.exit(run_command(sys.argv[1:]))"
-)
+# All commands in one process, for starting one costs more than most of them do.
+_COMMANDS = """
+import contextlib, io, json, os, sys
+from deployments.cli import run_command
+
+for variables, *words in json.load(sys.stdin):
+    os.environ.update(variables)
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        code = run_command([*words, "--json"])
+    for name in variables:
+        del os.environ[name]
+    print(json.dumps([code, json.loads(out.getvalue())]))
+"""
+Command = tuple[dict[str, str] | str, ...]
 
 
 def _python(
-    code: str, *words: str, env: dict[str, str], cwd: Path
+    code: str, *words: str, env: dict[str, str], cwd: Path, told: str = ""
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code, *words],
         cwd=cwd,
         env=env,
+        input=told,
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def _answer(*words: str, env: dict[str, str], cwd: Path) -> tuple[int, Any]:
-    done = _python(_COMMAND, *words, "--json", env=env, cwd=cwd)
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout)
+def _answers(*commands: str | Command, env: dict[str, str], cwd: Path) -> list[tuple[int, Any]]:
+    """The exit codes and answers of command lines, each with variables of its own before it."""
+    told = [({}, *one.split()) if isinstance(one, str) else one for one in commands]
+    done = _python(_COMMANDS, env=env, cwd=cwd, told=json.dumps(told))
+    assert done.returncode == 0, done.stderr
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -167,13 +182,15 @@ def env(site: Path, tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_pattern_of_one_file_is_listed_and_matches(env: dict[str, str], tmp_path: Path) -> None:
-    code, listed = _answer("patterns", "list", env=env, cwd=tmp_path)
-    rows = {row["pattern_id"]: row for row in listed["patterns"]}
-    assert (code, rows["no_flux"]["enabled"]) == (0, True)
     (tmp_path / "log").write_text("flux is empty\n")
-    assert _answer("patterns", "match", "log", env=env, cwd=tmp_path)[1]["pattern_id"] == "no_flux"
-    off = env | {"AUTOPACK_DISABLE_PATTERNS": "no_flux"}
-    assert _answer("patterns", "match", "log", env=off, cwd=tmp_path)[1]["pattern_id"] is None
+    match = ("patterns", "match", "log")
+    off = {"AUTOPACK_DISABLE_PATTERNS": "no_flux"}
+    listed, found, without = _answers(
+        "patterns list", ({}, *match), (off, *match), env=env, cwd=tmp_path
+    )
+    rows = {row["pattern_id"]: row for row in listed[1]["patterns"]}
+    assert rows["no_flux"]["summary"] == "the flux is not charged: charge it"
+    assert (found[1]["pattern_id"], without[1]["pattern_id"]) == ("no_flux", None)
 
 
 def test_a_toolchain_of_one_file_is_detected_named_and_found(
@@ -183,18 +200,20 @@ def test_a_toolchain_of_one_file_is_detected_named_and_found(
     (project / "sub").mkdir(parents=True)
     (project / "sub" / "mine.project").write_text("")
     (project / "sub" / "a.mine").write_text("x" * 99)
-    found = _answer("toolchain", "project", env=env, cwd=tmp_path)[1]
+    (tmp_path / "plan.md").write_text("# Faster\n\n1. Change sub/a.mine.\n\nRun `mine test -q`.\n")
+    (tmp_path / "log").write_text("mine: nothing at '/work/mine.project'\n")
+    (_, found), (_, plan), (_, matched) = _answers(
+        "toolchain project",
+        "plan normalise plan.md --repo project --accept-low-confidence",
+        "patterns match log --repo project",
+        env=env,
+        cwd=tmp_path,
+    )
     assert [(one["name"], one["path"]) for one in found["toolchains"]] == [("mine", "sub")]
     assert found["unsupported_language"] is None
-    (tmp_path / "plan.md").write_text("# Faster\n\n1. Change sub/a.mine.\n\nRun `mine test -q`.\n")
-    words = ("plan", "normalise", "plan.md", "--repo", "project", "--accept-low-confidence")
-    assert ["mine", "test", "-q"] in _answer(*words, env=env, cwd=tmp_path)[1]["validation"]
-    (tmp_path / "log").write_text("mine: nothing at '/work/mine.project'\n")
-    words = ("patterns", "match", "log", "--repo", "project")
-    matched = _answer(*words, env=env, cwd=tmp_path)[1]["matches"]
-    assert [(one["pattern_id"], one["captured"]["found_in"]) for one in matched] == [
-        ("wrong_working_dir", "sub")
-    ]
+    assert ["mine", "test", "-q"] in plan["validation"]
+    places = [(one["pattern_id"], one["captured"]["found_in"]) for one in matched["matches"]]
+    assert places == [("wrong_working_dir", "sub")]
 
 
 def test_everything_else_asks_the_toolchain_too(env: dict[str, str], tmp_path: Path) -> None:
@@ -206,24 +225,23 @@ def test_everything_else_asks_the_toolchain_too(env: dict[str, str], tmp_path: P
         "installing": ["MINE_FLAGS", "MINE_TOKEN"],
         "home": str(tmp_path / ".mine"),
         "stale": [True, True, False],
-        "red": "ASSERTION_FAILURE",
-        "message": "SYNTAX_ERROR",
+        "red": "assertion_failure",
+        "message": "syntax_error",
         "failed": ["a"],
         "byproduct": "a/.mine-out",
         "test": "test",
     }
 
 
-def test_a_toolchain_that_does_not_load_is_one_line(tmp_path: Path) -> None:
-    for entry, said in [("broken:Gone", "does not load"), ("json:dumps", "is no toolchain")]:
-        folder = tmp_path / said.split()[-1]
-        folder.mkdir()
-        install(folder, "broken", "", f"[autopack.toolchains]\nmine = {entry}\n")
-        code, answer = _answer(
-            "toolchain", ".", env=environment(tmp_path / "home", folder), cwd=tmp_path
-        )
-        assert (code, answer["error"]["field"]) == (2, "autopack.toolchains")
-        assert said in answer["error"]["message"]
+@pytest.mark.parametrize(
+    ("entry", "said"), [("broken:Gone", "does not load"), ("json:dumps", "is no toolchain")]
+)
+def test_a_toolchain_that_does_not_load_is_one_line(entry: str, said: str, tmp_path: Path) -> None:
+    install(tmp_path, "broken", "", f"[autopack.toolchains]\nmine = {entry}\n")
+    env = environment(tmp_path / "home", tmp_path)
+    [(code, answer)] = _answers("toolchain .", env=env, cwd=tmp_path)
+    assert (code, answer["error"]["field"]) == (2, "autopack.toolchains")
+    assert said in answer["error"]["message"]
 
 
 @pytest.mark.slow
@@ -231,7 +249,7 @@ def test_a_run_installs_and_checks_by_the_toolchain(
     env: dict[str, str], tmp_path: Path, prefect_api: str
 ) -> None:
     check = "test -f .mine-out/installed && grep -q HELLO words.txt\n"
-    files = {"mine.project": "", "check.sh": check, "words.txt": "hello\n"}
+    files = {"mine.project": "", "check.sh": check, "words.txt": "hello\n", "a.mine": "x" * 999}
     repository = make_repository(tmp_path / "repository", files)
     plan = {
         "goal": "Words are loud",
@@ -240,10 +258,16 @@ def test_a_run_installs_and_checks_by_the_toolchain(
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     template = "template=sh -c 'echo HELLO > words.txt'"
     words = ("run", "plan.json", "--repo", str(repository), "--builder", "command")
-    code, run = _answer(
-        *words, "--set", template, env=env | {"PREFECT_API_URL": prefect_api}, cwd=tmp_path
+    done = subprocess.run(
+        [Path(sys.executable).with_name("autopack"), *words, "--set", template, "--json"],
+        cwd=tmp_path,
+        env=env | {"PREFECT_API_URL": prefect_api},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert (code, run["state"]) == (0, "DONE_SUCCESS"), run
+    run = json.loads(done.stdout)
+    assert (done.returncode, run.get("state")) == (0, "DONE_SUCCESS"), done.stderr + done.stdout
 
 
 SETTING = (
@@ -300,10 +324,14 @@ def _add_line(file: Path, line: str, *, before: str) -> None:
 
 def test_a_setting_is_one_line(copy: Path, tmp_path: Path) -> None:
     env = environment(tmp_path / "home", copy)
-    code, health = _answer("health", env=env | {"AUTOPACK_GREETING": "loud"}, cwd=tmp_path)
+    (code, health), (refusal, refused) = _answers(
+        ({"AUTOPACK_GREETING": "loud"}, "health"),
+        ({"AUTOPACK_GREETING": "odd"}, "runs"),
+        env=env,
+        cwd=tmp_path,
+    )
     assert (code, health["settings"]["AUTOPACK_GREETING"]) == (0, "loud")
-    code, refused = _answer("runs", env=env | {"AUTOPACK_GREETING": "odd"}, cwd=tmp_path)
-    assert (code, refused["error"]["field"]) == (2, "AUTOPACK_GREETING")
+    assert (refusal, refused["error"]["field"]) == (2, "AUTOPACK_GREETING")
     assert refused["error"]["hint"] == "use loud or plain"
     done = _python(
         "from autopack.settings import *; from support.reference.settings import page\n"
@@ -319,17 +347,17 @@ def test_a_column_of_the_ledger_is_one_line_and_one_migration(
 ) -> None:
     (tmp_path / "usage.csv").write_text(USAGE)
     env = environment(tmp_path / "home", copy) | {"DATABASE_URL": empty_database_url}
-    steps: dict[str, Any] = {}
-    for words in (
-        ("db", "upgrade"),
-        ("import", "usage.csv"),
-        ("db", "check"),
-        ("tokens", "heard"),
-        ("db", "retain", "--older-than", "0d", "--yes"),
-        ("db", "check"),
-        ("tokens", "heard"),
-    ):
-        code, steps[" ".join(words)] = _answer(*words, env=env, cwd=tmp_path)
-        assert code == 0, (words, steps)
-    spent = steps["tokens heard"]["spent"]
-    assert (spent["audio"], spent["total"]) == (42, 9)
+    answers = _answers(
+        "db upgrade",
+        "import usage.csv",
+        "db check",
+        "tokens heard",
+        "db retain --older-than 0d --yes",
+        "db check",
+        "tokens heard",
+        env=env,
+        cwd=tmp_path,
+    )
+    assert [code for code, _ in answers] == [0] * 7, answers
+    for _, told in (answers[3], answers[6]):
+        assert (told["spent"]["audio"], told["spent"]["total"]) == (42, 9)

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from autopack.campaigns.lanes import register, store_replays
-from autopack.campaigns.planning import PlannedCampaign, plan_campaign
+from autopack.campaigns.planning import PlannedCampaign, ReplayRequest, plan_campaign
 from autopack.ledger.events.usage_events import record_events
 from autopack.model.fingerprint import digest, feature_hash
 from autopack.model.states import PhaseState, RunState
@@ -28,21 +28,9 @@ Ended = Callable[..., str]
 
 def plan(database: Database, name: str = "c", **more: Any) -> PlannedCampaign:
     """What `autopack replay --enable failure_hardening` would do, with other options."""
-    options: dict[str, Any] = {
-        "state": "FAILED",
-        "since": None,
-        "until": None,
-        "run_ids": (),
-        "campaign": None,
-        "enable": ("failure_hardening",),
-        "disable": (),
-        "baseline": True,
-        "token_cap": None,
-        "push": None,
-        "now": NOON,
-        "home": Path("nowhere"),
-    }
-    return plan_campaign(database, name, **options | more)
+    options: dict[str, Any] = {"enable": ("failure_hardening",), "now": NOON} | more
+    now, home = options.pop("now"), options.pop("home", Path("nowhere"))
+    return plan_campaign(database, name, ReplayRequest(**options), now=now, home=home)
 
 
 def stored(database: Database, planned: PlannedCampaign) -> list[str]:

@@ -117,17 +117,17 @@ def normalise(
             field="validation",
             hint="name a command such as `pytest -q` in the text",
         )
-    return _built(
-        steps,
-        blocks=blocks,
-        parts=parts,
-        files=files,
-        detected=detected,
+    read = _Read(
+        blocks,
+        parts,
+        files,
+        checks=named or None,
         validation=named or inferred,
-        validation_named=bool(named),
+        sure=1.0 if named else max((d.confidence for d in detected if d.test), default=0.5),
         unsafe=unsafe,
         put_aside=put_aside,
     )
+    return _built(steps, read)
 
 
 def accept(found: Normalised, *, threshold: float = CONFIDENCE_THRESHOLD) -> Plan:
@@ -161,25 +161,34 @@ def _as_written(plan: Plan, inferred: tuple[Command, ...]) -> Normalised:
     )
 
 
-def _built(
-    steps: list[Step],
-    *,
-    blocks: tuple[Block, ...],
-    parts: Sequence[Placed],
-    files: Files,
-    detected: Sequence[Detected],
-    validation: tuple[Command, ...],
-    validation_named: bool,
-    unsafe: tuple[str, ...],
-    put_aside: list[str],
-) -> Normalised:
+@dataclass(frozen=True)
+class _Read:
+    """What a text says besides its steps.
+
+    ``checks`` are those that it names, ``validation`` those that will judge, and ``sure`` is how
+    certain that is; ``unsafe`` are commands that are no known check,
+    and ``put_aside`` says what else was left out.
+    """
+
+    blocks: tuple[Block, ...]
+    parts: Sequence[Placed]
+    files: Files
+    checks: tuple[Command, ...] | None
+    validation: tuple[Command, ...]
+    sure: float
+    unsafe: tuple[str, ...]
+    put_aside: list[str]
+
+
+def _built(steps: list[Step], read: _Read) -> Normalised:
+    parts, files = read.parts, read.files
     merged = at_most(steps, MOST_PHASES)
     needs, warnings = dependencies(merged)
     dangers = hazards("\n".join([step.text + "\n" + "\n".join(step.details) for step in merged]))
-    warnings += [*dangers, *put_aside]
+    warnings += [*dangers, *read.put_aside]
     if len(merged) < len(steps):
         warnings.append(f"{len(steps)} steps were joined into {MOST_PHASES} phases")
-    warnings += [f"`{command}` was left out: it is no known check" for command in unsafe]
+    warnings += [f"`{command}` was left out: it is no known check" for command in read.unsafe]
     works = [work for step in merged for work in step.works]
     if len(works) > MOST_DELIVERABLES:
         warnings.append(
@@ -193,13 +202,12 @@ def _built(
         warnings.append("no file is named: the phases may change the whole repository")
     elif len(scope) > MOST_PATHS:
         warnings.append(f"only the first {MOST_PATHS} of {len(scope)} named paths are listed")
-    sure = 1.0 if validation_named else max((d.confidence for d in detected if d.test), default=0.5)
     weighed = confidence_parts(
-        works, scope=scope, doubts=len(doubts), validation=sure, dangers=len(dangers)
+        works, scope=scope, doubts=len(doubts), validation=read.sure, dangers=len(dangers)
     )
     return Normalised(
         plan=Plan(
-            goal=_goal(blocks, parts, merged),
+            goal=_goal(read.blocks, parts, merged),
             success_criteria=tuple(texts_of(parts, Role.CRITERIA)),
             non_goals=tuple(texts_of(parts, Role.NON_GOALS)),
             budget=RunBudget(tokens=TOKENS, phases=MOST_PHASES),
@@ -209,13 +217,13 @@ def _built(
                 needs=needs,
                 forbidden=forbidden,
                 context=_context(parts, steps),
-                checks=validation if validation_named else None,
+                checks=read.checks,
             ),
         ),
         deliverables=tuple(work.text for work in works[:MOST_DELIVERABLES]),
         category=category("\n".join(step.text for step in merged)),
         scope=scope[:MOST_PATHS],
-        validation=validation,
+        validation=read.validation,
         confidence=confidence(weighed),
         confidence_parts=weighed,
         warnings=tuple(dict.fromkeys([*warnings, *doubts])),

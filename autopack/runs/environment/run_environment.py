@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autopack.environments.environment import (
+    Checkout,
     EnvironmentFailed,
     Made,
     RunEnvironment,
+    Wanted,
     environment_folder,
     prepare,
     record_anew,
@@ -85,23 +87,21 @@ async def install(
     phases = session.plan.phases
     named = [argv for phase in phases for argv in phase.checks or ()]
     inferred = any(phase.checks is None for phase in phases)
+    wanted = Wanted(
+        session.plan.setup,
+        needed(session.toolchains, named, inferred=inferred),
+        session.installs,
+    )
+    checkout = Checkout(
+        place.path,
+        tracked=session.mirror.paths(commit),
+        clear=lambda: place.clear(commit),
+        settle=lambda: _settle(place, commit),
+        is_intact=lambda made: _is_intact(made, where, place, commit) if intact is None else intact,
+    )
     try:
         made = await session.switch.guard(
-            prepare(
-                folder=where,
-                workspace=place.path,
-                setup=session.plan.setup,
-                projects=needed(session.toolchains, named, inferred=inferred),
-                run_step=run_step,
-                environ=process_environment(),
-                installs=session.installs,
-                tracked=session.mirror.paths(commit),
-                clear=lambda: place.clear(commit),
-                settle=lambda: _settle(place, commit),
-                is_intact=lambda made: (
-                    _is_intact(made, where, place, commit) if intact is None else intact
-                ),
-            )
+            prepare(where, checkout, wanted, run_step=run_step, environ=process_environment())
         )
     except EnvironmentFailed as error:
         raise EnvironmentFailed(

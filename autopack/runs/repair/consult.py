@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from autopack.context import DOCTOR_BYTES, intention
 from autopack.failpoints import Step, durable
+from autopack.ledger.events.build_events import builder_events
 from autopack.ledger.events.doctor_events import doctor_events
 from autopack.model.causes import POLICIES, Failure
 from autopack.model.features import Feature
@@ -88,15 +89,18 @@ async def _ask(
         calling.give_up(session, made)
         raise
     answer = opinion.answer if opinion else None
-    events = doctor_events(
+    calls = builder_events(
         spent,
         run_id=session.run_id,
         phase_id=phase_id,
         attempt=number,
+        simulated=session.plan.policy.doctor is DoctorMode.SCRIPT,
+    )
+    events = doctor_events(
+        calls,
         tier=tier.value,
         action=answer.action.value if answer else None,
         earlier=made.intent.call * _MOST_OF_A_TRY,
-        simulated=session.plan.policy.doctor is DoctorMode.SCRIPT,
     )
     with durable(Step.DOCTOR_COUNTED):
         calling.record(session, made, events, spent)

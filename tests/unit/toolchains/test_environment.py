@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from autopack.environments.environment import EnvironmentFailed, RunEnvironment, prepare
+from autopack.environments.environment import (
+    Checkout,
+    EnvironmentFailed,
+    RunEnvironment,
+    Wanted,
+    prepare,
+)
 from autopack.process.child_environment import bin_folder
 from autopack.toolchains.detect import detect
 from autopack.toolchains.needed import needed
@@ -70,10 +76,9 @@ def prepared(tmp_path: Path, tools: Path, lay, monkeypatch: pytest.MonkeyPatch):
     async def run(files: Mapping[str, str], recorder: Recorder, setup=None) -> RunEnvironment:
         workspace = lay(files)
         return await prepare(
-            folder=tmp_path / "run",
-            workspace=workspace,
-            setup=setup,
-            projects=needed(detect(workspace), [], inferred=True),
+            tmp_path / "run",
+            Checkout(workspace),
+            Wanted(setup, needed(detect(workspace), [], inferred=True)),
             run_step=recorder,
             environ={"PATH": str(tools), "OPENAI_API_KEY": "secret"},
         )

@@ -14,7 +14,7 @@ from support.npm import need_npm
 from support.packages import extract
 from support.tools import needs
 
-from autopack.environments.environment import RunEnvironment, prepare
+from autopack.environments.environment import Checkout, RunEnvironment, Wanted, prepare
 from autopack.toolchains.detect import detect, inferred_checks
 from autopack.toolchains.needed import needed
 
@@ -35,10 +35,9 @@ async def run_step(argv, cwd, env, label) -> Ended:
 
 async def prepare_in(folder: Path, workspace: Path) -> RunEnvironment:
     return await prepare(
-        folder=folder,
-        workspace=workspace,
-        setup=None,
-        projects=needed(detect(workspace), [], inferred=True),
+        folder,
+        Checkout(workspace),
+        Wanted(None, needed(detect(workspace), [], inferred=True)),
         run_step=run_step,
         environ=os.environ,
     )
