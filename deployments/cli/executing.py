@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any, TypeVar
 
 from autopack.model.errors import WorkFailed
@@ -13,6 +14,7 @@ from autopack.store.database.engine import Database
 from autopack.views.run_view import run_view
 from deployments.cli.output import err, note
 from deployments.cli.progress import ManyProgress, Progress
+from deployments.turns import turn
 from flows.process import INTERRUPTED, orderly_signals, run_in_order
 
 Result = TypeVar("Result")
@@ -26,20 +28,25 @@ def execute(
     db: Database,
     server_answers: Callable[[], None],
     repo: str | None = None,
+    home: Path | None = None,
 ) -> dict[str, Any]:
     """Execute a stored run to its end, or until Ctrl-C; return its JSON.
 
     ``server_answers`` returns when there is a Prefect server to talk to. ``repo`` is this
-    machine's clone of the run's repository, where that has another path here.
+    machine's clone of the run's repository, where that has another path here. With ``home`` it
+    waits for its turn among the commands that start there.
     """
     _quiet()
-    with orderly_signals():
+    progress = Progress(db, run_id, err)
+    waiting = nullcontext(lambda: None) if home is None else turn(home, note)
+    with progress.standing(), waiting as has_begun, orderly_signals():
         # Before the progress thread starts: two threads must not load SQLAlchemy at once.
         from flows.run import execute_run
 
         server_answers()
+        progress.when_begun(has_begun)
         try:
-            with Progress(db, run_id, err):
+            with progress:
                 return run_in_order(_tagged(lambda: execute_run(run_id=run_id, repo=repo)))
         except Exception as error:
             _check_away(error)

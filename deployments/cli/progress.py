@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -37,11 +38,21 @@ class _Display(Watch):
         if self._live is not None:
             self._live.update(picture)
 
-    def watch(self) -> None:
+    @contextmanager
+    def standing(self) -> Generator[None]:
+        """Show how things stand from now on; what changes is seen once the thread looks."""
         if not self._console.is_terminal:
-            super().watch()
+            yield
             return
         with Live(console=self._console, transient=True, refresh_per_second=8) as self._live:
+            self._live.update(self.picture())
+            yield
+
+    def watch(self) -> None:
+        if self._live is not None:
+            super().watch()
+            return
+        with self.standing():
             super().watch()
 
     def say(self, text: str) -> None:
@@ -63,6 +74,11 @@ class Progress(_Display):
         self._db, self._run_id = db, run_id
         self._said: dict[str, tuple[str, int]] = {}
         self._waits_for: str | None = None
+        self._began_with: Callable[[], None] = lambda: None
+
+    def when_begun(self, do: Callable[[], None]) -> None:
+        """Have this called when the first phase has begun, or the run has ended without one."""
+        self._began_with = do
 
     def picture(self) -> RenderableType:
         run = run_view(self._db, self._run_id)
@@ -75,6 +91,8 @@ class Progress(_Display):
                     f"attempts {phase['attempts']}  tokens "
                     f"{tokens_text(phase['tokens'], phase['unknown_builds'])}"
                 )
+        if self._said or run["finished_at"] is not None:
+            self._began_with()
         waiting = waits_for(self._run_id)
         if waiting != self._waits_for:
             self._waits_for = waiting

@@ -145,7 +145,9 @@ def execute_stored(
     run_id: str, db: Database, settings: Settings, as_json: bool, repo: str | None = None
 ) -> int:
     """Execute a stored run, show it, and return the exit code."""
-    view = execute(run_id, db=db, server_answers=start_server(settings), repo=repo)
+    view = execute(
+        run_id, db=db, server_answers=start_server(settings), repo=repo, home=settings.home
+    )
     if as_json:
         print_json(view)
     else:

@@ -156,7 +156,7 @@ def test_a_taken_port_and_a_broken_database_are_left_to_others(home: Path) -> No
     assert not home.exists()
 
 
-@pytest.mark.parametrize("number", [3, pytest.param(32, marks=pytest.mark.full)])
+@pytest.mark.parametrize("number", [8, pytest.param(32, marks=pytest.mark.full)])
 def test_first_commands_at_once_share_one_server_that_builds_cannot_ask(
     number: int, home: Path, tmp_path: Path
 ) -> None:
@@ -172,7 +172,7 @@ def test_first_commands_at_once_share_one_server_that_builds_cannot_ask(
     command += ["--set", f"template=python3 {agent}", "--json", "--run-id"]
 
     processes = [machine.start(*command, f"run-{n}") for n in range(number)]
-    ends = [process.communicate(timeout=300) for process in processes]
+    ends = [process.communicate(timeout=600) for process in processes]
 
     for process, (stdout, stderr) in zip(processes, ends, strict=True):
         assert process.returncode == 0, stdout + stderr
