@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ import httpx
 import psutil
 import pytest
 from support.prefect_server import free_port
-from support.processes import Machine
+from support.processes import AUTOPACK, Machine
 from support.projects import call, git, make_project
 
 from autopack import home_server
@@ -103,6 +104,13 @@ def test_it_asks_for_a_login_comes_back_and_ends_when_nobody_uses_it(home: Path)
         "access-control-allow-origin"
         not in httpx.get(f"{server.api_url}/health", headers=headers).headers
     )
+
+    other = home.parent / "another user's"
+    other.mkdir()
+    shutil.copytree(home / "prefect", other / "prefect", ignore=lambda *_: ["login", "prefect.db"])
+    stranger = home_server.make_login(other)
+    assert not home_server.answers(server.api_url, stranger), "not the server of another home"
+    assert status(server, stranger) == 401
 
     os.kill(first.pid, signal.SIGKILL)
     until(lambda: home_server.is_locked(home) and home_server.answers(server.api_url, login))
@@ -194,16 +202,73 @@ def test_first_commands_at_once_share_one_server_that_builds_cannot_ask(
     assert machine.run("health", "--json").json["server"]["running"] is False
 
 
-@pytest.mark.full
-def test_a_run_survives_the_death_of_its_server_at_any_moment(home: Path, tmp_path: Path) -> None:
+DISK = """
+mount -t tmpfs -o size=700k,mode=700 none "$AUTOPACK_HOME" || exit 77
+if [ "$1" = read-only ]; then mount -o remount,ro "$AUTOPACK_HOME" || exit 77; fi
+shift
+exec "$@"
+"""
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="no disk of its own can be had")
+@pytest.mark.parametrize(
+    ("disk", "code", "said"),
+    [
+        ("read-only", 2, "error: AUTOPACK_HOME {home} cannot be written to: Read-only file system"),
+        ("full", 1, "error: nothing can be written to {home}/prefect: database or disk is full"),
+    ],
+)
+def test_a_home_where_no_server_can_be_is_one_clear_line(
+    disk: str, code: int, said: str, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
     machine = Machine(home, f"sqlite:///{tmp_path / 'autopack.db'}", None)
-    build = [call(7), {"delay": 60}, {"files": {"a": "1"}}]
+    project = make_project(tmp_path / "project", {"one": [[call(5)]]})
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", DISK, "sh", disk, AUTOPACK, "run", *project.run_args],
+        env=machine.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 77 or "unshare:" in done.stderr:
+        pytest.skip("no disk of its own can be had")
+    assert done.returncode == code
+    lines = done.stderr.splitlines()
+    assert [line for line in lines if line.startswith("error:")] == [said.format(home=home)]
+    assert lines[-1].startswith("hint:")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("delay", "moments", "least"),
+    [
+        # while it starts, and during the build
+        (20, (0.5, 10.0), 2),
+        # also when it just answers, at several times of the build, and after it
+        pytest.param(
+            60, (0.5, 6.0, 0.0, 1.0, 2.0, 4.0, 15.0, 3.0, 8.0, 20.0), 5, marks=pytest.mark.full
+        ),
+    ],
+)
+def test_a_run_survives_the_death_of_its_server_at_any_moment(
+    delay: int, moments: tuple[float, ...], least: int, home: Path, tmp_path: Path
+) -> None:
+    machine = Machine(home, f"sqlite:///{tmp_path / 'autopack.db'}", None)
+    build = [call(7), {"delay": delay}, {"files": {"a": "1"}}]
     project = make_project(tmp_path / "project", {"one": [build], "two": [[call(5)]]})
     process = machine.start("run", *project.run_args, "--run-id", "r", "--json")
     killed: set[int] = set()
-    # while it starts, when it just answers, during the build, after it
-    for seconds in (0.5, 6.0, 0.0, 15.0, 3.0, 20.0):
-        pid = until(lambda: next(iter({noted_pid(home)} - killed - {0}), 0), 120)
+
+    def living() -> int:
+        return next(iter({noted_pid(home)} - killed - {0}), 0)
+
+    for seconds in moments:
+        until(lambda: living() or process.poll() is not None, 120)
+        pid = living()
+        if pid == 0:
+            break
         time.sleep(seconds)
         if process.poll() is None:
             os.kill(pid, signal.SIGKILL)
@@ -214,7 +279,7 @@ def test_a_run_survives_the_death_of_its_server_at_any_moment(home: Path, tmp_pa
     run = json.loads(stdout)
     assert [phase["attempts"] for phase in run["phases"]] == [1, 1]
     assert run["tokens"]["total"] == 12
-    assert len(killed) >= 4
+    assert len(killed) >= least
 
 
 def noted_pid(home: Path) -> int:

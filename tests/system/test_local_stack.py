@@ -37,6 +37,8 @@ from support.stack import (
 )
 
 from autopack import home_server
+from autopack.settings import Settings
+from deployments.home_server import UsedServer
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +53,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """
     home = tmp_path_factory.mktemp("stack") / "home"
     machine = Machine(home, f"sqlite:///{home.parent / 'autopack.db'}", None, umask=0)
+    home.mkdir()
+    on_demand = UsedServer(Settings(home, machine.database_url), print)
     process = machine.start("up", "--json")
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -58,6 +62,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         process.kill()
         pytest.fail(f"autopack up said {line!r} {process.communicate()[1]}")
     running = replace(machine, prefect_api=json.loads(line)["api_url"])
+    on_demand.wait()
+    assert home_server.answers(on_demand.api_url, on_demand.login), (
+        "it is in use, and so left alone"
+    )
+    home_server.let_go(home)  # and ends, now that there is another one
     _switch_off_reconcile(running)
     yield running
     tree = psutil.Process(process.pid).children(recursive=True)
@@ -118,6 +127,11 @@ def test_a_triggered_run_that_is_killed_goes_on_when_its_flow_run_is_retried(
     assert git(project.repository, "show", f"{ended['branch']}:b") == "2"
     assert marked_processes("retried") == []
     wait_for("Completed", lambda: flow_state(stack, flow_run) == "COMPLETED")
+
+
+def test_a_server_started_on_demand_ends_once_nobody_uses_it(stack: Machine) -> None:
+    wait_for("its end", lambda: not home_server.is_locked(stack.home))
+    assert home_server.read_note(stack.home) is None
 
 
 def test_a_schedule_starts_a_run(stack: Machine, tmp_path: Path) -> None:
