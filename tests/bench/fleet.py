@@ -1,0 +1,178 @@
+"""A fleet of many simulated runs on PostgreSQL: what all of it takes, and whether that grows.
+
+    uv run python tests/bench/fleet.py [--runs 100] [--at-once 50] [--phases 3] [--executor inline]
+
+The application database and Prefect's are on PostgreSQL. Memory is what all processes together
+hold, shared pages counted once (PSS), looked at every two seconds. What a run costs is the
+processor time of all processes, and the transactions of both databases, between the ends of the
+first and of the last tenth of the runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import psutil
+import sqlalchemy as sa
+from support.processes import Machine
+from support.projects import make_simulated
+
+from deployments.own_postgres import own_postgres
+from deployments.postgres_place import place_of
+
+_LOOK_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """How things stood: ended runs, seconds of processors, bytes, transactions."""
+
+    ended: int
+    cpu: float
+    memory: int
+    transactions: int
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--at-once", type=int, default=50)
+    parser.add_argument("--phases", type=int, default=3)
+    parser.add_argument("--executor", default="inline")
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, own_postgres(Path(name).resolve()) as url:
+        folder = Path(name).resolve()
+        database = sa.make_url(url).set(drivername="postgresql+psycopg")
+        ours = database.set(database="autopack")
+        with sa.create_engine(database, isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.exec_driver_sql("CREATE DATABASE autopack")
+        machine = Machine(folder / "home", ours.render_as_string(hide_password=False), None)
+        upgraded = machine.run("db", "upgrade", "--json")
+        if upgraded.code != 0:
+            raise SystemExit(upgraded.stdout + upgraded.stderr)
+        with _up(machine) as (running, up):
+            roots = (up, _postmaster(folder), _postmaster(running.home / "stack"))
+            _fleet(running, folder, wanted, roots, sa.create_engine(ours))
+
+
+def _postmaster(folder: Path) -> int:
+    """Return the process of the PostgreSQL whose data is in a folder."""
+    lines = (place_of(folder).folder / "data" / "postmaster.pid").read_text().splitlines()
+    return int(lines[0])
+
+
+@contextmanager
+def _up(machine: Machine) -> Generator[tuple[Machine, int]]:
+    up = machine.start("up", "--json")
+    try:
+        line = up.stdout.readline() if up.stdout is not None else ""
+        if not line.startswith('{"ui_url"'):
+            raise SystemExit(f"autopack up: {up.communicate()}")
+        yield Machine(machine.home, machine.database_url, json.loads(line)["api_url"]), up.pid
+    finally:
+        up.send_signal(signal.SIGINT)
+        up.communicate(timeout=120)
+
+
+def _fleet(
+    machine: Machine,
+    folder: Path,
+    wanted: argparse.Namespace,
+    roots: tuple[int, ...],
+    engine: sa.Engine,
+) -> None:
+    spec = {"success": 1, "calls": 1, "seconds": 1}
+    project = make_simulated(folder / "project", spec, phases=wanted.phases)
+    out = folder / "fleet.json"
+    with out.open("w") as stdout:
+        began = time.monotonic()
+        fleet = machine.start(
+            "fleet",
+            *[str(project.plan)] * wanted.runs,
+            *("--repo", str(project.repository), "--builder", "simulated"),
+            *("--set", f"spec={project.recording}", "--set", "seed=run"),
+            *("--executor", wanted.executor, "--max", str(wanted.at_once)),
+            *("--run-id", "many", "--json"),
+        )
+        looks: list[Look] = []
+        watched = _Watched((fleet.pid, *roots))
+        while fleet.poll() is None:
+            looks.append(watched.look(engine))
+            with suppress(psutil.TimeoutExpired):
+                psutil.Process(fleet.pid).wait(_LOOK_SECONDS)
+        said, complained = fleet.communicate()
+        stdout.write(said)
+    if fleet.returncode != 0:
+        raise SystemExit(said[-2000:] + complained[-2000:])
+    results = json.loads(said)["results"]
+    states = Counter(one["state"] for one in results)
+    print(f"{wanted.runs} runs of {wanted.phases} phases, {wanted.at_once} at once: {states}")
+    print(f"seconds       {time.monotonic() - began:.0f}")
+    print(f"most memory   {max(look.memory for look in looks) / 1e9:.2f} GB")
+    _print_growth(looks, wanted.runs)
+
+
+def _print_growth(looks: list[Look], runs: int) -> None:
+    tenth = max(runs // 10, 1)
+    first = _between(looks, tenth, 2 * tenth)
+    last = _between(looks, runs - 2 * tenth, runs - tenth)
+    if first is None or last is None:
+        print("growth        too few runs to say")
+        return
+    print(f"cpu a run     {first[0]:.2f} s first, {last[0]:.2f} s last: {last[0] / first[0]:.2f}")
+    print(f"transactions  {first[1]:.0f} first, {last[1]:.0f} last: {last[1] / first[1]:.2f}")
+
+
+def _between(looks: list[Look], low: int, high: int) -> tuple[float, float] | None:
+    """Return what each run cost from the end of one to the end of another."""
+    one = next((look for look in looks if look.ended >= low), None)
+    two = next((look for look in looks if look.ended >= high), None)
+    if one is None or two is None or two.ended == one.ended:
+        return None
+    runs = two.ended - one.ended
+    return (two.cpu - one.cpu) / runs, (two.transactions - one.transactions) / runs
+
+
+class _Watched:
+    """Everything below some processes."""
+
+    def __init__(self, roots: tuple[int, ...]) -> None:
+        self._roots = roots
+        self._cpu: dict[tuple[int, float], float] = {}
+
+    def look(self, engine: sa.Engine) -> Look:
+        memory = 0
+        for process in self._processes():
+            with suppress(psutil.Error):
+                times = process.cpu_times()
+                self._cpu[process.pid, process.create_time()] = times.user + times.system
+                memory += process.memory_full_info().pss
+        with engine.connect() as connection:
+            ended = connection.scalar(sa.text("SELECT count(*) FROM runs WHERE state LIKE 'DONE%'"))
+            transactions = connection.scalar(
+                sa.text("SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database")
+            )
+        return Look(ended or 0, sum(self._cpu.values()), memory, int(transactions or 0))
+
+    def _processes(self) -> Generator[psutil.Process]:
+        for root in self._roots:
+            with suppress(psutil.Error):
+                yield psutil.Process(root)
+                yield from psutil.Process(root).children(recursive=True)
+
+
+if __name__ == "__main__":
+    main()
