@@ -12,6 +12,7 @@ from autopack.experiments.design.cautions import cautions
 from autopack.experiments.design.going_on import OUT_OF_BUDGET, replace_as_planned
 from autopack.experiments.design.layout import ARM_NAMES
 from autopack.experiments.design.registration import Registered
+from autopack.experiments.replicating import plan_replicates
 from autopack.model.errors import BadInput
 from autopack.runs.session.session import is_stopping
 from autopack.store.database.engine import Database
@@ -166,6 +167,7 @@ async def _run_pairs(
         """Plan void pairs again as far as that may be, and say why no further pair is needed."""
         row = get_test(db, registered.test_id)
         replace_as_planned(db, row, registered.declared.planned)
+        plan_replicates(db, registered)
         pairs = get_pairs(db, registered.test_id)
         waiting[:] = [
             one.number for one in pairs if one.finished_at is None and one.number not in begun

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -30,6 +30,7 @@ from autopack.experiments.statistics.paired_success import (
 )
 from autopack.experiments.statistics.power import pairs_needed
 from autopack.experiments.statistics.ranks import hodges_lehmann, wilcoxon_p
+from autopack.experiments.statistics.replicates import Replicated
 from autopack.experiments.statistics.secondary import compare_metrics
 from autopack.experiments.statistics.sensitivity import (
     EarlyEndings,
@@ -85,7 +86,8 @@ def analyse(
     Raises BadInput when a monitored table is longer than the protocol allows.
     """
     _refuse_too_many(table, protocol)
-    table = with_primary(table, protocol.primary)
+    every = with_primary(table, protocol.primary)
+    table, rule = by_first_pairs(every, protocol)
     control, treatment = (table.values(f"{arm}_{protocol.primary}") for arm in ARMS)
     plans = cast("list[str]", table.valid["plan"].tolist())
     groups = PlanGroups(plans)
@@ -96,8 +98,11 @@ def analyse(
         n_void=len(table.void),
         protocol=protocol,
         earlier=earlier,
+        refined=None if rule is None else rule.refined(_log_ratios(every, protocol)),
     )
     success = success_of(table, groups, protocol)
+    if rule is not None:
+        success = _refined(success, every, rule)
     had, got = (table.values(f"{arm}_success") for arm in ARMS)
     sums = [groups.sum(values) for values in (control, treatment, had, got)]
     totals = ratio_of_totals(sums[0], sums[1], seed=protocol.seed)
@@ -105,7 +110,7 @@ def analyse(
     verdict = decide(
         tokens=tokens,
         success=success,
-        n_pairs=len(control),
+        n_pairs=len(every.valid),
         n_void=len(table.void),
         protocol=protocol,
         cost=cost,
@@ -115,7 +120,7 @@ def analyse(
     both = ratio_where_both_succeeded(pair_d, plans, had > 0, got > 0)
     early = early_endings(pair_d, plans, had > 0, got > 0)
     ranks = hodges_lehmann(tokens.d)
-    digest = input_hash(table, protocol, earlier)
+    digest = input_hash(every, protocol, earlier)
     return analysis_schema.Analysis(
         test_id=test_id or f"csv-{digest[:12]}",
         input_hash=digest,
@@ -131,9 +136,9 @@ def analyse(
         errors=analysis_schema.Errors(**asdict(error_split(protocol))),
         reasons=[*verdict.reasons, *_earlier_lines(tokens), *_void_lines(table)],
         sentence=verdict.sentence,
-        warnings=[*warnings, *_warnings(table, tokens, early)],
+        warnings=[*warnings, *_warnings(table, tokens, early), *_about_replicates(rule)],
         seed=protocol.seed,
-        n_pairs=len(control),
+        n_pairs=len(every.valid),
         n_plans=tokens.summary.n,
         n_void=len(table.void),
         void_reasons=_void_reasons(table),
@@ -194,9 +199,56 @@ def analyse(
         description=_description(*(table.values(f"{arm}_tokens") for arm in ARMS)),
         metric_descriptions={name: _description(*_known(table, name)) for name in table.metrics},
         arm_order=_arm_order(table),
-        pairs=_pairs(table),
-        pairs_omitted=max(len(table.frame) - MOST_PAIRS_LISTED, 0),
+        pairs=_pairs(every),
+        pairs_omitted=max(len(every.frame) - MOST_PAIRS_LISTED, 0),
     )
+
+
+def by_first_pairs(
+    table: PairTable, protocol: AnalysisProtocol
+) -> tuple[PairTable, Replicated | None]:
+    """Return the table of first pairs, with the rule that brings replicates in, where there is one.
+
+    Void pairs stay in it. Without a rule it is the table as it was.
+    """
+    if protocol.replicated_others is None:
+        return table, None
+    control, treatment = (table.values(f"{arm}_success") for arm in ARMS)
+    plans = [str(plan) for plan in table.valid["plan"]]
+    rule = Replicated.of(plans, control != treatment, protocol.replicated_others)
+    rule = rule.awaiting(protocol.seed, plans, void=[str(plan) for plan in table.void["plan"]])
+    kept = set(table.valid["pair"][rule.first])
+    counts = table.frame["pair"].isin(kept) | (table.frame["void"] != "")
+    return replace(table, frame=table.frame[counts].reset_index(drop=True)), rule
+
+
+def _log_ratios(table: PairTable, protocol: AnalysisProtocol) -> Floats:
+    control, treatment = (table.values(f"{arm}_{protocol.primary}") for arm in ARMS)
+    return np.log(treatment / control)
+
+
+def _refined(success: SuccessEvidence, table: PairTable, rule: Replicated) -> SuccessEvidence:
+    """Success with the plans' differences from both pairs; single outcomes are of first pairs."""
+    differences = table.values("treatment_success") - table.values("control_success")
+    found = replace(success, runs=replace(success.runs, differences=rule.combine(differences)))
+    if success.phases is None:
+        return found
+    parts = (table.values(f"{arm}_phase_fraction") for arm in reversed(ARMS))
+    gaps = np.subtract(*parts)
+    return replace(found, phases=replace(success.phases, differences=rule.combine(gaps)))
+
+
+def _about_replicates(rule: Replicated | None) -> list[str]:
+    if rule is None:
+        return []
+    again = rule.second >= 0
+    told = int((again & rule.discordant).sum())
+    return [
+        f"{count(int(again.sum()), 'plan')} of {len(again)} were run again, {told} of them because "
+        "one arm alone had succeeded: their second pairs refine the ratio and the difference in "
+        "success, weighted by how likely they were to be run; totals and single outcomes are of "
+        "first pairs"
+    ]
 
 
 def input_hash(
@@ -225,9 +277,11 @@ def input_hash(
 
 
 def _refuse_too_many(table: PairTable, protocol: AnalysisProtocol) -> None:
-    if protocol.monitored and protocol.max_pairs and len(table.frame) > protocol.max_pairs:
+    # By a rule for replicates every plan may be run again.
+    most = (protocol.max_pairs or 0) * (1 if protocol.replicated_others is None else 2)
+    if protocol.monitored and most and len(table.frame) > most:
         raise BadInput(
-            f"{len(table.frame)} pairs were run but {protocol.max_pairs} were planned",
+            f"{len(table.frame)} pairs were run but {most} were planned",
             field="max_pairs",
             hint="give the number that was declared before the first pair",
         )

@@ -8,7 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from autopack.experiments.analysis import analyse, input_hash, success_of
+from autopack.experiments.analysis import (
+    analyse,
+    by_first_pairs,
+    input_hash,
+    success_of,
+)
 from autopack.experiments.design.cautions import phases_needed
 from autopack.experiments.design.earlier_runs import earlier_controls
 from autopack.experiments.design.going_on import (
@@ -112,8 +117,11 @@ def enough(db: Database, registered: Registered) -> str | None:
         cut = [pair.number for pair in last_of_each(pairs) if was_cut(pair)]
         if cut:
             return f"{OUT_OF_BUDGET} ended pair {cut[0]}"
-        again = f", and {count(len(pairs) - planned, 'void pair')} again"
-        return f"all {planned} planned pairs were run{again if len(pairs) > planned else ''}"
+        void = sum(pair.replaces is not None for pair in pairs)
+        more = len(pairs) - planned - void
+        again = f", and {count(void, 'void pair')} again" if void else ""
+        again += f", and {count(more, 'replicate')}" if more > 0 else ""
+        return f"all {planned} planned pairs were run{again}"
     void = voids_that_count(get_test(db, registered.test_id), finished)
     if void > MAX_VOID_SHARE * planned:
         return f"{void} pairs are void, more than a fifth of all that are planned"
@@ -122,7 +130,7 @@ def enough(db: Database, registered: Registered) -> str | None:
         return None
     primary = registered.protocol.primary
     judged = judge(db, registered, finished)
-    table = with_primary(judged.table, primary)
+    table, _ = by_first_pairs(with_primary(judged.table, primary), registered.protocol)
     import numpy as np
 
     control, treatment = (table.values(f"{arm}_{primary}") for arm in ARM_NAMES)

@@ -205,6 +205,27 @@ def add_replacement(db: Database, pair: PairRow) -> bool:
     return db.transact(write)
 
 
+def add_replicate(db: Database, pair: PairRow) -> bool:
+    """Plan a further pair of a plan; False when that has been done already."""
+
+    def write(conn: sa.Connection) -> bool:
+        conn.execute(
+            sa.select(ab_tests.c.test_id)
+            .where(ab_tests.c.test_id == pair.test_id)
+            .with_for_update()
+        )
+        wanted = pair.plan_name, pair.replicate
+        pairs = get_pairs(conn, pair.test_id)
+        if any(wanted == (one.plan_name, one.replicate) for one in pairs):
+            return False
+        if any(one.number == pair.number for one in pairs):
+            return False
+        conn.execute(sa.insert(ab_pairs).values({name: getattr(pair, name) for name in _PLANNED}))
+        return True
+
+    return db.transact(write)
+
+
 def get_pairs(source: Source, test_id: str) -> list[PairRow]:
     """Return every planned pair in planned order."""
     query = sa.select(ab_pairs).where(ab_pairs.c.test_id == test_id).order_by(ab_pairs.c.number)

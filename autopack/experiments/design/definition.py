@@ -9,7 +9,7 @@
     both: {builder: claude-code}       # what the arms share
     control: {features: []}
     treatment: {features: [failure_hardening]}
-    replicates: 2                      # of every plan
+    replicates: 2                      # of every plan; or {rule: discordant, others: 0.5}
     max_pairs: 40                      # at most; every plan, every replicate by default
     min_pairs: 30                      # before which monitoring ends nothing; success needs them
     ni_margin: 0.10                    # how much lower phase completion may be
@@ -31,6 +31,7 @@ arms is the treatment; everything else has to be the same in both runs of a pair
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal, cast
 
 from pydantic import (
@@ -38,7 +39,9 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     model_validator,
 )
@@ -47,7 +50,7 @@ from autopack.experiments.shapes.analysis_protocol import STRICT
 from autopack.model.errors import SpecError
 from autopack.model.features import Feature
 from autopack.model.fingerprint import Treatment
-from autopack.plan.document import read_document
+from autopack.plan.document import Problem, read_document
 from autopack.plan.problems import explained, first_problem
 from autopack.plan.values import Cost, Count, Id, Minutes, NonEmpty, Tokens
 
@@ -145,6 +148,17 @@ class CampaignBudget(_Value):
     """The most minutes of work of all pairs together."""
 
 
+class DiscordantReplicates(_Value):
+    """Which plans are run a second time, by a rule that is registered."""
+
+    rule: Literal["discordant"]
+    """Plans of whose first pair one arm alone succeeded are run again."""
+    others: Annotated[
+        float, BeforeValidator(_no_switch), Field(gt=0, le=1, allow_inf_nan=False)
+    ] = 0.5
+    """The chance with which each other plan is run again, too; without it nothing is gained."""
+
+
 class Experiment(_Value):
     """An experiment as its file declares it."""
 
@@ -162,8 +176,11 @@ class Experiment(_Value):
     """The arm that is compared with."""
     treatment: ArmSpec
     """The arm in question."""
-    replicates: Count = 1
-    """How many pairs of every plan."""
+    replicates: Annotated[
+        Annotated[Count, Tag("@number")] | Annotated[DiscordantReplicates, Tag("@rule")],
+        Discriminator(lambda given: "@rule" if isinstance(given, dict | BaseModel) else "@number"),
+    ] = 1
+    """How many pairs of every plan, or the rule that says which plans are run again."""
     max_pairs: Count | None = None
     """The most pairs; every plan and every replicate when unset."""
     min_pairs: Count | None = None
@@ -198,11 +215,16 @@ class Experiment(_Value):
 
     @model_validator(mode="after")
     def _pairs_can_be_had(self) -> Experiment:
-        most = len(self.plans) * self.replicates
+        if not isinstance(self.replicates, int):
+            if self.max_pairs is not None:
+                raise ValueError("max_pairs does not go with a rule for replicates")
+            if self.earlier_days is not None:
+                raise ValueError("earlier_days does not go with a rule for replicates")
+        most = len(self.plans) * self.rounds
         if self.max_pairs is not None and self.max_pairs > most:
             raise ValueError(
                 f"max_pairs is {self.max_pairs}, but {len(self.plans)} plans with "
-                f"{self.replicates} replicates make {most} pairs"
+                f"{self.rounds} replicates make {most} pairs"
             )
         if self.min_pairs is not None and self.min_pairs > self.planned:
             raise ValueError(
@@ -226,8 +248,18 @@ class Experiment(_Value):
 
     @property
     def planned(self) -> int:
-        """How many pairs are run at most."""
-        return self.max_pairs or len(self.plans) * self.replicates
+        """How many pairs are run at most; replicates that a rule adds come on top."""
+        return self.max_pairs or len(self.plans) * self.rounds
+
+    @property
+    def rounds(self) -> int:
+        """How often every plan is run in any case."""
+        return self.replicates if isinstance(self.replicates, int) else 1
+
+    @property
+    def replicated_others(self) -> float | None:
+        """The chance of a second pair of concordant plans; None without such a rule."""
+        return None if isinstance(self.replicates, int) else self.replicates.others
 
     def arm(self, name: Literal["control", "treatment"]) -> ArmSpec:
         """One arm with what both share."""
@@ -251,7 +283,14 @@ _SHAPES: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("control", "budget"): ArmBudget,
     ("treatment", "budget"): ArmBudget,
     ("budget",): CampaignBudget,
+    ("replicates",): DiscordantReplicates,
+    ("replicates", "@rule"): DiscordantReplicates,
 }
+
+
+def _untagged(problem: Problem) -> Problem:
+    """Return the problem with its place as the file has it, without which form was tried."""
+    return replace(problem, loc=tuple(step for step in problem.loc if str(step)[:1] != "@"))
 
 
 def parse_experiment(text: str, *, name: str = "experiment") -> Experiment:
@@ -272,7 +311,7 @@ def parse_experiment(text: str, *, name: str = "experiment") -> Experiment:
     try:
         experiment = Experiment.model_validate(cast("dict[str, object]", document.data))
     except ValidationError as error:
-        problems += explained(error, document, _SHAPES)
+        problems += [_untagged(one) for one in explained(error, document, _SHAPES)]
         raise first_problem(name, problems, SpecError) from error
     if problems:
         raise first_problem(name, problems, SpecError)

@@ -20,7 +20,7 @@ def lay_out(experiment: Experiment, plans: dict[str, str], test_id: str) -> list
     """
     dice = random.Random(f"order {experiment.seed}")  # noqa: S311
     planned: list[tuple[str, int]] = []
-    for replicate in range(1, experiment.replicates + 1):
+    for replicate in range(1, experiment.rounds + 1):
         names = list(plans)
         dice.shuffle(names)
         planned += [(name, replicate) for name in names]

@@ -196,6 +196,7 @@ def protocol_of(experiment: Experiment) -> AnalysisProtocol:
         margin_alpha=experiment.margin_alpha,
         min_pairs=experiment.min_pairs,
         earlier_days=experiment.earlier_days,
+        replicated_others=experiment.replicated_others,
     )
 
 

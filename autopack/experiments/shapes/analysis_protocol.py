@@ -9,7 +9,14 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # Choices that came later; at their defaults they leave the digest of older protocols as it was.
-_LATER = ("primary", "success_endpoint", "margin_alpha", "min_pairs", "earlier_days")
+_LATER = (
+    "primary",
+    "success_endpoint",
+    "margin_alpha",
+    "min_pairs",
+    "earlier_days",
+    "replicated_others",
+)
 
 
 # What any statement may be wrong, a side. With it "within the margin" is checked exactly, too.
@@ -68,6 +75,14 @@ class AnalysisProtocol(BaseModel):
         gt=0,
         description="How old control runs of the same plans may be to count as further controls; "
         "none count when absent.",
+    )
+
+    replicated_others: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Plans whose first pair is discordant are run again, others with this chance; "
+        "no rule adds replicates when absent. max_pairs counts first pairs then.",
     )
 
     @model_validator(mode="after")

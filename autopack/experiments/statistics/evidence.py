@@ -26,6 +26,7 @@ from autopack.experiments.statistics.log_ratio import (
     skewness,
 )
 from autopack.experiments.statistics.losing import LOSS_LOOKS
+from autopack.experiments.statistics.replicates import Refined
 from autopack.experiments.statistics.sequential import (
     MONITORING_ALPHA,
     Monitoring,
@@ -115,19 +116,26 @@ def weigh_tokens(
     n_void: int,
     protocol: AnalysisProtocol,
     earlier: Mapping[str, Sequence[float]] | None = None,
+    refined: Refined | None = None,
 ) -> TokenEvidence:
-    """Weigh the tokens of valid pairs, one value a pair, in the order they were finished."""
+    """Weigh the tokens of valid pairs, one value a pair, in the order they were finished.
+
+    ``refined`` are the log ratios of plans where replicates count by a rule; looks are then taken
+    at the first pairs, which the arrays hold.
+    """
     groups = PlanGroups(plans)
     pair_d = np.log(treatment / control)
     used = None
     if protocol.earlier_days is not None:
         pair_d, used = refine(pair_d, control, plans, earlier or {})
-    d = groups.mean(pair_d)
+    d = groups.mean(pair_d) if refined is None else refined.values
     summary = log_ratio(d)
     looks = looks_alpha(protocol)
     monitoring = monitor(pair_d, plans, min_pairs=protocol.min_pairs, alpha=looks)
     stopped = monitoring.stopped_at if protocol.monitored else None
-    last_look = not protocol.monitored or len(pair_d) + n_void >= (protocol.max_pairs or 0)
+    complete = refined is None or refined.complete
+    all_run = len(pair_d) + n_void >= (protocol.max_pairs or 0) and complete
+    last_look = not protocol.monitored or all_run
     skew = skewness(d)
     once = ALPHA if protocol.earlier_days is None else ONCE_ALPHA
     level = 1 - ALPHA + looks if protocol.monitored else 1 - once

@@ -74,8 +74,8 @@ def _kind(shape: Schema, schema: Schema) -> str:
         name = shape["$ref"].rpartition("/")[2]
         target = schema["$defs"][name]
         return _choices(target) or f"a mapping, see [below](#{name.lower()})"
-    if "anyOf" in shape:
-        kinds = [_kind(one, schema) for one in shape["anyOf"] if one.get("type") != "null"]
+    if forms := shape.get("anyOf") or shape.get("oneOf"):
+        kinds = [_kind(one, schema) for one in forms if one.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds))
     if choices := _choices(shape):
         return choices

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from support.campaigns import close
 from support.experiments import agent, make_trial
+from support.recorded_runs import DECLARED, record_run
 
 from autopack.experiments.concluding import analysed, judge
 from autopack.experiments.design.earlier_runs import earlier_controls
 from autopack.experiments.design.registration import Registered, register_experiment
 from autopack.model.states import RunState
 from autopack.store.database.engine import Database
-from autopack.store.experiment_records import PairRow, get_pairs, get_test
-from autopack.store.rows import NewRun
-from autopack.store.runs import create_run
-from autopack.store.tables import runs
-from autopack.store.tables.experiments import ab_pairs, run_fingerprints
+from autopack.store.experiment_records import PairRow, get_pairs
+from autopack.store.tables.experiments import ab_pairs
 
 PLANS = 8
 
@@ -36,71 +32,19 @@ class Past:
             plans=PLANS,
             control=agent(1),
             treatment=agent(1),
-            instead={
-                "both": {"builder": "simulated", "options": {"spec": "control.yaml"}},
-                "control": {"features": []},
-                "treatment": {"features": ["failure_hardening"]},
-                "earlier_days": 30,
-            },
+            instead={**DECLARED, "earlier_days": 30},
         )
         self.registered: Registered = register_experiment(
             str(trial.spec), db=db, home=folder / "home"
         )
-        self.registered_at: datetime = get_test(db, self.registered.test_id).created_at
         self.pairs: list[PairRow] = get_pairs(db, self.registered.test_id)
         for pair in self.pairs:
-            self.run(pair.control_run_id, pair, days=-1, tokens=1000 + pair.number)
-            self.run(
-                pair.treatment_run_id,
-                pair,
-                days=-1,
-                tokens=600 + 2 * pair.number,
-                features=("failure_hardening",),
-            )
+            self.run(pair.control_run_id, pair, tokens=1000 + pair.number)
+            on = ("failure_hardening",)
+            self.run(pair.treatment_run_id, pair, tokens=600 + 2 * pair.number, features=on)
 
-    def run(
-        self,
-        run_id: str,
-        pair: PairRow,
-        *,
-        days: float,
-        tokens: int,
-        features: tuple[str, ...] = (),
-        state: RunState = RunState.DONE_SUCCESS,
-        fingerprint: dict[str, Any] | None = None,
-    ) -> None:
-        """Let a run of a pair's plan have ended so many days before the registration."""
-        plan = self.registered.plans[pair.plan_name]
-        phase = plan.phases[0]
-        values: dict[str, Any] = {
-            "run_id": run_id,
-            "plan_hash": pair.plan_hash,
-            "plan_body": plan.to_dict(),
-            "goal": plan.goal,
-            "repo": self.registered.repo,
-            "base_commit": self.registered.commit,
-            "branch": f"autopack/{run_id}",
-            "builder": "simulated",
-            "builder_options": {},
-            "model": None,
-            "models": {},
-            "features": features,
-            "token_cap": plan.budget.tokens,
-            "cost_cap": None,
-            "minutes_cap": 60,
-            "at_cap": "fail",
-        }
-        create_run(self.db, NewRun(**values), [(phase.id, phase.tier)])
-        close(self.db, run_id, state, tokens=tokens)
-        known = {"option_files": self.registered.files["control"], **(fingerprint or {})}
-        ended = self.registered_at - timedelta(days=days)
-
-        def write(conn: sa.Connection) -> None:
-            conn.execute(sa.update(runs).where(runs.c.run_id == run_id).values(finished_at=ended))
-            mine = run_fingerprints.c.run_id == run_id
-            conn.execute(sa.update(run_fingerprints).where(mine).values(**known))
-
-        self.db.transact(write)
+    def run(self, run_id: str, pair: PairRow, **more: Any) -> None:
+        record_run(self.db, self.registered, pair, run_id, **more)
 
     def found(self) -> dict[str, list[float]]:
         return earlier_controls(
