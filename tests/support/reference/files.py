@@ -61,6 +61,7 @@ def experiment_file() -> str:
         definition.Experiment,
         definition.ArmSpec,
         definition.ArmBudget,
+        definition.DiscordantReplicates,
         definition.CampaignBudget,
     )
     return textwrap.dedent(text) + "\n".join(_section(model) for model in models)
