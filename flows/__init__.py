@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from flows.ab import ab_experiment, ab_pair
     from flows.fleet import execute_runs
     from flows.maintenance import maintain
+    from flows.mining import mine_patterns
     from flows.phase import execute_phase
     from flows.reconciling import reconcile
     from flows.replay import replay_campaign
@@ -26,6 +27,7 @@ __all__ = [
     "execute_run",
     "execute_runs",
     "maintain",
+    "mine_patterns",
     "reconcile",
     "replay_campaign",
 ]
@@ -37,6 +39,7 @@ _HOMES = {
     "execute_run": "flows.run",
     "execute_runs": "flows.fleet",
     "maintain": "flows.maintenance",
+    "mine_patterns": "flows.mining",
     "reconcile": "flows.reconciling",
     "replay_campaign": "flows.replay",
 }

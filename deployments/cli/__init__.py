@@ -96,6 +96,11 @@ patterns = App(
 patterns.command("deployments.cli.patterns:list_patterns", name="list", help="List them.")
 patterns.command("deployments.cli.patterns:match", name="match", help="Say which one an error is.")
 patterns.command(
+    "deployments.cli.patterns_mine:mine",
+    name="mine",
+    help="Say what keeps failing that no pattern caught.",
+)
+patterns.command(
     "deployments.cli.patterns_group:group_",
     name="group",
     help="Group failure texts by what they say.",

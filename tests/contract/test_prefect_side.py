@@ -61,6 +61,7 @@ FLOWS: dict[str, dict[str, Any]] = {
     },
     "reconcile": {"database": None},
     "maintain": {"database": None},
+    "mine_patterns": {"since": None, "min_occurrences": 1, "database": None},
 }
 # deployment, its entrypoint
 DEPLOYMENTS = {
@@ -70,6 +71,7 @@ DEPLOYMENTS = {
     "replay-campaign/replay": "flows.replay:replay_campaign",
     "reconcile/reconcile": "flows.reconciling:reconcile",
     "maintain/maintain": "flows.maintenance:maintain",
+    "mine-patterns/mine": "flows.mining:mine_patterns",
 }
 
 _LOOK = """

@@ -12,23 +12,39 @@ from autopack.mining.signatures.masks import WILDCARD
 from autopack.mining.signatures.telling import EXCEPTION
 
 _OPERAND = r"[^\n]{1,600}?"
-_Rules = tuple[tuple[re.Pattern[str], str], ...]
+_Rules = tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...]
 
 
-def _rules(*rules: tuple[str, str]) -> _Rules:
-    return tuple((re.compile(pattern), kept) for pattern, kept in rules)
+def _rules(*rules: tuple[str, str, str]) -> _Rules:
+    return tuple(
+        (tuple(needs.split("|")), re.compile(pattern), kept) for needs, pattern, kept in rules
+    )
 
 
-# Each: a whole message, or the place in it, that holds what varies; groups are what is kept.
+# Each: literals of which a line has at least one, a whole message or the place in it that holds
+# what varies, and what is kept of it.
 _OF_TOOLS = _rules(
-    (r"\b(requirement |distribution found for |a version for |module named )\S+", r"\1<*>"),
-    (r"\b(Cannot install ).*( because )", r"\1<*>\2"),
-    (r"\b(no such (?:table|column|function|module|option): )\S+", r"\1<*>"),
-    (r"\b(on project )[\w.-]+", r"\1<*>"),
-    (r"\*\*\* \[[^\]]*\]", "*** [<*>]"),
-    (r"\b(Command )[^\n]{1,600}( timed out| returned non-zero| died with| failed\b)", r"\1<*>\2"),
-    (r"(line <\*>:? ?(?:Killed|Terminated|Aborted|Segmentation fault)\b).*", r"\1 <*>"),
     (
+        "requirement |found for|a version for|module named",
+        r"\b(requirement |distribution found for |a version for |module named )\S+",
+        r"\1<*>",
+    ),
+    ("Cannot install", r"\b(Cannot install ).*( because )", r"\1<*>\2"),
+    ("no such ", r"\b(no such (?:table|column|function|module|option): )\S+", r"\1<*>"),
+    ("on project", r"\b(on project )[\w.-]+", r"\1<*>"),
+    ("*** [", r"\*\*\* \[[^\]]*\]", "*** [<*>]"),
+    (
+        "Command ",
+        r"\b(Command )[^\n]{1,600}( timed out| returned non-zero| died with| failed\b)",
+        r"\1<*>\2",
+    ),
+    (
+        "Killed|Terminated|Aborted|Segmentation fault",
+        r"(line <\*>:? ?(?:Killed|Terminated|Aborted|Segmentation fault)\b).*",
+        r"\1 <*>",
+    ),
+    (
+        "not found|No such file|Permission denied|cannot execute",
         r"^(?:(?:bash|sh|zsh|<\*>): )?(?:(?:line )?<\*>: )?[^: ]+: (command not found|not found"
         r"|No such file or directory|Permission denied|cannot execute[^:]*)$",
         r"<*>: \1",
@@ -36,38 +52,62 @@ _OF_TOOLS = _rules(
 )
 _OF_LANGUAGES = _rules(
     # What a comparison compared, as pytest, unittest, chai, JUnit and Go's tests tell it.
-    (r"^(?:AssertionError: )?assert .*", "AssertionError: assert <*>"),
-    (r"^(AssertionError: )(?!assert )([A-Z]\w+(?: \w+)? differ: ).*", r"\1\2<*>"),
+    ("assert ", r"^(?:AssertionError: )?assert .*", "AssertionError: assert <*>"),
+    (" differ: ", r"^(AssertionError: )(?!assert )([A-Z]\w+(?: \w+)? differ: ).*", r"\1\2<*>"),
     (
+        "AssertionError: ",
         rf"^(AssertionError: ){_OPERAND} (!=|==|not found in|unexpectedly found in|not less than"
         r"|not greater than|is not|not in|not between) .*",
         r"\1<*> \2 <*>",
     ),
     (
+        "expected ",
         rf"\b(expected ){_OPERAND} ((?:not )?to (?:not )?(?:strictly |deeply |loosely )?"
         r"(?:be |have |equal|include|match|throw|contain|respond|satisfy)\w*(?: a| an| property"
         r"| length| of| close)*).*",
         r"\1<*> \2 <*>",
     ),
-    (r"\b(expected:? ?)<.*> (but was:? ?)<.*>", r"\1<*> \2<*>"),
+    ("but was", r"\b(expected:? ?)<.*> (but was:? ?)<.*>", r"\1<*> \2<*>"),
     (
+        "got|want|expected|actual|found|have",
         r"\b(got|want|expected|actual|found|have)(:? |=)"
         r"(?!<\*> (?:not )?to |end\b|EOF|identifier|an unexpected)[^,;]+",
         r"\1 <*>",
     ),
-    (r"\b(unsupported operand type\(s\) for )\S+:", r"\1<*>:"),
-    (r"[.;] Did you mean\b.*", ""),
+    ("unsupported operand", r"\b(unsupported operand type\(s\) for )\S+:", r"\1<*>:"),
+    ("Did you mean", r"[.;] Did you mean\b.*", ""),
     # Names that compilers and interpreters cannot find, or will not have.
-    (r"\b(undefined: )\S+", r"\1<*>"),
-    (r"(?<=: )\S+( undefined \(type )\S+( has no field or method )[^),]+", r"<*>\1<*>\2<*>"),
-    (r"(?<=: )\S+ (declared and not used|redeclared in this block)", r"<*> \1"),
-    (r"\b(declared and not used: )\S+", r"\1<*>"),
-    (r"\b(cannot use )[^\n]{1,300}( as )[^\n]{1,200}( value in [a-z]+).*", r"\1<*>\2<*>\3"),
-    (r"\b(in call to )\S+", r"\1<*>"),
-    (r"(?<=: )\S+ (is not (?:a function|defined|a constructor|iterable|callable)\b)", r"<*> \1"),
-    (r"\b(package )\S+( does not exist| is not in std)", r"\1<*>\2"),
-    (r"\b(incompatible types: )\S+( cannot be converted to )\S+", r"\1<*>\2<*>"),
+    ("undefined: ", r"\b(undefined: )\S+", r"\1<*>"),
     (
+        " undefined (type ",
+        r"(?<=: )\S+( undefined \(type )\S+( has no field or method )[^),]+",
+        r"<*>\1<*>\2<*>",
+    ),
+    (
+        " declared and not used| redeclared in",
+        r"(?<=: )\S+ (declared and not used|redeclared in this block)",
+        r"<*> \1",
+    ),
+    ("declared and not used: ", r"\b(declared and not used: )\S+", r"\1<*>"),
+    (
+        "cannot use ",
+        r"\b(cannot use )[^\n]{1,300}( as )[^\n]{1,200}( value in [a-z]+).*",
+        r"\1<*>\2<*>\3",
+    ),
+    ("in call to ", r"\b(in call to )\S+", r"\1<*>"),
+    (
+        " is not ",
+        r"(?<=: )\S+ (is not (?:a function|defined|a constructor|iterable|callable)\b)",
+        r"<*> \1",
+    ),
+    ("package ", r"\b(package )\S+( does not exist| is not in std)", r"\1<*>\2"),
+    (
+        "incompatible types: ",
+        r"\b(incompatible types: )\S+( cannot be converted to )\S+",
+        r"\1<*>\2<*>",
+    ),
+    (
+        "in class |in interface |in enum |in record ",
         r"\b(constructor|method|class|variable|interface) (?!in\b|is\b|of\b|was\b|has\b)\S+"
         r"( in (?:class|interface|enum|record) )\S+",
         r"\1 <*>\2<*>",
@@ -108,8 +148,9 @@ def mask_names(masked: str) -> str:
 
 
 def _apply(rules: _Rules, masked: str) -> str:
-    for pattern, kept in rules:
-        masked = pattern.sub(kept, masked)
+    for needs, pattern, kept in rules:
+        if any(literal in masked for literal in needs):
+            masked = pattern.sub(kept, masked)
     return masked
 
 

@@ -68,9 +68,15 @@ _COMPOUND = r"(?<![\w.$-])[A-Za-z0-9]{1,200}(?:[_.$:-]{1,2}[A-Za-z0-9]{1,200}){1
 _ASSIGNED = r"(?<=[\w\]])=(?![=>~\s])[^\s,;)\]}'\"=]{1,300}"
 _NUMBER = r"(?<![A-Za-z0-9])[-+]?\d{1,400}(?:[.,:]\d{1,400}){0,8}|\d{1,400}"
 
+# Most of a message is plain words, where nothing else can begin: passing a run of them at once, and
+# looking at no letter inside a word, takes a quarter of the time.
+_PLAIN = (
+    rf"(?<!\S)(?:(?!(?:{_DAY}|{_MONTH}|[Ee]xit(?:ed)?|localhost)\b)[A-Za-z]{{1,60}} (?! )){{1,60}}"
+)
 _MASK = re.compile(
+    rf"(?P<plain>{_PLAIN})|(?:(?<![A-Za-z])|(?![A-Za-z]))(?:"
     rf"(?P<kept>{_KEPT})|(?P<quoted>{_QUOTED})|(?P<variable>{_VARIABLE})"
-    rf"|(?P<compound>{_COMPOUND})|(?P<assigned>{_ASSIGNED})|{_NUMBER}"
+    rf"|(?P<compound>{_COMPOUND})|(?P<assigned>{_ASSIGNED})|{_NUMBER})"
 )
 _DIGITS = re.compile(r"(?<![A-Za-z0-9])-?\d+|\d+")
 _RUN = re.compile(r"<\*>(?:(?:[ ,;:|/.&+-]|\s?\band\s){0,4}<\*>)+")
@@ -95,7 +101,7 @@ def mask(text: str) -> str:
 
 def _replace(found: re.Match[str]) -> str:
     kind = found.lastgroup
-    if kind == "kept":
+    if kind in ("plain", "kept"):
         return found[0]
     if kind == "quoted":
         inner = found[0][1:-1]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from autopack.mining.signatures.identifiers import mask_names, mask_told, without_decoration
 from autopack.mining.signatures.masks import mask
-from autopack.mining.signatures.telling import EXCEPTION, telling
+from autopack.mining.signatures.telling import EXCEPTION, Rank, telling
 
 SIGNATURE_VERSION = 1
 """Raised with every change that gives any text another signature; older groups stay as they are."""
+
+# Most failures of a project print the same line again and again.
+_LINES_KEPT = 10_000
 
 _HEAD = re.compile(
     r"^(?:- )?(?:\[[a-z0-9<*>]+(?:[-_][a-z0-9<>*]+)+\] )?(?:[\[(]?<\*>[\])]?[ ,:;|-]{0,3})*(?=\S)"
@@ -28,22 +32,29 @@ class Signed:
     signature: str
     normalised: str
     line: str
+    rank: Rank
     exception: str | None = None
 
 
 def sign(text: str) -> Signed:
     """Return the signature of one failure text, in time linear in its bounded excerpt."""
     told = telling(text)
-    line = without_decoration(told.line)
+    return _signed(told.line, told.rank)
+
+
+@lru_cache(maxsize=_LINES_KEPT)
+def _signed(told: str, rank: Rank) -> Signed:
+    line = without_decoration(told)
     # Without places, times and process ids before the message.
     normalised = _HEAD.sub("", mask_told(mask(line)))
     found = EXCEPTION.match(line)
-    if told.is_structured or found is not None or line.startswith("assert "):
+    if rank is Rank.STRUCTURED or found is not None or line.startswith("assert "):
         normalised = mask_names(normalised)
     return Signed(
         signature=digest(normalised),
         normalised=normalised,
         line=line,
+        rank=rank,
         exception=None if found is None else re.split(r"[.:]", found["name"])[-1],
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import IntEnum
 
 from autopack.model.excerpt import excerpt
 
@@ -27,22 +28,23 @@ EXCEPTION = re.compile(
 
 # Of equal rank the first line counts: what comes later is often only a consequence.
 _STRUCTURED = re.compile(
-    rf"^(?:E[ ]{{1,12}}|[ \t]{{0,12}})(?:Uncaught |Unhandled )?{_NAME}"
+    r"^(?:"
+    rf"(?:E[ ]{{1,12}}|[ \t]{{0,12}})(?:Uncaught |Unhandled )?{_NAME}"
     r"(?: \[[\w.-]{1,60}\])?(?::|[ ]?$)[^\n]*"
-    r"|^E[ ]{1,12}(?:assert\b|Failed:|fixture ')[^\n]*"
-    r"|^(?:[a-z_]\w{0,60}\.){1,8}[A-Z]\w{0,60}(?::[ ][^\n]*|$)"
-    rf"|^Exception in thread \S{{1,40}} [^\n]*|^Caused by: [^\n]*"
-    r"|^(?:fatal error: |panic: |error(?:\[[A-Z]\d{4}\]): )[^\n]*"
-    r"|^thread '[^'\n]{0,100}'(?: \(\d{1,9}\))? (?:has overflowed|panicked at)[^\n]*(?:\n[^\n]*)?"
-    r"|^[^\n]{1,300}?[:)] (?:fatal )?error(?: (?:TS|CS|C|LNK)\d{3,5})?: [^\n]*"
-    r"|^[^\s:]{1,200}:\d{1,6}:\d{1,5}: \S[^\n]*"
-    r"|^[A-Z]{1,5}\d{3,4} (?:\[\*\] )?[A-Z`][^\n]*"
-    r"|^[ \t]{0,12}\d{1,6}:\d{1,5}[ ]{1,8}error[ ][^\n]*"
-    r"|^\[ERROR\] [^\n:]{0,40}[/\\][^\n]{1,300}:\[?\d[^\n]*"
-    r"|^[ \t]{4,16}\w{1,80}_test\.go:\d{1,6}: [^\n]*"
-    r"|^[ \t]{0,12}(?:[Ee]rror: )?expect\((?:received|page|locator|\w{0,40})\)[^\n]*"
-    r"|^npm (?:ERR!|error) (?!code |errno |A complete|[ ]{0,4}/)[^\n]*"
-    r"|^(?:bash|sh|zsh|/bin/sh|/bin/bash)(?:: line \d{1,6})?: [^\n]*",
+    r"|E[ ]{1,12}(?:assert\b|Failed:|fixture ')[^\n]*"
+    r"|(?:[a-z_]\w{0,60}\.){1,8}[A-Z]\w{0,60}(?::[ ][^\n]*|$)"
+    rf"|Exception in thread \S{{1,40}} [^\n]*|Caused by: [^\n]*"
+    r"|(?:fatal error: |panic: |error(?:\[[A-Z]\d{4}\]): )[^\n]*"
+    r"|thread '[^'\n]{0,100}'(?: \(\d{1,9}\))? (?:has overflowed|panicked at)[^\n]*(?:\n[^\n]*)?"
+    r"|[^\n]{1,300}?[:)] (?:fatal )?error(?: (?:TS|CS|C|LNK)\d{3,5})?: [^\n]*"
+    r"|[^\s:]{1,200}:\d{1,6}:\d{1,5}: \S[^\n]*"
+    r"|[A-Z]{1,5}\d{3,4} (?:\[\*\] )?[A-Z`][^\n]*"
+    r"|[ \t]{0,12}\d{1,6}:\d{1,5}[ ]{1,8}error[ ][^\n]*"
+    r"|\[ERROR\] [^\n:]{0,40}[/\\][^\n]{1,300}:\[?\d[^\n]*"
+    r"|[ \t]{4,16}\w{1,80}_test\.go:\d{1,6}: [^\n]*"
+    r"|[ \t]{0,12}(?:[Ee]rror: )?expect\((?:received|page|locator|\w{0,40})\)[^\n]*"
+    r"|npm (?:ERR!|error) (?!code |errno |A complete|[ ]{0,4}/)[^\n]*"
+    r"|(?:bash|sh|zsh|/bin/sh|/bin/bash)(?:: line \d{1,6})?: [^\n]*)",
     re.MULTILINE,
 )
 _CALLED_ERROR = re.compile(
@@ -64,28 +66,42 @@ _PASSING = re.compile(
 )
 
 
+class Rank(IntEnum):
+    """How sure it is that a line names the failure, best first."""
+
+    STRUCTURED = 0
+    """It has the shape of a runner's or a compiler's finding."""
+    CALLED_ERROR = 1
+    SOUNDS_LIKE_ONE = 2
+    LAST_LINE = 3
+    """Nothing in the text looks like an error."""
+
+
 @dataclass(frozen=True)
 class Telling:
-    """The line that names a failure, and whether it has the shape of a runner's finding."""
+    """The line that names a failure."""
 
     line: str
-    is_structured: bool
+    rank: Rank
 
 
 def telling(text: str) -> Telling:
     """Return the line of ``text`` that names the failure; an empty one of an empty text."""
     read = excerpt(text).strip("\n")
-    if "\n" not in read:
-        return Telling(_cut(read), _STRUCTURED.match(read) is not None)
     found = _STRUCTURED.search(read)
-    if found is not None:
-        return Telling(_cut(found[0]), is_structured=True)
-    for pattern in (_CALLED_ERROR, _SOUNDS):
+    if found is not None and (found.start() == 0 or "\n" in read):
+        return Telling(_cut(found[0]), Rank.STRUCTURED)
+    if "\n" not in read:
+        return Telling(_cut(read), Rank.CALLED_ERROR)
+    for pattern, rank in (
+        (_CALLED_ERROR, Rank.CALLED_ERROR),
+        (_SOUNDS, Rank.SOUNDS_LIKE_ONE),
+    ):
         for found in pattern.finditer(read):
             if not _PASSING.search(found[0]):
-                return Telling(_cut(found[0]), is_structured=False)
+                return Telling(_cut(found[0]), rank)
     lines = [line for line in read.split("\n") if line.strip()]
-    return Telling(_cut(lines[-1]) if lines else "", is_structured=False)
+    return Telling(_cut(lines[-1]) if lines else "", Rank.LAST_LINE)
 
 
 def _cut(line: str) -> str:

@@ -35,6 +35,7 @@ from autopack.store.tables.budgets import (
 from autopack.store.tables.campaigns import replay_campaigns
 from autopack.store.tables.experiments import ab_tests, run_fingerprints
 from autopack.store.tables.ledger import llm_call_intents, llm_usage_events
+from autopack.store.tables.mining import mined_errors, mined_signatures
 from autopack.store.tables.recovery import (
     base_failures,
     consultations,
@@ -74,6 +75,8 @@ __all__ = (
     "llm_call_intents",
     "llm_usage_events",
     "metadata",
+    "mined_errors",
+    "mined_signatures",
     "mitigations",
     "normalisations",
     "phase_revisions",

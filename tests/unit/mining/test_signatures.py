@@ -8,7 +8,7 @@ import pytest
 from support.failure_texts import failures, grouping_accuracy
 
 from autopack.mining.signatures.signature import sign
-from autopack.mining.signatures.telling import telling
+from autopack.mining.signatures.telling import Rank, telling
 
 SAME = {
     "path": ("open /tmp/a/b.txt failed", "open /var/lib/x.log failed"),
@@ -74,7 +74,7 @@ def test_other_names_and_numbers_make_no_other_groups() -> None:
 def test_of_many_lines_the_first_finding_tells() -> None:
     told = telling("collected 3 items\nE   KeyError: 'a'\nE   ValueError: late\n3 failed")
     assert told.line == "E KeyError: 'a'"
-    assert told.is_structured
+    assert told.rank is Rank.STRUCTURED
 
 
 def test_a_line_that_passes_tells_nothing() -> None:

@@ -1,0 +1,3 @@
+"""A stored run."""
+
+from unit.store.conftest import run  # noqa: F401
