@@ -64,4 +64,6 @@ def _changes(
     # An earlier stack may have had another Python; what an operator wrote there stays.
     if command is not None and str(variables.get("command", "")).endswith(ENGINE):
         wanted["job_variables"] = variables | {"command": command}
-    return {name: value for name, value in wanted.items() if value != getattr(existing, name)}
+    # By what is stored: reading a field that Prefect calls deprecated would warn.
+    stored = vars(existing)
+    return {name: value for name, value in wanted.items() if value != stored.get(name)}

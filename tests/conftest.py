@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from support.guardian import ended_with_us
 
 from autopack.store import Database
 from deployments.own_postgres import own_postgres
@@ -63,6 +65,12 @@ class PostgresServer:
         with self._admin.connect() as conn:
             conn.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
+    def pid(self) -> int:
+        """Return the process that all others of the server belong to."""
+        with self._admin.connect() as conn:
+            path = conn.exec_driver_sql("SHOW data_directory").scalar_one()
+        return int((Path(path) / "postmaster.pid").read_text().split()[0])
+
     def close(self) -> None:
         self._admin.dispose()
 
@@ -84,7 +92,8 @@ def postgres() -> Iterator[PostgresServer]:
         own_postgres(Path(folder).resolve()) as url,
     ):
         databases = PostgresServer(sa.make_url(url).set(drivername="postgresql+psycopg"))
-        yield databases
+        with ended_with_us(databases.pid(), signal.SIGQUIT):
+            yield databases
         databases.close()
 
 

@@ -70,10 +70,12 @@ async def test_a_block_of_an_older_class_is_told_by_its_fields(home: Path) -> No
     from autopack.model.errors import BadInput
     from flows import execute_run
 
-    class Older(Block):
-        _block_type_name = "Autopack Database"
-        _block_type_slug = "autopack-database"
-        address: str = "sqlite://"
+    with pytest.warns(UserWarning, match="existing type will be overridden"):
+
+        class Older(Block):
+            _block_type_name = "Autopack Database"
+            _block_type_slug = "autopack-database"
+            address: str = "sqlite://"
 
     await Older().save("older", overwrite=True)  # pyright: ignore[reportGeneralTypeIssues]
     with pytest.raises(BadInput, match="url: Field required") as told:

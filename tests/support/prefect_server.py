@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from flows.server import ON_SQLITE
+from support.guardian import ended_with_us
 
 _START_SECONDS = 120
 
@@ -50,7 +52,8 @@ def prefect_api(prefect_folder: Path) -> Iterator[str]:
     else:
         server.kill()
         pytest.fail(f"the Prefect server did not start: {printed.read_text()}")
-    yield api
+    with ended_with_us(server.pid, signal.SIGKILL):
+        yield api
     server.terminate()
     server.wait(timeout=20)
 

@@ -57,11 +57,11 @@ def log_axis(axis: XAxis | YAxis, lo: float, hi: float, *, whole: bool = False) 
     axes = axis.axes
     name = "x" if axis.axis_name == "x" else "y"
     if name == "x":
+        axes.set_xlim(lo, hi)  # before the scale, which warns of the limits of no data
         axes.set_xscale("log")
-        axes.set_xlim(lo, hi)
     else:
-        axes.set_yscale("log")
         axes.set_ylim(lo, hi)
+        axes.set_yscale("log")
     ticks = log_ticks(lo, hi, whole=whole)
     axis.set_ticks(ticks, [short_number(tick) for tick in ticks])
     axis.set_minor_locator(NullLocator())

@@ -267,6 +267,8 @@ def root(confined: bool) -> Iterator[Path]:
 
 
 @pytest.mark.slow
+# The jitter of retries draws from the shared generator in a thread, while examples are drawn.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 @pytest.mark.parametrize(
     "confined",
     [
