@@ -9,8 +9,8 @@ from autopack.model.causes import Failure
 from autopack.repair.decide import Consult, Decision, Fix, Mitigate, Repair
 from autopack.repair.facts import RepairState
 from autopack.runs import attempt as steps
-from autopack.runs.repair.attempt_facts import next_step
 from autopack.runs.repair.consult import consult
+from autopack.runs.repair.gather_facts import next_step
 from autopack.runs.repair.mitigate import execute_fix, mitigate
 from autopack.runs.session.session import held
 from autopack.store.rows import AttemptRow

@@ -14,8 +14,8 @@ from autopack.model.budget import Exhausted
 from autopack.model.causes import POLICIES, CausePolicy, Failure
 from autopack.model.commands import Command
 from autopack.model.states import RunState
+from autopack.repair.doctor.doctor import DoctorAction
 from autopack.repair.doctor.prescription import Prescription, prescribe
-from autopack.repair.doctor.protocol import DoctorAction
 from autopack.repair.doctor.routing import DoctorTier, route
 from autopack.repair.facts import DoctorFacts, Facts, History
 

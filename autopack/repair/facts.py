@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from autopack.model.budget import Exhausted
 from autopack.model.causes import Failure
 from autopack.model.commands import Check, Command
-from autopack.repair.doctor.protocol import Answer
+from autopack.repair.doctor.doctor import Answer
 from autopack.repair.doctor.routing import Consultation, DoctorTier
 
 

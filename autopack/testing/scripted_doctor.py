@@ -22,7 +22,7 @@ from autopack.agents.recorded_call import (
 from autopack.model.calls import (
     ModelCall,
 )
-from autopack.repair.doctor.protocol import Answer, DoctorFailed, Opinion
+from autopack.repair.doctor.doctor import Answer, DoctorFailed, Opinion
 from autopack.repair.doctor.routing import DoctorTier
 
 NO_CALL = ModelCall(provider="script", model="script", total=0)

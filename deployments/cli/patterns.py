@@ -10,8 +10,8 @@ from cyclopts import Parameter
 
 from autopack.model.errors import BadInput, NotFound
 from autopack.repair.patterns import Evidence, FailurePattern, matches
-from autopack.repair.patterns.registry import enabled_patterns
-from autopack.repair.patterns.registry import patterns as known_patterns
+from autopack.repair.patterns.pattern_registry import enabled_patterns
+from autopack.repair.patterns.pattern_registry import patterns as known_patterns
 from autopack.settings import process_environment
 from autopack.toolchains.detect import detect
 from deployments.cli.output import AsJson, out, print_json

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -38,16 +38,25 @@ app.command(
 )
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Between:
+    """The days that count."""
+
+    since: Annotated[str | None, Parameter(help="From this UTC day on: 7d, 4w, 2026-01-31.")] = None
+    until: Annotated[str | None, Parameter(help="Up to this UTC day, included.")] = None
+
+
+_ALWAYS = Between()
+
+
 @app.default
 def usage(
     *,
     by: Annotated[
         Literal["model", "role", "category", "day", "run"], Parameter(help="One row for each.")
     ] = "model",
-    since: Annotated[
-        str | None, Parameter(help="From this UTC day on: 7d, 4w, 2026-01-31.")
-    ] = None,
-    until: Annotated[str | None, Parameter(help="Up to this UTC day, included.")] = None,
+    between: Between = _ALWAYS,
     limit: Limit = 1000,
     after: After = None,
     include_simulated: Annotated[
@@ -63,7 +72,7 @@ def usage(
     if as_csv and as_json:
         raise BadInput("--csv and --json exclude each other", field="--csv", hint="drop one")
     now = datetime.now(UTC)
-    period = parse_period(since, until, now, prefix="--")
+    period = parse_period(between.since, between.until, now, prefix="--")
     first, last = period.first_day, period.last_day
     db = Database.open(Settings.from_environment().database_url)
     page = usage_of_period(

@@ -18,7 +18,7 @@ from support.packages import environment, install
 from support.projects import make_repository
 
 PATTERN = """
-from autopack.repair.patterns.protocol import Evidence, Match, Proposal
+from autopack.repair.patterns.failure_pattern import Evidence, Match, Proposal
 
 
 class NoFlux:

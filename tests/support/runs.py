@@ -11,8 +11,8 @@ from autopack.repair.facts import RepairState
 from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.next_phase import next_phase
-from autopack.runs.repair.attempt_facts import next_step
 from autopack.runs.repair.consult import consult
+from autopack.runs.repair.gather_facts import next_step
 from autopack.runs.repair.mitigate import execute_fix, mitigate
 from autopack.runs.session.session import RunSession
 from autopack.store.runs import get_ending, get_phases

@@ -1,6 +1,6 @@
 """A doctor: a model that is asked last about a failing phase, and answers with one action."""
 
-from autopack.repair.doctor.protocol import (
+from autopack.repair.doctor.doctor import (
     Answer,
     Doctor,
     DoctorAction,

@@ -11,8 +11,8 @@ from autopack.model.calls import (
 )
 from autopack.model.errors import BadInput
 from autopack.plan.plan import Models
+from autopack.repair.doctor.doctor import Answer, DoctorFailed, Opinion
 from autopack.repair.doctor.doctor_endpoint import Endpoint
-from autopack.repair.doctor.protocol import Answer, DoctorFailed, Opinion
 from autopack.repair.doctor.routing import DoctorTier
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from autopack.model.commands import Command
-from autopack.repair.doctor.protocol import Answer, DoctorAction
+from autopack.repair.doctor.doctor import Answer, DoctorAction
 
 _SHORTEST_COMMIT = 7
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from autopack.model.commands import (
     Check,
 )
-from autopack.repair.patterns.protocol import Evidence, Match, Proposal
+from autopack.repair.patterns.failure_pattern import Evidence, Match, Proposal
 from autopack.toolchains.toolchain import (
     Command,
 )

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from autopack.model.commands import (
     Check,
 )
+from autopack.repair.patterns.failure_pattern import Evidence, Match, Proposal
 from autopack.repair.patterns.files import holding
-from autopack.repair.patterns.protocol import Evidence, Match, Proposal
 from autopack.toolchains.manifests import read_json, table
 from autopack.toolchains.toolchain import (
     Command,

@@ -9,13 +9,13 @@ import re
 import stat
 from pathlib import Path
 
-from autopack.repair.patterns.files import relative_to_root
-from autopack.repair.patterns.protocol import (
+from autopack.repair.patterns.failure_pattern import (
     AddMode,
     Evidence,
     Match,
     Proposal,
 )
+from autopack.repair.patterns.files import relative_to_root
 
 _CALLS = "open|mkdir|unlink|rename|rmdir|scandir|access|copyfile|chmod|symlink|spawn|stat|lstat"
 _FILE = re.compile(

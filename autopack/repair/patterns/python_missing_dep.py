@@ -17,7 +17,7 @@ from itertools import islice
 from autopack.model.commands import (
     Check,
 )
-from autopack.repair.patterns.protocol import Evidence, Match, Proposal
+from autopack.repair.patterns.failure_pattern import Evidence, Match, Proposal
 from autopack.repair.patterns.python_manifests import Declared, declared
 from autopack.repair.patterns.python_names import NAMESPACES, certain_distribution, normalised
 from autopack.toolchains.toolchain import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from autopack.model.path_patterns import matches
-from autopack.repair.patterns.protocol import Evidence, Match, Proposal
+from autopack.repair.patterns.failure_pattern import Evidence, Match, Proposal
 
 _SAID = re.compile(
     r"\b(?:outside|not in|not within) (?:of )?(?:the )?"

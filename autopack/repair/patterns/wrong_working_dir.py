@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from autopack.model.commands import (
     Check,
 )
+from autopack.repair.patterns.failure_pattern import Evidence, Match, Proposal
 from autopack.repair.patterns.files import holding, relative_to_root
-from autopack.repair.patterns.protocol import Evidence, Match, Proposal
 from autopack.toolchains.toolchain_registry import manifest_patterns, toolchains
 
 _WILD = r"[\w.-]{0,40}"

@@ -8,6 +8,7 @@ with the sandbox it writes the worktree, the environment and caches of the run's
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from autopack.environments.environment import environment_folder
@@ -22,27 +23,31 @@ from autopack.toolchains.toolchain_registry import toolchains
 _CACHES = "caches"
 
 
-async def run_install(
-    session: RunSession,
-    argv: Command,
-    *,
-    cwd: Path,
-    env: Mapping[str, str],
-    log: Path,
-    seconds: float,
-    agents_worked: bool,
-    workspace: Path | None = None,
-    folder: Path | None = None,
-) -> Exit:
-    """Run one step of a setup or a mitigation; its output goes to ``log``.
+@dataclass(frozen=True)
+class Installing:
+    """How something is installed: its output goes to ``log``, and it ends after ``seconds``.
 
     ``workspace`` and ``folder``, where the environment is, are the session's unless given.
     """
+
+    log: Path
+    seconds: float
+    agents_worked: bool
+    workspace: Path | None = None
+    folder: Path | None = None
+
+
+async def run_install(
+    session: RunSession, argv: Command, *, cwd: Path, env: Mapping[str, str], how: Installing
+) -> Exit:
+    """Run one step of a setup or a mitigation."""
     supervisor = session.supervisor
-    confined = agents_worked and supervisor.confines
+    confined = how.agents_worked and supervisor.confines
     writable = [
-        workspace or session.workspace.path,
-        safe_files.make_folder(environment_folder(folder or session.folder), below=session.folder),
+        how.workspace or session.workspace.path,
+        safe_files.make_folder(
+            environment_folder(how.folder or session.folder), below=session.folder
+        ),
     ]
     caches: dict[str, str] = {}
     if confined:
@@ -56,8 +61,8 @@ async def run_install(
         argv,
         cwd=cwd,
         env={**env, **caches, **session.marks},
-        timeout=seconds,
-        spool=log,
+        timeout=how.seconds,
+        spool=how.log,
         writable=writable,
         readable=[Path.home() / name for one in toolchains() for name in one.index_settings],
         confined=confined,

@@ -28,7 +28,7 @@ from autopack.model.commands import (
     Command,
 )
 from autopack.process.supervisor import Exit
-from autopack.runs.environment.install import run_install
+from autopack.runs.environment.install import Installing, run_install
 from autopack.runs.session.session import RunSession
 from autopack.settings import process_environment
 from autopack.store.runs import get_attempts, set_setup_notes
@@ -72,17 +72,8 @@ async def install(
     attempts = get_attempts(session.db, session.run_id)
 
     async def run_step(argv: Command, cwd: Path, env: Mapping[str, str], label: str) -> Exit:
-        return await run_install(
-            session,
-            argv,
-            cwd=cwd,
-            env=env,
-            log=log,
-            seconds=session.seconds_left(),
-            agents_worked=bool(attempts),
-            workspace=place.path,
-            folder=where,
-        )
+        how = Installing(log, session.seconds_left(), bool(attempts), place.path, where)
+        return await run_install(session, argv, cwd=cwd, env=env, how=how)
 
     phases = session.plan.phases
     named = [argv for phase in phases for argv in phase.checks or ()]

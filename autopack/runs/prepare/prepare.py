@@ -21,7 +21,7 @@ from autopack.plan.normalise import Normalised, NotNormalised, accept, normalise
 from autopack.plan.plan import DoctorMode, Plan
 from autopack.process import sandbox
 from autopack.process.child_environment import passed_on_purpose
-from autopack.repair.patterns.registry import enabled_patterns
+from autopack.repair.patterns.pattern_registry import enabled_patterns
 from autopack.runs.prepare.priced_caps import check_prices
 from autopack.secrecy.addresses import read_text
 from autopack.settings import Settings, process_environment

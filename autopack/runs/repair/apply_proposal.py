@@ -27,7 +27,7 @@ from autopack.repair.patterns import Evidence, Proposal
 from autopack.runs.attempt.committed_tree import only_committed
 from autopack.runs.attempt.judge import phase_checks
 from autopack.runs.commit_message import commit_message
-from autopack.runs.environment.install import run_install
+from autopack.runs.environment.install import Installing, run_install
 from autopack.runs.environment.run_environment import SAVEPOINT, record_again, record_installed
 from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import StopReason
@@ -202,15 +202,8 @@ class Acting:
     async def _run_step(self, argv: Command, cwd: Path, env: Mapping[str, str], label: str) -> Exit:
         session = self._session
         log = session.folder / "spool" / "mitigation.log"
-        done = await run_install(
-            session,
-            argv,
-            cwd=cwd,
-            env=env,
-            log=log,
-            seconds=session.seconds_left(self._work.phase),
-            agents_worked=True,
-        )
+        how = Installing(log, session.seconds_left(self._work.phase), agents_worked=True)
+        done = await run_install(session, argv, cwd=cwd, env=env, how=how)
         # Credentials of package indexes are in its environment.
         session.redactor.file(log)
         return done

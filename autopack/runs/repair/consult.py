@@ -23,7 +23,7 @@ from autopack.repair.doctor.question import DIFF_BYTES, Case, question
 from autopack.repair.doctor.routing import DoctorTier
 from autopack.repair.facts import RepairState
 from autopack.runs import calling
-from autopack.runs.repair.attempt_facts import completed
+from autopack.runs.repair.gather_facts import completed
 from autopack.runs.session.session import RunSession
 from autopack.settings import DOCTOR_RECORDING, process_environment
 from autopack.store.mitigations import ConsultationRow, get_consultations, record_consultation

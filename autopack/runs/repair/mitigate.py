@@ -26,7 +26,7 @@ from autopack.repair.patterns import (
     Match,
     Proposal,
 )
-from autopack.repair.patterns.registry import enabled_patterns
+from autopack.repair.patterns.pattern_registry import enabled_patterns
 from autopack.runs.attempt.judge import judge
 from autopack.runs.repair.apply_proposal import (
     Acting,
@@ -34,7 +34,7 @@ from autopack.runs.repair.apply_proposal import (
     replace_commit_of,
     shown,
 )
-from autopack.runs.repair.attempt_facts import attempt_facts
+from autopack.runs.repair.gather_facts import attempt_facts
 from autopack.runs.session.session import RunSession
 from autopack.settings import INSTALL_UNLISTED, process_environment
 from autopack.store.mitigations import Mitigation, record_mitigation

@@ -12,7 +12,7 @@ from autopack.repair.patterns import (
     matches,
     patterns,
 )
-from autopack.repair.patterns.registry import ENTRY_POINTS
+from autopack.repair.patterns.pattern_registry import ENTRY_POINTS
 
 
 class DiskFull:

@@ -7,10 +7,10 @@ from autopack.model.features import Feature
 from autopack.model.states import AttemptState, PhaseState
 from autopack.plan.plan import DoctorMode
 from autopack.repair.decide import Decision, Repair, decide
-from autopack.repair.doctor.protocol import Answer, DoctorAction
+from autopack.repair.doctor.doctor import Answer, DoctorAction
 from autopack.repair.doctor.routing import Calls, Consultation, DoctorTier
 from autopack.repair.facts import DoctorFacts, Facts, History, RepairState
-from autopack.repair.patterns.registry import enabled_patterns
+from autopack.repair.patterns.pattern_registry import enabled_patterns
 from autopack.runs.repair.apply_proposal import Work
 from autopack.runs.session.session import RunSession
 from autopack.settings import process_environment

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
 from autopack.model.errors import BadInput
+from autopack.repair.patterns.failure_pattern import Evidence, FailurePattern, Match
 from autopack.repair.patterns.missing_test_discovery import MissingTestDiscovery
 from autopack.repair.patterns.node_missing_dep import NodeMissingDep
 from autopack.repair.patterns.permission_error import PermissionDenied
-from autopack.repair.patterns.protocol import Evidence, FailurePattern, Match
 from autopack.repair.patterns.python_missing_dep import PythonMissingDep
 from autopack.repair.patterns.scope_mismatch import ScopeMismatch
 from autopack.repair.patterns.wrong_working_dir import WrongWorkingDir
