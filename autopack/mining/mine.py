@@ -12,7 +12,7 @@ from autopack.mining.signatures.signature import SIGNATURE_VERSION
 from autopack.mining.stored.recurring import Recurring, recurring
 from autopack.mining.stored.sign_errors import Found, sign_errors
 from autopack.model.errors import BadInput
-from autopack.repair.patterns.registry import enabled_patterns
+from autopack.repair.patterns.pattern_registry import enabled_patterns
 from autopack.secrecy.credentials import environment_secrets
 from autopack.secrecy.redaction import Redactor
 from autopack.store.columns import storable

@@ -181,8 +181,8 @@ def _print_selection(view: dict[str, Any]) -> None:
 
 
 def _print_report(report: dict[str, Any]) -> None:
+    from autopack.campaigns.campaign_report import report_tables
     from autopack.campaigns.compare import CampaignReport
-    from autopack.campaigns.report import report_tables
 
     out.print(report["sentence"])
     for line in report["notes"]:

@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from support.campaigns import Ended, close, plan, stored
 
+from autopack.campaigns.campaign_report import to_html, to_markdown
 from autopack.campaigns.compare import CampaignReport, compare
-from autopack.campaigns.report import to_html, to_markdown
 from autopack.model.states import PhaseState, RunState
 from autopack.store import tables
 from autopack.store.database.engine import Database

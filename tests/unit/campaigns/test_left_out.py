@@ -11,10 +11,10 @@ import pytest
 from support.campaigns import Ended, end, plan, stored
 from support.projects import Project, git, make_project
 
+from autopack.campaigns.campaign_report import to_html, to_markdown
 from autopack.campaigns.compare import compare, unfinished
 from autopack.campaigns.planning import PlannedCampaign
 from autopack.campaigns.replayable import find_lost
-from autopack.campaigns.report import to_html, to_markdown
 from autopack.model.errors import Refused
 from autopack.store import Database
 from autopack.store.runs import get_run
