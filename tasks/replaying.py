@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from autopack.campaigns import compare, lanes, report
+from autopack.campaigns import campaign_report, compare, lanes
 from autopack.campaigns.compare import CampaignReport
 from autopack.campaigns.planning import PlannedCampaign
 from autopack.settings import Settings
@@ -32,9 +32,9 @@ async def report_on_replays(
     campaign = planned.campaign
     found = await asyncio.to_thread(compare.compare, db, campaign, left_out=planned.left_out)
     folder: Path = settings.home / "reports" / campaign.campaign_id
-    await asyncio.to_thread(report.write_report, found, folder)
+    await asyncio.to_thread(campaign_report.write_report, found, folder)
     await publish_markdown(
-        report.to_markdown(found),
+        campaign_report.to_markdown(found),
         key=artifact_key("replay", campaign.campaign_id),
         description=found.sentence,
     )

@@ -14,7 +14,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from autopack.campaigns import report as campaigns
+from autopack.campaigns import campaign_report as campaigns
 from autopack.campaigns.compare import CampaignReport, Effect, Item, LaneSummary, Replayed
 from autopack.experiments.analysis import analyse
 from autopack.experiments.pairs.pairs_reading import table_of
