@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, cast
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
 
 import numpy as np
 import sqlalchemy as sa
+from scipy import special
 
+from autopack.experiments.dependence import Dependence, dependence
 from autopack.experiments.recorded.ends import Outcome
 from autopack.experiments.recorded.from_runs import run_facts
 from autopack.experiments.recorded.run_facts import RunFacts
@@ -25,6 +27,7 @@ from autopack.experiments.statistics.evidence import MAX_FALSE, PlanGroups, weig
 from autopack.experiments.statistics.sequential import MIN_PLANS
 from autopack.experiments.verdicts.success_axis import weigh_success
 from autopack.experiments.verdicts.verdict import decide
+from autopack.experiments.verdicts.wording import p_value
 from autopack.model.fingerprint import RULES, Role, digest
 from autopack.store.database.engine import reading
 from autopack.store.reading import Source
@@ -54,7 +57,9 @@ class SelfTest:
     tokens are claimed to differ, ``higher`` and ``lower`` success.
 
     ``limit`` is what neither may exceed but by chance: the level of a side, and three standard
-    errors of a share of so many repetitions. ``source``: same runs, or pairs with arms swapped.
+    errors of a share of so many repetitions, and ``intervals`` the 95 % interval of each share
+    (Clopper and Pearson). ``source``: same runs, or pairs with arms swapped. ``dependence`` says
+    whether the runs depend on each other, None where there are too few pairs to tell.
     """
 
     source: Literal["same", "swapped", "none"]
@@ -70,6 +75,8 @@ class SelfTest:
     limit: float | None
     cries_wolf: bool | None
     sentence: str
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, Any])
+    dependence: Dependence | None = None
 
 
 def selftest(
@@ -139,14 +146,20 @@ def repeat(
     level = MAX_FALSE / 2
     limit = level + 3 * (level * (1 - level) / repetitions) ** 0.5
     shares = {side: sides[side] / repetitions for side in ("fewer", "more", "higher", "lower")}
-    cries = max(shares.values()) > limit
-    claimed = ", ".join(f"{share:.1%} {side}" for side, share in shares.items())
+    intervals = {side: _interval(sides[side], repetitions) for side in shares}
+    depends = dependence([(older.tokens, newer.tokens) for _, older, newer in pairs], seed=seed)
+    cries = max(shares.values()) > limit or (depends is not None and depends.is_there)
+    claimed = ", ".join(
+        f"{share:.1%} {side} (95% interval {intervals[side][0]:.1%} to {intervals[side][1]:.1%})"
+        for side, share in shares.items()
+    )
     what = "runs that started from the same" if source == "same" else "experiments, arms swapped"
     said = (
         f"{'The verdict cries wolf here' if cries else 'The verdict does not cry wolf here'}: of "
         f"{repetitions:,} experiments without an effect, made of {len(pairs)} pairs of {what}, "
         f"over {len(groups.names)} plans, so many claim a difference in tokens or in success: "
-        f"{claimed}. Each may be {level:.1%}, and by chance up to {limit:.1%}."
+        f"{claimed}. Each may be {level:.1%}, and by chance up to {limit:.1%}. "
+        f"{_about_dependence(depends)}"
     )
     return SelfTest(
         source=source,
@@ -159,7 +172,32 @@ def repeat(
         limit=limit,
         cries_wolf=cries,
         sentence=said,
+        intervals=intervals,
+        dependence=depends,
     )
+
+
+def _interval(number: int, of: int) -> tuple[float, float]:
+    """Return Clopper and Pearson's 95 % interval of a share."""
+    low = 0.0 if number == 0 else float(special.betaincinv(number, of - number + 1, 0.025))
+    high = 1.0 if number == of else float(special.betaincinv(number + 1, of - number, 0.975))
+    return low, high
+
+
+def _about_dependence(found: Dependence | None) -> str:
+    if found is None:
+        return "There are too few pairs to tell whether runs depend on each other."
+    claims = (
+        f"when whole stretches of pairs are swapped, as where one arm runs before the other, "
+        f"{found.claims:.0%} claim a difference in tokens ({found.expected:.0%} with independent "
+        f"runs; p {p_value(found.p)})"
+    )
+    if found.is_there:
+        return (
+            f"But runs depend on each other: {claims}. Something drifts, or neighbours are alike: "
+            "compare only runs whose order was drawn, as ab run does, never older with newer ones."
+        )
+    return f"Nothing shows that runs depend on each other: {claims}."
 
 
 def _too_few(plans: int, pairs: int) -> SelfTest:
@@ -204,15 +242,18 @@ def _is_usable(one: RunFacts) -> bool:
 
 
 def _same(facts: Mapping[str, RunFacts]) -> list[Pair]:
-    """Runs of one fingerprint, two by two."""
+    """Return runs of one fingerprint, two by two, older and newer, as the newer one ended."""
     alike: defaultdict[str, list[RunFacts]] = defaultdict(list)
     for one in facts.values():
         alike[_start(one)].append(one)
-    return [
-        (start, _half(two[0]), _half(two[1]))
+    at = {one.arm.run_id: place for place, one in enumerate(facts.values())}
+    twos = [
+        (start, two)
         for start, found in alike.items()
         for two in zip(found[::2], found[1::2], strict=False)
     ]
+    twos.sort(key=lambda one: at[one[1][1].arm.run_id])
+    return [(start, _half(older), _half(newer)) for start, (older, newer) in twos]
 
 
 def _start(one: RunFacts) -> str:
@@ -239,11 +280,10 @@ def _registered(source: Source, facts: Mapping[str, RunFacts]) -> list[Pair]:
     query = sa.select(ab_pairs.c.plan_hash, ab_pairs.c.control_run_id, ab_pairs.c.treatment_run_id)
     with reading(source) as conn:
         rows = conn.execute(query.order_by(ab_pairs.c.test_id, ab_pairs.c.number)).all()
-    return [
-        (plan, _half(facts[one]), _half(facts[other]))
-        for plan, one, other in rows
-        if one in facts and other in facts
-    ]
+    at = {run_id: place for place, run_id in enumerate(facts)}
+    known = [(plan, sorted(two, key=at.__getitem__)) for plan, *two in rows if at.keys() >= {*two}]
+    known.sort(key=lambda one: at[one[1][1]])
+    return [(plan, _half(facts[older]), _half(facts[newer])) for plan, (older, newer) in known]
 
 
 def _half(one: RunFacts) -> Half:

@@ -23,7 +23,7 @@ def selftest(
 
     Runs that started from the same are compared with each other; where there are too few, the
     pairs of experiments with their arms swapped at random. Exits with 1 when more is claimed than
-    chance allows.
+    chance allows, and when runs depend on each other: something drifted, or neighbours are alike.
     """
     from autopack.experiments.selftest import selftest as run_selftest
     from autopack.settings import Settings

@@ -11,6 +11,7 @@ import pytest
 from support.campaigns import close
 from support.projects import git, make_project
 
+from autopack.experiments.dependence import dependence
 from autopack.experiments.selftest import Half, Pair, repeat, selftest
 from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
 from autopack.model.states import RunState
@@ -88,6 +89,54 @@ def test_what_is_claimed_without_an_effect_stays_within_its_bound(plans: int) ->
         noise(plans), source="same", seed=0, repetitions=300, protocol=AnalysisProtocol()
     )
     assert again == found
+
+
+def tied(kind: str, plans: int = 35, seed: int = 1) -> list[Pair]:
+    """Pairs without an effect whose runs depend on each other, or do not."""
+    dice = np.random.default_rng(seed)
+    common = {
+        "not at all": np.zeros(plans),
+        # Every newer run needs a third less: a cache warmed up, a model changed.
+        "drift": np.full(plans, -0.4),
+        # Plans of one kind follow each other, and their runs differ alike.
+        "clusters": np.repeat(dice.normal(0, 0.6, 7), plans // 7),
+    }[kind]
+    older = np.exp(11 + dice.normal(0, 0.5, plans))
+    newer = older * np.exp(common + dice.normal(0, 0.3, plans))
+    return [
+        (f"plan {i}", Half(float(a), True, 1.0), Half(float(b), True, 1.0))
+        for i, (a, b) in enumerate(zip(older, newer, strict=True))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cries"), [("not at all", False), ("drift", True), ("clusters", True)]
+)
+def test_it_cries_wolf_where_runs_depend_on_each_other(kind: str, cries: bool) -> None:
+    found = repeat(tied(kind), source="same", seed=0, repetitions=100, protocol=AnalysisProtocol())
+    assert found.cries_wolf is cries
+    assert found.dependence is not None
+    assert found.dependence.is_there is cries
+    assert ("compare only runs whose order was drawn" in found.sentence) is cries
+    # Swapped one by one, the same runs give no more claims than they may.
+    assert found.fewer is not None
+    low, high = found.intervals["fewer"]
+    assert low <= found.fewer <= high
+    assert found.limit is not None
+    assert found.fewer <= found.limit
+    if cries:
+        assert found.dependence.claims > 2 * found.dependence.expected
+
+
+def test_independent_runs_seldom_look_dependent() -> None:
+    alarms = 0
+    for seed in range(20):
+        pairs = tied("not at all", plans=21, seed=seed)
+        found = dependence([(one.tokens, other.tokens) for _, one, other in pairs], seed=seed)
+        assert found is not None
+        alarms += found.is_there
+    assert alarms <= 2
+    assert dependence([(1.0, 2.0)] * 13, seed=0) is None
 
 
 def test_runs_that_started_from_the_same_are_compared(database: Database, ran: Any) -> None:
