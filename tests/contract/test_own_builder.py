@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.packages import environment, install
+from support.own_packages import environment, install
 from support.projects import make_repository
 
 SECRET = "a-key-of-mine"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from support.documents import ROOT
-from support.packages import environment, install
+from support.own_packages import environment, install
 from support.projects import make_repository
 
 PATTERN = """

@@ -1,27 +1,55 @@
-"""Installed packages of somebody else: one module, and its entry points beside it."""
+"""Source distributions of real projects, from whatever package index this machine uses."""
 
 from __future__ import annotations
 
-import os
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
 
-TESTS = Path(__file__).parents[1]
+# A virtual environment made by uv has no pip; the interpreter behind it, or uv itself, has.
+_PIPS = (
+    [sys.executable, "-m", "pip"],
+    [getattr(sys, "_base_executable", sys.executable), "-m", "pip"],
+    ["uv", "tool", "run", "pip"],
+)
 
 
-def install(folder: Path, module: str, source: str, entry_points: str) -> Path:
-    """Write the package into ``folder``, which is to be on PYTHONPATH."""
-    (folder / f"{module}.py").write_text(source, encoding="utf-8")
-    name = module.replace("_", "-")
-    info = folder / f"{module}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(entry_points)
-    return folder
+def download_source(name: str, version: str, folder: Path) -> Path:
+    """Download a source distribution into ``folder``; AssertionError with the reasons if not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    reasons: list[str] = []
+    for pip in _PIPS:
+        arguments = ["download", "--no-deps", "--no-binary", ":all:", "--dest", str(folder)]
+        try:
+            done = subprocess.run(
+                [*pip, *arguments, f"{name}=={version}"],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=300,
+            )
+        except OSError as error:
+            reasons.append(f"{pip}: {error}")
+            continue
+        if done.returncode == 0:
+            (archive,) = folder.glob("*.tar.gz")
+            return archive
+        reasons.append(f"{pip}: {done.stderr.strip()}")
+    raise AssertionError(f"{name} {version} cannot be downloaded:\n" + "\n".join(reasons))
 
 
-def environment(home: Path, *folders: Path) -> dict[str, str]:
-    """A process's environment: it knows the packages in ``folders`` and has a home of its own."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AUTOPACK_", "PREFECT_"))}
-    kept.pop("DATABASE_URL", None)
-    paths = os.pathsep.join(map(str, (*folders, TESTS)))
-    return kept | {"PYTHONPATH": paths, "AUTOPACK_HOME": str(home)}
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpack a source distribution; return the project's folder."""
+    with tarfile.open(archive) as content:
+        extract(content, folder)
+    (project,) = folder.iterdir()
+    return project
+
+
+def extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Unpack everything, with the filter for data where Python has it (since 3.11.4)."""
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(folder, filter="data")
+    else:
+        archive.extractall(folder)
