@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from autopack.mining.families.families import families
-from autopack.mining.signatures.signature import Signed, sign
 from autopack.repair.classify.classifier import classify
+from autopack.repair.signatures.signature import Signed, sign
 
 FAMILY_DIGITS = 12
 

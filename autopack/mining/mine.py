@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from autopack.ledger.period import parse_moment
-from autopack.mining.signatures.signature import SIGNATURE_VERSION
 from autopack.mining.stored.recurring import Recurring, recurring
 from autopack.mining.stored.sign_errors import Found, sign_errors
 from autopack.model.errors import BadInput
 from autopack.repair.patterns.pattern_registry import enabled_patterns
+from autopack.repair.signatures.signature import SIGNATURE_VERSION
 from autopack.secrecy.credentials import environment_secrets
 from autopack.secrecy.redaction import Redactor
 from autopack.store.columns import storable

@@ -96,6 +96,11 @@ patterns = App(
 patterns.command("deployments.cli.patterns:list_patterns", name="list", help="List them.")
 patterns.command("deployments.cli.patterns:match", name="match", help="Say which one an error is.")
 patterns.command(
+    "deployments.cli.patterns_expand:expand",
+    name="expand",
+    help="Turn what keeps failing into detectors for review.",
+)
+patterns.command(
     "deployments.cli.patterns_mine:mine",
     name="mine",
     help="Say what keeps failing that no pattern caught.",

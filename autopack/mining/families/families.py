@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 
 from autopack.mining.families.drain import Drain
-from autopack.mining.signatures.masks import WILDCARD
+from autopack.repair.signatures.masks import WILDCARD
 
 _FEW = 4
 """So many plain words may alternate at a place of a message; more of them are names."""

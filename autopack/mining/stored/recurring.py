@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from autopack.ledger.sums import event_columns
 from autopack.mining.grouping import family_names
-from autopack.mining.signatures.signature import SIGNATURE_VERSION
 from autopack.mining.stored.aftermath import EndedBy, Followed
 from autopack.mining.stored.samples import samples_of
+from autopack.repair.signatures.signature import SIGNATURE_VERSION
 from autopack.secrecy.redaction import Redactor
 from autopack.store.database.engine import Database
 from autopack.store.tables import llm_usage_events

@@ -13,11 +13,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from autopack.mining.signatures.signature import SIGNATURE_VERSION, Signed, sign
-from autopack.mining.signatures.telling import Rank
 from autopack.model.causes import FailureCause
 from autopack.repair.classify.classifier import classify
 from autopack.repair.patterns import Evidence, FailurePattern, matches
+from autopack.repair.signatures.signature import SIGNATURE_VERSION, Signed, sign
+from autopack.repair.signatures.telling import Rank
 from autopack.store.database.engine import Database, insert_new, now
 from autopack.store.tables.mining import mined_errors, mined_signatures
 from autopack.store.tables.rollups import error_logs
@@ -131,7 +131,7 @@ def _type(logged: str, text: str) -> str:
     return classify(exit_status=None, output=text).cause.value
 
 
-def _unsigned(since: datetime | None) -> sa.Select[Any]:
+def _unsigned(since: datetime | None) -> sa.Select[*tuple[Any, ...]]:
     errors = error_logs.c
     is_signed = sa.exists().where(
         mined_errors.c.run_id == errors.run_id,

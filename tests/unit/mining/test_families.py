@@ -12,7 +12,7 @@ from support.failure_texts import Labelled, grouping_accuracy, log_lines
 from autopack.mining.families.drain import WILD, Drain
 from autopack.mining.families.families import families, words_of
 from autopack.mining.grouping import group
-from autopack.mining.signatures.signature import sign
+from autopack.repair.signatures.signature import sign
 
 
 def by_oracle(lines: list[list[str]], depth: int, similarity: float, children: int) -> list[int]:

@@ -7,8 +7,8 @@ import time
 import pytest
 from support.failure_texts import failures, grouping_accuracy
 
-from autopack.mining.signatures.signature import sign
-from autopack.mining.signatures.telling import Rank, telling
+from autopack.repair.signatures.signature import sign
+from autopack.repair.signatures.telling import Rank, telling
 
 SAME = {
     "path": ("open /tmp/a/b.txt failed", "open /var/lib/x.log failed"),

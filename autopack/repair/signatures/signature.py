@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from autopack.mining.signatures.identifiers import mask_names, mask_told, without_decoration
-from autopack.mining.signatures.masks import mask
-from autopack.mining.signatures.telling import EXCEPTION, Rank, telling
+from autopack.repair.signatures.identifiers import mask_names, mask_told, without_decoration
+from autopack.repair.signatures.masks import mask
+from autopack.repair.signatures.telling import EXCEPTION, Rank, telling
 
 SIGNATURE_VERSION = 1
 """Raised with every change that gives any text another signature; older groups stay as they are."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from autopack.mining.signatures.masks import WILDCARD
-from autopack.mining.signatures.telling import EXCEPTION
+from autopack.repair.signatures.masks import WILDCARD
+from autopack.repair.signatures.telling import EXCEPTION
 
 _OPERAND = r"[^\n]{1,600}?"
 _Rules = tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...]

@@ -1,0 +1,1 @@
+"""Detectors made from signatures: derived, tested against fixtures, and offered for review."""
