@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
@@ -83,6 +83,14 @@ class Agent(ABC, Generic[AnyOptions]):
     def check(self, plan: Plan) -> None:
         """Raise BadInput when it cannot build ``plan``; called before a run starts."""
         del plan
+
+    def secrets(self) -> Sequence[str]:
+        """Return what a build gets that must not be kept, besides the environment's secrets."""
+        return ()
+
+    def configuration(self) -> Mapping[str, str]:
+        """Return what shapes its builds besides its options, for the fingerprint of a run."""
+        return {}
 
     def probe(self) -> Probe:
         """Return whether it can work here: as a part of Autopack it always can."""

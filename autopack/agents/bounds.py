@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autopack.agents.protocol import BuildStatus
+from autopack.files import safe_files
 from autopack.process.limits import FileLimit, Limit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from autopack.agents.protocol import BuildRequest
@@ -18,15 +20,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bounds:
-    """``silence``: after so many seconds without output a build counts as stalled, None for
-    never. ``files``: so many it may add to its worktree and its home."""
+    """``silence``: after so many seconds without output a build counts as stalled. ``files``: so
+    many it may add to its worktree and its home."""
 
-    silence: float | None
+    silence: float
     files: int
 
     def of_files(self, request: BuildRequest) -> FileLimit:
         """Return where a build may leave files, and how many."""
         return FileLimit((request.worktree, request.spool), self.files)
+
+
+def sizes(paths: Iterable[Path]) -> tuple[tuple[int, int], ...]:
+    """Return how large files are that a program writes, and when they were written."""
+    found: list[tuple[int, int]] = []
+    for path in paths:
+        try:
+            about = safe_files.status(path)
+        except OSError:
+            continue
+        found.append((about.st_size, about.st_mtime_ns))
+    return tuple(found)
 
 
 def unattended(noted: ExitNote, output: Path) -> Exit:

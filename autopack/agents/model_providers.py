@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from autopack.model.errors import BadInput
+
 CUSTOM = "custom"
 """A provider that nothing names: an endpoint of the user's own."""
 
@@ -129,3 +131,21 @@ def protocol_of(provider: str) -> str:
 def program_name(provider: str) -> str:
     """Return what the agents that take any provider call this one."""
     return provider_named(provider).program or provider
+
+
+def check_served(builder: str, model: str | None, provider: str) -> None:
+    """Raise BadInput where nothing tells who serves the model: no variable holds a key for it."""
+    if provider != CUSTOM:
+        return
+    if model:
+        raise BadInput(
+            f"nothing tells who serves the model {model!r}",
+            field="model",
+            hint=f"write provider/{model}, for example openrouter/{model}, or give the server:"
+            " --set base_url=URL",
+        )
+    raise BadInput(
+        f"{builder} needs a model, whose provider tells which key is used",
+        field="model",
+        hint="name one with --model, for example --model anthropic/claude-sonnet-4-5",
+    )

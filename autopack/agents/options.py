@@ -29,6 +29,8 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from autopack.agents.extra_arguments import readable_arguments
+from autopack.agents.key_command import key_from, readable_command
 from autopack.agents.option_schema import forms, in_words, is_guarded
 from autopack.model.errors import BadInput
 from autopack.process.limits import MAX_FILES
@@ -40,6 +42,9 @@ from autopack.settings import process_environment
 # Capitals alone, as is the custom: much that is pasted here by mistake is a key itself.
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _LONGEST_VALUE = 200
+
+STALL_SECONDS = 600.0
+"""So long a build may say nothing. A model thinks for minutes; a hung provider does for ever."""
 
 
 def _variable(value: str, info: ValidationInfo) -> str:
@@ -187,20 +192,35 @@ class ProviderOptions(AgentOptions):
     key_env: VariableName | None = Field(
         None, description="the environment variable that holds the key"
     )
-    stall: Seconds | None = Field(
-        None, description="seconds of silence after which a build is ended; never when unset"
+    key_command: Annotated[str, AfterValidator(readable_command)] | None = Field(
+        None,
+        description="a command that prints the key, run without a shell once a run",
+        examples=["'pass show anthropic'"],
+    )
+    stall: Seconds = Field(
+        STALL_SECONDS, description="seconds of silence after which a build is ended"
     )
 
     def key(self, variable: str) -> str | None:
-        """Return the key that was given, else what the environment has in ``variable``."""
+        """Return the key that was given, that a command prints, or that ``variable`` holds.
+
+        Raises BadInput when the command prints none.
+        """
         given = None if self.api_key is None else self.api_key.get_secret_value()
-        return given or process_environment().get(variable)
+        return given or self.printed_key() or process_environment().get(variable)
+
+    def printed_key(self) -> str | None:
+        """Return the key that a command prints; None without a command. Raises BadInput."""
+        return None if self.key_command is None else key_from(self.key_command)
 
 
 class ProgramOptions(ProviderOptions):
     """What every agent takes that is installed as a program."""
 
     executable: str | None = Field(None, description="the program, where it is not on PATH")
+    args: Annotated[str, AfterValidator(readable_arguments)] | None = Field(
+        None, description="arguments for the program, besides those that Autopack passes"
+    )
     max_files: AtLeastOne = Field(
         MAX_FILES, description="the most new files that a build may leave"
     )

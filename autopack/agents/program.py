@@ -13,15 +13,17 @@ import shutil
 import subprocess
 import tempfile
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from autopack.agents.agent import Agent
-from autopack.agents.bounds import Bounds, unattended
+from autopack.agents.bounds import Bounds, sizes, unattended
+from autopack.agents.extra_arguments import extra_arguments
 from autopack.agents.isolation import isolated_environment
-from autopack.agents.model_providers import provider_of
+from autopack.agents.mcp_servers import secrets_of
+from autopack.agents.model_providers import check_served, provider_of
 from autopack.agents.noted_spend import read_noted, write_spend
 from autopack.agents.options import ProgramOptions
 from autopack.agents.outcome import result_of
@@ -32,6 +34,7 @@ from autopack.agents.protocol import (
     Probe,
     Spend,
 )
+from autopack.agents.setup_options import McpOptions, OwnConfigOptions
 from autopack.agents.usage_formats import parse_with
 from autopack.agents.usage_reading import Sums, Usage, opened
 from autopack.agents.watching import Watch, watched
@@ -43,6 +46,7 @@ from autopack.process.scratch import Scratch
 from autopack.settings import process_environment
 
 if TYPE_CHECKING:
+    from autopack.agents.user_configuration import UserConfiguration
     from autopack.plan.plan import Plan
     from autopack.process.supervisor import Supervisor
 
@@ -71,6 +75,10 @@ class CommandLineAgent(Agent[ProgramOptions]):
     program: ClassVar[str]
     package: ClassVar[str]
     needs_model: ClassVar[bool] = False
+    own_arguments: ClassVar[Collection[str]] = ()
+    """What a user's `args` may not hold: Autopack sets it, or it would end the isolation."""
+    tested: ClassVar[Collection[str]] = ()
+    """The versions of the program that Autopack's tests run."""
 
     def __init__(self, options: ProgramOptions) -> None:
         super().__init__(options)
@@ -99,7 +107,41 @@ class CommandLineAgent(Agent[ProgramOptions]):
                 field="model",
                 hint="name one with --model, in the plan's models.builder or as --set model=NAME",
             )
+        self.access(model)
+        self.extra()
+        if isinstance(self.options, McpOptions):
+            self.options.servers()
+        self.configuration()
+
+    def access(self, model: str | None) -> str:
+        """Return in words what the provider is asked with. Raises BadInput where it is missing."""
         self.key(model)
+        if self.options.api_key is not None:
+            return "a key from a block"
+        if self.options.key_command is not None:
+            return "key_command"
+        name = self.key_env(model)
+        return name if process_environment().get(name) else "no key"
+
+    def secrets(self) -> Sequence[str]:
+        """Return what a build gets that must not be kept, besides the environment's secrets."""
+        printed = self.options.printed_key()
+        servers = self.options.servers() if isinstance(self.options, McpOptions) else ()
+        return (*((printed,) if printed else ()), *secrets_of(servers))
+
+    def configuration(self) -> Mapping[str, str]:
+        """Return digests of what of the user's own shapes its builds, for the fingerprint."""
+        own = self.users_settings()
+        return {} if own is None else {"config": own.digest()}
+
+    def users_settings(self) -> UserConfiguration | None:
+        """The user's settings that a build gets; None where none are wanted."""
+        wanted = isinstance(self.options, OwnConfigOptions) and self.options.takes_users
+        return self.settings_place(process_environment()) if wanted else None
+
+    def settings_place(self, environ: Mapping[str, str]) -> UserConfiguration:
+        """Where users keep settings of the program that a build can have."""
+        raise NotImplementedError
 
     async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
         """Let the agent work in the worktree until it ends or its time is up."""
@@ -113,7 +155,7 @@ class CommandLineAgent(Agent[ProgramOptions]):
         )
         output = request.spool / OUTPUT
         run = supervisor.run(
-            [self._program_path(), *invocation.arguments],
+            [self._program_path(), *invocation.arguments, *self.extra()],
             cwd=request.worktree,
             env={**environment, **invocation.environment},
             timeout=request.limits.seconds,
@@ -122,6 +164,7 @@ class CommandLineAgent(Agent[ProgramOptions]):
             spends=True,
             max_output=_MAX_OUTPUT,
             silence=self._bounds.silence,
+            signs=lambda: sizes(self.tells_in(request.spool)),
             files=self._bounds.of_files(request),
             input=render_prompt(request),
             exit_note=request.spool / EXIT_NOTE,
@@ -187,11 +230,18 @@ class CommandLineAgent(Agent[ProgramOptions]):
         except BadInput as error:
             return Probe(installed=False, version=None, hint=error.hint)
         version = _version(program)
+        about = Probe(
+            installed=True,
+            version=version,
+            hint=None,
+            program=program,
+            tested=None if not version or not self.tested else version in self.tested,
+            model=self.model,
+        )
         try:
-            self.key(self.model)
+            return replace(about, access=self.access(self.model))
         except BadInput as error:
-            return Probe(installed=True, version=version, hint=error.hint)
-        return Probe(installed=True, version=version, hint=None)
+            return replace(about, hint=error.hint)
 
     @abstractmethod
     def prepare(self, request: BuildRequest, home: Path, model: str | None) -> Invocation:
@@ -220,8 +270,15 @@ class CommandLineAgent(Agent[ProgramOptions]):
         """Return who is paid for calls of ``model``; empty where the agent's output says it."""
         return provider_of(model)
 
+    def key_names(self, model: str | None) -> Sequence[str]:
+        """The variables in which users keep the key for ``model``, the usual one first."""
+        return (self.default_key_env(model),)
+
     def key_env(self, model: str | None) -> str:
-        return self.options.key_env or self.default_key_env(model)
+        """The variable of the key: the one that is named, else the first that is set."""
+        names = self.key_names(model)
+        found = (name for name in names if process_environment().get(name))
+        return self.options.key_env or next(found, names[0])
 
     def key(self, model: str | None) -> str:
         """Return the key to send; raises BadInput when there is none and the provider will want
@@ -233,11 +290,21 @@ class CommandLineAgent(Agent[ProgramOptions]):
             return key
         if self.base_url:
             return "unused"
+        if self.options.key_env is None:
+            check_served(self.name, model, self.provider(model))
         raise BadInput(
             f"{self.name} has no key: {name} is not set",
             field="key_env",
-            hint=f"set {name}, or name the variable that holds the key: --set key_env=NAME",
+            hint=self.key_hint(name),
         )
+
+    def key_hint(self, name: str) -> str:
+        """What somebody can do who has no key in the variable ``name``."""
+        return f"set {name}, or name the variable that holds the key: --set key_env=NAME"
+
+    def extra(self) -> list[str]:
+        """The arguments that the user adds. Raises BadInput for one that is Autopack's own."""
+        return extra_arguments(self.options.args, program=self.program, own=self.own_arguments)
 
     def _program_path(self) -> str:
         wanted = self.options.executable or self.program

@@ -128,11 +128,19 @@ class Spend:
 
 @dataclass(frozen=True)
 class Probe:
-    """Whether a builder can work here; ``hint`` says what to install or which key to set."""
+    """Whether a builder can work here; ``hint`` says what to install or which key to set.
+
+    ``program`` is the one that would be started, ``tested`` whether its version is one that
+    Autopack's tests run (None when not known), ``access`` in words what the provider is asked with.
+    """
 
     installed: bool
     version: str | None
     hint: str | None
+    program: str | None = None
+    tested: bool | None = None
+    access: str | None = None
+    model: str | None = None
 
 
 class Builder(Protocol):

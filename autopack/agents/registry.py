@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from autopack.agents.agent import Agent
 from autopack.agents.options import AgentOptions
 from autopack.agents.protocol import Builder
 from autopack.model.errors import BadInput, NotFound
@@ -120,6 +121,16 @@ def circuit_name(builder: Builder, model: str | None) -> str | None:
     endpoint = builder.endpoint
     server = f"@{urlsplit(endpoint).netloc.rpartition('@')[2]}" if endpoint else ""
     return f"{provider}/{model or 'default'}{server}"[:200]
+
+
+def secrets_of(builder: Builder) -> tuple[str, ...]:
+    """Return what a builder hands to its builds that must not be kept. Raises BadInput."""
+    return tuple(builder.secrets()) if isinstance(builder, Agent) else ()
+
+
+def configuration_of(builder: Builder) -> dict[str, str]:
+    """Return what shapes a builder's builds besides its options. Raises BadInput."""
+    return dict(builder.configuration()) if isinstance(builder, Agent) else {}
 
 
 def path_options(name: str) -> frozenset[str]:

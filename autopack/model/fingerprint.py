@@ -55,7 +55,8 @@ class Fingerprint:
     """What a run started from; None is what was not recorded, or where ``RULES`` says so, none.
 
     ``features`` are names in order, ``models`` maps each part to the model that plays it,
-    ``option_files`` has the SHA-256 of each file that an option of the builder names.
+    ``option_files`` has the SHA-256 of each file that an option of the builder names, and what
+    else shapes its builds: the user's own settings, the version of the prompt.
     """
 
     commit_sha: str | None

@@ -18,6 +18,8 @@ _LOOK_SECONDS = 0.025
 _COUNT_SECONDS = 2.0
 # Counting may take a twentieth of the time, however large the tree.
 _COUNT_SHARE = 20
+# How often in a silence that is too long is looked for other signs of life.
+_SIGN_SHARE = 20
 
 
 class Limit(StrEnum):
@@ -54,13 +56,15 @@ class Held:
 class Limits:
     """What one program may use; None means no limit of that kind.
 
-    ``seconds`` in all, ``output`` in bytes, ``silence`` in seconds without output.
+    ``seconds`` in all, ``output`` in bytes, ``silence`` in seconds without output. What ``signs``
+    returns changes when a program that prints nothing has done something else.
     """
 
     seconds: float | None = None
     output: int = MAX_OUTPUT
     silence: float | None = None
     files: FileLimit | None = None
+    signs: Callable[[], object] | None = None
 
     @property
     def bytes(self) -> int:
@@ -94,8 +98,8 @@ async def watch(
     ``written`` says how many bytes it has printed, ``before`` what there was already.
     """
     clock = asyncio.get_running_loop().time
-    began = spoke = clock()
-    printed = 0
+    began = spoke = looked = clock()
+    printed, sign = 0, limits.signs and limits.signs()
     crowded = asyncio.ensure_future(_until_crowded(limits.files, before or Held()))
     try:
         while True:
@@ -113,7 +117,12 @@ async def watch(
             spoke = now if printed != earlier else spoke
             if limits.seconds is not None and now >= began + limits.seconds:
                 return Limit.TIME
-            if limits.silence is not None and now >= spoke + limits.silence:
+            if limits.silence is None:
+                continue
+            if limits.signs is not None and now >= looked + limits.silence / _SIGN_SHARE:
+                looked, before_it, sign = now, sign, limits.signs()
+                spoke = now if sign != before_it else spoke
+            if now >= spoke + limits.silence:
                 return Limit.SILENCE
     finally:
         crowded.cancel()

@@ -9,7 +9,7 @@ import secrets
 import sys
 import tempfile
 import threading
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +96,7 @@ class Supervisor:
         readable: Sequence[Path] = (),
         max_output: int = MAX_OUTPUT,
         silence: float | None = None,
+        signs: Callable[[], object] | None = None,
         files: FileLimit | None = None,
         input: str | bytes | None = None,  # noqa: A002 - the name subprocess gives it
         confined: bool = True,
@@ -107,6 +108,7 @@ class Supervisor:
 
         ``timeout`` seconds in all, ``silence`` seconds without output, ``max_output`` bytes of
         it, and the ``files`` that it may add; a count of files takes a few seconds to notice.
+        A program is not silent either while what ``signs`` returns changes.
 
         The program writes stdout and stderr into ``spool`` (created 0600, appended to) itself, so
         they survive this process; it has that as an open file, and knows no path to it. Confined
@@ -126,7 +128,7 @@ class Supervisor:
         clock = asyncio.get_running_loop().time
         started = clock()
         mark = secrets.token_hex(8)
-        limits = Limits(timeout, max_output, silence, files)
+        limits = Limits(timeout, max_output, silence, files, signs)
         before = Held() if files is None else await asyncio.to_thread(measure, files.folders)
         folder = None
         with contextlib.ExitStack() as stack:

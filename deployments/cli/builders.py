@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +16,7 @@ from autopack.agents.registry import (
     builder_names,
     make_builder,
     parse_options,
+    secrets_of,
 )
 from autopack.model.errors import BadInput
 from autopack.settings import Settings, process_environment
@@ -30,19 +33,17 @@ app = App(
 @app.default
 @app.command(name="list")
 def list_builders(*, as_json: AsJson = False) -> int:
-    """List the builders: what is installed, in which version, and what is missing."""
-    probes = {name: _probe(name) for name in builder_names()}
+    """List the builders: program, version, whether it was tested, login or key, what is missing."""
+    with ThreadPoolExecutor() as probing:  # some programs take seconds to say their version
+        probes = dict(zip(builder_names(), probing.map(_probe, builder_names()), strict=True))
     if as_json:
-        rows = [
-            {"name": name, "installed": one.installed, "version": one.version, "hint": one.hint}
-            for name, one in probes.items()
-        ]
-        print_json({"builders": rows})
+        print_json({"builders": [{"name": name, **asdict(one)} for name, one in probes.items()]})
         return 0
-    table = plain_table("builder", "installed", "version", "to do", wraps=("to do",))
+    table = plain_table("builder", "installed", "version", "login", "to do", wraps=("to do",))
     for name, one in probes.items():
         installed = styled("yes", "green") if one.installed else styled("no", "red")
-        table.add_row(name, installed, one.version or "", one.hint or "")
+        version = f"{one.version or ''}{' (not tested)' if one.tested is False else ''}"
+        table.add_row(name, installed, version, one.access or "", one.hint or "")
     out.print(table)
     return 0
 
@@ -88,7 +89,7 @@ def check(
             )
         )
     answer: dict[str, Any] = {"builder": name, **trial.as_json()}
-    redactor = Redactor(known_secrets(process_environment(), options))
+    redactor = Redactor(known_secrets(process_environment(), options, secrets_of(builder)))
     answer["summary"] = redactor.text(answer["summary"])
     if as_json:
         print_json(answer)

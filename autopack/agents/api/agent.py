@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import wraps
 from importlib import metadata
@@ -14,8 +15,14 @@ from pydantic import Field
 from autopack.agents.agent import Agent
 from autopack.agents.api.confined_tools import ConfinedTools, ToolRefused
 from autopack.agents.endpoint import ENDPOINT_KEY_VARIABLE
-from autopack.agents.model_providers import key_variable, protocol_of, provider_of, split_model
-from autopack.agents.options import AtLeastOne, ProviderOptions, Seconds
+from autopack.agents.model_providers import (
+    check_served,
+    key_variable,
+    protocol_of,
+    provider_of,
+    split_model,
+)
+from autopack.agents.options import STALL_SECONDS, AtLeastOne, ProviderOptions, Seconds
 from autopack.agents.prompt import render_prompt
 from autopack.agents.protocol import (
     BuildRequest,
@@ -41,8 +48,9 @@ class Options(ProviderOptions):
         " `base_url` the protocol spoken there, by default `openai-chat`",
     )
     max_turns: AtLeastOne = Field(100, description="the most answers of one build")
-    stall: Seconds | None = Field(
-        None, description="seconds after which a build ends whose model leaves a call unanswered"
+    stall: Seconds = Field(
+        STALL_SECONDS,
+        description="seconds after which a build ends whose model leaves a call unanswered",
     )
 
 
@@ -68,11 +76,16 @@ class ApiBuilder(Agent[Options]):
         except BadInput as error:
             return Probe(installed=False, version=None, hint=error.hint)
         version = metadata.version("pydantic-ai-slim")  # loading it takes a second
+        about = Probe(True, version, None, model=self.model)
         try:
             self._key(self._model(None))
         except BadInput as error:
-            return Probe(installed=True, version=version, hint=error.hint)
-        return Probe(installed=True, version=version, hint=None)
+            return replace(about, hint=error.hint)
+        return about
+
+    def secrets(self) -> Sequence[str]:
+        printed = self.options.printed_key()
+        return (printed,) if printed else ()
 
     async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
         """Let the model work with confined tools until it says that it is done."""
@@ -162,6 +175,8 @@ class ApiBuilder(Agent[Options]):
             return key
         if self.endpoint:
             return "unused"
+        if self.options.key_env is None:
+            check_served(self.name, model, self.provider(model))
         raise BadInput(
             f"the api builder has no key: {name} is not set",
             field="key_env",

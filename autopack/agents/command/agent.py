@@ -17,11 +17,17 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, Field
 
 from autopack.agents.agent import Agent
-from autopack.agents.bounds import Bounds, ended_early, unattended
+from autopack.agents.bounds import Bounds, ended_early, sizes, unattended
 from autopack.agents.command.template import name_in_spool, readable, split, uses
 from autopack.agents.model_providers import provider_of
 from autopack.agents.noted_spend import read_noted, write_spend
-from autopack.agents.options import AgentOptions, AtLeastOne, Seconds, VariableName
+from autopack.agents.options import (
+    STALL_SECONDS,
+    AgentOptions,
+    AtLeastOne,
+    Seconds,
+    VariableName,
+)
 from autopack.agents.outcome import failed_by
 from autopack.agents.prompt import render_prompt
 from autopack.agents.protocol import (
@@ -79,8 +85,8 @@ class Options(AgentOptions):
     key_env: VariableName | None = Field(
         None, description="a variable of Autopack's environment to hand on"
     )
-    stall: Seconds | None = Field(
-        None, description="seconds of silence after which a build is ended; never when unset"
+    stall: Seconds = Field(
+        STALL_SECONDS, description="seconds of silence after which a build is ended"
     )
     max_files: AtLeastOne = Field(
         MAX_FILES, description="the most new files that a build may leave"
@@ -163,6 +169,7 @@ class CommandBuilder(Agent[Options]):
                 writable=(request.worktree, own),
                 spends=True,
                 silence=self._bounds.silence,
+                signs=lambda: sizes(self.tells_in(request.spool)),
                 files=self._bounds.of_files(request),
                 input=prompt,
                 exit_note=request.spool / EXIT_NOTE,

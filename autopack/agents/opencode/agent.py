@@ -18,11 +18,14 @@ from autopack.agents.endpoint import (
     EndpointApi,
     endpoint_key_variable,
 )
+from autopack.agents.mcp_servers import as_opencode
 from autopack.agents.model_providers import program_name, split_model
 from autopack.agents.opencode.usage import OpencodeParser
 from autopack.agents.options import Count
 from autopack.agents.program import CommandLineAgent, Invocation
 from autopack.agents.protocol import BuildRequest
+from autopack.agents.setup_options import McpOptions
+from autopack.agents.user_configuration import UserConfiguration
 from autopack.agents.watching import Watch
 from autopack.files import safe_files
 
@@ -33,7 +36,7 @@ _PACKAGES: Mapping[EndpointApi, str] = {
 }
 
 
-class Options(AnyProviderOptions):
+class Options(AnyProviderOptions, McpOptions):
     retries: Count = Field(2, description="how many more calls in a row its provider may refuse")
 
 
@@ -46,6 +49,31 @@ class OpencodeBuilder(CommandLineAgent):
     program = "opencode"
     package = "opencode-ai"
     needs_model = True
+    tested = ("1.18.33",)
+    own_arguments = frozenset(
+        [
+            "--format",
+            "-m",
+            "--model",
+            "--title",
+            "--pure",
+            "--print-logs",
+            "--log-level",
+            "-c",
+            "--continue",
+            "-s",
+            "--session",
+            "--fork",
+            "--share",
+            "--attach",
+            "--port",
+            "--dir",
+            "-h",
+            "--help",
+            "-v",
+            "--version",
+        ]
+    )
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
@@ -59,16 +87,23 @@ class OpencodeBuilder(CommandLineAgent):
 
     def prepare(self, request: BuildRequest, home: Path, model: str | None) -> Invocation:
         config = safe_files.make_folder(home / ".config" / "opencode", below=home)
-        safe_files.write(config / "opencode.json", json.dumps(self._config(model)))
+        own = self.users_settings()
+        if own is not None:
+            own.copy_into(config, below=home)
+        ours = home / "autopack.json"
+        safe_files.write(ours, json.dumps(self._config(model)))
         # Here opencode installs a package of its own at every start; it does without.
         safe_files.write(config / ".npmrc", "offline=true\n")
         # A title of our own spares the call that would find one.
-        arguments = ["run", "--pure", "--format", "json", "--title", request.phase_id]
+        pure = ["--pure"] if own is None else []
+        arguments = ["run", *pure, "--format", "json", "--title", request.phase_id]
         # Calls that fail and are tried again are told of in the log only.
         arguments += ["--print-logs", "--log-level", "ERROR"]
         if model:
             arguments += ["--model", self._full_model(model)]
         environment = {
+            # Goes before the user's own settings.
+            "OPENCODE_CONFIG": str(ours),
             "OPENCODE_DB": str(_database(home)),
             "OPENCODE_DISABLE_AUTOUPDATE": "1",
             "OPENCODE_DISABLE_DEFAULT_PLUGINS": "1",
@@ -90,6 +125,13 @@ class OpencodeBuilder(CommandLineAgent):
 
     def watch(self) -> Watch:
         return RefusalWatch(self._retries)
+
+    def settings_place(self, environ: Mapping[str, str]) -> UserConfiguration:
+        names = ("AGENTS.md", "agent", "agents", "command", "commands", "opencode.json")
+        more = ("opencode.jsonc", "plugin", "plugins", "skill", "skills", "tool", "tools")
+        own = environ.get("XDG_CONFIG_HOME")
+        default = f"{own}/opencode" if own else ".config/opencode"
+        return UserConfiguration.of(environ, variable=None, default=default, names=(*names, *more))
 
     def _full_model(self, model: str) -> str:
         if self.base_url:
@@ -118,6 +160,9 @@ class OpencodeBuilder(CommandLineAgent):
         elif model:
             provider = program_name(self.provider(model))
             config["provider"] = {provider: {"options": {"apiKey": key}}}
+        servers = self.options.servers() if isinstance(self.options, McpOptions) else ()
+        if servers:
+            config["mcp"] = as_opencode(servers)
         return config
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from pydantic import Field
 
@@ -19,6 +20,8 @@ from autopack.agents.options import Count
 from autopack.agents.pi.usage import PiParser
 from autopack.agents.program import CommandLineAgent, Invocation
 from autopack.agents.protocol import BuildRequest
+from autopack.agents.setup_options import OwnConfigOptions
+from autopack.agents.user_configuration import UserConfiguration
 from autopack.files import safe_files
 
 _APIS: Mapping[EndpointApi, str] = {
@@ -28,7 +31,7 @@ _APIS: Mapping[EndpointApi, str] = {
 }
 
 
-class Options(AnyProviderOptions):
+class Options(AnyProviderOptions, OwnConfigOptions):
     retries: Count = Field(2, description="how often a call that failed is made again")
 
 
@@ -41,6 +44,32 @@ class PiBuilder(CommandLineAgent):
     program = "pi"
     package = "@mariozechner/pi-coding-agent"
     needs_model = True
+    tested = ("0.73.1",)
+    own_arguments = frozenset(
+        [
+            "-p",
+            "--print",
+            "--mode",
+            "--session-dir",
+            "--session",
+            "--no-session",
+            "--provider",
+            "--model",
+            "--models",
+            "--api-key",
+            "-c",
+            "--continue",
+            "-r",
+            "--resume",
+            "--fork",
+            "--export",
+            "--list-models",
+            "-h",
+            "--help",
+            "-v",
+            "--version",
+        ]
+    )
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
@@ -54,10 +83,17 @@ class PiBuilder(CommandLineAgent):
 
     def prepare(self, request: BuildRequest, home: Path, model: str | None) -> Invocation:
         folder = safe_files.make_folder(home / ".pi" / "agent", below=home)
+        own = self.users_settings()
+        if own is not None:
+            own.copy_into(folder, below=home)
         retry = {"maxRetries": self._retries, "provider": {"maxRetries": 0}}
-        _write(folder / "settings.json", {"retry": retry})
+        _write(folder / "settings.json", {**_read(own, "settings.json"), "retry": retry})
         if self.base_url and model:
-            _write(folder / "models.json", {"providers": {CUSTOM_PROVIDER: self._endpoint(model)}})
+            models = _read(own, "models.json")
+            theirs = models.get("providers")
+            ours = {CUSTOM_PROVIDER: self._endpoint(model)}
+            models["providers"] = {**(theirs if isinstance(theirs, dict) else {}), **ours}
+            _write(folder / "models.json", models)
         provider, own = split_model(model)
         provider = CUSTOM_PROVIDER if self.base_url else program_name(provider)
         # JSON on stdout repeats the whole message with every word; the session file does not.
@@ -71,6 +107,12 @@ class PiBuilder(CommandLineAgent):
             self.key_env(model): self.key(model),
         }
         return Invocation(arguments, environment)
+
+    def settings_place(self, environ: Mapping[str, str]) -> UserConfiguration:
+        names = ("AGENTS.md", "extensions", "models.json", "prompts", "settings.json", "skills")
+        return UserConfiguration.of(
+            environ, variable="PI_CODING_AGENT_DIR", default=".pi/agent", names=names
+        )
 
     def sessions(self, home: Path) -> Sequence[Path | bytes]:
         return [path for path in safe_files.files_below(_sessions(home)) if path.suffix == ".jsonl"]
@@ -87,6 +129,15 @@ class PiBuilder(CommandLineAgent):
 
 def _sessions(home: Path) -> Path:
     return home / "sessions"
+
+
+def _read(own: UserConfiguration | None, name: str) -> dict[str, Any]:
+    """A file of the user's own settings; empty where there is none."""
+    try:
+        whole: object = json.loads((own and own.read(name)) or b"{}")
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", whole) if isinstance(whole, dict) else {}
 
 
 def _write(path: Path, value: object) -> None:

@@ -14,13 +14,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from autopack.agents.bounds import sizes
 from autopack.agents.protocol import (
     Builder,
     BuildResult,
     BuildStatus,
     EndedBy,
 )
-from autopack.files import safe_files
 from autopack.ledger.budget import reservations
 from autopack.model.budget import (
     NO_PRICE,
@@ -131,14 +131,14 @@ async def within(
     """
     work = asyncio.ensure_future(build)
     clock = asyncio.get_running_loop().time
-    seen, pause = _written(builder, spool), LOOK_SECONDS
+    seen, pause = sizes(builder.tells_in(spool)), LOOK_SECONDS
     try:
         while True:
             done, _ = await asyncio.wait({work}, timeout=pause)
             if done:
                 return work.result()
             began, reason, status = clock(), None, BuildStatus.FAILED
-            if (written := _written(builder, spool)) != seen:
+            if (written := sizes(builder.tells_in(spool))) != seen:
                 seen = written
                 reason = await asyncio.to_thread(_look, allowance, builder, spool)
                 reason = reason and f"ended: {reason}"
@@ -158,15 +158,3 @@ async def within(
 
 def _look(allowance: Allowance, builder: Builder, spool: Path) -> str | None:
     return allowance.may_go_on(builder.calls(spool))
-
-
-def _written(builder: Builder, spool: Path) -> tuple[tuple[int, int], ...]:
-    """Return how large the files are that tell of calls, and when they were written."""
-    found: list[tuple[int, int]] = []
-    for path in builder.tells_in(spool):
-        try:
-            about = safe_files.status(path)
-        except OSError:
-            continue
-        found.append((about.st_size, about.st_mtime_ns))
-    return tuple(found)

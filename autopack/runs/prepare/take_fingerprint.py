@@ -34,10 +34,15 @@ def take_fingerprint(
     source: SourceRepository,
     mirror: Mirror,
     toolchains: Sequence[Detected],
+    configuration: Mapping[str, str],
     now: datetime,
     environ: Mapping[str, str],
 ) -> Fingerprint:
-    """Return the fingerprint of ``run``; ``toolchains`` are those of its base commit."""
+    """Return the fingerprint of ``run``.
+
+    ``toolchains`` are those of its base commit; ``configuration`` is what shapes its builds
+    besides the builder's options.
+    """
     models = model_mapping(run.models, run.model)
     return Fingerprint(
         commit_sha=run.base_commit,
@@ -53,7 +58,7 @@ def take_fingerprint(
         operator=operator(environ),
         builder=run.builder,
         builder_options=dict(run.builder_options),
-        option_files=option_files(run.builder_options),
+        option_files={**option_files(run.builder_options), **configuration},
         models=models,
         model_mapping_hash=digest(models),
         features=tuple(sorted(run.features)),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from autopack.agents.registry import make_builder
+from autopack.agents.registry import configuration_of, make_builder, secrets_of
 from autopack.clock import Clock
 from autopack.environments.environment import environment_folder
 from autopack.failpoints import Step, durable
@@ -93,7 +93,7 @@ def open_session(
     builder = make_builder(run.builder, run.builder_options, model=run.model, secrets=secrets)
     builder.check(plan)
     options = {name: str(value) for name, value in run.builder_options.items()}
-    hidden = [*secrets.values(), *([doctor.api_key] if doctor else [])]
+    hidden = [*secrets.values(), *secrets_of(builder), *([doctor.api_key] if doctor else [])]
     redactor = Redactor(known_secrets(process_environment(), options, hidden))
     source = source_of(run, repo)
     run_folder = claim_folder(settings.home, db, run_id)
@@ -175,6 +175,7 @@ def open_session(
                 source=source,
                 mirror=mirror,
                 toolchains=session.toolchains,
+                configuration=configuration_of(builder),
                 now=clock.now(),
                 environ=process_environment(),
             )

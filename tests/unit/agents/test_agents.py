@@ -280,7 +280,7 @@ async def test_codex_configuration_names_the_variable_of_the_key(
 async def test_opencode_reads_its_key_by_substitution(program: Any, request_: BuildRequest) -> None:
     noted = await _noted(OpencodeBuilder, program, request_, api="messages")
 
-    config = json.loads(noted["files"][".config/opencode/opencode.json"])
+    config = json.loads(noted["files"]["autopack.json"])
     endpoint = config["provider"]["autopack"]
     assert endpoint["options"]["apiKey"] == "{env:AUTOPACK_BUILDER_KEY}"
     assert endpoint["npm"] == "@ai-sdk/anthropic"
