@@ -27,7 +27,7 @@ from autopack.agents.model_providers import check_served, provider_of
 from autopack.agents.noted_spend import read_noted, write_spend
 from autopack.agents.options import ProgramOptions
 from autopack.agents.outcome import result_of
-from autopack.agents.prompt import render_prompt
+from autopack.agents.prompt import PROMPT_VERSION, render_prompt
 from autopack.agents.protocol import (
     BuildRequest,
     BuildResult,
@@ -77,6 +77,8 @@ class CommandLineAgent(Agent[ProgramOptions]):
     needs_model: ClassVar[bool] = False
     own_arguments: ClassVar[Collection[str]] = ()
     """What a user's `args` may not hold: Autopack sets it, or it would end the isolation."""
+    reads: ClassVar[Sequence[str]] = ("AGENTS.md",)
+    """The repository's files of instructions that it reads by itself: the first that is there."""
     tested: ClassVar[Collection[str]] = ()
     """The versions of the program that Autopack's tests run."""
 
@@ -130,9 +132,10 @@ class CommandLineAgent(Agent[ProgramOptions]):
         return (*((printed,) if printed else ()), *secrets_of(servers))
 
     def configuration(self) -> Mapping[str, str]:
-        """Return digests of what of the user's own shapes its builds, for the fingerprint."""
+        """Return what shapes its builds besides its options, for the fingerprint of a run."""
         own = self.users_settings()
-        return {} if own is None else {"config": own.digest()}
+        config = {} if own is None else {"config": own.digest()}
+        return {"prompt": PROMPT_VERSION, **config}
 
     def users_settings(self) -> UserConfiguration | None:
         """The user's settings that a build gets; None where none are wanted."""
@@ -166,7 +169,7 @@ class CommandLineAgent(Agent[ProgramOptions]):
             silence=self._bounds.silence,
             signs=lambda: sizes(self.tells_in(request.spool)),
             files=self._bounds.of_files(request),
-            input=render_prompt(request),
+            input=render_prompt(request, reads=self.reads),
             exit_note=request.spool / EXIT_NOTE,
         )
         try:

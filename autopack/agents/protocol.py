@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from autopack.agents.situation import Situation
 from autopack.model.calls import Exactness, ModelCall
 from autopack.model.errors import WorkFailed
 
@@ -55,6 +56,7 @@ class BuildRequest:
     all calls so far, before every further call by builders that make calls themselves; what it
     returns is why they must make none. ``guidance`` is what the run tells every build.
     ``protects_tests``: tests and their settings may change only where the phase names them.
+    ``situation`` is what it is told of the run around it.
     """
 
     run_id: str
@@ -75,6 +77,7 @@ class BuildRequest:
     protects_tests: bool = False
     checks: Sequence[Command] = ()
     limits: BuildLimits = BuildLimits()
+    situation: Situation = field(default_factory=Situation)
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     may_go_on: Callable[[Sequence[ModelCall]], str | None] = without_limit
 

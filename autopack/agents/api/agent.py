@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from importlib import metadata
@@ -23,7 +23,7 @@ from autopack.agents.model_providers import (
     split_model,
 )
 from autopack.agents.options import STALL_SECONDS, AtLeastOne, ProviderOptions, Seconds
-from autopack.agents.prompt import render_prompt
+from autopack.agents.prompt import PROMPT_VERSION, render_prompt
 from autopack.agents.protocol import (
     BuildRequest,
     BuildResult,
@@ -38,7 +38,15 @@ if TYPE_CHECKING:
     from autopack.plan.plan import Plan
     from autopack.process.supervisor import Supervisor
 
-_TASK = "Use the tools to do the task. Answer with one sentence when it is done."
+_TASK = """\
+You change code with the tools alone; paths are seen from the root of the repository.
+1. Look first: list and search, and read every file that you are going to change.
+2. Make the smallest change that solves the task's cause; edit_file rather than write_file where a
+   file exists already.
+3. Call run_checks. When one fails, read what it says, find the cause, and repair that.
+4. Stop when they pass, and answer with one sentence that says what you changed. When they cannot
+   pass for a reason outside the task, say which and why.
+A refused call tells why: do something else rather than the same again."""
 
 
 class Options(ProviderOptions):
@@ -87,6 +95,9 @@ class ApiBuilder(Agent[Options]):
         printed = self.options.printed_key()
         return (printed,) if printed else ()
 
+    def configuration(self) -> Mapping[str, str]:
+        return {"prompt": PROMPT_VERSION}
+
     async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
         """Let the model work with confined tools until it says that it is done."""
         try:
@@ -127,7 +138,7 @@ class ApiBuilder(Agent[Options]):
                 )
                 agent = Agent(model, tools=_tools(request, supervisor), instructions=_TASK)
                 done = await agent.run(
-                    render_prompt(request),
+                    render_prompt(request, reads=()),
                     usage_limits=UsageLimits(request_limit=self.options.max_turns),
                 )
             except BudgetSpent as error:

@@ -54,6 +54,7 @@ class ClaudeCodeBuilder(CommandLineAgent):
     usage_parser = ClaudeCodeParser
     program = "claude"
     package = "@anthropic-ai/claude-code"
+    reads = ("CLAUDE.md",)
     tested = ("2.1.197",)
     own_arguments = frozenset(
         [

@@ -9,7 +9,7 @@ environment and the user's own home: the user who writes it answers for it.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,7 +29,7 @@ from autopack.agents.options import (
     VariableName,
 )
 from autopack.agents.outcome import failed_by
-from autopack.agents.prompt import render_prompt
+from autopack.agents.prompt import PROMPT_VERSION, render_prompt
 from autopack.agents.protocol import (
     BuildRequest,
     BuildResult,
@@ -243,6 +243,9 @@ class CommandBuilder(Agent[Options]):
     def _reports(self, spool: Path) -> Path:
         name = self.options.usage_file
         return spool / SPOOL if name is None else spool / SCRATCH / name
+
+    def configuration(self) -> Mapping[str, str]:
+        return {"prompt": PROMPT_VERSION}
 
     def probe(self) -> Probe:
         """Return whether the template's program is there."""

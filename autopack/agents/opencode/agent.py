@@ -49,6 +49,7 @@ class OpencodeBuilder(CommandLineAgent):
     program = "opencode"
     package = "opencode-ai"
     needs_model = True
+    reads = ("AGENTS.md", "CLAUDE.md")
     tested = ("1.18.33",)
     own_arguments = frozenset(
         [

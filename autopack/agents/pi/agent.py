@@ -44,6 +44,7 @@ class PiBuilder(CommandLineAgent):
     program = "pi"
     package = "@mariozechner/pi-coding-agent"
     needs_model = True
+    reads = ("AGENTS.md", "CLAUDE.md")
     tested = ("0.73.1",)
     own_arguments = frozenset(
         [

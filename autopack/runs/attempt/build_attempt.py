@@ -18,6 +18,7 @@ from autopack.repair.outage import Outage
 from autopack.runs.attempt.budget_watch import Allowance, within
 from autopack.runs.attempt.drift_gate import builder_context
 from autopack.runs.attempt.judge import phase_checks
+from autopack.runs.attempt.situation import situation_of
 from autopack.runs.commit_message import commit_message
 from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import in_thread
@@ -171,6 +172,7 @@ def _request(
             tokens=allowance.held.tokens,
             seconds=allowance.most_minutes * 60,
         ),
+        situation=situation_of(session, attempt),
         may_go_on=allowance.may_go_on,
         environment=session.variables(phase.id, attempt.attempt),
     )
