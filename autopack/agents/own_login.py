@@ -71,9 +71,8 @@ def is_there(login: Callable[[Mapping[str, str]], Login], environ: Mapping[str, 
 
 
 def _folder(environ: Mapping[str, str], variable: str, name: str) -> Path:
-    home = environ.get("HOME") or environ.get("USERPROFILE")
     own = environ.get(variable)
-    return Path(own) if own else (Path(home) if home else Path.home()) / name
+    return Path(own) if own else Path.home() / name
 
 
 def _read(path: Path, hint: str) -> dict[str, Any]:

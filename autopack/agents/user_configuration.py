@@ -31,8 +31,7 @@ class UserConfiguration:
     ) -> UserConfiguration:
         """Return the one in the folder that ``variable`` names, else in ``default`` at home."""
         own = environ.get(variable) if variable else None
-        home = environ.get("HOME") or environ.get("USERPROFILE") or str(Path.home())
-        return cls(Path(own) if own else Path(home) / default, names)
+        return cls(Path(own) if own else Path.home() / default, names)
 
     def read(self, name: str) -> bytes | None:
         """Return a file's content; None where there is none."""
