@@ -1,11 +1,12 @@
-"""The limits of an agent's program that its user declares: its silence, the files it leaves."""
+"""The limits of an agent's program, and how its build ended: at one of them, or by itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autopack.agents.protocol import BuildStatus
+from autopack.agents.protocol import BuildResult, BuildStatus, EndedBy
+from autopack.agents.usage_reading import Usage
 from autopack.files import safe_files
 from autopack.process.limits import FileLimit, Limit
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from autopack.agents.protocol import BuildRequest
     from autopack.process.exit_note import ExitNote
     from autopack.process.supervisor import Exit
+
+_LONGEST = 2000
 
 
 @dataclass(frozen=True)
@@ -62,3 +65,47 @@ def ended_early(end: Exit) -> tuple[BuildStatus, str] | None:
     if end.limit in (Limit.TIME, Limit.SILENCE):
         return BuildStatus.TIMED_OUT, end.reason
     return BuildStatus.FAILED, f"ended: it {end.reason}"
+
+
+def result_of(usage: Usage, end: Exit | None, ended_because: str | None) -> BuildResult:
+    """Return how a build ended; ``ended_because`` is why a watch ended it, without an ``end``."""
+    calls = usage.calls
+    if end is None:
+        # A watch ends an agent only for what its provider answers.
+        return BuildResult(
+            BuildStatus.FAILED,
+            None,
+            f"ended: {ended_because}",
+            calls,
+            ended_by=EndedBy.PROVIDER,
+            http_status=usage.http_status,
+            retry_after=usage.retry_after,
+            evidence=ended_because or "",
+        )
+    early = ended_early(end)
+    if early is not None:
+        status, reason = early
+        return BuildResult(status, end.status, reason, calls, ended_by=EndedBy.AUTOPACK)
+    if usage.error:
+        return failed_by(usage, usage.error, end.status)
+    if end.status != 0 and usage.said is None:
+        printed = end.tail[-_LONGEST:].strip()
+        summary = f"exit status {end.status}: {printed}"
+        return BuildResult(BuildStatus.FAILED, end.status, summary, calls, evidence=printed)
+    words = (usage.said or "")[:_LONGEST]
+    return BuildResult(BuildStatus.ENDED, end.status, words, calls, evidence=words)
+
+
+def failed_by(usage: Usage, error: str, status: int | None) -> BuildResult:
+    """Return the end of a build whose output says which error ended it."""
+    prefix = f"provider error {usage.http_status}: " if usage.http_status else ""
+    return BuildResult(
+        BuildStatus.FAILED,
+        status,
+        (prefix + error)[:_LONGEST],
+        usage.calls,
+        ended_by=EndedBy.PROVIDER if usage.http_status else EndedBy.BUILDER,
+        http_status=usage.http_status,
+        retry_after=usage.retry_after,
+        evidence=error[:_LONGEST],
+    )

@@ -16,7 +16,8 @@ import io
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, NamedTuple, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -29,9 +30,10 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from autopack.agents.extra_arguments import readable_arguments
-from autopack.agents.key_command import key_from, readable_command
 from autopack.agents.option_schema import forms, in_words, is_guarded
+from autopack.agents.own.extra_arguments import readable_arguments
+from autopack.agents.own.key_command import key_from, readable_command
+from autopack.agents.own.mcp_servers import McpServer, mcp_servers, variable_names
 from autopack.model.errors import BadInput
 from autopack.process.limits import MAX_FILES
 from autopack.secrecy.addresses import check_no_secret
@@ -224,6 +226,46 @@ class ProgramOptions(ProviderOptions):
     max_files: AtLeastOne = Field(
         MAX_FILES, description="the most new files that a build may leave"
     )
+
+
+def _names(text: str) -> str:
+    wrong = [name for name in variable_names(text) if not name.replace("_", "a").isalnum()]
+    if wrong:
+        raise BadInput(
+            "mcp_env lists something that is not the name of a variable",
+            field="mcp_env",
+            hint="list names with commas: GITHUB_TOKEN,SENTRY_TOKEN",
+        )
+    return text
+
+
+class OwnConfigOptions(ProgramOptions):
+    """What programs take whose settings can be handed to a build."""
+
+    config: Literal["isolated", "user"] = Field(
+        "isolated",
+        description="`user` copies your own settings of the program into the build's home",
+    )
+
+    @property
+    def takes_users(self) -> bool:
+        """Whether the user's own settings are wanted."""
+        return self.config == "user"
+
+
+class McpOptions(OwnConfigOptions):
+    """What programs take besides that can call MCP servers."""
+
+    mcp: Path | None = Field(
+        None, description="a file with MCP servers, as Claude Code's `.mcp.json`"
+    )
+    mcp_env: Annotated[str, AfterValidator(_names)] | None = Field(
+        None, description="the variables that `${NAME}` in that file may stand for, with commas"
+    )
+
+    def servers(self) -> tuple[McpServer, ...]:
+        """Return the MCP servers for a build. Raises BadInput."""
+        return mcp_servers(self.mcp, variable_names(self.mcp_env))
 
 
 @cache

@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from autopack.agents.agent import Agent
-from autopack.agents.bounds import Bounds, sizes, unattended
-from autopack.agents.extra_arguments import extra_arguments
+from autopack.agents.bounds import Bounds, result_of, sizes, unattended
 from autopack.agents.isolation import isolated_environment
-from autopack.agents.mcp_servers import secrets_of
 from autopack.agents.model_providers import check_served, provider_of
 from autopack.agents.noted_spend import read_noted, write_spend
-from autopack.agents.options import ProgramOptions
-from autopack.agents.outcome import result_of
+from autopack.agents.options import McpOptions, OwnConfigOptions, ProgramOptions
+from autopack.agents.own.extra_arguments import extra_arguments
+from autopack.agents.own.mcp_servers import secrets_of
 from autopack.agents.prompt import PROMPT_VERSION, render_prompt
 from autopack.agents.protocol import (
     BuildRequest,
@@ -34,7 +33,6 @@ from autopack.agents.protocol import (
     Probe,
     Spend,
 )
-from autopack.agents.setup_options import McpOptions, OwnConfigOptions
 from autopack.agents.usage_formats import parse_with
 from autopack.agents.usage_reading import Sums, Usage, opened
 from autopack.agents.watching import Watch, watched
@@ -46,7 +44,7 @@ from autopack.process.scratch import Scratch
 from autopack.settings import process_environment
 
 if TYPE_CHECKING:
-    from autopack.agents.user_configuration import UserConfiguration
+    from autopack.agents.own.user_configuration import UserConfiguration
     from autopack.plan.plan import Plan
     from autopack.process.supervisor import Supervisor
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from autopack.agents.conventions import NAMES, conventions
 from autopack.agents.protocol import BuildRequest
-from autopack.agents.situation import EarlierAttempt, PlanStep, Situation, StepState
+from autopack.model.situation import EarlierAttempt, PlanStep, Situation, StepState
 
 PROMPT_VERSION = "2"
 """Raised with every change of the words: it is part of a run's fingerprint."""

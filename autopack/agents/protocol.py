@@ -8,9 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from autopack.agents.situation import Situation
 from autopack.model.calls import Exactness, ModelCall
 from autopack.model.errors import WorkFailed
+from autopack.model.situation import Situation
 
 if TYPE_CHECKING:
     from autopack.agents.options import AgentOptions

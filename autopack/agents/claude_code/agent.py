@@ -11,13 +11,12 @@ from pydantic import Field
 
 from autopack.agents.claude_code.clouds import CLOUDS
 from autopack.agents.claude_code.usage import ClaudeCodeParser
-from autopack.agents.mcp_servers import as_json
-from autopack.agents.options import AtLeastOne, Count
-from autopack.agents.own_login import claude_login, is_there
+from autopack.agents.options import AtLeastOne, Count, McpOptions
+from autopack.agents.own.login import claude_login, is_there
+from autopack.agents.own.mcp_servers import as_json
+from autopack.agents.own.user_configuration import UserConfiguration
 from autopack.agents.program import CommandLineAgent, Invocation
 from autopack.agents.protocol import BuildRequest
-from autopack.agents.setup_options import McpOptions
-from autopack.agents.user_configuration import UserConfiguration
 from autopack.files import safe_files
 from autopack.settings import process_environment
 

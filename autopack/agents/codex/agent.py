@@ -11,13 +11,12 @@ from typing import Literal
 from pydantic import Field
 
 from autopack.agents.codex.usage import CodexParser
-from autopack.agents.mcp_servers import as_toml
-from autopack.agents.options import Address, Count
-from autopack.agents.own_login import codex_login, is_there
+from autopack.agents.options import Address, Count, McpOptions
+from autopack.agents.own.login import codex_login, is_there
+from autopack.agents.own.mcp_servers import as_toml
+from autopack.agents.own.user_configuration import UserConfiguration
 from autopack.agents.program import CommandLineAgent, Invocation
 from autopack.agents.protocol import BuildRequest
-from autopack.agents.setup_options import McpOptions
-from autopack.agents.user_configuration import UserConfiguration
 from autopack.files import safe_files
 from autopack.model.errors import BadInput
 from autopack.process.sandbox import wanted

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, Field
 
 from autopack.agents.agent import Agent
-from autopack.agents.bounds import Bounds, ended_early, sizes, unattended
+from autopack.agents.bounds import Bounds, ended_early, failed_by, sizes, unattended
 from autopack.agents.command.template import name_in_spool, readable, split, uses
 from autopack.agents.model_providers import provider_of
 from autopack.agents.noted_spend import read_noted, write_spend
@@ -28,7 +28,6 @@ from autopack.agents.options import (
     Seconds,
     VariableName,
 )
-from autopack.agents.outcome import failed_by
 from autopack.agents.prompt import PROMPT_VERSION, render_prompt
 from autopack.agents.protocol import (
     BuildRequest,

@@ -18,14 +18,13 @@ from autopack.agents.endpoint import (
     EndpointApi,
     endpoint_key_variable,
 )
-from autopack.agents.mcp_servers import as_opencode
 from autopack.agents.model_providers import program_name, split_model
 from autopack.agents.opencode.usage import OpencodeParser
-from autopack.agents.options import Count
+from autopack.agents.options import Count, McpOptions
+from autopack.agents.own.mcp_servers import as_opencode
+from autopack.agents.own.user_configuration import UserConfiguration
 from autopack.agents.program import CommandLineAgent, Invocation
 from autopack.agents.protocol import BuildRequest
-from autopack.agents.setup_options import McpOptions
-from autopack.agents.user_configuration import UserConfiguration
 from autopack.agents.watching import Watch
 from autopack.files import safe_files
 

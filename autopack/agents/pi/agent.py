@@ -16,12 +16,11 @@ from autopack.agents.endpoint import (
     endpoint_key_variable,
 )
 from autopack.agents.model_providers import program_name, split_model
-from autopack.agents.options import Count
+from autopack.agents.options import Count, OwnConfigOptions
+from autopack.agents.own.user_configuration import UserConfiguration
 from autopack.agents.pi.usage import PiParser
 from autopack.agents.program import CommandLineAgent, Invocation
 from autopack.agents.protocol import BuildRequest
-from autopack.agents.setup_options import OwnConfigOptions
-from autopack.agents.user_configuration import UserConfiguration
 from autopack.files import safe_files
 
 _APIS: Mapping[EndpointApi, str] = {

@@ -15,10 +15,10 @@ from autopack.model.path_patterns import as_meant
 from autopack.plan.plan import PhaseSpec, TestsMode
 from autopack.repair import outage as outages
 from autopack.repair.outage import Outage
+from autopack.runs.attempt.around_task import situation_of
 from autopack.runs.attempt.budget_watch import Allowance, within
 from autopack.runs.attempt.drift_gate import builder_context
 from autopack.runs.attempt.judge import phase_checks
-from autopack.runs.attempt.situation import situation_of
 from autopack.runs.commit_message import commit_message
 from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import in_thread

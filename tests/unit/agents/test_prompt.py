@@ -12,7 +12,7 @@ from autopack.agents.codex.agent import CodexBuilder
 from autopack.agents.conventions import MOST_BYTES
 from autopack.agents.prompt import render_prompt
 from autopack.agents.protocol import BuildLimits, BuildRequest
-from autopack.agents.situation import EarlierAttempt, PlanStep, Situation, StepState
+from autopack.model.situation import EarlierAttempt, PlanStep, Situation, StepState
 
 SNAPSHOTS = Path(__file__).parents[2] / "data" / "prompts"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autopack.agents.situation import EarlierAttempt, PlanStep, Situation, StepState
+from autopack.model.situation import EarlierAttempt, PlanStep, Situation, StepState
 from autopack.model.states import AttemptState, PhaseState
 from autopack.runs.session.session import RunSession
 from autopack.store.reading import get_attempts, get_decisions, get_phases

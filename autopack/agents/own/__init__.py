@@ -1,0 +1,1 @@
+"""What is a user's own: logins, keys, settings, MCP servers, arguments; read, never changed."""
