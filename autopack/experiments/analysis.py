@@ -37,7 +37,7 @@ from autopack.experiments.statistics.sensitivity import (
     early_endings,
     ratio_where_both_succeeded,
 )
-from autopack.experiments.statistics.sequential import e_value
+from autopack.experiments.statistics.sequential import MIN_PLANS, e_value
 from autopack.experiments.statistics.totals import (
     describe,
     ratio_of_totals,
@@ -355,7 +355,8 @@ def _success(success: SuccessEvidence) -> analysis_schema.Success:
 
 
 def _power(sd: float | None) -> analysis_schema.PowerResult:
-    needed = {str(ratio): pairs_needed(ratio, sd) if sd else None for ratio in PLANNED_RATIOS}
+    found = {str(ratio): pairs_needed(ratio, sd) if sd else None for ratio in PLANNED_RATIOS}
+    needed = {ratio: None if n is None else max(n, MIN_PLANS) for ratio, n in found.items()}
     return analysis_schema.PowerResult(sd_used=sd, pairs_for=needed)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -35,35 +34,16 @@ def cautions(registered: Registered) -> list[str]:
 
 
 def phases_needed(margin: float, alpha: float = STRICT) -> int:
-    """Return how many phases (or runs) must succeed in both arms for "maintained".
+    """Return how many phases (or runs) must succeed in both arms for "maintained"."""
+    from autopack.experiments.statistics.exact_margin import alike_needed  # half a second
 
-    Where all outcomes are alike, Tango's one-sided limit of the difference is -z² / (n + z²);
-    where these are few, they are also counted exactly.
-    """
-    least = math.floor(_z(alpha) ** 2 * (1 / margin - 1)) + 1
-    while not _is_maintained(least, margin, alpha):
-        least += 1
-    return least
-
-
-def _is_maintained(number: int, margin: float, alpha: float) -> bool:
-    """Return whether ``number`` outcomes that are all alike show a loss within ``margin``."""
-    import numpy as np  # half a second, which most commands need not wait for
-
-    from autopack.experiments.statistics.exact_margin import is_exact, p_above
-
-    none = np.array([0])
-    by_limit = _z(alpha) ** 2 / (number + _z(alpha) ** 2) < margin
-    return by_limit and (
-        not is_exact(number, alpha) or bool(p_above(number, none, none, -margin)[0] <= alpha)
-    )
+    return alike_needed(margin, alpha)
 
 
 def smallest_margin(number: int, alpha: float = STRICT) -> float:
-    """Return the margin, in whole points, in which so many phases that all succeed show no loss."""
-    z2 = _z(alpha) ** 2
-    points = math.ceil(100 * z2 / (number + z2))
-    while points < 100 and not _is_maintained(number, points / 100, alpha):
+    """Return the margin, in whole points, in which ``number`` phases that all succeed suffice."""
+    points = 1
+    while points < 99 and phases_needed(points / 100, alpha) > number:
         points += 1
     return points / 100
 
@@ -77,12 +57,6 @@ def fewest_to_stop() -> int:
     while (1 + n * EFFECT_VARIANCE) ** ((n - 1) / 2) < STOPPING_E:
         n += 1
     return n
-
-
-def _z(alpha: float) -> float:
-    from scipy import special
-
-    return float(special.ndtri(1 - alpha))
 
 
 def _about_plans(registered: Registered) -> Iterator[str]:

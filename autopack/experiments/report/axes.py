@@ -43,7 +43,8 @@ def _even_ticks(lo: float, hi: float) -> list[float]:
 def short_number(value: float) -> str:
     """``0.75``, ``120``, ``1.5k``, ``20M``."""
     for unit, name in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= unit:
+        # As it will be shown: 999.9 is 1k, not 1e+03.
+        if float(f"{value:.3g}") >= unit:
             return f"{value / unit:.3g}{name}"
     return f"{value:.3g}"
 

@@ -42,6 +42,11 @@ _ALWAYS = (
         "How often mere exchange of the arms within pairs would give a ratio as far from 1.",
     ),
     (
+        "corrected for skewness",
+        "Where a few plans differ far more to one side than the others, an interval has to reach "
+        "further to that side.",
+    ),
+    (
         "BCa bootstrap",
         "Draws plans again and again from those that were run, to see how far a total could vary.",
     ),

@@ -22,7 +22,10 @@ def success(axes: Axes, analysis: Analysis) -> None:
     lost, won = 100 * counts.n10 / total, 100 * counts.n01 / total
     axes.barh(0, -lost, color=WORSE, height=0.45, hatch="//", edgecolor="white", linewidth=0)
     axes.barh(0, won, color=BETTER, height=0.45)
-    axes.text(-lost - 1.5, 0, f"control alone {counts.n10}", ha="right", va="center", fontsize=9)
+    left = -lost
+    if counts.n10 == 0:  # beside the line of the margin, not across it
+        left = min(left, -100 * analysis.ni_margin)
+    axes.text(left - 1.5, 0, f"control alone {counts.n10}", ha="right", va="center", fontsize=9)
     axes.text(won + 1.5, 0, f"treatment alone {counts.n01}", ha="left", va="center", fontsize=9)
     label = "difference"
     edges = [-lost, won]
@@ -64,6 +67,6 @@ def success(axes: Axes, analysis: Analysis) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(
-        f"percentage points of success, treatment minus control  (both succeeded {counts.n11}, "
-        f"neither {counts.n00})"
+        "percentage points of success, treatment minus control\n"
+        f"both succeeded in {counts.n11} pairs, neither in {counts.n00}"
     )

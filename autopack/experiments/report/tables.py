@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autopack.experiments.shapes.analysis_schema import Analysis, ArmDescription, PhaseFraction
+from autopack.experiments.shapes.analysis_schema import Analysis, ArmDescription
 from autopack.experiments.statistics.sequential import STOPPING_E
 from autopack.experiments.verdicts.wording import p_value, points
 
@@ -37,13 +37,19 @@ def _tokens(analysis: Analysis) -> Table:
     kind = ", may be read at any time" if analysis.ci.kind == "anytime" else ""
     noun = "tokens" if analysis.primary == "tokens" else "money"
     success, both = analysis.cost_per_success, analysis.both_succeeded
-    achieved = ranks.achieved_confidence
+    achieved, skew = ranks.achieved_confidence, analysis.skew_interval
     rows = (
         (
             "geometric mean ratio",
             _ratio(analysis.gmr),
             _range(analysis.ci.lo, analysis.ci.hi),
             f"95% interval{kind}; decides about {noun}",
+        ),
+        (
+            "the same, corrected for skewness",
+            UNKNOWN,
+            UNKNOWN if skew is None else _range(skew.lo, skew.hi),
+            "has to agree where few plans differ unevenly",
         ),
         (
             "sign-flip permutation",
@@ -92,24 +98,17 @@ def _tokens(analysis: Analysis) -> Table:
 
 
 def _success(analysis: Analysis) -> Table:
-    runs, phases = analysis.success, analysis.phase_fraction
+    runs, phases, found = analysis.success, analysis.phase_fraction, analysis.success_interval
     shown = "shown" if analysis.ni_shown else "not shown"
     margin = f"maintained within {100 * analysis.ni_margin:g} points: {shown}"
-    found = analysis.success_interval
     decides = "phases" if found is not None and found.endpoint == "phases" else "runs"
-    rows = (
-        (
-            "phase completion" if decides == "phases" else "the same, against the margin",
-            _points(phases.diff),
-            UNKNOWN if phases.lower is None else f"from {_points(_lowest(phases))}",
-            f"one-sided 95% limit; {margin}",
-        ),
-        (
-            "runs that succeed",
-            _points(runs.diff),
-            f"{_points(runs.tango_lo)} to {_points(runs.tango_hi)}",
-            f"Tango's 95% interval; McNemar mid-p {p_value(runs.mid_p)}",
-        ),
+    tango = (
+        "runs that succeed",
+        _points(runs.diff),
+        f"{_points(runs.tango_lo)} to {_points(runs.tango_hi)}",
+        f"Tango's 95% interval; McNemar mid-p {p_value(runs.mid_p)}",
+    )
+    rows: tuple[tuple[str, ...], ...] = (
         (
             "pairs by outcome",
             f"{runs.n11} both",
@@ -117,23 +116,22 @@ def _success(analysis: Analysis) -> Table:
             f"{runs.n00} neither",
         ),
     )
-    if found is not None:
+    if decides == "phases":
+        rows = (tango, *rows)
+    if found is None:
+        rows = (("difference", _points(phases.diff), UNKNOWN, margin), *rows)
+    else:
         row = (
             "decides about success",
             _points(found.diff),
             f"{_points(found.lo)} to {_points(found.hi)}",
-            f"95% interval of {decides}; McNemar mid-p of runs {p_value(runs.mid_p)}",
+            f"95% interval of {decides}; {margin}",
         )
         # Where whole runs decide, their interval stands once.
-        rest = rows if found.endpoint == "phases" else (rows[0], rows[2])
-        rows = (row, *rest)
+        mid_p = ("equally often", UNKNOWN, UNKNOWN, f"McNemar mid-p of runs {p_value(runs.mid_p)}")
+        rows = (row, *((mid_p,) if decides == "runs" else ()), *rows)
     header = ("measure", "points", "interval", "note")
     return Table("Success, treatment minus control", header, rows)
-
-
-def _lowest(phases: PhaseFraction) -> float | None:
-    limits = [limit for limit in (phases.lower, phases.score_lower) if limit is not None]
-    return min(limits, default=None)
 
 
 def _secondary(analysis: Analysis) -> Table:

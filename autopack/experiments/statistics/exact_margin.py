@@ -11,6 +11,7 @@ rates differ by the bound, for every share of discordant pairs that the data lea
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,19 @@ def p_above(n: int, lost: Integers, won: Integers, bound: float) -> Floats:
 def p_below(n: int, lost: Integers, won: Integers, bound: float) -> Floats:
     """The exact p of "treatment minus control is at least ``bound``": the mirror image."""
     return p_above(n, won, lost, -bound)
+
+
+@lru_cache(maxsize=256)
+def alike_needed(margin: float, side: float) -> int:
+    """Return how many outcomes that are all alike show a loss of less than ``margin``.
+
+    Tango's limit of the difference is then -z² / (n + z²); few outcomes are counted exactly, too.
+    """
+    n = math.floor(float(special.ndtri(1 - side)) ** 2 * (1 / margin - 1)) + 1
+    none = np.array([0])
+    while is_exact(n, side) and p_above(n, none, none, -margin)[0] > side:
+        n += 1
+    return n
 
 
 @lru_cache(maxsize=1024)

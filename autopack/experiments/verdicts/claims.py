@@ -141,7 +141,7 @@ def totals_clause(
     ) + f" {words.noun}"
     return (
         f"all plans together need {change} (ratio of totals {totals:.3f}), which the typical "
-        "plan does not show: a few large plans weigh most"
+        "plan does not show: in a sum, large plans weigh most"
     )
 
 
@@ -205,8 +205,11 @@ def _success_ruled_out(success: SuccessEvidence) -> str | None:
     if math.isinf(lo) or math.isinf(hi):
         return None
     what = "phases that complete" if success.endpoint == "phases" else "runs that succeed"
+    # Nobody needs to be told that more than all is impossible.
     if lo > 0:
-        return f"a gain of less than {lo:.1f} or of more than {hi:.1f} points in {what}"
+        most = f" or of more than {hi:.1f}" if hi < 100 else ""
+        return f"a gain of less than {lo:.1f}{most} points in {what}"
     if hi < 0:
-        return f"a loss of less than {-hi:.1f} or of more than {-lo:.1f} points in {what}"
+        most = f" or of more than {-lo:.1f}" if lo > -100 else ""
+        return f"a loss of less than {-hi:.1f}{most} points in {what}"
     return f"a loss of more than {-lo:.1f} and a gain of more than {hi:.1f} points in {what}"

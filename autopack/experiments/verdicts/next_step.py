@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from autopack.experiments.pairs.resource import resource
 from autopack.experiments.shapes.matrix import Decision, ResourceAxis, SuccessAxis
+from autopack.experiments.statistics.exact_margin import alike_needed
 from autopack.experiments.statistics.power import pairs_needed
 from autopack.experiments.statistics.sequential import MIN_PLANS
 from autopack.experiments.verdicts.wording import count
@@ -57,13 +58,13 @@ def next_step(
             "and more pairs of the same plans do not replace them."
         )
         return Next(text, missing, missing, None)
-    if not tokens.last_look and tokens.stopped_at is None:
+    by, of = axes
+    if not tokens.last_look and tokens.stopped_at is None and of is not SuccessAxis.LOWER:
         left = max((protocol.max_pairs or 0) - n_pairs - n_void, 0)
         text = (
             f"Go on: {count(left, 'planned pair')} may still run, and monitoring ends them early."
         )
         return Next(text, left, None, None)
-    by, of = axes
     for_resource = 0 if by is not ResourceAxis.UNCLEAR else _resource_pairs(tokens, protocol)
     for_success = 0 if of is not SuccessAxis.UNCLEAR else _success_pairs(success, n_pairs, protocol)
     both = None if for_resource is None or for_success is None else max(for_resource, for_success)
@@ -138,7 +139,7 @@ def _success_pairs(
     if diff > -margin and success.runs_direction >= 0:
         ni = _quantile(protocol.margin_alpha)
         by_spread = math.ceil(variance * ((ni + _POWER) / (diff + margin)) ** 2)
-        alike = math.floor(ni**2 * (1 / margin - 1)) + 1
+        alike = alike_needed(margin, protocol.margin_alpha)
         wanted.append(max(by_spread, math.ceil(alike / max(single, 1.0))))
     if diff < -margin:
         wanted.append(math.ceil(variance * ((_SIDE + _POWER) / (diff + margin)) ** 2))
