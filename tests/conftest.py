@@ -21,7 +21,12 @@ from deployments.own_postgres import own_postgres
 # Two workers on two cores: more threads of linear algebra only get in each other's way.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-pytest_plugins = ["support.prefect_server", "support.promises"]
+pytest_plugins = [
+    "support.prefect_server",
+    "support.promises",
+    "support.phases",
+    "support.clean_rooms",
+]
 
 _numbers = itertools.count(1)
 

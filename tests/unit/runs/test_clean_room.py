@@ -5,74 +5,18 @@ from __future__ import annotations
 import os
 import py_compile
 import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from support.attempts import begun
-from support.projects import make_project
-from support.runs import conclude
+from support.clean_rooms import IMPORTS, SETUP, Act, judged, writes
 
-from autopack.model.causes import Failure, FailureCause
+from autopack.model.causes import FailureCause
 from autopack.repair.decide import Decision
 from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
-from autopack.runs.finish.final_check import check_head
 from autopack.runs.session.session import RunSession
-from autopack.store.runs import get_attempts, get_run
-
-FILES = {
-    "README.md": "hello\n",
-    ".gitignore": "/lib/\n.env\n/node_modules/\n",
-    "calc.py": "def add(a, b): return a - b\n",
-    "test/fixtures/node_modules/a/index.js": "1\n",
-}
-
-Act = Callable[[RunSession], None]
-
-
-@pytest.fixture
-async def opened(tmp_path: Path, store: Callable[..., str], open_run: Callable[[str], RunSession]):
-    """Opens a run of one or two phases whose builds add a file each; setup as the plan has it."""
-
-    async def opening(
-        *, check: str, phases: tuple[str, ...] = ("one",), plan: Any = None, **phase: Any
-    ) -> RunSession:
-        builds = {name: [[{"files": {f"{name}-{n}": "1"}}] for n in range(3)] for name in phases}
-        project = make_project(
-            tmp_path / "p",
-            builds,
-            files=FILES,
-            plan=plan,
-            phase={"validate": [["sh", "-c", check]]} | phase,
-        )
-        session = open_run(store(project))
-        session.environment = await prepare_environment(session)
-        return session
-
-    return opening
-
-
-async def judged(session: RunSession, act: Act, phase: str = "one") -> Failure | None:
-    """What is wrong with an attempt whose agent acted like this."""
-    started = steps.begin(session, phase)
-    assert not isinstance(started, Decision)
-    act(session)
-    await steps.build(session, phase, started.attempt)
-    failure = await steps.validate(session, phase, started.attempt)
-    conclude(session, phase, started.attempt, failure)
-    return failure
-
-
-def writes(**files: str) -> Act:
-    def act(session: RunSession) -> None:
-        for name, text in files.items():
-            path = session.workspace.path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-
-    return act
+from autopack.store.runs import get_attempts
 
 
 def _stale_bytecode(session: RunSession) -> None:
@@ -106,7 +50,6 @@ def _excluded_by_its_own_git(session: RunSession) -> None:
     (session.workspace.path / ".git" / "description").write_text("mine")
 
 
-IMPORTS = f"{sys.executable} -c 'import calc; assert calc.add(1, 2) == 3'"
 # what the agent does besides its change, a check that only that satisfies, and what is named
 TRICKS: list[tuple[Act, str, str | None]] = [
     (writes(**{"lib/util.py": "x"}), "test -f lib/util.py", "lib/util.py"),
@@ -176,9 +119,6 @@ async def test_a_new_fixture_below_a_tracked_folder_is_part_of_the_change(opened
     assert new in (attempt.changed_paths or ())
 
 
-SETUP = [["sh", "-c", "mkdir -p node_modules/dep lib && cp README.md node_modules/dep/index.js"]]
-
-
 async def test_what_setup_made_stays(opened: Any) -> None:
     session = await opened(check="grep -q hello node_modules/dep/index.js", plan={"setup": SETUP})
     assert await judged(session, writes()) is None
@@ -245,100 +185,6 @@ async def test_a_process_that_died_while_it_judged_loses_nothing(opened: Any) ->
 
     assert (session.workspace.path / "lib/x").exists()
     assert not aside_of(session).folder.exists()
-
-
-async def test_the_head_is_checked_once_more_in_a_fresh_checkout(opened: Any) -> None:
-    session = await opened(check="test ! -f two-0 || test -f one-0", phases=("one", "two"))
-    assert await check_head(session) is None
-    assert get_run(session.db, "r").final_check is None
-    assert await judged(session, writes()) is None
-    assert await judged(session, writes(**{"one-0": "x"}), "two") is None
-
-    assert await check_head(session) is None
-
-    found = get_run(session.db, "r").final_check
-    assert found is not None
-    assert (found["passed"], found["environment"]) == (True, "fresh")
-    assert found["commit"] == session.head()
-    assert not (session.folder / "final").exists()
-
-
-async def test_an_earlier_phases_check_that_a_later_phase_undid_is_told(opened: Any) -> None:
-    session = await opened(check="test ! -f two-0 || ! test -f one-0", phases=("one", "two"))
-    assert await judged(session, writes()) is None
-    failure = await judged(session, lambda s: (s.workspace.path / "one-0").unlink(), "two")
-    assert failure is None
-    session.plan = session.plan.model_copy(
-        update={
-            "phases": (
-                session.plan.phases[0].model_copy(update={"checks": (("test", "-f", "one-0"),)}),
-                session.plan.phases[1],
-            )
-        }
-    )
-    assert await check_head(session) is None
-    found = get_run(session.db, "r").final_check
-    assert found is not None
-    told = [{"phase_id": "one", "message": "`test -f one-0` exited with 1"}]
-    assert (found["passed"], found["outdated"]) == (True, told)
-
-
-async def test_a_head_that_passes_only_in_the_runs_worktree_is_not_delivered(
-    opened: Any, tmp_path: Path
-) -> None:
-    session = await opened(check="test -f one-0", phases=("one", "two"))
-    assert await judged(session, writes()) is None
-    assert await judged(session, writes(), "two") is None
-    here = ("test", str(session.workspace.path), "-ef", ".")
-    phases = [
-        phase.model_copy(update={"checks": (here,)}) if phase.id == "one" else phase
-        for phase in session.plan.phases
-    ]
-    session.plan = session.plan.model_copy(update={"phases": tuple(phases)})
-
-    wrong = await check_head(session)
-
-    assert wrong is not None
-    assert "fails a check of phase one in a fresh checkout" in wrong
-    found = get_run(session.db, "r").final_check
-    assert found is not None
-    assert (found["passed"], found["phase_id"]) == (False, "one")
-
-
-async def test_setup_that_works_only_once_is_not_the_heads_fault(
-    opened: Any, tmp_path: Path
-) -> None:
-    once = tmp_path / "once"
-    setup = [["sh", "-c", f"mkdir {once} && mkdir -p node_modules && touch node_modules/x"]]
-    session = await opened(check="test -f node_modules/x", plan={"setup": setup})
-    assert await judged(session, writes()) is None
-    assert await check_head(session) is None
-    found = get_run(session.db, "r").final_check
-    assert found is not None
-    assert found["environment"] == "of the run"
-
-
-async def test_changed_tests_are_told(opened: Any) -> None:
-    session = await opened(check="true")
-    assert await judged(session, writes(**{"tests/test_a.py": "1", "src.py": "1"})) is None
-    (attempt,) = get_attempts(session.db, "r")
-    assert attempt.changed_tests == [{"path": "tests/test_a.py", "status": "A", "kind": "test"}]
-
-
-async def test_protected_tests_are_out_of_scope_unless_the_phase_names_them(opened: Any) -> None:
-    plan = {"policy": {"tests": "protect"}}
-    session = await opened(check="true", plan=plan, scope={"paths": ["one-*", "pytest.ini"]})
-    act = writes(**{"pytest.ini": "[pytest]\n"})
-    assert await judged(session, act) is None
-
-
-async def test_protected_tests_are_out_of_scope(opened: Any) -> None:
-    session = await opened(check="true", plan={"policy": {"tests": "protect"}})
-    failure = await judged(session, writes(**{"conftest.py": "x = 1\n"}))
-    assert failure is not None
-    assert failure.cause is FailureCause.OUT_OF_SCOPE
-    assert failure.message.startswith("outside the scope: conftest.py: ")
-    assert await judged(session, writes(**{"calc.py": "x = 1\n"})) is None
 
 
 def _unreadable(session: RunSession) -> None:
