@@ -1,7 +1,7 @@
 """Some commands of a home start at a time: each loads Prefect, and their server is one process.
 
 A command draws a ticket, a file that it holds locked, and goes when few enough older tickets are
-held. So the order is that of drawing, and what dies on the way gives its place up with its lock.
+held. So the order is that of drawing, and what crashes on the way gives its place up with its lock.
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ async def mine_patterns(
     """Say what keeps failing that no pattern caught, the costliest first.
 
     Args:
-        since: Only errors from then on, such as 30d or 2026-01-31; all of them when left out.
+        since: Only errors from then on, such as 30d or 2026-01-31; all of them when omitted.
         min_occurrences: Only failures that occurred at least so many times.
-        database: An Autopack Database block; DATABASE_URL, else the home's, when left out.
+        database: An Autopack Database block; default: DATABASE_URL, else the home's.
     """
     async with application(database) as (db, _):
         mined = await mine_errors(db, since, min_occurrences)

@@ -73,7 +73,7 @@ class Replicated:
 
     @classmethod
     def of(cls, plans: Sequence[str], discordant: Booleans, others: float) -> Replicated:
-        """Find the second pairs among pairs in their order; any further one is left out."""
+        """Find the second pairs among pairs in their order; any further one is omitted."""
         first = first_pairs(plans)
         number = {plan: index for index, plan in enumerate(dict.fromkeys(plans))}
         second = np.full(len(number), -1, dtype=np.int64)

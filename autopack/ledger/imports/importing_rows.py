@@ -228,7 +228,7 @@ def _is_yes(value: Any) -> bool:
 
 
 def _conversion(column: LedgerColumn) -> Callable[[Any], Any]:
-    """How a value of a column is read, by its type."""
+    """Return how a value of a column is read, by its type."""
     if column.name in _BY_NAME:
         return _BY_NAME[column.name]
     if column.words:

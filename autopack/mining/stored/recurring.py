@@ -157,7 +157,7 @@ def _said(conn: sa.Connection, signatures: Iterable[str]) -> dict[str, sa.Row[An
 
 
 def _spent(conn: sa.Connection, since: datetime | None) -> dict[str, _Spent]:
-    """What the attempts of each signature used, of the ledger and of its archive."""
+    """Return what the attempts of each signature used, of the ledger and of its archive."""
     names = ("total_tokens", "cost_microdollars", "cost_picodollars", "unpriced_events")
     added = event_columns(conn.dialect.name)
     parts: list[sa.Select[Any]] = []

@@ -100,7 +100,7 @@ def _signed_keys(
     patterns: Sequence[FailurePattern],
     since: datetime | None,
 ) -> Iterator[_Key]:
-    """The keys of all unsigned errors with their signatures; puts new ones into ``new``."""
+    """Yield the keys of all unsigned errors with their signatures; puts new ones into ``new``."""
     for row in conn.execute(_unsigned(since), execution_options={"yield_per": _CHUNK}):
         text, signed = telling_text(row.error_type, row.message, row.output)
         signature = signed.signature
@@ -125,7 +125,7 @@ def telling_text(error_type: str, message: str | None, output: str | None) -> tu
 
 
 def _type(logged: str, text: str) -> str:
-    """The cause: as it was recorded with the attempt, else by what the text says."""
+    """Return the cause: as it was recorded with the attempt, else by what the text says."""
     if logged not in ("", "unknown", FailureCause.VALIDATION_FAILED.value):
         return logged
     return classify(exit_status=None, output=text).cause.value

@@ -90,7 +90,7 @@ def _adding(table: str) -> str:
 
 
 def _values(table: str, row: str, *, is_sqlite: bool) -> list[str]:
-    """What one call puts into each column of a table of sums."""
+    """Return what one call puts into each column of a table of sums."""
     cost = f"{row}cost"
     if is_sqlite:
         day = f"substr({row}created_at, 1, 10)"
@@ -143,7 +143,7 @@ def _keys(table: str) -> list[str]:
 
 
 def _names(table: str) -> list[str]:
-    """The keys of a table, in their order, and then its sums."""
+    """Return the keys of a table, in their order, and then its sums."""
     keys = _keys(table)
     return [*keys, *(c["name"] for c in _inspector().get_columns(table) if c["name"] not in keys)]
 

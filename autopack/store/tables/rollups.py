@@ -33,7 +33,7 @@ def _sums() -> list[sa.Column[int]]:
 
 
 def _keys(*names: str) -> list[sa.Column[Any]]:
-    """The columns that a table of sums is keyed by: those of the ledger, and the day."""
+    """Return the columns that a table of sums is keyed by: those of the ledger, and the day."""
     types = {each.name: each.type for each in LEDGER_COLUMNS} | {"day": sa.Date()}
     return [sa.Column(name, types[name], primary_key=True, autoincrement=False) for name in names]
 
