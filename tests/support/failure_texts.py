@@ -63,10 +63,6 @@ def _uuid(rng: random.Random) -> str:
     return "-".join(_hex(rng, length) for length in (8, 4, 4, 4, 12))
 
 
-def _two(rng: random.Random) -> str:
-    return str(rng.randint(10, 59))
-
-
 def _value(rng: random.Random) -> str:
     return rng.choice(
         (_number(rng), f"'{rng.choice(_WORDS)}'", f"[{_number(rng)}, {_number(rng)}]", "None")

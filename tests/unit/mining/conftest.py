@@ -1,3 +1,3 @@
 """A stored run."""
 
-from unit.store.conftest import run  # noqa: F401
+from unit.store.conftest import run  # noqa: F401  # pyright: ignore[reportUnusedImport]

@@ -10,6 +10,7 @@ import time
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.stored_errors import BEGAN, contents, error, store
@@ -26,7 +27,7 @@ NAME = "Traceback (most recent call last):\nNameError: name 'x{}' is not defined
 NOW = BEGAN + timedelta(days=40)
 
 
-def mined(db: Database, **options: object) -> Mined:
+def mined(db: Database, **options: Any) -> Mined:
     return mine(db, {}, NOW, **options)
 
 
