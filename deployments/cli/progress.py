@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
@@ -18,6 +19,8 @@ from autopack.views.run_view import run_view
 from deployments.cli.output import phase_table, plain_table, state_text
 from deployments.cli.terminal import Terminal
 from deployments.cli.watching import Watch
+
+_LONGEST_START_SECONDS = 60.0
 
 
 class _Display(Watch):
@@ -74,11 +77,13 @@ class Progress(_Display):
         self._db, self._run_id = db, run_id
         self._said: dict[str, tuple[str, int]] = {}
         self._waits_for: str | None = None
-        self._began_with: Callable[[], None] = lambda: None
+        self._has_begun: Callable[[], None] = lambda: None
+        self._begun_by = math.inf
 
     def when_begun(self, do: Callable[[], None]) -> None:
-        """Have this called when the first phase has begun, or the run has ended without one."""
-        self._began_with = do
+        """Have this called when the first phase has begun, or something else holds the run up."""
+        self._has_begun = do
+        self._begun_by = time.monotonic() + _LONGEST_START_SECONDS
 
     def picture(self) -> RenderableType:
         run = run_view(self._db, self._run_id)
@@ -91,9 +96,9 @@ class Progress(_Display):
                     f"attempts {phase['attempts']}  tokens "
                     f"{tokens_text(phase['tokens'], phase['unknown_builds'])}"
                 )
-        if self._said or run["finished_at"] is not None:
-            self._began_with()
         waiting = waits_for(self._run_id)
+        if self._said or waiting or run["finished_at"] or time.monotonic() > self._begun_by:
+            self._has_begun()
         if waiting != self._waits_for:
             self._waits_for = waiting
             self.say(f"waits for {waiting}" if waiting else "continues")
