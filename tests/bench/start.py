@@ -40,6 +40,7 @@ async def one():
 asyncio.run(one())
 """
 QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+PATIENT = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180"}
 
 
 def main() -> None:
@@ -102,7 +103,7 @@ class _Bench:
 
     def cold_script(self) -> float:
         home = self._folder / f"prefect-{self._next()}"
-        took = self._flow({"PREFECT_HOME": str(home)})
+        took = self._flow(PATIENT | {"PREFECT_HOME": str(home)})
         shutil.rmtree(home)
         return took
 

@@ -245,7 +245,7 @@ def test_a_home_where_no_server_can_be_is_one_clear_line(
     ("delay", "moments", "least"),
     [
         # while it starts, and during the build
-        (20, (0.5, 10.0), 2),
+        (10, (0.5, 6.0), 2),
         # also when it just answers, at several times of the build, and after it
         pytest.param(
             60, (0.5, 6.0, 0.0, 1.0, 2.0, 4.0, 15.0, 3.0, 8.0, 20.0), 5, marks=pytest.mark.full
