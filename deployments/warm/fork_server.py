@@ -58,6 +58,7 @@ _PRELOADED = (
     "flows.maintenance",
 )
 _MOST_DESCRIPTORS = 65_536
+_LONGEST_EXIT_SECONDS = 10.0
 
 
 def main(words: list[str]) -> None:
@@ -73,7 +74,32 @@ def main(words: list[str]) -> None:
     module = words[1]
     sys.argv = [module]
     sys.modules.pop(module, None)  # loaded as a part of Prefect; it runs as the main module now
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as ending:
+        _leave_in_time(ending.code if isinstance(ending.code, int) else int(bool(ending.code)))
+        raise
+    except BaseException:
+        _leave_in_time(1)
+        raise
+    _leave_in_time(0)
+
+
+def _leave_in_time(status: int) -> None:
+    """End the process when the interpreter does not.
+
+    Prefect flushes its logs then, and sometimes waits for ever for the thread that does it.
+    """
+
+    def leave() -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)
+
+    timer = threading.Timer(_LONGEST_EXIT_SECONDS, leave)
+    timer.daemon = True
+    timer.start()
 
 
 def _preload() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import anyio
 import httpx
 from prefect.client.schemas.objects import Flow as APIFlow
 from prefect.client.schemas.objects import FlowRun, WorkPool
@@ -20,6 +21,7 @@ from pydantic import PrivateAttr
 
 _RECONCILE = "flows.reconciling:reconcile"
 _DID = ": "  # in the name of a reconciliation stands before what it did
+_HEARD_SECONDS = 2.0
 _log = get_logger("worker.quiet")
 
 
@@ -63,6 +65,8 @@ with warnings.catch_warnings():
             """Run as Prefect does."""
             result = await super().run(flow_run, configuration, task_status)
             if configuration.is_regular:
+                # The automation for zombies has to hear first that it has ended.
+                await anyio.sleep(_HEARD_SECONDS)
                 try:
                     await self._forget_unless_it_did_something(flow_run)
                 except (httpx.HTTPError, ObjectNotFound) as error:

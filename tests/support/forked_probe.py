@@ -41,6 +41,9 @@ def main() -> None:
         signal.pause()
     if how == "raise":
         raise ValueError("a fault")
+    if how == "hang":
+        threading._register_atexit(threading.Event().wait)  # pyright: ignore
+        sys.exit(3)
     if how == "thread":
         threading.Timer(0.2, lambda: Path(os.environ["PROBE"]).write_text("late")).start()
     sys.exit(int(how) if how.isdigit() else 0)
