@@ -108,6 +108,6 @@ HOSTILE = (
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_no_text_takes_long(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     sign(text)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
