@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,35 +56,40 @@ def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionD
             yield node
 
 
+@functools.cache
+def modules() -> list[tuple[Path, ast.Module]]:
+    """Return what is ours, parsed; what a migration says is history."""
+    paths = [path for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py"))]
+    return [
+        (path.relative_to(ROOT), ast.parse(path.read_text(encoding="utf-8")))
+        for path in paths
+        if "versions" not in path.parts and "demo" not in path.parts
+    ]
+
+
 def docstrings() -> Iterator[tuple[str, str]]:
     """Yield where a function of ours is, and its docstring."""
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            if "versions" in path.parts or "demo" in path.parts:
-                continue
-            for node in functions(ast.parse(path.read_text(encoding="utf-8"))):
-                decorators = " ".join(ast.unparse(one) for one in node.decorator_list)
-                text = ast.get_docstring(node)
-                if text and "property" not in decorators:
-                    yield f"{path.relative_to(ROOT)}: {node.name}", text
+    for path, tree in modules():
+        for node in functions(tree):
+            decorators = " ".join(ast.unparse(one) for one in node.decorator_list)
+            text = ast.get_docstring(node)
+            if text and "property" not in decorators:
+                yield f"{path}: {node.name}", text
 
 
 def strings() -> Iterator[tuple[str, str]]:
     """Yield the texts that people are shown: those of errors, hints, notes, logs and help."""
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Call):
-                    words = [*node.args, *(one.value for one in node.keywords)]
-                    for word in words:
-                        text = " ".join(
-                            part.value
-                            for part in ast.walk(word)
-                            if isinstance(part, ast.Constant) and isinstance(part.value, str)
-                        )
-                        if " " in text and "\\" not in text:  # a pattern is no prose
-                            yield f"{path.relative_to(ROOT)}:{node.lineno}", text
+    for path, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                for word in [*node.args, *(one.value for one in node.keywords)]:
+                    text = " ".join(
+                        part.value
+                        for part in ast.walk(word)
+                        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+                    )
+                    if " " in text and "\\" not in text:  # a pattern is no prose
+                        yield f"{path}:{node.lineno}", text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

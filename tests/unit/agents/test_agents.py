@@ -17,7 +17,7 @@ from support.building import made
 
 from autopack.agents.claude_code.agent import ClaudeCodeBuilder
 from autopack.agents.codex.agent import CodexBuilder
-from autopack.agents.opencode.agent import OpencodeBuilder, RefusalWatch
+from autopack.agents.opencode.agent import OpencodeBuilder
 from autopack.agents.pi.agent import PiBuilder
 from autopack.agents.program import CommandLineAgent
 from autopack.agents.protocol import (
@@ -388,15 +388,6 @@ async def test_files_in_its_own_home_count_too(program: Any, request_: BuildRequ
 
     assert (result.status, result.exit_status) == (BuildStatus.FAILED, 0)
     assert result.summary == "ended: it left more than 100 files"
-
-
-def test_an_answer_between_refusals_starts_the_count_again() -> None:
-    refusal = b'level=ERROR message="stream error" error.error="x"\n'
-    watch = RefusalWatch(retries=1)
-
-    assert watch.look(refusal + b'{"type":"step_finish"}\n' + refusal) is None
-    assert watch.look(refusal[:20]) is None
-    assert watch.look(refusal[20:]) is not None
 
 
 def _plan(model: str | None = None) -> Plan:
