@@ -136,12 +136,12 @@ class CommandLineAgent(Agent[ProgramOptions]):
         return {"prompt": PROMPT_VERSION, **config}
 
     def users_settings(self) -> UserConfiguration | None:
-        """The user's settings that a build gets; None where none are wanted."""
+        """Return the user's settings that a build gets; None where none are wanted."""
         wanted = isinstance(self.options, OwnConfigOptions) and self.options.takes_users
         return self.settings_place(process_environment()) if wanted else None
 
     def settings_place(self, environ: Mapping[str, str]) -> UserConfiguration:
-        """Where users keep settings of the program that a build can have."""
+        """Return where users keep settings of the program that a build can have."""
         raise NotImplementedError
 
     async def build(self, request: BuildRequest, supervisor: Supervisor) -> BuildResult:
@@ -272,11 +272,11 @@ class CommandLineAgent(Agent[ProgramOptions]):
         return provider_of(model)
 
     def key_names(self, model: str | None) -> Sequence[str]:
-        """The variables in which users keep the key for ``model``, the usual one first."""
+        """Return the variables in which users keep the key for ``model``, the usual one first."""
         return (self.default_key_env(model),)
 
     def key_env(self, model: str | None) -> str:
-        """The variable of the key: the one that is named, else the first that is set."""
+        """Return the variable of the key: the one that is named, else the first that is set."""
         names = self.key_names(model)
         found = (name for name in names if process_environment().get(name))
         return self.options.key_env or next(found, names[0])
@@ -300,11 +300,13 @@ class CommandLineAgent(Agent[ProgramOptions]):
         )
 
     def key_hint(self, name: str) -> str:
-        """What somebody can do who has no key in the variable ``name``."""
+        """Return what somebody can do who has no key in the variable ``name``."""
         return f"set {name}, or name the variable that holds the key: --set key_env=NAME"
 
     def extra(self) -> list[str]:
-        """The arguments that the user adds. Raises BadInput for one that is Autopack's own."""
+        """Return the arguments that the user adds. Raises BadInput for one that is
+        Autopack's own.
+        """
         return extra_arguments(self.options.args, program=self.program, own=self.own_arguments)
 
     def _program_path(self) -> str:

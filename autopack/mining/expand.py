@@ -106,7 +106,7 @@ def expand(
 def _known(
     found: Recurring, fixtures: Fixtures, patterns: Sequence[FailurePattern]
 ) -> Refused | None:
-    """The refusal of a failure most of whose texts a pattern recognises already."""
+    """Return the refusal of a failure most of whose texts a pattern recognises already."""
     first = [matches(Evidence(text), patterns)[:1] for text in fixtures.positives]
     names = Counter(one.pattern_id for match in first for one in match)
     for name, count in names.most_common(1):

@@ -71,7 +71,7 @@ def expand(
 
 
 def _offer(output: Path | None, repo: Path | None) -> Offer:
-    """What gives a detector away: into a folder, or as a branch of a repository."""
+    """Return what gives a detector away: into a folder, or as a branch of a repository."""
     if repo is not None:
         return partial(offer_branch, repository_of(repo))
     return partial(offer_folder, output or Path())

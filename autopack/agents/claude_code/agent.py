@@ -175,7 +175,9 @@ class ClaudeCodeBuilder(CommandLineAgent):
         return self._own.auth == "login" and self._own.provider == "anthropic"
 
     def _credentials(self, folder: Path, model: str | None) -> dict[str, str]:
-        """What the provider is asked with, in variables or a file of the program's own folder."""
+        """Return what the provider is asked with, in variables or a file of the program's own
+        folder.
+        """
         cloud = CLOUDS.get(self._own.provider)
         if cloud is not None:
             return cloud.variables(process_environment(), self.base_url)
@@ -190,7 +192,7 @@ class ClaudeCodeBuilder(CommandLineAgent):
 
 
 def _users_servers(own: UserConfiguration) -> str:
-    """The user's own MCP servers; the file beside the settings holds much else."""
+    """Return the user's own MCP servers; the file beside the settings holds much else."""
     home = own.folder.parent if own.folder.name == ".claude" else own.folder
     try:
         whole: object = json.loads((home / ".claude.json").read_bytes())

@@ -46,7 +46,7 @@ class Cloud:
                 )
 
     def _files(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """The user's own files: the build's home is another."""
+        """Return the user's own files: the build's home is another."""
         places = {name: environ.get(name) or Path.home() / own for name, own in self.files.items()}
         return {name: str(place) for name, place in places.items() if Path(place).is_file()}
 

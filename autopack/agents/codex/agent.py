@@ -200,7 +200,7 @@ _OWN_SETTINGS = (
 
 
 def _flags(config: str) -> list[str]:
-    """The same settings as arguments."""
+    """Return the same settings as arguments."""
     found: list[str] = []
     table = ""
     for line in config.splitlines():

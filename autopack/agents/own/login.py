@@ -106,7 +106,7 @@ def _check_valid(path: Path, expires: float, hint: str, now: datetime | None) ->
 
 
 def _expiry_of(token: str) -> float | None:
-    """The time that a JSON web token says it ends, in seconds; None for another token."""
+    """Return the time that a JSON web token says it ends, in seconds; None for another token."""
     parts = token.split(".")
     try:
         body = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))

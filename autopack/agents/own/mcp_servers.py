@@ -60,7 +60,7 @@ class McpServer:
     headers: Mapping[str, str]
 
     def as_claude(self) -> dict[str, Any]:
-        """The entry as Claude Code takes it."""
+        """Return the entry as Claude Code takes it."""
         if self.url is not None:
             return {"type": self.type, "url": self.url, "headers": dict(self.headers)}
         return {"command": self.command, "args": list(self.args), "env": dict(self.env)}

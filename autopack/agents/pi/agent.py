@@ -132,7 +132,7 @@ def _sessions(home: Path) -> Path:
 
 
 def _read(own: UserConfiguration | None, name: str) -> dict[str, Any]:
-    """A file of the user's own settings; empty where there is none."""
+    """Return a file of the user's own settings; empty where there is none."""
     try:
         whole: object = json.loads((own and own.read(name)) or b"{}")
     except ValueError:

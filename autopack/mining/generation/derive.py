@@ -86,7 +86,7 @@ def _unfit(found: Recurring) -> str | None:
 
 
 def _literal(line: LinePattern, texts: Sequence[str]) -> str | None:
-    """The longest literal, or word of one, that every text holds as it was printed."""
+    """Return the longest literal, or word of one, that every text holds as it was printed."""
     parts = [literal.strip() for literal in line.literals]
     parts += [word for literal in line.literals for word in _WORDS.findall(literal)]
     held = (part for part in parts if part and all(part in text for text in texts))

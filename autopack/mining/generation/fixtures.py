@@ -56,7 +56,7 @@ def fixtures_of(
 
 
 def _shown(text: str, redactor: Redactor) -> str:
-    """The text without secrets, bounded; what no file may hold is replaced."""
+    """Return the text without secrets, bounded; what no file may hold is replaced."""
     bounded = (
         text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}\n{text[-_LONGEST // 2 :]}"
     )
@@ -64,7 +64,7 @@ def _shown(text: str, redactor: Redactor) -> str:
 
 
 def _texts(conn: sa.Connection, signatures: Sequence[str], most: int) -> list[str]:
-    """The first texts of signatures, one of a run before a second of it."""
+    """Return the first texts of signatures, one of a run before a second of it."""
     log = error_logs.c
     query = (
         sa.select(log.run_id, log.error_type, log.message, log.output)

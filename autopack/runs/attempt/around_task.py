@@ -49,6 +49,6 @@ def _earlier(one: AttemptRow) -> EarlierAttempt:
 
 
 def _red_before(session: RunSession) -> str | None:
-    """Which tests failed at the base commit, as far as an attempt has shown it."""
+    """Return which tests failed at the base commit, as far as an attempt has shown it."""
     found = [one for one in get_decisions(session.db, session.run_id) if one.kind == "baseline"]
     return found[-1].reason if found else None
