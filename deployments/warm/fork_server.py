@@ -69,6 +69,7 @@ def main(words: list[str]) -> None:
     flow_run = _Forking(channel).serve()
     if flow_run is None:
         return
+    channel.detach()  # closed with the others; later its number is another one's
     signal.signal(signal.SIGINT, ctrl_c)
     _become(*flow_run)
     module = words[1]
@@ -88,7 +89,7 @@ def main(words: list[str]) -> None:
 def _leave_in_time(status: int) -> None:
     """End the process when the interpreter does not.
 
-    Prefect flushes its logs then, and sometimes waits for ever for the thread that does it.
+    Prefect flushes its logs then, without a limit of time, and a worker's slot is held so long.
     """
 
     def leave() -> None:

@@ -41,12 +41,24 @@ def main() -> None:
         signal.pause()
     if how == "raise":
         raise ValueError("a fault")
+    if how == "reused":
+        # What the fork server had open is closed; nothing may close these in its stead.
+        opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(40)]
+        threading._register_atexit(lambda: _end_unless_open(opened))  # pyright: ignore
     if how == "hang":
         threading._register_atexit(threading.Event().wait)  # pyright: ignore
         sys.exit(3)
     if how == "thread":
         threading.Timer(0.2, lambda: Path(os.environ["PROBE"]).write_text("late")).start()
     sys.exit(int(how) if how.isdigit() else 0)
+
+
+def _end_unless_open(opened: list[int]) -> None:
+    try:
+        for one in opened:
+            os.fstat(one)
+    except OSError:
+        os._exit(9)
 
 
 if __name__ == "__main__":

@@ -103,7 +103,8 @@ def test_a_forked_process_is_as_if_it_were_started_anew(
 
 
 @pytest.mark.parametrize(
-    ("how", "status"), [("0", 0), ("7", 7), ("raise", 1), ("thread", 0), ("wait", -15), ("hang", 3)]
+    ("how", "status"),
+    [("0", 0), ("7", 7), ("raise", 1), ("thread", 0), ("wait", -15), ("hang", 3), ("reused", 0)],
 )
 def test_its_end_is_told_as_it_was(
     how: str,
