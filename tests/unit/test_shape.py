@@ -27,7 +27,7 @@ SAME_IDEA = {
 }
 """Names that several folders of the domain share, since they mean the same in each."""
 
-MANY = 23
+MANY = 21
 """Functions with more parameters than that; flows have flat ones, which Prefect's form shows."""
 FULL = {
     "autopack/store/migrations/versions": "one a revision",

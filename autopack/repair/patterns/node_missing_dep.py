@@ -13,7 +13,7 @@ from autopack.model.commands import (
     Check,
 )
 from autopack.repair.patterns.failure_pattern import Evidence, Match, Proposal
-from autopack.repair.patterns.files import holding
+from autopack.repair.patterns.worktree_files import holding
 from autopack.toolchains.manifests import read_json, table
 from autopack.toolchains.toolchain import (
     Command,

@@ -15,7 +15,7 @@ from autopack.repair.patterns.failure_pattern import (
     Match,
     Proposal,
 )
-from autopack.repair.patterns.files import relative_to_root
+from autopack.repair.patterns.worktree_files import relative_to_root
 
 _CALLS = "open|mkdir|unlink|rename|rmdir|scandir|access|copyfile|chmod|symlink|spawn|stat|lstat"
 _FILE = re.compile(

@@ -10,7 +10,7 @@ from autopack.model.commands import (
     Check,
 )
 from autopack.repair.patterns.failure_pattern import Evidence, Match, Proposal
-from autopack.repair.patterns.files import holding, relative_to_root
+from autopack.repair.patterns.worktree_files import holding, relative_to_root
 from autopack.toolchains.toolchain_registry import manifest_patterns, toolchains
 
 _WILD = r"[\w.-]{0,40}"
