@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from ab_simulation import CORRELATION, GENERATORS, SIGMA, Floats, Pairs
-from scipy import special
+from scipy import special, stats
 
 from autopack.experiments.statistics.earlier import DRIFT_ALPHA, LOOKS_ALPHA
+from autopack.experiments.statistics.log_ratio import SKEW_SHARE, skew_quantiles
 from autopack.experiments.statistics.sequential import MIN_PLANS, MONITORING_ALPHA, log_e_values
 
 EARLIER = 3
@@ -81,11 +82,17 @@ def simulate(
         quiet = (t < quantile) & (count >= MIN_PLANS)
         with_them = running(d + EARLIER / (EARLIER + 1) * gap)
         mean, sd = np.where(quiet, with_them[0], mean), np.where(quiet, with_them[1], sd)
+        d = np.where(quiet[:, -1:], d + EARLIER / (EARLIER + 1) * gap, d)
     crossed = (log_e_values(count, mean, sd) >= -math.log(looks)) & (count >= MIN_PLANS)
     early = crossed.any(axis=1)
     stop = np.where(early, crossed.argmax(axis=1) + 1, pairs)
-    last = special.stdtrit(pairs - 1, 1 - (0.05 - looks) / 2) * sd[:, -1] / math.sqrt(pairs)
-    at_the_end = np.where(np.abs(mean[:, -1]) > last, np.sign(mean[:, -1]), 0)
+    side = (0.05 - looks) / 2
+    last = special.stdtrit(pairs - 1, 1 - side)
+    skew = stats.skew(d, axis=1, bias=False)
+    corrected = special.stdtrit(pairs - 1, 1 - SKEW_SHARE * side)
+    low, high = skew_quantiles(float(pairs), skew, corrected)
+    t = mean[:, -1] / sd[:, -1] * math.sqrt(pairs)
+    at_the_end = np.where((t > last) & (t > high), 1, np.where((t < -last) & (t < low), -1, 0))
     shown = np.where(early, np.sign(mean[np.arange(repetitions), stop - 1]), at_the_end)
     return Found(float((shown < 0).mean()), float((shown > 0).mean()), float(np.median(stop)))
 
