@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ STEPS = (
 FIRST = EarlierAttempt(1, "validation_failed", "2 of 40 tests failed", "I fixed all of them.")
 SECOND = EarlierAttempt(2, "validation_failed", "1 of 40 tests failed", None)
 
-SITUATIONS: dict[str, dict[str, object]] = {
+SITUATIONS: dict[str, dict[str, Any]] = {
     "least": {},
     "first-attempt": {
         "deliverables": ["inflection/__init__.py"],

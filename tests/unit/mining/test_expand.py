@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -43,13 +44,13 @@ def failures(database: Database) -> Database:
     return database
 
 
-def made_of(db: Database, **options: object) -> tuple[Expanded, dict[str, Mapping[str, str]]]:
+def made_of(db: Database, **options: Any) -> tuple[Expanded, dict[str, Mapping[str, str]]]:
     offered: dict[str, Mapping[str, str]] = {}
 
     def offer(name: str, files: Mapping[str, str]) -> None:
         offered[name] = files
 
-    return expand(db, {}, NOW, offer, **({"top": 100} | options)), offered
+    return expand(db, {}, NOW, offer, **{"top": 100, **options}), offered
 
 
 @pytest.fixture
