@@ -7,7 +7,7 @@ The table, the sums beside it and what archiving keeps of them, `autopack import
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, get_args
@@ -131,8 +131,7 @@ class UsageEvent:
 
 
 def _declared() -> tuple[LedgerColumn, ...]:
-    found = ((one.name, one.metadata["column"]) for one in fields(UsageEvent))
-    return tuple(LedgerColumn(**{**vars(spec), "name": name}) for name, spec in found)
+    return tuple(replace(one.metadata["column"], name=one.name) for one in fields(UsageEvent))
 
 
 LEDGER_COLUMNS = _declared()

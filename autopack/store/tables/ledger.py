@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from autopack.store.columns import ROLES, UtcDateTime, metadata, one_of
 from autopack.store.usage_event import LEDGER_COLUMNS, LedgerColumn
 
-_IS_DOCTOR_CALL = {
+_IS_DOCTOR_CALL: dict[str, Any] = {
     "sqlite_where": sa.text("is_doctor_call IS 1"),
     "postgresql_where": sa.text("is_doctor_call IS true"),
 }
