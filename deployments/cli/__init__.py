@@ -60,6 +60,17 @@ app.command(
 )
 app.command("deployments.cli.show:runs", name="runs", help="List runs, newest first.")
 app.command("deployments.cli.show:show", name="show", help="Show one run and its phases.")
+app.command(
+    "deployments.cli.logs:logs", name="logs", help="Show what the agents of a run say and do."
+)
+app.command("deployments.cli.diff:diff", name="diff", help="Show what a run changed.")
+app.command(
+    "deployments.cli.merge:merge", name="merge", help="Bring a run's work into your checkout."
+)
+app.command("deployments.cli.clean:clean", name="clean", help="Give back the disk of ended runs.")
+app.command(
+    "deployments.cli.features:features", name="features", help="List what a run can turn on."
+)
 app.command("deployments.cli.show:tokens", name="tokens", help="Show what a run spent.")
 app.command("deployments.cli.metrics:metrics", name="metrics", help="Show what features did.")
 app.command("deployments.cli.importing:import_", name="import", help="Import usage from a file.")
