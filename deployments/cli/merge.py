@@ -44,7 +44,8 @@ def merge(
         )
     source = source_of(run, repo)
     mirror = Mirror.open(settings.home, source)
-    branch = merge_into(source, mirror, run.head_commit, squash=squash, label=f"run {run_id}")
+    clone = mirror.git_dir if mirror.has(run.head_commit) else None
+    branch = merge_into(source, clone, run.head_commit, squash=squash, label=f"run {run_id}")
     if as_json:
         answer = {"run_id": run_id, "branch": branch, "commit": run.head_commit, "squashed": squash}
         print_json(answer)

@@ -6,14 +6,15 @@ from pathlib import Path
 
 from autopack.model.errors import GitFailed, Refused, RepositoryError
 from autopack.workspace.git import Git
-from autopack.workspace.mirror import Mirror
 from autopack.workspace.source import SourceRepository
 
 
 def merge_into(
-    source: SourceRepository, mirror: Mirror, commit: str, *, squash: bool, label: str
+    source: SourceRepository, clone: Path | None, commit: str, *, squash: bool, label: str
 ) -> str:
     """Fast-forward the checkout to ``commit``, or stage its change; return the branch's name.
+
+    ``clone`` is a repository here that has the commit, None where none has.
 
     Refused for a URL, a checkout with changes or in the middle of something, and where a
     fast-forward is not possible. Nothing is changed then.
@@ -45,12 +46,12 @@ def merge_into(
             hint="commit or stash them, then try again",
         )
     if git.call("cat-file", "-e", f"{commit}^{{commit}}").status != 0:
-        if not mirror.has(commit):
+        if clone is None:
             raise RepositoryError(
                 f"commit {commit[:12]} of {label} is only on the machine that made it",
                 field="run_id",
             )
-        git.run("fetch", "--quiet", "--no-tags", str(mirror.git_dir), commit)
+        git.run("fetch", "--quiet", "--no-tags", str(clone), commit)
     head = git.run("rev-parse", "HEAD").strip()
     ahead = git.call("merge-base", "--is-ancestor", head, commit).status == 0
     if not ahead and not squash:
