@@ -50,7 +50,8 @@ def made_of(db: Database, **options: Any) -> tuple[Expanded, dict[str, Mapping[s
     def offer(name: str, files: Mapping[str, str]) -> None:
         offered[name] = files
 
-    return expand(db, {}, NOW, offer, **{"top": 100, **options}), offered
+    given: dict[str, Any] = {"top": 100, **options}
+    return expand(db, {}, NOW, offer, **given), offered
 
 
 @pytest.fixture
