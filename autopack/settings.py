@@ -7,7 +7,6 @@ unset, and what it means. The fingerprint of a run takes in those that change wh
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from urllib.parse import quote
 
 from autopack.files import private
 from autopack.model.errors import BadInput
+from autopack.model.value_readers import choice, flag, number, paths, secret, words
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class Variable(Generic[T]):
     """An environment variable; ``meaning`` and ``when_unset`` are Markdown, for people.
 
     ``read`` turns its text into a value, and raises ValueError saying what to use instead;
-    ``unset`` is the value without one.
+    ``unset`` is the value without one. What ``is_secret``, or may hold a secret, is shown nowhere.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Variable(Generic[T]):
     read: Callable[[str], T]
     unset: T
     when_unset: str = ""
+    is_secret: bool = False
 
     def of(self, environ: Mapping[str, str] | None = None) -> T:
         """Return its value in ``environ``, by default this process's. Raises BadInput."""
@@ -58,52 +59,8 @@ class Variable(Generic[T]):
         try:
             return self.read(text)
         except ValueError as error:
-            raise BadInput(f"{self.name} is {text!r}", field=self.name, hint=str(error)) from error
-
-
-def number(least: float, most: float, unit: str) -> Callable[[str], float]:
-    """Return what reads a number of ``unit`` from ``least`` to ``most``."""
-
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not least <= value <= most:
-            raise ValueError(f"use a number of {unit} from {least:.0f} to {most:.0f}")
-        return value
-
-    return read
-
-
-def choice(*values: str) -> Callable[[str], str]:
-    """Return what reads one of ``values``, in any case."""
-
-    def read(text: str) -> str:
-        if text.lower() not in values:
-            raise ValueError(f"use {' or '.join(values)}")
-        return text.lower()
-
-    return read
-
-
-def flag(text: str) -> bool:
-    """Read yes or no."""
-    if text.lower() in ("1", "true", "yes", "on"):
-        return True
-    if text.lower() in ("0", "false", "no", "off"):
-        return False
-    raise ValueError("use true or false")
-
-
-def words(text: str) -> tuple[str, ...]:
-    """Read words separated by commas or blanks."""
-    return tuple(text.replace(",", " ").split())
-
-
-def paths(text: str) -> tuple[Path, ...]:
-    """Read folders separated as in PATH."""
-    return tuple(Path(path).expanduser() for path in text.split(os.pathsep) if path)
+            shown = f"{len(text)} characters" if self.is_secret else repr(text)
+            raise BadInput(f"{self.name} is {shown}", field=self.name, hint=str(error)) from error
 
 
 def _folder(text: str) -> Path:
@@ -125,6 +82,7 @@ DATABASE_URL = Variable(
     str,
     None,
     "SQLite in the home",
+    is_secret=True,
 )
 PREFECT_API_URL = Variable(
     "PREFECT_API_URL",
@@ -133,6 +91,7 @@ PREFECT_API_URL = Variable(
     str,
     None,
     "as [Prefect finds it](../prefect.md#which-server)",
+    is_secret=True,
 )
 SANDBOX = Variable(
     "AUTOPACK_SANDBOX",
@@ -251,6 +210,33 @@ EMBEDDER = Variable(
     "tfidf",
     "`tfidf`",
 )
+API_SECRET = Variable[str | None](
+    "AUTOPACK_API_SECRET",
+    Role.PLACES,
+    "what keys of the API are hashed and its signing keys are sealed with; processes that share a "
+    "database need the same",
+    secret(32),
+    None,
+    "one of the home",
+    is_secret=True,
+)
+API_SIGNING_KEY = Variable[str | None](
+    "AUTOPACK_API_SIGNING_KEY",
+    Role.PLACES,
+    "the private RSA key, as PEM, that signs the tokens of the API",
+    str,
+    None,
+    "one in the database",
+    is_secret=True,
+)
+API_REGISTRATION = Variable(
+    "AUTOPACK_API_REGISTRATION",
+    Role.PLACES,
+    "`true` lets anybody who reaches the API make an account that may read",
+    flag,
+    False,
+    "`false`",
+)
 FAILPOINT = Variable(
     "AUTOPACK_FAILPOINT",
     Role.PLACES,
@@ -303,14 +289,14 @@ def of_role(role: Role) -> tuple[str, ...]:
 def in_force(environ: Mapping[str, str] | None = None) -> dict[str, str | None]:
     """Return what every setting is set to, by its variable; None where it is unset.
 
-    Addresses of servers are no part of it, for they may hold a login. Raises BadInput for a value
-    that cannot be used.
+    Secrets are no part of it, nor addresses of servers, which may hold a login. Raises BadInput
+    for a value that cannot be used.
     """
     env = process_environment() if environ is None else environ
     given = [each for each in VARIABLES if each.role is not Role.MARK]
     for each in given:
         each.of(env)
-    shown = [each.name for each in given if each not in (DATABASE_URL, PREFECT_API_URL)]
+    shown = [each.name for each in given if not each.is_secret]
     return {name: env.get(name) or None for name in shown}
 
 

@@ -92,6 +92,8 @@ app.command(
     "deployments.cli.worker:worker", name="worker", help="Execute what your Prefect server plans."
 )
 
+app.command("deployments.cli.api:app", name="api", help="Serve runs over HTTP.")
+
 plan = App(name="plan", help="Look at plan files.")
 plan.command("deployments.cli.look:check", name="check", help="Check a plan file.")
 plan.command(

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from autopack.ledger.consolidated import UsageRow
 from autopack.ledger.consolidated import usage as usage_of_period
 from autopack.ledger.period import parse_period
 from autopack.model.errors import BadInput
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.views.escaping import write_csv
-from autopack.views.run_view import money
+from autopack.views.usage_view import ALL, FIGURES, usage_view
 from deployments.cli.output import (
     After,
     AsJson,
@@ -27,10 +26,6 @@ from deployments.cli.output import (
     print_uncut,
     unknown_text,
 )
-
-_FIGURES = ("events", "total", "input", "cache_read", "cache_write", "output", "unsplit", "cost")
-_MONEY = ("cost", "cost_known")
-_ALL = (*_FIGURES, "cost_known", "unpriced_calls")
 
 app = App(name="usage", help="Show what a period used.", help_format="plaintext")
 app.command(
@@ -84,26 +79,14 @@ def usage(
         after=after,
         include_simulated=include_simulated,
     )
-    rows = [{by: row.key, **_figures(row)} for row in page.rows]
+    view = usage_view(page, by=by, period=period, include_simulated=include_simulated)
     if as_json:
-        print_json(
-            {
-                "by": by,
-                "since": None if first is None else first.isoformat(),
-                "until": None if last is None else last.isoformat(),
-                "rows": rows,
-                "total": _figures(page.total),
-                "unknown_builds": page.unknown_builds,
-                "simulated_calls": page.simulated_calls,
-                "simulated_included": include_simulated,
-                "next_cursor": page.next_cursor,
-            }
-        )
+        print_json(view)
     elif as_csv:
-        header = [by, *_ALL]
-        write_csv(sys.stdout, header, [[row[name] for name in header] for row in rows])
+        header = [by, *ALL]
+        write_csv(sys.stdout, header, [[row[name] for name in header] for row in view["rows"]])
     else:
-        _print(by, rows, _figures(page.total), page.next_cursor)
+        _print(by, view["rows"], view["total"], page.next_cursor)
         if page.unknown_builds:
             out.print(unknown_text(page.unknown_builds))
         if page.simulated_calls:
@@ -112,16 +95,11 @@ def usage(
     return 0
 
 
-def _figures(row: UsageRow) -> dict[str, Any]:
-    values = asdict(row)
-    return {name: money(values[name]) if name in _MONEY else values[name] for name in _ALL}
-
-
 def _print(by: str, rows: list[dict[str, Any]], total: dict[str, Any], cursor: str | None) -> None:
-    headers = [name.replace("_", " ") for name in _FIGURES]
+    headers = [name.replace("_", " ") for name in FIGURES]
     table = plain_table(by, *headers, right=tuple(headers))
     for row in [*rows, {by: "total", **total}]:
-        figures = [f"{row[name]:,}" for name in _FIGURES[:-1]]
+        figures = [f"{row[name]:,}" for name in FIGURES[:-1]]
         cost = "unknown" if row["cost"] is None else f"${row['cost']:,.4f}"
         table.add_row(str(row[by]), *figures, cost)
     if rows:

@@ -26,6 +26,14 @@ from autopack.store.columns import (
     storable,
 )
 from autopack.store.identity import database_identity
+from autopack.store.tables.access import (
+    api_accounts,
+    api_answers,
+    api_audit,
+    api_keys,
+    api_sign_ins,
+    api_signing_keys,
+)
 from autopack.store.tables.budgets import (
     approvals,
     budget_campaigns,
@@ -60,6 +68,12 @@ __all__ = (
     "Told",
     "UtcDateTime",
     "ab_tests",
+    "api_accounts",
+    "api_answers",
+    "api_audit",
+    "api_keys",
+    "api_sign_ins",
+    "api_signing_keys",
     "approvals",
     "attempts",
     "base_failures",

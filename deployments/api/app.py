@@ -1,0 +1,43 @@
+"""The ASGI application: its routes, what all of them have in common, and its description."""
+
+from __future__ import annotations
+
+from fastapi import Depends, FastAPI
+
+from autopack import __version__
+from deployments.api.caching import Tagged
+from deployments.api.problems import MEDIA_TYPE, PROBLEM_SCHEMA, answer_errors
+from deployments.api.routes import accounts, actions, dashboard, health, keys, runs
+from deployments.api.service import Service
+from deployments.api.strictness import known_parameters_only
+
+ROUTERS = tuple(module.router for module in (health, accounts, keys, runs, actions, dashboard))
+_PROBLEM = {"content": {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}}}
+_ERRORS = {
+    400: "What was sent cannot be used; `field` names what is wrong.",
+    401: "No key or token, or one that does not hold.",
+    403: "The caller lacks the scope that this needs.",
+    404: "Nothing of that name exists.",
+    409: "The request is sound, the moment is not.",
+    429: "Too many failed sign-ins.",
+    503: "The database does not answer.",
+}
+
+
+def create_app(service: Service) -> FastAPI:
+    """Return the application over one database."""
+    app = FastAPI(
+        title="Autopack",
+        version=__version__,
+        description="Runs, what they spent, and what they wait for.",
+        dependencies=[Depends(known_parameters_only)],
+        responses={status: {"description": text, **_PROBLEM} for status, text in _ERRORS.items()},
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service = service
+    app.add_middleware(Tagged)
+    answer_errors(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app

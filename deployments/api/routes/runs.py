@@ -1,0 +1,130 @@
+"""Runs and their phases, as they stand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Security
+
+from autopack.access.scopes import Principal, Scope
+from autopack.model.errors import NotFound
+from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT, get_attempts, list_runs
+from autopack.store.rows import AttemptRow
+from autopack.views.run_view import run_line, run_view, timestamp
+from deployments.api.callers import caller, needs
+from deployments.api.service import ServiceOf
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+Reader = Annotated[Principal, Security(caller, scopes=[Scope.READ.value])]
+WithContent = Annotated[
+    bool, Query(description="Show what agents and checks wrote, too; needs the scope content.")
+]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+
+
+@router.get("", dependencies=[needs(Scope.READ)])
+def list_all(
+    service: ServiceOf,
+    state: Annotated[str | None, Query(examples=["FAILED"])] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    after: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+) -> dict[str, Any]:
+    """List runs, newest first; FAILED means any failed state."""
+    page = list_runs(service.db, state=state, limit=limit, after=after)
+    rows = [run_line(row) | {"goal": row.goal} for row in page.rows]
+    return {"runs": rows, "next_cursor": page.next_cursor}
+
+
+@router.get("/{run_id}")
+def show(
+    run_id: str, who: Reader, service: ServiceOf, content: WithContent = False
+) -> dict[str, Any]:
+    """Answer what `autopack show --json` prints."""
+    return _allowed(run_view(service.db, run_id), who, content=content)
+
+
+@router.get("/{run_id}/status", dependencies=[needs(Scope.READ)])
+def status(run_id: str, service: ServiceOf) -> dict[str, Any]:
+    """Answer where a run stands: state, times, tokens and money against their caps, phases."""
+    return status_view(run_view(service.db, run_id))
+
+
+@router.get("/{run_id}/phases")
+def phases(
+    run_id: str, who: Reader, service: ServiceOf, content: WithContent = False
+) -> dict[str, Any]:
+    """Answer the run's phases in the plan's order."""
+    view = _allowed(run_view(service.db, run_id), who, content=content)
+    return {"run_id": run_id, "phases": view["phases"]}
+
+
+@router.get("/{run_id}/phases/{phase_id}")
+def phase(
+    run_id: str, phase_id: str, who: Reader, service: ServiceOf, content: WithContent = False
+) -> dict[str, Any]:
+    """Answer a phase with its attempts."""
+    view = _allowed(run_view(service.db, run_id), who, content=content)
+    found = next((one for one in view["phases"] if one["phase_id"] == phase_id), None)
+    if found is None:
+        raise NotFound(f"there is no phase {phase_id!r} in this run", field="phase_id")
+    rows = get_attempts(service.db, run_id, phase_id)
+    return {"run_id": run_id, **found, "attempt_list": [attempt_view(row) for row in rows]}
+
+
+@router.get("/{run_id}/phases/{phase_id}/attempts/{number}", dependencies=[needs(Scope.READ)])
+def attempt(run_id: str, phase_id: str, number: int, service: ServiceOf) -> dict[str, Any]:
+    """Answer one attempt: its state, its commits, how its build and its checks ended."""
+    rows = get_attempts(service.db, run_id, phase_id)
+    row = next((one for one in rows if one.attempt == number), None)
+    if row is None:
+        raise NotFound(f"there is no attempt {number} of this phase", field="attempt")
+    return {"run_id": run_id, "phase_id": phase_id, **attempt_view(row)}
+
+
+def status_view(view: dict[str, Any]) -> dict[str, Any]:
+    """Return what is asked for most often of a run."""
+    names = ("run_id", "state", "created_at", "started_at", "finished_at", "failure_reason")
+    counts = ("total_phases", "completed_phases", "failed_phases", "executing_phases")
+    limits = view["budget"]["limits"]
+    return {
+        **{name: view[name] for name in names},
+        "tokens": view["tokens"]["total"],
+        "unknown_builds": view["tokens"]["unknown_builds"],
+        "token_cap": limits["tokens"],
+        "cost": view["cost"],
+        "cost_known": view["cost_known"],
+        "cost_cap": limits["cost"],
+        **{name: view[name] for name in counts},
+        "percent_complete": view["percent_complete"],
+        "questions": [one for one in view["approvals"] if one["answered_at"] is None],
+    }
+
+
+def attempt_view(row: AttemptRow) -> dict[str, Any]:
+    """Return an attempt without what its agent wrote."""
+    return {
+        "attempt": row.attempt,
+        "state": row.state.value,
+        "builder": row.builder,
+        "base_commit": row.base_commit,
+        "commit": row.commit,
+        "build_status": row.build_status,
+        "failure_cause": row.failure_cause,
+        "started_at": timestamp(row.started_at),
+        "built_at": timestamp(row.built_at),
+        "finished_at": timestamp(row.finished_at),
+    }
+
+
+def _allowed(view: dict[str, Any], who: Principal, *, content: bool) -> dict[str, Any]:
+    """Return the view; without ``content`` null stands for what agents and checks wrote."""
+    if content:
+        who.needs(Scope.CONTENT)
+        return view
+    for one in view["phases"]:
+        if one["last_failure"] is not None:
+            one["last_failure"] |= {"lines": None, "message": None}
+        if one["failure"] is not None:
+            one["failure"] |= {"message": None}
+    return view

@@ -1,0 +1,76 @@
+"""Serving the API: on which address, and what has to be there before it is open to others."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from autopack.access.accounts import list_accounts
+from autopack.access.keys import list_keys
+from autopack.model.errors import BadInput, Refused
+from deployments.api.service import Service
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where the API listens; port 0 is any that is free."""
+
+    host: str
+    port: int
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only processes of this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def check_listening(service: Service, where: Listening) -> None:
+    """Raise Refused for an address that others reach while nobody could sign in."""
+    if not 0 <= where.port <= 65535:
+        raise BadInput(f"port is {where.port}", field="port", hint="use 0 to 65535")
+    if where.is_local or list_keys(service.db) or list_accounts(service.db):
+        return
+    raise Refused(
+        f"{where.host} can be reached from elsewhere, and there is no key and no account",
+        field="host",
+        hint="make one first: `autopack api keys create NAME`, or `autopack api user add NAME`",
+    )
+
+
+def serve(service: Service, where: Listening) -> None:
+    """Serve until the process is told to end. Raises BadInput when the address cannot be had."""
+    import socket
+
+    import uvicorn
+
+    from deployments.api.app import create_app
+
+    check_listening(service, where)
+    family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((where.host, where.port))
+    except OSError as error:
+        listener.close()
+        raise BadInput(
+            f"cannot listen on {where.host}:{where.port}: {error.strerror or error}",
+            field="port",
+            hint="use another --port; 0 takes any that is free",
+        ) from error
+    listener.listen(128)
+    shown = f"[{where.host}]" if family is socket.AF_INET6 else where.host
+    print(f"http://{shown}:{listener.getsockname()[1]}", flush=True)  # noqa: T201
+    config = uvicorn.Config(
+        create_app(service),
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        lifespan="off",
+    )
+    uvicorn.Server(config).run(sockets=[listener])
