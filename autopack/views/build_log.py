@@ -58,7 +58,7 @@ def lines_of(raw: bytes) -> list[str]:
 
 
 def _said(event: Json) -> Iterator[str]:
-    """The words of an event, whatever agent wrote it."""
+    """Yield the words of an event, whatever agent wrote it."""
     item, part, message = (_object(event, name) for name in ("item", "part", "message"))
     kind = event.get("type")
     is_answer = kind in ("message", "message_end") and message.get("role") == "assistant"

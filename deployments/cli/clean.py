@@ -1,4 +1,4 @@
-"""`autopack clean`: the disk of runs that have ended, given back."""
+"""`autopack clean`: the disk of runs that have ended, released."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def diff(
 
 
 def _between(db: Database, run: RunRow, phase: str | None, attempt: int | None) -> tuple[str, str]:
-    """The commits that are compared."""
+    """Return the commits that are compared."""
     if phase is None:
         if attempt is not None:
             raise BadInput("--attempt needs a phase", field="attempt", hint="name it with --phase")
@@ -103,7 +103,7 @@ def _files(mirror: Mirror, before: str, after: str) -> list[dict[str, object]]:
 
 
 def _readable(text: str) -> str:
-    """The text of git, whose bytes need not be UTF-8."""
+    """Return the text of git, whose bytes need not be UTF-8."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

@@ -59,7 +59,7 @@ def give_back(
 
 
 def _contents(folder: Path) -> list[Path]:
-    """What is in a run's folder, but for the note that says whose it is."""
+    """Return what is in a run's folder, but for the note that says whose it is."""
     return [folder / name for name in safe_files.names(folder) if name != note_of(folder).name]
 
 
