@@ -67,7 +67,7 @@ app.command("deployments.cli.diff:diff", name="diff", help="Show what a run chan
 app.command(
     "deployments.cli.merge:merge", name="merge", help="Bring a run's work into your checkout."
 )
-app.command("deployments.cli.clean:clean", name="clean", help="Give back the disk of ended runs.")
+app.command("deployments.cli.clean:clean", name="clean", help="Free the disk space of ended runs.")
 app.command(
     "deployments.cli.features:features", name="features", help="List what a run can turn on."
 )

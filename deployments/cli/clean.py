@@ -17,9 +17,7 @@ from deployments.cli.output import AsJson, note, out, print_json
 def clean(
     *,
     older_than: Annotated[str, Parameter(help="How long ago a run must have ended: 30d.")] = "30d",
-    dry_run: Annotated[
-        bool, Parameter(negative="", help="Only say what would be given back.")
-    ] = False,
+    dry_run: Annotated[bool, Parameter(negative="", help="Only say what would be freed.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Delete checkouts, environments and logs of runs that ended, and say how much that was.
@@ -40,9 +38,9 @@ def clean(
         out.print(f"{one.run_id}  {_size(one.bytes)}")
     runs = f"{len(given)} {'run' if len(given) == 1 else 'runs'}"
     if dry_run:
-        out.print(f"{_size(total)} of {runs} would be given back")
+        out.print(f"{_size(total)} of {runs} would be freed")
     else:
-        out.print(f"{_size(total)} of {runs} given back" if given else "nothing to give back")
+        out.print(f"{_size(total)} of {runs} freed" if given else "nothing to free")
     for one in failed:
         note(f"{one.run_id} could not be removed: {one.error}")
     return 1 if failed else 0
