@@ -9,7 +9,7 @@ _default:
 install:
     @uv sync --quiet
     @# Once, and not in each of the hundreds of processes that the tests start.
-    @uv run --no-sync python -m compileall -q autopack blocks tasks flows deployments
+    @uv run --no-sync python -m compileall -q autopack blocks tasks flows deployments autopack_flows
 
 # Look for mistakes and for what is not formatted.
 lint:

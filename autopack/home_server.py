@@ -37,7 +37,6 @@ _LOGIN = "login"
 _USER = "autopack"
 
 _held: dict[Path, int] = {}
-_deferred = False
 
 
 @dataclass(frozen=True)
@@ -63,17 +62,6 @@ class HomeServer:
     def with_use(self, unused_since: float | None) -> HomeServer:
         """Return the same server, used or unused."""
         return replace(self, unused_since=unused_since)
-
-
-def defer_use() -> None:
-    """Leave it to this process's command whether it uses the server: many only look at it."""
-    global _deferred
-    _deferred = True
-
-
-def is_use_deferred() -> bool:
-    """Return whether loading the flows is no use of the server yet."""
-    return _deferred
 
 
 def is_possible() -> bool:

@@ -1,14 +1,11 @@
 """What happens in which order, as Prefect flows: ``from flows import execute_run``.
 
-Importing this package points the process at its Prefect server (see ``flows.server``), which has
-to happen before Prefect reads its settings; Prefect itself is loaded with the first flow.
+Importing this package changes nothing in the process, and loads Prefect only with the first flow.
+Calling a flow points the process at its Prefect server (see ``flows.server``).
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from autopack.settings import Settings
-from flows.server import choose_server
 
 if TYPE_CHECKING:
     from flows.ab import ab_experiment, ab_pair
@@ -33,21 +30,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ab_experiment": "flows.ab",
-    "ab_pair": "flows.ab",
-    "execute_phase": "flows.phase",
-    "execute_run": "flows.run",
-    "execute_runs": "flows.fleet",
-    "maintain": "flows.maintenance",
-    "mine_patterns": "flows.mining",
-    "reconcile": "flows.reconciling",
-    "replay_campaign": "flows.replay",
+    "ab_experiment": ".ab",
+    "ab_pair": ".ab",
+    "execute_phase": ".phase",
+    "execute_run": ".run",
+    "execute_runs": ".fleet",
+    "maintain": ".maintenance",
+    "mine_patterns": ".mining",
+    "reconcile": ".reconciling",
+    "replay_campaign": ".replay",
 }
-
-choose_server(Settings.from_environment())
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'flows' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOMES[name], __name__), name)

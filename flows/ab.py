@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Literal
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 
 from autopack.experiments.concluding import enough
 from autopack.experiments.design.cautions import cautions
@@ -29,10 +29,11 @@ from flows.executors import check_executor, execute_stored
 from flows.naming import rename
 from flows.opening import application
 from flows.returning import cancelled
+from flows.starting import started_flow
 from tasks.experimenting import conclude_experiment, judge_pair, prepare_arm, register_experiment
 
 
-@flow(name="ab-experiment", persist_result=False, on_cancellation=[cancel_its_runs])
+@started_flow("ab-experiment", on_cancellation=[cancel_its_runs])
 async def ab_experiment(
     spec: str,
     max_concurrent_pairs: int | None = None,
@@ -97,7 +98,7 @@ async def ab_experiment(
         return analysis.model_dump(mode="json")
 
 
-@flow(name="ab-pair", flow_run_name="pair {number} of {test_id}", persist_result=False)
+@started_flow("ab-pair", flow_run_name="pair {number} of {test_id}")
 async def ab_pair(
     test_id: str,
     number: int,

@@ -167,7 +167,7 @@ async def _in_a_process(run_id: str, database: str | None, log: Path, home: Path
         api_url = str(client.api_url)
     with os.fdopen(safe_files.open_append(log), "ab") as out:
         process = await asyncio.create_subprocess_exec(
-            *module_command("flows.process", run_id, *([database] if database else [])),
+            *module_command(f"{__package__}.process", run_id, *([database] if database else [])),
             # Without our mark: it may outlive us, and is then nobody's leftover.
             env={k: v for k, v in without_login(home).items() if k != leftovers.HOLDER}
             | {"PREFECT_API_URL": api_url},

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 from prefect.runtime import flow_run as current_flow_run
 
 from autopack.clock import SystemClock
@@ -20,6 +20,7 @@ from flows.executors import Executor, check_executor, execute_stored
 from flows.naming import origin
 from flows.opening import application, request
 from flows.returning import cancelled
+from flows.starting import started_flow
 from tasks.preparing import prepare_run
 from tasks.watching import FleetBoard, publish_fleet
 
@@ -33,10 +34,9 @@ def fleet_name() -> str:
     return f"fleet-{found.unique if found else ''}"
 
 
-@flow(
-    name="execute-runs",
+@started_flow(
+    "execute-runs",
     flow_run_name=fleet_name,
-    persist_result=False,
     on_cancellation=[cancel_its_runs],
 )
 async def execute_runs(

@@ -2,13 +2,14 @@
 
 from dataclasses import asdict
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 
 from flows.opening import application
+from flows.starting import started_flow
 from tasks.maintaining import maintain_database
 
 
-@flow(name="maintain", persist_result=False)
+@started_flow("maintain")
 async def maintain(database: str | None = None) -> dict[str, int]:
     """Ingest spooled usage, release leases of finished runs, archive old calls.
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from enum import Enum, auto
 
-from prefect import flow, get_client, get_run_logger
+from prefect import get_client, get_run_logger
 from prefect.client.schemas.objects import WorkPoolStatus
 from prefect.exceptions import ObjectNotFound
 
@@ -19,6 +19,7 @@ from autopack.store.runs import get_run
 from flows.executors import deployment_name, execute_stored, submit
 from flows.naming import rename
 from flows.opening import application
+from flows.starting import started_flow
 from tasks.away import show
 from tasks.closing import close_cancelled
 from tasks.reconciling import (
@@ -44,7 +45,7 @@ def _name_of_reconcile() -> str:
     return f"reconcile {SystemClock().now():%H:%M}"
 
 
-@flow(name="reconcile", flow_run_name=_name_of_reconcile, persist_result=False)
+@started_flow("reconcile", flow_run_name=_name_of_reconcile)
 async def reconcile(database: str | None = None) -> dict[str, int]:
     """Resume runs whose process crashed, at most three times each, and clean up after it.
 

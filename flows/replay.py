@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, Literal
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 from prefect.runtime import flow_run as current_flow_run
 
 from autopack.campaigns.compare import unfinished
@@ -17,6 +17,7 @@ from flows.fleet import execute_all
 from flows.naming import origin
 from flows.opening import application
 from flows.returning import cancelled
+from flows.starting import started_flow
 from tasks.replaying import report_on_replays, store_replays
 
 
@@ -28,10 +29,9 @@ def _campaign_name() -> str:
     return f"replay-{found.unique if found else ''}"
 
 
-@flow(
-    name="replay-campaign",
+@started_flow(
+    "replay-campaign",
     flow_run_name=_campaign_name,
-    persist_result=False,
     on_cancellation=[cancel_its_runs],
 )
 async def replay_campaign(

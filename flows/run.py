@@ -4,7 +4,6 @@ import asyncio
 from contextlib import suppress
 from typing import Any, Literal
 
-from prefect import flow
 from prefect.runtime import flow_run as current_flow_run
 
 from autopack.clock import SystemClock
@@ -34,6 +33,7 @@ from flows.naming import own_run_id, rename, same_call
 from flows.opening import application, request
 from flows.phase import execute_phase
 from flows.returning import state_of_run
+from flows.starting import started_flow
 from tasks.away import going_without, patiently, show, until_answers, wait_for_server
 from tasks.preparing import (
     ask_before,
@@ -58,10 +58,9 @@ def _name_of_run() -> str:
     return parameters.get("run_id") or ("plan" if "\n" in plan else plan.rsplit("/", 1)[-1])
 
 
-@flow(
-    name="execute-run",
+@started_flow(
+    "execute-run",
     flow_run_name=_name_of_run,
-    persist_result=False,
     on_cancellation=[cancel_its_run],
 )
 async def execute_run(

@@ -1,4 +1,4 @@
-"""Which Prefect server this process talks to, decided before Prefect reads its settings.
+"""Which Prefect server this process talks to, decided when something is started in it.
 
 The one that Prefect is configured for (see ``flows.configuration``), else the stack that
 `autopack up` left running, else the home's own, which the command line starts on demand, else one
@@ -57,27 +57,38 @@ def choose_server(settings: Settings, *, own: bool = False) -> None:
     one when a flow first needs it, unless the command line has. Children carry the mark of this
     process, so that a process that resumes the run after a crash finds them.
     """
-    _set_manners()
+    global _is_chosen
+    set_manners()
     url = None if own else server_url(settings)
     if url is not None:
         os.environ["PREFECT_API_URL"] = url
         log_in(settings.home, url)
-    elif not own and home_server.is_use_deferred():
-        os.environ.pop("PREFECT_API_URL", None)  # a command finds or starts one when it needs it
     elif own or not _use_running_server(settings.home):
         os.environ.pop("PREFECT_API_URL", None)
         _use_own_server(settings.home)
+    _is_chosen = True
     _refresh()
+
+
+def choose_server_once(settings: Settings) -> None:
+    """Choose the server unless this process has one already."""
+    if not _is_chosen:
+        choose_server(settings)
+
+
+_is_chosen = False
 
 
 def use_home_server(home: Path, api_url: str) -> None:
     """Point this process, and every child of it, at the home's own server."""
-    _set_manners()
+    global _is_chosen
+    set_manners()
     _live_in(home)
     os.environ["PREFECT_API_URL"] = api_url
     # One that is being started has no note yet, by which ``log_in`` would know it.
     os.environ[LOGIN] = home_server.make_login(home)
     home_server.use(home)
+    _is_chosen = True
     _refresh()
 
 
@@ -102,11 +113,15 @@ def without_login(home: Path) -> dict[str, str]:
     return {name: v for name, v in os.environ.items() if name != LOGIN or v != login}
 
 
-def _set_manners() -> None:
+def set_manners() -> None:
+    """Mark this process and its children, have it tell nobody of itself, and say that it lives."""
+    before = dict(os.environ)
     os.environ[HOLDER] = process_mark()
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     _set_heartbeats()
+    if os.environ != before:
+        _refresh()
 
 
 def _refresh() -> None:

@@ -164,10 +164,8 @@ app.command(db)
 
 def main() -> None:
     """The console script."""
-    from autopack.home_server import defer_use
     from deployments.cli import early
 
-    defer_use()
     early.say_soon(sys.argv[1:])
     code = run_command(sys.argv[1:])
     early.be_quiet()

@@ -13,7 +13,7 @@ from deployments.cli.output import AsJson, note, out, print_json
 from deployments.cli.worker import serve
 from deployments.reaching import check_reachable
 from deployments.setting_up import set_up
-from flows.server import log_in, server_url
+from flows.server import choose_server, server_url
 
 
 def deploy(
@@ -36,7 +36,7 @@ def deploy(
             field="PREFECT_API_URL",
             hint="set PREFECT_API_URL to its API, or start one with `autopack up`",
         )
-    log_in(settings.home, url)
+    choose_server(settings)
     check_reachable(url)
     note(f"setting up {url}")
     found = set_up({**process_environment(), "PREFECT_API_URL": url})

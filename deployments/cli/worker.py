@@ -14,7 +14,7 @@ from autopack.secrecy.memory import hide_memory
 from autopack.settings import Settings, process_environment
 from deployments.reaching import check_reachable
 from deployments.setting_up import POOL
-from flows.server import log_in, server_url
+from flows.server import log_in, server_url, set_manners
 
 Warm = Annotated[
     bool | None,
@@ -56,6 +56,7 @@ def serve(settings: Settings, words: list[str], *, warm: bool | None) -> None:
             hint="set PREFECT_API_URL to its API, or start one with `autopack up`",
         )
     hide_memory()  # from now on it holds the login
+    set_manners()
     log_in(settings.home, url)
     check_reachable(url)
     process_environment()["PREFECT_API_URL"] = url

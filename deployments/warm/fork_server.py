@@ -210,7 +210,7 @@ def _become(talking: socket.socket, out: int, err: int) -> None:
 
     refresh_global_settings_context()
     setup_logging(incremental=False)
-    choose_server(Settings.from_environment())  # what loading the flows does first
+    choose_server(Settings.from_environment())  # what calling a flow does first
 
 
 def _read(talking: socket.socket) -> dict[str, Any]:

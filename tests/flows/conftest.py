@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from autopack.stack import OWN_SERVER
+
 
 @pytest.fixture(scope="session")
 def drained(prefect_api: str) -> Iterator[str]:
@@ -26,6 +28,8 @@ def prefect_server(drained: str) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_API_URL", drained)
+        # Nobody but these tests uses it, so that nobody else cancels in it.
+        patch.setenv(OWN_SERVER, "1")
         refresh_global_settings_context()
         yield
     refresh_global_settings_context()

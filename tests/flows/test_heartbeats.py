@@ -21,8 +21,9 @@ _LOOK = """
 import json
 import prefect
 from prefect.settings import get_current_settings
-import flows
-from flows.server import tags_of_runs
+from autopack.settings import Settings
+from flows.server import choose_server, tags_of_runs
+choose_server(Settings.from_environment())
 print(json.dumps([get_current_settings().flows.heartbeat_frequency, tags_of_runs("more")]))
 """
 

@@ -17,7 +17,7 @@ import grimp
 import pytest
 
 ROOT = Path(import_module("autopack").__file__ or "").parent.parent
-PROJECT = {"autopack", "blocks", "tasks", "flows", "deployments", "tests"}
+PROJECT = {"autopack", "blocks", "tasks", "flows", "deployments", "autopack_flows", "tests"}
 
 PROJECT_FILE = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CONTRACTS = PROJECT_FILE["tool"]["importlinter"]["contracts"]

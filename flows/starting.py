@@ -1,0 +1,49 @@
+"""Flows that set up their process when they are started: importing them changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from prefect import Flow
+from prefect.context import FlowRunContext, TaskRunContext
+
+from autopack.settings import Settings
+from flows.server import choose_server_once, set_manners
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class StartedFlow(Flow[P, R]):
+    """A flow that points its process at a Prefect server when it is called first.
+
+    Called within another flow it runs where that one does. One that a worker starts was given its
+    server, and only sets how this process behaves.
+    """
+
+    if not TYPE_CHECKING:  # its types are those of the class above
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            if FlowRunContext.get() is None and TaskRunContext.get() is None:
+                choose_server_once(Settings.from_environment())
+            return super().__call__(*args, **kwargs)
+
+        def with_options(self, **options: Any) -> StartedFlow[..., Any]:
+            changed = super().with_options(**options)
+            changed.__class__ = type(self)
+            return changed
+
+    def validate_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Check the parameters; the engine does it first of all, whoever started the flow run."""
+        set_manners()
+        return super().validate_parameters(parameters)
+
+
+def started_flow(name: str, **options: Any) -> Callable[[Callable[P, R]], StartedFlow[P, R]]:
+    """Make a function a flow, as ``prefect.flow`` does; no result of it is kept by Prefect."""
+
+    def made(function: Callable[P, R]) -> StartedFlow[P, R]:
+        return StartedFlow(function, name=name, persist_result=False, **options)
+
+    return made
