@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from autopack.agents.registry import parse_options
 from autopack.clock import SystemClock
 from autopack.model.errors import BadInput
 from autopack.model.ids import check_id, new_run_id
@@ -19,7 +18,7 @@ from autopack.runs.session.session import is_stopping
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from deployments.cli.executing import execute_many
-from deployments.cli.options import DeploymentName, ExecutorName, MaxRuns, Push
+from deployments.cli.options import THREE_INLINE, ManyRuns, RunOptions
 from deployments.cli.output import AsJson, note, out, plain_table, print_json, state_text
 from deployments.cli.serving import start_server
 from flows.process import INTERRUPTED
@@ -27,16 +26,8 @@ from flows.process import INTERRUPTED
 
 def fleet(
     *plans: Annotated[str, Parameter(help="Plan files or URLs.")],
-    repo: Annotated[str, Parameter(help="The git repository: a folder or a URL.")],
-    max_: MaxRuns = 3,
-    executor: ExecutorName = "inline",
-    deployment: DeploymentName = None,
-    commit: Annotated[str | None, Parameter(help="Where to start; default: HEAD.")] = None,
-    builder: Annotated[str | None, Parameter(help="The coding agent; see `builders`.")] = None,
-    set_: Annotated[
-        list[str] | None, Parameter(name="--set", help="A builder option KEY=VALUE.", negative="")
-    ] = None,
-    model: Annotated[str | None, Parameter(help="The builder's model.")] = None,
+    asked: RunOptions,
+    many: ManyRuns = THREE_INLINE,
     run_id: Annotated[
         str | None,
         Parameter(
@@ -44,39 +35,19 @@ def fleet(
             "interrupted fleet resumes it."
         ),
     ] = None,
-    token_cap: Annotated[int | None, Parameter(help="The most tokens each run may spend.")] = None,
-    at_cap: Annotated[
-        Literal["fail", "ask"], Parameter(help="At a cap: fail, or wait for a person.")
-    ] = "fail",
-    push: Push = None,
-    enable: Annotated[list[str] | None, Parameter(help="Turn a feature on.", negative="")] = None,
-    disable: Annotated[list[str] | None, Parameter(help="Turn a feature off.", negative="")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Run many plans on a repository; a failure of one does not affect the others."""
     if not plans:
         raise BadInput("no plan was named", field="plans", hint="autopack fleet PLAN… --repo DIR")
-    if max_ < 1:
-        raise BadInput(f"--max is {max_}", field="max", hint="use 1 or more")
+    many.check()
     settings = Settings.from_environment()
     name = check_id(run_id or new_run_id(SystemClock().now()).replace("run-", "fleet-"), "run_id")
     db = Database.open(settings.database_url)
-    on_off = [*(enable or ()), *(f"-{name}" for name in disable or ())]
     _check(
-        RunRequest(
-            plan="",
-            repo=repo,
-            commit=commit,
-            builder=builder,
-            builder_options=parse_options(set_ or []),
-            model=model,
-            enable=tuple(enable or ()),
-            disable=tuple(disable or ()),
-            token_cap=token_cap,
-            at_cap=at_cap,
-        ),
+        asked.request(plan=""),
         [(f"{name}-{number}", plan) for number, plan in enumerate(plans, start=1)],
-        push,
+        asked.push,
         db,
         settings,
     )
@@ -87,19 +58,19 @@ def fleet(
 
         return await execute_runs(
             plans=[absolute(plan) for plan in plans],
-            repo=absolute(repo),
-            max_concurrent_runs=max_,
-            executor=executor,
-            deployment=deployment,
-            commit=commit,
-            builder=builder,
-            builder_options="\n".join(set_ or ()),
-            model=model,
-            features=on_off or None,
-            token_cap=token_cap,
-            at_cap=at_cap,
+            repo=absolute(asked.repo),
+            max_concurrent_runs=many.max_,
+            executor=many.executor,
+            deployment=many.deployment,
+            commit=asked.commit,
+            builder=asked.builder,
+            builder_options="\n".join(asked.set_ or ()),
+            model=asked.model,
+            features=asked.features or None,
+            token_cap=asked.token_cap,
+            at_cap=asked.at_cap,
             run_id=name,
-            push=push,
+            push=asked.push,
         )
 
     ids = [f"{name}-{number + 1}" for number in range(len(plans))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -10,59 +11,83 @@ from autopack.campaigns.lanes import replays_of
 from autopack.campaigns.planning import ReplayRequest, plan_campaign
 from autopack.clock import SystemClock
 from autopack.experiments.verdicts.wording import count
-from autopack.model.errors import BadInput
 from autopack.model.ids import new_run_id
 from autopack.model.states import RunState
 from autopack.runs.session.session import is_stopping
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from deployments.cli.executing import execute_many
-from deployments.cli.options import DeploymentName, ExecutorName, MaxRuns, Push
+from deployments.cli.options import THREE_INLINE, ManyRuns, Push
 from deployments.cli.output import AsJson, note, out, plain_table, print_json, state_text
 from deployments.cli.serving import start_server
 from deployments.cli.terminal import styled
 from flows.process import INTERRUPTED
 
 
-def replay(
-    *,
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class CampaignOptions:
+    """Which runs are replayed, and with what."""
+
     state: Annotated[
         str, Parameter(help="Runs that ended in this state; FAILED means any failed state.")
-    ] = "FAILED",
+    ] = "FAILED"
     since: Annotated[
-        str | None, Parameter(help="Finished on this day (UTC) or later; or so long ago, like 7d.")
-    ] = None,
-    until: Annotated[str | None, Parameter(help="Finished on this day (UTC) or earlier.")] = None,
+        str | None,
+        Parameter(help="Finished on or after this day (UTC), or within an age such as 7d."),
+    ] = None
+    until: Annotated[str | None, Parameter(help="Finished on this day (UTC) or earlier.")] = None
     run_id: Annotated[
         list[str] | None, Parameter(help="This run, whatever its state.", negative="")
-    ] = None,
-    campaign: Annotated[str | None, Parameter(help="Runs of this campaign.")] = None,
+    ] = None
+    campaign: Annotated[str | None, Parameter(help="Runs of this campaign.")] = None
     enable: Annotated[
         list[str] | None, Parameter(help="A feature that the candidate has on.", negative="")
-    ] = None,
+    ] = None
     disable: Annotated[
         list[str] | None, Parameter(help="A feature that it has off.", negative="")
-    ] = None,
-    max_: MaxRuns = 3,
+    ] = None
     no_baseline: Annotated[
         bool, Parameter(help="Do not run the originals again as they were.", negative="")
-    ] = False,
-    dry_run: Annotated[
-        bool, Parameter(help="Only show what would be run, and what it may cost.", negative="")
-    ] = False,
-    executor: ExecutorName = "inline",
-    deployment: DeploymentName = None,
-    token_cap: Annotated[
-        int | None, Parameter(help="The most tokens of all replays together.")
-    ] = None,
+    ] = False
+    token_cap: Annotated[int | None, Parameter(help="The most tokens of all replays together.")] = (
+        None
+    )
     name: Annotated[
         str | None,
         Parameter(
             help="A name for the campaign. The name of an interrupted one resumes it, with "
             "the runs, features and token cap that it has."
         ),
-    ] = None,
-    push: Push = None,
+    ] = None
+    push: Push = None
+
+    def request(self) -> ReplayRequest:
+        """Return what is asked for."""
+        return ReplayRequest(
+            state=self.state,
+            since=self.since,
+            until=self.until,
+            run_ids=tuple(self.run_id or ()),
+            campaign=self.campaign,
+            enable=tuple(self.enable or ()),
+            disable=tuple(self.disable or ()),
+            baseline=not self.no_baseline,
+            token_cap=self.token_cap,
+            push=self.push,
+        )
+
+
+_ALL_FAILED = CampaignOptions()
+
+
+def replay(
+    *,
+    asked: CampaignOptions = _ALL_FAILED,
+    dry_run: Annotated[
+        bool, Parameter(help="Only show what would be run, and what it may cost.", negative="")
+    ] = False,
+    many: ManyRuns = THREE_INLINE,
     as_json: AsJson = False,
 ) -> int:
     """Run finished runs again and say what other features bring.
@@ -70,25 +95,12 @@ def replay(
     Each is run twice, as it was and with the features named: of failed runs some succeed a
     second time whatever is changed, and the report tells the two apart.
     """
-    if max_ < 1:
-        raise BadInput(f"--max is {max_}", field="max", hint="use 1 or more")
+    many.check()
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
     now = SystemClock().now()
-    called = name or new_run_id(now).replace("run-", "replay-")
-    asked = ReplayRequest(
-        state=state,
-        since=since,
-        until=until,
-        run_ids=run_id or (),
-        campaign=campaign,
-        enable=enable or (),
-        disable=disable or (),
-        baseline=not no_baseline,
-        token_cap=token_cap,
-        push=push,
-    )
-    planned = plan_campaign(db, called, asked, now=now, home=settings.home)
+    called = asked.name or new_run_id(now).replace("run-", "replay-")
+    planned = plan_campaign(db, called, asked.request(), now=now, home=settings.home)
     if dry_run:
         view = planned.as_json()
         print_json(view) if as_json else _print_selection(view)
@@ -102,15 +114,15 @@ def replay(
 
         return await replay_campaign(
             run_id=list(planned.campaign.run_ids),
-            enable=enable,
-            disable=disable,
-            max_concurrent_runs=max_,
-            no_baseline=no_baseline,
-            executor=executor,
-            deployment=deployment,
-            token_cap=token_cap,
+            enable=asked.enable,
+            disable=asked.disable,
+            max_concurrent_runs=many.max_,
+            no_baseline=asked.no_baseline,
+            executor=many.executor,
+            deployment=many.deployment,
+            token_cap=asked.token_cap,
             name=called,
-            push=push,
+            push=asked.push,
         )
 
     result = execute_many(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -17,35 +18,46 @@ from deployments.cli.runs import configured, execute_stored
 from deployments.cli.serving import check_server
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RetryOptions:
+    """What shall be different in the new run."""
+
+    plan: Annotated[
+        str | None, Parameter(help="A plan that differs in phases that are not complete.")
+    ] = None
+    phase: Annotated[
+        str | None, Parameter(help="The first phase to do again; else the first not completed.")
+    ] = None
+    from_attempt: Annotated[
+        int | None, Parameter(help="The failed attempt at it whose work to begin with.")
+    ] = None
+    new_run_id: Annotated[
+        str | None, Parameter(name="--run-id", help="A name for the new run.")
+    ] = None
+    token_cap: Annotated[int | None, Parameter(help="The most tokens the new run may spend.")] = (
+        None
+    )
+    set_: Annotated[
+        list[str] | None,
+        Parameter(name="--set", help="A builder option KEY=VALUE to change.", negative=""),
+    ] = None
+    repo: Annotated[
+        str | None,
+        Parameter(help="This machine's clone of its repository, when that lies elsewhere here."),
+    ] = None
+
+
+_AS_IT_WAS = RetryOptions()
+
+
 def retry(
     run_id: Annotated[
         str, Parameter(name="RUN-ID", help="The run that ended, as `autopack runs` lists it.")
     ],
     /,
     *,
-    plan: Annotated[
-        str | None, Parameter(help="A plan that differs in phases that are not complete.")
-    ] = None,
-    phase: Annotated[
-        str | None, Parameter(help="The first phase to do again; else the first not completed.")
-    ] = None,
-    from_attempt: Annotated[
-        int | None, Parameter(help="The failed attempt at it whose work to begin with.")
-    ] = None,
-    new_run_id: Annotated[
-        str | None, Parameter(name="--run-id", help="A name for the new run.")
-    ] = None,
-    token_cap: Annotated[
-        int | None, Parameter(help="The most tokens the new run may spend.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        Parameter(name="--set", help="A builder option KEY=VALUE to change.", negative=""),
-    ] = None,
-    repo: Annotated[
-        str | None,
-        Parameter(help="This machine's clone of its repository, when that lies elsewhere here."),
-    ] = None,
+    asked: RetryOptions = _AS_IT_WAS,
     as_json: AsJson = False,
 ) -> int:
     """Run what a finished run did not complete, as a new run with a budget of its own.
@@ -59,13 +71,13 @@ def retry(
     stored = prepare_retry(
         RetryRequest(
             run_id=run_id,
-            plan=plan,
-            phase=phase,
-            from_attempt=from_attempt,
-            new_id=new_run_id,
-            token_cap=token_cap,
-            repo=repo,
-            builder_options=options | parse_options(set_ or []),
+            plan=asked.plan,
+            phase=asked.phase,
+            from_attempt=asked.from_attempt,
+            new_id=asked.new_run_id,
+            token_cap=asked.token_cap,
+            repo=asked.repo,
+            builder_options=options | parse_options(asked.set_ or []),
             builder_secrets=secrets,
         ),
         db=db,
@@ -73,4 +85,4 @@ def retry(
         clock=SystemClock(),
     )
     note(f"retrying {run_id} as {stored.run_id}")
-    return execute_stored(stored.run_id, db, settings, as_json, repo)
+    return execute_stored(stored.run_id, db, settings, as_json, asked.repo)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from autopack.agents.registry import parse_options
 from autopack.clock import SystemClock
 from autopack.runs.finish.finish import cancel as cancel_run
-from autopack.runs.prepare.prepare import RunRequest, prepare_run
+from autopack.runs.prepare.prepare import prepare_run
 from autopack.runs.stored_run import repository_remarks, source_of, unfinished
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
@@ -20,7 +19,7 @@ from autopack.store.mitigations import get_normalisation
 from autopack.views.run_view import run_view
 from autopack.workspace.source import SourceRepository
 from deployments.cli.executing import INTERRUPTED, execute, exit_code
-from deployments.cli.options import Push
+from deployments.cli.options import RunOptions
 from deployments.cli.output import AsJson, found_by_judging, note, print_json, print_run
 from deployments.cli.serving import check_server, start_server
 
@@ -28,24 +27,11 @@ from deployments.cli.serving import check_server, start_server
 def run(
     plan: Annotated[str, Parameter(help="A plan file or a URL.")],
     *,
-    repo: Annotated[str, Parameter(help="The git repository: a folder or a URL.")],
-    commit: Annotated[str | None, Parameter(help="Where to start; default: HEAD.")] = None,
-    builder: Annotated[str | None, Parameter(help="The coding agent; see `builders`.")] = None,
-    set_: Annotated[
-        list[str] | None, Parameter(name="--set", help="A builder option KEY=VALUE.", negative="")
-    ] = None,
-    model: Annotated[str | None, Parameter(help="The builder's model.")] = None,
+    asked: RunOptions,
     run_id: Annotated[str | None, Parameter(help="A name for the run.")] = None,
-    token_cap: Annotated[int | None, Parameter(help="The most tokens it may spend.")] = None,
-    at_cap: Annotated[
-        Literal["fail", "ask"], Parameter(help="At a cap: fail, or wait for a person.")
-    ] = "fail",
     campaign: Annotated[
         str | None, Parameter(help="The campaign whose budget it shares; see `budget`.")
     ] = None,
-    push: Push = None,
-    enable: Annotated[list[str] | None, Parameter(help="Turn a feature on.", negative="")] = None,
-    disable: Annotated[list[str] | None, Parameter(help="Turn a feature off.", negative="")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Run a plan on a git repository, phase by phase, on a branch of its own.
@@ -56,23 +42,15 @@ def run(
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
     check_server(settings)
-    options, secrets = configured(builder, settings)
+    options, secrets = configured(asked.builder, settings)
     stored = prepare_run(
-        RunRequest(
-            plan=plan,
-            repo=repo,
-            commit=commit,
-            builder=builder,
-            builder_options=options | parse_options(set_ or []),
-            builder_secrets=secrets,
-            model=model,
-            enable=tuple(enable or ()),
-            disable=tuple(disable or ()),
-            token_cap=token_cap,
-            at_cap=at_cap,
+        asked.request(
+            plan,
+            options=options,
+            secrets=secrets,
             run_id=run_id,
             campaign=campaign,
-            push=push,
+            push=asked.push,
         ),
         db=db,
         settings=settings,
