@@ -68,13 +68,11 @@ class _Finder(MetaPathFinder):
         file = place / "__init__.py" if is_package else place.with_suffix(".py")
         if not file.is_file():
             return None
-        return spec_from_file_location(
-            fullname,
-            file,
-            loader=_Loader(fullname, str(file)),
+        spec = spec_from_file_location(fullname, file, loader=_Loader(fullname, str(file)))
+        if is_package and spec is not None:
             # No folder in which Python's own finder would see the modules as they are.
-            submodule_search_locations=[] if is_package else None,
-        )
+            spec.submodule_search_locations = []
+        return spec
 
 
 class _Loader(SourceFileLoader):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from cyclopts import Parameter
 
-from deployments.cli.options import DeploymentName, ExecutorName, Push
+from deployments.cli.options import INLINE, Execution, Push
 from deployments.cli.output import AsJson, note, print_json
 from deployments.cli.watching import Watch
 
@@ -39,8 +39,7 @@ _NOTHING_MORE = More()
 def run(
     spec: Annotated[str, Parameter(help="An experiment file or a URL.")],
     *,
-    executor: ExecutorName = "inline",
-    deployment: DeploymentName = None,
+    where: Execution = INLINE,
     max_concurrent_pairs: Annotated[
         int | None,
         Parameter(name="--max", help="How many pairs at once; default: what the file says."),
@@ -92,9 +91,9 @@ def run(
         return await ab_experiment(
             spec=spec,
             max_concurrent_pairs=max_concurrent_pairs,
-            executor=executor,
+            executor=where.executor,
             push=push,
-            deployment=deployment,
+            deployment=where.deployment,
         )
 
     answer = execute_watched(

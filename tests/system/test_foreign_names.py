@@ -50,24 +50,25 @@ def run(code: str, folder: Path, **environ: str) -> str:
     return done.stdout
 
 
-# what a program begins with, and whether it loads Prefect
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import flows",
-        "import autopack_flows",
-        "from flows import execute_run",
-        "from autopack_flows import execute_run, replay_campaign, ab_experiment, reconcile",
-    ],
-)
+@pytest.mark.parametrize("code", ["import flows, tasks, blocks", "import autopack_flows"])
 def test_importing_changes_no_variable(tmp_path: Path, code: str) -> None:
-    # Prefect is another's, and may do as it likes.
-    first = "import prefect.main, prefect.events\n" if "execute_run" in code else ""
+    # Prefect, which blocks load, is another's and may do as it likes.
+    first = "import prefect\n" if "blocks" in code else ""
+    run(f"{first}import os\nbefore = dict(os.environ)\n{code}\n{_UNCHANGED}", tmp_path)
+
+
+def test_where_nothing_is_hidden_they_are_the_same_and_change_no_variable(tmp_path: Path) -> None:
     run(
-        f"{first}import os\nbefore = dict(os.environ)\n{code}\n"
-        "assert dict(os.environ) == before, set(os.environ.items()) - set(before.items())\n",
+        "import prefect.main, prefect.events, os\nbefore = dict(os.environ)\n"
+        "import flows, autopack_flows\n"
+        "for name in autopack_flows.__all__:\n"
+        "    assert getattr(flows, name) is getattr(autopack_flows, name), name\n"
+        f"assert flows.__all__ == autopack_flows.__all__\n{_UNCHANGED}",
         tmp_path,
     )
+
+
+_UNCHANGED = "assert dict(os.environ) == before, set(os.environ.items()) - set(before.items())\n"
 
 
 # what is imported first, and which names the project has
@@ -75,13 +76,8 @@ def test_importing_changes_no_variable(tmp_path: Path, code: str) -> None:
     ("order", "hidden"),
     [
         ("from autopack_flows import execute_run\nimport flows, tasks, blocks", NAMES),
-        (
-            "import flows.run, tasks.run\nfrom autopack_flows import execute_run\nimport blocks",
-            NAMES,
-        ),
+        ("import flows.run, tasks.run, blocks\nfrom autopack_flows import execute_run", NAMES),
         ("import flows, tasks, blocks\nfrom autopack_flows import execute_run", ("flows",)),
-        ("import tasks, blocks\nfrom autopack_flows import execute_run", ("tasks",)),
-        ("from autopack_flows import execute_run\nimport flows, tasks, blocks", ("blocks",)),
     ],
 )
 def test_both_have_their_own(foreign: Path, order: str, hidden: tuple[str, ...]) -> None:
@@ -92,42 +88,30 @@ def test_both_have_their_own(foreign: Path, order: str, hidden: tuple[str, ...])
         f"{order}\n{checks}import autopack_flows, prefect\n"
         "for name in autopack_flows.__all__:\n"
         "    assert isinstance(getattr(autopack_flows, name), prefect.Flow), name\n"
+        "loaded = prefect.flows.load_flow_from_entrypoint('autopack_flows:execute_run')\n"
+        "assert loaded is execute_run\n"
         "print(execute_run.fn.__module__, execute_run.name)\n",
         foreign,
     )
     assert shown.split() == ["autopack_flows.flows.run", "execute-run"]
 
 
-def test_where_nothing_is_hidden_they_are_the_same(tmp_path: Path) -> None:
-    run("import flows, autopack_flows\nassert autopack_flows.maintain is flows.maintain", tmp_path)
-
-
-def test_prefect_loads_them_by_their_name(foreign: Path) -> None:
-    shown = run(
-        "from prefect.flows import load_flow_from_entrypoint\n"
-        "print(load_flow_from_entrypoint('autopack_flows:execute_run').name)\n",
-        foreign,
-    )
-    assert shown.split() == ["execute-run"]
-
-
 @pytest.mark.slow
-def test_a_fleet_runs_beside_foreign_names_here_and_in_processes(
+def test_a_fleet_runs_beside_foreign_names_and_in_processes(
     foreign: Path, tmp_path: Path, prefect_api: str, database_url: str
 ) -> None:
     project = make_project(tmp_path / "p", {"one": [[call(5), {"files": {"one.txt": "1"}}]]})
-    for executor in ("inline", "process"):
-        shown = run(
-            "import asyncio, flows\nfrom autopack_flows import execute_runs\n"
-            f"results = asyncio.run(execute_runs(plans=[{str(project.plan)!r}],"
-            f" repo={str(project.repository)!r}, executor={executor!r}, run_id={executor!r},"
-            f" builder_options={f'recording={project.recording}'!r}))\n"
-            "assert flows.MINE\nprint(results[0]['state'], results[0]['error'])\n",
-            foreign,
-            PREFECT_API_URL=prefect_api,
-            DATABASE_URL=database_url,
-            # Also what is started finds their packages first.
-            PYTHONPATH=os.pathsep.join([str(foreign), str(ROOT)]),
-        )
-        assert shown.split() == ["DONE_SUCCESS", "None"]
-        assert git(project.repository, "show", f"autopack/{executor}-1:one.txt") == "1"
+    shown = run(
+        "import asyncio, flows\nfrom autopack_flows import execute_runs\n"
+        f"results = asyncio.run(execute_runs(plans=[{str(project.plan)!r}],"
+        f" repo={str(project.repository)!r}, executor='process', run_id='beside',"
+        f" builder_options={f'recording={project.recording}'!r}))\n"
+        "assert flows.MINE\nprint(results[0]['state'], results[0]['error'])\n",
+        foreign,
+        PREFECT_API_URL=prefect_api,
+        DATABASE_URL=database_url,
+        # Also what is started finds their packages first.
+        PYTHONPATH=os.pathsep.join([str(foreign), str(ROOT)]),
+    )
+    assert shown.split() == ["DONE_SUCCESS", "None"]
+    assert git(project.repository, "show", "autopack/beside-1:one.txt") == "1"
