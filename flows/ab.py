@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from prefect import get_run_logger
 
@@ -13,7 +13,6 @@ from autopack.experiments.design.going_on import OUT_OF_BUDGET, replace_as_plann
 from autopack.experiments.design.layout import ARM_NAMES
 from autopack.experiments.design.registration import Registered
 from autopack.experiments.replicating import plan_replicates
-from autopack.model.errors import BadInput
 from autopack.runs.session.session import is_stopping
 from autopack.store.database.engine import Database
 from autopack.store.experiment_records import (
@@ -25,9 +24,10 @@ from autopack.store.experiment_records import (
 )
 from autopack.store.reading import get_run
 from flows.cancelling import Watched, cancel_its_runs, declare, heeding
-from flows.executors import check_executor, execute_stored
+from flows.executors import Execution, check_executor, execute_stored
 from flows.naming import rename
 from flows.opening import application
+from flows.parameters import DatabaseBlock, DeploymentName, ExecutorName, check_at_once
 from flows.returning import cancelled
 from flows.starting import started_flow
 from tasks.experimenting import conclude_experiment, judge_pair, prepare_arm, register_experiment
@@ -37,12 +37,12 @@ from tasks.experimenting import conclude_experiment, judge_pair, prepare_arm, re
 async def ab_experiment(
     spec: str,
     max_concurrent_pairs: int | None = None,
-    executor: Literal["inline", "process", "deployment"] = "inline",
+    executor: ExecutorName = "inline",
     push: str | None = None,
-    deployment: str | None = None,
+    deployment: DeploymentName = None,
     add_budget: str | None = None,
     replace_void: bool = False,
-    database: str | None = None,
+    database: DatabaseBlock = None,
 ) -> dict[str, Any]:
     """Run pairs of an experiment until the evidence suffices, and return its report.
 
@@ -52,21 +52,13 @@ async def ab_experiment(
     Args:
         spec: The experiment file: a path, a URL, or its text.
         max_concurrent_pairs: How many pairs run at once; default: what the file says.
-        executor: Where runs are executed: inline in this process, each in a process of its own,
-            or by the deployment on a worker.
         push: A remote of the repository, a path or a URL: every attempt of both arms is pushed
             there. It is not part of the experiment, and may change when that is resumed.
-        deployment: With that executor, the deployment of execute_run; default:
-            execute-run/run.
         add_budget: What to add to the budget of an experiment, which is then resumed: tokens=N,
             cost=N, minutes=N, with commas between them.
         replace_void: Run the void pairs of an experiment again and resume it.
-        database: An Autopack Database block; default: DATABASE_URL, else the home's.
     """
-    if max_concurrent_pairs is not None and max_concurrent_pairs < 1:
-        raise BadInput(
-            f"max_concurrent_pairs is {max_concurrent_pairs}", field="max", hint="use 1 or more"
-        )
+    check_at_once(max_concurrent_pairs, "max_concurrent_pairs")
     await check_executor(executor, deployment)
     async with application(database) as (db, settings), heeding(db, settings) as watched:
         registered = await register_experiment(
@@ -102,10 +94,10 @@ async def ab_experiment(
 async def ab_pair(
     test_id: str,
     number: int,
-    executor: Literal["inline", "process", "deployment"] = "inline",
+    executor: ExecutorName = "inline",
     push: str | None = None,
-    deployment: str | None = None,
-    database: str | None = None,
+    deployment: DeploymentName = None,
+    database: DatabaseBlock = None,
 ) -> dict[str, Any]:
     """Run both arms of one pair of a registered experiment, and judge the pair.
 
@@ -114,11 +106,7 @@ async def ab_pair(
     Args:
         test_id: The experiment.
         number: The pair, counted from 1 in planned order.
-        executor: Where runs are executed: inline, process or deployment.
         push: A remote of the repository, a path or a URL that runs not stored yet are pushed to.
-        deployment: With that executor, the deployment of execute_run; default:
-            execute-run/run.
-        database: An Autopack Database block; default: DATABASE_URL, else the home's.
     """
     async with application(database) as (db, settings), heeding(db, settings) as watched:
         registered = Registered.of(get_test(db, test_id)).pushed_to(push)
@@ -127,15 +115,8 @@ async def ab_pair(
         order = ARM_NAMES[::-1] if pair.first == "treatment" else ARM_NAMES
         runs = [await prepare_arm(registered, pair, arm, db, settings) for arm in order]
         watched.add(runs)  # once more, now that they are stored
-        execute = partial(
-            execute_stored,
-            executor=executor,
-            db=db,
-            settings=settings,
-            database=database,
-            tag=f"ab:{test_id}",
-            deployment=deployment,
-        )
+        where = Execution(executor, deployment, db, settings, database)
+        execute = partial(execute_stored, where=where, tag=f"ab:{test_id}")
         if pair.first == "together":
             await asyncio.gather(*(execute(run) for run in runs))
         else:

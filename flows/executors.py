@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -49,6 +50,20 @@ _PATIENCE_SECONDS = 3600.0
 """How long a server is waited for, without which no run can be begun."""
 
 
+@dataclass(frozen=True)
+class Execution:
+    """Where stored runs are executed, and what they are stored in.
+
+    ``deployment`` is the one that workers are asked for, ``database`` the block that names ``db``.
+    """
+
+    executor: Executor
+    deployment: str | None
+    db: Database
+    settings: Settings
+    database: str | None = None
+
+
 def deployment_name(asked: str | None, settings: Settings) -> str:
     """Return the full name of the deployment that workers are asked for: FLOW/NAME."""
     name = asked or settings.deployment
@@ -79,25 +94,17 @@ async def check_executor(
         ) from error
 
 
-async def execute_stored(
-    run_id: str,
-    executor: Executor,
-    *,
-    db: Database,
-    settings: Settings,
-    database: str | None = None,
-    tag: str | None = None,
-    deployment: str | None = None,
-) -> None:
+async def execute_stored(run_id: str, where: Execution, *, tag: str | None = None) -> None:
     """Bring a stored run to its end, or to where it waits for a person or was interrupted.
 
     How it ended is in the database. ``tag`` marks its flow run. A run that has ended is left
-    alone, one that somebody works on is waited for; one whose process or flow run crashes
-    continues in another, as often as reconciling would do that.
+    alone, one that somebody works on is waited for; one whose process or flow run crashes is
+    resumed in another, as often as reconciling would do that.
 
     Raises what execute_run raises, and WorkFailed when the process or the flow run ended
     without ending the run, or it took longer than is worth waiting for (the run then continues).
     """
+    db, settings, database = where.db, where.settings, where.database
     if get_run(db, run_id).state.is_final:
         return
     run = await wait_while_held(run_id, db=db)
@@ -107,14 +114,13 @@ async def execute_stored(
         await asyncio.to_thread(close_now, [run_id], db, settings)
         return
     with tags(*tags_of_runs(*([tag] if tag else []))):
-        match executor:
+        match where.executor:
             case "inline":
                 await patiently(lambda: _here(run_id, database, db), _server)
             case "process":
                 await _in_processes(run_id, database, db, settings)
             case "deployment":
-                name = deployment_name(deployment, settings)
-                await _at_workers(run_id, database, db, settings, tag, name)
+                await _at_workers(run_id, where, tag)
     run = get_run(db, run_id)
     if run.state is RunState.PHASE_EXECUTION and not is_stopping():
         raise WorkFailed(f"run {run_id} was interrupted", hint=f"autopack resume {run_id}")
@@ -191,18 +197,13 @@ async def _in_a_process(run_id: str, database: str | None, log: Path, home: Path
     return process.returncode or 0
 
 
-async def _at_workers(
-    run_id: str,
-    database: str | None,
-    db: Database,
-    settings: Settings,
-    tag: str | None,
-    deployment: str,
-) -> None:
+async def _at_workers(run_id: str, where: Execution, tag: str | None) -> None:
     """Have a worker execute the run, and wait for it; giving up leaves the run alone.
 
-    When its flow run crashes, another worker goes on.
+    When its flow run crashes, another worker resumes it.
     """
+    db, settings, database = where.db, where.settings, where.database
+    deployment = deployment_name(where.deployment, settings)
     while True:
         seen = get_run(db, run_id).recoveries
         flow_run = await patiently(
@@ -234,7 +235,7 @@ async def submit(
 
     Asking twice starts one flow run.
     """
-    # A new one only when an earlier one got hold of the run and lost it, or was found dead.
+    # A new one only when an earlier one got hold of the run and lost it, or was found crashed.
     ours, run = submission_prefix(db), get_run(db, run_id)
     key = f"{ours}{run_id}:{token_of(db, run_id)}:{run.recoveries}:{run.recovery_tries}"
     while True:

@@ -2,23 +2,39 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from prefect import get_run_logger
 from prefect.runtime import flow_run as current_flow_run
 
 from autopack.clock import SystemClock
-from autopack.model.errors import AutopackError, BadInput
+from autopack.model.errors import AutopackError
 from autopack.model.ids import check_id
 from autopack.runs.prepare.prepare import check_remote
 from autopack.runs.session.session import is_stopping
-from autopack.settings import Settings
-from autopack.store.database.engine import Database
 from autopack.views.fleet_result import FleetItem, item_of, refused
 from flows.cancelling import Watched, cancel_its_runs, declare, heeding
-from flows.executors import Executor, check_executor, execute_stored
+from flows.executors import Execution, check_executor, execute_stored
 from flows.naming import origin
-from flows.opening import application, request
+from flows.opening import application
+from flows.parameters import (
+    Asked,
+    AtCap,
+    AtOnce,
+    Builder,
+    BuilderOptions,
+    Commit,
+    DatabaseBlock,
+    DeploymentName,
+    ExecutorName,
+    Features,
+    Model,
+    Push,
+    Repo,
+    TokenCap,
+    check_at_once,
+)
 from flows.returning import cancelled
 from flows.starting import started_flow
 from tasks.preparing import prepare_run
@@ -41,21 +57,21 @@ def fleet_name() -> str:
 )
 async def execute_runs(
     plans: list[str] | None = None,
-    repo: str | None = None,
-    max_concurrent_runs: int = 3,
-    executor: Literal["inline", "process", "deployment"] = "inline",
-    commit: str | None = None,
-    builder: str | None = None,
-    builder_options: str = "",
-    model: str | None = None,
-    features: list[str] | None = None,
-    token_cap: int | None = None,
-    at_cap: Literal["fail", "ask"] = "fail",
+    repo: Repo = None,
+    max_concurrent_runs: AtOnce = 3,
+    executor: ExecutorName = "inline",
+    commit: Commit = None,
+    builder: Builder = None,
+    builder_options: BuilderOptions = "",
+    model: Model = None,
+    features: Features = None,
+    token_cap: TokenCap = None,
+    at_cap: AtCap = "fail",
     run_id: str | None = None,
-    database: str | None = None,
+    database: DatabaseBlock = None,
     run_ids: list[str] | None = None,
-    push: str | None = None,
-    deployment: str | None = None,
+    push: Push = None,
+    deployment: DeploymentName = None,
 ) -> list[dict[str, Any]]:
     """Execute many plans, or resume many runs; a failure of one does not affect the others.
 
@@ -66,28 +82,10 @@ async def execute_runs(
     Args:
         plans: The plans: paths, URLs, or their texts.
         repo: The git repository of the plans: a path or a URL.
-        max_concurrent_runs: How many runs at most at the same time.
-        executor: inline in this process, each in an operating-system process of its own, or each
-            as a deployment on a work pool.
-        commit: The revision to start from; default: HEAD.
-        builder: The coding agent that builds; default: `script`.
-        builder_options: Its options, one KEY=VALUE a line.
-        model: The model it uses; default: the plan's.
-        features: Features to turn on; one with a minus sign before it is turned off.
-        token_cap: The most tokens each run may spend; default: the plan's.
-        at_cap: At a cap, fail the run or ask a person.
         run_id: A name for the fleet; its runs are called NAME-1, NAME-2 and so on.
-        database: An Autopack Database block; default: DATABASE_URL, else the home's.
         run_ids: Stored runs to execute or to resume.
-        push: A remote of the repository, a path or a URL: every attempt at the plans is pushed
-            there, so that another machine can resume their runs.
-        deployment: With that executor, the deployment of execute_run; default:
-            execute-run/run.
     """
-    if max_concurrent_runs < 1:
-        raise BadInput(
-            f"max_concurrent_runs is {max_concurrent_runs}", field="max", hint="use 1 or more"
-        )
+    check_at_once(max_concurrent_runs, "max_concurrent_runs")
     name = check_id(fleet_name(), "run_id")
     await check_executor(executor, deployment)
     async with application(database) as (db, settings), heeding(db, settings) as watched:
@@ -104,37 +102,27 @@ async def execute_runs(
                 db=db,
                 settings=settings,
             )
+        asked = Asked(
+            repo=repo,
+            commit=commit,
+            builder=builder,
+            builder_options=builder_options,
+            model=model,
+            features=features,
+            token_cap=token_cap,
+            at_cap=at_cap,
+            push=remote,
+        )
         entries: list[str | FleetItem] = []
         for number, plan in enumerate(plans or (), start=1):
             try:
-                wanted = await request(
-                    plan=plan,
-                    repo=repo,
-                    commit=commit,
-                    builder=builder,
-                    builder_options=builder_options,
-                    model=model,
-                    features=features,
-                    token_cap=token_cap,
-                    at_cap=at_cap,
-                    run_id=f"{name}-{number}",
-                    push=remote,
-                )
-                entries.append(await prepare_run(wanted, db, settings))
+                one = replace(asked, plan=plan, run_id=f"{name}-{number}")
+                entries.append(await prepare_run(await one.request(), db, settings))
             except AutopackError as error:
                 entries.append(refused(f"{name}-{number}", error))
         entries += run_ids or ()
-        items = await execute_all(
-            entries,
-            watched,
-            name=name,
-            executor=executor,
-            at_once=max_concurrent_runs,
-            db=db,
-            settings=settings,
-            database=database,
-            deployment=deployment,
-        )
+        where = Execution(executor, deployment, db, settings, database)
+        items = await execute_all(entries, watched, where, name=name, at_once=max_concurrent_runs)
         await publish_fleet(name, items, db)
     results = [item.as_json() for item in items]
     return cancelled(results) if watched.cancelled else results  # pyright: ignore[reportReturnType]
@@ -143,25 +131,21 @@ async def execute_runs(
 async def execute_all(
     entries: Sequence[str | FleetItem],
     watched: Watched,
+    where: Execution,
     *,
     name: str,
-    executor: Executor,
     at_once: int,
-    db: Database,
-    settings: Settings,
-    database: str | None,
-    deployment: str | None = None,
 ) -> list[FleetItem]:
     """Execute stored runs, given by their ids, ``at_once`` of them at most; results in order.
 
     An entry that is a result already stays what it is; the others are ``watched``. ``name`` tags
-    the flow runs, and how all of them stand is shown under it.
+    the flow runs, and the progress of all is shown under it.
     """
     slots = asyncio.Semaphore(at_once)
     if not entries:
         return []
     watched.add([entry for entry in entries if isinstance(entry, str)])
-    board = FleetBoard(name, entries, db, SystemClock())
+    board = FleetBoard(name, entries, where.db, SystemClock())
 
     async def one(entry: str | FleetItem) -> FleetItem:
         return entry if isinstance(entry, FleetItem) else await execute(entry)
@@ -170,21 +154,13 @@ async def execute_all(
         async with slots:
             try:
                 if not is_stopping():
-                    await execute_stored(
-                        run_id,
-                        executor,
-                        db=db,
-                        settings=settings,
-                        database=database,
-                        tag=f"fleet:{name}",
-                        deployment=deployment,
-                    )
+                    await execute_stored(run_id, where, tag=f"fleet:{name}")
                     # Before its slot is free for another one.
                     await watched.was_cancelled([run_id])
-                return item_of(db, settings, run_id)
+                return item_of(where.db, where.settings, run_id)
             except Exception as error:
                 get_run_logger().warning("run %s: %s", run_id, error)
-                return item_of(db, settings, run_id, error)
+                return item_of(where.db, where.settings, run_id, error)
 
     async with board.kept():
         return list(await asyncio.gather(*(one(entry) for entry in entries)))

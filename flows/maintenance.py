@@ -5,18 +5,16 @@ from dataclasses import asdict
 from prefect import get_run_logger
 
 from flows.opening import application
+from flows.parameters import DatabaseBlock
 from flows.starting import started_flow
 from tasks.maintaining import maintain_database
 
 
 @started_flow("maintain")
-async def maintain(database: str | None = None) -> dict[str, int]:
+async def maintain(database: DatabaseBlock = None) -> dict[str, int]:
     """Ingest spooled usage, release leases of finished runs, archive old calls.
 
     Calls of runs that finished more than 90 days ago leave the ledger; their sums stay.
-
-    Args:
-        database: An Autopack Database block; default: DATABASE_URL, else the home's.
     """
     async with application(database) as (db, settings):
         counts = asdict(await maintain_database(db, settings))

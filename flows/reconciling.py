@@ -1,4 +1,4 @@
-"""Reconciliation: orphaned runs are resumed or closed, and what they left is cleaned up."""
+"""Reconciliation: resume or close orphaned runs, and remove what crashed processes left."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,9 +16,10 @@ from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.leases import abandoned_runs
 from autopack.store.runs import get_run
-from flows.executors import deployment_name, execute_stored, submit
+from flows.executors import Execution, deployment_name, execute_stored, submit
 from flows.naming import rename
 from flows.opening import application
+from flows.parameters import DatabaseBlock
 from flows.starting import started_flow
 from tasks.away import show
 from tasks.closing import close_cancelled
@@ -46,19 +47,16 @@ def _name_of_reconcile() -> str:
 
 
 @started_flow("reconcile", flow_run_name=_name_of_reconcile)
-async def reconcile(database: str | None = None) -> dict[str, int]:
-    """Resume runs whose process crashed, at most three times each, and clean up after it.
+async def reconcile(database: DatabaseBlock = None) -> dict[str, int]:
+    """Resume runs whose process crashed, at most three times each, and remove what they left.
 
-    Where there are workers, they resume them and this flow does not wait; else they go
-    on in this process. Returns how much of each kind of work there was.
-
-    Args:
-        database: An Autopack Database block; default: DATABASE_URL, else the home's.
+    Where there are workers, they resume them and this flow does not wait; else they are resumed
+    in this process. Returns how much of each kind of work there was.
     """
     async with application(database) as (db, settings):
         cancelled = await close_cancelled(db, settings)
         marked = await mark_lost_flow_runs(db, settings)
-        outcomes = await _go_on_with(await find_abandoned(db), db, settings, database)
+        outcomes = await _resume_all(await find_abandoned(db), db, settings, database)
         campaigns = await resume_campaigns()
         cleaned = await clean_up(db, settings)
     counts = {
@@ -78,7 +76,7 @@ async def reconcile(database: str | None = None) -> dict[str, int]:
     return counts
 
 
-async def _go_on_with(
+async def _resume_all(
     run_ids: Sequence[str], db: Database, settings: Settings, database: str | None
 ) -> list[_Outcome | None]:
     """Resume the abandoned runs, or close those that crashed too often."""
@@ -90,7 +88,7 @@ async def _go_on_with(
                 # Others reconcile, too, and may have taken it while it waited for its turn.
                 if is_stopping() or run_id not in abandoned_runs(db):
                     return None
-                return await _go_on(run_id, db, settings, database, at_worker=workers)
+                return await _resume(run_id, db, settings, database, at_worker=workers)
             except Exception as error:
                 get_run_logger().warning("run %s: %s", run_id, error)
                 return None
@@ -98,7 +96,7 @@ async def _go_on_with(
     return list(await asyncio.gather(*map(one, run_ids)))
 
 
-async def _go_on(
+async def _resume(
     run_id: str, db: Database, settings: Settings, database: str | None, *, at_worker: bool
 ) -> _Outcome | None:
     if seconds_until_due(db, run_id, settings.lease_seconds) > 0:
@@ -109,9 +107,8 @@ async def _go_on(
         name = deployment_name(None, settings)
         await submit(run_id, name, db=db, database=database, tag="reconcile")
     else:
-        await execute_stored(
-            run_id, "inline", db=db, settings=settings, database=database, tag="reconcile"
-        )
+        where = Execution("inline", None, db, settings, database)
+        await execute_stored(run_id, where, tag="reconcile")
     return _Outcome.RESUMED
 
 

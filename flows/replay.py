@@ -1,21 +1,28 @@
 """Replay campaigns: finished runs again, with their own features and with others, compared."""
 
 import asyncio
-from typing import Any, Literal
+from typing import Any
 
 from prefect import get_run_logger
 from prefect.runtime import flow_run as current_flow_run
 
 from autopack.campaigns.compare import unfinished
-from autopack.campaigns.planning import PlannedCampaign, plan_campaign
+from autopack.campaigns.planning import PlannedCampaign, ReplayRequest, plan_campaign
 from autopack.clock import SystemClock
-from autopack.model.errors import BadInput
 from autopack.views.fleet_result import FleetItem
 from flows.cancelling import cancel_its_runs, declare, heeding
-from flows.executors import check_executor
+from flows.executors import Execution, check_executor
 from flows.fleet import execute_all
 from flows.naming import origin
 from flows.opening import application
+from flows.parameters import (
+    AtOnce,
+    DatabaseBlock,
+    DeploymentName,
+    ExecutorName,
+    Push,
+    check_at_once,
+)
 from flows.returning import cancelled
 from flows.starting import started_flow
 from tasks.replaying import report_on_replays, store_replays
@@ -42,15 +49,15 @@ async def replay_campaign(
     campaign: str | None = None,
     enable: list[str] | None = None,
     disable: list[str] | None = None,
-    max_concurrent_runs: int = 3,
+    max_concurrent_runs: AtOnce = 3,
     no_baseline: bool = False,
     dry_run: bool = False,
-    executor: Literal["inline", "process", "deployment"] = "inline",
+    executor: ExecutorName = "inline",
     token_cap: int | None = None,
     name: str | None = None,
-    database: str | None = None,
-    push: str | None = None,
-    deployment: str | None = None,
+    database: DatabaseBlock = None,
+    push: Push = None,
+    deployment: DeploymentName = None,
 ) -> dict[str, Any]:
     """Run finished runs again and say what other features bring.
 
@@ -62,68 +69,47 @@ async def replay_campaign(
 
     Args:
         state: Runs that ended in this state; FAILED means any failed state.
-        since: Runs that finished on this day or later, UTC; also so long ago, like 7d.
-        until: Runs that finished on this day or earlier, UTC.
+        since: Only runs finished on or after this UTC date, or within an age such as 7d.
+        until: Only runs finished on or before this UTC date.
         run_id: These runs, whatever their state.
         campaign: Runs of this campaign.
         enable: Features to turn on in the candidate.
         disable: Features to turn off in the candidate.
-        max_concurrent_runs: How many runs at most at the same time.
         no_baseline: Only run the candidate; the report then cannot tell its effect from chance.
         dry_run: Only show what would be run and what it may cost.
-        executor: inline in this process, each in an operating-system process of its own, or each
-            as a deployment on a work pool.
         token_cap: The most tokens of all replays together; default: the sum of their caps,
             or, for a campaign that is resumed, the cap that it has.
         name: A name for the campaign. The name of an interrupted one resumes it, with the
             runs and features that it began with: others are refused.
-        database: An Autopack Database block; default: DATABASE_URL, else the home's.
         push: A remote of the repository, a path or a URL: every attempt is pushed there. Replays
             are not pushed unless it is set, not even replays of runs that were.
-        deployment: With that executor, the deployment of execute_run; default:
-            execute-run/run.
     """
-    if max_concurrent_runs < 1:
-        raise BadInput(
-            f"max_concurrent_runs is {max_concurrent_runs}", field="max", hint="use 1 or more"
-        )
+    check_at_once(max_concurrent_runs, "max_concurrent_runs")
     await check_executor(executor, deployment)
     called = _campaign_name()
+    asked = ReplayRequest(
+        state=state,
+        since=since,
+        until=until,
+        run_ids=tuple(run_id or ()),
+        campaign=campaign,
+        enable=tuple(enable or ()),
+        disable=tuple(disable or ()),
+        baseline=not no_baseline,
+        token_cap=token_cap,
+        push=push,
+    )
     async with application(database) as (db, settings), heeding(db, settings) as watched:
-        planned = await asyncio.to_thread(
-            plan_campaign,
-            db,
-            called,
-            state=state,
-            since=since,
-            until=until,
-            run_ids=run_id or (),
-            campaign=campaign,
-            enable=enable or (),
-            disable=disable or (),
-            baseline=not no_baseline,
-            token_cap=token_cap,
-            push=push,
-            now=SystemClock().now(),
-            home=settings.home,
-        )
+        now, home = SystemClock().now(), settings.home
+        planned = await asyncio.to_thread(plan_campaign, db, called, asked, now=now, home=home)
         if dry_run:
             return planned.as_json()
         for one in planned.left_out:
             get_run_logger().warning("%s is skipped: %s", one.run_id, one.reason)
         await declare(db, called)
         replays = await store_replays(db, planned)
-        items = await execute_all(
-            replays,
-            watched,
-            name=called,
-            executor=executor,
-            at_once=max_concurrent_runs,
-            db=db,
-            settings=settings,
-            database=database,
-            deployment=deployment,
-        )
+        where = Execution(executor, deployment, db, settings, database)
+        items = await execute_all(replays, watched, where, name=called, at_once=max_concurrent_runs)
         left = unfinished(db, planned.campaign, without=planned.without)
         if left or watched.cancelled:
             stands = _as_it_stands(planned, [item for item in items if item.run_id in left])

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any
 
 from prefect.runtime import flow_run as current_flow_run
 
@@ -30,7 +30,20 @@ from blocks.configured import configured, configured_doctor
 from flows.approval import still_waits
 from flows.cancelling import cancel_its_run, heeding
 from flows.naming import own_run_id, rename, same_call
-from flows.opening import application, request
+from flows.opening import application
+from flows.parameters import (
+    Asked,
+    AtCap,
+    Builder,
+    BuilderOptions,
+    Commit,
+    DatabaseBlock,
+    Features,
+    Model,
+    Push,
+    Repo,
+    TokenCap,
+)
 from flows.phase import execute_phase
 from flows.returning import state_of_run
 from flows.starting import started_flow
@@ -65,36 +78,26 @@ def _name_of_run() -> str:
 )
 async def execute_run(
     plan: str | None = None,
-    repo: str | None = None,
-    commit: str | None = None,
-    builder: str | None = None,
-    builder_options: str = "",
-    model: str | None = None,
-    features: list[str] | None = None,
-    token_cap: int | None = None,
-    at_cap: Literal["fail", "ask"] = "fail",
+    repo: Repo = None,
+    commit: Commit = None,
+    builder: Builder = None,
+    builder_options: BuilderOptions = "",
+    model: Model = None,
+    features: Features = None,
+    token_cap: TokenCap = None,
+    at_cap: AtCap = "fail",
     run_id: str | None = None,
-    database: str | None = None,
-    push: str | None = None,
+    database: DatabaseBlock = None,
+    push: Push = None,
 ) -> dict[str, Any]:
-    """Run a plan on a git repository, or resume an interrupted run.
+    """Run a plan on a git repository, or resume a run that was interrupted.
 
     Args:
         plan: The plan: a path, a URL, or its text. Not needed to resume a run.
         repo: The git repository: a path or a URL. To resume a run, this machine's clone of it,
             where that has another path here.
-        commit: The revision to start from; default: HEAD.
-        builder: The coding agent that builds; default: `script`. A name with a block, like
-            `claude-code/work`, takes its keys and options from there.
-        builder_options: Its options, one KEY=VALUE a line, for example recording=/srv/recording.
-        model: The model it uses; default: the plan's.
-        features: Features to turn on; one with a minus sign before it is turned off.
         token_cap: The most tokens the run may spend; default: the plan's.
-        at_cap: At a cap, fail the run or ask a person.
         run_id: A name for the run, or the run to resume.
-        database: An Autopack Database block; default: DATABASE_URL, else the home's.
-        push: A remote of the repository, a path or a URL: every attempt is pushed there, so that
-            another machine can resume the run.
     """
     flow_run_id = current_flow_run.get_id()
     async with application(database) as (db, settings), heeding(db, settings) as watched:
@@ -109,7 +112,7 @@ async def execute_run(
             if begun.state.is_final:
                 return state_of_run(run_view(db, run_id))  # pyright: ignore[reportReturnType]
         elif plan is not None or run_id is None:
-            wanted = await request(
+            asked = Asked(
                 plan=plan,
                 repo=repo,
                 commit=commit,
@@ -122,6 +125,7 @@ async def execute_run(
                 run_id=run_id or await asyncio.to_thread(own_run_id),
                 push=push,
             )
+            wanted = await asked.request()
             watched.add([wanted.run_id] if wanted.run_id else [])
             run_id = await prepare_run(wanted, db, settings)
         watched.add([run_id])

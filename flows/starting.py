@@ -9,6 +9,7 @@ from prefect import Flow
 from prefect.context import FlowRunContext, TaskRunContext
 
 from autopack.settings import Settings
+from flows.parameters import documented
 from flows.server import choose_server_once, set_manners
 
 P = ParamSpec("P")
@@ -44,6 +45,7 @@ def started_flow(name: str, **options: Any) -> Callable[[Callable[P, R]], Starte
     """Make a function a flow, as ``prefect.flow`` does; no result of it is kept by Prefect."""
 
     def made(function: Callable[P, R]) -> StartedFlow[P, R]:
+        function.__doc__ = documented(function)
         return StartedFlow(function, name=name, persist_result=False, **options)
 
     return made

@@ -220,10 +220,10 @@ async def test_a_flow_run_that_ended_before_it_took_its_run_is_followed_by_anoth
 async def test_a_run_that_somebody_works_on_is_waited_for(
     db: Database, settings: Settings, run_id: str
 ) -> None:
-    from flows.executors import execute_stored
+    from flows.executors import Execution, execute_stored
 
     session = open_session(run_id, db=db, settings=settings, clock=SystemClock())
-    waiting = asyncio.create_task(execute_stored(run_id, "process", db=db, settings=settings))
+    waiting = asyncio.create_task(execute_stored(run_id, Execution("process", None, db, settings)))
     await asyncio.sleep(1.5)
     assert not waiting.done()
     finish(session, RunState.DONE_CANCELLED, "by its holder")
@@ -345,7 +345,7 @@ async def test_a_campaign_whose_process_died_goes_on_a_few_times(home: Path) -> 
 async def test_a_run_whose_process_is_killed_goes_on_in_another(
     db: Database, settings: Settings, run_id: str
 ) -> None:
-    from flows.executors import execute_stored
+    from flows.executors import Execution, execute_stored
 
     def kill_its_first_process() -> None:
         while (holder := holder_of(db, run_id)) is None:
@@ -354,7 +354,7 @@ async def test_a_run_whose_process_is_killed_goes_on_in_another(
         psutil.Process(holder.pid).kill()
 
     killing = asyncio.create_task(asyncio.to_thread(kill_its_first_process))
-    await execute_stored(run_id, "process", db=db, settings=settings)
+    await execute_stored(run_id, Execution("process", None, db, settings))
     await killing
     run = get_run(db, run_id)
     assert (run.state, run.recoveries) == (RunState.DONE_SUCCESS, 1)

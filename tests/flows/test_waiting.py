@@ -40,25 +40,20 @@ async def test_polls_have_a_jitter_of_20_percent(end: int, first: float, last: f
 @pytest.fixture
 async def stored(home: Path, tmp_path: Path) -> Database:
     """A database with a run called `r` that nobody has begun."""
-    from flows.opening import request
+    from flows.parameters import Asked
     from tasks.preparing import prepare_run
 
     project = make_simulated(tmp_path, {"success": 1, "calls": 1})
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
-    wanted = await request(
+    asked = Asked(
         plan=str(project.plan),
         repo=str(project.repository),
-        commit=None,
         builder="simulated",
         builder_options=f"spec={project.recording}",
-        model=None,
-        features=None,
-        token_cap=None,
-        at_cap="fail",
         run_id="r",
     )
-    await prepare_run.fn(wanted, db, settings)
+    await prepare_run.fn(await asked.request(), db, settings)
     return db
 
 
