@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         execute_run,
         execute_runs,
         maintain,
+        mine_patterns,
         reconcile,
         replay_campaign,
     )
@@ -30,6 +31,7 @@ __all__ = [
     "execute_run",
     "execute_runs",
     "maintain",
+    "mine_patterns",
     "reconcile",
     "replay_campaign",
 ]

@@ -2,25 +2,26 @@
 
 from typing import Any
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 
 from autopack.mining.mine import as_json
 from autopack.mining.report import to_markdown
 from flows.opening import application
+from flows.parameters import DatabaseBlock
+from flows.starting import started_flow
 from tasks.artifacts import publish_markdown
 from tasks.mining import mine_errors
 
 
-@flow(name="mine-patterns", persist_result=False)
+@started_flow("mine-patterns")
 async def mine_patterns(
-    since: str | None = None, min_occurrences: int = 1, database: str | None = None
+    since: str | None = None, min_occurrences: int = 1, database: DatabaseBlock = None
 ) -> dict[str, Any]:
     """Say what keeps failing that no pattern caught, the costliest first.
 
     Args:
         since: Only errors from then on, such as 30d or 2026-01-31; all of them when omitted.
         min_occurrences: Only failures that occurred at least so many times.
-        database: An Autopack Database block; default: DATABASE_URL, else the home's.
     """
     async with application(database) as (db, _):
         mined = await mine_errors(db, since, min_occurrences)
