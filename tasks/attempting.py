@@ -12,7 +12,6 @@ from autopack.runs import attempt as steps
 from autopack.runs.repair.consult import consult
 from autopack.runs.repair.gather_facts import next_step
 from autopack.runs.repair.mitigate import execute_fix, mitigate
-from autopack.runs.repair.gather_facts import next_step
 from autopack.runs.session.session import held
 from autopack.store.rows import AttemptRow
 from tasks.step import step

@@ -14,7 +14,6 @@ from autopack.runs.next_phase import next_phase
 from autopack.runs.repair.consult import consult
 from autopack.runs.repair.gather_facts import next_step
 from autopack.runs.repair.mitigate import execute_fix, mitigate
-from autopack.runs.repair.gather_facts import next_step
 from autopack.runs.session.session import RunSession
 from autopack.store.runs import get_ending, get_phases
 
