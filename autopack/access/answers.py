@@ -1,7 +1,7 @@
 """Requests that are made twice: the same key and the same request get the same answer.
 
 The answer is kept for a day. A key that is worked on, or that came with another request, is
-refused; the key of a process that died is free again after a while.
+refused; the key of a process that crashed is free again after a while.
 """
 
 from __future__ import annotations
