@@ -3,6 +3,7 @@
 from prefect import flow, get_run_logger
 
 from autopack.model.causes import Failure
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState
 from autopack.repair.decide import Consult, Decision, DecisionKind, Fix, Mitigate, Repair
 from autopack.repair.facts import RepairState
@@ -40,14 +41,14 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
     while not ended:
         started = await _build(run_id, phase_id)
         if isinstance(started, AttemptRow):
-            decision = await _conclude(run_id, phase_id, started.attempt)
+            decision = await _conclude(started.key)
             ended = decision.kind is not DecisionKind.RETRY
         elif started.kind is DecisionKind.DEFER:
             get_run_logger().warning("not yet: %s", started.reason)
             await wait_to_start(run_id, phase_id, started.seconds, started.idle)
         else:
             ended = True
-    phase = phase_view(held(run_id).db, run_id, phase_id)
+    phase = phase_view(held(run_id), phase_id)
     emit(
         "phase.finished",
         run_id,
@@ -63,54 +64,50 @@ async def _build(run_id: str, phase_id: str) -> AttemptRow | Decision:
     async with build_slot(run_id):
         started = await start_attempt(run_id, phase_id)
         if isinstance(started, AttemptRow) and started.state is AttemptState.STARTED:
-            opened = await build_attempt(run_id, phase_id, started.attempt)
+            opened = await build_attempt(started.key)
             if opened is not None:
                 emit("circuit.opened", run_id, phase_id=phase_id, circuit=opened)
             await push_if_asked(run_id)
     return started
 
 
-async def _conclude(run_id: str, phase_id: str, number: int) -> Decision:
+async def _conclude(key: AttemptKey) -> Decision:
     """Validate a built attempt, and carry out what is decided until that ends it."""
-    repair = RepairState.of(await validate_attempt(run_id, phase_id, number))
-    step = await decide_next(run_id, phase_id, number, repair)
+    repair = RepairState.of(await validate_attempt(key))
+    step = await decide_next(key, repair)
     while not isinstance(step, Decision):
-        repair = await _repair(run_id, phase_id, number, repair, step)
-        step = await decide_next(run_id, phase_id, number, repair)
-    await conclude_attempt(run_id, phase_id, number, repair.failure, step)
-    await push_if_asked(run_id)
-    await record_metrics(run_id)
-    _tell(run_id, phase_id, number, repair.failure, step)
+        repair = await _repair(key, repair, step)
+        step = await decide_next(key, repair)
+    await conclude_attempt(key, repair.failure, step)
+    await push_if_asked(key.run_id)
+    await record_metrics(key.run_id)
+    _tell(key, repair.failure, step)
     return step
 
 
-async def _repair(
-    run_id: str, phase_id: str, number: int, repair: RepairState, step: Repair
-) -> RepairState:
+async def _repair(key: AttemptKey, repair: RepairState, step: Repair) -> RepairState:
     """Carry out a step that meets the failure without another build."""
     match step:
         case Mitigate():
-            return await mitigate_attempt(run_id, phase_id, number, repair, step)
+            return await mitigate_attempt(key, repair, step)
         case Consult():
-            return await consult_doctor(run_id, phase_id, number, repair, step)
+            return await consult_doctor(key, repair, step)
         case Fix():
-            return await fix_attempt(run_id, phase_id, number, repair, step)
+            return await fix_attempt(key, repair, step)
 
 
-def _tell(
-    run_id: str, phase_id: str, number: int, failure: Failure | None, decision: Decision
-) -> None:
+def _tell(key: AttemptKey, failure: Failure | None, decision: Decision) -> None:
     """Log how the attempt ended, and emit an event where it failed."""
     log = get_run_logger()
     if failure is None:
-        log.info("attempt %d passed", number)
+        log.info("attempt %d passed", key.attempt)
         return
-    log.warning("attempt %d failed: %s → %s", number, failure.message, decision.reason)
+    log.warning("attempt %d failed: %s → %s", key.attempt, failure.message, decision.reason)
     emit(
         "attempt.failed",
-        run_id,
-        phase_id=phase_id,
-        attempt=number,
+        key.run_id,
+        phase_id=key.phase_id,
+        attempt=key.attempt,
         cause=failure.cause.value,
         message=failure.message,
     )

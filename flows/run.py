@@ -11,12 +11,10 @@ from autopack.ledger.events.usage_events import token_totals
 from autopack.model.errors import LeaseLost, WorkFailed
 from autopack.model.states import RunState
 from autopack.plan.plan import DoctorMode, PhaseSpec
-from autopack.runs.approval import end_of_rejected
+from autopack.runs.approval import end_of_rejected, may_ask
 from autopack.runs.finish.finish import decided_ending
 from autopack.runs.next_phase import ending, next_phase
-from autopack.runs.session.opening import (
-    close_session,
-)
+from autopack.runs.session.opening import Given, close_session
 from autopack.runs.session.session import (
     RunSession,
 )
@@ -24,7 +22,7 @@ from autopack.runs.session.stop import RunStopped, StopReason
 from autopack.runs.stored_run import plan_of
 from autopack.store.database.engine import Database
 from autopack.store.rows import RunRow
-from autopack.store.runs import find_run, get_ending, get_phases, get_run, run_of_flow
+from autopack.store.runs import find_run, get_run, run_of_flow
 from autopack.views.run_view import percent_complete, run_view
 from blocks.configured import configured, configured_doctor
 from flows.approval import still_waits
@@ -48,6 +46,7 @@ from flows.phase import execute_phase
 from flows.returning import state_of_run
 from flows.starting import started_flow
 from tasks.away import going_without, patiently, show, until_answers, wait_for_server
+from tasks.outbox import Outbox
 from tasks.preparing import (
     ask_before,
     check_head,
@@ -135,9 +134,8 @@ async def execute_run(
             clone = repo if plan is None else None
             asks = plan_of(db, run).policy.doctor is DoctorMode.API
             doctor = await configured_doctor() if asks else None
-            session = await take_over_run(
-                run_id, db, settings, flow_run_id, block.secrets, clone, doctor, resumes
-            )
+            given = Given(flow_run_id, block.secrets, clone, doctor, resumes)
+            session = await take_over_run(run_id, db, settings, given)
             await _carry_on(session, flow_run_id)
             await still_waits(db, run_id)
         return state_of_run(run_view(db, run_id))  # pyright: ignore[reportReturnType]
@@ -161,18 +159,19 @@ def _begun(db: Database, flow_run_id: str | None, asked: str | None) -> RunRow |
 async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     """Work on the run until it ends or is stopped, then release its lease in any case."""
     run_id, progress = session.run_id, RunProgress(session.run_id, SystemClock())
+    outbox = Outbox()
     _announce(session, "run.started")
     broken = True
     try:
         if flow_run_id is not None:
             await show("the flow run keeps its name", rename(run_id))
-        state, reason = await _execute_phases(session, progress)
+        state, reason = await _execute_phases(session, progress, outbox)
         if state is RunState.AWAITING_APPROVAL:
             await let_wait(run_id, reason or "")
             _announce(session, "run.waiting")
         else:
             await finish_run(run_id, state, reason)
-        await _show(session, progress, last=True)
+        _show(session, progress, outbox, last=True)
         broken = False
     except RunStopped as stopped:
         broken = False
@@ -183,6 +182,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     finally:
         # A fault is no decision of anybody's: who reconciles resumes the run.
         close_session(session, give_back=not broken)
+        await outbox.flush()
     # Prefect is to hear of the end; what happened is stored, so that this may fail.
     with suppress(WorkFailed):
         await until_answers(_PATIENCE_SECONDS, what=f"the end of run {run_id}")
@@ -195,20 +195,26 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
 
 async def _execute(session: RunSession, phase: PhaseSpec) -> bool:
     """Execute a phase; False when it ended before Prefect could be told."""
-    phases = get_phases(session.db, session.run_id)
-    now = next_phase(session.plan, phases)
-    if get_ending(session.db, session.run_id) is not None or now is None or now.id != phase.id:
+    now = session.snapshot()
+    following = next_phase(session.plan, now.phases)
+    if now.ending is not None or following is None or following.id != phase.id:
         return False
     await execute_phase(session.run_id, phase.id)
     return True
 
 
-async def _show(session: RunSession, progress: RunProgress, *, last: bool = False) -> None:
-    if not (last or progress.is_due()):
-        return
-    percent = percent_complete(get_phases(session.db, session.run_id))
-    line = standing_line(session.db, session.run_id)
-    await show("the progress is not shown", progress.show(percent, line, last=last))
+def _show(
+    session: RunSession, progress: RunProgress, outbox: Outbox, *, last: bool = False
+) -> None:
+    """Have the progress shown, which is written beside the run."""
+    percent = percent_complete(session.snapshot().phases)
+
+    async def write() -> None:
+        line = await asyncio.to_thread(standing_line, session.db, session.run_id)
+        await progress.show(percent, line, last=last)
+
+    if last or progress.is_due():
+        outbox.send("the progress is not shown", write)
 
 
 def _announce(session: RunSession, event: str, **more: Any) -> None:
@@ -219,7 +225,7 @@ def _announce(session: RunSession, event: str, **more: Any) -> None:
 
 
 async def _execute_phases(
-    session: RunSession, progress: RunProgress
+    session: RunSession, progress: RunProgress, outbox: Outbox
 ) -> tuple[RunState, str | None]:
     """Execute what is left of the plan; return where the run ends or waits, and why."""
     run_id = session.run_id
@@ -227,29 +233,31 @@ async def _execute_phases(
         return decided
     if (rejected := end_of_rejected(session)) is not None:
         return rejected
-    await _show(session, progress)
+    _show(session, progress, outbox)
     try:
         await prepare_environment(run_id)
     except WorkFailed as error:
         return RunState.DONE_FAILED_ENVIRONMENT, error.message
-    while (stopped := get_ending(session.db, run_id)) is None:
-        phase = next_phase(session.plan, get_phases(session.db, run_id))
+    while (stopped := session.latest().ending) is None:
+        phase = next_phase(session.plan, session.snapshot().phases)
         if phase is None:
             # Also of attempts whose process died before it could tell.
             await record_metrics(run_id)
-            state, reason = ending(get_phases(session.db, run_id))
+            state, reason = ending(session.snapshot().phases)
             if state is RunState.DONE_SUCCESS and (wrong := await check_head(run_id)) is not None:
                 return RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW, wrong
             return state, reason
         session.switch.check()
-        if (question := await ask_before(run_id, phase)) is not None:
-            return RunState.AWAITING_APPROVAL, question
+        if may_ask(session, phase):
+            question = await ask_before(run_id, phase)
+            if question is not None:
+                return RunState.AWAITING_APPROVAL, question
         # The database knows how far the phase is, whatever Prefect has heard of it.
         if not await patiently(
             lambda phase=phase: _execute(session, phase), lambda: wait_for_server(session)
         ):
             continue
-        await _show(session, progress)
+        _show(session, progress, outbox)
     state, reason = stopped
     if state is RunState.DONE_FAILED_BUDGET_EXHAUSTED:
         _announce(session, "budget.exhausted", reason=reason)

@@ -1,4 +1,4 @@
-"""The tasks of an attempt, in order."""
+"""The steps of an attempt, in order; tasks where they take time or ask others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from contextlib import nullcontext
 
 from autopack.model.causes import Failure
+from autopack.model.ids import AttemptKey
 from autopack.repair.decide import Consult, Decision, Fix, Mitigate, Repair
 from autopack.repair.facts import RepairState
 from autopack.runs import attempt as steps
@@ -17,9 +18,10 @@ from autopack.store.rows import AttemptRow
 from tasks.step import step
 
 
-@step("start attempt", "start an attempt at {phase_id}")
 async def start_attempt(run_id: str, phase_id: str) -> AttemptRow | Decision:
-    """Start the next attempt, or pick up one that was built before a crash."""
+    """Start the next attempt, or pick up one that was built before a crash; no task, as it is
+    over in a moment.
+    """
     return await asyncio.to_thread(steps.begin, held(run_id), phase_id)
 
 
@@ -34,55 +36,46 @@ async def wait_to_start(run_id: str, phase_id: str, seconds: float, idle: bool =
         await session.switch.guard(asyncio.sleep(seconds))
 
 
-@step("build", "build attempt {attempt}", tags=["autopack-builder"])
-async def build_attempt(run_id: str, phase_id: str, attempt: int) -> str | None:
+@step("build", "build attempt {key.attempt}", tags=["autopack-builder"])
+async def build_attempt(key: AttemptKey) -> str | None:
     """Let the builder change the worktree; commit what it left, record what it spent.
 
     Returns the circuit that its failure opened.
     """
-    return await steps.build(held(run_id), phase_id, attempt)
+    return await steps.build(held(key.run_id), key)
 
 
-@step("validate", "validate attempt {attempt}")
-async def validate_attempt(run_id: str, phase_id: str, attempt: int) -> Failure | None:
+@step("validate", "validate attempt {key.attempt}")
+async def validate_attempt(key: AttemptKey) -> Failure | None:
     """Judge the attempt's commit by its scope, its deliverables and its checks."""
-    return await steps.validate(held(run_id), phase_id, attempt)
+    return await steps.validate(held(key.run_id), key)
 
 
-@step("mitigate", "meet the failure of attempt {attempt}")
+@step("mitigate", "meet the failure of attempt {key.attempt}")
 async def mitigate_attempt(
-    run_id: str, phase_id: str, attempt: int, repair: RepairState, mitigation: Mitigate
+    key: AttemptKey, repair: RepairState, mitigation: Mitigate
 ) -> RepairState:
     """Meet a known failure without a model, and judge the attempt again."""
-    return await mitigate(held(run_id), phase_id, attempt, repair, mitigation.pattern_id)
+    return await mitigate(held(key.run_id), key, repair, mitigation.pattern_id)
 
 
-@step("consult", "consult about attempt {attempt}")
-async def consult_doctor(
-    run_id: str, phase_id: str, attempt: int, repair: RepairState, call: Consult
-) -> RepairState:
+@step("consult", "consult about attempt {key.attempt}")
+async def consult_doctor(key: AttemptKey, repair: RepairState, call: Consult) -> RepairState:
     """Ask a doctor about a failed attempt."""
-    return await consult(held(run_id), phase_id, attempt, repair, call)
+    return await consult(held(key.run_id), key, repair, call)
 
 
-@step("fix", "run the doctor's fix of attempt {attempt}")
-async def fix_attempt(
-    run_id: str, phase_id: str, attempt: int, repair: RepairState, fix: Fix
-) -> RepairState:
+@step("fix", "run the doctor's fix of attempt {key.attempt}")
+async def fix_attempt(key: AttemptKey, repair: RepairState, fix: Fix) -> RepairState:
     """Run the commands that a doctor ordered, and judge the attempt again."""
-    return await execute_fix(held(run_id), phase_id, attempt, repair, fix.commands)
+    return await execute_fix(held(key.run_id), key, repair, fix.commands)
 
 
-async def decide_next(
-    run_id: str, phase_id: str, attempt: int, repair: RepairState
-) -> Repair | Decision:
+async def decide_next(key: AttemptKey, repair: RepairState) -> Repair | Decision:
     """Decide what follows a judged attempt; no task, for it does nothing."""
-    return await asyncio.to_thread(next_step, held(run_id), phase_id, attempt, repair)
+    return await asyncio.to_thread(next_step, held(key.run_id), key, repair)
 
 
-@step("conclude", "conclude attempt {attempt}")
-async def conclude_attempt(
-    run_id: str, phase_id: str, attempt: int, failure: Failure | None, decision: Decision
-) -> None:
-    """Record the verdict and carry out what was decided."""
-    await asyncio.to_thread(steps.conclude, held(run_id), phase_id, attempt, failure, decision)
+async def conclude_attempt(key: AttemptKey, failure: Failure | None, decision: Decision) -> None:
+    """Record the verdict and carry out what was decided; no task, either."""
+    await asyncio.to_thread(steps.conclude, held(key.run_id), key, failure, decision)

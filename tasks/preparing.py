@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
 from autopack.clock import SystemClock
 from autopack.model.states import RunState
 from autopack.plan.plan import PhaseSpec
-from autopack.repair.doctor.doctor_endpoint import Endpoint
 from autopack.runs import approval
 from autopack.runs.environment import run_environment
 from autopack.runs.finish import final_check, finish
 from autopack.runs.prepare import prepare
-from autopack.runs.session.opening import (
-    open_session,
-)
+from autopack.runs.session.opening import Given, open_session
 from autopack.runs.session.session import (
     RunSession,
     held,
@@ -41,31 +37,10 @@ async def prepare_run(request: prepare.RunRequest, db: Database, settings: Setti
 
 
 @step("take over run", "take over {run_id}")
-async def take_over_run(
-    run_id: str,
-    db: Database,
-    settings: Settings,
-    flow_run_id: str | None,
-    builder_secrets: Mapping[str, str],
-    repo: str | None = None,
-    doctor: Endpoint | None = None,
-    reopen: bool = False,
-) -> RunSession:
-    """Take the lease, end and count what a crashed holder left, open the workspace.
-
-    With ``reopen`` a run that ended for its environment continues.
-    """
+async def take_over_run(run_id: str, db: Database, settings: Settings, given: Given) -> RunSession:
+    """Take the lease, end and count what a crashed holder left, open the workspace."""
     return await asyncio.to_thread(
-        open_session,
-        run_id,
-        db=db,
-        settings=settings,
-        clock=SystemClock(),
-        flow_run_id=flow_run_id,
-        builder_secrets=builder_secrets,
-        repo=repo,
-        doctor=doctor,
-        reopen=reopen,
+        open_session, run_id, db=db, settings=settings, clock=SystemClock(), given=given
     )
 
 

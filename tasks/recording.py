@@ -40,7 +40,7 @@ async def record_metrics(run_id: str) -> None:
     if kill_switches(process_environment())[Feature.PHASE6_METRICS]:
         return
     try:
-        if attempt_metrics.is_on(held(run_id).db, run_id):
+        if Feature.PHASE6_METRICS.value in held(run_id).run().features:
             await record_phase6_metrics(run_id)
             await record_token_efficiency(run_id)
     except (AutopackError, SQLAlchemyError) as error:

@@ -40,6 +40,7 @@ from autopack.files import safe_files
 from autopack.model.calls import Exactness
 from autopack.model.errors import BadInput
 from autopack.process.exit_note import EXIT_NOTE, read_exit
+from autopack.process.run_options import RunOptions
 from autopack.process.scratch import Scratch
 from autopack.settings import process_environment
 
@@ -161,14 +162,16 @@ class CommandLineAgent(Agent[ProgramOptions]):
             env={**environment, **invocation.environment},
             timeout=request.limits.seconds,
             spool=output,
-            writable=(request.worktree, home),
-            spends=True,
-            max_output=_MAX_OUTPUT,
-            silence=self._bounds.silence,
-            signs=lambda: sizes(self.tells_in(request.spool)),
-            files=self._bounds.of_files(request),
-            input=render_prompt(request, reads=self.reads),
-            exit_note=request.spool / EXIT_NOTE,
+            options=RunOptions(
+                writable=(request.worktree, home),
+                spends=True,
+                max_output=_MAX_OUTPUT,
+                silence=self._bounds.silence,
+                signs=lambda: sizes(self.tells_in(request.spool)),
+                files=self._bounds.of_files(request),
+                input=render_prompt(request, reads=self.reads),
+                exit_note=request.spool / EXIT_NOTE,
+            ),
         )
         try:
             end, ended_because = await watched(run, output, self.watch())

@@ -20,6 +20,7 @@ from autopack.model.calls import (
     Exactness,
     ModelCall,
 )
+from autopack.model.ids import AttemptKey
 from autopack.model.prices import price_of
 from autopack.plan.plan import Models, PhaseSpec, Plan
 from autopack.process.leftovers import marker_env
@@ -110,7 +111,7 @@ async def try_builder(
         deliverables=phase.deliverables,
         checks=phase.checks or (),
         limits=BuildLimits(seconds=seconds),
-        environment={**environment, **marker_env(TRIAL, phase.id, 1)},
+        environment={**environment, **marker_env(AttemptKey(TRIAL, phase.id, 1))},
     )
     began = time.monotonic()
     result = await builder.build(request, supervisor or Supervisor())

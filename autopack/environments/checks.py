@@ -14,6 +14,7 @@ from autopack.model.commands import (
 )
 from autopack.process.informative_excerpt import select
 from autopack.process.log import Log
+from autopack.process.run_options import RunOptions
 from autopack.process.scratch import SCRATCH
 from autopack.process.supervisor import MAX_OUTPUT, Exit, Supervisor
 from autopack.toolchains.runners import (
@@ -100,8 +101,10 @@ async def run_checks(
                 env=environment if ignore is None else {**environment, **ask_scripts()},
                 timeout=left,
                 spool=output,
-                writable=(workspace, own),
-                apart=True,
+                options=RunOptions(
+                    writable=(workspace, own),
+                    apart=True,
+                ),
             )
             if done.status == 0 and not done.timed_out:
                 continue

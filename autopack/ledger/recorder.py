@@ -185,4 +185,4 @@ def _record_sound(
 
 
 def _close(conn: Connection, intent: Intent) -> None:
-    close_intent(conn, intent.run_id, intent.phase_id, intent.attempt, intent.role, intent.call)
+    close_intent(conn, intent.key, intent.role, intent.call)

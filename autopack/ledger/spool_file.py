@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 from autopack.files import safe_files
 from autopack.files.asides import keep_lines, set_aside
-from autopack.model.ids import process_mark
+from autopack.model.ids import AttemptKey, process_mark
 from autopack.store.tables import Role
 from autopack.store.usage_event import UsageEvent
 
@@ -30,6 +30,26 @@ _LONGEST = 1024 * 1024 * 1024
 class Intent:
     """A call that was announced: the ``call``-th of its role in an attempt."""
 
+    key: AttemptKey
+    role: Role = "builder"
+    call: int = 1
+
+    @property
+    def run_id(self) -> str:
+        return self.key.run_id
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self.key), "role": self.role, "call": self.call}
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Intent:
+        """Raises KeyError and TypeError for what no version wrote."""
+        line = _of(_IntentLine, values)
+        return cls(AttemptKey(line.run_id, line.phase_id, line.attempt), line.role, line.call)
+
+
+@dataclass(frozen=True)
+class _IntentLine:
     run_id: str
     phase_id: str
     attempt: int
@@ -38,6 +58,7 @@ class Intent:
 
 
 T = TypeVar("T", UsageEvent, Intent)
+Line = TypeVar("Line", UsageEvent, _IntentLine)
 
 
 @dataclass
@@ -64,7 +85,7 @@ class LedgerSpool:
         """Append calls, and the intent that they close, and wait until the disk has them."""
         lines = [_line(event) for event in events]
         if closes is not None:
-            lines.append(json.dumps({"closes": vars(closes)}))
+            lines.append(json.dumps({"closes": closes.to_json()}))
         _append(self.path, lines)
 
     def keep_refused(self, events: Iterable[UsageEvent]) -> None:
@@ -116,7 +137,7 @@ class LedgerSpool:
         if "event" in known:
             waiting.events.append(self._own(_event(known["event"])))
         else:
-            waiting.intents.append(self._own(_of(Intent, known["closes"])))
+            waiting.intents.append(self._own(Intent.of(known["closes"])))
 
     def _own(self, one: T) -> T:
         if self._run_id not in (None, one.run_id):
@@ -143,7 +164,7 @@ def _event(values: Any) -> UsageEvent:
     return _of(UsageEvent, {**said, "cost": exact, "created_at": at})
 
 
-def _of(kind: type[T], values: Mapping[str, Any]) -> T:
+def _of(kind: type[Line], values: Mapping[str, Any]) -> Line:
     """Return what a line says; fields that this version does not know are omitted of it."""
     known: dict[str, Any] = {}
     for one in fields(kind):

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from autopack.ledger.consolidated import coverage
 from autopack.metrics.estimates import estimate_doctor_tokens
 from autopack.model.features import Feature
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState
 from autopack.store.attempt_facts import facts_of_attempt
 from autopack.store.database.engine import (
@@ -43,7 +44,7 @@ def record_phase6_metrics(db: Database, run_id: str) -> int:
 
     def write(conn: sa.Connection) -> int:
         rows = [
-            _phase6_row(conn, run_id, phase_id, attempt)
+            _phase6_row(conn, AttemptKey(run_id, phase_id, attempt))
             for phase_id, attempt, _ in _without_row(conn, run_id, phase6_metrics)
         ]
         return _insert(conn, phase6_metrics, rows)
@@ -97,18 +98,17 @@ def _without_row(
     return [(row.phase_id, row.attempt, row.state) for row in conn.execute(query)]
 
 
-def _phase6_row(conn: sa.Connection, run_id: str, phase_id: str, attempt: int) -> Json:
-    facts = facts_of_attempt(conn, run_id, phase_id, attempt)
-    row = {key: value for key, value in asdict(facts).items() if key != "doctor_model"}
+def _phase6_row(conn: sa.Connection, key: AttemptKey) -> Json:
+    facts = facts_of_attempt(conn, key)
+    row = {name: value for name, value in asdict(facts).items() if name != "doctor_model"}
     if facts.doctor_call_skipped:
-        estimate = estimate_doctor_tokens(conn, run_id, facts.doctor_model)
+        estimate = estimate_doctor_tokens(conn, key.run_id, facts.doctor_model)
         row |= {
             "doctor_tokens_avoided_estimate": estimate.tokens,
             "estimate_coverage_n": estimate.n,
             "estimate_source": estimate.source,
         }
-    key = {"run_id": run_id, "phase_id": phase_id, "attempt": attempt}
-    return {**key, **row, "created_at": now(conn)}
+    return {**vars(key), **row, "created_at": now(conn)}
 
 
 def _insert(conn: sa.Connection, table: sa.Table, rows: list[Json]) -> int:

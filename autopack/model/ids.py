@@ -1,10 +1,11 @@
-"""Names of runs and phases: how they are checked and where new ones come from."""
+"""Names of runs, phases and attempts: how they are checked and where new ones come from."""
 
 from __future__ import annotations
 
 import os
 import re
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import NewType
@@ -12,6 +13,22 @@ from typing import NewType
 from autopack.model.errors import BadInput
 
 RunId = NewType("RunId", str)
+
+
+@dataclass(frozen=True, order=True)
+class AttemptKey:
+    """Which attempt at which phase of which run; numbers start at 1 and are never reused.
+
+    Number 0 stands for the phase before its first attempt, in decisions about it.
+    """
+
+    run_id: str
+    phase_id: str
+    attempt: int
+
+    def __str__(self) -> str:
+        return f"{self.run_id}/{self.phase_id}/{self.attempt}"
+
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 ID_RULE = (
@@ -56,6 +73,6 @@ def _mark_of(pid: int) -> str:
     return f"{pid}-{secrets.token_hex(8)}"
 
 
-def attempt_ref(run_id: str, phase_id: str, attempt: int) -> str:
+def attempt_ref(key: AttemptKey) -> str:
     """Return the ref of an attempt, in the mirror and wherever it is pushed to."""
-    return f"refs/autopack/{run_id}/{phase_id}/{attempt}"
+    return f"refs/autopack/{key}"

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from autopack import settings
-from autopack.model.ids import process_mark
+from autopack.model.ids import AttemptKey, process_mark
 
 RUN = settings.RUN.name
 STORE = settings.STORE.name
@@ -32,14 +32,14 @@ def run_marks(run_id: str, store: str) -> dict[str, str]:
     return {RUN: run_id, STORE: store}
 
 
-def marker_env(run_id: str, phase_id: str, attempt: int) -> dict[str, str]:
+def marker_env(key: AttemptKey) -> dict[str, str]:
     """Return the marks that everything started for an attempt carries besides its run's.
 
     AUTOPACK_ATTEMPT is ``phase/attempt``, AUTOPACK_HOLDER the mark of the process that
     holds the run. AUTOPACK_CHILD, which tells one supervised process from another, is the
     Supervisor's.
     """
-    return {RUN: run_id, ATTEMPT: f"{phase_id}/{attempt}", HOLDER: process_mark()}
+    return {RUN: key.run_id, ATTEMPT: f"{key.phase_id}/{key.attempt}", HOLDER: process_mark()}
 
 
 def find(**marks: str) -> list[psutil.Process]:

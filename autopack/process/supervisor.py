@@ -9,7 +9,7 @@ import secrets
 import sys
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,6 @@ import psutil
 from autopack.process import leftovers
 from autopack.process.limits import (
     MAX_OUTPUT,
-    FileLimit,
     Held,
     Limit,
     Limits,
@@ -27,6 +26,7 @@ from autopack.process.limits import (
     watch,
 )
 from autopack.process.log import Log, head_and_tail, tail
+from autopack.process.run_options import NO_OPTIONS, RunOptions
 from autopack.process.sandbox import Sandbox
 from autopack.process.scratch import Scratch
 
@@ -92,43 +92,21 @@ class Supervisor:
         env: Mapping[str, str],
         timeout: float | None,  # noqa: ASYNC109 - it ends processes, which asyncio.timeout cannot
         spool: Path | Log,
-        writable: Sequence[Path] = (),
-        readable: Sequence[Path] = (),
-        max_output: int = MAX_OUTPUT,
-        silence: float | None = None,
-        signs: Callable[[], object] | None = None,
-        files: FileLimit | None = None,
-        input: str | bytes | None = None,  # noqa: A002 - the name subprocess gives it
-        confined: bool = True,
-        spends: bool = False,
-        apart: bool = False,
-        exit_note: Path | None = None,
+        options: RunOptions = NO_OPTIONS,
     ) -> Exit:
-        """Run ``argv`` until it ends or comes to a limit.
-
-        ``timeout`` seconds in all, ``silence`` seconds without output, ``max_output`` bytes of
-        it, and the ``files`` that it may add; a count of files takes a few seconds to notice.
-        A program is not silent either while what ``signs`` returns changes.
+        """Run ``argv`` until it ends or comes to a limit: ``timeout`` seconds, or its options'.
 
         The program writes stdout and stderr into ``spool`` (created 0600, appended to) itself, so
-        they survive this process; it has that as an open file, and knows no path to it. Confined
-        it may change what is ``writable``, folders that exist, and nothing else; ``readable`` is
-        what it may read besides.
+        they survive this process; it has that as an open file, and knows no path to it.
 
-        A program that ``spends`` is an agent: it is stopped with all its descendants and killed,
-        for in the time to end by itself it would ask its model once more. One that is kept
-        ``apart`` cannot read the environment of other programs, where the system can see to that.
-
-        ``exit_note`` is a file in which is noted how the program ended, by itself and with all
-        that it had started, also where this process is gone by then; on Linux, see `read_exit`.
-
-        Whatever ends the call, cancellation included, every descendant
-        is ended before it returns, and what they left in their temporary folder is gone.
+        Whatever ends the call, cancellation included, every descendant is ended before it
+        returns, and what they left in their temporary folder is gone.
         """
+        files, spends = options.files, options.spends
         clock = asyncio.get_running_loop().time
         started = clock()
         mark = secrets.token_hex(8)
-        limits = Limits(timeout, max_output, silence, files, signs)
+        limits = Limits(timeout, options.max_output, options.silence, files, options.signs)
         before = Held() if files is None else await asyncio.to_thread(measure, files.folders)
         folder = None
         with contextlib.ExitStack() as stack:
@@ -140,20 +118,23 @@ class Supervisor:
                     self._spending.add(mark)
             try:
                 try:
-                    words, is_confined = argv, self.confines and confined
+                    words, is_confined = argv, self.confines and options.confined
                     if self._sandbox is not None and is_confined:
                         words = self._sandbox.command(
-                            argv, cwd=cwd, env=env, writable=writable, readable=readable
+                            argv,
+                            cwd=cwd,
+                            env=env,
+                            writable=options.writable,
+                            readable=options.readable,
                         )
                     else:
                         folder = self._scratch.make(env)
                     grace = 0.0 if spends else self._grace
                     # What is confined sees no other program at all.
-                    words = _reaped(
-                        words, grace, limits, apart=apart and not is_confined, note=exit_note
-                    )
+                    apart = options.apart and not is_confined
+                    words = _reaped(words, grace, limits, apart=apart, note=options.exit_note)
                     marked = {**env, **Scratch.variables(folder), leftovers.CHILD: mark}
-                    process = await _start(words, cwd, marked, output, input)
+                    process = await _start(words, cwd, marked, output, options.input)
                 except (OSError, ValueError) as error:
                     status, reason = _not_started(argv, cwd, error)
                     output.note(reason)
@@ -176,7 +157,7 @@ class Supervisor:
                         self._spending.discard(mark)
             ended = await _status(process)
             status = ended if limit is None else None
-            truncated = output.cut(begun, max_output) or limit is Limit.OUTPUT
+            truncated = output.cut(begun, options.max_output) or limit is Limit.OUTPUT
             if limit is None and truncated:
                 limit = Limit.OUTPUT
             elif limit is None and files is not None:

@@ -6,8 +6,6 @@ import contextlib
 import getpass
 import socket
 
-from sqlalchemy import Connection
-
 from autopack.clock import Clock
 from autopack.model.errors import RunHeld
 from autopack.model.states import RunState
@@ -20,12 +18,17 @@ from autopack.store.approvals import (
     Approval,
     answer,
     ask,
-    is_phase_approved,
     pending,
     rejection,
 )
 from autopack.store.database.engine import Database
 from autopack.store.runs import get_run, move_run
+
+
+def may_ask(session: RunSession, phase: PhaseSpec) -> bool:
+    """Whether a person has been asked something, or has to be before the phase begins."""
+    now = session.snapshot()
+    return now.question is not None or (phase.approval and not now.is_approved(phase.id))
 
 
 def question_before(session: RunSession, phase: PhaseSpec) -> str | None:
@@ -34,17 +37,14 @@ def question_before(session: RunSession, phase: PhaseSpec) -> str | None:
     A phase that asks for approval puts its question here, once.
     """
 
-    def look(conn: Connection) -> str | None:
-        open_ = pending(conn, session.run_id)
-        if open_ is not None:
-            return open_.question
-        if not phase.approval or is_phase_approved(conn, session.run_id, phase.id):
-            return None
-        question = f"phase {phase.id} waits for approval"
-        ask(conn, session.lease, phase.id, question)
-        return question
-
-    return session.db.transact(look)
+    now = session.snapshot()
+    if now.question is not None:
+        return now.question.question
+    if not phase.approval or now.is_approved(phase.id):
+        return None
+    question = f"phase {phase.id} waits for approval"
+    session.transact(lambda conn: ask(conn, session.lease, phase.id, question))
+    return question
 
 
 def end_of_rejected(session: RunSession) -> tuple[RunState, str] | None:
@@ -64,7 +64,7 @@ def _ending(rejected: Approval) -> tuple[RunState, str]:
 
 def wait(session: RunSession, question: str) -> None:
     """Let the run wait: its workspace stays, and nobody has to hold it until it is answered."""
-    session.db.transact(
+    session.transact(
         lambda conn: move_run(conn, session.lease, RunState.AWAITING_APPROVAL, reason=question)
     )
 

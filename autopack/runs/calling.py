@@ -21,6 +21,7 @@ from autopack.model.budget import (
 from autopack.model.calls import (
     ModelCall,
 )
+from autopack.model.ids import AttemptKey
 from autopack.model.prices import is_priced
 from autopack.runs.attempt.budget_watch import amount_of
 from autopack.runs.session.session import RunSession
@@ -49,7 +50,7 @@ class Call:
 
 
 async def announce(
-    session: RunSession, phase_id: str, attempt: int, role: Role, most: ModelCall, seconds: float
+    session: RunSession, key: AttemptKey, role: Role, most: ModelCall, seconds: float
 ) -> Call | str:
     """Open the intent of a call and reserve ``most`` of it at every level, in one transaction.
 
@@ -61,7 +62,7 @@ async def announce(
 
     def write(conn: sa.Connection) -> Call | str | None:
         reservations.lock(conn, session.lease)
-        levels = session.levels(conn, session.phase(phase_id))
+        levels = session.levels(conn, session.phase(key.phase_id))
         if (exhausted := first_exhausted(levels)) is not None:
             return str(exhausted)
         held = reservation_of_call(room(levels), wanted)
@@ -69,12 +70,12 @@ async def announce(
             if reservation_of_call(room(_unheld(levels)), wanted) is not None:
                 return None
             return f"no budget has room for another call of up to {wanted.tokens:,} tokens"
-        number = next_call(conn, session.run_id, phase_id, attempt, role)
-        open_intent(conn, session.run_id, phase_id, attempt, role, number)
-        reservations.reserve(conn, session.run_id, phase_id, attempt, held, role=role, call=number)
-        return Call(Intent(session.run_id, phase_id, attempt, role, number), held)
+        number = next_call(conn, key, role)
+        open_intent(conn, key, role, number)
+        reservations.reserve(conn, key, held, role=role, call=number)
+        return Call(Intent(key, role, number), held)
 
-    while (found := session.db.transact(write)) is None:
+    while (found := session.transact(write, ())) is None:
         with session.keeper.idle():
             await session.switch.guard(asyncio.sleep(_PAUSE_SECONDS))
     return found
@@ -87,9 +88,7 @@ def record(
 
     def settle(conn: sa.Connection) -> None:
         one = call.intent
-        reservations.settle_call(
-            conn, one.run_id, one.phase_id, one.attempt, one.role, one.call, amount_of(calls)
-        )
+        reservations.settle_call(conn, one.key, one.role, one.call, amount_of(calls))
 
     Recorder(session.db, session.folder).record(events, closes=call.intent, also=settle)
 
@@ -99,11 +98,10 @@ def give_up(session: RunSession, call: Call) -> None:
 
     def write(conn: sa.Connection) -> None:
         one = call.intent
-        which = one.run_id, one.phase_id, one.attempt
-        keep_open(conn, *which, "unknown", one.role, one.call)
-        reservations.settle_call(conn, *which, one.role, one.call, None)
+        keep_open(conn, one.key, "unknown", one.role, one.call)
+        reservations.settle_call(conn, one.key, one.role, one.call, None)
 
-    session.db.transact(write)
+    session.transact(write, ())
 
 
 def _unheld(levels: Sequence[Level]) -> list[Level]:

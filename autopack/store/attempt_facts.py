@@ -8,6 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from autopack.model.features import Feature
+from autopack.model.ids import AttemptKey
+from autopack.store.keys import of_attempt
 from autopack.store.mitigations import get_normalisation
 from autopack.store.reading import get_plan_body
 from autopack.store.tables import DoctorModel, mitigations, runs
@@ -35,19 +37,19 @@ class Facts:
     plan_scope_size_bytes: int | None = None
 
 
-def facts_of_attempt(conn: sa.Connection, run_id: str, phase_id: str, attempt: int) -> Facts:
+def facts_of_attempt(conn: sa.Connection, key: AttemptKey) -> Facts:
     """Everything known about the features of one attempt."""
     run = conn.execute(
-        sa.select(runs.c.features, runs.c.plan_hash).where(runs.c.run_id == run_id)
+        sa.select(runs.c.features, runs.c.plan_hash).where(runs.c.run_id == key.run_id)
     ).first()
     features: list[str] = run.features if run else []
     facts = Facts()
     if run and Feature.INTENTION_CONTEXT.value in features:
         facts = replace(facts, **_of_intention(conn, run.plan_hash))
     if Feature.PLAN_NORMALIZATION.value in features:
-        facts = replace(facts, **_of_normalisation(conn, run_id))
+        facts = replace(facts, **_of_normalisation(conn, key.run_id))
     if Feature.FAILURE_HARDENING.value in features:
-        facts = replace(facts, **_of_hardening(conn, run_id, phase_id, attempt))
+        facts = replace(facts, **_of_hardening(conn, key))
     return facts
 
 
@@ -76,15 +78,9 @@ def _of_normalisation(conn: sa.Connection, run_id: str) -> dict[str, Any]:
     }
 
 
-def _of_hardening(conn: sa.Connection, run_id: str, phase_id: str, attempt: int) -> dict[str, Any]:
+def _of_hardening(conn: sa.Connection, key: AttemptKey) -> dict[str, Any]:
     rows = conn.execute(
-        sa.select(mitigations)
-        .where(
-            mitigations.c.run_id == run_id,
-            mitigations.c.phase_id == phase_id,
-            mitigations.c.attempt == attempt,
-        )
-        .order_by(mitigations.c.id)
+        sa.select(mitigations).where(of_attempt(mitigations, key)).order_by(mitigations.c.id)
     ).all()
     if not rows:
         return {"failure_hardening_triggered": False}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from autopack.model.errors import IllegalTransition, NotFound
+from autopack.model.ids import AttemptKey
 from autopack.model.states import (
     AttemptState,
     PhaseState,
@@ -20,8 +20,9 @@ from autopack.store.error_log import log_error
 from autopack.store.intents import (
     open_intent,
 )
+from autopack.store.keys import of_attempt
 from autopack.store.leases import Lease, fence
-from autopack.store.rows import AttemptRow, Findings
+from autopack.store.rows import AttemptRow, Built, Ended
 
 
 def start_attempt(
@@ -79,128 +80,70 @@ def start_attempt(
         .returning(table)
     )
     started = AttemptRow.of(inserted.mappings().one())
-    open_intent(conn, run_id, phase_id, number, "builder")
+    open_intent(conn, started.key, "builder")
     return started
 
 
-def finish_build(
-    conn: sa.Connection,
-    lease: Lease,
-    phase_id: str,
-    attempt: int,
-    *,
-    commit: str,
-    build_status: str,
-    exit_status: int | None,
-    summary: str | None,
-    changed_paths: Sequence[str],
-    ended_by: str | None = None,
-    http_status: int | None = None,
-    retry_after: float | None = None,
-    build_cause: str | None = None,
-) -> None:
-    """The builder ended and its tree is ``commit``. Raises LeaseLost and IllegalTransition."""
-    _move(
-        conn,
-        lease,
-        phase_id,
-        attempt,
-        AttemptState.BUILT,
-        commit=commit,
-        build_status=build_status,
-        exit_status=exit_status,
-        summary=summary,
-        changed_paths=list(changed_paths),
-        ended_by=ended_by,
-        http_status=http_status,
-        retry_after=retry_after,
-        build_cause=build_cause,
-        built_at=now(conn),
-    )
+def finish_build(conn: sa.Connection, lease: Lease, key: AttemptKey, built: Built) -> None:
+    """The builder ended and its tree is committed. Raises LeaseLost and IllegalTransition."""
+    values = vars(built) | {"changed_paths": list(built.changed_paths)}
+    _move(conn, lease, key, AttemptState.BUILT, **values, built_at=now(conn))
 
 
-def finish_attempt(
-    conn: sa.Connection,
-    lease: Lease,
-    phase_id: str,
-    attempt: int,
-    *,
-    state: AttemptState,
-    failure_cause: str | None = None,
-    failure_message: str | None = None,
-    failure_output: str | None = None,
-    findings: Findings = Findings(),  # noqa: B008 - a frozen value
-    counts: bool = True,
-    keeps_work: bool | None = None,
-) -> None:
+def finish_attempt(conn: sa.Connection, lease: Lease, key: AttemptKey, ended: Ended) -> None:
     """End an attempt as PASSED, FAILED or INTERRUPTED; the error of a failed one is logged.
-
-    ``counts`` is False when trouble outside ended it: it uses up no attempt. ``keeps_work`` tells
-    whether the attempt after a failed one starts from its tree.
 
     Raises LeaseLost and IllegalTransition.
     """
-    if state.is_open:
-        raise IllegalTransition(f"attempt: {state} is no way to end")
+    if ended.state.is_open:
+        raise IllegalTransition(f"attempt: {ended.state} is no way to end")
     _move(
         conn,
         lease,
-        phase_id,
-        attempt,
-        state,
-        failure_cause=failure_cause,
-        failure_message=failure_message,
-        failure_output=failure_output,
-        left_out=findings.left_out,
-        changed_tests=findings.changed_tests,
-        counts=counts,
-        keeps_work=keeps_work,
+        key,
+        ended.state,
+        failure_cause=ended.failure_cause,
+        failure_message=ended.failure_message,
+        failure_output=ended.failure_output,
+        left_out=ended.findings.left_out,
+        changed_tests=ended.findings.changed_tests,
+        counts=ended.counts,
+        keeps_work=ended.keeps_work,
         finished_at=now(conn),
     )
-    if state is not AttemptState.INTERRUPTED:
+    if ended.state is not AttemptState.INTERRUPTED:
         runs = tables.runs
         conn.execute(
             sa.update(runs)
             .where(runs.c.run_id == lease.run_id, runs.c.recoveries > runs.c.recoveries_at_progress)
             .values(recoveries_at_progress=runs.c.recoveries)
         )
-    if state is AttemptState.FAILED:
+    if ended.state is AttemptState.FAILED:
         log_error(
             conn,
-            lease.run_id,
-            phase_id,
-            attempt,
-            error_type=failure_cause or "unknown",
-            message=failure_message,
-            output=failure_output,
+            key,
+            error_type=ended.failure_cause or "unknown",
+            message=ended.failure_message,
+            output=ended.failure_output,
         )
 
 
 def _move(
-    conn: sa.Connection,
-    lease: Lease,
-    phase_id: str,
-    attempt: int,
-    state: AttemptState,
-    **values: Any,
+    conn: sa.Connection, lease: Lease, key: AttemptKey, state: AttemptState, **values: Any
 ) -> None:
     fence(conn, lease)
     table = tables.attempts
-    where = sa.and_(
-        table.c.run_id == lease.run_id, table.c.phase_id == phase_id, table.c.attempt == attempt
-    )
-    old = conn.scalar(sa.select(table.c.state).where(where))
+    old = conn.scalar(sa.select(table.c.state).where(of_attempt(table, key)))
     if old is None:
-        raise NotFound(f"{lease.run_id}/{phase_id} has no attempt {attempt}", field="attempt")
+        raise NotFound(f"there is no attempt {key}", field="attempt")
     check_transition("attempt", old, state)
-    conn.execute(sa.update(table).where(where).values(state=state, **values))
+    conn.execute(sa.update(table).where(of_attempt(table, key)).values(state=state, **values))
 
 
 def record_decision(
     conn: sa.Connection,
     lease: Lease,
-    phase_id: str,
-    attempt: int,
+    key: AttemptKey,
     kind: str,
     reason: str,
     *,
@@ -213,9 +156,7 @@ def record_decision(
     fence(conn, lease)
     conn.execute(
         sa.insert(tables.decisions).values(
-            run_id=lease.run_id,
-            phase_id=phase_id,
-            attempt=attempt,
+            **vars(key),
             kind=kind,
             reason=reason,
             run_state=run_state,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from autopack.model.ids import AttemptKey
 from autopack.store import tables
 from autopack.store.database.engine import Database, now, reading
 from autopack.store.leases import Lease, fence
@@ -21,15 +22,13 @@ class InstallRow:
 
 
 def record_installs(
-    conn: sa.Connection, lease: Lease, phase_id: str, attempt: int, installs: Iterable[InstallRow]
+    conn: sa.Connection, lease: Lease, key: AttemptKey, installs: Iterable[InstallRow]
 ) -> None:
     """Keep what was installed for an attempt, in its order. Raises LeaseLost."""
     fence(conn, lease)
     rows = [
         {
-            "run_id": lease.run_id,
-            "phase_id": phase_id,
-            "attempt": attempt,
+            **vars(key),
             "path": one.path,
             "argv": list(one.argv),
             "created_at": now(conn),

@@ -7,37 +7,33 @@ import json
 
 import sqlalchemy as sa
 
+from autopack.model.ids import AttemptKey
 from autopack.store import tables
 from autopack.store.database.engine import (
     insert_new,
     now_in_sql,
 )
+from autopack.store.keys import of_attempt
 from autopack.store.tables import Role, Told
 
 
-def next_call(conn: sa.Connection, run_id: str, phase_id: str, attempt: int, role: Role) -> int:
+def next_call(conn: sa.Connection, key: AttemptKey, role: Role) -> int:
     """Return the number of the next call of a role in an attempt: no earlier try of it has that."""
     table = tables.llm_call_intents
-    where = sa.and_(
-        table.c.run_id == run_id, table.c.phase_id == phase_id, table.c.attempt == attempt
-    )
-    taken = set(conn.scalars(sa.select(table.c.intent_key).where(where, table.c.role == role)))
+    query = sa.select(table.c.intent_key).where(of_attempt(table, key), table.c.role == role)
+    taken = set(conn.scalars(query))
     number = len(taken) + 1
-    while digest(run_id, phase_id, attempt, role, number) in taken:
+    while _intent_key(key, role, number) in taken:
         number += 1
     return number
 
 
-def open_intent(
-    conn: sa.Connection, run_id: str, phase_id: str, attempt: int, role: Role, call: int = 1
-) -> None:
+def open_intent(conn: sa.Connection, key: AttemptKey, role: Role, call: int = 1) -> None:
     """Note that a call is about to be made: the ``call``-th of its role in the attempt."""
     conn.execute(
         insert_new(conn, tables.llm_call_intents).values(
-            intent_key=digest(run_id, phase_id, attempt, role, call),
-            run_id=run_id,
-            phase_id=phase_id,
-            attempt=attempt,
+            intent_key=_intent_key(key, role, call),
+            **vars(key),
             role=role,
             opened_at=now_in_sql(conn),
         )
@@ -45,19 +41,14 @@ def open_intent(
 
 
 def close_intent(
-    conn: sa.Connection,
-    run_id: str,
-    phase_id: str,
-    attempt: int,
-    role: Role = "builder",
-    call: int = 1,
+    conn: sa.Connection, key: AttemptKey, role: Role = "builder", call: int = 1
 ) -> None:
     """Note that the call's usage is recorded; belongs in the transaction that records it."""
     table = tables.llm_call_intents
     conn.execute(
         sa.update(table)
         .where(
-            table.c.intent_key == digest(run_id, phase_id, attempt, role, call),
+            table.c.intent_key == _intent_key(key, role, call),
             table.c.closed_at.is_(None),
         )
         .values(closed_at=now_in_sql(conn))
@@ -66,9 +57,7 @@ def close_intent(
 
 def keep_open(
     conn: sa.Connection,
-    run_id: str,
-    phase_id: str,
-    attempt: int,
+    key: AttemptKey,
     told: Told,
     role: Role = "builder",
     call: int = 1,
@@ -76,10 +65,12 @@ def keep_open(
     """Note that the call has ended and did not tell all it used: it stays unreconciled."""
     table = tables.llm_call_intents
     conn.execute(
-        sa.update(table)
-        .where(table.c.intent_key == digest(run_id, phase_id, attempt, role, call))
-        .values(told=told)
+        sa.update(table).where(table.c.intent_key == _intent_key(key, role, call)).values(told=told)
     )
+
+
+def _intent_key(key: AttemptKey, role: Role, call: int) -> str:
+    return digest(key.run_id, key.phase_id, key.attempt, role, call)
 
 
 def digest(*parts: str | int | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
@@ -152,14 +153,31 @@ def abandon(db: Database, lease: Lease) -> None:
 def fence(conn: sa.Connection, lease: Lease) -> None:
     """Raise LeaseLost unless ``lease`` is the run's current one.
 
-    To be called in the write transaction it protects: until that ends, nobody can take over.
+    To be called in the write transaction it protects: until that ends, nobody can take over, so
+    that it is asked once a transaction, however many writes of it are fenced.
     A lease that expired but was not taken over is still current.
     """
+    transaction, held = conn.get_transaction(), (lease.run_id, lease.token)
+    if transaction is not None and _fenced.get(transaction) == held:
+        return
     current = conn.execute(
         sa.select(leases.c.token).where(_is_current(lease)).with_for_update()
     ).first()
     if current is None:
         raise _lost(lease)
+    # A savepoint that is rolled back lets go of what was locked since.
+    if isinstance(transaction, sa.RootTransaction) and not conn.in_nested_transaction():
+        _fenced[transaction] = held
+
+
+def check_current(conn: sa.Connection, lease: Lease) -> None:
+    """Raise LeaseLost unless ``lease`` is the run's current one; keep nobody from taking it."""
+    if conn.execute(sa.select(leases.c.token).where(_is_current(lease))).first() is None:
+        raise _lost(lease)
+
+
+_fenced: WeakKeyDictionary[sa.RootTransaction, tuple[str, int]] = WeakKeyDictionary()
+"""The lease that a transaction has locked."""
 
 
 def holder_of(db: Database, run_id: str) -> Holder | None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from autopack.model.ids import AttemptKey
 from autopack.store import tables
 from autopack.store.database.engine import (
     Database,
@@ -15,6 +16,7 @@ from autopack.store.database.engine import (
     now,
     reading,
 )
+from autopack.store.keys import of_attempt
 from autopack.store.leases import Lease, fence
 from autopack.store.tables import DoctorModel
 
@@ -93,15 +95,13 @@ def get_normalisation(source: Database | sa.Connection, run_id: str) -> Normalis
 
 
 def record_mitigation(
-    conn: sa.Connection, lease: Lease, phase_id: str, attempt: int, mitigation: Mitigation
+    conn: sa.Connection, lease: Lease, key: AttemptKey, mitigation: Mitigation
 ) -> None:
     """Keep what was done about a failure. Raises LeaseLost."""
     fence(conn, lease)
     conn.execute(
         sa.insert(tables.mitigations).values(
-            run_id=lease.run_id,
-            phase_id=phase_id,
-            attempt=attempt,
+            **vars(key),
             pattern_id=mitigation.pattern_id,
             success=mitigation.success,
             fixed=mitigation.fixed,
@@ -125,8 +125,7 @@ def get_mitigations(source: Database | sa.Connection, run_id: str) -> list[sa.Ro
 def replace_commit(
     conn: sa.Connection,
     lease: Lease,
-    phase_id: str,
-    attempt: int,
+    key: AttemptKey,
     *,
     commit: str,
     changed_paths: Sequence[str],
@@ -135,15 +134,7 @@ def replace_commit(
     fence(conn, lease)
     table = tables.attempts
     values: dict[str, Any] = {"commit": commit, "changed_paths": list(changed_paths)}
-    conn.execute(
-        sa.update(table)
-        .where(
-            table.c.run_id == lease.run_id,
-            table.c.phase_id == phase_id,
-            table.c.attempt == attempt,
-        )
-        .values(values)
-    )
+    conn.execute(sa.update(table).where(of_attempt(table, key)).values(values))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,13 +226,21 @@ def get_revised(source: Database | sa.Connection, run_id: str, phase_id: str) ->
         return conn.scalar(query)
 
 
-def count_replans(source: Database | sa.Connection, run_id: str, phase_id: str) -> tuple[int, int]:
-    """Return how often the phase was replanned, and how often any phase of the run."""
+@dataclass(frozen=True)
+class Revision:
+    """New instructions for a phase, by a replan."""
+
+    phase_id: str
+    revision: int
+    instructions: str
+
+
+def get_revisions(source: Database | sa.Connection, run_id: str) -> list[Revision]:
+    """Every replan of the run's phases."""
     table = tables.phase_revisions
-    query = sa.select(table.c.phase_id).where(table.c.run_id == run_id)
+    query = sa.select(table.c.phase_id, table.c.revision, table.c.instructions)
     with reading(source) as conn:
-        replanned = conn.scalars(query).all()
-    return replanned.count(phase_id), len(replanned)
+        return [Revision(*row) for row in conn.execute(query.where(table.c.run_id == run_id))]
 
 
 class MeasuredDrift(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -108,14 +109,25 @@ def get_decisions(source: Source, run_id: str) -> list[DecisionRow]:
         return [DecisionRow.of(row) for row in conn.execute(query).mappings()]
 
 
+def telling_decisions(source: Source, run_id: str, phase_id: str | None) -> list[DecisionRow]:
+    """The decisions about one phase, and those about any that end the run or let it continue."""
+    table = tables.decisions
+    telling = table.c.run_state.is_not(None) | (table.c.kind == REOPEN)
+    if phase_id is not None:
+        telling |= table.c.phase_id == phase_id
+    query = sa.select(table).where(table.c.run_id == run_id, telling).order_by(table.c.id)
+    with reading(source) as conn:
+        return [DecisionRow.of(row) for row in conn.execute(query).mappings()]
+
+
 def get_ending(source: Source, run_id: str) -> tuple[RunState, str] | None:
-    """Return the state in which a decision to stop ends the run, and why; None when there
-    is none.
-    """
-    last = next(
-        (one for one in reversed(get_decisions(source, run_id)) if one.run_state or _reopens(one)),
-        None,
-    )
+    """Return the state in which a decision to stop ends the run, and why; None without one."""
+    return ending_of(get_decisions(source, run_id))
+
+
+def ending_of(decisions: Sequence[DecisionRow]) -> tuple[RunState, str] | None:
+    """Return the same, from the run's decisions in their order."""
+    last = next((one for one in reversed(decisions) if one.run_state or _reopens(one)), None)
     if last is None or last.run_state is None:
         return None
     return last.run_state, f"{last.phase_id}: {last.reason}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import RowMapping
 
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState, PhaseState, RunState
 
 AtCap = Literal["fail", "ask"]
@@ -133,6 +134,14 @@ class PhaseRow:
 
 
 @dataclass(frozen=True)
+class PhaseFailure:
+    """Why a phase failed or was skipped."""
+
+    cause: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Findings:
     """What an attempt left that its commit lacks, and the tests that it changed; as JSON.
 
@@ -141,6 +150,38 @@ class Findings:
 
     left_out: list[dict[str, Any]] | None = None
     changed_tests: list[dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """How a build ended whose tree is ``commit``; see `AttemptRow` for what the fields mean."""
+
+    commit: str
+    build_status: str
+    exit_status: int | None
+    summary: str | None
+    changed_paths: Sequence[str]
+    ended_by: str | None = None
+    http_status: int | None = None
+    retry_after: float | None = None
+    build_cause: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How an attempt ends: PASSED, FAILED or INTERRUPTED, and why.
+
+    ``counts`` is False when trouble outside ended it: it uses up no attempt. ``keeps_work`` tells
+    whether the attempt after a failed one starts from its tree.
+    """
+
+    state: AttemptState
+    failure_cause: str | None = None
+    failure_message: str | None = None
+    failure_output: str | None = None
+    findings: Findings = Findings()
+    counts: bool = True
+    keeps_work: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +225,10 @@ class AttemptRow:
     build_cause: str | None = None
     counts: bool = True
     keeps_work: bool | None = None
+
+    @property
+    def key(self) -> AttemptKey:
+        return AttemptKey(self.run_id, self.phase_id, self.attempt)
 
     @property
     def is_counted(self) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -28,14 +28,28 @@ from autopack.store.reading import (
     list_runs,
     run_of_flow,
 )
-from autopack.store.rows import AttemptRow, DecisionRow, Findings, NewRun, Page, PhaseRow, RunRow
+from autopack.store.rows import (
+    AttemptRow,
+    Built,
+    DecisionRow,
+    Ended,
+    Findings,
+    NewRun,
+    Page,
+    PhaseFailure,
+    PhaseRow,
+    RunRow,
+)
 
 __all__ = [
     "AttemptRow",
+    "Built",
     "DecisionRow",
+    "Ended",
     "Findings",
     "NewRun",
     "Page",
+    "PhaseFailure",
     "PhaseRow",
     "RunRow",
     "add_elapsed",
@@ -301,15 +315,13 @@ def move_phase(
     state: PhaseState,
     *,
     commit: str | None = None,
-    failure_cause: str | None = None,
-    failure_message: str | None = None,
-    rollback: bool = False,
-    reopen: bool = False,
+    failure: PhaseFailure | None = None,
+    allowing: Literal["rollback", "reopen"] | None = None,
 ) -> None:
     """Change a phase's state; what an earlier state left (commit, failure, end) is replaced.
 
-    ``rollback`` queues a phase again, also one that ended, and raises its revision; ``reopen``
-    queues one that failed, and its attempts stay its own.
+    Allowing a rollback queues a phase again, also one that ended, and raises its revision;
+    allowing to reopen queues one that failed, and its attempts stay its own.
     Raises LeaseLost, IllegalTransition and NotFound.
     """
     fence(conn, lease)
@@ -319,7 +331,8 @@ def move_phase(
     if phase is None:
         raise NotFound(f"run {lease.run_id} has no phase {phase_id!r}", field="phase_id")
     old = PhaseRow.of(phase)
-    check_transition("phase", old.state, state, rollback=rollback, reopen=reopen)
+    rollback = allowing == "rollback"
+    check_transition("phase", old.state, state, rollback=rollback, reopen=allowing == "reopen")
     at = now(conn)
     started_at: datetime | None = old.started_at
     if state is PhaseState.EXECUTING and started_at is None:
@@ -331,8 +344,8 @@ def move_phase(
             state=state,
             revision=old.revision + int(rollback and state is PhaseState.QUEUED),
             commit=commit,
-            failure_cause=failure_cause,
-            failure_message=failure_message,
+            failure_cause=failure and failure.cause,
+            failure_message=failure and failure.message,
             started_at=started_at,
             finished_at=at if state.is_final else None,
         )

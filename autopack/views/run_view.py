@@ -31,6 +31,7 @@ from autopack.model.budget import (
 from autopack.model.ids import attempt_ref
 from autopack.model.states import AttemptState, PhaseState
 from autopack.process.informative_excerpt import select
+from autopack.runs.session.session import RunSession
 from autopack.store.approvals import Approval, get_approvals
 from autopack.store.database.engine import Database
 from autopack.store.mitigations import get_mitigations
@@ -106,15 +107,14 @@ def run_view(db: Database, run_id: str) -> Json:
     }
 
 
-def phase_view(db: Database, run_id: str, phase_id: str) -> Json:
-    """One phase as it stands in the run's JSON."""
-    with db.read() as conn:
-        phase = next(row for row in get_phases(conn, run_id) if row.phase_id == phase_id)
-        attempts = get_attempts(conn, run_id, phase_id)
-        decisions = [d for d in get_decisions(conn, run_id) if d.phase_id == phase_id]
-        tokens = phase_tokens(conn, run_id).get(phase_id)
-        lost = _lost_by_phase(conn, run_id).get(phase_id, NOTHING_LOST)
-    return _phase(phase, attempts, decisions, tokens, lost)
+def phase_view(session: RunSession, phase_id: str) -> Json:
+    """One phase of a run that this process holds, as it stands in the run's JSON."""
+    own = session.snapshot(phase_id)
+    now = session.refresh()
+    decisions = [one for one in own.decisions if one.phase_id == phase_id]
+    lost = now.lost.get((session.run_id, phase_id), NOTHING_LOST)
+    tokens = now.tokens.get(phase_id)
+    return _phase(now.phase(phase_id), list(own.attempts), decisions, tokens, lost)
 
 
 def _lost_by_phase(conn: Connection, run_id: str) -> dict[str, Lost]:
@@ -379,7 +379,7 @@ def _last_failure(attempts: list[AttemptRow]) -> Json | None:
         "message": last.failure_message,
         "http_status": last.http_status,
         "commit": last.commit,
-        "ref": last.commit and attempt_ref(last.run_id, last.phase_id, last.attempt),
+        "ref": last.commit and attempt_ref(last.key),
         "lines": select(last.failure_output or ""),
         "log": f"spool/{last.phase_id}/{last.attempt}/validation.log",
     }

@@ -29,13 +29,15 @@ class Fence:
     ``hold`` does something quick while nobody can take the run over, and raises LeaseLost without
     doing it when somebody has. ``deliver`` does so for the commit of a run that its branch is to
     be given: only the one that the database calls the run's head. ``is_lost`` says whether what
-    takes long has to be ended.
+    takes long has to be ended, ``ask`` raises
+    LeaseLost when somebody has taken the run over, and keeps nobody from it.
     """
 
     hold: Callable[[Callable[[], None]], None] = _at_once
     deliver: Callable[[str, str, Callable[[], None]], None] = _deliver_at_once
     is_lost: Callable[[], bool] = _never
+    ask: Callable[[], None] = _nothing
 
     def check(self) -> None:
         """Raise LeaseLost when somebody has taken the run over."""
-        self.hold(_nothing)
+        self.ask()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autopack.model.errors import GitFailed, RepositoryError
-from autopack.model.ids import attempt_ref
+from autopack.model.ids import AttemptKey, attempt_ref
 from autopack.workspace.changes import GITLINK, Change, parse_raw_diff
 from autopack.workspace.content.byproducts import patterns
 from autopack.workspace.content.embedded import kept_ref
@@ -113,9 +113,9 @@ class Mirror:
         """Return what the run is called in the refs of this mirror."""
         return self.alias[1] if self.alias is not None and self.alias[0] == run_id else run_id
 
-    def attempt_ref(self, run_id: str, phase_id: str, attempt: int) -> str:
+    def attempt_ref(self, key: AttemptKey) -> str:
         """Return the ref of an attempt in this mirror; see `attempt_ref` for its name elsewhere."""
-        return attempt_ref(self.name_here(run_id), phase_id, attempt)
+        return attempt_ref(replace(key, run_id=self.name_here(key.run_id)))
 
     def set_aside(self, *refs: str) -> None:
         """Keep what is at ``refs``, or below them, where nothing looks for the work of a run."""
@@ -151,7 +151,11 @@ class Mirror:
 
     def put_ref(self, ref: str, commit: str) -> None:
         """Have ``ref`` at ``commit``, wherever it stands."""
-        self.fence.hold(lambda: _update_ref(self.git, ref, commit))
+        self.fence.hold(lambda: self.move_ref(ref, commit))
+
+    def move_ref(self, ref: str, commit: str) -> None:
+        """The same, for who holds the fence."""
+        self.git.run("update-ref", ref, commit)
 
     def publish(self, run_id: str, commit: str) -> None:
         """Give the user's repository branch ``autopack/<run_id>`` at ``commit``.
@@ -249,10 +253,6 @@ def run_refs(name: str) -> tuple[str, ...]:
         f"refs/autopack-published/{name}",
         f"refs/autopack-publishing/{name}",
     )
-
-
-def _update_ref(git: Git, ref: str, commit: str) -> None:
-    git.run("update-ref", ref, commit)
 
 
 def clone_of(home: Path, location: str) -> Path:

@@ -215,11 +215,13 @@ class Workspace:
         *,
         parent: str,
         message: str,
-        ref: str,
+        ref: str | None,
         replacing: str | None = None,
         bounds: Bounds | None = None,
     ) -> Snapshot:
         """Commit all files but ignored ones on top of ``parent`` and point ``ref`` at the commit.
+
+        Without a ``ref`` that is left to the caller.
 
         There is a commit even when nothing changed, and when some files cannot be recorded: those
         are named. GitFailed when ``ref`` is not at the commit that it is said to be ``replacing``.
@@ -234,7 +236,9 @@ class Workspace:
         changes = self.mirror.changed_paths(parent, tree)
         refused = (*recorded.refused, *filters.refused(git, self.mirror.source, changes))
         commit = self.mirror.commit_tree(tree, parent=parent, message=message)
-        if replacing is None:
+        if ref is None:
+            pass
+        elif replacing is None:
             with durable(Step.ATTEMPT_COMMITTED):
                 self.mirror.put_ref(ref, commit)
         else:
@@ -242,11 +246,12 @@ class Workspace:
                 self.mirror.set_ref(ref, commit, old=replacing)
         return Snapshot(commit, tree, changes, refused, recorded.left_out)
 
-    def empty_snapshot(self, *, parent: str, message: str, ref: str) -> Snapshot:
+    def empty_snapshot(self, *, parent: str, message: str, ref: str | None) -> Snapshot:
         """Commit nothing on top of ``parent`` and point ``ref`` there, whatever lies here."""
         tree = self.mirror.tree_of(parent)
         commit = self.mirror.commit_tree(tree, parent=parent, message=message)
-        self.mirror.put_ref(ref, commit)
+        if ref is not None:
+            self.mirror.put_ref(ref, commit)
         return Snapshot(commit, tree, ())
 
     def remove(self) -> None:

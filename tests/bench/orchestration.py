@@ -1,12 +1,15 @@
 """Orchestration overhead: a run of 20 no-op phases against bare Prefect doing the same calls.
 
-    uv run python tests/bench/orchestration.py [--postgresql]
+    uv run [--with dbos] python tests/bench/orchestration.py [--sqlite | --postgresql]
 
-Both sides run 20 async subflows of four async tasks each in one process, against one server of
-their own: with SQLite, and so without what makes subflows wait there (both would measure the
-back-off), or with PostgreSQL as `autopack up` starts it. The run does on top what makes it a run:
-leases, a commit for every attempt, scope, checks, the ledger. Requests to the server are counted,
-apart from logs, which are sent by time.
+Both sides run 20 async subflows of as many async tasks as a phase has in one process, against one
+server of their own: with SQLite, and so without what makes subflows wait there (both would measure
+the back-off), then with PostgreSQL as `autopack up` starts it. Each is done in both orders, for
+what comes second may find caches filled. The run does on top what makes it a run: leases, a commit
+for every attempt, scope, checks, the ledger. Requests to the server are counted, apart from logs,
+which are sent by time.
+
+Where dbos is installed, 20 of its workflows of as many steps on SQLite are timed beside.
 """
 
 from __future__ import annotations
@@ -19,47 +22,22 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from support.api_calls import counted
+from support.noop_project import noop_project
 
 PHASES = 20
-TASKS_A_PHASE = 4
-REPEATS = 3
-
-
-def make_project(folder: Path) -> tuple[Path, Path, Path]:
-    """A repository, a plan of no-op phases and its recording."""
-    repository = folder / "repository"
-    recording = folder / "recording"
-    repository.mkdir()
-    recording.mkdir()
-    (repository / "README.md").write_text("# bench\n", encoding="utf-8")
-    for command in (
-        ["init", "-q"],
-        ["add", "-A"],
-        ["-c", "user.name=b", "-c", "user.email=b@b", "commit", "-qm", "base"],
-    ):
-        subprocess.run(["git", *command], cwd=repository, check=True)
-    lines = ["goal: Nothing", "setup: []", "phases:"]
-    for number in range(PHASES):
-        lines += [
-            f"  - id: phase-{number:02d}",
-            "    instructions: do nothing",
-            "    validate: ['true']",
-        ]
-        (recording / f"phase-{number:02d}.yaml").write_text(
-            "builds:\n  - steps:\n      - call: {provider: p, model: m, total: 10}\n",
-            encoding="utf-8",
-        )
-    plan = folder / "plan.yaml"
-    plan.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return plan, repository, recording
+TASKS_A_PHASE = 2
+"""Building and validating."""
+REPEATS = 2
+"""In each order."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +50,10 @@ class Measured:
     our_calls: int
 
 
-async def measure(plan: Path, repository: Path, recording: Path) -> Measured:
-    """Do both once, in this order."""
+async def measure(
+    plan: Path, repository: Path, recording: Path, *, bare_first: bool = True
+) -> Measured:
+    """Do both once, in either order."""
     from prefect import flow, task
     from prefect.cache_policies import NO_CACHE
 
@@ -95,18 +75,25 @@ async def measure(plan: Path, repository: Path, recording: Path) -> Measured:
             await phase(number)
         return PHASES
 
-    began = time.perf_counter()
-    with counted() as bare_calls:
-        await bare()
-    between = time.perf_counter()
-    with counted() as our_calls:
+    async def ours() -> None:
         run = await execute_run(
             plan=str(plan), repo=str(repository), builder_options=f"recording={recording}"
         )
-    ended = time.perf_counter()
-    if run["state"] != "DONE_SUCCESS":
-        raise SystemExit(f"the run ended {run['state']}: {run['failure_reason']}")
-    return Measured(between - began, ended - between, _asked(bare_calls), _asked(our_calls))
+        if run["state"] != "DONE_SUCCESS":
+            raise SystemExit(f"the run ended {run['state']}: {run['failure_reason']}")
+
+    found: dict[str, tuple[float, int]] = {}
+    sides: list[tuple[str, Callable[[], Coroutine[Any, Any, Any]]]] = [
+        ("bare", bare),
+        ("ours", ours),
+    ]
+    for name, side in sides if bare_first else reversed(sides):
+        began = time.perf_counter()
+        with counted() as calls:
+            await side()
+        found[name] = time.perf_counter() - began, _asked(calls)
+    (bare_seconds, bare_calls), (our_seconds, our_calls) = found["bare"], found["ours"]
+    return Measured(bare_seconds, our_seconds, bare_calls, our_calls)
 
 
 def _asked(calls: Counter[str]) -> int:
@@ -143,32 +130,89 @@ def server_on_postgresql(folder: Path) -> Generator[None]:
         server.end()
 
 
+def dbos_seconds(folder: Path) -> float | None:
+    """Seconds of 20 dbos workflows of as many steps on SQLite; None where it is not installed."""
+    try:
+        from dbos import DBOS  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return None
+    url = f"sqlite:///{folder / 'dbos.sqlite'}"
+    DBOS(config={"name": "bench", "system_database_url": url, "log_level": "ERROR"})
+
+    @DBOS.step()
+    async def step(number: int) -> int:
+        return number
+
+    @DBOS.workflow()
+    async def phase(number: int) -> int:
+        for _ in range(TASKS_A_PHASE):
+            await step(number)
+        return number
+
+    DBOS.launch()
+
+    async def all_of_them() -> float:
+        await phase(0)
+        began = time.perf_counter()
+        for number in range(PHASES):
+            await phase(number)
+        return time.perf_counter() - began
+
+    try:
+        return asyncio.run(all_of_them())
+    finally:
+        DBOS.destroy()
+
+
+def compare(engine: str, folder: Path) -> None:
+    """Measure both sides in both orders on the server of this process, and print the ratios."""
+    folder.mkdir()
+    project = noop_project(folder, PHASES)
+
+    async def repeat() -> list[Measured]:
+        await measure(*project)  # starts the server, fills caches
+        orders = [True, False] * REPEATS
+        return [await measure(*project, bare_first=order) for order in orders]
+
+    found = asyncio.run(repeat())
+    bare = statistics.median(one.bare for one in found)
+    ours = statistics.median(one.ours for one in found)
+    ratios = [one.ours / one.bare for one in found]
+    print(f"{engine}")
+    print(f"  bare Prefect         {bare:.2f} s  ({bare / PHASES:.3f} s a subflow)")
+    print(f"  autopack             {ours:.2f} s  ({ours / PHASES:.3f} s a phase)")
+    print(f"  ratio                {statistics.median(ratios):.2f}", end="")
+    print(f"  (bare first {_listed(ratios[::2])}; second {_listed(ratios[1::2])})")
+    print(
+        f"  API calls            {found[-1].our_calls / PHASES:.1f} a phase, the run's own included"
+    )
+    print(f"    of bare Prefect    {found[-1].bare_calls / PHASES:.1f} a subflow", flush=True)
+
+
+def _listed(ratios: list[float]) -> str:
+    return ", ".join(f"{ratio:.2f}" for ratio in ratios)
+
+
 def main() -> None:
+    engines = [one for one in ("sqlite", "postgresql") if f"--{one}" in sys.argv]
     with tempfile.TemporaryDirectory(prefix="autopack-bench-") as name, ExitStack() as parts:
         folder = Path(name)
+        if len(engines) != 1:
+            print(f"autopack --help        {help_seconds():.2f} s", flush=True)
+            seconds = dbos_seconds(folder)
+            told = "not installed" if seconds is None else f"{seconds:.2f} s"
+            print(f"dbos, 20 workflows     {told}", flush=True)
+            # Each in a process of its own: a process has one Prefect server.
+            for engine in ("sqlite", "postgresql"):
+                subprocess.run([sys.executable, __file__, f"--{engine}"], check=True)
+            return
         os.environ["AUTOPACK_HOME"] = str(folder / "home")
         os.environ["DATABASE_URL"] = f"sqlite:///{folder / 'bench.db'}"
         os.environ["PREFECT_LOGGING_LEVEL"] = "ERROR"
         os.environ.pop("PREFECT_API_URL", None)
-        if "--postgresql" in sys.argv:
+        if engines == ["postgresql"]:
             parts.enter_context(server_on_postgresql(folder))
-        project = make_project(folder)
-        print(f"autopack --help        {help_seconds():.2f} s")
-
-        async def repeat() -> list[Measured]:
-            await measure(*project)  # starts the server, fills caches
-            return [await measure(*project) for _ in range(REPEATS)]
-
-        found = asyncio.run(repeat())
-    ratio = statistics.median(one.ours / one.bare for one in found)
-    bare = statistics.median(one.bare for one in found)
-    ours = statistics.median(one.ours for one in found)
-    last = found[-1]
-    print(f"bare Prefect           {bare:.2f} s  ({bare / PHASES:.3f} s a subflow)")
-    print(f"autopack               {ours:.2f} s  ({ours / PHASES:.3f} s a phase)")
-    print(f"ratio                  {ratio:.2f}  (median of {REPEATS}, each from one minute)")
-    print(f"API calls              {last.our_calls / PHASES:.1f} a phase, the run's own included")
-    print(f"  of bare Prefect      {last.bare_calls / PHASES:.1f} a subflow")
+        compare(engines[0], folder / "project")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from autopack.experiments.recorded.from_runs import run_facts
 from autopack.ledger import frames, stored_views
 from autopack.ledger.consolidated import consolidated_tokens, usage
 from autopack.ledger.events.usage_events import token_totals
+from autopack.model.ids import AttemptKey
 from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
@@ -30,7 +31,7 @@ from autopack.views import charts
 from autopack.views.board import board, line
 from autopack.views.fleet_standing import standings
 from autopack.views.overview import run_lines
-from autopack.views.run_view import phase_view, run_view, tokens_view
+from autopack.views.run_view import run_view, tokens_view
 from deployments.cli.output import print_run
 from tasks.recording import consolidated_table
 from tasks.reporting import summary_markdown, token_table
@@ -76,7 +77,7 @@ def built(tmp_path: Path, settings: Settings, db: Database) -> Callable[..., str
 async def _build(session: Any) -> None:
     session.environment = await prepare_environment(session)
     steps.begin(session, "one")
-    await steps.build(session, "one", 1)
+    await steps.build(session, AttemptKey("r", "one", 1))
 
 
 def _printed(run: Any, capsys: pytest.CaptureFixture[str]) -> str:
@@ -99,7 +100,7 @@ PRODUCERS: dict[str, tuple[Callable[[Database], Any], Any]] = {
         {None},
     ),
     "show, phase": (lambda db: run_view(db, "r")["phases"][0]["tokens"], None),
-    "phase": (lambda db: phase_view(db, "r", "one")["unknown_builds"], 1),
+    "phase": (lambda db: run_view(db, "r")["phases"][0]["unknown_builds"], 1),
     "tokens": (lambda db: tokens_view(db, "r")["spent"]["total"], None),
     "tokens, by role": (lambda db: set(tokens_view(db, "r")["spent"]["by_role"].values()), {None}),
     "tokens, unreconciled": (lambda db: tokens_view(db, "r")["unreconciled_calls"], 1),

@@ -9,6 +9,7 @@ from support.projects import call, git, make_project
 from support.runs import conclude
 
 from autopack.clock import SystemClock
+from autopack.model.ids import AttemptKey
 from autopack.model.states import RunState
 from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
@@ -63,7 +64,7 @@ async def test_what_was_decided_is_carried_out(
     dead = open_session("r", db=db, settings=settings, clock=SystemClock())
     dead.environment = await prepare_environment(dead)
     steps.begin(dead, "one")
-    await steps.build(dead, "one", 1)
+    await steps.build(dead, AttemptKey(dead.run_id, "one", 1))
     conclude(dead, "one", 1, None)
     decided = db.transact(lambda conn: note_ending(conn, dead.lease, state, "as decided"))
     close_session(dead, give_back=False)

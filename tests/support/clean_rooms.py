@@ -55,8 +55,8 @@ async def judged(session: RunSession, act: Act, phase: str = "one") -> Failure |
     started = steps.begin(session, phase)
     assert not isinstance(started, Decision)
     act(session)
-    await steps.build(session, phase, started.attempt)
-    failure = await steps.validate(session, phase, started.attempt)
+    await steps.build(session, started.key)
+    failure = await steps.validate(session, started.key)
     conclude(session, phase, started.attempt, failure)
     return failure
 

@@ -164,11 +164,11 @@ async def _work(session: Any) -> int:
             started = steps.begin(session, phase.id)
             assert not isinstance(started, Decision), started
             if started.state is AttemptState.STARTED:
-                await steps.build(session, phase.id, started.attempt)
+                await steps.build(session, started.key)
                 push_run(session)
-            failure = await steps.validate(session, phase.id, started.attempt)
+            failure = await steps.validate(session, started.key)
             state, decision = await repair(session, phase.id, started.attempt, failure)
-            steps.conclude(session, phase.id, started.attempt, state.failure, decision)
+            steps.conclude(session, started.key, state.failure, decision)
             push_run(session)
     finishing.finish(session, *decided)
     close_session(session)

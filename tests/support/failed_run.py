@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from autopack.clock import SystemClock
+from autopack.model.ids import AttemptKey
 from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.finish.finish import finish
@@ -89,6 +90,6 @@ async def _execute(session: RunSession) -> None:
     session.environment = await prepare_environment(session)
     for phase in session.plan.ordered():
         steps.begin(session, phase.id)
-        await steps.build(session, phase.id, 1)
-        failure = await steps.validate(session, phase.id, 1)
+        await steps.build(session, AttemptKey(session.run_id, phase.id, 1))
+        failure = await steps.validate(session, AttemptKey(session.run_id, phase.id, 1))
         conclude(session, phase.id, 1, failure)

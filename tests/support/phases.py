@@ -55,7 +55,7 @@ async def build(session: RunSession) -> int:
     """Start an attempt and have it built; return its number."""
     started = steps.begin(session, "one")
     assert not isinstance(started, Decision)
-    await steps.build(session, "one", started.attempt)
+    await steps.build(session, started.key)
     return started.attempt
 
 

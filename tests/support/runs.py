@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from autopack.model.causes import Failure
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState
 from autopack.repair.decide import Consult, Decision, DecisionKind, Fix, Mitigate
 from autopack.repair.facts import RepairState
@@ -20,9 +21,10 @@ from autopack.store.runs import get_ending, get_phases
 
 def conclude(session: RunSession, phase_id: str, number: int, failure: Failure | None) -> Decision:
     """Conclude a judged attempt that nothing more is tried on, as the flow does."""
-    decision = next_step(session, phase_id, number, RepairState.of(failure))
+    key = AttemptKey(session.run_id, phase_id, number)
+    decision = next_step(session, key, RepairState.of(failure))
     assert isinstance(decision, Decision), decision
-    steps.conclude(session, phase_id, number, failure, decision)
+    steps.conclude(session, key, failure, decision)
     return decision
 
 
@@ -30,15 +32,15 @@ async def repair(
     session: RunSession, phase_id: str, number: int, failure: Failure | None
 ) -> tuple[RepairState, Decision]:
     """Meet the failure of an attempt as the flow does, up to the decision that ends it."""
-    state = RepairState.of(failure)
-    while not isinstance(step := next_step(session, phase_id, number, state), Decision):
+    key, state = AttemptKey(session.run_id, phase_id, number), RepairState.of(failure)
+    while not isinstance(step := next_step(session, key, state), Decision):
         match step:
             case Mitigate():
-                state = await mitigate(session, phase_id, number, state, step.pattern_id)
+                state = await mitigate(session, key, state, step.pattern_id)
             case Consult():
-                state = await consult(session, phase_id, number, state, step)
+                state = await consult(session, key, state, step)
             case Fix():
-                state = await execute_fix(session, phase_id, number, state, step.commands)
+                state = await execute_fix(session, key, state, step.commands)
     return state, step
 
 
@@ -59,8 +61,8 @@ async def carry_out(
                     continue
                 break
             if started.state is AttemptState.STARTED:
-                await steps.build(session, phase.id, started.attempt)
-            failure = await steps.validate(session, phase.id, started.attempt)
+                await steps.build(session, started.key)
+            failure = await steps.validate(session, started.key)
             decision = conclude(session, phase.id, started.attempt, failure)
             if decision.kind is not DecisionKind.RETRY:
                 break

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from autopack.ledger.events.usage_events import event_key, record_events
+from autopack.model.ids import AttemptKey
 from autopack.store.database.engine import Database
 from autopack.store.usage_event import UsageEvent
 
@@ -38,7 +39,9 @@ def usage_event(number: int = 0, **changes: Any) -> UsageEvent:
     event = replace(_BASE, **changes)
     if event.event_key:
         return event
-    key = event_key(event.run_id, event.phase_id, event.attempt, event.provider, None, number)
+    key = event_key(
+        AttemptKey(event.run_id, event.phase_id, event.attempt), event.provider, None, number
+    )
     return replace(event, event_key=key)
 
 

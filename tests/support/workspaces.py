@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from autopack.model.ids import AttemptKey
 from autopack.workspace import Workspace
 from autopack.workspace.workspace import Snapshot
 
@@ -24,5 +25,5 @@ def content(folder: Path) -> dict[str, str]:
 
 def snapshot(workspace: Workspace, parent: str, attempt: int = 1) -> Snapshot:
     """What an attempt of run-1 left in the workspace, as a commit on ``parent``."""
-    ref = workspace.mirror.attempt_ref("run-1", "p", attempt)
+    ref = workspace.mirror.attempt_ref(AttemptKey("run-1", "p", attempt))
     return workspace.snapshot(parent=parent, message=f"attempt {attempt}", ref=ref)

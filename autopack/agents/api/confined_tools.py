@@ -11,6 +11,7 @@ from autopack.agents.protocol import BuildRequest
 from autopack.environments.setup_steps import machine_python
 from autopack.files import safe_files
 from autopack.process.log import Log
+from autopack.process.run_options import RunOptions
 from autopack.process.scratch import SCRATCH
 from autopack.process.supervisor import Supervisor
 from autopack.workspace.changes import Change
@@ -80,10 +81,12 @@ class ConfinedTools:
                 env=self._request.environment,
                 timeout=_SEARCH_SECONDS,
                 spool=log,
-                readable=(self._root,),
-                max_output=_MOST_BYTES * 4,
-                input=json.dumps(asked),
-                apart=True,
+                options=RunOptions(
+                    readable=(self._root,),
+                    max_output=_MOST_BYTES * 4,
+                    input=json.dumps(asked),
+                    apart=True,
+                ),
             )
             found = log.read(_MOST_BYTES, head=_MOST_BYTES, start=begun).rstrip("\n")
         if done.timed_out:
@@ -130,8 +133,10 @@ class ConfinedTools:
                 env=self._request.environment,
                 timeout=self._request.limits.seconds,
                 spool=spool / "checks.log",
-                writable=(self._request.worktree, own),
-                apart=True,
+                options=RunOptions(
+                    writable=(self._request.worktree, own),
+                    apart=True,
+                ),
             )
             said.append(f"{' '.join(argv)}: exit status {done.status}\n{done.tail}")
             if done.status != 0:

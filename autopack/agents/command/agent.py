@@ -47,6 +47,7 @@ from autopack.model.calls import (
 from autopack.model.errors import BadInput
 from autopack.process.exit_note import EXIT_NOTE, read_exit
 from autopack.process.limits import MAX_FILES
+from autopack.process.run_options import RunOptions
 from autopack.process.scratch import SCRATCH
 from autopack.settings import process_environment
 
@@ -165,13 +166,15 @@ class CommandBuilder(Agent[Options]):
                 env={**request.environment, **self._keys()},
                 timeout=request.limits.seconds,
                 spool=request.spool / SPOOL,
-                writable=(request.worktree, own),
-                spends=True,
-                silence=self._bounds.silence,
-                signs=lambda: sizes(self.tells_in(request.spool)),
-                files=self._bounds.of_files(request),
-                input=prompt,
-                exit_note=request.spool / EXIT_NOTE,
+                options=RunOptions(
+                    writable=(request.worktree, own),
+                    spends=True,
+                    silence=self._bounds.silence,
+                    signs=lambda: sizes(self.tells_in(request.spool)),
+                    files=self._bounds.of_files(request),
+                    input=prompt,
+                    exit_note=request.spool / EXIT_NOTE,
+                ),
             )
         except BaseException:
             self._note(request.spool, None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from autopack.ledger.events.usage_events import dollars, lost_by_phase
 from autopack.model.budget import (
     NO_PRICE,
+    NOTHING,
     Amounts,
     Level,
     Limits,
@@ -27,7 +29,6 @@ from autopack.store.database.engine import (
     reading,
 )
 from autopack.store.reading import Source, get_run
-from autopack.store.rows import RunRow
 from autopack.store.tables.rollups import usage_by_run
 
 
@@ -65,14 +66,14 @@ def campaign_level(source: Source, campaign_id: str) -> Level:
         )
         # What is reserved first: a build that is settled in between counts twice this once. The
         # other way round it would be forgotten, for each statement sees what is committed by then.
-        held = _reserved(conn, tables.budget_reservations.c.run_id.in_(of_campaign))
+        held = _unsettled(conn, tables.budget_reservations.c.run_id.in_(of_campaign))
         spent = _summed(conn, lambda one: one.c.run_id.in_(of_campaign))
         return Level(
             Scope.CAMPAIGN,
             campaign_id,
             Limits(row.token_cap, row.cost_cap, row.minutes_cap),
             replace(spent, minutes=float(minutes or 0) / 60),
-            held,
+            _reserved(conn, held),
         )
 
 
@@ -92,83 +93,69 @@ def levels(
         run = get_run(conn, run_id)
         above = [] if run.campaign_id is None else [campaign_level(conn, run.campaign_id)]
         spent_minutes = run.elapsed_seconds / 60 + uncounted_minutes
-        found = [
-            *above,
-            _run_level(conn, run, spent_minutes),
-            *(_phase_level(conn, run_id, phase_id, cap) for phase_id, cap in phase_caps.items()),
+        held = _unsettled(conn, tables.budget_reservations.c.run_id == run_id)  # first, as above
+        spent = _spent_by_phase(conn, run_id)
+        answers = _approved(conn, run_id)
+        minutes = _minutes_of_builds(conn, run_id, phase_caps)
+        own = Level(
+            Scope.RUN,
+            run_id,
+            Limits(run.token_cap, run.cost_cap, run.minutes_cap),
+            replace(_added(spent.values()), minutes=spent_minutes),
+            _reserved(conn, held),
+        )
+        phases = [
+            Level(
+                Scope.PHASE,
+                phase_id,
+                _raised(answers, phase_id, caps),
+                replace(spent.get(phase_id, NOTHING), minutes=minutes[phase_id]),
+                _reserved(conn, [row for row in held if row["phase_id"] == phase_id]),
+            )
+            for phase_id, caps in phase_caps.items()
         ]
-        accepts = _accepts_unpriced(conn, run_id)
-        return [replace(level, accepts_unpriced=accepts) for level in found]
+        accepts = any(
+            row["resource"] == Resource.COST and NO_PRICE in row["question"] for row in answers
+        )
+        return [replace(level, accepts_unpriced=accepts) for level in (*above, own, *phases)]
 
 
-def _accepts_unpriced(conn: sa.Connection, run_id: str) -> bool:
-    """Return whether a person was asked about calls without a price, and let the run continue."""
-    table = tables.approvals
-    asked = sa.exists().where(
-        table.c.run_id == run_id,
-        table.c.resource == Resource.COST,
-        table.c.approved.is_(True),
-        table.c.question.contains(NO_PRICE),
-    )
-    return bool(conn.scalar(sa.select(asked)))
-
-
-def _run_level(conn: sa.Connection, run: RunRow, minutes: float) -> Level:
-    held = _reserved(conn, tables.budget_reservations.c.run_id == run.run_id)  # first, as above
-    spent = _summed(conn, lambda one: one.c.run_id == run.run_id)
-    return Level(
-        Scope.RUN,
-        run.run_id,
-        Limits(run.token_cap, run.cost_cap, run.minutes_cap),
-        replace(spent, minutes=minutes),
-        held,
-    )
-
-
-def _phase_level(conn: sa.Connection, run_id: str, phase_id: str, caps: Limits) -> Level:
-    held = tables.budget_reservations
-    reserved = _reserved(conn, held.c.run_id == run_id, held.c.phase_id == phase_id)
-    spent = _summed(conn, lambda one: sa.and_(one.c.run_id == run_id, one.c.phase_id == phase_id))
-    return Level(
-        Scope.PHASE,
-        phase_id,
-        _raised(conn, run_id, phase_id, caps),
-        replace(spent, minutes=_minutes_of_builds(conn, run_id, phase_id)),
-        reserved,
-    )
-
-
-def _raised(conn: sa.Connection, run_id: str, phase_id: str, caps: Limits) -> Limits:
-    """Return the caps of a phase with those that a person last gave it in place of its plan's."""
+def _approved(conn: sa.Connection, run_id: str) -> Sequence[sa.RowMapping]:
+    """The questions about the run that a person answered with yes, in their order."""
     table = tables.approvals
     query = (
-        sa.select(table.c.resource, table.c.new_cap)
-        .where(
-            table.c.run_id == run_id,
-            table.c.phase_id == phase_id,
-            table.c.level == Scope.PHASE,
-            table.c.approved.is_(True),
-            table.c.new_cap.is_not(None),
+        sa.select(
+            table.c.phase_id, table.c.level, table.c.resource, table.c.new_cap, table.c.question
         )
+        .where(table.c.run_id == run_id, table.c.approved.is_(True))
         .order_by(table.c.id)
     )
-    for resource, cap in conn.execute(query):
-        if resource == Resource.TOKENS:
-            caps = replace(caps, tokens=int(cap))
-        elif resource == Resource.MINUTES:
-            caps = replace(caps, minutes=float(cap))
+    return conn.execute(query).mappings().all()
+
+
+def _raised(answers: Sequence[sa.RowMapping], phase_id: str, caps: Limits) -> Limits:
+    """The caps of a phase with those that a person last gave it in place of its plan's."""
+    for row in answers:
+        if row["phase_id"] != phase_id or row["level"] != Scope.PHASE or row["new_cap"] is None:
+            continue
+        if row["resource"] == Resource.TOKENS:
+            caps = replace(caps, tokens=int(row["new_cap"]))
+        elif row["resource"] == Resource.MINUTES:
+            caps = replace(caps, minutes=float(row["new_cap"]))
     return caps
 
 
-def _minutes_of_builds(conn: sa.Connection, run_id: str, phase_id: str) -> float:
-    """Return how long the builds of a phase took that ended, none longer than it was allowed to.
+def _minutes_of_builds(
+    conn: sa.Connection, run_id: str, phase_ids: Iterable[str]
+) -> defaultdict[str, float]:
+    """How long the builds of each phase took that ended, none longer than it was allowed to.
 
     When one that was cut off crashed is not known, and one that ended in a process that crashed is
     closed by the next: neither may use up a phase's time while nobody works on it.
     """
     attempts, held = tables.attempts, tables.budget_reservations
     query = (
-        sa.select(attempts.c.started_at, attempts.c.built_at, held.c.minutes)
+        sa.select(attempts.c.phase_id, attempts.c.started_at, attempts.c.built_at, held.c.minutes)
         .join(
             held,
             sa.and_(
@@ -180,44 +167,83 @@ def _minutes_of_builds(conn: sa.Connection, run_id: str, phase_id: str) -> float
         )
         .where(
             attempts.c.run_id == run_id,
-            attempts.c.phase_id == phase_id,
+            attempts.c.phase_id.in_(list(phase_ids)),
             attempts.c.built_at.is_not(None),
             # Trouble outside may not use up a phase's time either.
             attempts.c.counts.is_(True),
         )
     )
-    return sum(
-        min((built - started) / timedelta(minutes=1), float(most))
-        for started, built, most in conn.execute(query)
+    took: defaultdict[str, float] = defaultdict(float)
+    for phase_id, started, built, most in conn.execute(query):
+        took[phase_id] += min((built - started) / timedelta(minutes=1), float(most))
+    return took
+
+
+def _spent_by_phase(conn: sa.Connection, run_id: str) -> dict[str, Amounts]:
+    """What each phase of a run spent; see `_summed`."""
+    sums = [sa.func.sum(usage_by_run.c[name]).label(name) for name in _SUMMED]
+    query = (
+        sa.select(usage_by_run.c.phase_id, *sums)
+        .where(usage_by_run.c.run_id == run_id)
+        .group_by(usage_by_run.c.phase_id)
     )
+    found = {row["phase_id"]: _amounts(row) for row in conn.execute(query).mappings()}
+    for (_, phase_id), one in lost_by_phase(conn, lambda t: t.c.run_id == run_id).items():
+        found[phase_id] = replace(found.get(phase_id, NOTHING), lost=one.calls)
+    return found
 
 
 def _summed(conn: sa.Connection, chosen: Callable[[sa.Table], sa.ColumnElement[bool]]) -> Amounts:
     """Return what was spent, from the sums of the ledger, which also know the archived calls."""
-    names = ("total_tokens", "cost_microdollars", "cost_picodollars", "unpriced_events", "events")
-    sums = [sa.func.sum(usage_by_run.c[name]).label(name) for name in names]
+    sums = [sa.func.sum(usage_by_run.c[name]).label(name) for name in _SUMMED]
     row = conn.execute(sa.select(*sums).where(chosen(usage_by_run))).mappings().one()
     lost = sum(one.calls for one in lost_by_phase(conn, chosen).values())
+    return replace(_amounts(row), lost=lost)
+
+
+_SUMMED = ("total_tokens", "cost_microdollars", "cost_picodollars", "unpriced_events", "events")
+
+
+def _amounts(row: sa.RowMapping) -> Amounts:
     return Amounts(
         int(row["total_tokens"] or 0),
         dollars(row),
         unpriced=int(row["unpriced_events"] or 0),
-        lost=lost,
         calls=int(row["events"] or 0),
     )
 
 
-def _reserved(conn: sa.Connection, *where: sa.ColumnElement[bool]) -> Amounts:
-    """Return what calls under way hold; of their minutes those that have not passed yet."""
-    table, at = tables.budget_reservations, now(conn)
-    rows = conn.execute(
-        sa.select(table.c.tokens, table.c.cost, table.c.minutes, table.c.opened_at).where(
-            table.c.settled_at.is_(None), *where
-        )
-    ).all()
-    minute = timedelta(minutes=1)
+def _added(amounts: Iterable[Amounts]) -> Amounts:
+    listed = list(amounts)
     return Amounts(
-        sum(int(row.tokens) for row in rows),
-        sum((row.cost for row in rows if row.cost is not None), Decimal(0)),
-        sum(max(float(row.minutes) - max((at - row.opened_at) / minute, 0), 0.0) for row in rows),
+        sum(one.tokens for one in listed),
+        sum((one.cost for one in listed), Decimal(0)),
+        unpriced=sum(one.unpriced for one in listed),
+        lost=sum(one.lost for one in listed),
+        calls=sum(one.calls for one in listed),
+    )
+
+
+def _unsettled(conn: sa.Connection, *where: sa.ColumnElement[bool]) -> Sequence[sa.RowMapping]:
+    table = tables.budget_reservations
+    columns = (table.c.phase_id, table.c.tokens, table.c.cost, table.c.minutes, table.c.opened_at)
+    return (
+        conn.execute(sa.select(*columns).where(table.c.settled_at.is_(None), *where))
+        .mappings()
+        .all()
+    )
+
+
+def _reserved(conn: sa.Connection, rows: Sequence[sa.RowMapping]) -> Amounts:
+    """Return what calls under way hold; of their minutes those that have not passed yet."""
+    if not rows:
+        return NOTHING
+    at, minute = now(conn), timedelta(minutes=1)
+    return Amounts(
+        sum(int(row["tokens"]) for row in rows),
+        sum((row["cost"] for row in rows if row["cost"] is not None), Decimal(0)),
+        sum(
+            max(float(row["minutes"]) - max((at - row["opened_at"]) / minute, 0), 0.0)
+            for row in rows
+        ),
     )

@@ -8,8 +8,10 @@ import sqlalchemy as sa
 
 from autopack.ledger.events.usage_events import dollars
 from autopack.model.budget import Amounts, Reservation
+from autopack.model.ids import AttemptKey
 from autopack.store import tables
 from autopack.store.database.engine import now, reading
+from autopack.store.keys import of_attempt
 from autopack.store.leases import Lease, fence
 from autopack.store.reading import Source
 from autopack.store.tables import Role
@@ -42,9 +44,7 @@ def lock(conn: sa.Connection, lease: Lease) -> None:
 
 def reserve(
     conn: sa.Connection,
-    run_id: str,
-    phase_id: str,
-    attempt: int,
+    key: AttemptKey,
     held: Reservation,
     *,
     role: Role = "builder",
@@ -56,9 +56,7 @@ def reserve(
     """
     conn.execute(
         sa.insert(tables.budget_reservations).values(
-            run_id=run_id,
-            phase_id=phase_id,
-            attempt=attempt,
+            **vars(key),
             role=role,
             call=call,
             tokens=held.tokens,
@@ -69,32 +67,28 @@ def reserve(
     )
 
 
-def change(
-    conn: sa.Connection, run_id: str, phase_id: str, attempt: int, held: Reservation
-) -> None:
+def change(conn: sa.Connection, key: AttemptKey, held: Reservation) -> None:
     """Make the reservation of a build that is still open larger."""
     table = tables.budget_reservations
     conn.execute(
         sa.update(table)
-        .where(_build(table, run_id, phase_id, attempt), table.c.settled_at.is_(None))
+        .where(_build(table, key), table.c.settled_at.is_(None))
         .values(tokens=held.tokens, cost=held.cost, minutes=held.minutes)
     )
 
 
-def settle(
-    conn: sa.Connection, run_id: str, phase_id: str, attempt: int, *, again: bool = False
-) -> None:
+def settle(conn: sa.Connection, key: AttemptKey, *, again: bool = False) -> None:
     """Close the reservation of a build with what ledger and archive have of it.
 
     Belongs in the transaction that records the build's calls. Settling once more changes nothing,
     but ``again`` counts calls that came to light later.
     """
     table = tables.budget_reservations
-    build = _build(table, run_id, phase_id, attempt)
+    build = _build(table, key)
     before = conn.execute(sa.select(table.c.archived_tokens, table.c.archived_cost).where(build))
     if (archived := before.first()) is None:
         return
-    tokens, cost = _spent(conn, run_id, phase_id, attempt)
+    tokens, cost = _spent(conn, key)
     still_open = sa.true() if again else table.c.settled_at.is_(None)
     conn.execute(
         sa.update(table)
@@ -109,9 +103,7 @@ def settle(
 
 def settle_call(
     conn: sa.Connection,
-    run_id: str,
-    phase_id: str,
-    attempt: int,
+    key: AttemptKey,
     role: Role,
     call: int,
     spent: Amounts | None,
@@ -124,13 +116,7 @@ def settle_call(
     table = tables.budget_reservations
     conn.execute(
         sa.update(table)
-        .where(
-            table.c.run_id == run_id,
-            table.c.phase_id == phase_id,
-            table.c.attempt == attempt,
-            table.c.role == role,
-            table.c.call == call,
-        )
+        .where(of_attempt(table, key), table.c.role == role, table.c.call == call)
         .values(
             spent_tokens=None if spent is None else spent.tokens,
             spent_cost=None if spent is None else spent.cost,
@@ -157,10 +143,10 @@ def settle_lost_calls(conn: sa.Connection, lease: Lease) -> None:
     )
 
 
-def get_reservation(source: Source, run_id: str, phase_id: str, attempt: int) -> Reservation | None:
+def get_reservation(source: Source, key: AttemptKey) -> Reservation | None:
     """Return what was set aside for a build, settled or not."""
     table = tables.budget_reservations
-    query = sa.select(table).where(_build(table, run_id, phase_id, attempt))
+    query = sa.select(table).where(_build(table, key))
     with reading(source) as conn:
         row = conn.execute(query).first()
     return None if row is None else Reservation(row.tokens, row.cost, row.minutes)
@@ -197,26 +183,19 @@ def history(conn: sa.Connection, builder: str, model: str | None) -> list[Amount
     ]
 
 
-def _build(table: sa.Table, run_id: str, phase_id: str, attempt: int) -> sa.ColumnElement[bool]:
+def _build(table: sa.Table, key: AttemptKey) -> sa.ColumnElement[bool]:
     """Return the rows of an attempt's build, in a table that has calls of every role."""
-    return sa.and_(
-        table.c.run_id == run_id,
-        table.c.phase_id == phase_id,
-        table.c.attempt == attempt,
-        table.c.role == "builder",
-    )
+    return sa.and_(of_attempt(table, key), table.c.role == "builder")
 
 
-def _spent(conn: sa.Connection, run_id: str, phase_id: str, attempt: int) -> tuple[int, Decimal]:
+def _spent(conn: sa.Connection, key: AttemptKey) -> tuple[int, Decimal]:
     """Tokens of a build, and the money of its calls whose price is known; archived calls too."""
     events, archive = tables.llm_usage_events, usage_archive
-    query = sa.select(events.c.total_tokens, events.c.cost).where(
-        _build(events, run_id, phase_id, attempt)
-    )
+    query = sa.select(events.c.total_tokens, events.c.cost).where(_build(events, key))
     calls = conn.execute(query).all()
     # Added up here, for SQLite would add money as floats.
     costs: list[Decimal] = [call.cost for call in calls if call.cost is not None]
-    sums = conn.execute(sa.select(archive).where(_build(archive, run_id, phase_id, attempt)))
+    sums = conn.execute(sa.select(archive).where(_build(archive, key)))
     archived = sums.mappings().all()
     return (
         sum(call.total_tokens for call in calls) + sum(row["total_tokens"] for row in archived),

@@ -10,17 +10,13 @@ from autopack.model.calls import (
     Exactness,
     ModelCall,
 )
+from autopack.model.ids import AttemptKey
 from autopack.model.prices import price_of
 from autopack.store.usage_event import UsageEvent
 
 
 def builder_events(
-    calls: Iterable[ModelCall],
-    *,
-    run_id: str,
-    phase_id: str,
-    attempt: int,
-    simulated: bool = False,
+    calls: Iterable[ModelCall], key: AttemptKey, *, simulated: bool = False
 ) -> list[UsageEvent]:
     """One event a call, keyed so that reading the same spool again adds nothing.
 
@@ -35,12 +31,8 @@ def builder_events(
         price = price_of(call)
         events.append(
             UsageEvent(
-                event_key=event_key(
-                    run_id, phase_id, attempt, call.provider, call.response_id, ordinal
-                ),
-                run_id=run_id,
-                phase_id=phase_id,
-                attempt=attempt,
+                event_key=event_key(key, call.provider, call.response_id, ordinal),
+                **vars(key),
                 provider=call.provider,
                 model=call.model,
                 role="builder",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from autopack.ledger.events.usage_events import event_key
+from autopack.model.ids import AttemptKey
 from autopack.store.tables import DoctorModel
 from autopack.store.usage_event import UsageEvent
 
@@ -21,9 +22,7 @@ def doctor_events(
         replace(
             call,
             event_key=event_key(
-                call.run_id,
-                call.phase_id,
-                call.attempt,
+                AttemptKey(call.run_id, call.phase_id, call.attempt),
                 call.provider,
                 call.response_id,
                 earlier + number,

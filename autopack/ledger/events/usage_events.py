@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from autopack.ledger.events.insert import PICODOLLAR, insert_events, try_insert_events
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState
 from autopack.store import tables
 from autopack.store.database.engine import (
@@ -85,21 +86,14 @@ class Lost:
 NOTHING_LOST = Lost()
 
 
-def event_key(
-    run_id: str,
-    phase_id: str,
-    attempt: int,
-    provider: str,
-    response_id: str | None,
-    ordinal: int,
-) -> str:
+def event_key(key: AttemptKey, provider: str, response_id: str | None, ordinal: int) -> str:
     """Return the identity of a model call, so that recording it again adds nothing.
 
     ``ordinal`` tells apart responses of one attempt that share an id, as recordings and test
     servers do; without an id it is the call's number among all calls of the attempt, whatever
     their role.
     """
-    return digest(run_id, phase_id, attempt, provider, response_id, ordinal)
+    return digest(key.run_id, key.phase_id, key.attempt, provider, response_id, ordinal)
 
 
 def record_events(conn: sa.Connection, events: Iterable[UsageEvent]) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 from autopack.environments.checks import FailedCheck, run_checks
 from autopack.environments.environment import RunEnvironment, machine_python
 from autopack.files.untrusted import remove_tree
+from autopack.model.ids import AttemptKey
 from autopack.runs.session.session import RunSession
 from autopack.store.mitigations import get_base_failures, record_base_failures
 from autopack.store.runs import record_decision
@@ -43,60 +44,61 @@ class Place:
         self.workspace.reset(commit)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """The commit of an attempt whose checks are run, and how they are.
+
+    The session's checkout holds it, unless a ``place`` is given.
+    """
+
+    key: AttemptKey
+    commit: str
+    variables: Mapping[str, str]
+    spool: Path
+    seconds: float
+    place: Place | None = None
+
+
 async def ignore_baseline_failures(
     session: RunSession,
     failed: FailedCheck,
-    *,
-    phase_id: str,
-    attempt: int,
-    commit: str,
-    variables: Mapping[str, str],
-    spool: Path,
-    seconds: float,
-    place: Place | None = None,
+    judged: Judged,
 ) -> str | None:
     """Return what the attempt has to answer for; None when every failure was there before.
 
-    The workspace (the session's unless a ``place`` is given) holds ``commit``, and nothing of an
-    agent's beside it, before and after. What is ignored is recorded as a decision.
+    The workspace holds the commit, and nothing of an agent's beside it, before and after. What is
+    ignored is recorded as a decision.
     """
     base, now = session.run().base_commit, failed.results
     if now is None:
         return ""
-    at = place or Place(session.workspace, session.tools)
+    at = judged.place or Place(session.workspace, session.tools)
     key = _key(session, base, failed, at.environment.venv)
     stored = get_base_failures(session.db, key)
     if stored is None:
-        found = await _at_base(session, failed, base, commit, variables, spool, seconds, at)
+        found = await _at_base(session, failed, base, judged, at)
         if found is None:
             return "the tests gave no whole account of themselves before the run began"
         stored = _as_json(found)
         kept = stored
-        session.db.transact(
+        session.transact(
             lambda conn: record_base_failures(conn, key, base, failed.check.argv, kept)
         )
-    changes = session.mirror.changed_paths(base, commit)
+    changes = session.mirror.changed_paths(base, judged.commit)
     deleted = [change.path for change in changes if change.status == "D"]
     why = answerable(_of_json(stored), now, deleted)
     if why is not None:
         return why
     reason = f"{len(now.failed)} tests failed before the run began: {named(now.failed)}"
-    if place is None:  # at the end of the run it has been decided long ago
-        session.db.transact(
-            lambda conn: record_decision(conn, session.lease, phase_id, attempt, "baseline", reason)
+    if judged.place is None:  # at the end of the run it has been decided long ago
+        session.transact(
+            lambda conn: record_decision(conn, session.lease, judged.key, "baseline", reason)
         )
     return None
 
 
 async def _at_base(
-    session: RunSession,
-    failed: FailedCheck,
-    base: str,
-    commit: str,
-    variables: Mapping[str, str],
-    spool: Path,
-    seconds: float,
-    at: Place,
+    session: RunSession, failed: FailedCheck, base: str, judged: Judged, at: Place
 ) -> Results | None:
     """Return the results at the base commit; None when the command gives no whole account there."""
     at.clean(base)
@@ -104,14 +106,14 @@ async def _at_base(
         there = await run_checks(
             [failed.check],
             workspace=at.workspace.path,
-            environment=variables,
+            environment=judged.variables,
             supervisor=session.supervisor,
-            spool=spool,
-            seconds=seconds,
+            spool=judged.spool,
+            seconds=judged.seconds,
             ignore=_never,
         )
     finally:
-        at.clean(commit)
+        at.clean(judged.commit)
     return Results(frozenset()) if there is None else there.results
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from autopack.agents.registry import circuit_name
@@ -9,6 +11,7 @@ from autopack.failpoints import Step, durable
 from autopack.files.home_id import home_id
 from autopack.ledger.budget import reservations
 from autopack.model.budget import first_exhausted, reservation, room
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState, PhaseState
 from autopack.plan.plan import PhaseSpec
 from autopack.repair import outage as outages
@@ -23,7 +26,8 @@ from autopack.runs.attempt.decisions import record, record_once
 from autopack.runs.attempt.drift_gate import look
 from autopack.runs.attempt.start import Start, advice_on, inherited_start, starting_point
 from autopack.runs.session.disk_room import wait_for_room
-from autopack.runs.session.session import RunSession
+from autopack.runs.session.run_snapshot import Part
+from autopack.runs.session.session import Granted, RunSession
 from autopack.runs.spools.blame import is_of_content
 from autopack.runs.spools.spool import (
     make_spool,
@@ -32,8 +36,6 @@ from autopack.store import approvals
 from autopack.store.circuits import admit_call
 from autopack.store.runs import (
     AttemptRow,
-    get_attempts,
-    get_phases,
     move_phase,
     start_attempt,
 )
@@ -47,24 +49,26 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
     A decision instead means that nothing was started: STOP or WAIT that a cap leaves no room for
     another build, DEFER that it has to be tried again later.
     """
-    attempts = get_attempts(session.db, session.run_id, phase_id)
+    now = session.fresh(phase_id)
+    attempts = list(now.attempts)
     if attempts and attempts[-1].state is AttemptState.BUILT:
         _check_out(session, attempts[-1].built_commit)
         return attempts[-1]
-    last = attempts[-1].attempt if attempts else 0
-    spec, run = session.phase(phase_id), session.run()
-    phase = next(p for p in get_phases(session.db, session.run_id) if p.phase_id == phase_id)
+    last = AttemptKey(session.run_id, phase_id, attempts[-1].attempt if attempts else 0)
+    following = replace(last, attempt=last.attempt + 1)
+    spec, run, phase = session.phase(phase_id), now.run, now.phase(phase_id)
     drifted = look(session, spec, phase.revision)
     if drifted is not None:
         return drifted
     deferred = wait_for_room(session)
-    has_room = _has_room(session, spec)
+    provider = circuit_name(session.builder, run.model)
+    # A circuit that lets one call through to try its provider must not wait for budget.
+    has_room = provider is None or _has_room(session, spec)
     if deferred is None and has_room:
-        # Only now: a circuit that lets one call through to try its provider must not wait for it.
-        deferred = _ask_provider(session)
+        deferred = _ask_provider(session, provider)
     if deferred is not None:
         if deferred.kind is DecisionKind.STOP:
-            session.db.transact(lambda conn: record(conn, session, phase_id, last, deferred))
+            session.transact(lambda conn: record(conn, session, last, deferred))
         return deferred
     same = [attempt for attempt in attempts if attempt.revision == phase.revision]
     start = starting_point(same, session.head(), advice_on(session, attempts))
@@ -76,8 +80,8 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
     if not _check_out(session, start.commit):
         start = Start(session.head(), start.hint)
         session.workspace.reset(start.commit)
-    make_spool(session.folder, phase_id, last + 1)
-    session.mirror.set_aside(session.mirror.attempt_ref(session.run_id, phase_id, last + 1))
+    make_spool(session.folder, following)
+    session.mirror.set_aside(session.mirror.attempt_ref(following))
 
     def write(conn: Connection) -> AttemptRow | Decision:
         reservations.lock(conn, session.lease)
@@ -87,7 +91,7 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
             decision = stop_at_cap(exhausted, ask=run.at_cap == "ask")
             if decision.kind is DecisionKind.WAIT:
                 approvals.ask(conn, session.lease, phase_id, decision.reason, exhausted=exhausted)
-            record(conn, session, phase_id, last, decision)
+            record(conn, session, last, decision)
             return decision
         free = room(levels)
         if free.is_none or not has_room:
@@ -97,7 +101,7 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
                 seconds=_BUDGET_PAUSE_SECONDS,
                 idle=True,
             )
-            record_once(conn, session, phase_id, last, deferral)
+            record_once(conn, session, last, deferral)
             return deferral
         if phase.state is PhaseState.QUEUED:
             move_phase(conn, session.lease, phase_id, PhaseState.EXECUTING)
@@ -118,11 +122,15 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
             visible=session.builder.shows_spend,
             shared_minutes=shares_minutes(levels),
         )
-        reservations.reserve(conn, session.run_id, phase_id, started.attempt, held)
+        reservations.reserve(conn, started.key, held)
+        accepts = any(level.accepts_unpriced for level in levels)
+        session.granted[started.key] = Granted(held, accepts, shares_minutes(levels))
         return started
 
+    session.granted.clear()
+    changes = {Part.PHASES, Part.ATTEMPTS, Part.DECISIONS, Part.APPROVALS}
     with durable(Step.ATTEMPT_STARTED):
-        return session.db.transact(write)
+        return session.transact(write, changes)
 
 
 def _check_out(session: RunSession, commit: str) -> bool:
@@ -144,12 +152,11 @@ def _has_room(session: RunSession, spec: PhaseSpec) -> bool:
     return first_exhausted(levels) is None and not room(levels).is_none
 
 
-def _ask_provider(session: RunSession) -> Decision | None:
+def _ask_provider(session: RunSession, name: str | None) -> Decision | None:
     """Return why the build may not start while its provider is in trouble; None when it may."""
     at = session.clock.monotonic()
     if (pause := session.outage.pause(at)) > 0:
         return Decision(DecisionKind.DEFER, "the provider is in trouble", seconds=pause, idle=True)
-    name = circuit_name(session.builder, session.run().model)
     session.admission = None if name is None else admit_call(session.db, name)
     if session.admission is None or session.admission.admitted:
         return None

@@ -36,6 +36,7 @@ from autopack.model.budget import (
 from autopack.model.calls import (
     ModelCall,
 )
+from autopack.model.ids import AttemptKey
 from autopack.model.prices import is_priced, price_of
 from autopack.plan.plan import PhaseSpec
 from autopack.runs.session.session import RunSession
@@ -50,15 +51,12 @@ _LONGEST_PAUSE = 0.5
 class Allowance:
     """What one build may spend, kept in the database so that every process sees it."""
 
-    def __init__(self, session: RunSession, phase: PhaseSpec, attempt: int) -> None:
-        self._session, self._phase, self._attempt = session, phase, attempt
-        held = reservations.get_reservation(session.db, session.run_id, phase.id, attempt)
-        if held is None:
-            raise AssertionError(f"attempt {attempt} of {phase.id} has no reservation")
-        self.held = held
-        levels = session.levels(session.db, phase)
-        self._accepts_unpriced = any(level.accepts_unpriced for level in levels)
-        self._shares_minutes = shares_minutes(levels)
+    def __init__(self, session: RunSession, phase: PhaseSpec, key: AttemptKey) -> None:
+        self._session, self._phase, self._key = session, phase, key
+        granted = session.granted[key]
+        self.held = held = granted.held
+        self._accepts_unpriced = granted.accepts_unpriced
+        self._shares_minutes = granted.shares_minutes
         left = session.seconds_left(phase) / 60
         self.most_minutes = left if self._shares_minutes else min(left, held.minutes)
         is_priced("", "")  # loads the price list, which takes longer than a look may
@@ -98,10 +96,10 @@ class Allowance:
             reservations.lock(conn, session.lease)
             wanted = larger(self.held, session.levels(conn, phase))
             if wanted is not None:
-                reservations.change(conn, session.run_id, phase.id, self._attempt, wanted)
+                reservations.change(conn, self._key, wanted)
             return wanted
 
-        changed = self._session.db.transact(write)
+        changed = self._session.transact(write, ())
         if changed is not None:
             self.held = changed
         return changed is not None

@@ -11,6 +11,7 @@ from autopack.failpoints import Step, durable
 from autopack.model.causes import POLICIES, FailureCause
 from autopack.model.circuit import CircuitState
 from autopack.model.errors import LeaseLost
+from autopack.model.ids import AttemptKey
 from autopack.model.path_patterns import as_meant
 from autopack.plan.plan import PhaseSpec, TestsMode
 from autopack.repair import outage as outages
@@ -22,11 +23,6 @@ from autopack.runs.attempt.judge import phase_checks
 from autopack.runs.commit_message import commit_message
 from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import in_thread
-from autopack.runs.spools.record_build import (
-    close_built,
-    close_interrupted,
-    record_late,
-)
 from autopack.runs.spools.snapshot import note_unrecorded, record_tree
 from autopack.runs.spools.spool import (
     BuildEnd,
@@ -40,15 +36,15 @@ from autopack.store.runs import (
 )
 
 
-async def build(session: RunSession, phase_id: str, number: int) -> str | None:
+async def build(session: RunSession, key: AttemptKey) -> str | None:
     """Let the builder work, then commit what it left before anything is judged.
 
     Whatever happens to the build, what it spent is recorded. Returns the name of the circuit that
     its failure opened.
     """
-    phase, attempt = session.phase(phase_id), session.attempt(phase_id, number)
-    spool = open_spool(session.folder, attempt.phase_id, attempt.attempt)
-    allowance = Allowance(session, phase, number)
+    phase, attempt = session.phase(key.phase_id), session.attempt(key)
+    spool = open_spool(session.folder, key)
+    allowance = Allowance(session, phase, key)
     began = session.clock.monotonic()
     request = _request(session, phase, attempt, allowance)
     try:
@@ -65,19 +61,12 @@ async def build(session: RunSession, phase_id: str, number: int) -> str | None:
     except BaseException:
         # Also when the task itself is cancelled.
         with _counted_at_least(session, attempt):
-            close_interrupted(
-                session.db,
-                session.lease,
-                attempt,
-                builder=session.builder,
-                run_folder=session.folder,
-                redactor=session.redactor,
-            )
+            session.recorder.interrupted(attempt)
         raise
     with _counted_at_least(session, attempt):
         # To its end also when cancelled: the build is paid for.
         await in_thread(lambda _: _keep(session, phase, attempt, spool, result))
-    ended = session.attempt(phase_id, number)
+    ended = session.attempt(key)
     _note_outage(session, ended, began)
     return _tell_circuit(session, ended)
 
@@ -90,7 +79,7 @@ def _counted_at_least(session: RunSession, attempt: AttemptRow) -> Generator[Non
     try:
         yield
     except LeaseLost:
-        record_late(session.db, attempt, builder=session.builder, run_folder=session.folder)
+        session.recorder.late(attempt)
         raise
 
 
@@ -103,20 +92,18 @@ def _keep(
         session.workspace,
         parent=session.head(),
         message=commit_message(attempt, phase.instructions),
-        ref=session.mirror.attempt_ref(session.run_id, phase.id, attempt.attempt),
+        ref=None,
     )
     if unrecorded is not None:
-        note_unrecorded(session.db, session.lease, attempt, session.redactor.text(unrecorded))
-    close_built(
-        session.db,
-        session.lease,
+        note_unrecorded(session.recorder, attempt, session.redactor.text(unrecorded))
+    changed = [change.path for change in snapshot.changes]
+    ref = session.mirror.attempt_ref(attempt.key)
+    session.recorder.built(
         attempt,
-        builder=session.builder,
-        run_folder=session.folder,
-        redactor=session.redactor,
-        end=BuildEnd.of(result),
+        BuildEnd.of(result),
         commit=snapshot.commit,
-        changed=[change.path for change in snapshot.changes],
+        changed=changed,
+        keep=lambda: session.mirror.move_ref(ref, snapshot.commit),
     )
 
 
@@ -158,7 +145,7 @@ def _request(
         goal=session.plan.goal,
         instructions=phase.instructions,
         worktree=session.workspace.path,
-        spool=spool_folder(session.folder, phase.id, attempt.attempt),
+        spool=spool_folder(session.folder, attempt.key),
         hint=attempt.hint,
         context=builder_context(session),
         guidance=run.prompt,
@@ -174,5 +161,5 @@ def _request(
         ),
         situation=situation_of(session, attempt),
         may_go_on=allowance.may_go_on,
-        environment=session.variables(phase.id, attempt.attempt),
+        environment=session.variables(attempt.key),
     )

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from autopack.failpoints import Step, durable
 from autopack.model.causes import POLICIES, Failure
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState, PhaseState
 from autopack.repair.decide import Decision, DecisionKind
 from autopack.runs.attempt.decisions import record
@@ -15,7 +16,9 @@ from autopack.runs.session.session import RunSession
 from autopack.runs.spools.redact_spools import mark_redacted
 from autopack.store import approvals
 from autopack.store.runs import (
+    Ended,
     Findings,
+    PhaseFailure,
     finish_attempt,
     move_phase,
     record_decision,
@@ -23,37 +26,31 @@ from autopack.store.runs import (
 )
 
 
-async def validate(session: RunSession, phase_id: str, number: int) -> Failure | None:
+async def validate(session: RunSession, key: AttemptKey) -> Failure | None:
     """Judge the attempt's commit: its scope, its deliverables, then its checks."""
-    attempt = session.attempt(phase_id, number)
-    phase = session.phase(phase_id)
+    attempt, phase = session.attempt(key), session.phase(key.phase_id)
     return await judge(session, phase, attempt, attempt.built_commit, phase_checks(session, phase))
 
 
 def conclude(
-    session: RunSession, phase_id: str, number: int, failure: Failure | None, decision: Decision
+    session: RunSession, key: AttemptKey, failure: Failure | None, decision: Decision
 ) -> None:
     """Record the verdict and carry out what follows from it, in one transaction."""
-    attempt = session.attempt(phase_id, number)
-    findings = session.findings.pop((phase_id, number), Findings(None, None))
+    attempt, phase_id = session.attempt(key), key.phase_id
+    findings = session.findings.pop(key, Findings(None, None))
 
     def write(conn: Connection) -> None:
         lease, said = session.lease, decision.prescription
-        mark_redacted(conn, session.run_id, phase_id, number)  # the judge did it
+        mark_redacted(conn, key)  # the judge did it
         if said is not None and said.refused is not None:
-            record_decision(conn, lease, phase_id, number, "doctor", said.refused)
+            record_decision(conn, lease, key, "doctor", said.refused)
         if failure is None:
-            finish_attempt(
-                conn, lease, phase_id, number, state=AttemptState.PASSED, findings=findings
-            )
+            passed = Ended(state=AttemptState.PASSED, findings=findings)
+            finish_attempt(conn, lease, key, passed)
             move_phase(conn, lease, phase_id, PhaseState.COMPLETE, commit=attempt.commit)
             set_head(conn, lease, attempt.built_commit)
         else:
-            finish_attempt(
-                conn,
-                lease,
-                phase_id,
-                number,
+            failed = Ended(
                 state=AttemptState.FAILED,
                 failure_cause=failure.cause.value,
                 failure_message=failure.message,
@@ -62,21 +59,16 @@ def conclude(
                 counts=POLICIES[failure.cause].counts,
                 keeps_work=decision.keep_work,
             )
+            finish_attempt(conn, lease, key, failed)
             if decision.kind is DecisionKind.STOP:
-                move_phase(
-                    conn,
-                    lease,
-                    phase_id,
-                    PhaseState.FAILED,
-                    failure_cause=failure.cause.value,
-                    failure_message=failure.message,
-                )
+                why = PhaseFailure(failure.cause.value, failure.message)
+                move_phase(conn, lease, phase_id, PhaseState.FAILED, failure=why)
             elif decision.kind is DecisionKind.WAIT:
                 move_phase(conn, lease, phase_id, PhaseState.QUEUED)
                 approvals.ask(conn, lease, phase_id, decision.reason, exhausted=decision.exhausted)
             elif said is not None:
                 carry_out(conn, session, attempt, failure, decision.kind, said)
-        record(conn, session, phase_id, number, decision)
+        record(conn, session, key, decision)
 
     with durable(Step.ATTEMPT_CONCLUDED):
-        session.db.transact(write)
+        session.transact(write)

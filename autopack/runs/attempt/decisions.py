@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from autopack.model.ids import AttemptKey
 from autopack.repair.decide import (
     Decision,
 )
@@ -14,26 +15,21 @@ from autopack.store.runs import (
 )
 
 
-def record(
-    conn: Connection, session: RunSession, phase_id: str, number: int, decision: Decision
-) -> None:
+def record(conn: Connection, session: RunSession, key: AttemptKey, decision: Decision) -> None:
     record_decision(
         conn,
         session.lease,
-        phase_id,
-        number,
+        key,
         decision.kind.value,
         decision.reason,
         run_state=decision.run_state,
     )
 
 
-def record_once(
-    conn: Connection, session: RunSession, phase_id: str, number: int, decision: Decision
-) -> None:
+def record_once(conn: Connection, session: RunSession, key: AttemptKey, decision: Decision) -> None:
     """Record a decision that is taken again every few seconds, the first time."""
-    told = [one for one in get_decisions(conn, session.run_id) if one.phase_id == phase_id]
+    told = [one for one in get_decisions(conn, session.run_id) if one.phase_id == key.phase_id]
     latest = told[-1] if told else None
-    said = (decision.kind.value, decision.reason, number)
+    said = (decision.kind.value, decision.reason, key.attempt)
     if latest is None or (latest.kind, latest.reason, latest.attempt) != said:
-        record(conn, session, phase_id, number, decision)
+        record(conn, session, key, decision)

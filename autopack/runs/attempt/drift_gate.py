@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from autopack.context import embedder_named, measure
 from autopack.context.intention import for_builder
 from autopack.model.features import Feature
+from autopack.model.ids import AttemptKey
 from autopack.plan.plan import DriftMode, PhaseSpec
 from autopack.repair.decide import Decision, DecisionKind
 from autopack.runs.session.session import RunSession
@@ -48,9 +49,10 @@ def look(session: RunSession, phase: PhaseSpec, revision: int) -> Decision | Non
         record_drift(conn, session.lease, phase.id, revision, found, mode=mode.value)
         if found.drifted:
             kind = DecisionKind.WAIT.value if blocks else "drift"
-            record_decision(conn, session.lease, phase.id, 0, kind, reason)
+            about = AttemptKey(session.run_id, phase.id, 0)
+            record_decision(conn, session.lease, about, kind, reason)
         if blocks:
             approvals.ask(conn, session.lease, phase.id, reason)
 
-    session.db.transact(write)
+    session.transact(write)
     return Decision(DecisionKind.WAIT, reason) if blocks else None

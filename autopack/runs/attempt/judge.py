@@ -17,7 +17,7 @@ from autopack.model.commands import (
 from autopack.plan.plan import PhaseSpec, TestsMode
 from autopack.repair.classify.classifier import classify_check
 from autopack.repair.classify.provider_trouble import refusal
-from autopack.runs.attempt.baseline import ignore_baseline_failures
+from autopack.runs.attempt.baseline import Judged, ignore_baseline_failures
 from autopack.runs.attempt.committed_tree import LeftOut, left_out, only_committed
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.session.session import RunSession
@@ -69,7 +69,7 @@ async def _judge(
     checks: Sequence[Check],
 ) -> Failure | None:
     mirror, head = session.mirror, session.head()
-    if (unrecorded := why_unrecorded(session.db, attempt)) is not None:
+    if (unrecorded := why_unrecorded(session.snapshot(phase.id).decisions, attempt)) is not None:
         return Failure(FailureCause.UNUSABLE_CONTENT, unrecorded, unrecorded)
     changes = mirror.changed_paths(head, commit)
     left = await asyncio.to_thread(left_out, session, commit)
@@ -78,7 +78,7 @@ async def _judge(
         before=lambda path: mirror.file_at(head, path),
         after=lambda path: mirror.file_at(commit, path),
     )
-    session.findings[phase.id, attempt.attempt] = Findings(
+    session.findings[attempt.key] = Findings(
         [one.to_json() for one in left],
         [{**one.to_json(), "path": readable(one.path)} for one in tests],
     )
@@ -96,7 +96,7 @@ async def _judge(
                 )
         except EnvironmentFailed as error:
             failure = await _judge_setup(session, error, changes)
-    session.redactor.folder(spool_folder(session.folder, phase.id, attempt.attempt))
+    session.redactor.folder(spool_folder(session.folder, attempt.key))
     if failure is not None and failure.cause is not FailureCause.OUT_OF_SCOPE:
         # Work that the provider cut off need not pass; that was not the agent's doing.
         failure = (provider if _was_told(attempt) else None) or failure
@@ -218,19 +218,11 @@ async def _judge_by_checks(
     *,
     changed: bool,
 ) -> Failure | None:
-    variables = session.variables(phase.id, attempt.attempt)
-    spool = open_spool(session.folder, phase.id, attempt.attempt)
+    variables = session.variables(attempt.key)
+    spool = open_spool(session.folder, attempt.key)
     seconds = session.seconds_left(phase)
-    ignored = functools.partial(
-        ignore_baseline_failures,
-        session,
-        phase_id=phase.id,
-        attempt=attempt.attempt,
-        commit=commit,
-        variables=variables,
-        spool=spool / "base.log",
-        seconds=seconds,
-    )
+    judged = Judged(attempt.key, commit, variables, spool / "base.log", seconds)
+    ignored = functools.partial(ignore_baseline_failures, session, judged=judged)
     failed = await run_checks(
         checks,
         workspace=session.workspace.path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from autopack.model.causes import Failure
+from autopack.model.ids import AttemptKey
 from autopack.model.states import PhaseState
 from autopack.plan.plan import OnSkip, Plan
 from autopack.repair.decide import DecisionKind
@@ -13,6 +14,7 @@ from autopack.runs.session.session import RunSession
 from autopack.store.mitigations import record_revision
 from autopack.store.runs import (
     AttemptRow,
+    PhaseFailure,
     get_phases,
     get_run,
     move_phase,
@@ -41,7 +43,7 @@ def carry_out(
 def _replan(
     conn: Connection, session: RunSession, attempt: AttemptRow, prescription: Prescription
 ) -> None:
-    move_phase(conn, session.lease, attempt.phase_id, PhaseState.QUEUED, rollback=True)
+    move_phase(conn, session.lease, attempt.phase_id, PhaseState.QUEUED, allowing="rollback")
     record_revision(
         conn,
         session.lease,
@@ -59,7 +61,7 @@ def _rollback(conn: Connection, session: RunSession, attempt: AttemptRow, commit
     for phase in phases:
         came_after = phase.ordinal > kept and phase.state is not PhaseState.QUEUED
         if came_after or phase.phase_id == attempt.phase_id:
-            move_phase(conn, session.lease, phase.phase_id, PhaseState.QUEUED, rollback=True)
+            move_phase(conn, session.lease, phase.phase_id, PhaseState.QUEUED, allowing="rollback")
     is_base = commit == get_run(conn, session.run_id).base_commit
     set_head(conn, session.lease, None if is_base else commit)
 
@@ -71,8 +73,7 @@ def _skip(conn: Connection, session: RunSession, attempt: AttemptRow, failure: F
         session.lease,
         attempt.phase_id,
         PhaseState.SKIPPED,
-        failure_cause=failure.cause.value,
-        failure_message=failure.message,
+        failure=PhaseFailure(failure.cause.value, failure.message),
     )
     if session.plan.policy.on_skip is OnSkip.RELEASE:
         return
@@ -85,7 +86,8 @@ def _skip(conn: Connection, session: RunSession, attempt: AttemptRow, failure: F
         if phase_id in queued:
             move_phase(conn, session.lease, phase_id, PhaseState.SKIPPED)
             reason = f"depends on {attempt.phase_id}, which was skipped"
-            record_decision(conn, session.lease, phase_id, 0, "skip", reason)
+            about = AttemptKey(session.run_id, phase_id, 0)
+            record_decision(conn, session.lease, about, "skip", reason)
 
 
 def _dependants(plan: Plan, phase_id: str) -> list[str]:

@@ -16,6 +16,7 @@ from autopack.files import safe_files
 from autopack.model.commands import (
     Command,
 )
+from autopack.process.run_options import RunOptions
 from autopack.process.supervisor import Exit
 from autopack.runs.session.session import RunSession
 from autopack.toolchains.toolchain_registry import toolchains
@@ -63,7 +64,9 @@ async def run_install(
         env={**env, **caches, **session.marks},
         timeout=how.seconds,
         spool=how.log,
-        writable=writable,
-        readable=[Path.home() / name for one in toolchains() for name in one.index_settings],
-        confined=confined,
+        options=RunOptions(
+            writable=writable,
+            readable=[Path.home() / name for one in toolchains() for name in one.index_settings],
+            confined=confined,
+        ),
     )

@@ -31,7 +31,7 @@ from autopack.process.supervisor import Exit
 from autopack.runs.environment.install import Installing, run_install
 from autopack.runs.session.session import RunSession
 from autopack.settings import process_environment
-from autopack.store.runs import get_attempts, set_setup_notes
+from autopack.store.runs import set_setup_notes
 from autopack.toolchains.needed import needed
 from autopack.workspace.withheld import Aside
 from autopack.workspace.workspace import Workspace
@@ -69,10 +69,12 @@ async def install(
     """
     place, where = workspace or session.workspace, folder or session.folder
     log = where / "setup.log"  # not among the spools of phases, which have any name
-    attempts = get_attempts(session.db, session.run_id)
+    # A phase is started in the transaction that starts its first attempt.
+    agents_worked = any(one.started_at is not None for one in session.snapshot().phases)
 
     async def run_step(argv: Command, cwd: Path, env: Mapping[str, str], label: str) -> Exit:
-        how = Installing(log, session.seconds_left(), bool(attempts), place.path, where)
+        left = session.seconds_left()
+        how = Installing(log, left, agents_worked, workspace=place.path, folder=where)
         return await run_install(session, argv, cwd=cwd, env=env, how=how)
 
     phases = session.plan.phases
@@ -103,7 +105,7 @@ async def install(
     else:
         notes = [session.redactor.text(note) for note in made.notes]
         if folder is None and notes != (session.run().setup_notes or []):
-            session.db.transact(lambda conn: set_setup_notes(conn, session.lease, notes))
+            session.transact(lambda conn: set_setup_notes(conn, session.lease, notes))
         return made
     finally:
         session.redactor.file(log)

@@ -26,9 +26,10 @@ from autopack.files.untrusted import remove_tree
 from autopack.model.commands import (
     Check,
 )
+from autopack.model.ids import AttemptKey
 from autopack.model.states import PhaseState
 from autopack.process import leftovers
-from autopack.runs.attempt.baseline import Place, ignore_baseline_failures
+from autopack.runs.attempt.baseline import Judged, Place, ignore_baseline_failures
 from autopack.runs.attempt.committed_tree import only_committed
 from autopack.runs.attempt.judge import phase_checks
 from autopack.runs.environment.run_environment import install
@@ -88,7 +89,7 @@ async def check_head(session: RunSession) -> str | None:
         "message": message,
         "outdated": [{"phase_id": one.phase_id, "message": why} for one, why in outdated],
     }
-    session.db.transact(lambda conn: set_final_check(conn, session.lease, found))
+    session.transact(lambda conn: set_final_check(conn, session.lease, found))
     return message
 
 
@@ -174,25 +175,17 @@ async def _run_those(
 ) -> FailedCheck | None:
     attempts = get_attempts(session.db, session.run_id, one.phase_id)
     number = attempts[-1].attempt if attempts else 0  # kept from the run that this one retries
+    key = AttemptKey(session.run_id, one.phase_id, number)
     variables = {
         **place.environment.variables,
         **place.workspace.environment,
         **session.marks,
-        **leftovers.marker_env(session.run_id, one.phase_id, number),
+        **leftovers.marker_env(key),
     }
     # The work is paid for: at the run's cap on minutes it is still worth knowing.
     seconds = max(session.seconds_left(), _LEAST_SECONDS)
-    ignore = functools.partial(
-        ignore_baseline_failures,
-        session,
-        phase_id=one.phase_id,
-        attempt=number,
-        commit=head,
-        variables=variables,
-        spool=spool / "base.log",
-        seconds=seconds,
-        place=place,
-    )
+    judged = Judged(key, head, variables, spool / "base.log", seconds, place)
+    ignore = functools.partial(ignore_baseline_failures, session, judged=judged)
     return await session.switch.guard(
         run_checks(
             one.checks,

@@ -31,6 +31,7 @@ from autopack.store.database.engine import Database
 from autopack.store.endings import forget_ending, note_ending, noted_ending
 from autopack.store.leases import Holder, Lease, acquire, release
 from autopack.store.runs import (
+    Ended,
     finish_attempt,
     get_attempts,
     get_phases,
@@ -54,7 +55,7 @@ def finish(session: RunSession, state: RunState, reason: str | None = None) -> N
     """
     run = session.run()
     with durable(Step.ENDING_NOTED):
-        head = session.db.transact(
+        head = session.transact(
             lambda conn: note_ending(conn, session.lease, state, reason)
         ).head_commit
     if head is not None:
@@ -69,7 +70,7 @@ def finish(session: RunSession, state: RunState, reason: str | None = None) -> N
         state = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
         reason = f"branch {run.branch} was not pushed to {run.push}: {error}"
     with durable(Step.RUN_CLOSED):
-        session.db.transact(lambda conn: _close(conn, session.lease, state, reason))
+        session.transact(lambda conn: _close(conn, session.lease, state, reason))
     # Only now is nobody else at work there; after a crash here, reconciling cleans up.
     with durable(Step.CHECKOUT_REMOVED):
         remove_workspace(session.folder, session.workspace, session.mirror.fence)
@@ -163,9 +164,9 @@ def _close_unopened(
     def write(conn: Connection) -> None:
         for attempt in get_attempts(conn, run_id):
             if attempt.state is AttemptState.STARTED:
-                interrupted = AttemptState.INTERRUPTED
-                finish_attempt(conn, lease, attempt.phase_id, attempt.attempt, state=interrupted)
-                settle(conn, run_id, attempt.phase_id, attempt.attempt)
+                interrupted = Ended(state=AttemptState.INTERRUPTED)
+                finish_attempt(conn, lease, attempt.key, interrupted)
+                settle(conn, attempt.key)
         _close(conn, lease, state, reason)
 
     try:

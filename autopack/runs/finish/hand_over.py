@@ -61,7 +61,7 @@ def fetch_attempt(
             "only the machine that made it has it",
             field="attempt",
         )
-    ref = attempt_ref(run_id, phase_id, found.attempt)
+    ref = attempt_ref(found.key)
     command = f"git fetch {shlex.quote(str(mirror.git_dir))} {found.commit}:{ref}"
     if source.is_url:
         return Handed(found.commit, ref, command, is_there=False)

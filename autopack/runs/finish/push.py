@@ -36,7 +36,7 @@ def push_run(session: RunSession, ending: threading.Event | None = None) -> str 
     except (BadInput, GitFailed) as failed:
         error = session.redactor.text(failed.message)
     if error != run.push_error:
-        session.db.transact(lambda conn: set_push_error(conn, session.lease, error))
+        session.transact(lambda conn: set_push_error(conn, session.lease, error))
     return error
 
 

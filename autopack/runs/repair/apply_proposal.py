@@ -19,6 +19,7 @@ from autopack.model.commands import (
     Check,
     Command,
 )
+from autopack.model.ids import AttemptKey
 from autopack.model.path_patterns import as_meant
 from autopack.plan.plan import PhaseSpec
 from autopack.process.supervisor import Exit
@@ -52,28 +53,26 @@ class Work:
     installs: list[Check] = field(default_factory=list[Check])
 
     @classmethod
-    def of(cls, session: RunSession, phase_id: str, number: int, repair: RepairState) -> Work:
+    def of(cls, session: RunSession, key: AttemptKey, repair: RepairState) -> Work:
         """Return a built attempt as it is stored, judged by the checks that it has by now."""
-        attempt, phase = session.attempt(phase_id, number), session.phase(phase_id)
+        attempt, phase = session.attempt(key), session.phase(key.phase_id)
         checks = phase_checks(session, phase) if repair.checks is None else repair.checks
         helped = tuple(one.pattern_id for one in repair.tried if one.helped)
         return cls(session, phase, attempt, attempt.built_commit, checks, helped)
 
     @classmethod
-    def on(cls, session: RunSession, phase_id: str, number: int, repair: RepairState) -> Work:
+    def on(cls, session: RunSession, key: AttemptKey, repair: RepairState) -> Work:
         """Return a built attempt as it is stored, to be worked on.
 
         A process that crashed here may have moved the attempt's ref; what is stored decides.
         """
-        work = cls.of(session, phase_id, number, repair)
+        work = cls.of(session, key, repair)
         session.mirror.set_ref(work.ref, work.commit, old=session.mirror.read_ref(work.ref))
         return work
 
     @property
     def ref(self) -> str:
-        return self.session.mirror.attempt_ref(
-            self.session.run_id, self.phase.id, self.attempt.attempt
-        )
+        return self.session.mirror.attempt_ref(self.attempt.key)
 
     def changed(self) -> tuple[str, ...]:
         head = self.session.head()
@@ -214,16 +213,14 @@ def replace_commit_of(conn: Connection, work: Work) -> None:
     record_installs(
         conn,
         work.session.lease,
-        work.phase.id,
-        work.attempt.attempt,
+        work.attempt.key,
         [InstallRow(check.path, check.argv) for check in work.installs],
     )
     if work.commit != work.attempt.commit:
         replace_commit(
             conn,
             work.session.lease,
-            work.phase.id,
-            work.attempt.attempt,
+            work.attempt.key,
             commit=work.commit,
             changed_paths=[readable(path) for path in work.changed()],
         )

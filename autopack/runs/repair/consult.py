@@ -14,6 +14,7 @@ from autopack.ledger.events.build_events import builder_events
 from autopack.ledger.events.doctor_events import doctor_events
 from autopack.model.causes import POLICIES, Failure
 from autopack.model.features import Feature
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState
 from autopack.plan.plan import DoctorMode
 from autopack.repair.decide import Consult
@@ -27,16 +28,16 @@ from autopack.runs.repair.gather_facts import completed
 from autopack.runs.session.session import RunSession
 from autopack.settings import DOCTOR_RECORDING, process_environment
 from autopack.store.mitigations import ConsultationRow, get_consultations, record_consultation
-from autopack.store.runs import get_attempts, record_decision
+from autopack.store.runs import record_decision
 
 
 async def consult(
-    session: RunSession, phase_id: str, number: int, repair: RepairState, chosen: Consult
+    session: RunSession, key: AttemptKey, repair: RepairState, chosen: Consult
 ) -> RepairState:
     """Ask a doctor about the failure of an attempt, and store its answer."""
     if repair.failure is None:
         return repair
-    answered = await _ask(session, phase_id, number, repair.failure, chosen)
+    answered = await _ask(session, key, repair.failure, chosen)
     return repair if answered else replace(repair, unanswered=True)
 
 
@@ -52,37 +53,35 @@ def _doctor(session: RunSession) -> Doctor:
     return ScriptDoctor(Path(recording).expanduser().absolute())
 
 
-async def _ask(
-    session: RunSession, phase_id: str, number: int, failure: Failure, chosen: Consult
-) -> bool:
+async def _ask(session: RunSession, key: AttemptKey, failure: Failure, chosen: Consult) -> bool:
     """Make one call: its intent and budget; its cost, even if the lease is lost by then; its
     answer. Return whether there is one.
     """
     doctor, tier = _doctor(session), chosen.tier
-    calls = [c for c in get_consultations(session.db, session.run_id) if c.phase_id == phase_id]
+    calls = [c for c in get_consultations(session.db, session.run_id) if c.phase_id == key.phase_id]
     call = len(calls) + 1
-    text = question(_case(session, phase_id, number, failure))
+    text = question(_case(session, key, failure))
     text = redacted(session.redactor.text(text), process_environment())
 
-    most = doctor.most(text, tier=tier, phase_id=phase_id, call=call)
+    most = doctor.most(text, tier=tier, phase_id=key.phase_id, call=call)
     # Each try has an intent of its own: one whose process died stays unreconciled.
     with durable(Step.DOCTOR_ASKED):
-        made = await calling.announce(session, phase_id, number, "doctor", most, doctor.seconds)
+        made = await calling.announce(session, key, "doctor", most, doctor.seconds)
     if isinstance(made, str):
-        _note(session, phase_id, number, f"not asked: {made}")
+        _note(session, key, f"not asked: {made}")
         return False
     opinion: Opinion | None = None
     try:
         with durable(Step.DOCTOR_PAID):
             session.mirror.fence.check()
-            asking = doctor.ask(text, tier=tier, phase_id=phase_id, call=call)
+            asking = doctor.ask(text, tier=tier, phase_id=key.phase_id, call=call)
             opinion = await session.switch.guard(asyncio.wait_for(asking, made.seconds))
         spent, problem = opinion.calls, ""
     except DoctorFailed as error:
         spent, problem = error.calls, error.message
     except TimeoutError:
         calling.give_up(session, made)
-        _note(session, phase_id, number, f"no answer after {made.seconds:.0f} s")
+        _note(session, key, f"no answer after {made.seconds:.0f} s")
         return False
     except BaseException:
         # Stopped or cancelled: nobody waits for the answer, so nothing may be held for it.
@@ -91,9 +90,7 @@ async def _ask(
     answer = opinion.answer if opinion else None
     calls = builder_events(
         spent,
-        run_id=session.run_id,
-        phase_id=phase_id,
-        attempt=number,
+        key,
         simulated=session.plan.policy.doctor is DoctorMode.SCRIPT,
     )
     events = doctor_events(
@@ -107,24 +104,20 @@ async def _ask(
 
     def write(conn: sa.Connection) -> None:
         if answer is None:
-            record_decision(
-                conn, session.lease, phase_id, number, "doctor", f"no answer: {problem}"
-            )
+            record_decision(conn, session.lease, key, "doctor", f"no answer: {problem}")
             return
-        record_consultation(conn, session.lease, _as_row(phase_id, number, answer, chosen, failure))
+        record_consultation(conn, session.lease, _as_row(key, answer, chosen, failure))
         said = f"{tier.value} ({chosen.reason}): {answer.action.value}, {answer.confidence:.2f}"
-        record_decision(
-            conn, session.lease, phase_id, number, "doctor", f"{said}: {answer.rationale}"
-        )
+        record_decision(conn, session.lease, key, "doctor", f"{said}: {answer.rationale}")
 
     with durable(Step.DOCTOR_ANSWERED):
-        session.db.transact(write)
+        session.transact(write)
     return answer is not None
 
 
-def _case(session: RunSession, phase_id: str, number: int, failure: Failure) -> Case:
+def _case(session: RunSession, key: AttemptKey, failure: Failure) -> Case:
     plan, run = session.plan, session.run()
-    attempt, head = session.attempt(phase_id, number), session.head()
+    attempt, head = session.attempt(key), session.head()
     goal = plan.goal
     if session.has(Feature.INTENTION_CONTEXT):
         goal = intention(plan.goal, plan.success_criteria, plan.non_goals, limit=DOCTOR_BYTES).text
@@ -132,12 +125,12 @@ def _case(session: RunSession, phase_id: str, number: int, failure: Failure) -> 
     earlier = [(commit, f"completed {phase}") for commit, phase in completed(session)]
     return Case(
         goal=goal,
-        instructions=session.phase(phase_id).instructions,
+        instructions=session.phase(key.phase_id).instructions,
         failure=failure,
         diff=session.mirror.diff(head, commit, DIFF_BYTES) if commit else "",
         history=[
             f"attempt {one.attempt}: {one.failure_cause}: {one.failure_message}"
-            for one in get_attempts(session.db, session.run_id, phase_id)
+            for one in session.snapshot(key.phase_id).attempts
             if one.state is AttemptState.FAILED
         ],
         commits=[(run.base_commit, "before the run"), *earlier],
@@ -149,12 +142,10 @@ def _case(session: RunSession, phase_id: str, number: int, failure: Failure) -> 
 _MOST_OF_A_TRY = 1_000_000
 
 
-def _as_row(
-    phase_id: str, number: int, answer: Answer, chosen: Consult, failure: Failure
-) -> ConsultationRow:
+def _as_row(key: AttemptKey, answer: Answer, chosen: Consult, failure: Failure) -> ConsultationRow:
     return ConsultationRow(
-        phase_id=phase_id,
-        attempt=number,
+        phase_id=key.phase_id,
+        attempt=key.attempt,
         tier="strong" if chosen.tier is DoctorTier.STRONG else "cheap",
         route=chosen.reason,
         infrastructure=POLICIES[failure.cause].infrastructure,
@@ -167,7 +158,5 @@ def _as_row(
     )
 
 
-def _note(session: RunSession, phase_id: str, number: int, reason: str) -> None:
-    session.db.transact(
-        lambda conn: record_decision(conn, session.lease, phase_id, number, "doctor", reason)
-    )
+def _note(session: RunSession, key: AttemptKey, reason: str) -> None:
+    session.transact(lambda conn: record_decision(conn, session.lease, key, "doctor", reason))

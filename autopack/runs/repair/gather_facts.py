@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autopack.model.causes import Failure, FailureCause
 from autopack.model.features import Feature
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState, PhaseState
 from autopack.plan.plan import DoctorMode
 from autopack.repair.decide import Decision, Repair, decide
@@ -14,23 +15,20 @@ from autopack.repair.patterns.pattern_registry import enabled_patterns
 from autopack.runs.repair.apply_proposal import Work
 from autopack.runs.session.session import RunSession
 from autopack.settings import process_environment
-from autopack.store.mitigations import ConsultationRow, count_replans, get_consultations
-from autopack.store.runs import get_attempts, get_phases
+from autopack.store.mitigations import ConsultationRow, get_consultations
+from autopack.store.runs import get_attempts
 
 _INTERVENTIONS = frozenset({"replan", "rollback_run", "mark_fatal"})
 
 
-def next_step(
-    session: RunSession, phase_id: str, number: int, repair: RepairState
-) -> Repair | Decision:
+def next_step(session: RunSession, key: AttemptKey, repair: RepairState) -> Repair | Decision:
     """Decide what follows an attempt that stands as ``repair`` says; changes nothing."""
-    return decide(attempt_facts(session, phase_id, number, repair))
+    return decide(attempt_facts(session, key, repair))
 
 
 def attempt_facts(
     session: RunSession,
-    phase_id: str,
-    number: int,
+    key: AttemptKey,
     repair: RepairState,
     *,
     mitigates: bool | None = None,
@@ -46,23 +44,23 @@ def attempt_facts(
         mitigates = session.has(Feature.FAILURE_HARDENING)
     return Facts(
         repair,
-        history=_history(session, phase_id, number),
-        exhausted=session.exhausted(session.phase(phase_id)),
+        history=_history(session, key),
+        exhausted=session.exhausted(session.phase(key.phase_id)),
         ask_at_cap=session.run().at_cap == "ask",
         mitigates=mitigates,
-        possible=_possible(session, phase_id, number, repair, failure) if mitigates else (),
-        doctor=_doctor(session, phase_id, number, failure),
+        possible=_possible(session, key, repair, failure) if mitigates else (),
+        doctor=_doctor(session, key, failure),
     )
 
 
-def _history(session: RunSession, phase_id: str, number: int) -> History:
-    attempts = get_attempts(session.db, session.run_id, phase_id)
-    revision = next(one.revision for one in attempts if one.attempt == number)
+def _history(session: RunSession, key: AttemptKey) -> History:
+    attempts = session.snapshot(key.phase_id).attempts
+    revision = next(one.revision for one in attempts if one.key == key)
     at = session.clock.monotonic()
     return History(
         ended=sum(one.is_counted and one.revision == revision for one in attempts),
-        allowed=session.phase(phase_id).budget.attempts,
-        replans=count_replans(session.db, session.run_id, phase_id),
+        allowed=session.phase(key.phase_id).budget.attempts,
+        replans=session.snapshot(key.phase_id).replans(key.phase_id),
         outage=session.outage.lasted(at),
         patience=session.seconds_left(),
         pause=session.outage.pause(at),
@@ -70,24 +68,22 @@ def _history(session: RunSession, phase_id: str, number: int) -> History:
 
 
 def _possible(
-    session: RunSession, phase_id: str, number: int, repair: RepairState, failure: Failure
+    session: RunSession, key: AttemptKey, repair: RepairState, failure: Failure
 ) -> tuple[str, ...]:
     """Return the patterns that recognise the failure, best first."""
-    evidence = Work.of(session, phase_id, number, repair).evidence(failure)
+    evidence = Work.of(session, key, repair).evidence(failure)
     found = (pattern.detect(evidence) for pattern in enabled_patterns(process_environment()))
     return tuple(match.pattern_id for match in found if match is not None)
 
 
-def _doctor(
-    session: RunSession, phase_id: str, number: int, failure: Failure
-) -> DoctorFacts | None:
+def _doctor(session: RunSession, key: AttemptKey, failure: Failure) -> DoctorFacts | None:
     if session.plan.policy.doctor is DoctorMode.OFF:
         return None
     asked = get_consultations(session.db, session.run_id)
     # Also one that was given before a crash: an answer is paid for once.
-    given = [call for call in asked if (call.phase_id, call.attempt) == (phase_id, number)]
+    given = [call for call in asked if (call.phase_id, call.attempt) == (key.phase_id, key.attempt)]
     return DoctorFacts(
-        _consultation(session, phase_id, number, failure, asked),
+        _consultation(session, key, failure, asked),
         answer=_as_answer(given[-1]) if given else None,
         tier=DoctorTier(given[-1].tier) if given else None,
         allowed=tuple(session.plan.policy.execute_fix),
@@ -97,15 +93,14 @@ def _doctor(
 
 def _consultation(
     session: RunSession,
-    phase_id: str,
-    number: int,
+    key: AttemptKey,
     failure: Failure,
     asked: list[ConsultationRow],
 ) -> Consultation:
     attempts = get_attempts(session.db, session.run_id)
-    own = [attempt for attempt in attempts if attempt.phase_id == phase_id]
+    own = [attempt for attempt in attempts if attempt.phase_id == key.phase_id]
     failed = [one for one in attempts if one.state is AttemptState.FAILED and one.counts]
-    here = [call for call in asked if call.phase_id == phase_id]
+    here = [call for call in asked if call.phase_id == key.phase_id]
     allowed = sum(phase.budget.attempts for phase in session.plan.phases)
     earlier = [
         FailureCause(attempt.failure_cause)
@@ -130,7 +125,7 @@ def completed(session: RunSession) -> list[tuple[str, str]]:
     """Return the commits of the phases that are complete, in order, each with its phase."""
     return [
         (phase.commit, phase.phase_id)
-        for phase in get_phases(session.db, session.run_id)
+        for phase in session.snapshot().phases
         if phase.state is PhaseState.COMPLETE and phase.commit
     ]
 

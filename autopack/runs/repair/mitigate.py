@@ -19,6 +19,7 @@ from autopack.model.commands import (
     Command,
 )
 from autopack.model.errors import GitFailed
+from autopack.model.ids import AttemptKey
 from autopack.repair.decide import Consult, decide
 from autopack.repair.facts import RepairState, Tried
 from autopack.repair.patterns import (
@@ -46,13 +47,13 @@ RECHECKED = "checked with"
 
 
 async def mitigate(
-    session: RunSession, phase_id: str, number: int, repair: RepairState, pattern_id: str
+    session: RunSession, key: AttemptKey, repair: RepairState, pattern_id: str
 ) -> RepairState:
     """Meet the failure of a built attempt as a pattern proposes, and store what came of it."""
     failure = repair.failure
     if failure is None:
         return repair
-    work = Work.on(session, phase_id, number, repair)
+    work = Work.on(session, key, repair)
     pattern = next(
         one for one in enabled_patterns(process_environment()) if one.pattern_id == pattern_id
     )
@@ -68,8 +69,7 @@ async def mitigate(
 
 async def execute_fix(
     session: RunSession,
-    phase_id: str,
-    number: int,
+    key: AttemptKey,
     repair: RepairState,
     commands: Sequence[Command],
 ) -> RepairState:
@@ -77,7 +77,7 @@ async def execute_fix(
 
     The failure stays what it was, and everything is undone, when it does not.
     """
-    work = Work.on(session, phase_id, number, repair)
+    work = Work.on(session, key, repair)
     proposal = Proposal("execute_fix", run=tuple(Check(".", argv) for argv in commands))
     acting = Acting(work, proposal, keeps_changes=True)
     try:
@@ -97,10 +97,10 @@ async def execute_fix(
     reason = f"{did}; that fixed it" if after is None else f"{did}; undone, for it did not help"
 
     def write(conn: Connection) -> None:
-        record_decision(conn, session.lease, phase_id, number, "execute_fix", reason)
+        record_decision(conn, session.lease, key, "execute_fix", reason)
         replace_commit_of(conn, work)
 
-    session.db.transact(write)
+    session.transact(write)
     return replace(repair, failure=None if after is None else repair.failure, fix_ran=True)
 
 
@@ -181,23 +181,21 @@ def _skipped_doctor(work: Work, repair: RepairState) -> DoctorModel | None:
     None where no rule asks for one, and where no cap would have let it be paid for.
     """
     untouched = RepairState.of(repair.first)
-    step = decide(
-        attempt_facts(work.session, work.phase.id, work.attempt.attempt, untouched, mitigates=False)
-    )
+    step = decide(attempt_facts(work.session, work.attempt.key, untouched, mitigates=False))
     return step.tier.value if isinstance(step, Consult) else None
 
 
 def _store(work: Work, done: Mitigation) -> None:
     """Keep what was done and decided, and the commit that came of it, in one transaction."""
-    session, phase_id, number = work.session, work.phase.id, work.attempt.attempt
+    session, key = work.session, work.attempt.key
 
     def write(conn: Connection) -> None:
-        record_mitigation(conn, session.lease, phase_id, number, done)
-        record_decision(conn, session.lease, phase_id, number, "mitigate", _reason(done))
+        record_mitigation(conn, session.lease, key, done)
+        record_decision(conn, session.lease, key, "mitigate", _reason(done))
         replace_commit_of(conn, work)
 
     with durable(Step.MITIGATION_STORED):
-        session.db.transact(write)
+        session.transact(write)
 
 
 def _reason(mitigation: Mitigation) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from autopack.runs.session.stop import StopReason, StopSwitch
 from autopack.store.database.engine import Database
 from autopack.store.endings import check_deliverable
-from autopack.store.leases import Lease, fence
+from autopack.store.leases import Lease, check_current, fence
 from autopack.workspace.fence import Fence
 
 
@@ -37,4 +37,8 @@ def fence_of(db: Database, lease: Lease, switch: StopSwitch) -> Fence:
         stopped = switch.stopped
         return stopped is not None and stopped.reason is StopReason.LEASE_LOST
 
-    return Fence(hold, deliver, is_lost)
+    def check() -> None:
+        with db.read() as conn:
+            check_current(conn, lease)
+
+    return Fence(hold, deliver, is_lost, check)

@@ -46,7 +46,7 @@ def fetch_missing(
 def refs_of(attempts: Sequence[AttemptRow]) -> dict[str, str]:
     """Return the refs of attempts that left a commit."""
     return {
-        attempt_ref(one.run_id, one.phase_id, one.attempt): one.commit
+        attempt_ref(one.key): one.commit
         for one in attempts
         if one.commit is not None and one.state is not AttemptState.STARTED
     }

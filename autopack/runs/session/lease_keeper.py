@@ -54,6 +54,8 @@ class LeaseKeeper:
         self._supervisor = supervisor
         self._counted_at = clock.monotonic()
         self._idle_since: float | None = None
+        self.writes = 0
+        """Rises when the run's working time is about to be written, and once it is."""
         self._counting = threading.Lock()
         # By the clock that goes on while the machine sleeps, for others do not wait for it.
         self._renewed_at = clock.uptime()
@@ -124,9 +126,13 @@ class LeaseKeeper:
 
     def _count(self) -> None:
         seconds = self.uncounted_seconds()
-        self._db.transact(lambda conn: add_elapsed(conn, self.lease, seconds))
-        with self._counting:
-            self._counted_at += seconds
+        self.writes += 1
+        try:
+            self._db.transact(lambda conn: add_elapsed(conn, self.lease, seconds))
+            with self._counting:
+                self._counted_at += seconds
+        finally:
+            self.writes += 1
 
     def _lose(self, message: str) -> None:
         self._supervisor.end_all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -35,6 +35,7 @@ from autopack.runs.session.session import FINAL, RunSession, hold, let_go
 from autopack.runs.session.stop import StopReason, StopSwitch
 from autopack.runs.session.takeover import recover
 from autopack.runs.spools.late_usage import count_returned
+from autopack.runs.spools.record_build import BuildRecorder
 from autopack.runs.spools.redact_spools import note_secrets, redact_rest
 from autopack.runs.stored_run import plan_of, source_of, unfinished
 from autopack.secrecy.credentials import known_secrets
@@ -64,38 +65,48 @@ from autopack.workspace.mirror import Mirror, run_refs
 from autopack.workspace.workspace import Workspace
 
 
+@dataclass(frozen=True)
+class Given:
+    """What a caller knows of a run that is not stored with it.
+
+    ``builder_secrets`` are options of its builder. ``repo`` is this machine's clone of the run's
+    repository, where that has another path here. ``doctor`` says where the doctor is reached, None
+    leaves it to the environment. With ``reopen`` a run that ended for its environment continues.
+    """
+
+    flow_run_id: str | None = None
+    builder_secrets: Mapping[str, str] = field(default_factory=dict[str, str])
+    repo: str | None = None
+    doctor: Endpoint | None = None
+    reopen: bool = False
+
+
+NOTHING_GIVEN = Given()
+
+
 def open_session(
     run_id: str,
     *,
     db: Database,
     settings: Settings,
     clock: Clock,
-    flow_run_id: str | None = None,
-    builder_secrets: Mapping[str, str] | None = None,
-    repo: str | None = None,
-    doctor: Endpoint | None = None,
-    reopen: bool = False,
+    given: Given = NOTHING_GIVEN,
 ) -> RunSession:
     """Take the run over: lease, leftovers, unfinished attempts, workspace.
-
-    ``builder_secrets`` are the builder's options that are not stored with the run. ``repo`` is
-    this machine's clone of the run's repository, where that has another path here. ``doctor``
-    says where the doctor is reached, None leaves it to the environment. With ``reopen`` a run that
-    ended for its environment continues.
 
     Raises RunHeld when another process works on it, Refused when it is finished. A run whose
     holder crashed is left as dead as it was when anything fails, so that it is resumed.
     """
     hide_memory()
-    run = unfinished(db, run_id, reopen=reopen)
+    run = unfinished(db, run_id, reopen=given.reopen)
     plan = plan_of(db, run)
-    secrets = builder_secrets or {}
+    secrets, doctor = given.builder_secrets, given.doctor
     builder = make_builder(run.builder, run.builder_options, model=run.model, secrets=secrets)
     builder.check(plan)
     options = {name: str(value) for name, value in run.builder_options.items()}
     hidden = [*secrets.values(), *secrets_of(builder), *([doctor.api_key] if doctor else [])]
     redactor = Redactor(known_secrets(process_environment(), options, hidden))
-    source = source_of(run, repo)
+    source = source_of(run, given.repo)
     run_folder = claim_folder(settings.home, db, run_id)
     sandbox = Sandbox.of(
         process_environment(),
@@ -120,7 +131,7 @@ def open_session(
     )
     try:
         # Again, for until the lease was taken another holder may have worked on it.
-        run = unfinished(db, run_id, reopen=reopen)
+        run = unfinished(db, run_id, reopen=given.reopen)
         fence = fence_of(db, acquired.lease, switch)
         fence.check()  # what works on the run is this holder's to end while nobody came after it
         _end_leftovers(db, run, acquired, run_folder)
@@ -134,16 +145,8 @@ def open_session(
         fetch_missing(mirror, source, run, attempts)
         Recorder(db, run_folder, run_id=run_id).ingest()
         count_returned(db, settings, environ=process_environment(), run_id=run_id)
-        recover(
-            db,
-            acquired.lease,
-            run=run,
-            builder=builder,
-            mirror=mirror,
-            run_folder=run_folder,
-            redactor=redactor,
-            home=home_id(settings.home),
-        )
+        recorder = BuildRecorder(db, acquired.lease, builder, run_folder, redactor)
+        recover(recorder, run=run, mirror=mirror, home=home_id(settings.home))
         redact_rest(db, run_id, run_folder, redactor)
         note_secrets(run_folder, redactor)
         bounds = Bounds(is_secret=redactor.is_key_in)
@@ -181,7 +184,9 @@ def open_session(
             )
         )
         with durable(Step.RUN_ENTERED):
-            db.transact(lambda conn: _enter(conn, session, flow_run_id, fingerprint, acquired))
+            db.transact(
+                lambda conn: _enter(conn, session, given.flow_run_id, fingerprint, acquired)
+            )
     except BaseException:
         keeper.close()
         if acquired.previous is None or acquired.was_released:
@@ -200,6 +205,7 @@ def close_session(session: RunSession, *, give_back: bool = True) -> None:
     the engine tries again.
     """
     let_go(session)
+    session.forget()
     session.supervisor.end_all()
     session.keeper.close()
     stopped = session.switch.stopped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from autopack.model.ids import AttemptKey
 from autopack.model.states import PhaseState, RunState
 from autopack.store.leases import Lease
 from autopack.store.reading import REOPEN
@@ -29,10 +30,9 @@ def reopen(conn: Connection, lease: Lease) -> None:
     left = [phase for phase in phases if phase.state is PhaseState.QUEUED]
     move_run(conn, lease, RunState.PHASE_EXECUTION, reopen=True)
     for phase in failed:
-        move_phase(conn, lease, phase.phase_id, PhaseState.QUEUED, reopen=True)
+        move_phase(conn, lease, phase.phase_id, PhaseState.QUEUED, allowing="reopen")
     for phase in failed or left[:1]:
         attempts = get_attempts(conn, lease.run_id, phase.phase_id)
         number = attempts[-1].attempt if attempts else 0
-        record_decision(
-            conn, lease, phase.phase_id, number, REOPEN, f"resumed; it had ended: {reason}"
-        )
+        key = AttemptKey(lease.run_id, phase.phase_id, number)
+        record_decision(conn, lease, key, REOPEN, f"resumed; it had ended: {reason}")

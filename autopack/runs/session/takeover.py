@@ -14,16 +14,16 @@ from autopack.model.causes import FailureCause
 from autopack.model.states import AttemptState, PhaseState
 from autopack.runs.commit_message import commit_message
 from autopack.runs.run_folder import checkout_left_behind
-from autopack.runs.spools.record_build import close_built, close_interrupted
+from autopack.runs.spools.record_build import BuildRecorder
 from autopack.runs.spools.snapshot import note_unrecorded, record_tree
 from autopack.runs.spools.spool import BuildEnd, read_end, spool_folder
 from autopack.runs.stored_run import plan_of
-from autopack.secrecy.redaction import Redactor
 from autopack.store.database.engine import Database
 from autopack.store.leases import Lease
 from autopack.store.mitigations import get_revised
 from autopack.store.runs import (
     AttemptRow,
+    Ended,
     RunRow,
     finish_attempt,
     get_attempts,
@@ -36,23 +36,14 @@ from autopack.workspace.mirror import Mirror
 from autopack.workspace.workspace import Workspace
 
 
-def recover(
-    db: Database,
-    lease: Lease,
-    *,
-    run: RunRow,
-    builder: Builder,
-    mirror: Mirror,
-    run_folder: Path,
-    redactor: Redactor,
-    home: str,
-) -> None:
+def recover(recorder: BuildRecorder, *, run: RunRow, mirror: Mirror, home: str) -> None:
     """Close every attempt that a crashed holder left STARTED, and queue its phase again.
 
     A build that ended becomes BUILT, and its tree is committed where that had not been done: it is
     validated, not paid for again. Any other is INTERRUPTED, with its spend in the ledger when it
     was started from this ``home``. A BUILT one whose commit only another machine has is FAILED.
     """
+    db, lease, redactor = recorder.db, recorder.lease, recorder.redactor
     db.transact(lambda conn: settle_lost_calls(conn, lease))
     attempts = get_attempts(db, lease.run_id)
     for attempt in attempts:
@@ -60,34 +51,20 @@ def recover(
             _give_up(db, lease, attempt)
         if attempt.state is not AttemptState.STARTED:
             continue
-        end = _end_of(builder, spool_folder(run_folder, attempt.phase_id, attempt.attempt))
+        end = _end_of(recorder.builder, spool_folder(recorder.run_folder, attempt.key))
         commit, unrecorded, problem = None, None, "the build was cut off"
         if end is not None:
-            commit, unrecorded = _commit_of(db, run, attempt, mirror, run_folder, end, redactor)
+            commit, unrecorded = _commit_of(recorder, run, attempt, mirror, end)
             problem = "the build ended, and its checkout is gone"
         if unrecorded is not None:
-            note_unrecorded(db, lease, attempt, redactor.text(unrecorded))
+            note_unrecorded(recorder, attempt, redactor.text(unrecorded))
         if end is not None and commit is not None:
             changes = mirror.changed_paths(run.head_commit or run.base_commit, commit)
-            close_built(
-                db,
-                lease,
-                attempt,
-                builder=builder,
-                run_folder=run_folder,
-                redactor=redactor,
-                end=end,
-                commit=commit,
-                changed=[change.path for change in changes],
-            )
+            changed = [change.path for change in changes]
+            recorder.built(attempt, end, commit=commit, changed=changed)
         else:
-            close_interrupted(
-                db,
-                lease,
+            recorder.interrupted(
                 attempt,
-                builder=builder,
-                run_folder=run_folder,
-                redactor=redactor,
                 spool_is_elsewhere=attempt.home not in (None, home),
                 because=redactor.text(problem),
             )
@@ -105,30 +82,24 @@ def _end_of(builder: Builder, spool: Path) -> BuildEnd | None:
 
 
 def _commit_of(
-    db: Database,
-    run: RunRow,
-    attempt: AttemptRow,
-    mirror: Mirror,
-    run_folder: Path,
-    end: BuildEnd,
-    redactor: Redactor,
+    recorder: BuildRecorder, run: RunRow, attempt: AttemptRow, mirror: Mirror, end: BuildEnd
 ) -> tuple[str | None, str | None]:
     """Return the commit of a build that ended: the one of its ref, else one of what it left behind.
 
     None when that is gone; and why what it left cannot be recorded, if it cannot.
     """
-    ref = mirror.attempt_ref(run.run_id, attempt.phase_id, attempt.attempt)
+    ref = mirror.attempt_ref(attempt.key)
     commit = mirror.read_ref(ref)
-    checkout = checkout_left_behind(run_folder, end.checkout)
+    checkout = checkout_left_behind(recorder.run_folder, end.checkout)
     if commit is not None or checkout is None:
         return commit, None
     private = Workspace.private_folder(mirror.git_dir, checkout / "recovered")
     try:
         left = Workspace.left_behind(mirror, checkout, attempt.base_commit, private)
         snapshot, unrecorded = record_tree(
-            replace(left, bounds=Bounds(is_secret=redactor.is_key_in)),
+            replace(left, bounds=Bounds(is_secret=recorder.redactor.is_key_in)),
             parent=run.head_commit or run.base_commit,
-            message=commit_message(attempt, _instructions(db, run, attempt.phase_id)),
+            message=commit_message(attempt, _instructions(recorder.db, run, attempt.phase_id)),
             ref=ref,
         )
         return snapshot.commit, unrecorded
@@ -145,18 +116,13 @@ def _give_up(db: Database, lease: Lease, attempt: AttemptRow) -> None:
     message = f"commit {attempt.commit} was never pushed from the machine that made it"
 
     def write(conn: Connection) -> None:
-        finish_attempt(
-            conn,
-            lease,
-            attempt.phase_id,
-            attempt.attempt,
+        failed = Ended(
             state=AttemptState.FAILED,
             failure_cause=FailureCause.BUILDER_ERROR.value,
             failure_message=message,
         )
-        record_decision(
-            conn, lease, attempt.phase_id, attempt.attempt, "interrupted", f"{message}; built again"
-        )
+        finish_attempt(conn, lease, attempt.key, failed)
+        record_decision(conn, lease, attempt.key, "interrupted", f"{message}; built again")
 
     db.transact(write)
 

@@ -47,8 +47,7 @@ def count_returned(
             raise
         except Exception:
             # Whatever it is: a spool, and what reads it, may be of any agent in any version.
-            which = f"{attempt.run_id}/{attempt.phase_id}/{attempt.attempt}"
-            _log.exception("what attempt %s spent is counted later", which)
+            _log.exception("what attempt %s spent is counted later", attempt.key)
     return new
 
 
@@ -65,23 +64,16 @@ def _count(
         builder = make_builder(run.builder, run.builder_options, model=run.model)
     except BadInput:
         return 0
-    spool = spool_folder(folder, attempt.phase_id, attempt.attempt)
+    spool = spool_folder(folder, attempt.key)
     spend = read_spend(builder, spool)
-    events = builder_events(
-        spend.calls,
-        run_id=attempt.run_id,
-        phase_id=attempt.phase_id,
-        attempt=attempt.attempt,
-        simulated=spend.simulated,
-    )
-    intent = Intent(attempt.run_id, attempt.phase_id, attempt.attempt)
+    events = builder_events(spend.calls, attempt.key, simulated=spend.simulated)
+    intent = Intent(attempt.key)
     recorded = Recorder(db, folder).record(events, closes=intent if spend.is_all else None)
 
     def close(conn: Connection) -> None:
-        which = attempt.run_id, attempt.phase_id, attempt.attempt
         if not spend.is_all and not spend.may_come_back:
-            keep_open(conn, *which, spend.exactness.value)
-        settle(conn, *which, again=True)
+            keep_open(conn, attempt.key, spend.exactness.value)
+        settle(conn, attempt.key, again=True)
 
     db.transact(close)
     Redactor(environment_secrets(environ)).folder(spool)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -22,9 +24,11 @@ from autopack.store.database.engine import Database
 from autopack.store.intents import (
     keep_open,
 )
-from autopack.store.leases import Lease
+from autopack.store.leases import Lease, fence
 from autopack.store.runs import (
     AttemptRow,
+    Built,
+    Ended,
     finish_attempt,
     finish_build,
     move_phase,
@@ -32,161 +36,139 @@ from autopack.store.runs import (
 )
 
 
-def close_built(
-    db: Database,
-    lease: Lease,
-    attempt: AttemptRow,
-    *,
-    builder: Builder,
-    run_folder: Path,
-    redactor: Redactor,
-    end: BuildEnd,
-    commit: str,
-    changed: Sequence[str],
-) -> None:
-    """The build ended and its tree is in ``commit``: the attempt is BUILT.
+@dataclass(frozen=True)
+class BuildRecorder:
+    """Records how the builds of a run end and what they spent, for the holder of ``lease``."""
 
-    That it failed or came to a limit is recorded too: its work is judged like any other, and what
-    its checks say need not show it.
-    """
-    recorder = Recorder(db, run_folder)
-    spool = spool_folder(run_folder, attempt.phase_id, attempt.attempt)
-    spend = read_spend(builder, spool)
-    cause = provider_failure(
-        end,
-        calls=len(spend.calls),
-        has_provider=builder.provider(builder.model) is not None,
-    )
+    db: Database
+    lease: Lease
+    builder: Builder
+    run_folder: Path
+    redactor: Redactor
+    transact: Callable[[Callable[[Connection], None]], None] | None = None
+    """How the holder writes; the database's own way unless given."""
 
-    def write(conn: Connection) -> None:
-        _record_spend(recorder, conn, lease, attempt, spend)
-        finish_build(
-            conn,
-            lease,
-            attempt.phase_id,
-            attempt.attempt,
+    def built(
+        self,
+        attempt: AttemptRow,
+        end: BuildEnd,
+        *,
+        commit: str,
+        changed: Sequence[str],
+        keep: Callable[[], None] | None = None,
+    ) -> None:
+        """The build ended and its tree is in ``commit``: the attempt is BUILT.
+
+        That it failed or came to a limit is recorded too: its work is judged like any other, and
+        what its checks say need not show it. ``keep`` points the attempt's ref at the commit, in
+        the transaction that says so, while nobody can take the run over; it can be repeated.
+        """
+        spool = spool_folder(self.run_folder, attempt.key)
+        spend = read_spend(self.builder, spool)
+        cause = provider_failure(
+            end,
+            calls=len(spend.calls),
+            has_provider=self.builder.provider(self.builder.model) is not None,
+        )
+        built = Built(
             commit=commit,
             build_status=end.status.value,
             exit_status=end.exit_status,
-            summary=redactor.text(end.summary),
+            summary=self.redactor.text(end.summary),
             changed_paths=[readable(path) for path in changed],
             ended_by=end.ended_by.value,
             http_status=told_status(end) if cause is not None else end.http_status,
             retry_after=end.retry_after,
             build_cause=None if cause is None else cause.value,
         )
-        if end.status is not BuildStatus.ENDED:
-            record_decision(
-                conn,
-                lease,
-                attempt.phase_id,
-                attempt.attempt,
-                f"build_{end.status.value}",
-                redactor.text(end.summary),
-            )
 
-    with durable(Step.ATTEMPT_BUILT):
-        db.transact(write)
-    keep_unread(spend, spool)
-    redactor.folder(spool)  # unmarked: its checks will print there
+        def write(conn: Connection) -> None:
+            fence(conn, self.lease)
+            if keep is not None:
+                keep()
+            self._record_spend(conn, attempt, spend)
+            finish_build(conn, self.lease, attempt.key, built)
+            if end.status is not BuildStatus.ENDED:
+                self._decide(
+                    conn, attempt, f"build_{end.status.value}", self.redactor.text(end.summary)
+                )
 
-
-def close_interrupted(
-    db: Database,
-    lease: Lease,
-    attempt: AttemptRow,
-    *,
-    builder: Builder,
-    run_folder: Path,
-    redactor: Redactor,
-    spool_is_elsewhere: bool = False,
-    because: str = "the build was cut off",
-) -> None:
-    """The build was cut off: the attempt is INTERRUPTED and its phase waits for the next one.
-
-    ``because`` says what is missing of it. Where its spool lies in another home, what it spent
-    stays unreconciled until that comes back.
-    """
-    recorder = Recorder(db, run_folder)
-    spool = spool_folder(run_folder, attempt.phase_id, attempt.attempt)
-    spend = None if spool_is_elsewhere else read_spend(builder, spool)
-
-    def write(conn: Connection) -> None:
-        if spend is None:
-            settle(conn, attempt.run_id, attempt.phase_id, attempt.attempt)
-        else:
-            _record_spend(recorder, conn, lease, attempt, spend)
-        finish_attempt(
-            conn, lease, attempt.phase_id, attempt.attempt, state=AttemptState.INTERRUPTED
-        )
-        record_decision(
-            conn,
-            lease,
-            attempt.phase_id,
-            attempt.attempt,
-            "interrupted",
-            f"{because}; it is built again and does not count as an attempt",
-        )
-        move_phase(conn, lease, attempt.phase_id, PhaseState.QUEUED)
-
-    db.transact(write)
-    if spend is not None:
+        committed = nullcontext() if keep is None else durable(Step.ATTEMPT_COMMITTED)
+        with committed, durable(Step.ATTEMPT_BUILT):
+            self._transact(write)
         keep_unread(spend, spool)
-    redact(db, attempt, spool, redactor)
+        self.redactor.folder(spool)  # unmarked: its checks will print there
 
+    def interrupted(
+        self,
+        attempt: AttemptRow,
+        *,
+        spool_is_elsewhere: bool = False,
+        because: str = "the build was cut off",
+    ) -> None:
+        """The build was cut off: the attempt is INTERRUPTED and its phase waits for the next one.
 
-def record_late(db: Database, attempt: AttemptRow, *, builder: Builder, run_folder: Path) -> None:
-    """Count what an attempt spent that its holder's successor closed; known calls stay as they are.
+        ``because`` says what is missing of it. Where its spool lies in another home, what it spent
+        stays unreconciled until that comes back.
+        """
+        spool = spool_folder(self.run_folder, attempt.key)
+        spend = None if spool_is_elsewhere else read_spend(self.builder, spool)
+        reason = f"{because}; it is built again and does not count as an attempt"
 
-    The ledger takes calls from anybody: they were paid for.
-    """
-    spend = read_spend(builder, spool_folder(run_folder, attempt.phase_id, attempt.attempt))
-    events = builder_events(
-        spend.calls,
-        run_id=attempt.run_id,
-        phase_id=attempt.phase_id,
-        attempt=attempt.attempt,
-    )
-    intent = Intent(attempt.run_id, attempt.phase_id, attempt.attempt)
-    Recorder(db, run_folder).record(events, closes=None if spend.problem else intent)
-    db.transact(
-        lambda conn: settle(conn, attempt.run_id, attempt.phase_id, attempt.attempt, again=True)
-    )
+        def write(conn: Connection) -> None:
+            if spend is None:
+                settle(conn, attempt.key)
+            else:
+                self._record_spend(conn, attempt, spend)
+            interrupted = Ended(state=AttemptState.INTERRUPTED)
+            finish_attempt(conn, self.lease, attempt.key, interrupted)
+            self._decide(conn, attempt, "interrupted", reason)
+            move_phase(conn, self.lease, attempt.phase_id, PhaseState.QUEUED)
+
+        self._transact(write)
+        if spend is not None:
+            keep_unread(spend, spool)
+        redact(self.db, attempt, spool, self.redactor)
+
+    def late(self, attempt: AttemptRow) -> None:
+        """Count what an attempt spent that its holder's successor closed; known calls stay.
+
+        The ledger takes calls from anybody: they were paid for.
+        """
+        spend = read_spend(self.builder, spool_folder(self.run_folder, attempt.key))
+        events = builder_events(spend.calls, attempt.key)
+        closes = None if spend.problem else Intent(attempt.key)
+        Recorder(self.db, self.run_folder).record(events, closes=closes)
+        self.db.transact(lambda conn: settle(conn, attempt.key, again=True))
+
+    def _transact(self, write: Callable[[Connection], None]) -> None:
+        (self.transact or self.db.transact)(write)
+
+    def _record_spend(self, conn: Connection, attempt: AttemptRow, spend: Spend) -> None:
+        """Bring the calls that the spool tells of into the ledger; known ones are not added again.
+
+        In the caller's transaction: an attempt never closes without its spend. Calls that the
+        ledger refuses for what they say wait in the run's spool and hold the attempt up no longer.
+        """
+        events = builder_events(spend.calls, attempt.key, simulated=spend.simulated)
+        closes = Intent(attempt.key) if spend.is_all else None
+        Recorder(self.db, self.run_folder).record_in(conn, events, closes=closes)
+        if not spend.is_all and not spend.may_come_back:
+            # What else it used nobody knows: it stays a call without a figure.
+            keep_open(conn, attempt.key, spend.exactness.value)
+        if spend.problem:
+            reason = f"what it spent is not all known: {spend.problem}"
+            self._decide(conn, attempt, "unreconciled", reason)
+        settle(conn, attempt.key)
+
+    def note(self, attempt: AttemptRow, kind: str, reason: str) -> None:
+        """Keep something about an attempt. Raises LeaseLost."""
+        self._transact(lambda conn: self._decide(conn, attempt, kind, reason))
+
+    def _decide(self, conn: Connection, attempt: AttemptRow, kind: str, reason: str) -> None:
+        record_decision(conn, self.lease, attempt.key, kind, reason)
 
 
 def readable(path: str) -> str:
     """A path as a database takes it: bytes that are not UTF-8 are written as ``\\xff``."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _record_spend(
-    recorder: Recorder, conn: Connection, lease: Lease, attempt: AttemptRow, spend: Spend
-) -> None:
-    """Bring the calls that the spool tells of into the ledger; known ones are not added again.
-
-    In the caller's transaction: an attempt never closes without its spend. Calls that the ledger
-    refuses for what they say wait in the run's spool and hold the attempt up no longer.
-    """
-    events = builder_events(
-        spend.calls,
-        run_id=attempt.run_id,
-        phase_id=attempt.phase_id,
-        attempt=attempt.attempt,
-        simulated=spend.simulated,
-    )
-    intent = Intent(attempt.run_id, attempt.phase_id, attempt.attempt)
-    recorder.record_in(conn, events, closes=intent if spend.is_all else None)
-    if not spend.is_all and not spend.may_come_back:
-        # What else it used nobody knows: it stays a call without a figure.
-        told = spend.exactness.value
-        keep_open(conn, attempt.run_id, attempt.phase_id, attempt.attempt, told)
-    if spend.problem:
-        record_decision(
-            conn,
-            lease,
-            attempt.phase_id,
-            attempt.attempt,
-            "unreconciled",
-            f"what it spent is not all known: {spend.problem}",
-        )
-    settle(conn, attempt.run_id, attempt.phase_id, attempt.attempt)

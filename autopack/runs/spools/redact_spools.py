@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from autopack.files import safe_files
 from autopack.files.durable import write_whole
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState
 from autopack.runs.spools.spool import spool_folder
 from autopack.secrecy.credentials import known_secrets
@@ -23,6 +24,7 @@ from autopack.secrecy.redaction import Redactor
 from autopack.store import tables
 from autopack.store.database.engine import Database, now
 from autopack.store.folder_note import find_folder
+from autopack.store.keys import of_attempt
 from autopack.store.leases import holder_of
 from autopack.store.runs import AttemptRow, get_run
 
@@ -41,17 +43,13 @@ def note_secrets(run_folder: Path, redactor: Redactor) -> None:
 def redact(db: Database, attempt: AttemptRow, spool: Path, redactor: Redactor) -> None:
     """Redact the spool of an attempt that is closed, and mark that."""
     redactor.folder(spool)
-    db.transact(lambda conn: mark_redacted(conn, attempt.run_id, attempt.phase_id, attempt.attempt))
+    db.transact(lambda conn: mark_redacted(conn, attempt.key))
 
 
-def mark_redacted(conn: sa.Connection, run_id: str, phase_id: str, attempt: int) -> None:
+def mark_redacted(conn: sa.Connection, key: AttemptKey) -> None:
     """Mark that the spool of an attempt is redacted; nothing is written there any more."""
     table = tables.attempts
-    conn.execute(
-        sa.update(table)
-        .where(table.c.run_id == run_id, table.c.phase_id == phase_id, table.c.attempt == attempt)
-        .values(redacted_at=now(conn))
-    )
+    conn.execute(sa.update(table).where(of_attempt(table, key)).values(redacted_at=now(conn)))
 
 
 def redact_rest(db: Database, run_id: str, run_folder: Path, redactor: Redactor) -> int:
@@ -65,7 +63,7 @@ def redact_rest(db: Database, run_id: str, run_folder: Path, redactor: Redactor)
     if noted is not None and not knows_all and not noted & redactor.tags:
         return 0  # there is nothing that could be found
     for attempt in _unmarked(db, run_id):
-        spool = spool_folder(run_folder, attempt.phase_id, attempt.attempt)
+        spool = spool_folder(run_folder, attempt.key)
         if not spool.is_dir():
             continue
         done += 1

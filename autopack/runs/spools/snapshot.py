@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 from autopack.model.errors import AutopackError
 from autopack.runs.spools.blame import is_of_content
-from autopack.runs.spools.record_build import readable
-from autopack.store.database.engine import Database
-from autopack.store.leases import Lease
-from autopack.store.runs import AttemptRow, get_decisions, record_decision
+from autopack.runs.spools.record_build import BuildRecorder, readable
+from autopack.store.runs import AttemptRow, DecisionRow
 from autopack.workspace.content.staging import Refused
 from autopack.workspace.workspace import Snapshot, Workspace
 
@@ -20,12 +18,12 @@ _UNRECORDED = "unrecorded"
 
 
 def record_tree(
-    workspace: Workspace, *, parent: str, message: str, ref: str
+    workspace: Workspace, *, parent: str, message: str, ref: str | None
 ) -> tuple[Snapshot, str | None]:
     """Commit what is in ``workspace``, and the reason where some or all of it cannot be.
 
-    Where nothing can be, the commit is an empty change. Raises when the reason lies outside the
-    files.
+    Where nothing can be, the commit is an empty change. Without a ``ref`` only the caller knows of
+    the commit. Raises when the reason lies outside the files.
     """
     try:
         snapshot = workspace.snapshot(parent=parent, message=message, ref=ref)
@@ -38,20 +36,16 @@ def record_tree(
         return workspace.empty_snapshot(parent=parent, message=message, ref=ref), reason[:1000]
 
 
-def note_unrecorded(db: Database, lease: Lease, attempt: AttemptRow, reason: str) -> None:
+def note_unrecorded(recorder: BuildRecorder, attempt: AttemptRow, reason: str) -> None:
     """Keep why an attempt's commit is empty, before the attempt is BUILT. Raises LeaseLost."""
     words = f"what it made cannot be recorded: {reason}"
-    db.transact(
-        lambda conn: record_decision(
-            conn, lease, attempt.phase_id, attempt.attempt, _UNRECORDED, words
-        )
-    )
+    recorder.note(attempt, _UNRECORDED, words)
 
 
-def why_unrecorded(db: Database, attempt: AttemptRow) -> str | None:
+def why_unrecorded(decisions: Sequence[DecisionRow], attempt: AttemptRow) -> str | None:
     """Return why an attempt's commit does not hold what it made; None when it does."""
     about = (attempt.phase_id, attempt.attempt, _UNRECORDED)
-    for one in get_decisions(db, attempt.run_id):
+    for one in decisions:
         if (one.phase_id, one.attempt, one.kind) == about:
             return one.reason
     return None

@@ -19,6 +19,7 @@ from autopack.files import safe_files
 from autopack.files.asides import set_aside
 from autopack.files.durable import flush_files, write_whole
 from autopack.model.errors import Refused
+from autopack.model.ids import AttemptKey
 
 _END = "build.json"
 
@@ -47,14 +48,14 @@ class BuildEnd:
         return cls(**{name: getattr(result, name) for name in noted}, checkout=checkout)
 
 
-def spool_folder(run_folder: Path, phase_id: str, attempt: int) -> Path:
+def spool_folder(run_folder: Path, key: AttemptKey) -> Path:
     """Return where one attempt of a run prints and counts."""
-    return run_folder / "spool" / phase_id / str(attempt)
+    return run_folder / "spool" / key.phase_id / str(key.attempt)
 
 
-def open_spool(run_folder: Path, phase_id: str, attempt: int) -> Path:
+def open_spool(run_folder: Path, key: AttemptKey) -> Path:
     """Return the same, made where it is not there."""
-    return safe_files.make_folder(spool_folder(run_folder, phase_id, attempt), below=run_folder)
+    return safe_files.make_folder(spool_folder(run_folder, key), below=run_folder)
 
 
 def write_end(spool: Path, result: BuildResult, worktree: Path | None = None) -> None:
@@ -81,19 +82,19 @@ def read_end(spool: Path) -> BuildEnd | None:
         return None
 
 
-def make_spool(run_folder: Path, phase_id: str, attempt: int) -> Path:
+def make_spool(run_folder: Path, key: AttemptKey) -> Path:
     """Return the folder of an attempt that is about to be started, empty.
 
     Its number is new, so what lies there is of another time: of a database that was restored from
     a backup since. That is set aside and never read.
     """
-    spool = spool_folder(run_folder, phase_id, attempt)
+    spool = spool_folder(run_folder, key)
     safe_files.make_folder(spool.parent, below=run_folder)
     if safe_files.names(spool) or (os.path.lexists(spool) and not safe_files.is_folder(spool)):
-        reason = f"attempt {attempt} of {phase_id} is not started yet"
+        reason = f"attempt {key.attempt} of {key.phase_id} is not started yet"
         if set_aside(spool, run_folder, reason) is None and os.path.lexists(spool):
             raise Refused(f"{spool} is in the way of a new attempt", field="run_id")
-    return open_spool(run_folder, phase_id, attempt)
+    return open_spool(run_folder, key)
 
 
 def run_folder_of(spool: Path) -> Path:

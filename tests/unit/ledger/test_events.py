@@ -8,6 +8,7 @@ from autopack.model.calls import (
     Exactness,
     ModelCall,
 )
+from autopack.model.ids import AttemptKey
 from autopack.store.usage_event import UsageEvent
 
 SPLIT = ModelCall(
@@ -17,7 +18,7 @@ TOTAL = ModelCall("anthropic", "claude-sonnet-4-5", 1000)
 
 
 def events(*calls: ModelCall, run: str = "r", phase: str = "p", attempt: int = 1):
-    return builder_events(calls, run_id=run, phase_id=phase, attempt=attempt)
+    return builder_events(calls, AttemptKey(run, phase, attempt))
 
 
 def keys(found: list[UsageEvent]) -> list[str]:

@@ -14,6 +14,7 @@ from support.usage import usage_event
 
 from autopack.ledger.events.usage_events import token_totals
 from autopack.ledger.recorder import Intent, Recorded, Recorder
+from autopack.model.ids import AttemptKey
 from autopack.store import Database
 from autopack.store.intents import (
     open_intent,
@@ -50,18 +51,20 @@ def test_recording_twice_counts_once(recorder: Recorder, database: Database) -> 
 
 
 def test_the_intent_is_closed_with_the_events(recorder: Recorder, database: Database) -> None:
-    database.transact(lambda conn: open_intent(conn, "r", "one", 1, "builder"))
-    recorder.record([event(1)], closes=Intent("r", "one", 1))
+    database.transact(lambda conn: open_intent(conn, AttemptKey("r", "one", 1), "builder"))
+    recorder.record([event(1)], closes=Intent(AttemptKey("r", "one", 1)))
     assert token_totals(database, "r").unreconciled_calls == 0
 
 
 def test_what_cannot_be_written_waits_in_the_spool(
     recorder: Recorder, database: Database, spool: Path
 ) -> None:
-    database.transact(lambda conn: open_intent(conn, "r", "one", 1, "builder"))
+    database.transact(lambda conn: open_intent(conn, AttemptKey("r", "one", 1), "builder"))
     shut(database)
     at = datetime(2026, 1, 2, tzinfo=UTC)
-    kept = recorder.record([event(1), event(2, created_at=at)], closes=Intent("r", "one", 1))
+    kept = recorder.record(
+        [event(1), event(2, created_at=at)], closes=Intent(AttemptKey("r", "one", 1))
+    )
     assert kept == Recorded(0, 2)
     shut(database, "hidden", "llm_usage_events")
     assert token_totals(database, "r").unreconciled_calls == 1
@@ -77,9 +80,9 @@ def test_what_cannot_be_written_waits_in_the_spool(
 def test_one_unsound_event_holds_up_no_other_and_is_kept(
     recorder: Recorder, database: Database, spool: Path
 ) -> None:
-    database.transact(lambda conn: open_intent(conn, "r", "one", 1, "builder"))
+    database.transact(lambda conn: open_intent(conn, AttemptKey("r", "one", 1), "builder"))
     events = [event(n) for n in range(9)] + [event(9, **UNSOUND)]
-    assert recorder.record(events, closes=Intent("r", "one", 1)) == Recorded(9, 1)
+    assert recorder.record(events, closes=Intent(AttemptKey("r", "one", 1))) == Recorded(9, 1)
     assert recorder.ingest() == Recorded(0, 1)
     assert '"total_tokens": -1' in spool.with_name("ledger.refused.jsonl").read_text()
     totals = token_totals(database, "r")
@@ -91,7 +94,7 @@ def test_a_refused_event_leaves_the_callers_transaction_whole(
 ) -> None:
     def write(conn: sa.Connection) -> None:
         recorder.record_in(conn, [event(1, **UNSOUND)])
-        open_intent(conn, "r", "one", 1, "builder")
+        open_intent(conn, AttemptKey("r", "one", 1), "builder")
 
     database.transact(write)
     assert token_totals(database, "r").unreconciled_calls == 1
@@ -169,7 +172,7 @@ def test_an_event_that_no_engine_takes_waits_and_the_caller_goes_on(
 ) -> None:
     def write(conn: sa.Connection) -> None:
         recorder.record_in(conn, [event(1), event(2, **changes), event(3)])
-        open_intent(conn, "r", "one", 1, "builder")
+        open_intent(conn, AttemptKey("r", "one", 1), "builder")
 
     database.transact(write)
     totals = token_totals(database, "r")
@@ -182,8 +185,8 @@ def test_a_ledger_that_is_gone_leaves_the_callers_transaction_whole(
     recorder: Recorder, database: Database
 ) -> None:
     def write(conn: sa.Connection) -> None:
-        recorder.record_in(conn, [event(1), event(2)], closes=Intent("r", "one", 1))
-        open_intent(conn, "r", "one", 1, "builder")
+        recorder.record_in(conn, [event(1), event(2)], closes=Intent(AttemptKey("r", "one", 1)))
+        open_intent(conn, AttemptKey("r", "one", 1), "builder")
 
     shut(database)
     database.transact(write)

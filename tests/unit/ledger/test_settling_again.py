@@ -14,12 +14,14 @@ from autopack.ledger.budget.budget_nodes import attempt_nodes
 from autopack.ledger.check import check
 from autopack.ledger.retention import retain
 from autopack.model.budget import Limits, Reservation
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState, PhaseState, RunState
 from autopack.store import Database, runs
 from autopack.store.intents import (
     close_intent,
 )
 from autopack.store.leases import Holder, acquire, release
+from autopack.store.runs import Ended
 from autopack.store.tables import budget_reservations
 from autopack.store.tables.rollups import ATTEMPT_NOT_KEPT, usage_archive
 
@@ -61,7 +63,7 @@ def spend(db: Database, attempt: int, number: int, tokens: int, cost: str, **mor
 
 
 def settle(db: Database, attempt: int) -> None:
-    db.transact(lambda conn: reservations.settle(conn, "r", "one", attempt, again=True))
+    db.transact(lambda conn: reservations.settle(conn, AttemptKey("r", "one", attempt), again=True))
 
 
 @pytest.fixture
@@ -75,16 +77,23 @@ def archived(database: Database) -> Database:
             runs.move_run(conn, lease, RunState.PHASE_EXECUTION)
             runs.move_phase(conn, lease, "one", PhaseState.EXECUTING)
         runs.start_attempt(conn, lease, "one", base_commit="b", builder="script", hint=None)
-        reservations.reserve(conn, "r", "one", attempt, Reservation(500, Decimal(5), 1.0))
+        reservations.reserve(
+            conn, AttemptKey("r", "one", attempt), Reservation(500, Decimal(5), 1.0)
+        )
 
     for attempt, tokens, cost in ((1, 100, "0.1"), (2, 30, "0.03")):
         database.transact(lambda conn, attempt=attempt: begin(conn, attempt))
         spend(database, attempt, 0, tokens, cost)
         settle(database, attempt)
-        database.transact(lambda conn, attempt=attempt: close_intent(conn, "r", "one", attempt))
+        database.transact(
+            lambda conn, attempt=attempt: close_intent(conn, AttemptKey("r", "one", attempt))
+        )
         database.transact(
             lambda conn, attempt=attempt: runs.finish_attempt(
-                conn, lease, "one", attempt, state=AttemptState.INTERRUPTED
+                conn,
+                lease,
+                AttemptKey("r", "one", attempt),
+                Ended(state=AttemptState.INTERRUPTED),
             )
         )
     spend(database, 2, 1, 9, "0.5", role="doctor")

@@ -136,7 +136,7 @@ class Ground:
         return self.db.transact(write)
 
     def spool(self, attempt: AttemptRow) -> Path:
-        folder = spool_folder(self.folder, attempt.phase_id, attempt.attempt)
+        folder = spool_folder(self.folder, attempt.key)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -150,7 +150,7 @@ class Ground:
         workspace = Workspace.create(self.mirror, self.folder / "work" / "000001", base)
         for name, text in files.items():
             (workspace.path / name).write_text(text)
-        ref = self.mirror.attempt_ref("r", attempt.phase_id, attempt.attempt)
+        ref = self.mirror.attempt_ref(attempt.key)
         return workspace.snapshot(parent=base, message="m", ref=ref).commit
 
 

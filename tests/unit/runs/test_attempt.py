@@ -17,6 +17,7 @@ from autopack.ledger.events.usage_events import token_totals
 from autopack.model.causes import Failure
 from autopack.model.causes import FailureCause as Cause
 from autopack.model.errors import LeaseLost
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState, PhaseState, RunState
 from autopack.repair.decide import Decision, DecisionKind
 from autopack.runs import attempt as steps
@@ -51,7 +52,7 @@ async def test_what_the_builder_left_is_committed_before_it_is_judged(open_phase
 
 async def until_spent(session: RunSession, number: int = 1) -> None:
     """Wait until the build of an attempt has made its first call."""
-    spool = spool_folder(session.folder, "one", number)
+    spool = spool_folder(session.folder, AttemptKey("r", "one", number))
     async with asyncio.timeout(30):
         while not session.builder.calls(spool):  # noqa: ASYNC110 - a file is no event
             await asyncio.sleep(0.02)
@@ -84,7 +85,7 @@ async def test_a_build_whose_caller_is_cancelled_is_interrupted_and_counted(
 async def test_an_interrupted_build_is_asked_for_again_and_told_nothing(open_phase: Any) -> None:
     session = await open_phase([call(7), {"delay": 60}, write(a="1")])
     started = begun(session, "one")
-    task = asyncio.create_task(steps.build(session, "one", started.attempt))
+    task = asyncio.create_task(steps.build(session, started.key))
     await until_spent(session)
     task.cancel()
     await asyncio.wait({task})
@@ -102,7 +103,7 @@ async def test_who_lost_the_run_leaves_its_attempt_to_the_next_holder(open_phase
     )
     acquire(session.db, "r", Holder.of_this_process(), 45)
     with pytest.raises(LeaseLost):
-        await steps.build(session, "one", started.attempt)
+        await steps.build(session, started.key)
     assert state_of(session) == ([AttemptState.STARTED], PhaseState.EXECUTING)
     assert token_totals(session.db, "r").total == 0
 
@@ -190,7 +191,7 @@ async def test_the_next_attempt_starts_where_it_was_decided(open_phase: Any, kee
     session = await open_phase([write(a="1")], [write(b="1")])
     number, base = await build(session), session.head()
     decision = Decision(DecisionKind.RETRY, "so it was decided", keep_work=keeps)
-    steps.conclude(session, "one", number, BROKEN, decision)
+    steps.conclude(session, AttemptKey("r", "one", number), BROKEN, decision)
     (first,) = get_attempts(session.db, "r", "one")
     await build(session)
     second = get_attempts(session.db, "r", "one")[-1]
@@ -213,7 +214,7 @@ async def test_interrupted_attempts_use_up_none(open_phase: Any) -> None:
     session = await open_phase([call(7), {"delay": 1}, write(a="1")], budget={"attempts": 1})
     for _ in range(3):
         started = begun(session, "one")
-        task = asyncio.create_task(steps.build(session, "one", started.attempt))
+        task = asyncio.create_task(steps.build(session, started.key))
         await until_spent(session, started.attempt)
         task.cancel()
         await asyncio.wait({task})

@@ -16,6 +16,7 @@ from autopack.files.asides import list_asides
 from autopack.ledger.events.usage_events import token_totals
 from autopack.ledger.maintenance import maintain
 from autopack.ledger.recorder import Recorder
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState, RunState
 from autopack.runs.attempt import begin
 from autopack.runs.finish.finish import cancel
@@ -42,7 +43,7 @@ def interrupted(tmp_path: Path, store: Callable[..., str], open_run: Opening) ->
     session = open_run(store(project))
     begin(session, "one")
     line = json.dumps(call(100)) + "\n"
-    (spool_folder(session.folder, "one", 1) / "builder.out").write_text(line)
+    (spool_folder(session.folder, AttemptKey("r", "one", 1)) / "builder.out").write_text(line)
     close_session(session, give_back=False)
     abandon(session.db, session.lease)
     return session
@@ -55,7 +56,7 @@ BAD_ENDS = [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"status": "moved"}', b'{"
 def test_a_note_of_the_end_that_cannot_be_read_is_set_aside(
     interrupted: RunSession, open_run: Opening, settings: Settings, content: bytes
 ) -> None:
-    path = spool_folder(interrupted.folder, "one", 1) / "build.json"
+    path = spool_folder(interrupted.folder, AttemptKey("r", "one", 1)) / "build.json"
     path.write_bytes(content)
     open_run("r")
     (attempt,) = get_attempts(interrupted.db, "r")
@@ -69,7 +70,7 @@ def test_a_note_of_the_end_that_cannot_be_read_is_set_aside(
 def test_a_run_with_bad_files_can_be_cancelled(
     interrupted: RunSession, database: Database, settings: Settings
 ) -> None:
-    (spool_folder(interrupted.folder, "one", 1) / "build.json").mkdir()
+    (spool_folder(interrupted.folder, AttemptKey("r", "one", 1)) / "build.json").mkdir()
     (interrupted.folder / "ledger.jsonl").write_text("[]\n")
     (interrupted.folder / "environment.json").write_text("[]")
     (interrupted.folder / "before-mitigation").mkdir()
@@ -82,7 +83,9 @@ def test_a_run_with_bad_files_can_be_cancelled(
 def test_a_line_of_the_output_that_cannot_be_read_leaves_the_call_unreconciled(
     interrupted: RunSession, open_run: Opening, settings: Settings, line: str
 ) -> None:
-    with (spool_folder(interrupted.folder, "one", 1) / "builder.out").open("ab") as file:
+    with (spool_folder(interrupted.folder, AttemptKey("r", "one", 1)) / "builder.out").open(
+        "ab"
+    ) as file:
         file.write(line.encode("utf-8", "surrogateescape") + b"\n")
     open_run("r")
     totals = token_totals(interrupted.db, "r")
@@ -148,11 +151,11 @@ def test_a_call_that_a_later_version_wrote_counts_when_its_fields_are_there(
 def test_phases_may_be_called_as_any_file(tmp_path: Path, database: Database) -> None:
     names = ("ledger.jsonl", "ledger.refused.jsonl", "setup.log", "aside", "database", "build.json")
     for name in names:
-        (make_spool(tmp_path, name, 1) / "builder.out").write_text("")
+        (make_spool(tmp_path, AttemptKey("r", name, 1)) / "builder.out").write_text("")
     recorder = Recorder(database, tmp_path)
     recorder._keep([usage_event(1, run_id="r")], None)
     assert recorder.ingest().new == 1
-    assert all(spool_folder(tmp_path, name, 1).is_dir() for name in names)
+    assert all(spool_folder(tmp_path, AttemptKey("r", name, 1)).is_dir() for name in names)
 
 
 def test_the_spool_of_an_earlier_version_is_ingested(tmp_path: Path, database: Database) -> None:
@@ -168,10 +171,10 @@ def test_an_attempt_begins_with_nothing_of_another_time(
 ) -> None:
     project = make_project(tmp_path / "project", {"one": [[call(100)]]})
     session: Any = open_run(store(project))
-    old = make_spool(session.folder, "one", 1)
+    old = make_spool(session.folder, AttemptKey("r", "one", 1))
     (old / "build.json").write_text('{"status": "ended", "exit_status": 0, "summary": "old"}')
     (old / "builder.out").write_text(json.dumps(call(99)) + "\n")
-    ref = session.mirror.attempt_ref("r", "one", 1)
+    ref = session.mirror.attempt_ref(AttemptKey("r", "one", 1))
     session.mirror.set_ref(ref, session.head(), old=None)
     begin(session, "one")
     close_session(session, give_back=False)

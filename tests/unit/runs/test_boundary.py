@@ -49,9 +49,9 @@ async def test_confined_programs_do_not_reach_autopacks_own_files(
     session.environment = await prepare_environment(session)
     started = attempts.begin(session, "one")
     assert not isinstance(started, Decision)
-    await attempts.build(session, "one", started.attempt)
+    await attempts.build(session, started.key)
     before = listing(session.folder)
-    failure = await attempts.validate(session, "one", started.attempt)
+    failure = await attempts.validate(session, started.key)
     assert failure is not None
     assert failure.output == ""
     new = listing(session.folder) - before
@@ -73,7 +73,7 @@ async def test_what_installs_after_an_agent_is_confined(
     assert [path.name for path in marker.iterdir()] == ["0"]  # the user's own: unconfined
     started = attempts.begin(session, "one")
     assert not isinstance(started, Decision)
-    await attempts.build(session, "one", started.attempt)
+    await attempts.build(session, started.key)
     (find_folder(settings.home, session.db, run_id) / "environment.json").unlink()
     close_session(session)
     session = open_run(run_id)

@@ -178,7 +178,7 @@ async def test_a_process_that_died_while_it_judged_loses_nothing(opened: Any) ->
     session = await opened(check="true")
     started = begun(session, "one")
     writes(**{"lib/x": "1"})(session)
-    await steps.build(session, "one", started.attempt)
+    await steps.build(session, started.key)
     aside_of(session).take(session.workspace.path, ["lib"])
 
     session.environment = await prepare_environment(session)

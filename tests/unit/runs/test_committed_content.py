@@ -92,8 +92,8 @@ async def _judged(session: RunSession, edit: Callable[[Path], None]) -> bool:
     started = steps.begin(session, "one")
     assert not isinstance(started, Decision)
     edit(session.workspace.path)
-    await steps.build(session, "one", started.attempt)
-    failure = await steps.validate(session, "one", started.attempt)
+    await steps.build(session, started.key)
+    failure = await steps.validate(session, started.key)
     conclude(session, "one", started.attempt, failure)
     return failure is None
 

@@ -18,6 +18,7 @@ from autopack.ledger.recorder import Recorder
 from autopack.model.budget import Reservation
 from autopack.model.causes import Failure, FailureCause
 from autopack.model.errors import LeaseLost
+from autopack.model.ids import AttemptKey
 from autopack.runs import attempt as steps
 from autopack.runs import calling
 from autopack.runs.environment.run_environment import prepare_environment
@@ -56,7 +57,7 @@ async def failed(
     session = open_run(store(project))
     session.environment = await prepare_environment(session)
     steps.begin(session, "one")
-    await steps.build(session, "one", 1)
+    await steps.build(session, AttemptKey("r", "one", 1))
     return session
 
 
@@ -153,13 +154,13 @@ async def test_a_call_waits_for_what_others_hold(
 ) -> None:
     monkeypatch.setattr(calling, "_PAUSE_SECONDS", 0.01)
     everything = Reservation(5_000_000, None, 1.0)
-    which = "r", "one", 1
-    failed.db.transact(lambda conn: reservations.reserve(conn, *which, everything, role="reviewer"))
+    which = AttemptKey("r", "one", 1)
+    failed.db.transact(lambda conn: reservations.reserve(conn, which, everything, role="reviewer"))
     asked = asyncio.ensure_future(repair(failed, "one", 1, FAILURE))
     await asyncio.sleep(0.1)
     assert not asked.done()
     assert spent(failed) == (0, 0)
-    failed.db.transact(lambda conn: reservations.settle_call(conn, *which, "reviewer", 1, None))
+    failed.db.transact(lambda conn: reservations.settle_call(conn, which, "reviewer", 1, None))
     await asked
     assert spent(failed) == (40, 0)
 
@@ -199,18 +200,18 @@ async def test_a_run_that_is_stopped_while_it_asks_holds_nothing(
 
 def test_every_try_has_an_intent_of_its_own(failed: RunSession) -> None:
     def announce(conn: sa.Connection) -> int:
-        number = next_call(conn, "r", "one", 1, "doctor")
-        open_intent(conn, "r", "one", 1, "doctor", number)
+        number = next_call(conn, AttemptKey("r", "one", 1), "doctor")
+        open_intent(conn, AttemptKey("r", "one", 1), "doctor", number)
         return number
 
     first = failed.db.transact(announce)
     second = failed.db.transact(announce)
     assert first != second
-    failed.db.transact(lambda conn: close_intent(conn, "r", "one", 1, "doctor", second))
+    failed.db.transact(lambda conn: close_intent(conn, AttemptKey("r", "one", 1), "doctor", second))
     assert token_totals(failed.db, "r").unreconciled_calls == 1
 
 
 def test_a_key_of_an_earlier_version_is_not_used_again(failed: RunSession) -> None:
-    failed.db.transact(lambda conn: open_intent(conn, "r", "one", 1, "doctor", 2))
-    number = failed.db.transact(lambda conn: next_call(conn, "r", "one", 1, "doctor"))
+    failed.db.transact(lambda conn: open_intent(conn, AttemptKey("r", "one", 1), "doctor", 2))
+    number = failed.db.transact(lambda conn: next_call(conn, AttemptKey("r", "one", 1), "doctor"))
     assert number == 3

@@ -19,6 +19,7 @@ from support.runs import conclude
 
 from autopack.clock import SystemClock
 from autopack.model.errors import LeaseLost
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState, RunState
 from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
@@ -31,6 +32,7 @@ from autopack.runs.finish.finish import (
 from autopack.runs.finish.push import push_run
 from autopack.runs.reconcile.reconcile import clean
 from autopack.runs.session.opening import (
+    Given,
     close_session,
     open_session,
 )
@@ -38,6 +40,7 @@ from autopack.runs.session.session import (
     RunSession,
 )
 from autopack.runs.session.stop import StopReason, in_thread
+from autopack.runs.spools.record_build import BuildRecorder
 from autopack.settings import Settings
 from autopack.store import Database
 from autopack.store.runs import AttemptRow, get_run
@@ -92,7 +95,7 @@ def complete(session: RunSession, phase_id: str) -> None:
     async def work() -> None:
         session.environment = await prepare_environment(session)
         started = begun(session, phase_id)
-        await steps.build(session, phase_id, started.attempt)
+        await steps.build(session, started.key)
         conclude(session, phase_id, started.attempt, None)
 
     asyncio.run(work())
@@ -161,14 +164,14 @@ def test_a_branch_that_its_user_deleted_after_the_end_is_not_made_again(
     with pytest.raises(LeaseLost):
         finish(frozen, RunState.DONE_SUCCESS)
     assert branch(project.repository) is None
-    assert frozen.run().state is RunState.DONE_SUCCESS
+    assert get_run(frozen.db, "r").state is RunState.DONE_SUCCESS
 
 
 @pytest.mark.parametrize("method", ["put_ref", "set_ref"])
 def test_no_ref_of_an_attempt_moves_behind_a_successor(
     frozen: RunSession, take_over: Callable[[], RunSession], method: str
 ) -> None:
-    run, ref = frozen.run(), frozen.mirror.attempt_ref("r", "two", 1)
+    run, ref = frozen.run(), frozen.mirror.attempt_ref(AttemptKey("r", "two", 1))
     take_over()
     move = getattr(frozen.mirror, method)
     with pytest.raises(LeaseLost):
@@ -180,7 +183,7 @@ def test_a_build_that_ends_behind_a_successor_moves_no_ref(
     frozen: RunSession, take_over: Callable[[], RunSession], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     successors: list[RunSession] = []
-    interrupt(monkeypatch, Mirror, "put_ref", lambda: successors.append(take_over()))
+    interrupt(monkeypatch, BuildRecorder, "built", lambda: successors.append(take_over()))
     with pytest.raises(LeaseLost):
         complete(frozen, "two")
     [successor] = successors
@@ -312,7 +315,7 @@ def test_work_that_was_done_is_delivered_also_when_the_run_is_closed_from_outsid
     else:
         state = RunState.DONE_FAILED_ENVIRONMENT
         end_abandoned("r", state, "died", db=database, settings=settings, clock=SystemClock())
-    run = frozen.run()
+    run = get_run(frozen.db, "r")
     assert (run.state, branch(project.repository)) == (RunState.DONE_SUCCESS, run.head_commit)
 
 
@@ -356,7 +359,9 @@ def test_the_environment_of_a_successor_is_not_removed(
     def reopen() -> None:
         close_session(frozen)
         successors.append(
-            open_session("r", db=database, settings=settings, clock=SystemClock(), reopen=True)
+            open_session(
+                "r", db=database, settings=settings, clock=SystemClock(), given=Given(reopen=True)
+            )
         )
         environment.mkdir(exist_ok=True)
         (environment / "of").write_text("the successor")

@@ -51,7 +51,7 @@ async def half_done(session: RunSession) -> RunSession:
     """A run whose first phase is complete."""
     session.environment = await prepare_environment(session)
     started = begun(session, "one")
-    await steps.build(session, "one", started.attempt)
+    await steps.build(session, started.key)
     conclude(session, "one", started.attempt, None)
     return session
 

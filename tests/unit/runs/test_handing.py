@@ -10,10 +10,12 @@ from support.projects import fingerprint, git
 
 from autopack.clock import SystemClock
 from autopack.model.errors import NotFound
+from autopack.model.ids import AttemptKey
 from autopack.runs.finish.finish import cancel
 from autopack.runs.finish.hand_over import fetch_attempt
 from autopack.runs.reconcile.mirror_upkeep import tend_mirrors
 from autopack.runs.session.takeover import recover
+from autopack.runs.spools.record_build import BuildRecorder
 from autopack.secrecy.redaction import Redactor
 from autopack.store.leases import release
 
@@ -24,16 +26,8 @@ def ended(ground):
     attempt = ground.start()
     commit = ground.commit(attempt, new="made by an agent")
     ground.note_end(attempt)
-    recover(
-        ground.db,
-        ground.lease,
-        run=ground.run,
-        builder=ground.builder,
-        mirror=ground.mirror,
-        run_folder=ground.folder,
-        redactor=Redactor(()),
-        home="h",
-    )
+    recorder = BuildRecorder(ground.db, ground.lease, ground.builder, ground.folder, Redactor(()))
+    recover(recorder, run=ground.run, mirror=ground.mirror, home="h")
     release(ground.db, ground.lease)
     cancel("r", db=ground.db, settings=ground.settings, clock=SystemClock())
     return ground, commit
@@ -54,7 +48,7 @@ def test_also_when_its_ref_was_archived(ended):
     ground, commit = ended
     later = SystemClock().now() + timedelta(days=30)
     assert tend_mirrors(ground.db, ground.settings, later) == (2, 0)
-    assert ground.mirror.read_ref(ground.mirror.attempt_ref("r", "one", 1)) is None
+    assert ground.mirror.read_ref(ground.mirror.attempt_ref(AttemptKey("r", "one", 1))) is None
     handed = fetch_attempt("r", "one", 1, db=ground.db, settings=ground.settings)
     assert git(Path(ground.mirror.source.location), "rev-parse", handed.ref).strip() == commit
 

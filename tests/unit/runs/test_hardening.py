@@ -13,6 +13,7 @@ from support.projects import git, make_project
 from support.runs import repair
 
 from autopack.model.causes import Failure, FailureCause
+from autopack.model.ids import AttemptKey
 from autopack.repair.decide import Decision
 from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
@@ -40,8 +41,8 @@ async def built(tmp_path: Path, store: Callable[..., str], open_run: Callable[[s
         session.environment = await prepare_environment(session)
         started = steps.begin(session, "one")
         assert not isinstance(started, Decision)
-        await steps.build(session, "one", started.attempt)
-        failure = await steps.validate(session, "one", 1)
+        await steps.build(session, started.key)
+        failure = await steps.validate(session, AttemptKey("r", "one", 1))
         assert failure is not None
         return session, failure
 
@@ -55,7 +56,7 @@ async def met(session: RunSession, failure: Failure) -> Failure | None:
 
 
 def ref_of(session: RunSession) -> str | None:
-    return session.mirror.read_ref(session.mirror.attempt_ref("r", "one", 1))
+    return session.mirror.read_ref(session.mirror.attempt_ref(AttemptKey("r", "one", 1)))
 
 
 def row_of(session: RunSession) -> dict[str, Any]:
@@ -137,7 +138,7 @@ async def test_a_run_that_is_stopped_meanwhile_has_the_attempt_as_it_was_built(
 
 async def test_a_ref_that_a_dead_process_moved_is_put_back(built: Any) -> None:
     session, failure = await built({"run.sh": SCRIPT}, validate=["./run.sh"])
-    ref = session.mirror.attempt_ref("r", "one", 1)
+    ref = session.mirror.attempt_ref(AttemptKey("r", "one", 1))
     session.mirror.set_ref(ref, session.run().base_commit, old=ref_of(session))
     assert await met(session, failure) is None
     assert ref_of(session) == get_attempts(session.db, "r")[0].commit

@@ -12,6 +12,7 @@ from support.runs import conclude
 
 from autopack.agents.command.agent import CommandBuilder
 from autopack.model.causes import FailureCause as Cause
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState
 from autopack.runs import attempt as steps
 from autopack.runs.session.stop import RunStopped, StopReason
@@ -101,7 +102,7 @@ async def test_an_attempt_is_judged(
     session = await open_phase(recorded, **phase)
     number = await build(session)
 
-    failure = await steps.validate(session, "one", number)
+    failure = await steps.validate(session, AttemptKey("r", "one", number))
 
     assert (failure and failure.cause) == cause, failure
     if failure is not None:
@@ -123,7 +124,7 @@ async def test_that_a_build_came_to_a_limit_is_kept_whatever_becomes_of_its_work
     session.builder = made(CommandBuilder, template="touch 1 2 3 4 5 6 7 8 9", max_files="8")
     number = await build(session)
 
-    assert await steps.validate(session, "one", number) is None
+    assert await steps.validate(session, AttemptKey("r", "one", number)) is None
     (decision,) = get_decisions(session.db, "r")
     assert (decision.kind, decision.reason) == ("build_failed", "ended: it left more than 8 files")
 
@@ -133,7 +134,7 @@ async def test_a_build_that_falls_silent_ran_out_of_time_and_says_how(open_phase
     session.builder = made(CommandBuilder, template="sleep 60", stall="0.5")
     number = await build(session)
 
-    failure = await steps.validate(session, "one", number)
+    failure = await steps.validate(session, AttemptKey("r", "one", number))
     assert failure is not None
     assert failure.cause is Cause.TIMEOUT
     assert failure.message == "the build was silent for 0.5 s and changed nothing"
@@ -145,7 +146,7 @@ async def test_a_builder_that_could_not_work_is_to_blame_for_an_empty_change(
     session = await open_phase([call(1)], deliverables=["a"])
     conclude(session, "one", await build(session), BROKEN)
     # The recording ends here.
-    failure = await steps.validate(session, "one", await build(session))
+    failure = await steps.validate(session, AttemptKey("r", "one", await build(session)))
     assert failure is not None
     assert failure.cause is Cause.BUILDER_ERROR
     assert "has 1 builds" in failure.message
@@ -157,7 +158,7 @@ async def test_a_check_sees_the_marks_and_not_the_keys(
     monkeypatch.setenv("ANTHROPIC_API_KEY", "secret")
     check = 'test "$AUTOPACK_RUN" = r -a "$AUTOPACK_ATTEMPT" = one/1 -a -z "$ANTHROPIC_API_KEY"'
     session = await open_phase([write(a="1")], validate=[["sh", "-c", check]])
-    assert await steps.validate(session, "one", await build(session)) is None
+    assert await steps.validate(session, AttemptKey("r", "one", await build(session))) is None
 
 
 async def test_a_run_that_was_stopped_begins_no_check(open_phase: Any) -> None:
@@ -165,6 +166,6 @@ async def test_a_run_that_was_stopped_begins_no_check(open_phase: Any) -> None:
     number = await build(session)
     session.switch.stop(StopReason.CANCELLED, "cancelled")
     with pytest.raises(RunStopped):
-        await steps.validate(session, "one", number)
+        await steps.validate(session, AttemptKey("r", "one", number))
     assert not (session.workspace.path.parent / "ran").exists()
     assert state_of(session)[0] == [AttemptState.BUILT]

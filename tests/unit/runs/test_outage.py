@@ -22,6 +22,7 @@ from autopack.clock import ManualClock
 from autopack.model.calls import (
     ModelCall,
 )
+from autopack.model.ids import AttemptKey
 from autopack.model.states import PhaseState, RunState
 from autopack.plan.plan import Plan
 from autopack.process.supervisor import Supervisor
@@ -231,14 +232,14 @@ async def test_an_outage_after_a_failed_attempt_judges_nothing_again(
     started = steps.begin(session, "one")
     assert not isinstance(started, Decision)
     session.environment = session.environment or await _tools(session)
-    await steps.build(session, "one", started.attempt)
-    failure = await steps.validate(session, "one", started.attempt)
+    await steps.build(session, started.key)
+    failure = await steps.validate(session, started.key)
     conclude(session, "one", started.attempt, failure)
     agent.up_at = clock.monotonic() + 15
     second = steps.begin(session, "one")
     assert not isinstance(second, Decision)
-    await steps.build(session, "one", second.attempt)
-    failure = await steps.validate(session, "one", second.attempt)
+    await steps.build(session, AttemptKey("r", "one", second.attempt))
+    failure = await steps.validate(session, AttemptKey("r", "one", second.attempt))
     assert failure is not None
     assert failure.cause == "provider_error"
     decision = conclude(session, "one", second.attempt, failure)

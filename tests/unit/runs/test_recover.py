@@ -14,25 +14,28 @@ from support.projects import call
 from autopack.agents.protocol import BuildResult, BuildStatus
 from autopack.ledger.events.usage_events import token_totals
 from autopack.model.errors import LeaseLost
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState, PhaseState
 from autopack.runs.session.takeover import recover
+from autopack.runs.spools.record_build import BuildRecorder
 from autopack.runs.spools.spool import write_end
 from autopack.secrecy.redaction import Redactor
-from autopack.store.runs import finish_attempt, finish_build, get_decisions, move_phase
+from autopack.store.runs import (
+    Built,
+    Ended,
+    finish_attempt,
+    finish_build,
+    get_decisions,
+    move_phase,
+)
 from autopack.workspace.workspace import Workspace
 
 
 def recover_run(ground: Any, **changes: Any) -> None:
-    recover(
-        ground.db,
-        changes.get("lease", ground.lease),
-        run=ground.run,
-        builder=ground.builder,
-        mirror=ground.mirror,
-        run_folder=ground.folder,
-        redactor=Redactor(),
-        home="here",
+    recorder = BuildRecorder(
+        ground.db, changes.get("lease", ground.lease), ground.builder, ground.folder, Redactor()
     )
+    recover(recorder, run=ground.run, mirror=ground.mirror, home="here")
 
 
 def spend(ground: Any, attempt: Any, *totals: int, rest: str = "") -> None:
@@ -114,7 +117,9 @@ def test_a_build_that_ended_is_committed_from_what_it_left(ground: Any, noted: b
     assert state_of(ground) == ([AttemptState.BUILT], PhaseState.EXECUTING)
     assert found.changed_paths == ("README.md", "new")
     assert ground.mirror.paths(found.commit) == ("new",)
-    assert ground.mirror.read_ref(ground.mirror.attempt_ref("r", "one", 1)) == found.commit
+    assert (
+        ground.mirror.read_ref(ground.mirror.attempt_ref(AttemptKey("r", "one", 1))) == found.commit
+    )
     said = ground.mirror.git.run("log", "-1", "--format=%B", found.commit)
     assert said.startswith("one: attempt 1\n\ndo one\n\nAutopack-Run: r\nAutopack-Phase: one\n")
     assert token_totals(ground.db, "r").total == 30
@@ -172,13 +177,14 @@ def test_a_built_attempt_stays_as_it_is(ground: Any) -> None:
         lambda conn: finish_build(
             conn,
             ground.lease,
-            "one",
-            1,
-            commit=commit,
-            build_status="ended",
-            exit_status=0,
-            summary="",
-            changed_paths=["new"],
+            AttemptKey("r", "one", 1),
+            Built(
+                commit=commit,
+                build_status="ended",
+                exit_status=0,
+                summary="",
+                changed_paths=["new"],
+            ),
         )
     )
     before = ground.attempts()
@@ -197,7 +203,10 @@ def test_a_phase_whose_holder_died_between_two_attempts_is_queued(ground: Any) -
     ground.start()
     ground.db.transact(
         lambda conn: finish_attempt(
-            conn, ground.lease, "one", 1, state=AttemptState.FAILED, failure_cause="timeout"
+            conn,
+            ground.lease,
+            AttemptKey("r", "one", 1),
+            Ended(state=AttemptState.FAILED, failure_cause="timeout"),
         )
     )
     recover_run(ground)
@@ -237,15 +246,18 @@ def test_a_phase_that_is_complete_is_left_alone(ground: Any) -> None:
         finish_build(
             conn,
             ground.lease,
-            "one",
-            1,
-            commit="c" * 40,
-            build_status="ended",
-            exit_status=0,
-            summary="",
-            changed_paths=[],
+            AttemptKey("r", "one", 1),
+            Built(
+                commit="c" * 40,
+                build_status="ended",
+                exit_status=0,
+                summary="",
+                changed_paths=[],
+            ),
         )
-        finish_attempt(conn, ground.lease, "one", 1, state=AttemptState.PASSED)
+        finish_attempt(
+            conn, ground.lease, AttemptKey("r", "one", 1), Ended(state=AttemptState.PASSED)
+        )
         move_phase(conn, ground.lease, "one", PhaseState.COMPLETE, commit="c" * 40)
 
     ground.db.transact(complete)

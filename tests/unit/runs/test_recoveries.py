@@ -72,7 +72,7 @@ def attempt(session: RunSession, phase_id: str, failure: Failure | None = None) 
     async def work() -> None:
         session.environment = await prepare_environment(session)
         started = begun(session, phase_id)
-        await steps.build(session, phase_id, started.attempt)
+        await steps.build(session, started.key)
         conclude(session, phase_id, started.attempt, failure)
 
     asyncio.run(work())

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from support.projects import call, make_project
 
+from autopack.model.ids import AttemptKey
 from autopack.runs.attempt import begin
 from autopack.runs.reconcile.reconcile import clean
 from autopack.runs.session.opening import (
@@ -18,7 +19,6 @@ from autopack.runs.session.opening import (
 from autopack.runs.session.session import (
     RunSession,
 )
-from autopack.runs.spools.record_build import close_interrupted
 from autopack.runs.spools.spool import spool_folder
 from autopack.secrecy.redaction import Redactor
 from autopack.settings import Settings
@@ -45,7 +45,7 @@ def left(
     monkeypatch.setenv(NAME, KEY)
     session: Any = open_run(store(make_project(tmp_path / "project", {"one": [[call(1)]]})))
     attempt = begin(session, "one")
-    output = spool_folder(session.folder, "one", 1) / "builder.out"
+    output = spool_folder(session.folder, AttemptKey("r", "one", 1)) / "builder.out"
     output.write_text(f'{{"output": "key {KEY}"}}\n')
 
     def killed(_self: Redactor, _path: Path) -> None:
@@ -54,14 +54,7 @@ def left(
     with monkeypatch.context() as patched:
         patched.setattr(Redactor, "folder", killed)
         with pytest.raises(Killed):
-            close_interrupted(
-                session.db,
-                session.lease,
-                attempt,  # pyright: ignore[reportArgumentType]
-                builder=session.builder,
-                run_folder=session.folder,
-                redactor=session.redactor,
-            )
+            session.recorder.interrupted(attempt)
     close_session(session)
     assert KEY in output.read_text()
     return output

@@ -15,6 +15,7 @@ from autopack.model.errors import Refused
 from autopack.model.states import RunState
 from autopack.runs.finish.finish import finish
 from autopack.runs.session.opening import (
+    Given,
     close_session,
     open_session,
 )
@@ -36,7 +37,7 @@ def a(n: int) -> dict[str, Any]:
 @pytest.fixture
 def resume(database: Database, settings: Settings) -> Callable[[], RunSession]:
     return lambda: open_session(
-        "r", db=database, settings=settings, clock=SystemClock(), reopen=True
+        "r", db=database, settings=settings, clock=SystemClock(), given=Given(reopen=True)
     )
 
 

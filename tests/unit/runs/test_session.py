@@ -219,7 +219,7 @@ async def test_a_built_attempt_is_found_again_and_an_open_one_is_not(
     session = open_run(run_id)
     session.environment = await prepare_environment(session)
     started = begun(session, "one")
-    await steps.build(session, "one", started.attempt)
+    await steps.build(session, started.key)
     close_session(session)
 
     again = open_run(run_id)

@@ -15,6 +15,7 @@ from support.projects import Project, call, make_project
 from autopack.clock import SystemClock
 from autopack.ledger.budget import budget_tree, reservations
 from autopack.model.errors import BadInput
+from autopack.model.ids import AttemptKey
 from autopack.process.leftovers import find
 from autopack.repair.decide import Decision, DecisionKind
 from autopack.runs import attempt as steps
@@ -69,7 +70,7 @@ async def test_a_running_agent_is_ended_when_it_has_spent_its_cap(open_command: 
     started = begun(session, "one")
     reserved = run_view(session.db, "r")["budget"]["reserved"]
 
-    await asyncio.wait_for(steps.build(session, "one", started.attempt), 60)
+    await asyncio.wait_for(steps.build(session, started.key), 60)
 
     (attempt,) = get_attempts(session.db, "r")
     spent = run_view(session.db, "r")["budget"]["spent"]["tokens"]
@@ -84,15 +85,15 @@ async def test_a_running_agent_is_ended_when_it_has_spent_its_cap(open_command: 
 async def test_a_reservation_by_history_grows_while_there_is_room(open_command: Any) -> None:
     session = await open_command(tokens=300)
     started = begun(session, "one")
-    small = reservations.get_reservation(session.db, "r", "one", started.attempt)
+    small = reservations.get_reservation(session.db, AttemptKey("r", "one", started.attempt))
     assert small is not None
     session.db.transact(
         lambda conn: reservations.change(
-            conn, "r", "one", started.attempt, type(small)(100, small.cost, small.minutes)
+            conn, started.key, type(small)(100, small.cost, small.minutes)
         )
     )
 
-    await asyncio.wait_for(steps.build(session, "one", started.attempt), 60)
+    await asyncio.wait_for(steps.build(session, started.key), 60)
 
     assert run_view(session.db, "r")["budget"]["spent"]["tokens"] >= 300
 
@@ -110,7 +111,7 @@ async def test_every_level_agrees_with_the_ledger(
     session.environment = await prepare_environment(session)
     started = begun(session, "one")
     assert run_view(database, "r")["budget"]["reserved"]["tokens"] == 250  # a quarter
-    await steps.build(session, "one", started.attempt)
+    await steps.build(session, started.key)
     tree = run_view(database, "r")["budget"]["tree"]
     assert [node["level"] for node in tree] == ["campaign", "run", "phase", "attempt"]
     assert {node["spent"]["tokens"] for node in tree} == {10}
@@ -131,7 +132,7 @@ async def test_what_another_run_holds_is_waited_for(
     steps.begin(second, "one")
     decided = [one for one in get_decisions(database, "second") if one.kind == "defer"]
     assert len(decided) == 1, "a deferral is recorded, once"
-    await steps.build(first, "one", started.attempt)
+    await steps.build(first, started.key)
     stopped = steps.begin(second, "one")
     assert isinstance(stopped, Decision)
     assert (stopped.kind, stopped.reason) == (
@@ -149,7 +150,7 @@ async def test_instant_calls_pass_a_cap_by_one_of_them(
     session.environment = await prepare_environment(session)
     started = begun(session, "one")
 
-    await steps.build(session, "one", started.attempt)
+    await steps.build(session, started.key)
 
     assert run_view(database, "r")["tokens"]["total"] == 300
 
@@ -162,8 +163,7 @@ async def test_runs_that_share_minutes_build_side_by_side(
     second = open_run(store(project, "second", campaign="season"))
 
     held = [
-        reservations.get_reservation(database, run.run_id, "one", begun(run, "one").attempt)
-        for run in (first, second)
+        reservations.get_reservation(database, begun(run, "one").key) for run in (first, second)
     ]
 
     assert [round(one.minutes, 1) for one in held if one] == [10.0, 7.5]
@@ -192,7 +192,7 @@ async def test_or_a_person_is_asked_at_the_first_call_without_a_price(
 ) -> None:
     session = open_run(store(unpriced(tmp_path), at_cap="ask"))
     session.environment = await prepare_environment(session)
-    await steps.build(session, "one", begun(session, "one").attempt)
+    await steps.build(session, begun(session, "one").key)
 
     asked = steps.begin(session, "two")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from autopack.agents.protocol import BuildResult, BuildStatus
+from autopack.model.ids import AttemptKey
 from autopack.runs.spools.spool import (
     BuildEnd,
     read_end,
@@ -14,9 +15,13 @@ from autopack.runs.spools.spool import (
 
 
 def test_every_attempt_has_a_folder_of_its_own(tmp_path: Path) -> None:
-    folders = {spool_folder(tmp_path, phase, n) for phase in ("a", "b") for n in (1, 2, 11)}
+    folders = {
+        spool_folder(tmp_path, AttemptKey("r", phase, n))
+        for phase in ("a", "b")
+        for n in (1, 2, 11)
+    }
     assert len(folders) == 6
-    assert spool_folder(tmp_path, "a", 2) == tmp_path / "spool" / "a" / "2"
+    assert spool_folder(tmp_path, AttemptKey("r", "a", 2)) == tmp_path / "spool" / "a" / "2"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from support.projects import call, make_project
 
 from autopack.clock import SystemClock
 from autopack.ledger.events.usage_events import token_totals
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState
 from autopack.runs.attempt import begin
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
@@ -50,11 +51,11 @@ def taken(tmp_path: Path) -> Iterator[list[RunSession]]:
         begin(session, "one")
         sessions.append(session)
         if name == "first":
-            spool = spool_folder(session.folder, "one", 1)
+            spool = spool_folder(session.folder, AttemptKey("r", "one", 1))
             (spool / "builder.out").write_text(json.dumps(call(100)) + "\n")
             end = {"status": "ended", "exit_status": 0, "summary": "of the first"}
             (spool / "build.json").write_text(json.dumps(end))
-            ref = session.mirror.attempt_ref("r", "one", 1)
+            ref = session.mirror.attempt_ref(AttemptKey("r", "one", 1))
             session.mirror.set_ref(ref, session.head(), old=None)
         close_session(session, give_back=False)
         abandon(db, session.lease)
@@ -86,5 +87,5 @@ def test_their_folders_and_refs_have_different_names(taken: list[RunSession]) ->
     first, second = taken
     assert first.folder.name == "r"
     assert second.folder.name == f"r@{second.db.key}"
-    refs = {one.mirror.attempt_ref("r", "one", 1) for one in taken}
+    refs = {one.mirror.attempt_ref(AttemptKey("r", "one", 1)) for one in taken}
     assert refs == {"refs/autopack/r/one/1", f"refs/autopack/r@{second.db.key}/one/1"}

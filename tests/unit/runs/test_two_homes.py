@@ -14,15 +14,18 @@ from support.projects import call
 from autopack.files.home_id import home_id
 from autopack.ledger.events.usage_events import token_totals
 from autopack.model.errors import RepositoryError
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState, PhaseState, RunState
 from autopack.runs.reconcile.reconcile import abandoned_here
 from autopack.runs.session.takeover import recover
 from autopack.runs.spools.late_usage import count_returned
+from autopack.runs.spools.record_build import BuildRecorder
 from autopack.runs.stored_run import source_of
 from autopack.secrecy.redaction import Redactor
 from autopack.store import tables
 from autopack.store.runs import (
     AttemptRow,
+    Built,
     finish_build,
     get_attempts,
     move_phase,
@@ -53,16 +56,8 @@ def attempt(ground: Any) -> AttemptRow:
 
 
 def recover_at(ground: Any, home: str) -> None:
-    recover(
-        ground.db,
-        ground.lease,
-        run=ground.run,
-        builder=ground.builder,
-        mirror=ground.mirror,
-        run_folder=ground.folder,
-        redactor=Redactor(),
-        home=home,
-    )
+    recorder = BuildRecorder(ground.db, ground.lease, ground.builder, ground.folder, Redactor())
+    recover(recorder, run=ground.run, mirror=ground.mirror, home=home)
 
 
 def returned(ground: Any, home: str) -> int:
@@ -117,13 +112,14 @@ def test_a_build_whose_commit_never_left_its_machine_is_built_again(
         lambda conn: finish_build(
             conn,
             ground.lease,
-            "one",
-            1,
-            commit="f" * 40,
-            build_status="ended",
-            exit_status=0,
-            summary="",
-            changed_paths=[],
+            AttemptKey("r", "one", 1),
+            Built(
+                commit="f" * 40,
+                build_status="ended",
+                exit_status=0,
+                summary="",
+                changed_paths=[],
+            ),
         )
     )
     recover_at(ground, "here")

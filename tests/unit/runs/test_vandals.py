@@ -195,7 +195,7 @@ class World:
         assert not isinstance(started, Decision), started
         if started.state is AttemptState.STARTED:
             self.builds += 1
-            asyncio.run(attempts.build(self.session, "p", started.attempt))
+            asyncio.run(attempts.build(self.session, started.key))
         if dies:
             close_session(self.session)
             self.session = self.opened(self.run_id)
@@ -203,8 +203,8 @@ class World:
             assert not isinstance(started, Decision), started
             if started.state is AttemptState.STARTED:
                 self.builds += 1
-                asyncio.run(attempts.build(self.session, "p", started.attempt))
-        failure = asyncio.run(attempts.validate(self.session, "p", started.attempt))
+                asyncio.run(attempts.build(self.session, started.key))
+        failure = asyncio.run(attempts.validate(self.session, started.key))
         conclude(self.session, "p", started.attempt, failure)
 
 

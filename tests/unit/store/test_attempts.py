@@ -6,6 +6,7 @@ import pytest
 
 from autopack.ledger.events import usage_events
 from autopack.model.errors import IllegalTransition, LeaseLost, NotFound
+from autopack.model.ids import AttemptKey
 from autopack.store import AttemptState, PhaseState, runs
 
 PASSED, FAILED, INTERRUPTED = AttemptState.PASSED, AttemptState.FAILED, AttemptState.INTERRUPTED
@@ -25,13 +26,14 @@ def start(held, hint=None):
 def build(held, attempt, paths=("a.py",)):
     held.write(
         runs.finish_build,
-        "one",
-        attempt,
-        commit="c" * 40,
-        build_status="succeeded",
-        exit_status=0,
-        summary="did it",
-        changed_paths=paths,
+        AttemptKey("run-1", "one", attempt),
+        runs.Built(
+            commit="c" * 40,
+            build_status="succeeded",
+            exit_status=0,
+            summary="did it",
+            changed_paths=paths,
+        ),
     )
 
 
@@ -63,12 +65,13 @@ def test_a_failed_attempt_keeps_its_real_output(executing):
     build(executing, 1)
     executing.write(
         runs.finish_attempt,
-        "one",
-        1,
-        state=FAILED,
-        failure_cause="tests",
-        failure_message="2 failed",
-        failure_output="raw \x00 \udcff bytes",
+        AttemptKey("run-1", "one", 1),
+        runs.Ended(
+            state=FAILED,
+            failure_cause="tests",
+            failure_message="2 failed",
+            failure_output="raw \x00 \udcff bytes",
+        ),
     )
     (failed,) = runs.get_attempts(executing.db, "run-1")
     assert (failed.state, failed.failure_cause, failed.failure_message) == (
@@ -82,16 +85,18 @@ def test_a_failed_attempt_keeps_its_real_output(executing):
 
 def test_numbers_only_rise_and_builds_count_only_those_that_ended(executing):
     start(executing)
-    executing.write(runs.finish_attempt, "one", 1, state=INTERRUPTED)  # no build ended
+    executing.write(
+        runs.finish_attempt, AttemptKey("run-1", "one", 1), runs.Ended(state=INTERRUPTED)
+    )  # no build ended
     start(executing)
     build(executing, 2)
-    executing.write(runs.finish_attempt, "one", 2, state=FAILED)
+    executing.write(runs.finish_attempt, AttemptKey("run-1", "one", 2), runs.Ended(state=FAILED))
     third = start(executing)
     assert (third.attempt, third.recorded_build) == (3, 2)
 
 
 def test_an_attempt_carries_the_revision_of_its_phase(executing):
-    executing.write(runs.move_phase, "one", PhaseState.QUEUED, rollback=True)
+    executing.write(runs.move_phase, "one", PhaseState.QUEUED, allowing="rollback")
     executing.write(runs.move_phase, "one", PhaseState.EXECUTING)
     assert start(executing).revision == 1
 
@@ -111,19 +116,23 @@ def test_a_built_attempt_is_never_interrupted(executing):
     start(executing)
     build(executing, 1)
     with pytest.raises(IllegalTransition, match="INTERRUPTED may not follow BUILT"):
-        executing.write(runs.finish_attempt, "one", 1, state=INTERRUPTED)
+        executing.write(
+            runs.finish_attempt, AttemptKey("run-1", "one", 1), runs.Ended(state=INTERRUPTED)
+        )
 
 
 @pytest.mark.parametrize("state", [AttemptState.STARTED, AttemptState.BUILT])
 def test_an_open_state_ends_nothing(executing, state):
     start(executing)
     with pytest.raises(IllegalTransition, match="no way to end"):
-        executing.write(runs.finish_attempt, "one", 1, state=state)
+        executing.write(runs.finish_attempt, AttemptKey("run-1", "one", 1), runs.Ended(state=state))
 
 
 def test_an_unknown_attempt_or_phase_is_not_found(executing):
-    with pytest.raises(NotFound, match="run-1/one has no attempt 7"):
-        executing.write(runs.finish_attempt, "one", 7, state=FAILED)
+    with pytest.raises(NotFound, match="there is no attempt run-1/one/7"):
+        executing.write(
+            runs.finish_attempt, AttemptKey("run-1", "one", 7), runs.Ended(state=FAILED)
+        )
     with pytest.raises(NotFound, match="no phase 'x'"):
         executing.write(runs.start_attempt, "x", base_commit="b", builder="s", hint=None)
 
@@ -141,6 +150,6 @@ def test_a_lost_lease_writes_no_attempt(executing):
     with pytest.raises(LeaseLost):
         build(stale, 1)
     with pytest.raises(LeaseLost):
-        stale.write(runs.finish_attempt, "one", 1, state=FAILED)
+        stale.write(runs.finish_attempt, AttemptKey("run-1", "one", 1), runs.Ended(state=FAILED))
     with pytest.raises(LeaseLost):
         start(stale)

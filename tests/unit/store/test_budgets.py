@@ -16,6 +16,7 @@ from autopack.model.budget import (
     Scope,
 )
 from autopack.model.errors import BadInput, NotFound, Refused
+from autopack.model.ids import AttemptKey
 from autopack.model.states import PhaseState
 from autopack.store import approvals, runs, tables
 from autopack.store.approvals import Answer
@@ -28,7 +29,9 @@ def started(held):
     """An attempt of phase `one`, with what it may spend set aside."""
     held.write(runs.move_phase, "one", PhaseState.EXECUTING)
     attempt = held.write(runs.start_attempt, "one", base_commit="b", builder="script", hint=None)
-    held.db.transact(lambda conn: reservations.reserve(conn, "run-1", "one", attempt.attempt, HELD))
+    held.db.transact(
+        lambda conn: reservations.reserve(conn, AttemptKey("run-1", "one", attempt.attempt), HELD)
+    )
     return held
 
 
@@ -40,7 +43,7 @@ def test_a_reservation_counts_until_it_is_settled(started):
     run, phase = budget_tree.levels(started.db, "run-1", {"one": Limits(tokens=900)})
     assert (run.reserved.tokens, phase.reserved.tokens, phase.limits.tokens) == (500, 500, 900)
     spend(started.db, 120, Decimal("0.1"))
-    started.db.transact(lambda conn: reservations.settle(conn, "run-1", "one", 1))
+    started.db.transact(lambda conn: reservations.settle(conn, AttemptKey("run-1", "one", 1)))
     run, phase = budget_tree.levels(started.db, "run-1", {"one": Limits(tokens=900)})
     assert (run.reserved.tokens, run.spent.tokens) == (0, 120)
     assert phase.spent.cost == Decimal("0.1")

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from support.usage import record, usage_event
 
 from autopack.ledger.check import check
+from autopack.model.ids import AttemptKey
 from autopack.store import AttemptState, PhaseState, RunState, leases, runs, tables
 
 
@@ -17,15 +18,20 @@ def finished(held):
         held.write(runs.start_attempt, phase, base_commit="b", builder="s", hint=None)
         held.write(
             runs.finish_build,
-            phase,
-            1,
-            commit="c",
-            build_status="succeeded",
-            exit_status=0,
-            summary=None,
-            changed_paths=[],
+            AttemptKey("run-1", phase, 1),
+            runs.Built(
+                commit="c",
+                build_status="succeeded",
+                exit_status=0,
+                summary=None,
+                changed_paths=[],
+            ),
         )
-        held.write(runs.finish_attempt, phase, 1, state=AttemptState.PASSED)
+        held.write(
+            runs.finish_attempt,
+            AttemptKey("run-1", phase, 1),
+            runs.Ended(state=AttemptState.PASSED),
+        )
         held.write(runs.move_phase, phase, PhaseState.COMPLETE, commit="c")
     held.write(runs.move_run, RunState.DONE_SUCCESS)
     leases.release(held.db, held.lease)

@@ -19,6 +19,7 @@ from autopack.model.budget import (
     room,
 )
 from autopack.model.errors import LeaseLost
+from autopack.model.ids import AttemptKey
 from autopack.model.states import PhaseState
 from autopack.store import runs
 from autopack.store.leases import Holder, acquire, release
@@ -38,7 +39,7 @@ def reserve(db, lease, role, phase_cap=Limits(), *, after=lambda: None):  # noqa
         after()
         held = reservation_of_call(free, MOST)
         if held is not None:
-            reservations.reserve(conn, lease.run_id, "one", 1, held, role=role)
+            reservations.reserve(conn, AttemptKey(lease.run_id, "one", 1), held, role=role)
         return held is not None
 
     return db.transact(write)
@@ -84,8 +85,8 @@ def started(held):
     held.write(runs.start_attempt, "one", base_commit="b", builder="script", hint=None)
 
     def write(conn):
-        reservations.reserve(conn, "run-1", "one", 1, HELD)
-        reservations.reserve(conn, "run-1", "one", 1, HELD, role="doctor", call=2)
+        reservations.reserve(conn, AttemptKey("run-1", "one", 1), HELD)
+        reservations.reserve(conn, AttemptKey("run-1", "one", 1), HELD, role="doctor", call=2)
 
     held.db.transact(write)
     return held
@@ -108,12 +109,12 @@ def test_a_build_and_a_call_of_its_attempt_are_settled_apart(started):
         started.db,
         usage_event(event_key="d", run_id="run-1", role="doctor", total_tokens=9, cost=None),
     )
-    started.db.transact(lambda conn: reservations.settle(conn, "run-1", "one", 1))
+    started.db.transact(lambda conn: reservations.settle(conn, AttemptKey("run-1", "one", 1)))
     open_ = (False, None, None)
     assert settled(started.db) == {("builder", 1): (True, 7, Decimal("0.5")), ("doctor", 2): open_}
     started.db.transact(
         lambda conn: reservations.settle_call(
-            conn, "run-1", "one", 1, "doctor", 2, Amounts(9, Decimal(0), unpriced=1)
+            conn, AttemptKey("run-1", "one", 1), "doctor", 2, Amounts(9, Decimal(0), unpriced=1)
         )
     )
     assert settled(started.db)["doctor", 2] == (True, 9, Decimal(0))

@@ -13,6 +13,7 @@ from autopack.model.errors import (
     NotFound,
     Refused,
 )
+from autopack.model.ids import AttemptKey
 from autopack.store import PhaseState, RunState, leases, runs
 
 
@@ -118,7 +119,7 @@ def test_every_write_of_a_lost_lease_is_refused(held):
         (runs.set_flow_run, "f"),
         (runs.add_elapsed, 1.0),
         (runs.move_phase, "one", PhaseState.EXECUTING),
-        (runs.record_decision, "one", 1, "retry", "because"),
+        (runs.record_decision, AttemptKey("run-1", "one", 1), "retry", "because"),
     ):
         with pytest.raises(LeaseLost):
             stale.write(write, *args)
@@ -134,9 +135,8 @@ def test_a_phase_that_completes_has_its_commit_and_its_times(held):
 
 def test_a_phase_that_failed_has_its_failure(held):
     held.write(runs.move_phase, "one", PhaseState.EXECUTING)
-    held.write(
-        runs.move_phase, "one", PhaseState.FAILED, failure_cause="tests", failure_message="a\x00b"
-    )
+    why = runs.PhaseFailure("tests", "a\x00b")
+    held.write(runs.move_phase, "one", PhaseState.FAILED, failure=why)
     assert (phase(held.db).failure_cause, phase(held.db).failure_message) == ("tests", "a\ufffdb")
 
 
@@ -145,7 +145,7 @@ def test_only_a_rollback_queues_a_phase_that_ended(held):
     held.write(runs.move_phase, "one", PhaseState.COMPLETE, commit="c" * 40)
     with pytest.raises(IllegalTransition):
         held.write(runs.move_phase, "one", PhaseState.QUEUED)
-    held.write(runs.move_phase, "one", PhaseState.QUEUED, rollback=True)
+    held.write(runs.move_phase, "one", PhaseState.QUEUED, allowing="rollback")
     queued = phase(held.db)
     assert (queued.state, queued.revision) == (PhaseState.QUEUED, 1)
     assert (queued.commit, queued.finished_at) == (None, None)
@@ -178,8 +178,8 @@ def test_a_run_that_ended_cannot_be_cancelled(held):
 
 
 def test_decisions_keep_their_order(held):
-    held.write(runs.record_decision, "two", 1, "retry", "first")
-    held.write(runs.record_decision, "one", 2, "stop", "second")
+    held.write(runs.record_decision, AttemptKey("run-1", "two", 1), "retry", "first")
+    held.write(runs.record_decision, AttemptKey("run-1", "one", 2), "stop", "second")
     decisions = runs.get_decisions(held.db, "run-1")
     assert [(d.phase_id, d.attempt, d.kind, d.reason) for d in decisions] == [
         ("two", 1, "retry", "first"),
@@ -189,10 +189,16 @@ def test_decisions_keep_their_order(held):
 
 def test_a_run_ends_where_the_last_decision_to_stop_said(held):
     assert runs.get_ending(held.db, "run-1") is None
-    held.write(runs.record_decision, "one", 1, "retry", "once more")
+    held.write(runs.record_decision, AttemptKey("run-1", "one", 1), "retry", "once more")
     assert runs.get_ending(held.db, "run-1") is None
     ending = RunState.DONE_FAILED_POLICY_VIOLATION
-    held.write(runs.record_decision, "one", 2, "stop", "out of scope", run_state=ending)
+    held.write(
+        runs.record_decision,
+        AttemptKey("run-1", "one", 2),
+        "stop",
+        "out of scope",
+        run_state=ending,
+    )
     assert runs.get_ending(held.db, "run-1") == (ending, "one: out of scope")
 
 

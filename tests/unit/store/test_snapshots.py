@@ -25,6 +25,7 @@ from autopack.model.budget import (
     room,
 )
 from autopack.model.errors import BadInput
+from autopack.model.ids import AttemptKey
 from autopack.model.states import PhaseState
 from autopack.store import approvals, runs
 from autopack.store.approvals import Answer
@@ -53,7 +54,7 @@ def build(db: Database, new_run: Callable[..., runs.NewRun], number: int) -> Lea
     def start(conn: sa.Connection) -> None:
         runs.move_phase(conn, lease, "one", PhaseState.EXECUTING)
         runs.start_attempt(conn, lease, "one", base_commit="b", builder="script", hint=None)
-        reservations.reserve(conn, ids[0], "one", 1, HELD)
+        reservations.reserve(conn, AttemptKey(ids[0], "one", 1), HELD)
 
     db.transact(start)
     return lease
@@ -62,7 +63,7 @@ def build(db: Database, new_run: Callable[..., runs.NewRun], number: int) -> Lea
 def settle(db: Database, run_id: str) -> None:
     def write(conn: sa.Connection) -> None:
         record_events(conn, [usage_event(run_id=run_id, total_tokens=60_000, cost=Decimal(6))])
-        reservations.settle(conn, run_id, "one", 1)
+        reservations.settle(conn, AttemptKey(run_id, "one", 1))
 
     db.transact(write)
 

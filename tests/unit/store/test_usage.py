@@ -10,6 +10,7 @@ from support.usage import SPLIT, record, usage_event
 
 from autopack.ledger.events import usage_events
 from autopack.ledger.events.usage_events import event_key, record_events
+from autopack.model.ids import AttemptKey
 from autopack.store import intents
 from autopack.store.tables import llm_usage_events
 from autopack.store.usage_event import UsageEvent
@@ -149,17 +150,23 @@ def test_many_writers_of_the_same_calls_count_each_once(database):
 
 def test_a_call_is_unreconciled_until_its_intent_is_closed(database):
     def open_two(conn):
-        intents.open_intent(conn, "run-1", "one", 1, "builder")
-        intents.open_intent(conn, "run-1", "one", 1, "builder")  # a retry opens no second one
-        intents.open_intent(conn, "run-1", "one", 1, "doctor")
+        intents.open_intent(conn, AttemptKey("run-1", "one", 1), "builder")
+        intents.open_intent(
+            conn, AttemptKey("run-1", "one", 1), "builder"
+        )  # a retry opens no second one
+        intents.open_intent(conn, AttemptKey("run-1", "one", 1), "doctor")
 
     database.transact(open_two)
     assert usage_events.token_totals(database, "run-1").unreconciled_calls == 2
-    database.transact(lambda conn: intents.close_intent(conn, "run-1", "one", 1))
+    database.transact(lambda conn: intents.close_intent(conn, AttemptKey("run-1", "one", 1)))
     assert usage_events.token_totals(database, "run-1").unreconciled_calls == 1
 
 
 KEY = ("run-1", "one", 1, "anthropic", "id", 0)
+
+
+def key(run_id, phase_id, attempt, *call):
+    return event_key(AttemptKey(run_id, phase_id, attempt), *call)
 
 
 @pytest.mark.parametrize(
@@ -177,10 +184,10 @@ KEY = ("run-1", "one", 1, "anthropic", "id", 0)
     ],
 )
 def test_every_part_of_a_key_matters(other):
-    assert event_key(*KEY) != event_key(*other)
+    assert key(*KEY) != key(*other)
 
 
 def test_a_key_is_the_same_everywhere():
     """It is stored: another way to make it would count every call again."""
     expected = "62179eeb29a1da3b0ff1fa61f699a1244d96a2312e85e5349057a8a3965009b2"
-    assert event_key(*KEY) == expected
+    assert key(*KEY) == expected

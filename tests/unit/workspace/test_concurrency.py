@@ -8,6 +8,7 @@ WORKER = """
 import json, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from autopack.model.ids import AttemptKey
 from autopack.workspace import Mirror, SourceRepository, Workspace
 
 home, location, first = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -20,7 +21,8 @@ def prepare(number):
     mirror.ensure(base, run)
     workspace = Workspace.create(mirror, home / run / "work", base)
     (workspace.path / f"{number}.txt").write_text("x", encoding="utf-8")
-    taken = workspace.snapshot(parent=base, message="x", ref=mirror.attempt_ref(run, "p", 1))
+    ref = mirror.attempt_ref(AttemptKey(run, "p", 1))
+    taken = workspace.snapshot(parent=base, message="x", ref=ref)
     mirror.publish(run, taken.commit)
     return [change.path for change in taken.changes]
 

@@ -2,11 +2,12 @@
 
 import pytest
 
+from autopack.model.ids import AttemptKey
 from autopack.workspace import GITLINK
 
 
 def snapshot(workspace, parent):
-    ref = workspace.mirror.attempt_ref("run-1", "p", 1)
+    ref = workspace.mirror.attempt_ref(AttemptKey("run-1", "p", 1))
     return workspace.snapshot(parent=parent, message="x", ref=ref)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from autopack.model.boot import boot_id
 from autopack.process.exit_note import EXIT_NOTE, read_exit
+from autopack.process.run_options import RunOptions
 from autopack.process.supervisor import Supervisor
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the reaper")
@@ -26,8 +27,10 @@ async def run(folder: Path, program: str, seconds: float = 30) -> Path:
         env=dict(os.environ),
         timeout=seconds,
         spool=spool / "out",
-        spends=True,
-        exit_note=spool / EXIT_NOTE,
+        options=RunOptions(
+            spends=True,
+            exit_note=spool / EXIT_NOTE,
+        ),
     )
     return spool
 

@@ -16,6 +16,7 @@ from autopack.process.limits import (
     Limit,
     measure,
 )
+from autopack.process.run_options import RunOptions
 from autopack.process.supervisor import Exit, Supervisor
 
 Run = Callable[..., Coroutine[Any, Any, Exit]]
@@ -36,7 +37,7 @@ def run(tmp_path: Path) -> Run:
             env={"PATH": os.environ["PATH"]},
             timeout=limits.pop("timeout", 30.0),
             spool=tmp_path / "out.log",
-            **limits,
+            options=RunOptions(**limits),
         )
 
     return start

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from autopack.model.errors import GitFailed, RepositoryError
-from autopack.model.ids import is_valid_id
+from autopack.model.ids import AttemptKey, is_valid_id
 from autopack.workspace import Mirror, SourceRepository
 
 
@@ -104,7 +104,7 @@ def test_a_repository_with_long_ids_can_be_a_source(make_repository, open_mirror
 def test_a_ref_moves_only_from_where_it_was_thought_to_be(mirror, user, base):
     later = user.commit()
     mirror.ensure(later, "run-2")
-    ref = mirror.attempt_ref("run-1", "p", 1)
+    ref = mirror.attempt_ref(AttemptKey("run-1", "p", 1))
     assert ref == "refs/autopack/run-1/p/1"
     assert mirror.read_ref(ref) is None
     mirror.set_ref(ref, base, old=None)
@@ -122,7 +122,7 @@ def test_a_ref_moves_only_from_where_it_was_thought_to_be(mirror, user, base):
 def test_every_valid_id_makes_a_ref(mirror, base, name):
     assert is_valid_id(name)
     mirror.ensure(base, name)
-    mirror.set_ref(mirror.attempt_ref(name, name, 1), base, old=None)
+    mirror.set_ref(mirror.attempt_ref(AttemptKey(name, name, 1)), base, old=None)
     mirror.publish(name, base)
 
 

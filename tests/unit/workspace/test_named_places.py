@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from autopack.model.errors import RepositoryError
+from autopack.model.ids import AttemptKey
 from autopack.workspace import Mirror, SourceRepository, Workspace
 
 
@@ -29,7 +30,7 @@ def there_and_back(source: SourceRepository, home: Path, folder: Path) -> str:
     mirror.ensure(base, "run-1")
     space = Workspace.create(mirror, folder, base)
     (space.path / "new.txt").write_text("new\n", encoding="utf-8")
-    ref = mirror.attempt_ref("run-1", "p", 1)
+    ref = mirror.attempt_ref(AttemptKey("run-1", "p", 1))
     commit = space.snapshot(parent=base, message="new", ref=ref).commit
     mirror.publish("run-1", commit)
     return commit

@@ -7,6 +7,7 @@ import os
 import pytest
 from support.workspaces import FIRST, content
 
+from autopack.model.ids import AttemptKey
 from autopack.secrecy.redaction import Redactor
 from autopack.workspace import Workspace
 from autopack.workspace.content import embedded
@@ -14,7 +15,7 @@ from autopack.workspace.content.staging import Bounds
 
 
 def record(workspace, parent, bounds=None):
-    ref = workspace.mirror.attempt_ref("run-1", "p", 1)
+    ref = workspace.mirror.attempt_ref(AttemptKey("run-1", "p", 1))
     return workspace.snapshot(parent=parent, message="x", ref=ref, bounds=bounds)
 
 
@@ -256,7 +257,7 @@ def test_what_the_project_has_of_it_already_is_no_reason(workspace, base, in_fol
     workspace.reset(first)
     make(workspace.path, "tests/keys.py", f"KEY = '{KEY}'\nOTHER = 1\n")
     make(workspace.path, "compose.yaml", "image: postgres\n# sk-canary-012 is how keys begin")
-    ref = workspace.mirror.attempt_ref("run-1", "p", 2)
+    ref = workspace.mirror.attempt_ref(AttemptKey("run-1", "p", 2))
     bounds = Bounds(is_secret=Redactor([KEY, "postgres"]).is_key_in)
     taken = workspace.snapshot(parent=first, message="x", ref=ref, bounds=bounds)
     assert taken.refused == ()

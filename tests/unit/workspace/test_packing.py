@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from autopack.model.ids import AttemptKey
 from autopack.workspace.packing import Packed, mirrors, tend
 
 NOW = datetime(2030, 5, 1, tzinfo=UTC)
@@ -23,7 +24,7 @@ def many(mirror, base):
     names = "".join(f"{folder}/{number}\n" for number in range(1200))
     made = mirror.git.run("hash-object", "-t", "commit", "-w", "--stdin-paths", input=names).split()
     creations = "".join(
-        f"create {mirror.attempt_ref(f'run-{n % 3}', 'p', n)} {commit}\n"
+        f"create {mirror.attempt_ref(AttemptKey(f'run-{n % 3}', 'p', n))} {commit}\n"
         for n, commit in enumerate(made)
     )
     mirror.git.run("update-ref", "--stdin", input=creations)
@@ -54,7 +55,7 @@ def test_a_second_time_adds_to_the_months_archive(mirror, many):
 
 
 def test_objects_that_no_ref_holds_survive_the_packing(mirror, many, monkeypatch):
-    mirror.git.run("update-ref", "-d", mirror.attempt_ref("run-1", "p", 1))
+    mirror.git.run("update-ref", "-d", mirror.attempt_ref(AttemptKey("run-1", "p", 1)))
     monkeypatch.setattr("autopack.workspace.packing._LOOSE", 10)
     assert tend(mirror.git_dir, lambda _: False, NOW) == Packed(0, packed=True)
     assert mirror.has(many[1])

@@ -14,8 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autopack.model.ids import process_mark
+from autopack.model.ids import AttemptKey, process_mark
 from autopack.process.limits import FileLimit, Limit
+from autopack.process.run_options import RunOptions
 from autopack.workspace import Supervisor, find, head_and_tail, marker_env, tail
 
 PYTHON = sys.executable
@@ -50,7 +51,7 @@ def run(supervisor, tmp_path):
             env={"PATH": os.environ["PATH"], **(env or {})},
             timeout=timeout,
             spool=options.pop("spool", tmp_path / "spools" / "out.log"),
-            **options,
+            options=RunOptions(**options),
         )
 
     return start
@@ -187,7 +188,7 @@ async def test_a_quick_flood_is_cut_as_well(run, tmp_path):
 
 
 async def test_one_program_ending_leaves_the_others_alone(run, tmp_path):
-    marks = marker_env("run-1", "p", 1)
+    marks = marker_env(AttemptKey("run-1", "p", 1))
     slow = asyncio.create_task(run("sleep", "0.6", env=marks, spool=tmp_path / "slow"))
     await run("true", env=marks)
     await run("sleep", "60", env=marks, timeout=0.1)
@@ -224,7 +225,7 @@ async def test_supervising_costs_little(run):
 
 
 async def test_the_marks_of_an_attempt_are_found(run):
-    marks = marker_env("run-x", "p", 3)
+    marks = marker_env(AttemptKey("run-x", "p", 3))
     assert marks["AUTOPACK_ATTEMPT"] == "p/3"
     assert marks["AUTOPACK_HOLDER"] == process_mark()
     task = asyncio.create_task(run("sleep", "60", env=marks))

@@ -3,6 +3,7 @@
 import pytest
 
 from autopack.model.errors import GitFailed, LeaseLost
+from autopack.model.ids import AttemptKey
 from autopack.workspace import Mirror, SourceRepository
 from autopack.workspace.fence import Fence
 
@@ -11,14 +12,14 @@ from autopack.workspace.fence import Fence
 def result(workspace, mirror, base):
     """A commit that only the mirror has."""
     (workspace.path / "result.txt").write_text("done\n", encoding="utf-8")
-    ref = mirror.attempt_ref("run-1", "p", 1)
+    ref = mirror.attempt_ref(AttemptKey("run-1", "p", 1))
     return workspace.snapshot(parent=base, message="result", ref=ref).commit
 
 
 @pytest.fixture
 def second(workspace, mirror, result):
     (workspace.path / "second.txt").write_text("done\n", encoding="utf-8")
-    ref = mirror.attempt_ref("run-1", "p", 2)
+    ref = mirror.attempt_ref(AttemptKey("run-1", "p", 2))
     return workspace.snapshot(parent=result, message="second", ref=ref).commit
 
 

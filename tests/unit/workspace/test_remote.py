@@ -3,6 +3,7 @@
 import pytest
 
 from autopack.model.errors import BadInput, GitFailed
+from autopack.model.ids import AttemptKey
 from autopack.workspace import Mirror, SourceRepository
 from autopack.workspace.remote import Remote
 
@@ -27,13 +28,13 @@ def remote(user, bare):
 def result(workspace, mirror, base):
     """A commit that only the mirror has."""
     (workspace.path / "result.txt").write_text("done\n", encoding="utf-8")
-    ref = mirror.attempt_ref("run-1", "p", 1)
+    ref = mirror.attempt_ref(AttemptKey("run-1", "p", 1))
     return workspace.snapshot(parent=base, message="result", ref=ref).commit
 
 
 @pytest.fixture
 def refs(mirror, result):
-    return {mirror.attempt_ref("run-1", "p", 1): result}
+    return {mirror.attempt_ref(AttemptKey("run-1", "p", 1)): result}
 
 
 def listed(user, bare):
@@ -104,7 +105,7 @@ def test_the_branch_moves_back_when_the_run_was_rolled_back(
     user, bare, remote, mirror, workspace, base, result, refs
 ):
     (workspace.path / "more.txt").write_text("x", encoding="utf-8")
-    ref = mirror.attempt_ref("run-1", "q", 1)
+    ref = mirror.attempt_ref(AttemptKey("run-1", "q", 1))
     more = workspace.snapshot(parent=result, message="more", ref=ref).commit
     remote.push(mirror, "run-1", base, more, refs | {ref: more})
     remote.push(mirror, "run-1", base, result, refs | {ref: more})

@@ -16,6 +16,7 @@ import pytest
 
 from autopack.model.errors import BadInput
 from autopack.process import sandbox
+from autopack.process.run_options import RunOptions
 from autopack.process.sandbox import READABLE, VARIABLE, Sandbox
 from autopack.process.supervisor import Exit, Supervisor
 
@@ -58,7 +59,9 @@ def run(places: Path) -> Run:
             env={"PATH": os.environ["PATH"], "HOME": str(places / "user"), "AT": str(places)},
             timeout=timeout,
             spool=places / "out.log",
-            writable=[home / "runs" / "r" / "work"],
+            options=RunOptions(
+                writable=[home / "runs" / "r" / "work"],
+            ),
         )
 
     return start
@@ -183,7 +186,9 @@ async def test_a_program_that_cannot_be_started_is_told_as_without(
         env={"PATH": os.environ["PATH"]},
         timeout=10,
         spool=places / "out.log",
-        writable=[work],
+        options=RunOptions(
+            writable=[work],
+        ),
     )
     assert ended.status == status
 
@@ -231,7 +236,9 @@ async def test_what_is_run_unconfined_is(places: Path) -> None:
         env={"PATH": os.environ["PATH"]},
         timeout=10,
         spool=places / "out.log",
-        confined=False,
+        options=RunOptions(
+            confined=False,
+        ),
     )
     assert ended.tail == "mine"
 

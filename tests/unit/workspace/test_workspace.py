@@ -8,6 +8,7 @@ import pytest
 from support.workspaces import FIRST, content, snapshot
 
 from autopack.model.errors import GitFailed
+from autopack.model.ids import AttemptKey
 from autopack.workspace import Workspace
 
 
@@ -38,7 +39,7 @@ def test_the_users_tags_are_there_to_derive_versions_from(user, open_mirror, tmp
 
 
 def test_the_results_of_other_runs_cannot_be_seen(mirror, base, tmp_path, in_folder):
-    mirror.set_ref(mirror.attempt_ref("run-0", "p", 1), base, old=None)
+    mirror.set_ref(mirror.attempt_ref(AttemptKey("run-0", "p", 1)), base, old=None)
     workspace = Workspace.create(mirror, tmp_path / "w", base)
     assert in_folder(workspace.path, "for-each-ref") == ""
 
