@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from autopack.access.accounts import list_accounts
@@ -42,8 +43,11 @@ def check_listening(service: Service, where: Listening) -> None:
     )
 
 
-def serve(service: Service, where: Listening) -> None:
-    """Serve until the process is told to end. Raises BadInput when the address cannot be had."""
+def serve(service: Service, where: Listening, *, say: Callable[[str], object]) -> None:
+    """Serve until the process is told to end, and ``say`` at which URL.
+
+    Raises BadInput when the address cannot be had.
+    """
     import socket
 
     import uvicorn
@@ -65,7 +69,7 @@ def serve(service: Service, where: Listening) -> None:
         ) from error
     listener.listen(128)
     shown = f"[{where.host}]" if family is socket.AF_INET6 else where.host
-    print(f"http://{shown}:{listener.getsockname()[1]}", flush=True)  # noqa: T201
+    say(f"http://{shown}:{listener.getsockname()[1]}")
     config = uvicorn.Config(
         create_app(service),
         log_level="warning",

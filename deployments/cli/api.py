@@ -43,6 +43,7 @@ def serve(
     *,
     host: Annotated[str, Parameter(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, Parameter(help="The port; 0 takes any that is free.")] = 4280,
+    as_json: AsJson = False,
 ) -> int:
     """Serve the API until it is interrupted. Runs do not depend on it."""
     from deployments.api.serve import Listening
@@ -50,7 +51,11 @@ def serve(
     from deployments.api.service import Service
 
     service = Service.open(Settings.from_environment(), process_environment())
-    serve_api(service, Listening(host, port))
+    serve_api(
+        service,
+        Listening(host, port),
+        say=lambda url: print_json({"url": url}) if as_json else print(url, flush=True),  # noqa: T201
+    )
     return 0
 
 
@@ -90,25 +95,31 @@ def list_users(*, as_json: AsJson = False) -> int:
 
 
 @user.command
-def password(name: Annotated[str, Parameter(help="The account's name.")]) -> int:
+def password(
+    name: Annotated[str, Parameter(help="The account's name.")], *, as_json: AsJson = False
+) -> int:
     """Give an account another password, asked for or read from standard input."""
     db, _ = _opened()
     accounts.set_password(db, name, _password())
     audit.note(db, _me(), Deed("account.password", name))
-    out.print(f"{name} has another password")
+    print_json({"name": name}) if as_json else out.print(f"{name} has another password")
     return 0
 
 
 @user.command
-def disable(name: Annotated[str, Parameter(help="The account's name.")]) -> int:
+def disable(
+    name: Annotated[str, Parameter(help="The account's name.")], *, as_json: AsJson = False
+) -> int:
     """Keep an account out at once, its tokens and keys too."""
-    return _set_active(name, active=False)
+    return _set_active(name, active=False, as_json=as_json)
 
 
 @user.command
-def enable(name: Annotated[str, Parameter(help="The account's name.")]) -> int:
+def enable(
+    name: Annotated[str, Parameter(help="The account's name.")], *, as_json: AsJson = False
+) -> int:
     """Let an account in again."""
-    return _set_active(name, active=True)
+    return _set_active(name, active=True, as_json=as_json)
 
 
 @key.command(name="create")
@@ -150,12 +161,19 @@ def list_keys(*, as_json: AsJson = False) -> int:
 
 
 @key.command
-def revoke(key_id: Annotated[str, Parameter(help="As `autopack api keys list` shows it.")]) -> int:
+def revoke(
+    key_id: Annotated[str, Parameter(help="As `autopack api keys list` shows it.")],
+    *,
+    as_json: AsJson = False,
+) -> int:
     """End a key at once."""
     db, _ = _opened()
     changed = keys.revoke_key(db, key_id)
     audit.note(db, _me(), Deed("key.revoke", key_id))
-    out.print(f"{key_id} {'is revoked' if changed else 'was revoked before'}")
+    if as_json:
+        print_json({"key_id": key_id, "changed": changed})
+    else:
+        out.print(f"{key_id} {'is revoked' if changed else 'was revoked before'}")
     return 0
 
 
@@ -213,10 +231,13 @@ def _me() -> Principal:
     return Principal(who(), "local", ALL)
 
 
-def _set_active(name: str, *, active: bool) -> int:
+def _set_active(name: str, *, active: bool, as_json: bool) -> int:
     db, _ = _opened()
     changed = accounts.set_active(db, name, active)
     audit.note(db, _me(), Deed("account.enable" if active else "account.disable", name))
+    if as_json:
+        print_json({"name": name, "active": active, "changed": changed})
+        return 0
     state = "may sign in" if active else "may not sign in"
     out.print(f"{name} {state}{'' if changed else ', as before'}")
     return 0
