@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from autopack.files import safe_files
+from autopack.model.ids import AttemptKey
 from autopack.runs.spools.spool import spool_folder
 from autopack.views.escaping import plain
 
@@ -25,13 +26,12 @@ class BuildLog:
     """Reads the spool of one attempt as it grows: each ``read`` yields what came since."""
 
     run_folder: Path
-    phase_id: str
-    attempt: int
+    key: AttemptKey
     offset: int = 0
 
     def read(self) -> Iterator[str]:
         """Yield the lines that were written since the last look; of a cut-off one nothing yet."""
-        path = spool_folder(self.run_folder, self.phase_id, self.attempt) / _OUTPUT
+        path = spool_folder(self.run_folder, self.key) / _OUTPUT
         try:
             file = safe_files.open_read(path)
         except FileNotFoundError:

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from autopack.agents.registry import make_builder, secrets_of
 from autopack.model.errors import BadInput, NotFound
+from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState
 from autopack.secrecy.credentials import MASK, SHAPES, known_secrets
 from autopack.secrecy.redaction import Redactor
@@ -85,18 +86,23 @@ class _Reader:
     def __init__(self, db: Database, settings: Settings, run: RunRow, phase: str | None) -> None:
         self._db, self._run, self._phase = db, run, phase
         self._folder = find_folder(settings.home, db, run.run_id)
-        self._logs: dict[tuple[str, int], BuildLog] = {}
+        self._logs: dict[AttemptKey, BuildLog] = {}
         self._redactor = Redactor(_secrets(run))
 
     def new(self) -> Iterator[dict[str, Any]]:
         """Yield the lines that came since the last look, attempt by attempt."""
         for one in get_attempts(self._db, self._run.run_id, self._phase):
-            key = (one.phase_id, one.attempt)
-            log = self._logs.setdefault(key, BuildLog(self._folder, *key))
+            key = AttemptKey(one.run_id, one.phase_id, one.attempt)
+            log = self._logs.setdefault(key, BuildLog(self._folder, key))
             for text in log.read():
                 told = SHAPES.sub(MASK, self._redactor.text(text))
                 live = one.state is AttemptState.STARTED
-                yield {"phase_id": key[0], "attempt": key[1], "text": told, "live": live}
+                yield {
+                    "phase_id": one.phase_id,
+                    "attempt": one.attempt,
+                    "text": told,
+                    "live": live,
+                }
 
 
 def _secrets(run: RunRow) -> set[str]:

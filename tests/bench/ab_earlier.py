@@ -90,7 +90,7 @@ def simulate(
     last = special.stdtrit(pairs - 1, 1 - side)
     skew = stats.skew(d, axis=1, bias=False)
     corrected = special.stdtrit(pairs - 1, 1 - SKEW_SHARE * side)
-    low, high = skew_quantiles(float(pairs), skew, corrected)
+    low, high = skew_quantiles(float(pairs), skew, float(corrected))
     t = mean[:, -1] / sd[:, -1] * math.sqrt(pairs)
     at_the_end = np.where((t > last) & (t > high), 1, np.where((t < -last) & (t < low), -1, 0))
     shown = np.where(early, np.sign(mean[np.arange(repetitions), stop - 1]), at_the_end)

@@ -139,11 +139,11 @@ def dbos_seconds(folder: Path) -> float | None:
     url = f"sqlite:///{folder / 'dbos.sqlite'}"
     DBOS(config={"name": "bench", "system_database_url": url, "log_level": "ERROR"})
 
-    @DBOS.step()
+    @DBOS.step()  # pyright: ignore[reportUntypedFunctionDecorator]
     async def step(number: int) -> int:
         return number
 
-    @DBOS.workflow()
+    @DBOS.workflow()  # pyright: ignore[reportUntypedFunctionDecorator]
     async def phase(number: int) -> int:
         for _ in range(TASKS_A_PHASE):
             await step(number)

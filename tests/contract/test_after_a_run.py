@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from support.projects import Project, git
 
+from autopack.model.ids import AttemptKey
 from autopack.settings import Settings
 from autopack.store import tables
 from autopack.store.database.engine import Database
@@ -92,7 +93,7 @@ def test_a_line_is_for_people_or_is_not_shown(raw: bytes, shown: list[str]) -> N
 def test_a_log_tells_each_line_once_and_no_half_of_one(tmp_path: Path) -> None:
     spool = tmp_path / "spool" / "p" / "1"
     spool.mkdir(parents=True)
-    log = BuildLog(tmp_path, "p", 1)
+    log = BuildLog(tmp_path, AttemptKey("run", "p", 1))
     assert list(log.read()) == []
     (spool / "builder.out").write_text("one\ntw")
     assert list(log.read()) == ["one"]
