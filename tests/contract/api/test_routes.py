@@ -77,32 +77,30 @@ def test_pages_hold_each_run_once(failed: Api) -> None:
     assert second["next_cursor"] is None
 
 
-@pytest.mark.parametrize(
-    ("path", "status", "field"),
-    [
-        ("/runs/none", 404, "run_id"),
-        ("/runs/none/status", 404, "run_id"),
-        ("/runs/failed/phases/none", 404, "phase_id"),
-        ("/runs/failed/phases/two/attempts/9", 404, "attempt"),
-        ("/runs/failed/phases/two/attempts/x", 400, "number"),
-        ("/runs?limit=0", 400, "limit"),
-        ("/runs?limit=10001", 400, "limit"),
-        ("/runs?after=nonsense", 400, "after"),
-        ("/runs?state=nonsense", 400, "state"),
-        ("/runs?stat=FAILED", 400, "stat"),
-        ("/runs/failed?contents=true", 400, "contents"),
-        ("/dashboard/usage?period=decade", 400, "period"),
-        ("/dashboard/usage?period=2026-02-30..", 400, "since"),
-        ("/dashboard/usage?by=colour", 400, "by"),
-        ("/nothing", 404, None),
-    ],
-)
-def test_what_cannot_be_answered_names_the_field(
-    failed: Api, path: str, status: int, field: str | None
-) -> None:
-    answer = failed.client.get(path, headers=failed.key(Scope.READ))
-    assert (answer.status_code, answer.json()["field"]) == (status, field)
-    assert answer.headers["content-type"] == "application/problem+json"
+REFUSED = [
+    ("/runs/none", 404, "run_id"),
+    ("/runs/none/status", 404, "run_id"),
+    ("/runs/failed/phases/none", 404, "phase_id"),
+    ("/runs/failed/phases/two/attempts/9", 404, "attempt"),
+    ("/runs/failed/phases/two/attempts/x", 400, "number"),
+    ("/runs?limit=0", 400, "limit"),
+    ("/runs?limit=10001", 400, "limit"),
+    ("/runs?after=nonsense", 400, "after"),
+    ("/runs?state=nonsense", 400, "state"),
+    ("/runs?stat=FAILED", 400, "stat"),
+    ("/runs/failed?contents=true", 400, "contents"),
+    ("/dashboard/usage?period=decade", 400, "period"),
+    ("/dashboard/usage?period=2026-02-30..", 400, "since"),
+    ("/dashboard/usage?by=colour", 400, "by"),
+    ("/nothing", 404, None),
+]
+
+
+def test_what_cannot_be_answered_names_the_field(failed: Api) -> None:
+    for path, status, field in REFUSED:
+        answer = failed.client.get(path, headers=failed.key(Scope.READ))
+        assert (answer.status_code, answer.json()["field"]) == (status, field), path
+        assert answer.headers["content-type"] == "application/problem+json"
 
 
 def test_an_unchanged_answer_is_not_sent_again(failed: Api) -> None:
@@ -142,21 +140,19 @@ def test_the_same_key_gets_the_same_answer(failed: Api) -> None:
     assert (bad.status_code, bad.json()["field"]) == (400, "Idempotency-Key")
 
 
-@pytest.mark.parametrize("action", ["approve", "reject"])
-def test_a_run_that_waits_for_nothing_is_not_answered(failed: Api, action: str) -> None:
-    answer = failed.client.post(
-        f"/runs/waiting/{action}", headers=failed.key(Scope.APPROVE), json={}
-    )
-    assert (answer.status_code, answer.json()["kind"]) == (409, "refused")
+def test_a_run_that_waits_for_nothing_is_not_answered(failed: Api) -> None:
+    for action in ("approve", "reject"):
+        answer = failed.client.post(
+            f"/runs/waiting/{action}", headers=failed.key(Scope.APPROVE), json={}
+        )
+        assert (answer.status_code, answer.json()["kind"]) == (409, "refused")
 
 
 @pytest.mark.parametrize(
     "body", [{"token_caps": 1}, {"token_cap": "many"}, {"token_cap": 1, "cost_cap": 1}, []]
 )
-def test_an_answer_that_cannot_be_used(failed: Api, body: Any) -> None:
-    answer = failed.client.post(
-        "/runs/waiting/approve", headers=failed.key(Scope.APPROVE), json=body
-    )
+def test_an_answer_that_cannot_be_used(api: Api, body: Any) -> None:
+    answer = api.client.post("/runs/waiting/approve", headers=api.key(Scope.APPROVE), json=body)
     assert answer.status_code == 400
 
 
