@@ -67,16 +67,16 @@ def test_every_command_and_option_exists(
 
 
 def _command(words: list[str]) -> list[str]:
-    """The words that name the command, which is at most two deep."""
-    names = list(words[:2])
+    """The words that name the command, which is at most three deep."""
+    names = list(words[:3])
     while names and not re.fullmatch(r"[a-z][a-z-]*", names[-1]):
         names.pop()
     return names
 
 
 def _help(names: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The help of the command; the second word may be its first argument."""
-    for words in (names, names[:1]):
+    """The help of the command; its last words may be arguments."""
+    for words in (names, names[:2], names[:1]):
         if run_command([*words, "--help"]) == 0:
             return capsys.readouterr().out
         capsys.readouterr()
