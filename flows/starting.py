@@ -36,7 +36,7 @@ class StartedFlow(Flow[P, R]):
             return changed
 
     def validate_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Check the parameters; the engine does it first of all, whoever started the flow run."""
+        """Check the parameters, which the engine does first of all however a flow run starts."""
         set_manners()
         return super().validate_parameters(parameters)
 

@@ -26,7 +26,7 @@ from autopack.store.runs import get_run, move_run
 
 
 def may_ask(session: RunSession, phase: PhaseSpec) -> bool:
-    """Whether a person has been asked something, or has to be before the phase begins."""
+    """Return whether a person has been asked something, or has to be before the phase begins."""
     now = session.snapshot()
     return now.question is not None or (phase.approval and not now.is_approved(phase.id))
 

@@ -23,6 +23,10 @@ from autopack.experiments.report.markdown import self_contained
 from autopack.experiments.report.write_report import to_html
 from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
 from autopack.experiments.shapes.analysis_schema import Analysis
+from autopack.mining.mine import Mined
+from autopack.mining.report import to_markdown as mined_markdown
+from autopack.mining.stored.recurring import EndedBy, Recurring
+from autopack.mining.stored.sign_errors import Found
 from autopack.model.states import RunState
 from autopack.views.fleet_result import FleetItem
 from autopack.views.fleet_standing import Standing
@@ -167,11 +171,35 @@ def analysis() -> Analysis:
     return analyse(table, AnalysisProtocol(), test_id=EVIL)
 
 
+def mining() -> str:
+    seen = datetime(2026, 1, 1, tzinfo=UTC)
+    failure = Recurring(
+        signature="0" * 64,
+        family="f",
+        type=EVIL,
+        normalised=EVIL,
+        exception=EVIL,
+        known_pattern=None,
+        count=1,
+        runs=1,
+        phases=1,
+        tokens=1,
+        cost=None,
+        cost_known=None,
+        samples=(EVIL,),
+        first_seen=seen,
+        last_seen=seen,
+        ended_by=EndedBy(0, 1, {EVIL: 1}, {EVIL: 1}, 0),
+    )
+    return mined_markdown(Mined(None, 1, Found(1, 1), (failure,)))
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "reporting.py": summary,
     "watching.py": fleet,
     "replaying.py": lambda: campaigns.to_markdown(campaign()),
     "experimenting.py": lambda: self_contained(analysis()),
+    "mining.py": mining,
 }
 """The page that each module publishes."""
 

@@ -234,7 +234,7 @@ def test_everything_else_asks_the_toolchain_too(env: dict[str, str], tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"), [("broken:Gone", "does not load"), ("json:dumps", "is no toolchain")]
+    ("entry", "said"), [("broken:Gone", "does not load"), ("json:dumps", "is not a toolchain")]
 )
 def test_a_toolchain_that_does_not_load_is_one_line(entry: str, said: str, tmp_path: Path) -> None:
     install(tmp_path, "broken", "", f"[autopack.toolchains]\nmine = {entry}\n")

@@ -148,7 +148,7 @@ def _raised(answers: Sequence[sa.RowMapping], phase_id: str, caps: Limits) -> Li
 def _minutes_of_builds(
     conn: sa.Connection, run_id: str, phase_ids: Iterable[str]
 ) -> defaultdict[str, float]:
-    """How long the builds of each phase took that ended, none longer than it was allowed to.
+    """Return how long the builds of each phase took that ended, none longer than it was allowed to.
 
     When one that was cut off crashed is not known, and one that ended in a process that crashed is
     closed by the next: neither may use up a phase's time while nobody works on it.
@@ -180,7 +180,7 @@ def _minutes_of_builds(
 
 
 def _spent_by_phase(conn: sa.Connection, run_id: str) -> dict[str, Amounts]:
-    """What each phase of a run spent; see `_summed`."""
+    """Return what each phase of a run spent; see `_summed`."""
     sums = [sa.func.sum(usage_by_run.c[name]).label(name) for name in _SUMMED]
     query = (
         sa.select(usage_by_run.c.phase_id, *sums)

@@ -108,7 +108,7 @@ class RunSnapshot:
         return max(own, key=lambda one: one.revision).instructions if own else None
 
     def replans(self, phase_id: str) -> tuple[int, int]:
-        """How often the phase was replanned, and how often any phase of the run."""
+        """Return how often the phase was replanned, and how often any phase of the run."""
         return sum(one.phase_id == phase_id for one in self.revisions), len(self.revisions)
 
     @property
@@ -117,7 +117,7 @@ class RunSnapshot:
         return next((one for one in self.approvals if one.answered_at is None), None)
 
     def is_approved(self, phase_id: str) -> bool:
-        """Whether a person has let the phase begin."""
+        """Return whether a person has let the phase begin."""
         return any(
             one.kind == "phase" and one.phase_id == phase_id and one.approved
             for one in self.approvals

@@ -124,7 +124,7 @@ class RunSession:
         return self.snapshot(key.phase_id).attempt(key)
 
     def snapshot(self, phase_id: str | None = None) -> RunSnapshot:
-        """What is stored of the run now, with the attempts of a phase where one is named."""
+        """Return what is stored of the run now, with the attempts of a phase where one is named."""
         seen = self._seen
         if seen is None or phase_id not in (None, seen.phase_id):
             seen = self.refresh(phase_id)
