@@ -4,53 +4,63 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from autopack.experiments.analysis_remarks import (
+    about_replicates,
+    earlier_lines,
+    void_lines,
+    warnings_of,
+)
 from autopack.experiments.pairs.pair_table import ARMS, PHASE_COUNTS
 from autopack.experiments.pairs.resource import with_primary
+from autopack.experiments.published import (
+    CONFIDENCE,
+    MOST_PAIRS_LISTED,
+    arm_order,
+    cost_of_success,
+    description,
+    known_values,
+    listed_pairs,
+    outcomes_of,
+    phase_fraction,
+    planned_power,
+    success_interval,
+    void_reasons,
+)
 from autopack.experiments.shapes import analysis_schema
 from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
-from autopack.experiments.statistics.cost_per_success import CostPerSuccess, cost_per_success
+from autopack.experiments.statistics.cost_per_success import cost_per_success
 from autopack.experiments.statistics.evidence import (
-    OUTLIER_MADS,
     PlanGroups,
-    TokenEvidence,
     weigh_tokens,
 )
 from autopack.experiments.statistics.log_ratio import icc
 from autopack.experiments.statistics.paired_success import (
     PairedOutcomes,
-    mean_and_lower_limit,
-    score_lower_limit,
 )
-from autopack.experiments.statistics.power import pairs_needed
 from autopack.experiments.statistics.ranks import hodges_lehmann, wilcoxon_p
 from autopack.experiments.statistics.replicates import Replicated
 from autopack.experiments.statistics.secondary import compare_metrics
 from autopack.experiments.statistics.sensitivity import (
-    EarlyEndings,
     early_endings,
     ratio_where_both_succeeded,
 )
-from autopack.experiments.statistics.sequential import MIN_PLANS, e_value
+from autopack.experiments.statistics.sequential import e_value
 from autopack.experiments.statistics.totals import (
-    describe,
     ratio_of_totals,
     tokens_per_success_ratio,
 )
 from autopack.experiments.verdicts.success_axis import SuccessEvidence, weigh_success
 from autopack.experiments.verdicts.verdict import (
-    DESCRIPTIVE_BELOW,
     decide,
     error_split,
     stopped_at,
 )
-from autopack.experiments.verdicts.wording import count, p_value
 from autopack.model.errors import BadInput
 
 if TYPE_CHECKING:
@@ -60,10 +70,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-CONFIDENCE = 0.95
-PLANNED_RATIOS = (0.9, 0.8, 0.7)
-# More pairs than this are counted, but neither listed nor drawn.
-MOST_PAIRS_LISTED = 20_000
 _HASHED = 100_000
 # What changes the result of the same pairs: the shape of an analysis, and the decision rule.
 _RULE = (analysis_schema.SCHEMA_VERSION, 2)
@@ -134,14 +140,14 @@ def analyse(
         next=analysis_schema.NextStep(**asdict(verdict.next)),
         totals_clause=verdict.totals_clause,
         errors=analysis_schema.Errors(**asdict(error_split(protocol))),
-        reasons=[*verdict.reasons, *_earlier_lines(tokens), *_void_lines(table)],
+        reasons=[*verdict.reasons, *earlier_lines(tokens), *void_lines(table)],
         sentence=verdict.sentence,
-        warnings=[*warnings, *_warnings(table, tokens, early), *_about_replicates(rule)],
+        warnings=[*warnings, *warnings_of(table, tokens, early), *about_replicates(rule)],
         seed=protocol.seed,
         n_pairs=len(every.valid),
         n_plans=tokens.summary.n,
         n_void=len(table.void),
-        void_reasons=_void_reasons(table),
+        void_reasons=void_reasons(table),
         gmr=tokens.summary.ratio,
         ci=analysis_schema.ReportedInterval(
             lo=tokens.reported.lo,
@@ -169,7 +175,7 @@ def analyse(
             success.outcomes.n11 + success.outcomes.n10,
             success.outcomes.n11 + success.outcomes.n01,
         ),
-        cost_per_success=_cost(cost),
+        cost_per_success=cost_of_success(cost),
         both_succeeded=analysis_schema.BothSucceeded(
             n=success.outcomes.n11, ratio=both.ratio, **asdict(both.interval(CONFIDENCE))
         ),
@@ -185,9 +191,9 @@ def analyse(
         stopped_at=stopped_at(tokens, success),
         monitored=protocol.monitored,
         max_pairs=protocol.max_pairs,
-        success=_success(success),
-        success_interval=_success_interval(success),
-        phase_fraction=_phase_fraction(success),
+        success=outcomes_of(success),
+        success_interval=success_interval(success),
+        phase_fraction=phase_fraction(success),
         ni_margin=protocol.ni_margin,
         ni_shown=success.not_inferior(protocol.ni_margin, protocol.margin_alpha),
         equivalence=analysis_schema.Range(
@@ -195,11 +201,13 @@ def analyse(
         ),
         outlier_warning=tokens.has_outlier,
         secondary=compare_metrics(table, protocol.metrics),
-        power=_power(tokens.summary.sd),
-        description=_description(*(table.values(f"{arm}_tokens") for arm in ARMS)),
-        metric_descriptions={name: _description(*_known(table, name)) for name in table.metrics},
-        arm_order=_arm_order(table),
-        pairs=_pairs(every),
+        power=planned_power(tokens.summary.sd),
+        description=description(*(table.values(f"{arm}_tokens") for arm in ARMS)),
+        metric_descriptions={
+            name: description(*known_values(table, name)) for name in table.metrics
+        },
+        arm_order=arm_order(table),
+        pairs=listed_pairs(every),
         pairs_omitted=max(len(every.frame) - MOST_PAIRS_LISTED, 0),
     )
 
@@ -236,19 +244,6 @@ def _refined(success: SuccessEvidence, table: PairTable, rule: Replicated) -> Su
     parts = (table.values(f"{arm}_phase_fraction") for arm in reversed(ARMS))
     gaps = np.subtract(*parts)
     return replace(found, phases=replace(success.phases, differences=rule.combine(gaps)))
-
-
-def _about_replicates(rule: Replicated | None) -> list[str]:
-    if rule is None:
-        return []
-    again = rule.second >= 0
-    told = int((again & rule.discordant).sum())
-    return [
-        f"{count(int(again.sum()), 'plan')} of {len(again)} were run again, {told} of them because "
-        "one arm alone had succeeded: their second pairs refine the ratio and the difference in "
-        "success, weighted by how likely they were to be run; totals and single outcomes are of "
-        "first pairs"
-    ]
 
 
 def input_hash(
@@ -311,157 +306,3 @@ def success_of(table: PairTable, groups: PlanGroups, protocol: AnalysisProtocol)
         declared=protocol.success_endpoint,
         watched=protocol.ni_margin if protocol.monitored else None,
     )
-
-
-def _cost(cost: CostPerSuccess) -> analysis_schema.CostOfSuccess:
-    return analysis_schema.CostOfSuccess(
-        ratio=cost.ratio,
-        lo=cost.interval.lo,
-        hi=cost.interval.hi,
-        control=cost.control,
-        treatment=cost.treatment,
-        per_further_success=cost.per_further_success,
-        bootstrap=analysis_schema.Range(**asdict(cost.bootstrap)),
-        fieller=None if cost.fieller is None else analysis_schema.Range(**asdict(cost.fieller)),
-    )
-
-
-def _success_interval(success: SuccessEvidence) -> analysis_schema.SuccessInterval:
-    lo, hi = success.main.limits(CONFIDENCE)
-    return analysis_schema.SuccessInterval(
-        endpoint=success.endpoint, declared=success.declared, diff=success.diff, lo=lo, hi=hi
-    )
-
-
-def _phase_fraction(success: SuccessEvidence) -> analysis_schema.PhaseFraction:
-    """Phase completion, or success of whole runs where it stands in."""
-    endpoint = success.phases or success.runs
-    return analysis_schema.PhaseFraction(
-        diff=endpoint.diff,
-        lower=mean_and_lower_limit(endpoint.differences)[1],
-        score_lower=score_lower_limit(endpoint.outcomes),
-    )
-
-
-def _success(success: SuccessEvidence) -> analysis_schema.Success:
-    lo, hi = success.tango or (None, None)
-    return analysis_schema.Success(
-        **asdict(success.outcomes),
-        diff=success.outcomes.diff,
-        tango_lo=lo,
-        tango_hi=hi,
-        mid_p=success.mid_p,
-    )
-
-
-def _power(sd: float | None) -> analysis_schema.PowerResult:
-    found = {str(ratio): pairs_needed(ratio, sd) if sd else None for ratio in PLANNED_RATIOS}
-    needed = {ratio: None if n is None else max(n, MIN_PLANS) for ratio, n in found.items()}
-    return analysis_schema.PowerResult(sd_used=sd, pairs_for=needed)
-
-
-def _description(control: Floats, treatment: Floats) -> analysis_schema.Description:
-    spent = float(control.sum())
-    change = 100 * (float(treatment.sum()) - spent) / spent if spent else None
-    return analysis_schema.Description(
-        control=describe(control),
-        treatment=describe(treatment),
-        delta=describe(treatment - control),
-        percent_change=change,
-    )
-
-
-def _known(table: PairTable, metric: str) -> tuple[Floats, Floats]:
-    control, treatment = table.values(f"control_{metric}"), table.values(f"treatment_{metric}")
-    known = np.isfinite(control) & np.isfinite(treatment)
-    return control[known], treatment[known]
-
-
-def _earlier_lines(tokens: TokenEvidence) -> list[str]:
-    """Return what came of earlier control runs, where they were declared."""
-    found = tokens.earlier
-    if found is None:
-        return []
-    if not found.used:
-        return [f"earlier control runs do not count: {found.why_not}"]
-    left = "" if found.variance is None else f", which leaves {found.variance:.0%} of the variance"
-    drift = "" if found.drift is None else f"{found.drift:.3f} of the fresh ones"
-    return [
-        f"{count(found.runs, 'earlier control run')} of {count(found.plans, 'plan')} count as "
-        f"further controls{left} (they used {drift}, p {p_value(found.p)})"
-    ]
-
-
-def _void_reasons(table: PairTable) -> dict[str, int]:
-    """Return how often each reason was given; a pair may have several, separated by semicolons."""
-    given = (part.strip() for cell in table.void["void"] for part in str(cell).split(";"))
-    return dict(sorted(Counter(reason for reason in given if reason).items()))
-
-
-def _void_lines(table: PairTable) -> list[str]:
-    return [
-        f"{count(number, 'pair')} void: {reason}" for reason, number in _void_reasons(table).items()
-    ]
-
-
-def _arm_order(table: PairTable) -> dict[str, int]:
-    firsts = table.valid["first"]
-    names = {
-        "control_first": "control",
-        "treatment_first": "treatment",
-        "together": "together",
-        "unknown": "",
-    }
-    return {name: int((firsts == first).sum()) for name, first in names.items()}
-
-
-def _warnings(table: PairTable, tokens: TokenEvidence, early: EarlyEndings) -> list[str]:
-    found = list(table.notes)
-    if len(table.frame) > MOST_PAIRS_LISTED:
-        found.append(
-            f"of {len(table.frame):,} pairs the first {MOST_PAIRS_LISTED:,} are listed and drawn; "
-            "every figure is of all of them"
-        )
-    if early.drive_the_mean:
-        rest = "no pair is left" if early.without is None else f"the ratio is {early.without:.3f}"
-        found.append(
-            f"{early.treatment} treatment and {early.control} control runs ended without success "
-            "on less than half of what their partner used, which counts as cheap: without their "
-            f"pairs {rest}"
-        )
-    if table.ignored:
-        found.append(f"columns without a meaning were ignored: {', '.join(table.ignored)}")
-    if tokens.has_outlier:
-        found.append(
-            f"a plan lies over {OUTLIER_MADS} median absolute deviations from the median; "
-            "look at its runs"
-        )
-    if 0 < tokens.summary.n < DESCRIPTIVE_BELOW:
-        found.append(
-            f"below {DESCRIPTIVE_BELOW} plans the interval of the ratio of totals is description"
-        )
-    if len(table.valid) > tokens.summary.n:
-        found.append("pairs of one plan were averaged; Tango and McNemar treat them as independent")
-    return found
-
-
-def _pairs(table: PairTable) -> list[analysis_schema.PairResult]:
-    return [
-        analysis_schema.PairResult(
-            pair=row["pair"],
-            plan=row["plan"],
-            control_tokens=row["control_tokens"],
-            treatment_tokens=row["treatment_tokens"],
-            ratio=row["treatment_tokens"] / row["control_tokens"],
-            percent_change=100 * (row["treatment_tokens"] / row["control_tokens"] - 1),
-            control_success=row["control_success"],
-            treatment_success=row["treatment_success"],
-            control_phase_fraction=row["control_phase_fraction"],
-            treatment_phase_fraction=row["treatment_phase_fraction"],
-            first=row["first"] or None,
-            void=row["void"] or None,
-            control_metrics={name: row[f"control_{name}"] for name in table.metrics},
-            treatment_metrics={name: row[f"treatment_{name}"] for name in table.metrics},
-        )
-        for row in table.frame.head(MOST_PAIRS_LISTED).to_dict("records")
-    ]

@@ -9,7 +9,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from autopack.access.accounts import find_account
-from autopack.access.keys import use_key
+from autopack.access.program_keys import use_key
 from autopack.access.scopes import Principal, Scope
 from autopack.access.signing import BadToken
 from autopack.model.errors import BadInput

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from autopack.access.accounts import list_accounts
-from autopack.access.keys import list_keys
+from autopack.access.program_keys import list_keys
 from autopack.model.errors import BadInput, Refused
 from deployments.api.service import Service
 

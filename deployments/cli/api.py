@@ -8,10 +8,10 @@ from typing import Annotated, Any, cast
 
 from cyclopts import App, Parameter
 
-from autopack.access import accounts, audit, keys
+from autopack.access import accounts, audit, program_keys
 from autopack.access.audit import Deed
 from autopack.access.key_lifetime import parse_expiry
-from autopack.access.keys import NewKey
+from autopack.access.program_keys import NewKey
 from autopack.access.scopes import ALL, Principal, Scope, parse_scopes
 from autopack.access.secret import api_secret
 from autopack.access.signing import TokenSigner
@@ -137,7 +137,7 @@ def create_key(
         parse_scopes(scope, field="--scope"),
         expires_at=parse_expiry(expires, datetime.now(UTC), "--expires"),
     )
-    text, made = keys.create_key(
+    text, made = program_keys.create_key(
         db, api_secret(settings.home, process_environment()), wanted, _me()
     )
     audit.note(db, _me(), Deed("key.create", made.key_id))
@@ -155,7 +155,7 @@ def list_keys(*, as_json: AsJson = False) -> int:
     from deployments.api.routes.keys import key_view
 
     db, _ = _opened()
-    rows = [key_view(each) for each in keys.list_keys(db)]
+    rows = [key_view(each) for each in program_keys.list_keys(db)]
     shown = ("key_id", "name", "scopes", "account", "expires_at", "revoked_at", "last_used_at")
     return _print_rows("keys", rows, as_json, shown)
 
@@ -168,7 +168,7 @@ def revoke(
 ) -> int:
     """End a key at once."""
     db, _ = _opened()
-    changed = keys.revoke_key(db, key_id)
+    changed = program_keys.revoke_key(db, key_id)
     audit.note(db, _me(), Deed("key.revoke", key_id))
     if as_json:
         print_json({"key_id": key_id, "changed": changed})

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from autopack.access import accounts, keys
-from autopack.access.keys import NewKey
+from autopack.access import accounts, program_keys
+from autopack.access.program_keys import NewKey
 from autopack.access.scopes import ALL, Principal, Scope
 from autopack.access.secret import api_secret
 from autopack.access.signing import TokenSigner
@@ -36,7 +36,7 @@ class Api:
         wanted = frozenset(scopes or ALL)
         if wanted not in self.texts:
             new = NewKey("test", wanted)
-            self.texts[wanted], _ = keys.create_key(
+            self.texts[wanted], _ = program_keys.create_key(
                 self.service.db, self.service.secret, new, LOCAL
             )
         return {"X-API-Key": self.texts[wanted]}

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
-from autopack.access import keys
+from autopack.access import program_keys
 from autopack.access.audit import Deed
 from autopack.access.key_lifetime import parse_expiry
-from autopack.access.keys import ApiKey, NewKey
+from autopack.access.program_keys import ApiKey, NewKey
 from autopack.access.scopes import Principal, Scope, parse_scopes, scopes_within
 from deployments.api.answers import Changing
 from deployments.api.callers import caller
@@ -35,7 +35,7 @@ class WantedKey(BaseModel):
 @router.get("")
 def list_keys(who: Caller, service: ServiceOf) -> dict[str, Any]:
     """Answer the caller's keys, an administrator's all; never their text."""
-    found = keys.list_keys(service.db, account=_only_of(who))
+    found = program_keys.list_keys(service.db, account=_only_of(who))
     return {"keys": [key_view(each) for each in found]}
 
 
@@ -52,7 +52,7 @@ def create_key(
     )
 
     def act() -> tuple[bool, dict[str, Any]]:
-        text, made = keys.create_key(service.db, service.secret, key, who)
+        text, made = program_keys.create_key(service.db, service.secret, key, who)
         return True, {**key_view(made), "key": text}
 
     return change.without_key().carry_out(who, Deed("key.create", wanted.name), act)
@@ -62,10 +62,10 @@ def create_key(
 def revoke_key(key_id: str, who: Caller, service: ServiceOf, change: Changing) -> dict[str, Any]:
     """End a key at once."""
     account = _only_of(who)
-    keys.get_key(service.db, key_id, account=account)
+    program_keys.get_key(service.db, key_id, account=account)
 
     def act() -> tuple[bool, None]:
-        return keys.revoke_key(service.db, key_id, account=account), None
+        return program_keys.revoke_key(service.db, key_id, account=account), None
 
     return change.carry_out(who, Deed("key.revoke", key_id), act)
 

@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from support.contract_api import LOCAL, Api
 
-from autopack.access import accounts, audit, keys, sign_ins
+from autopack.access import accounts, audit, program_keys, sign_ins
 from autopack.access.scopes import Scope
 from autopack.access.signing import AUDIENCE
 from autopack.store.tables import api_keys
@@ -96,12 +96,12 @@ def _intruders(api: Api) -> dict[str, dict[str, str]]:
     hs256 = f"{_part({'alg': 'HS256', 'kid': kid})}.{_part(_claims(api))}"
     forged = base64.urlsafe_b64encode(hmac.digest(public, hs256.encode(), "sha256")).decode()
     other = RSAKey.generate_key(2048, {"kid": kid})
-    text, revoked = keys.create_key(
-        api.service.db, api.service.secret, keys.NewKey("r", frozenset(Scope)), LOCAL
+    text, revoked = program_keys.create_key(
+        api.service.db, api.service.secret, program_keys.NewKey("r", frozenset(Scope)), LOCAL
     )
-    keys.revoke_key(api.service.db, revoked.key_id)
-    expired, key = keys.create_key(
-        api.service.db, api.service.secret, keys.NewKey("e", frozenset(Scope)), LOCAL
+    program_keys.revoke_key(api.service.db, revoked.key_id)
+    expired, key = program_keys.create_key(
+        api.service.db, api.service.secret, program_keys.NewKey("e", frozenset(Scope)), LOCAL
     )
     past = datetime.now(UTC) - timedelta(days=1)
     mine = api_keys.c.key_id == key.key_id
@@ -169,7 +169,7 @@ def test_nobody_makes_a_key_that_may_do_more(api: Api) -> None:
     wanted = {"name": "wide", "scopes": ["read", "admin"]}
     answer = api.client.post("/api/auth/keys", headers=api.key(Scope.READ), json=wanted)
     assert answer.status_code == 403
-    assert "wide" not in [each.name for each in keys.list_keys(api.service.db)]
+    assert "wide" not in [each.name for each in program_keys.list_keys(api.service.db)]
 
 
 def test_a_key_from_making_to_revoking(api: Api) -> None:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from autopack.access import accounts, keys
+from autopack.access import accounts, program_keys
 from autopack.access.key_text import SHAPE, check_key, checksum, new_key
-from autopack.access.keys import NewKey
+from autopack.access.program_keys import NewKey
 from autopack.access.scopes import ALL, Forbidden, Principal, Scope, parse_scopes
 from autopack.access.secret import ApiSecret
 from autopack.model.errors import BadInput, NotFound
@@ -21,15 +21,15 @@ LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def test_a_key_opens_what_it_was_made_for(database):
-    text, key = keys.create_key(database, SECRET, CI, LOCAL)
-    found = keys.use_key(database, SECRET, text)
+    text, key = program_keys.create_key(database, SECRET, CI, LOCAL)
+    found = program_keys.use_key(database, SECRET, text)
     assert found == Principal("key nightly-ci", "key", CI.scopes)
-    assert keys.list_keys(database)[0].last_used_at is not None
+    assert program_keys.list_keys(database)[0].last_used_at is not None
     assert key.last_used_at is None
 
 
 def test_the_text_of_a_key_is_stored_nowhere(database):
-    text, _ = keys.create_key(database, SECRET, CI, LOCAL)
+    text, _ = program_keys.create_key(database, SECRET, CI, LOCAL)
     with database.read() as conn:
         stored = str(conn.execute(sa.select(api_keys)).mappings().all())
     assert text not in stored
@@ -37,40 +37,40 @@ def test_the_text_of_a_key_is_stored_nowhere(database):
 
 
 def test_a_copied_database_checks_no_key_without_the_secret(database):
-    text, _ = keys.create_key(database, SECRET, CI, LOCAL)
-    assert keys.use_key(database, ApiSecret(b"t" * 32, "test"), text) is None
+    text, _ = program_keys.create_key(database, SECRET, CI, LOCAL)
+    assert program_keys.use_key(database, ApiSecret(b"t" * 32, "test"), text) is None
 
 
 def test_a_revoked_key_ends_at_once(database):
-    text, key = keys.create_key(database, SECRET, CI, LOCAL)
-    assert keys.revoke_key(database, key.key_id)
-    assert keys.use_key(database, SECRET, text) is None
-    assert not keys.revoke_key(database, key.key_id)  # repeated: nothing to do
+    text, key = program_keys.create_key(database, SECRET, CI, LOCAL)
+    assert program_keys.revoke_key(database, key.key_id)
+    assert program_keys.use_key(database, SECRET, text) is None
+    assert not program_keys.revoke_key(database, key.key_id)  # repeated: nothing to do
 
 
 def test_an_expired_key_ends(database):
-    text, _ = keys.create_key(database, SECRET, replace(CI, expires_at=LATER), LOCAL)
-    assert keys.use_key(database, SECRET, text) is not None
+    text, _ = program_keys.create_key(database, SECRET, replace(CI, expires_at=LATER), LOCAL)
+    assert program_keys.use_key(database, SECRET, text) is not None
     past = datetime.now(UTC) - timedelta(days=1)
     database.transact(lambda conn: conn.execute(api_keys.update().values(expires_at=past)))
-    assert keys.use_key(database, SECRET, text) is None
+    assert program_keys.use_key(database, SECRET, text) is None
 
 
 def test_a_key_ends_with_its_account(database):
     accounts.add_account(database, "ada", "correct horse battery", ALL, LOCAL)
-    text, _ = keys.create_key(database, SECRET, replace(CI, account="ada"), LOCAL)
-    found = keys.use_key(database, SECRET, text)
+    text, _ = program_keys.create_key(database, SECRET, replace(CI, account="ada"), LOCAL)
+    found = program_keys.use_key(database, SECRET, text)
     assert found is not None
     assert found.name == "ada"
     accounts.set_active(database, "ada", active=False)
-    assert keys.use_key(database, SECRET, text) is None
+    assert program_keys.use_key(database, SECRET, text) is None
 
 
 def test_nobody_gives_what_they_do_not_have(database):
     maker = Principal("reader", "key", frozenset({Scope.READ}))
     with pytest.raises(Forbidden, match="run"):
-        keys.create_key(database, SECRET, CI, maker)
-    assert keys.list_keys(database) == []
+        program_keys.create_key(database, SECRET, CI, maker)
+    assert program_keys.list_keys(database) == []
 
 
 @pytest.mark.parametrize(
@@ -84,15 +84,15 @@ def test_nobody_gives_what_they_do_not_have(database):
 )
 def test_a_key_that_cannot_be_made(database, change, field):
     with pytest.raises(BadInput) as raised:
-        keys.create_key(database, SECRET, replace(CI, **change), LOCAL)
+        program_keys.create_key(database, SECRET, replace(CI, **change), LOCAL)
     assert raised.value.field == field
-    assert keys.list_keys(database) == []
+    assert program_keys.list_keys(database) == []
 
 
 def test_an_account_revokes_only_its_own_keys(database):
-    _, key = keys.create_key(database, SECRET, CI, LOCAL)
+    _, key = program_keys.create_key(database, SECRET, CI, LOCAL)
     with pytest.raises(NotFound):
-        keys.revoke_key(database, key.key_id, account="ada")
+        program_keys.revoke_key(database, key.key_id, account="ada")
 
 
 def test_a_key_is_prefix_37_random_characters_and_a_checksum():

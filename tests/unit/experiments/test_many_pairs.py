@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autopack.experiments.analysis import MOST_PAIRS_LISTED, analyse
+from autopack.experiments.analysis import analyse
 from autopack.experiments.pairs.pairs_csv import read_pairs
+from autopack.experiments.published import MOST_PAIRS_LISTED
 from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
 from autopack.experiments.statistics import evidence, log_ratio, ranks
 from autopack.experiments.statistics.evidence import PlanGroups
