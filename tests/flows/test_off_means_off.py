@@ -172,7 +172,7 @@ async def test_drift_is_measured_where_it_was_asked_for(
         db = Database.open(os.environ["DATABASE_URL"])
         question = approvals.answer(db, answer["run_id"], approvals.Answer(True, by="a person"))
         db.close()
-        assert "strays from the goal" in question.question
+        assert "drifts from the goal" in question.question
         answer = await execute_run(run_id=answer["run_id"])
         assert answer["state"] == "DONE_SUCCESS"
     else:
