@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, RowMapping
 
@@ -31,7 +31,6 @@ from autopack.model.budget import (
 from autopack.model.ids import attempt_ref
 from autopack.model.states import AttemptState, PhaseState
 from autopack.process.informative_excerpt import select
-from autopack.runs.session.session import RunSession
 from autopack.store.approvals import Approval, get_approvals
 from autopack.store.database.engine import Database
 from autopack.store.mitigations import get_mitigations
@@ -46,6 +45,9 @@ from autopack.store.runs import (
     get_plan_body,
     get_run,
 )
+
+if TYPE_CHECKING:
+    from autopack.runs.session.session import RunSession  # not for a look at a run
 
 Json = dict[str, Any]
 

@@ -19,7 +19,7 @@ from autopack import __version__
 from autopack.model.errors import AutopackError, BadInput, PlanError, WorkFailed
 from autopack.settings import process_environment
 
-_RUNS = "deployments.cli.runs"
+_RUNS = "deployments.cli.runs.runs"
 
 app = App(
     name="autopack",
@@ -29,75 +29,101 @@ app = App(
     help_format="plaintext",
 )
 app.command(
-    "deployments.cli.demo:demo",
+    "deployments.cli.runs.demo:demo",
     name="demo",
     help="Run a small plan on a sample repository, start to finish.",
 )
 app.command(f"{_RUNS}:run", name="run", help="Run a plan on a git repository.")
 app.command(f"{_RUNS}:resume", name="resume", help="Resume an interrupted run.")
 app.command(
-    "deployments.cli.retry:retry",
+    "deployments.cli.runs.retry:retry",
     name="retry",
     help="Run what a finished run did not complete, as a new run.",
 )
 app.command(
-    "deployments.cli.fetch:fetch",
+    "deployments.cli.runs.fetch:fetch",
     name="fetch",
     help="Bring the commit of an attempt into your repository.",
 )
 app.command(f"{_RUNS}:cancel", name="cancel", help="End a run, wherever it is being worked on.")
 app.command(
-    "deployments.cli.approve:approve", name="approve", help="Answer a run that waits for a person."
-)
-app.command("deployments.cli.fleet:fleet", name="fleet", help="Run many plans, some at a time.")
-app.command(
-    "deployments.cli.replay:replay", name="replay", help="Run finished runs again, and compare."
+    "deployments.cli.runs.approve:approve",
+    name="approve",
+    help="Answer a run that waits for a person.",
 )
 app.command(
-    "deployments.cli.reconcile:reconcile",
+    "deployments.cli.runs.fleet:fleet", name="fleet", help="Run many plans, some at a time."
+)
+app.command(
+    "deployments.cli.experiments.replay:replay",
+    name="replay",
+    help="Run finished runs again, and compare.",
+)
+app.command(
+    "deployments.cli.machine.reconcile:reconcile",
     name="reconcile",
     help="Resume orphaned runs and clean up after crashed processes.",
 )
-app.command("deployments.cli.show:runs", name="runs", help="List runs, newest first.")
-app.command("deployments.cli.show:show", name="show", help="Show one run and its phases.")
+app.command("deployments.cli.runs.show:runs", name="runs", help="List runs, newest first.")
+app.command("deployments.cli.runs.show:show", name="show", help="Show one run and its phases.")
 app.command(
-    "deployments.cli.logs:logs", name="logs", help="Show what the agents of a run say and do."
+    "deployments.cli.runs.logs:logs", name="logs", help="Show what the agents of a run say and do."
 )
-app.command("deployments.cli.diff:diff", name="diff", help="Show what a run changed.")
+app.command("deployments.cli.runs.diff:diff", name="diff", help="Show what a run changed.")
 app.command(
-    "deployments.cli.merge:merge", name="merge", help="Bring a run's work into your checkout."
-)
-app.command("deployments.cli.clean:clean", name="clean", help="Free the disk space of ended runs.")
-app.command(
-    "deployments.cli.features:features", name="features", help="List what a run can turn on."
-)
-app.command("deployments.cli.show:tokens", name="tokens", help="Show what a run spent.")
-app.command("deployments.cli.metrics:metrics", name="metrics", help="Show what features did.")
-app.command("deployments.cli.importing:import_", name="import", help="Import usage from a file.")
-app.command("deployments.cli.usage:app", name="usage", help="Show what a period used.")
-app.command(
-    "deployments.cli.builders:app", name="builders", help="See which coding agents can build here."
-)
-app.command("deployments.cli.look:toolchain", name="toolchain", help="Show how a project is built.")
-app.command(
-    "deployments.cli.chaos:chaos", name="chaos", help="Kill things, and see whether any is lost."
-)
-app.command("deployments.cli.health:health", name="health", help="Check this installation.")
-app.command("deployments.cli.up:up", name="up", help="Start a local Prefect with UI and worker.")
-app.command("deployments.cli.down:down", name="down", help="End the Prefect server of this home.")
-app.command(
-    "deployments.cli.deploy:deploy", name="deploy", help="Set up your Prefect server for runs."
+    "deployments.cli.runs.merge:merge", name="merge", help="Bring a run's work into your checkout."
 )
 app.command(
-    "deployments.cli.worker:worker", name="worker", help="Execute what your Prefect server plans."
+    "deployments.cli.runs.clean:clean", name="clean", help="Free the disk space of ended runs."
+)
+app.command(
+    "deployments.cli.runs.features:features", name="features", help="List what a run can turn on."
+)
+app.command("deployments.cli.runs.show:tokens", name="tokens", help="Show what a run spent.")
+app.command(
+    "deployments.cli.ledger.metrics:metrics", name="metrics", help="Show what features did."
+)
+app.command(
+    "deployments.cli.ledger.importing:import_", name="import", help="Import usage from a file."
+)
+app.command("deployments.cli.ledger.usage:app", name="usage", help="Show what a period used.")
+app.command(
+    "deployments.cli.projects.builders:app",
+    name="builders",
+    help="See which coding agents can build here.",
+)
+app.command(
+    "deployments.cli.projects.look:toolchain", name="toolchain", help="Show how a project is built."
+)
+app.command(
+    "deployments.cli.machine.chaos:chaos",
+    name="chaos",
+    help="Kill things, and see whether any is lost.",
+)
+app.command("deployments.cli.machine.health:health", name="health", help="Check this installation.")
+app.command(
+    "deployments.cli.machine.up:up", name="up", help="Start a local Prefect with UI and worker."
+)
+app.command(
+    "deployments.cli.machine.down:down", name="down", help="End the Prefect server of this home."
+)
+app.command(
+    "deployments.cli.machine.deploy:deploy",
+    name="deploy",
+    help="Set up your Prefect server for runs.",
+)
+app.command(
+    "deployments.cli.machine.worker:worker",
+    name="worker",
+    help="Execute what your Prefect server plans.",
 )
 
-app.command("deployments.cli.api:app", name="api", help="Serve runs over HTTP.")
+app.command("deployments.cli.machine.api:app", name="api", help="Serve runs over HTTP.")
 
 plan = App(name="plan", help="Look at plan files.")
-plan.command("deployments.cli.look:check", name="check", help="Check a plan file.")
+plan.command("deployments.cli.projects.look:check", name="check", help="Check a plan file.")
 plan.command(
-    "deployments.cli.normalise:normalise",
+    "deployments.cli.projects.normalise:normalise",
     name=["normalise", "normalize"],
     help="Turn plain text into a plan.",
 )
@@ -106,57 +132,63 @@ app.command(plan)
 patterns = App(
     name="patterns", help="Known failures, and those that keep coming without being known."
 )
-patterns.command("deployments.cli.patterns:list_patterns", name="list", help="List them.")
-patterns.command("deployments.cli.patterns:match", name="match", help="Say which one an error is.")
+patterns.command("deployments.cli.patterns.patterns:list_patterns", name="list", help="List them.")
 patterns.command(
-    "deployments.cli.patterns_expand:expand",
+    "deployments.cli.patterns.patterns:match", name="match", help="Say which one an error is."
+)
+patterns.command(
+    "deployments.cli.patterns.patterns_expand:expand",
     name="expand",
     help="Turn what keeps failing into detectors for review.",
 )
 patterns.command(
-    "deployments.cli.patterns_mine:mine",
+    "deployments.cli.patterns.patterns_mine:mine",
     name="mine",
     help="Say what keeps failing that no pattern caught.",
 )
 patterns.command(
-    "deployments.cli.patterns_group:group_",
+    "deployments.cli.patterns.patterns_group:group_",
     name="group",
     help="Group failure texts by what they say.",
 )
 app.command(patterns)
 
 budget = App(name="budget", help="Budgets that several runs share.")
-budget.command("deployments.cli.budget:set_", name="set", help="Give a campaign its caps.")
-budget.command("deployments.cli.budget:show", name="show", help="Show what a campaign spent.")
+budget.command("deployments.cli.runs.budget:set_", name="set", help="Give a campaign its caps.")
+budget.command("deployments.cli.runs.budget:show", name="show", help="Show what a campaign spent.")
 app.command(budget)
 
 ab = App(name="ab", help="Measure whether a change to the agent saves tokens or raises success.")
 ab.command(
-    "deployments.cli.ab_run:run",
+    "deployments.cli.experiments.ab_run:run",
     name="run",
     help="Run an experiment's pairs until the evidence suffices.",
 )
 ab.command(
-    "deployments.cli.ab:analyse",
+    "deployments.cli.experiments.ab:analyse",
     name=("analyse", "analyze"),
     help="Analyse pairs, and give the verdict with its uncertainty.",
 )
 ab.command(
-    "deployments.cli.ab_selftest:selftest",
+    "deployments.cli.experiments.ab_selftest:selftest",
     name="selftest",
     help="Would the verdict cry wolf on your own finished runs?",
 )
 ab.command(
-    "deployments.cli.ab_power:power",
+    "deployments.cli.experiments.ab_power:power",
     name="power",
     help="How many pairs an effect needs, and what effect a number of pairs can see.",
 )
 app.command(ab)
 
 db = App(name="db", help="Look after the application database.")
-db.command("deployments.cli.database:upgrade", name="upgrade", help="Bring the schema up to date.")
-db.command("deployments.cli.database:check", name="check", help="Look for rows that disagree.")
-_RETENTION = "deployments.cli.retention"
+db.command(
+    "deployments.cli.machine.database:upgrade", name="upgrade", help="Bring the schema up to date."
+)
+db.command(
+    "deployments.cli.machine.database:check", name="check", help="Look for rows that disagree."
+)
+_RETENTION = "deployments.cli.machine.retention"
 db.command(f"{_RETENTION}:identity", name="identity", help="Show which database this is.")
 db.command(f"{_RETENTION}:retain", name="retain", help="Archive the calls of old runs.")
 app.command(db)
@@ -164,7 +196,7 @@ app.command(db)
 
 def main() -> None:
     """The console script."""
-    from deployments.cli import early
+    from deployments.cli.shared import early
 
     early.say_soon(sys.argv[1:])
     code = run_command(sys.argv[1:])
@@ -193,7 +225,7 @@ def run_command(argv: Sequence[str]) -> int:
         # The reader of a pipe went away, for which rich leaves; nothing is left to tell it.
         if not isinstance(ending.__context__ or ending, BrokenPipeError):
             raise
-        from deployments.cli.output import discard_stdout
+        from deployments.cli.shared.output import discard_stdout
 
         discard_stdout()
         return 0
@@ -225,7 +257,7 @@ class Unexpected(AutopackError):
 def _fail(error: AutopackError, as_json: bool) -> int:
     from autopack.secrecy.credentials import MASK, SHAPES, environment_secrets
     from autopack.secrecy.redaction import Redactor
-    from deployments.cli.output import all_problems, discard_stdout, print_error, print_json
+    from deployments.cli.shared.output import all_problems, discard_stdout, print_error, print_json
 
     redactor = Redactor(environment_secrets(process_environment()))
 

@@ -346,7 +346,7 @@ def test_drift_in_the_database_is_exit_code_1(autopack: Any, failed_run: str) ->
     ],
 )
 def test_the_exit_code_of_a_run(state: str, code: int) -> None:
-    from deployments.cli.executing import exit_code
+    from deployments.cli.shared.executing import exit_code
 
     assert exit_code({"state": state}) == code
 
@@ -354,7 +354,7 @@ def test_the_exit_code_of_a_run(state: str, code: int) -> None:
 def test_a_fault_of_autopack_is_one_line_and_keeps_the_details(
     autopack: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from deployments.cli import show
+    from deployments.cli.runs import show
 
     def broken() -> None:
         raise ZeroDivisionError("a fault\nof two lines")

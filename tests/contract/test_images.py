@@ -293,7 +293,7 @@ def test_operations_say_what_the_kubernetes_template_expects() -> None:
     ],
 )
 def test_deploy_prints_a_command_that_starts_a_worker(kind: str, command: str) -> None:
-    from deployments.cli.deploy import worker_command
+    from deployments.cli.machine.deploy import worker_command
 
     assert worker_command("autopack", kind) == command
     assert command in (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")

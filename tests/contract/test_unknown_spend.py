@@ -32,7 +32,7 @@ from autopack.views.board import board, line
 from autopack.views.fleet_standing import standings
 from autopack.views.overview import run_lines
 from autopack.views.run_view import run_view, tokens_view
-from deployments.cli.output import print_run
+from deployments.cli.shared.output import print_run
 from tasks.recording import consolidated_table
 from tasks.reporting import summary_markdown, token_table
 

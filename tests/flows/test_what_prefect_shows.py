@@ -100,7 +100,7 @@ async def test_the_branch_of_a_url_can_be_fetched_as_the_summary_says(
     from prefect import get_client
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-    from deployments.cli.output import print_run
+    from deployments.cli.shared.output import print_run
     from flows import execute_run
 
     project = make_project(tmp_path, {"one": [[call(5), {"files": {"a": "1"}}]]})

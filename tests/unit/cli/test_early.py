@@ -12,7 +12,7 @@ from support.processes import AUTOPACK
 
 from autopack import home_server
 from autopack.home_server import HomeServer
-from deployments.cli import early
+from deployments.cli.shared import early
 
 URL = "http://127.0.0.1:4242/api"
 

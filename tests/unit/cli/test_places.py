@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.cli.fleet import absolute
+from deployments.cli.runs.fleet import absolute
 
 
 @pytest.mark.parametrize(

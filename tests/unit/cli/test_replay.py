@@ -6,7 +6,7 @@ import pytest
 
 from autopack.runs.session import session
 from autopack.runs.session.stop import StopReason
-from deployments.cli.replay import exit_code
+from deployments.cli.experiments.replay import exit_code
 
 # the states of what has not ended, whether the command was interrupted, the exit code
 ENDINGS = [

@@ -13,8 +13,8 @@ from rich.table import Table
 
 import deployments.cli
 from deployments.cli import run_command
-from deployments.cli.output import plain_table, state_text
-from deployments.cli.terminal import Terminal, styled
+from deployments.cli.shared.output import plain_table, state_text
+from deployments.cli.shared.terminal import Terminal, styled
 
 FOLDER = Path(deployments.cli.__file__).parent
 NASTY = [
@@ -87,7 +87,7 @@ def test_what_was_typed_is_not_repeated_where_it_is_a_key(
 
 
 def test_everything_that_is_printed_goes_through_it() -> None:
-    for path in FOLDER.glob("*.py"):
+    for path in FOLDER.rglob("*.py"):
         if path.name == "terminal.py":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

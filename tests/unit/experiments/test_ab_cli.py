@@ -15,10 +15,10 @@ import pytest
 
 from autopack.experiments.pairs.pair_table import PairTable
 from autopack.model.errors import BadInput
-from deployments.cli.ab import analyse as weigh
-from deployments.cli.ab_declared import Declared, Pairs
-from deployments.cli.ab_power import Noise, Rule, Truth, Wanted
-from deployments.cli.ab_power import power as plan
+from deployments.cli.experiments.ab import analyse as weigh
+from deployments.cli.experiments.ab_declared import Declared, Pairs
+from deployments.cli.experiments.ab_power import Noise, Rule, Truth, Wanted
+from deployments.cli.experiments.ab_power import power as plan
 
 Arms = Callable[..., tuple[list[float], list[float]]]
 MakeTable = Callable[..., PairTable]
@@ -219,8 +219,9 @@ def test_ten_thousand_pairs_take_seconds_and_little_memory(tmp_path: Path) -> No
     path = tmp_path / "pairs.csv"
     path.write_text("\n".join([header, *rows]), encoding="utf-8")
     program = (
-        "import sys, psutil; from pathlib import Path; from deployments.cli.ab import analyse;"
-        "from deployments.cli.ab_declared import Pairs;"
+        "import sys, psutil; from pathlib import Path;"
+        "from deployments.cli.experiments.ab import analyse;"
+        "from deployments.cli.experiments.ab_declared import Pairs;"
         "analyse(pairs=Pairs(csv=Path(sys.argv[1])), as_json=True);"
         "process = psutil.Process(); info, cpu = process.memory_info(), process.cpu_times();"
         "print(getattr(info, 'peak_wset', info.rss), cpu.user + cpu.system, file=sys.stderr)"

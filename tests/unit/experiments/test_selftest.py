@@ -18,7 +18,7 @@ from autopack.model.states import RunState
 from autopack.store.database.engine import Database
 from autopack.store.rows import NewRun
 from autopack.store.runs import create_run
-from deployments.cli.ab_selftest import selftest as command
+from deployments.cli.experiments.ab_selftest import selftest as command
 
 GOOD, BAD = RunState.DONE_SUCCESS, RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
 AWAY = RunState.DONE_FAILED_ENVIRONMENT

@@ -7,7 +7,7 @@ import pytest
 
 from autopack.model.errors import AutopackError
 from autopack.plan.load import parse_plan
-from deployments.cli.normalise import normalise
+from deployments.cli.projects.normalise import normalise
 
 
 @pytest.fixture

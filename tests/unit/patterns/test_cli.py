@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from autopack.model.errors import AutopackError
-from deployments.cli.patterns import list_patterns, match
+from deployments.cli.patterns.patterns import list_patterns, match
 
 MISSING = "ModuleNotFoundError: No module named 'yaml'"
 

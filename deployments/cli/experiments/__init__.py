@@ -1,0 +1,1 @@
+"""Commands that compare: A/B experiments and replay campaigns."""

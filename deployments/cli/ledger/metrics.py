@@ -1,0 +1,71 @@
+"""`autopack metrics`: what features did in a run or in a period."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, cast
+
+from cyclopts import Parameter
+
+from autopack.ledger.period import parse_period
+from autopack.ledger.switches import refuse_if_off
+from autopack.metrics.attempt_metrics import is_on, phase6_summary, token_efficiency_summary
+from autopack.model.errors import BadInput
+from autopack.model.features import Feature
+from autopack.settings import Settings, process_environment
+from autopack.store.database.engine import Database
+from autopack.store.runs import get_run
+from deployments.cli.shared.output import AsJson, out, plain_table, print_json
+
+
+def metrics(
+    run_id: Annotated[str | None, Parameter(help="The run; else name a period.")] = None,
+    *,
+    since: Annotated[str | None, Parameter(help="Attempts from then on: 7d, 2026-01-31.")] = None,
+    until: Annotated[str | None, Parameter(help="Attempts up to then, a UTC day included.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show the phase-6 metrics and the token efficiency of a run, or of all runs of a period."""
+    refuse_if_off(Feature.PHASE6_METRICS, process_environment())
+    if (run_id is None) == (since is None and until is None):
+        raise BadInput(
+            "name either a run or a period", field="run_id", hint="autopack metrics --since 7d"
+        )
+    now = datetime.now(UTC)
+    found = parse_period(since, until, now, prefix="--")
+    period = {"since": found.since, "until": found.before}
+    db = Database.open(Settings.from_environment().database_url)
+    with db.read() as conn:
+        if run_id is not None:
+            get_run(conn, run_id)
+        recorded = run_id is None or is_on(conn, run_id)
+        phase6 = phase6_summary(conn, run_id=run_id, **period) if recorded else None
+        efficiency = token_efficiency_summary(conn, run_id=run_id, **period) if recorded else None
+    if as_json:
+        times = {name: at and at.isoformat() for name, at in period.items()}
+        which = {"run_id": run_id} if run_id is not None else times
+        print_json({**which, "phase6": phase6, "token_efficiency": efficiency})
+    elif phase6 is None or efficiency is None:
+        out.print(f"{run_id} has no metrics: phase6_metrics was off for this run")
+    else:
+        _print(phase6)
+        out.print()
+        _print(efficiency)
+    return 0
+
+
+def _print(summary: dict[str, Any]) -> None:
+    table = plain_table("metric", "", right=("",))
+    for name, value in summary.items():
+        parts = cast("dict[str, Any]", value) if isinstance(value, dict) else {"": value}
+        for part, figure in parts.items():
+            label = name.replace("_", " ") + (f": {part}" if part else "")
+            table.add_row(label, _shown(figure))
+    out.print(table)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        figures = cast("dict[str, int]", value)
+        return ", ".join(f"{name} {number:,}" for name, number in figures.items())
+    return "none" if value is None else f"{value:,}"

@@ -1,0 +1,1 @@
+"""Commands about failures and the patterns that know them."""

@@ -1,0 +1,1 @@
+"""Commands that look at plans, repositories and coding agents before anything is run."""

@@ -1,0 +1,83 @@
+"""`autopack plan check` and `toolchain`: looking without changing anything."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from autopack.model.errors import BadInput
+from autopack.runs.prepare.prepare import read_plan
+from autopack.toolchains.detect import detect, unsupported_language
+from deployments.cli.shared.output import AsJson, note, out, plain_table, print_json
+
+
+def check(
+    file: Annotated[str, Parameter(help="A plan file or a URL.")], *, as_json: AsJson = False
+) -> int:
+    """Check a plan file, and show in which order its phases would run."""
+    plan = read_plan(file)
+    if as_json:
+        print_json({"valid": True, "plan_hash": plan.plan_hash, "plan": plan.to_dict()})
+        return 0
+    table = plain_table("phase", "tier", "after", "checks", wraps=("after", "checks"))
+    for phase in plan.ordered():
+        checks = "inferred" if phase.checks is None else "; ".join(map(shlex.join, phase.checks))
+        table.add_row(phase.id, phase.tier, ", ".join(phase.depends_on), checks)
+    out.print(table)
+    out.print(f"\nthe plan is valid: {len(plan.phases)} phases")
+    return 0
+
+
+def toolchain(
+    directory: Annotated[Path, Parameter(help="The project; default: this folder.")] = Path(),
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Show which toolchains a project uses, how sure that is, and its commands."""
+    if not directory.is_dir():
+        raise BadInput(
+            f"{directory} is not a folder", field="directory", hint="name a project folder"
+        )
+    found = detect(directory)
+    language = unsupported_language(directory)
+    if as_json:
+        print_json(
+            {
+                "unsupported_language": language,
+                "toolchains": [
+                    {
+                        "name": one.name,
+                        "manager": one.manager,
+                        "path": one.path,
+                        "confidence": one.confidence,
+                        "evidence": list(one.evidence),
+                        "install": [list(argv) for argv in one.install],
+                        "build": [list(argv) for argv in one.build],
+                        "test": [list(argv) for argv in one.test],
+                    }
+                    for one in found
+                ],
+            }
+        )
+        return 0
+    table = plain_table(
+        "toolchain", "path", "confidence", "test", "evidence", wraps=("test", "evidence")
+    )
+    for one in found:
+        table.add_row(
+            f"{one.name}/{one.manager}",
+            one.path,
+            f"{one.confidence:.2f}",
+            "; ".join(map(shlex.join, one.test)),
+            ", ".join(one.evidence),
+        )
+    out.print(table if found else "no toolchain found")
+    if language is not None:
+        note(
+            f"the repository is mainly {language}, whose checks are not inferred: name them in the "
+            "plan, as validate"
+        )
+    return 0

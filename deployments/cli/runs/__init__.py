@@ -1,0 +1,1 @@
+"""Commands about runs: started, resumed, watched, answered, and what follows them."""

@@ -1,0 +1,47 @@
+"""`autopack budget`: the caps of a campaign, which several runs share."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from autopack.ledger.budget.budget_tree import campaign_level, set_campaign
+from autopack.model.budget import Limits, check_cap
+from autopack.model.ids import check_id
+from autopack.settings import Settings
+from autopack.store.database.engine import Database
+from autopack.views.run_view import level_view
+from deployments.cli.shared.output import AsJson, print_budget, print_json
+
+Campaign = Annotated[str, Parameter(help="A name, as `autopack run --campaign` takes it.")]
+
+
+def set_(
+    campaign: Campaign,
+    *,
+    tokens: Annotated[int | None, Parameter(help="The most tokens of all its runs.")] = None,
+    cost: Annotated[Decimal | None, Parameter(help="The most US dollars.")] = None,
+    minutes: Annotated[float | None, Parameter(help="The most minutes of work.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Set the caps of a campaign; what is not given is not limited."""
+    check_id(campaign, "campaign")
+    for name, cap in (("tokens", tokens), ("cost", cost), ("minutes", minutes)):
+        if cap is not None:
+            check_cap(cap, name)
+    db = Database.open(Settings.from_environment().database_url)
+    set_campaign(db, campaign, Limits(tokens, cost, minutes))
+    return _show(db, campaign, as_json)
+
+
+def show(campaign: Campaign, *, as_json: AsJson = False) -> int:
+    """Show the caps of a campaign, what its runs spent and what they hold."""
+    return _show(Database.open(Settings.from_environment().database_url), campaign, as_json)
+
+
+def _show(db: Database, campaign: str, as_json: bool) -> int:
+    view: dict[str, Any] = level_view(campaign_level(db, campaign))
+    print_json(view) if as_json else print_budget([view])
+    return 0

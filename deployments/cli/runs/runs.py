@@ -1,0 +1,140 @@
+"""`autopack run`, `resume` and `cancel`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from autopack.clock import SystemClock
+from autopack.runs.finish.finish import cancel as cancel_run
+from autopack.runs.prepare.prepare import prepare_run
+from autopack.runs.stored_run import repository_remarks, source_of, unfinished
+from autopack.settings import Settings
+from autopack.store.database.engine import Database
+from autopack.store.holders import Holder
+from autopack.store.mitigations import get_normalisation
+from autopack.views.run_view import run_view
+from autopack.workspace.source import SourceRepository
+from deployments.cli.shared.executing import INTERRUPTED, execute, exit_code
+from deployments.cli.shared.options import RunOptions
+from deployments.cli.shared.output import AsJson, found_by_judging, note, print_json, print_run
+from deployments.cli.shared.serving import check_server, start_server
+
+
+def run(
+    plan: Annotated[str, Parameter(help="A plan file or a URL.")],
+    *,
+    asked: RunOptions,
+    run_id: Annotated[str | None, Parameter(help="A name for the run.")] = None,
+    campaign: Annotated[
+        str | None, Parameter(help="The campaign whose budget it shares; see `budget`.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run a plan on a git repository, phase by phase, on a branch of its own.
+
+    Your checkout is not touched: the work happens in a private clone and comes back as the
+    branch autopack/<run id>.
+    """
+    settings = Settings.from_environment()
+    db = Database.open(settings.database_url)
+    check_server(settings)
+    options, secrets = configured(asked.builder, settings)
+    stored = prepare_run(
+        asked.request(
+            plan,
+            options=options,
+            secrets=secrets,
+            run_id=run_id,
+            campaign=campaign,
+            push=asked.push,
+        ),
+        db=db,
+        settings=settings,
+        clock=SystemClock(),
+        starter=Holder.of_this_process(),
+    )
+    if Path(stored.repo).exists() and SourceRepository.open(stored.repo).is_dirty():
+        note(
+            f"the checkout has uncommitted changes; the run starts from commit "
+            f"{stored.base_commit[:12]} without them"
+        )
+    for remark in repository_remarks(db, stored, settings):
+        note(f"warning: {remark}")
+    made = get_normalisation(db, stored.run_id)
+    if made is not None:
+        note(f"the plan was made from the text, with confidence {made.confidence:.2f}")
+        for warning in made.warnings:
+            note(f"warning: {warning}")
+    unfinished(db, stored.run_id)
+    return execute_stored(stored.run_id, db, settings, as_json)
+
+
+def resume(
+    run_id: Annotated[str, Parameter(help="The run, as `autopack runs` lists it.")],
+    *,
+    repo: Annotated[
+        str | None,
+        Parameter(help="This machine's clone of its repository, when that lies elsewhere here."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Continue a run where it stopped: completed phases and paid builds are kept.
+
+    Also one that ended DONE_FAILED_ENVIRONMENT, once what was wrong outside it is fixed.
+    """
+    settings = Settings.from_environment()
+    db = Database.open(settings.database_url)
+    source_of(unfinished(db, run_id, reopen=True), repo)
+    return execute_stored(run_id, db, settings, as_json, repo)
+
+
+def cancel(
+    run_id: Annotated[str, Parameter(help="The run, as `autopack runs` lists it.")],
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """End a run DONE_CANCELLED, wherever it is being worked on."""
+    settings = Settings.from_environment()
+    db = Database.open(settings.database_url)
+    cancel_run(run_id, db=db, settings=settings, clock=SystemClock())
+    view = run_view(db, run_id)
+    print_json(view) if as_json else print_run(view)
+    return 0
+
+
+def configured(builder: str | None, settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the options and the secrets of the block in the builder's name; Prefect is asked for
+    one.
+    """
+    if "/" not in (builder or ""):
+        return {}, {}
+    start_server(settings)()
+    from blocks.configured import configured
+
+    block = asyncio.run(configured(builder))
+    return block.options, block.secrets
+
+
+def execute_stored(
+    run_id: str, db: Database, settings: Settings, as_json: bool, repo: str | None = None
+) -> int:
+    """Execute a stored run, show it, and return the exit code."""
+    view = execute(
+        run_id, db=db, server_answers=start_server(settings), repo=repo, home=settings.home
+    )
+    if as_json:
+        print_json(view)
+    else:
+        print_run(view)
+    for line in found_by_judging(view):
+        note(line)
+    if view["push"] is not None and view["push"]["error"]:
+        note(f"not pushed to {view['push']['remote']}: {view['push']['error']}")
+    code = exit_code(view)
+    if code == INTERRUPTED:
+        note(f"interrupted; resume with `autopack resume {run_id}`")
+    return code
