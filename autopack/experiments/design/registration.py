@@ -292,7 +292,7 @@ def _why_another(
         return []
     return [
         f"this is another experiment than {other.test_id}, of which {run} of {len(pairs)} pairs "
-        f"have run: {'; '.join(found)}. Undo that to go on with it"
+        f"have run: {'; '.join(found)}. Undo that to resume it"
     ]
 
 

@@ -107,7 +107,7 @@ def named_paths(text: str, files: Files) -> Named:
 def _resolved(written: str, files: Files, *, may_be_new: bool) -> tuple[str | None, str | None]:
     """Return the path that ``written`` means, or None, and what is doubtful about it."""
     if written.startswith("/") or ".." in written.split("/"):
-        return None, f"{written} lies outside the repository and was left out of the scope"
+        return None, f"{written} lies outside the repository and was skipped"
     path = posixpath.normpath(written) + ("/" if written.endswith("/") else "")
     if path in files.paths:
         return path, None
@@ -120,4 +120,4 @@ def _resolved(written: str, files: Files, *, may_be_new: bool) -> tuple[str | No
         return None, f"{written} could be any of {', '.join(candidates[:4])}; write the whole path"
     if may_be_new:
         return path, None
-    return None, f"{written} does not exist and was left out of the scope"
+    return None, f"{written} does not exist and was skipped"

@@ -188,7 +188,7 @@ def _built(steps: list[Step], read: _Read) -> Normalised:
     warnings += [*dangers, *read.put_aside]
     if len(merged) < len(steps):
         warnings.append(f"{len(steps)} steps were joined into {MOST_PHASES} phases")
-    warnings += [f"`{command}` was left out: it is no known check" for command in read.unsafe]
+    warnings += [f"`{command}` was skipped: it is not a known check" for command in read.unsafe]
     works = [work for step in merged for work in step.works]
     if len(works) > MOST_DELIVERABLES:
         warnings.append(

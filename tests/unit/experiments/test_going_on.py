@@ -186,7 +186,7 @@ def test_an_edited_plan_is_named_as_what_makes_it_another_experiment(
     assert other.test_id != first.test_id
     assert cautions(other)[0] == (
         f"this is another experiment than {first.test_id}, of which 1 of 3 pairs have run: "
-        "plan plan-1 was edited. Undo that to go on with it"
+        "plan plan-1 was edited. Undo that to resume it"
     )
     # what else may have been changed
     spec = found.agents["treatment"]
