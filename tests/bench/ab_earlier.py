@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from ab_simulation import CORRELATION, GENERATORS, SIGMA, Floats, Pairs
+from ab_generators import CORRELATION, GENERATORS, SIGMA, Floats, Pairs
 from scipy import special, stats
 
 from autopack.experiments.statistics.earlier import DRIFT_ALPHA, LOOKS_ALPHA

@@ -6,8 +6,9 @@ sampling error of the small numbers.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -15,15 +16,11 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def simulation() -> ModuleType:
-    path = Path(__file__).parents[2] / "bench" / "ab_simulation.py"
-    spec = importlib.util.spec_from_file_location("ab_simulation", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def simulation() -> Iterator[ModuleType]:
+    folder = str(Path(__file__).parents[2] / "bench")
+    sys.path.insert(0, folder)
+    yield importlib.import_module("ab_simulation")
+    sys.path.remove(folder)
 
 
 @pytest.mark.parametrize("generator", ["lognormal", "loops", "tails", "skewed"])
