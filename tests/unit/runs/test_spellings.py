@@ -48,7 +48,7 @@ async def hold():
     db = Database.open(settings.database_url)
     session = open_session("r", db=db, settings=settings, clock=SystemClock())
     session.environment = await prepare_environment(session)
-    await build(session, "one", begin(session, "one").attempt)
+    await build(session, begin(session, "one").key)
 
 asyncio.run(hold())
 """

@@ -93,7 +93,9 @@ async def test_it_writes_where_it_works_and_nowhere_else(run: Run, places: Path)
         "    else: print('could write', place)\n"
     )
     ended = await run(code)
-    assert ended.tail.splitlines() == ["Read-only file system"] * 4
+    # To an ordinary user the last one says so for another reason.
+    assert ended.tail.splitlines()[:3] == ["Read-only file system"] * 3
+    assert "could write" not in ended.tail
     assert (places / "autopack/runs/r/work/made").read_text() == "x"
 
 
