@@ -375,19 +375,20 @@ def test_a_cancelled_fleet_cancels_its_runs(stack: Machine, tmp_path: Path) -> N
 
 
 def test_a_reconciliation_that_found_all_well_is_not_listed(stack: Machine) -> None:
-    asked_for = start(stack, "reconcile/reconcile")
-    _schedule_reconcile(stack)
-    log = stack.home / "stack" / "worker.log"
-    wait_for("both", lambda: log.read_text(errors="replace").count("closed_runs 0") >= 2)
-    _switch_off_reconcile(stack)
-    wait_for("the one asked for", lambda: flow_state(stack, asked_for) == "COMPLETED")
     named = {"flow_runs": {"name": {"like_": "reconcile "}}}
 
     def listed() -> set[str]:
         found = api(stack, "/flow_runs/filter", named)
         return {run["id"] for run in found if ": " not in run["name"]}
 
-    wait_for("the others to go", lambda: listed() == {asked_for}, look=stack)
+    before = listed()
+    asked_for = start(stack, "reconcile/reconcile")
+    _schedule_reconcile(stack)
+    log = stack.home / "stack" / "worker.log"
+    wait_for("both", lambda: log.read_text(errors="replace").count("closed_runs 0") >= 2)
+    _switch_off_reconcile(stack)
+    wait_for("the one asked for", lambda: flow_state(stack, asked_for) == "COMPLETED")
+    wait_for("the others to go", lambda: listed() - before == {asked_for}, look=stack)
 
 
 def _schedule_reconcile(machine: Machine) -> None:
