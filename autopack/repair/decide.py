@@ -1,7 +1,7 @@
 """What follows an attempt: one pure function from facts to the next step.
 
 A step either meets the failure without another build, after which there are new facts to decide
-from, or it ends the attempt with a `Decision`. Whoever calls it repeats: carry the step out, decide
+from, or it ends the attempt with a `Decision`. The caller repeats: carry the step out, decide
 again. Every attempt comes to its Decision: mitigations, calls and fixes are counted in the facts.
 """
 
