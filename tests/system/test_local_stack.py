@@ -103,7 +103,7 @@ def prefect(machine: Machine, *args: str) -> Answer:
 def test_a_triggered_run_that_is_killed_goes_on_when_its_flow_run_is_retried(
     stack: Machine, tmp_path: Path
 ) -> None:
-    slow = [call(7, response_id="slow"), {"delay": 3}, {"files": {"b": "2"}}]
+    slow = [call(7, response_id="slow"), {"delay": 600}, {"files": {"b": "2"}}]
     quick = [call(5), {"files": {"a": "1"}}]
     project = make_project(tmp_path, {"one": [quick], "two": [slow]})
     flow_run = trigger(stack, project, run_id="retried")
@@ -117,6 +117,7 @@ def test_a_triggered_run_that_is_killed_goes_on_when_its_flow_run_is_retried(
     wait_for("Crashed", lambda: flow_state(stack, flow_run) == "CRASHED")
     # A crash is reported twice; the second report may overwrite a retry that came between.
     time.sleep(3)
+    project.hasten()
     assert prefect(stack, "flow-run", "retry", flow_run).code == 0
 
     ended = wait_for("the end", lambda: is_done(stack, "retried"))
@@ -261,7 +262,7 @@ def test_a_suspended_run_that_is_rejected_ends(stack: Machine, tmp_path: Path) -
 def test_workers_execute_a_fleet_and_go_on_with_what_is_killed(
     stack: Machine, tmp_path: Path
 ) -> None:
-    project = make_simulated(tmp_path, {"success": 1, "calls": 1, "seconds": 4})
+    project = make_simulated(tmp_path, {"success": 1, "calls": 1, "seconds": 600})
     fleet = stack.start(
         "fleet",
         *[str(project.plan)] * 2,
@@ -269,17 +270,19 @@ def test_workers_execute_a_fleet_and_go_on_with_what_is_killed(
         *("--executor", "deployment", "--run-id", "at-work", "--json"),
     )
 
-    wait_for("the build", lambda: is_building(stack, "at-work-1"), look=stack)
-    kill_tree(holder_pid(stack, "at-work-1"))
+    run_ids = ("at-work-1", "at-work-2")
+    for run_id in run_ids:
+        wait_for("the build", lambda run_id=run_id: is_building(stack, run_id), look=stack)
+    project.hasten()
+    for run_id in run_ids:
+        kill_tree(holder_pid(stack, run_id))
     stdout, stderr = fleet.communicate(timeout=180)
 
     assert fleet.returncode == 0, stdout + stderr
     results = json.loads(stdout)["results"]
-    assert [result["run_id"] for result in results] == ["at-work-1", "at-work-2"]
+    assert [result["run_id"] for result in results] == list(run_ids)
     assert flow_runs_of(stack, "fleet:at-work") == [
-        ("at-work-1", "COMPLETED"),
-        ("at-work-1", "CRASHED"),
-        ("at-work-2", "COMPLETED"),
+        (run_id, state) for run_id in run_ids for state in ("COMPLETED", "CRASHED")
     ]
 
 
@@ -343,9 +346,10 @@ def start_fleet(machine: Machine, project: Project, **parameters: str) -> str:
 def test_reconciling_goes_on_with_a_fleet_whose_process_is_killed(
     stack: Machine, tmp_path: Path
 ) -> None:
-    project = make_simulated(tmp_path, {"success": 1, "calls": 2, "seconds": 20})
+    project = make_simulated(tmp_path, {"success": 1, "calls": 2, "seconds": 300})
     flow_run = start_fleet(stack, project, executor="deployment", run_id="headless")
     wait_for("a build", lambda: is_building(stack, "headless-1"), look=stack)
+    project.hasten()
     for process in processes_of(flow_run):
         process.kill()
     wait_for("Crashed", lambda: flow_state(stack, flow_run) == "CRASHED", look=stack)

@@ -23,7 +23,7 @@ SHORT_LEASE = {"AUTOPACK_LEASE_SECONDS": "6"}
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    slow = [call(7, response_id="a"), {"delay": 3}, {"files": {"a": "1"}}]
+    slow = [call(7, response_id="a"), {"delay": 600}, {"files": {"a": "1"}}]
     return make_project(tmp_path / "project", {"one": [slow]})
 
 
@@ -37,6 +37,7 @@ def die_in_the_middle(machine: Machine, project: Project, run_id: str) -> None:
         time.sleep(0.05)
     kill_tree(process.pid)
     process.communicate()
+    project.hasten()
     while holder_of(db, run_id) is not None and time.monotonic() < deadline:
         time.sleep(0.1)
     db.close()
@@ -76,6 +77,7 @@ def test_a_run_that_dies_again_and_again_is_closed(machine: Machine, project: Pr
 def test_what_the_database_no_longer_knows_is_removed_after_a_while(
     machine: Machine, project: Project
 ) -> None:
+    project.hasten()
     assert machine.run("run", *project.run_args, "--run-id", "kept").code == 0
     folders = machine.home / "runs"
     for run_id in ("forgotten", "recent", "foreign"):

@@ -22,7 +22,7 @@ PHASES = {
     "one": [[call(100), {"files": {"one.txt": "1\n"}}]],
     "two": [
         [call(20), {"files": {"two.txt": "half\n", "broken": "yes\n"}}],
-        [call(3), {"delay": 4}, {"files": {"two.txt": "2\n", "broken": None}}],
+        [call(3), {"delay": 600}, {"files": {"two.txt": "2\n", "broken": None}}],
     ],
     "three": [[call(5000), {"files": {"three.txt": "3\n"}}]],
 }
@@ -85,6 +85,7 @@ def kill_in_the_second_attempt(world: World) -> None:
     wait_for(lambda: any(one.stat().st_size for one in spool.glob("*")))
     kill_tree(process.pid)
     process.communicate()
+    world.project.hasten()
 
 
 @pytest.mark.slow
