@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,19 @@ class BuildLog:
                 yield from lines_of(raw)
             if len(raw) == _LONGEST_LINE:  # a picture, or a whole file: its rest is passed over
                 self.offset += len(raw)
+
+    def skip_to_end(self, most: int) -> None:
+        """Read from here on about ``most`` bytes before the end, at the start of a line."""
+        try:
+            file = safe_files.open_read(spool_folder(self.run_folder, self.key) / _OUTPUT)
+        except FileNotFoundError:
+            return
+        with file:
+            size = file.seek(0, os.SEEK_END)
+            if size > most:
+                file.seek(size - most)
+                # A line longer than that is passed over by the next read, from its end on.
+                self.offset = size - most + len(file.readline(most))
 
 
 def lines_of(raw: bytes) -> list[str]:

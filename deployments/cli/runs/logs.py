@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from autopack.agents.registry import make_builder, secrets_of
 from autopack.model.errors import BadInput, NotFound
-from autopack.model.ids import AttemptKey
-from autopack.model.states import AttemptState
-from autopack.secrecy.credentials import MASK, SHAPES, known_secrets
-from autopack.secrecy.redaction import Redactor
-from autopack.settings import Settings, process_environment
+from autopack.settings import Settings
 from autopack.store.database.engine import Database
-from autopack.store.folder_note import find_folder
-from autopack.store.runs import RunRow, get_attempts, get_phases, get_run
-from autopack.views.build_log import BuildLog
+from autopack.store.runs import get_phases, get_run
+from autopack.views.agent_lines import AgentLine, AgentLines
 from deployments.cli.shared.output import AsJson, out, print_json
 from deployments.cli.shared.terminal import styled
 
@@ -60,11 +53,12 @@ def logs(
             field="phase",
             hint=f"choose one of {', '.join(known)}",
         )
-    reader = _Reader(db, settings, run, phase)
+    reader = AgentLines(db, settings, run, phase=phase)
     lines = list(reader.new())
     shown = lines[-limit:]
     if as_json:
-        print_json({"run_id": run_id, "lines": shown, "omitted": len(lines) - len(shown)})
+        told = [asdict(line) for line in shown]
+        print_json({"run_id": run_id, "lines": told, "omitted": len(lines) - len(shown)})
         return 0
     for line in shown:
         _print(line)
@@ -80,39 +74,5 @@ def logs(
     return 0
 
 
-class _Reader:
-    """Follows every attempt of a run."""
-
-    def __init__(self, db: Database, settings: Settings, run: RunRow, phase: str | None) -> None:
-        self._db, self._run, self._phase = db, run, phase
-        self._folder = find_folder(settings.home, db, run.run_id)
-        self._logs: dict[AttemptKey, BuildLog] = {}
-        self._redactor = Redactor(_secrets(run))
-
-    def new(self) -> Iterator[dict[str, Any]]:
-        """Yield the lines that came since the last look, attempt by attempt."""
-        for one in get_attempts(self._db, self._run.run_id, self._phase):
-            key = AttemptKey(one.run_id, one.phase_id, one.attempt)
-            log = self._logs.setdefault(key, BuildLog(self._folder, key))
-            for text in log.read():
-                told = SHAPES.sub(MASK, self._redactor.text(text))
-                live = one.state is AttemptState.STARTED
-                yield {
-                    "phase_id": one.phase_id,
-                    "attempt": one.attempt,
-                    "text": told,
-                    "live": live,
-                }
-
-
-def _secrets(run: RunRow) -> set[str]:
-    options = {name: str(value) for name, value in run.builder_options.items()}
-    hidden: tuple[str, ...] = ()
-    # A login that has gone, a package that is no longer installed: nothing new can be told then.
-    with contextlib.suppress(BadInput, NotFound):
-        hidden = secrets_of(make_builder(run.builder, run.builder_options, model=run.model))
-    return known_secrets(process_environment(), options, hidden)
-
-
-def _print(line: dict[str, Any]) -> None:
-    out.print(styled(f"{line['phase_id']}/{line['attempt']}", "dim"), line["text"])
+def _print(line: AgentLine) -> None:
+    out.print(styled(f"{line.phase_id}/{line.attempt}", "dim"), line.text)
