@@ -8,10 +8,11 @@ from typing import Any
 from prefect import get_run_logger
 
 from autopack.experiments.concluding import enough
+from autopack.experiments.design.added_budget import OUT_OF_BUDGET
 from autopack.experiments.design.cautions import cautions
-from autopack.experiments.design.going_on import OUT_OF_BUDGET, replace_as_planned
 from autopack.experiments.design.layout import ARM_NAMES
 from autopack.experiments.design.registration import Registered
+from autopack.experiments.design.replacement import replace_as_planned
 from autopack.experiments.replicating import plan_replicates
 from autopack.runs.session.session import is_stopping
 from autopack.store.database.engine import Database

@@ -33,7 +33,7 @@ from flows.server import tags_of_runs, without_login
 from flows.waiting import (
     cancelled_in_prefect,
     has_stopped,
-    may_go_on,
+    may_resume,
     wait_for_end,
     wait_until_due,
     wait_while_held,
@@ -216,7 +216,7 @@ async def _at_workers(run_id: str, where: Execution, tag: str | None) -> None:
         if run is None or has_stopped(run):
             return
         said = f"the flow run of {run_id} ended as {ended.name}: {ended.message or 'no reason'}"
-        if not await may_go_on(run_id, ended, seen=seen, db=db, settings=settings):
+        if not await may_resume(run_id, ended, seen=seen, db=db, settings=settings):
             if get_run(db, run_id).state is RunState.DONE_CANCELLED:
                 return
             raise WorkFailed(said, hint=f"autopack resume {run_id}")

@@ -181,7 +181,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
             await finish_run(run_id, RunState.DONE_CANCELLED, stopped.message)
     finally:
         # A fault is no decision of anybody's: who reconciles resumes the run.
-        close_session(session, give_back=not broken)
+        close_session(session, release_lease=not broken)
         await outbox.flush()
     # Prefect is to hear of the end; what happened is stored, so that this may fail.
     with suppress(WorkFailed):

@@ -94,7 +94,7 @@ async def wait_until_due(run_id: str, *, db: Database, settings: Settings) -> Ru
     return run
 
 
-async def may_go_on(
+async def may_resume(
     run_id: str, ended: State, *, seen: int, db: Database, settings: Settings
 ) -> bool:
     """Return whether the run, which nobody holds, is to go on in another flow run, now that one has

@@ -52,7 +52,7 @@ class BuildRequest:
     build is asked for again under the same number. ``spool`` is this attempt's own folder;
     what the builder prints and the usage it reports are found there after any death. Only Autopack
     writes there, but for the folders ``home`` and ``scratch`` in it.
-    ``environment`` is the complete environment for child processes. ``may_go_on`` is asked, with
+    ``environment`` is the complete environment for child processes. ``refuse_call`` is asked, with
     all calls so far, before every further call by builders that make calls themselves; what it
     returns is why they must make none. ``guidance`` is what the run tells every build.
     ``protects_tests``: tests and their settings may change only where the phase names them.
@@ -79,7 +79,7 @@ class BuildRequest:
     limits: BuildLimits = BuildLimits()
     situation: Situation = field(default_factory=Situation)
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
-    may_go_on: Callable[[Sequence[ModelCall]], str | None] = without_limit
+    refuse_call: Callable[[Sequence[ModelCall]], str | None] = without_limit
 
 
 class BuildStatus(StrEnum):

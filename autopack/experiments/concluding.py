@@ -14,17 +14,17 @@ from autopack.experiments.analysis import (
     input_hash,
     success_of,
 )
+from autopack.experiments.design.added_budget import OUT_OF_BUDGET
 from autopack.experiments.design.cautions import phases_needed
 from autopack.experiments.design.earlier_runs import earlier_controls
-from autopack.experiments.design.going_on import (
-    OUT_OF_BUDGET,
+from autopack.experiments.design.layout import ARM_NAMES
+from autopack.experiments.design.registration import Registered
+from autopack.experiments.design.replacement import (
     last_of_each,
     standing,
     voids_that_count,
     was_cut,
 )
-from autopack.experiments.design.layout import ARM_NAMES
-from autopack.experiments.design.registration import Registered
 from autopack.experiments.pairs.pairs_reading import check_metrics
 from autopack.experiments.pairs.resource import with_primary
 from autopack.experiments.recorded.from_runs import JudgedPairs, RunPair, judge_pairs

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 from autopack.experiments.concluding import judge
-from autopack.experiments.design.going_on import last_of_each
 from autopack.experiments.design.layout import ARM_NAMES, arm_ids
 from autopack.experiments.design.registration import Registered
+from autopack.experiments.design.replacement import last_of_each
 from autopack.experiments.statistics.replicates import is_replicated
 from autopack.store.database.engine import Database
 from autopack.store.experiment_records import PairRow, add_replicate, get_pairs

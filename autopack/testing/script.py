@@ -140,7 +140,7 @@ async def _replay(build: RecordedBuild, request: BuildRequest, spool: TextIO) ->
         if step.delay is not None:
             await asyncio.sleep(step.delay)
         elif step.call is not None:
-            reason = await asyncio.to_thread(request.may_go_on, made)
+            reason = await asyncio.to_thread(request.refuse_call, made)
             if reason is not None:
                 raise _BudgetSpent(reason)
             write_record(spool, {"call": step.call.model_dump(exclude_none=True)})

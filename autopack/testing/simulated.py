@@ -91,7 +91,7 @@ class SimulatedBuilder(Agent[Options]):
             for number in range(count):
                 if number == fails_at:
                     break
-                reason = await asyncio.to_thread(request.may_go_on, self.calls(request.spool))
+                reason = await asyncio.to_thread(request.refuse_call, self.calls(request.spool))
                 if reason is not None:
                     return self._result(
                         request,

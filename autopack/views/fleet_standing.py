@@ -91,8 +91,8 @@ def standings(source: Source, run_ids: Sequence[str]) -> list[Standing]:
             run_id, state = row["run_id"], RunState(row["state"])
             count, completed = numbers.get(run_id, (0, 0))
             waits = state is RunState.AWAITING_APPROVAL
-            goes_on = state is RunState.PHASE_EXECUTION
-            phase, began = at_work.get(run_id, (None, None)) if goes_on else (None, None)
+            executing = state is RunState.PHASE_EXECUTION
+            phase, began = at_work.get(run_id, (None, None)) if executing else (None, None)
             question, asked_at = questions.get(run_id, (None, None)) if waits else (None, None)
             expires_at: datetime | None = row["expires_at"]
             tokens, cost = bills.get(run_id, (None if run_id in lost else 0, Decimal(0)))
@@ -106,8 +106,8 @@ def standings(source: Source, run_ids: Sequence[str]) -> list[Standing]:
                 since=row["finished_at"] or began or asked_at,
                 question=question,
                 failure_reason=row["failure_reason"],
-                silent_since=expires_at if goes_on and expires_at and expires_at < at else None,
-                interrupted=goes_on and expires_at is None,
+                silent_since=expires_at if executing and expires_at and expires_at < at else None,
+                interrupted=executing and expires_at is None,
                 tokens=tokens,
                 unknown_builds=lost[run_id].builds if run_id in lost else 0,
                 cost=None if run_id in lost else cost,

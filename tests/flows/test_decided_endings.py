@@ -67,7 +67,7 @@ async def test_what_was_decided_is_carried_out(
     await steps.build(dead, AttemptKey(dead.run_id, "one", 1))
     conclude(dead, "one", 1, None)
     decided = db.transact(lambda conn: note_ending(conn, dead.lease, state, "as decided"))
-    close_session(dead, give_back=False)
+    close_session(dead, release_lease=False)
     if is_cancelled_since:
         request_cancel_of(db, ["r"])
 

@@ -52,7 +52,7 @@ class RecordingModel(WrapperModel):
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
         made = read_calls(self._request.spool)
-        reason = await asyncio.to_thread(self._request.may_go_on, made)
+        reason = await asyncio.to_thread(self._request.refuse_call, made)
         if reason is not None:
             raise BudgetSpent(reason)
         limit = asyncio.timeout(self._stall)

@@ -8,20 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from autopack.agents.registry import DEFAULT_BUILDER
+from autopack.experiments.design.added_budget import add_budget, limits_of, parse_budget
 from autopack.experiments.design.definition import (
     ArmSpec,
     Experiment,
     parse_experiment,
     treatments,
 )
-from autopack.experiments.design.going_on import (
-    add_budget,
-    differences,
-    limits_of,
-    parse_budget,
-    replace_void,
-)
+from autopack.experiments.design.differences import differences
 from autopack.experiments.design.layout import ARM_NAMES, ArmName, lay_out
+from autopack.experiments.design.replacement import replace_void
 from autopack.experiments.design.resolving import (
     cap_of,
     check,

@@ -62,7 +62,7 @@ class Allowance:
         is_priced("", "")  # loads the price list, which takes longer than a look may
         self._began = session.clock.monotonic()
 
-    def may_go_on(self, calls: Sequence[ModelCall]) -> str | None:
+    def refuse_call(self, calls: Sequence[ModelCall]) -> str | None:
         """Return why a build that made ``calls`` may make no further one; None while it may."""
         spent = amount_of(calls)
         if self.held.cost is not None and spent.unpriced and not self._accepts_unpriced:
@@ -155,4 +155,4 @@ async def within(
 
 
 def _look(allowance: Allowance, builder: Builder, spool: Path) -> str | None:
-    return allowance.may_go_on(builder.calls(spool))
+    return allowance.refuse_call(builder.calls(spool))

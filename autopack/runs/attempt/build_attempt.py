@@ -160,6 +160,6 @@ def _request(
             seconds=allowance.most_minutes * 60,
         ),
         situation=situation_of(session, attempt),
-        may_go_on=allowance.may_go_on,
+        refuse_call=allowance.refuse_call,
         environment=session.variables(attempt.key),
     )

@@ -198,11 +198,11 @@ def open_session(
     return session
 
 
-def close_session(session: RunSession, *, give_back: bool = True) -> None:
+def close_session(session: RunSession, *, release_lease: bool = True) -> None:
     """Let go of the run; whatever state it is in, another process may resume it from there.
 
-    Without ``give_back`` its lease expires, which asks for the run to be resumed; here, too, when
-    the engine tries again.
+    Without ``release_lease`` its lease expires, which asks for the run to be resumed; here, too,
+    when the engine tries again.
     """
     let_go(session)
     session.forget()
@@ -211,7 +211,7 @@ def close_session(session: RunSession, *, give_back: bool = True) -> None:
     stopped = session.switch.stopped
     if stopped is None or stopped.reason is not StopReason.LEASE_LOST:
         with durable(Step.LEASE_RELEASED):
-            (release if give_back else abandon)(session.db, session.lease)
+            (release if release_lease else abandon)(session.db, session.lease)
 
 
 def _enter(

@@ -53,8 +53,8 @@ def run(
     Run the same file again to resume an interrupted experiment. A changed file is another
     experiment.
     """
+    from autopack.experiments.design.added_budget import how_to_continue
     from autopack.experiments.design.cautions import cautions
-    from autopack.experiments.design.going_on import how_to_continue
     from autopack.experiments.design.registration import Registered, register_experiment
     from autopack.experiments.shapes.analysis_schema import Analysis
     from autopack.model.errors import BadInput

@@ -139,7 +139,7 @@ def replay(
     else:
         _print_unfinished(result["unfinished_runs"])
     if not result["finished"]:
-        _say_how_to_go_on(result["unfinished_runs"], called)
+        _say_how_to_resume(result["unfinished_runs"], called)
     return exit_code(result)
 
 
@@ -163,7 +163,7 @@ def _print_unfinished(runs: list[dict[str, Any]]) -> None:
     out.print(table)
 
 
-def _say_how_to_go_on(runs: list[dict[str, Any]], name: str) -> None:
+def _say_how_to_resume(runs: list[dict[str, Any]], name: str) -> None:
     waiting = sum(map(_waits, runs))
     if waiting:
         note(f"{count(waiting, 'run')} waiting for an answer: give it with `autopack approve RUN`")

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from autopack.ledger.period import parse_age
-from autopack.runs.reconcile.giving_back import give_back
+from autopack.runs.reconcile.reclaim_disk import reclaim
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from deployments.cli.shared.output import AsJson, note, out, print_json
@@ -27,7 +27,7 @@ def clean(
     age = parse_age(older_than, "--older-than")
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
-    given = give_back(db, settings, older_than=age, dry_run=dry_run)
+    given = reclaim(db, settings, older_than=age, dry_run=dry_run)
     total = sum(one.bytes for one in given if one.error is None)
     failed = [one for one in given if one.error is not None]
     if as_json:

@@ -80,7 +80,7 @@ async def test_it_repairs_the_file_and_counts_every_token(
 
 
 async def test_it_makes_no_call_that_it_may_not(request_for: Callable[..., BuildRequest]) -> None:
-    request = request_for(may_go_on=lambda calls: "enough" if len(calls) == 2 else None)
+    request = request_for(refuse_call=lambda calls: "enough" if len(calls) == 2 else None)
     with ScriptedModelServer(REPAIR) as server:
         builder = made(ApiBuilder, model="fake-model", base_url=server.openai_url)
         result = await builder.build(request, Supervisor())

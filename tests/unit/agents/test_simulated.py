@@ -67,7 +67,7 @@ async def test_fates(tmp_path: Path, spec: str, status: BuildStatus, summary: st
 
 async def test_it_makes_no_call_that_it_may_not(tmp_path: Path) -> None:
     result = await build(
-        tmp_path, "calls: 9", may_go_on=lambda calls: "enough" if len(calls) == 3 else None
+        tmp_path, "calls: 9", refuse_call=lambda calls: "enough" if len(calls) == 3 else None
     )
     assert (len(result.calls), result.summary) == (3, "ended: enough")
 

@@ -44,7 +44,7 @@ def interrupted(tmp_path: Path, store: Callable[..., str], open_run: Opening) ->
     begin(session, "one")
     line = json.dumps(call(100)) + "\n"
     (spool_folder(session.folder, AttemptKey("r", "one", 1)) / "builder.out").write_text(line)
-    close_session(session, give_back=False)
+    close_session(session, release_lease=False)
     abandon(session.db, session.lease)
     return session
 
@@ -177,7 +177,7 @@ def test_an_attempt_begins_with_nothing_of_another_time(
     ref = session.mirror.attempt_ref(AttemptKey("r", "one", 1))
     session.mirror.set_ref(ref, session.head(), old=None)
     begin(session, "one")
-    close_session(session, give_back=False)
+    close_session(session, release_lease=False)
     abandon(session.db, session.lease)
 
     again = open_run("r")

@@ -57,7 +57,7 @@ def taken(tmp_path: Path) -> Iterator[list[RunSession]]:
             (spool / "build.json").write_text(json.dumps(end))
             ref = session.mirror.attempt_ref(AttemptKey("r", "one", 1))
             session.mirror.set_ref(ref, session.head(), old=None)
-        close_session(session, give_back=False)
+        close_session(session, release_lease=False)
         abandon(db, session.lease)
     yield sessions
     for session in sessions:

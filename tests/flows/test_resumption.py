@@ -118,10 +118,10 @@ async def test_those_who_find_it_dead_note_that_and_who_takes_it_counts(
 ) -> None:
     from prefect.states import Crashed
 
-    from flows.waiting import may_go_on
+    from flows.waiting import may_resume
 
     for _ in range(2):
-        assert await may_go_on(run_id, Crashed(), seen=0, db=db, settings=settings)
+        assert await may_resume(run_id, Crashed(), seen=0, db=db, settings=settings)
     run = get_run(db, run_id)
     assert (run.recoveries, run.recovery_tries) == (0, 2)
 
@@ -131,14 +131,14 @@ async def test_a_run_that_dies_again_and_again_is_closed(
 ) -> None:
     from prefect.states import Crashed
 
-    from flows.waiting import may_go_on
+    from flows.waiting import may_resume
 
-    going_on: list[bool] = []
+    resumed: list[bool] = []
     for seen in range(MOST_RECOVERIES + 1):
-        going_on.append(await may_go_on(run_id, Crashed(), seen=seen, db=db, settings=settings))
+        resumed.append(await may_resume(run_id, Crashed(), seen=seen, db=db, settings=settings))
         taken = {"recoveries": seen + 1}
         db.transact(lambda conn, taken=taken: conn.execute(sa.update(runs).values(taken)))
-    assert going_on == [True] * MOST_RECOVERIES + [False]
+    assert resumed == [True] * MOST_RECOVERIES + [False]
     run = get_run(db, run_id)
     assert run.state is RunState.DONE_FAILED_ENVIRONMENT
     assert "4 times" in (run.failure_reason or "")
@@ -149,13 +149,13 @@ async def test_after_a_fault_goes_on_what_was_left_under_way(
 ) -> None:
     from prefect.states import Failed
 
-    from flows.waiting import may_go_on
+    from flows.waiting import may_resume
 
-    assert not await may_go_on(run_id, Failed(), seen=0, db=db, settings=settings), (
+    assert not await may_resume(run_id, Failed(), seen=0, db=db, settings=settings), (
         "it was refused before it began"
     )
     fall_silent(db, run_id)
-    assert await may_go_on(run_id, Failed(), seen=0, db=db, settings=settings)
+    assert await may_resume(run_id, Failed(), seen=0, db=db, settings=settings)
 
 
 async def test_a_flow_run_that_died_before_it_took_its_run_is_marked(
@@ -267,7 +267,7 @@ async def test_reconciling_counts_what_it_begins_and_no_more(
     fall_silent(db, run_id)
     session = open_session(run_id, db=db, settings=settings, clock=SystemClock())
     assert (await reconcile())["resumed_runs"] == 0
-    close_session(session, give_back=False)
+    close_session(session, release_lease=False)
     abandon(db, session.lease)
     assert (await reconcile())["resumed_runs"] == 1
     run = get_run(db, run_id)

@@ -1,4 +1,4 @@
-"""Giving back the disk of runs that have ended: their folders go, refs and ledger stay."""
+"""Reclaim the disk of runs that have ended: their folders go, refs and ledger stay."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from autopack.store.runs import find_run
 
 
 @dataclass(frozen=True)
-class GivenBack:
+class Reclaimed:
     """One run's folder: how many bytes it held, and what could not be removed, None for nothing."""
 
     run_id: str
@@ -28,15 +28,15 @@ class GivenBack:
     error: str | None = None
 
 
-def give_back(
+def reclaim(
     db: Database, settings: Settings, *, older_than: timedelta, dry_run: bool = False
-) -> list[GivenBack]:
+) -> list[Reclaimed]:
     """Empty the folders of runs that ended longer ago than ``older_than``; only count ``dry_run``.
 
     Checkouts, environments and the output of builds and checks go. Runs that a process holds,
     that could still be resumed, or whose spend is yet to be counted keep theirs.
     """
-    given: list[GivenBack] = []
+    given: list[Reclaimed] = []
     with db.read() as conn:
         before, uncounted = db.now(conn) - older_than, _uncounted(conn)
     for run_id, folder in our_folders(settings.home, db):
@@ -54,7 +54,7 @@ def give_back(
         size = measure(held).bytes + sum(_size(path) for path in held)
         if not held or size == 0:
             continue
-        given.append(GivenBack(run_id, size, None if dry_run else _remove(held)))
+        given.append(Reclaimed(run_id, size, None if dry_run else _remove(held)))
     return given
 
 

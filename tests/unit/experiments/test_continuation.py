@@ -12,17 +12,15 @@ import sqlalchemy as sa
 from support.experiments import Trial, agent, make_trial
 
 from autopack.experiments.concluding import enough
+from autopack.experiments.design.added_budget import how_to_continue, limits_of, parse_budget
 from autopack.experiments.design.cautions import cautions
-from autopack.experiments.design.going_on import (
-    how_to_continue,
+from autopack.experiments.design.registration import Registered, register_experiment
+from autopack.experiments.design.replacement import (
     last_of_each,
-    limits_of,
-    parse_budget,
     replace_as_planned,
     standing,
     voids_that_count,
 )
-from autopack.experiments.design.registration import Registered, register_experiment
 from autopack.ledger.budget.budget_tree import campaign_level
 from autopack.ledger.events.usage_events import record_events
 from autopack.model.budget import Limits
