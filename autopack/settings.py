@@ -342,6 +342,13 @@ class Settings:
                 field="AUTOPACK_HOME",
                 hint="set AUTOPACK_HOME to a folder that you may write to",
             ) from error
+        return cls.without_home(env)
+
+    @classmethod
+    def without_home(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings and create nothing; raises BadInput when a value cannot be used."""
+        env = process_environment() if environ is None else environ
+        home = home_folder(env).absolute()
         in_force(env)
         return cls(
             home,

@@ -117,7 +117,7 @@ async def execute_runs(
         for number, plan in enumerate(plans or (), start=1):
             try:
                 one = replace(asked, plan=plan, run_id=f"{name}-{number}")
-                entries.append(await prepare_run(await one.request(), db, settings))
+                entries.append(await prepare_run(await one.request(db, settings), db, settings))
             except AutopackError as error:
                 entries.append(refused(f"{name}-{number}", error))
         entries += run_ids or ()

@@ -7,15 +7,19 @@ into the flow's docstring, where Prefect and the reference read it.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, get_origin
 
 from autopack.agents.registry import parse_options
 from autopack.model.errors import BadInput
 from autopack.runs.prepare.prepare import RunRequest
+from autopack.runs.prepare.repository_defaults import with_defaults
+from autopack.settings import Settings
+from autopack.store.database.engine import Database
 from autopack.workspace.remote import Remote
 from blocks.configured import configured
 
@@ -71,17 +75,14 @@ class Asked:
     run_id: str | None = None
     push: str | Remote | None = None
 
-    async def request(self) -> RunRequest:
-        """Return this as a request, with what the builder's block adds to it."""
-        block = await configured(self.builder)
+    async def request(self, db: Database, settings: Settings) -> RunRequest:
+        """Return this as a request, with what its repository and the builder's block add to it."""
         wanted = self.features or ()
-        return RunRequest(
+        bare = RunRequest(
             plan=self.plan or "",
             repo=self.repo or ".",
             commit=self.commit,
             builder=self.builder,
-            builder_options=block.options | parse_options(self.builder_options.splitlines()),
-            builder_secrets=block.secrets,
             model=self.model,
             enable=tuple(name for name in wanted if not name.startswith("-")),
             disable=tuple(name[1:] for name in wanted if name.startswith("-")),
@@ -90,6 +91,10 @@ class Asked:
             run_id=self.run_id,
             push=self.push,
         )
+        asked = await asyncio.to_thread(with_defaults, bare, db=db, settings=settings)
+        block = await configured(asked.builder)
+        own = parse_options(self.builder_options.splitlines())
+        return replace(asked, builder_options=block.options | own, builder_secrets=block.secrets)
 
 
 def check_at_once(number: int | None, name: str) -> None:

@@ -124,7 +124,7 @@ async def execute_run(
                 run_id=run_id or await asyncio.to_thread(own_run_id),
                 push=push,
             )
-            wanted = await asked.request()
+            wanted = await asked.request(db, settings)
             watched.add([wanted.run_id] if wanted.run_id else [])
             run_id = await prepare_run(wanted, db, settings)
         watched.add([run_id])

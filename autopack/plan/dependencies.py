@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
 from typing import NamedTuple, Protocol, TypeVar
 
+from autopack.model.counted import counted
 from autopack.plan.values import shown
 
 NO_SUCH_PHASE = "no phase has the id"
@@ -62,7 +63,7 @@ def _too_many(phases: Sequence[Placed], most: int) -> Iterator[Misfit]:
     if len(phases) > most:
         yield Misfit(
             ("phases",),
-            f"has {len(phases)} phases and budget.phases allows {most}; "
+            f"has {counted(len(phases), 'phase')} and budget.phases allows {most}; "
             "raise budget.phases or split the plan",
         )
 

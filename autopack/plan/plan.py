@@ -76,7 +76,8 @@ def _off(value: object) -> object:
     return "off" if value is False or value == "false" else value
 
 
-def _listed_once(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+def listed_once(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    """Return the features in their own order, each once."""
     return tuple(feature for feature in Feature if feature in features)
 
 
@@ -194,7 +195,7 @@ class Plan(_Value):
     setup: tuple[CommandText, ...] | None = None
     """The commands that install the project; inferred from the toolchain when unset, and none
     when empty."""
-    features: Annotated[tuple[Feature, ...], AfterValidator(_listed_once)] = ()
+    features: Annotated[tuple[Feature, ...], AfterValidator(listed_once)] = ()
     """The features that are on; `--enable` adds."""
     policy: Policy = Policy()
     """What may happen when things go wrong."""

@@ -38,7 +38,7 @@ def first_problem(
     not known stands beside it.
     """
     problem, *others = sorted(problems, key=lambda each: (_follows(each, problems), each.line))
-    field = _field(problem.loc)
+    field = field_name(problem.loc)
     more = f" (and {len(others)} more problem{'s' * (len(others) > 1)})" if others else ""
     place = f"{name}:{problem.line}: " + (f"{field}: " if field else "")
     return error(
@@ -47,7 +47,7 @@ def first_problem(
         line=problem.line,
         hint=problem.hint,
         problems=[
-            PlanProblem(each.message, _field(each.loc) or None, each.line, each.hint)
+            PlanProblem(each.message, field_name(each.loc) or None, each.line, each.hint)
             for each in (problem, *others)
         ],
     )
@@ -67,8 +67,8 @@ def _follows(problem: Problem, problems: Sequence[Problem]) -> bool:
     )
 
 
-def _field(loc: Loc) -> str:
-    """``("phases", 1, "id")`` as people write it: ``phases[1].id``."""
+def field_name(loc: Loc) -> str:
+    """Return ``("phases", 1, "id")`` as people write it: ``phases[1].id``."""
     text = ""
     for step in loc:
         if isinstance(step, int):

@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from autopack.model.counted import counted
 from autopack.model.states import RunState
 from autopack.views.escaping import linked, markdown, markdown_table
 
@@ -52,7 +53,7 @@ def headline(runs: Sequence[Standing]) -> str:
 def line(run: Standing) -> str:
     """One run in a line: state, what it spent, phases, what goes on or what it waits for."""
     about = run.failure_reason if kind_of(run) is Kind.FAILED else _about(run)
-    parts = [run.state.value, _spent([run]), f"{run.completed} of {run.phases} phases"]
+    parts = [run.state.value, _spent([run]), f"{run.completed} of {counted(run.phases, 'phase')}"]
     return " · ".join([*parts, *([about] if about else [])])
 
 

@@ -120,7 +120,10 @@ app.command(
 
 app.command("deployments.cli.machine.api:app", name="api", help="Serve runs over HTTP.")
 
-plan = App(name="plan", help="Look at plan files.")
+plan = App(name="plan", help="Write plan files, and look at them.")
+plan.command(
+    "deployments.cli.projects.plan_init:init", name="init", help="Write a first plan file."
+)
 plan.command("deployments.cli.projects.look:check", name="check", help="Check a plan file.")
 plan.command(
     "deployments.cli.projects.normalise:normalise",

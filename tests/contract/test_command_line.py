@@ -34,6 +34,7 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
             "--enable",
             "--disable",
             "--push",
+            "--dry-run",
         ),
     ),
     ("resume", ("RUN-ID",), ("--repo",)),
@@ -81,6 +82,7 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("import", ("FILE",), ()),
     # every listing can be paged
     ("runs", (), ("--state", "--limit", "--after")),
+    ("plan init", ("FILE",), ("--from", "--repo")),
     ("plan check", ("FILE",), ()),
     ("plan normalise", ("FILE",), ("--repo", "--accept-low-confidence")),
     ("plan normalize", ("FILE",), ("--repo", "--accept-low-confidence")),

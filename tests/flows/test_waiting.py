@@ -53,7 +53,7 @@ async def stored(home: Path, tmp_path: Path) -> Database:
         builder_options=f"spec={project.recording}",
         run_id="r",
     )
-    await prepare_run.fn(await asked.request(), db, settings)
+    await prepare_run.fn(await asked.request(db, settings), db, settings)
     return db
 
 

@@ -68,7 +68,7 @@ async def test_a_fleet_shows_what_became_of_each_run(home: Path, tmp_path: Path)
     progress = found["autopack-progress-shows"]
     assert (progress.data, progress.description) == (100, said)
     assert found["autopack-summary-shows"].description == said
-    one = "DONE_SUCCESS · 2,000 tokens · $0.02 · 1 of 1 phases"
+    one = "DONE_SUCCESS · 2,000 tokens · $0.02 · 1 of 1 phase"
     for kind in ("progress", "summary", "tokens"):
         assert found[f"autopack-{kind}-shows-1"].description == one
 

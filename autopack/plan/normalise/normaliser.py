@@ -11,6 +11,7 @@ from typing import Any
 from autopack.model.commands import (
     Command,
 )
+from autopack.model.counted import counted
 from autopack.model.errors import PlanError
 from autopack.plan.normalise.blocks import Block, Kind, read_blocks
 from autopack.plan.normalise.categories import category
@@ -22,6 +23,7 @@ from autopack.plan.normalise.check_commands import (
 from autopack.plan.normalise.confidence import confidence, confidence_parts
 from autopack.plan.normalise.genres import genre
 from autopack.plan.normalise.hazards import hazards
+from autopack.plan.normalise.issue import as_markdown
 from autopack.plan.normalise.lists import only_work
 from autopack.plan.normalise.named_paths import Files, named_paths
 from autopack.plan.normalise.phases import MOST_PATHS, at_most, phases_of
@@ -88,6 +90,7 @@ def normalise(
     when the text is no plan, asks for nothing, or nothing safe can judge the work; PlanError when
     a written plan is wrong. Whether the result is good enough to run is up to ``accept``.
     """
+    text = as_markdown(text)
     blocks = read_blocks(text)
     inferred = tuple(check.argv for check in inferred_checks(detected))
     written = embedded_plan(text, blocks)
@@ -187,7 +190,7 @@ def _built(steps: list[Step], read: _Read) -> Normalised:
     dangers = hazards("\n".join([step.text + "\n" + "\n".join(step.details) for step in merged]))
     warnings += [*dangers, *read.put_aside]
     if len(merged) < len(steps):
-        warnings.append(f"{len(steps)} steps were joined into {MOST_PHASES} phases")
+        warnings.append(f"{counted(len(steps), 'step')} were joined into {MOST_PHASES} phases")
     warnings += [f"`{command}` was skipped: it is not a known check" for command in read.unsafe]
     works = [work for step in merged for work in step.works]
     if len(works) > MOST_DELIVERABLES:

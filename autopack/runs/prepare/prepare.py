@@ -16,6 +16,7 @@ from autopack.model.budget import check_cap
 from autopack.model.errors import BadInput, PlanError
 from autopack.model.features import Feature, resolve_features
 from autopack.model.ids import check_id, new_run_id
+from autopack.plan.defaults import Defaults
 from autopack.plan.load import MAX_BYTES, is_plain_text, parse_plan, read_plan_text
 from autopack.plan.normalise import Normalised, NotNormalised, accept, normalise
 from autopack.plan.plan import DoctorMode, Plan
@@ -51,7 +52,8 @@ class RunRequest:
     ``campaign`` names the budget that the run shares with others. ``prompt`` is what builders are
     told beyond their tasks. ``push`` is the remote that the run is pushed to as it goes: its name
     in the repository, a folder or a URL, which is checked, or a Remote, which has been.
-    ``builder_secrets`` are options of the builder that are used but never stored.
+    ``builder_secrets`` are options of the builder that are used but never stored. ``defaults``
+    are the repository's, for what the plan does not say either.
     """
 
     plan: str
@@ -69,6 +71,7 @@ class RunRequest:
     prompt: str | None = None
     push: str | Remote | None = None
     builder_secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    defaults: Defaults | None = None
 
 
 def read_plan(source: str) -> Plan:
@@ -136,6 +139,9 @@ def check_request(
         raise BadInput(f"at_cap is {request.at_cap!r}", field="at_cap", hint="choose fail or ask")
     above = None if request.campaign is None else campaign_level(db, request.campaign).limits.cost
     plan, made = _plan_of(request, db=db, settings=settings, run_id=run_id)
+    if request.defaults is not None:
+        own = request.defaults.builder in (None, request.builder)
+        plan = request.defaults.under(plan, own_builder=own, from_text=made is not None)
     features = _features(request, plan.features)
     if made is not None:
         features |= {Feature.PLAN_NORMALIZATION}
@@ -231,12 +237,13 @@ def _plan_of(
 ) -> tuple[Plan, tuple[str, Normalised] | None]:
     """Return the plan, and where it was made from plain text, that text and how far to trust it."""
     text, name = read_source(request.plan)
-    on = Feature.PLAN_NORMALIZATION in _features(request, ())
+    listed = () if request.defaults is None else request.defaults.features
+    on = Feature.PLAN_NORMALIZATION in _features(request, listed)
     if not (on and is_plain_text(text, name=name)):
         return parse_plan(text, name=name), None
     source = SourceRepository.open(request.repo)
     commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
-    with _checkout(db, settings, source, commit, run_id) as root:
+    with checkout(db, settings, source, commit, run_id) as root:
         found = normalise(text, root=root, detected=detect(root), name=name)
     try:
         return accept(found), (text, found)
@@ -255,7 +262,7 @@ def _features(request: RunRequest, listed: Iterable[str]) -> frozenset[Feature]:
 
 
 @contextmanager
-def _checkout(
+def checkout(
     db: Database, settings: Settings, source: SourceRepository, commit: str, run_id: str
 ) -> Generator[Path]:
     """Yield the files of a commit in a folder of their own, while the block is open."""
@@ -285,7 +292,7 @@ def _refuse_unchecked(
     run_id: str,
 ) -> None:
     """Raise PlanError when a phase names no checks and the repository suggests none."""
-    with _checkout(db, settings, source, commit, run_id) as root:
+    with checkout(db, settings, source, commit, run_id) as root:
         if inferred_checks(detect(root)):
             return
         language = unsupported_language(root)

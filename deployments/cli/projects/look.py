@@ -8,17 +8,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from autopack.model.counted import counted
 from autopack.model.errors import BadInput
 from autopack.runs.prepare.prepare import read_plan
 from autopack.toolchains.detect import detect, unsupported_language
 from deployments.cli.shared.output import AsJson, note, out, plain_table, print_json
+from deployments.cli.shared.piped import PlanArgument, plan_source
 
 
-def check(
-    file: Annotated[str, Parameter(help="A plan file or a URL.")], *, as_json: AsJson = False
-) -> int:
+def check(file: PlanArgument, *, as_json: AsJson = False) -> int:
     """Check a plan file, and show in which order its phases would run."""
-    plan = read_plan(file)
+    plan = read_plan(plan_source(file))
     if as_json:
         print_json({"valid": True, "plan_hash": plan.plan_hash, "plan": plan.to_dict()})
         return 0
@@ -27,7 +27,7 @@ def check(
         checks = "inferred" if phase.checks is None else "; ".join(map(shlex.join, phase.checks))
         table.add_row(phase.id, phase.tier, ", ".join(phase.depends_on), checks)
     out.print(table)
-    out.print(f"\nthe plan is valid: {len(plan.phases)} phases")
+    out.print(f"\nthe plan is valid: {counted(len(plan.phases), 'phase')}")
     return 0
 
 

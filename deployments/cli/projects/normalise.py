@@ -15,10 +15,17 @@ from autopack.plan.normalise import CONFIDENCE_THRESHOLD, accept
 from autopack.plan.normalise import normalise as normalise_text
 from autopack.toolchains.detect import detect
 from deployments.cli.shared.output import AsJson, note, out, print_json
+from deployments.cli.shared.piped import STANDARD_INPUT, plan_source
 
 
 def normalise(
-    file: Annotated[Path, Parameter(help="A text or Markdown file that says what to do.")],
+    file: Annotated[
+        str,
+        Parameter(
+            help="A text or Markdown file that says what to do; - for standard input.",
+            allow_leading_hyphen=True,
+        ),
+    ],
     *,
     repo: Annotated[Path, Parameter(help="The repository; default: this folder.")] = Path(),
     threshold: Annotated[
@@ -36,8 +43,9 @@ def normalise(
         raise BadInput(
             f"invalid confidence: {threshold}", field="threshold", hint="use a number from 0 to 1"
         )
-    text = read_plan_text(file)
-    found = normalise_text(text, root=repo, detected=detect(repo), name=file.name)
+    source = plan_source(file)
+    text = source if file == STANDARD_INPUT else read_plan_text(Path(source))
+    found = normalise_text(text, root=repo, detected=detect(repo), name=Path(file).name)
     plan = accept(found, threshold=0.0 if accept_low_confidence else threshold)
     if as_json:
         print_json(found.to_dict())

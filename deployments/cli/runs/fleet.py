@@ -9,11 +9,13 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from autopack.clock import SystemClock
+from autopack.model.counted import counted
 from autopack.model.errors import BadInput
 from autopack.model.ids import check_id, new_run_id
 from autopack.model.locations import is_url
 from autopack.model.states import RunState
 from autopack.runs.prepare.prepare import RunRequest, check_remote, check_request
+from autopack.runs.prepare.repository_defaults import with_defaults
 from autopack.runs.session.session import is_stopping
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
@@ -99,7 +101,7 @@ def print_results(results: list[dict[str, Any]]) -> None:
         )
     out.print(table)
     done = sum(result["success"] for result in results)
-    out.print(f"{done} of {len(results)} runs ended in success")
+    out.print(f"{done} of {counted(len(results), 'run')} ended in success")
 
 
 def _check(
@@ -110,6 +112,7 @@ def _check(
     settings: Settings,
 ) -> None:
     """Raise what is wrong with any of the plans or the remote before one of them is started."""
+    common = with_defaults(common, db=db, settings=settings)
     if "/" in (common.builder or ""):
         return  # what its block adds is known to the flow only
     for run_id, plan in plans:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from autopack import home_server
 from autopack.clock import SystemClock
+from autopack.model.errors import Refused
 from autopack.runs.finish.finish import cancel as cancel_run
-from autopack.runs.prepare.prepare import prepare_run
+from autopack.runs.prepare.dry_run import dry_run as rehearse
+from autopack.runs.prepare.prepare import RunRequest, prepare_run
+from autopack.runs.prepare.repository_defaults import with_defaults
 from autopack.runs.stored_run import repository_remarks, source_of, unfinished
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
@@ -18,40 +25,44 @@ from autopack.store.holders import Holder
 from autopack.store.mitigations import get_normalisation
 from autopack.views.run_view import run_view
 from autopack.workspace.source import SourceRepository
+from deployments.cli.runs.dry_run import database_as_it_is, print_dry_run
 from deployments.cli.shared.executing import INTERRUPTED, execute, exit_code
 from deployments.cli.shared.options import RunOptions
 from deployments.cli.shared.output import AsJson, found_by_judging, note, print_json, print_run
+from deployments.cli.shared.piped import PlanArgument, plan_source
 from deployments.cli.shared.serving import check_server, start_server
+from flows.server import server_url
 
 
 def run(
-    plan: Annotated[str, Parameter(help="A plan file or a URL.")],
+    plan: PlanArgument,
     *,
     asked: RunOptions,
     run_id: Annotated[str | None, Parameter(help="A name for the run.")] = None,
     campaign: Annotated[
         str | None, Parameter(help="The campaign whose budget it shares; see `budget`.")
     ] = None,
+    dry_run: Annotated[
+        bool, Parameter(negative="", help="Say what would be done, and start and write nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Run a plan on a git repository, phase by phase, on a branch of its own.
 
     Your checkout is not touched: the work happens in a private clone and comes back as the
-    branch autopack/<run id>.
+    branch autopack/<run id>. What neither options nor plan say is taken from autopack.toml, or
+    the table tool.autopack of pyproject.toml, at the top of the repository.
     """
+    wanted = asked.request(plan_source(plan), run_id=run_id, campaign=campaign, push=asked.push)
+    if dry_run:
+        return _say_what_would_be(wanted, as_json)
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
     check_server(settings)
-    options, secrets = configured(asked.builder, settings)
+    wanted = with_defaults(wanted, db=db, settings=settings)
+    options, secrets = configured(wanted.builder, settings)
     stored = prepare_run(
-        asked.request(
-            plan,
-            options=options,
-            secrets=secrets,
-            run_id=run_id,
-            campaign=campaign,
-            push=asked.push,
-        ),
+        with_block(wanted, options, secrets),
         db=db,
         settings=settings,
         clock=SystemClock(),
@@ -71,6 +82,41 @@ def run(
             note(f"warning: {warning}")
     unfinished(db, stored.run_id)
     return execute_stored(stored.run_id, db, settings, as_json)
+
+
+def _say_what_would_be(wanted: RunRequest, as_json: bool) -> int:
+    settings = Settings.without_home()
+    with database_as_it_is(settings) as db, tempfile.TemporaryDirectory() as folder:
+        apart = replace(settings, home=Path(folder).resolve())
+        wanted = with_defaults(wanted, db=db, settings=apart)
+        if "/" in (wanted.builder or ""):
+            _check_answers(wanted.builder, settings)
+            wanted = with_block(wanted, *configured(wanted.builder, settings))
+        told = rehearse(wanted, db=db, settings=settings, clock=SystemClock())
+    print_json(told) if as_json else print_dry_run(told)
+    return 0
+
+
+def _check_answers(builder: str | None, settings: Settings) -> None:
+    """Raise Refused when asking Prefect for the builder's block would start a server."""
+    running = home_server.running_server(settings.home)
+    if server_url(settings) is None and (running is None or not home_server.is_possible()):
+        raise Refused(
+            f"the options of {builder} are in a block of Prefect, and no server runs",
+            field="builder",
+            hint="autopack up, or leave the block out: a dry run starts nothing",
+        )
+
+
+def with_block(
+    wanted: RunRequest, options: Mapping[str, str], secrets: Mapping[str, str]
+) -> RunRequest:
+    """Return the request with what its builder's block adds; what was typed beats that."""
+    return replace(
+        wanted,
+        builder_options={**options, **wanted.builder_options},
+        builder_secrets=dict(secrets),
+    )
 
 
 def resume(

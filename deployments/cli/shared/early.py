@@ -22,7 +22,7 @@ def say_soon(argv: Sequence[str]) -> None:
     """Say on stderr, in a moment, what this command is loading and which server it will use."""
     global _timer
     words = tuple(word for word in argv if not word.startswith("-"))
-    if not {words[:1], words[:2]} & _NEED_PREFECT or {"--help", "-h"} & set(argv):
+    if not {words[:1], words[:2]} & _NEED_PREFECT or {"--help", "-h", "--dry-run"} & set(argv):
         return
     _timer = threading.Timer(_SECONDS, _say, words[:1])
     _timer.daemon = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -41,22 +40,15 @@ class RunOptions:
     def request(
         self,
         plan: str,
-        *,
-        options: Mapping[str, str] | None = None,
-        secrets: Mapping[str, str] | None = None,
         **more: Any,
     ) -> RunRequest:
-        """Return what is asked for; the builder's ``options`` and ``secrets`` are its block's.
-
-        ``more`` goes into the request as it is.
-        """
+        """Return what is asked for; ``more`` goes into the request as it is."""
         return RunRequest(
             plan=plan,
             repo=self.repo,
             commit=self.commit,
             builder=self.builder,
-            builder_options=dict(options or {}) | parse_options(self.set_ or []),
-            builder_secrets=dict(secrets or {}),
+            builder_options=parse_options(self.set_ or []),
             model=self.model,
             enable=tuple(self.enable or ()),
             disable=tuple(self.disable or ()),

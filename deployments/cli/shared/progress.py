@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from rich.console import Group, RenderableType
 from rich.live import Live
 
+from autopack.model.counted import counted
 from autopack.runs.session.session import waits_for
 from autopack.store.database.engine import Database
 from autopack.views.board import tokens_text
@@ -135,4 +136,4 @@ class ManyProgress(_Display):
                 self._said[line.run_id] = waiting
                 self.say(f"{line.run_id}  waits for {waiting}")
             table.add_row(line.run_id, state_text(line.state), phases, tokens)
-        return Group(f"{len(self._said)} runs  {self.elapsed()}", table)
+        return Group(f"{counted(len(self._said), 'run')}  {self.elapsed()}", table)

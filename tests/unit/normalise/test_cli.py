@@ -18,7 +18,7 @@ def notes(tmp_path: Path) -> Path:
 
 
 def test_plan_on_stdout_can_be_saved_and_loaded(notes: Path, repository: Path, capsys) -> None:
-    assert normalise(notes, repo=repository) == 0
+    assert normalise(str(notes), repo=repository) == 0
     shown = capsys.readouterr()
     assert [phase.scope.paths for phase in parse_plan(shown.out).phases] == [
         ("inflection/rules.py",),
@@ -28,7 +28,7 @@ def test_plan_on_stdout_can_be_saved_and_loaded(notes: Path, repository: Path, c
 
 
 def test_json_is_one_object(notes: Path, repository: Path, capsys) -> None:
-    assert normalise(notes, repo=repository, as_json=True) == 0
+    assert normalise(str(notes), repo=repository, as_json=True) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["deliverables"] == ["Fix inflection/rules.py", "Write docs/a.md"]
     assert shown["validation"] == [["python", "-m", "pytest", "-q"]]
@@ -37,16 +37,16 @@ def test_json_is_one_object(notes: Path, repository: Path, capsys) -> None:
 def test_weak_text_needs_to_be_accepted(notes: Path, repository: Path, capsys) -> None:
     notes.write_text("Do some work on the project", encoding="utf-8")
     with pytest.raises(AutopackError, match=r"below 0\.70") as caught:
-        normalise(notes, repo=repository)
+        normalise(str(notes), repo=repository)
     assert caught.value.exit_code == 2
-    assert normalise(notes, repo=repository, accept_low_confidence=True, as_json=True) == 0
-    assert normalise(notes, repo=repository, threshold=0.3, as_json=True) == 0
+    assert normalise(str(notes), repo=repository, accept_low_confidence=True, as_json=True) == 0
+    assert normalise(str(notes), repo=repository, threshold=0.3, as_json=True) == 0
 
 
 REFUSED = [
-    (lambda notes, repo: normalise(notes.with_name("gone.md"), repo=repo), "no such file"),
-    (lambda notes, repo: normalise(notes, repo=notes), "is not a folder"),
-    (lambda notes, repo: normalise(notes, repo=repo, threshold=70), "invalid confidence"),
+    (lambda notes, repo: normalise(str(notes.with_name("gone.md")), repo=repo), "no such file"),
+    (lambda notes, repo: normalise(str(notes), repo=notes), "is not a folder"),
+    (lambda notes, repo: normalise(str(notes), repo=repo, threshold=70), "invalid confidence"),
 ]
 
 

@@ -1,0 +1,120 @@
+"""Telling what a run would do: everything is checked, nothing is started and nothing stays."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from autopack.agents.protocol import Builder
+from autopack.agents.registry import make_builder
+from autopack.clock import Clock
+from autopack.ledger.budget.budget_tree import campaign_level
+from autopack.ledger.expected import expected_spend
+from autopack.model.commands import Command
+from autopack.plan.plan import Plan
+from autopack.runs.prepare.prepare import RunRequest, check_request, checkout
+from autopack.settings import SANDBOX, Settings
+from autopack.store.database.engine import Database
+from autopack.store.runs import NewRun
+from autopack.toolchains.detect import detect, inferred_checks, inferred_setup
+from autopack.workspace.source import SourceRepository
+
+Json = dict[str, Any]
+
+
+def dry_run(request: RunRequest, *, db: Database, settings: Settings, clock: Clock) -> Json:
+    """Return what `run` would do with the request: phases, checks, environment, caps and spend.
+
+    Clones and checkouts are made in a folder that is gone afterwards. Raises an AutopackError
+    where `run` would.
+    """
+    with tempfile.TemporaryDirectory(prefix="autopack-dry-run-") as folder:
+        apart = replace(settings, home=Path(folder).resolve())
+        new, _, made = check_request(request, db=db, settings=apart, clock=clock)
+        source = SourceRepository.open(request.repo)
+        with checkout(db, apart, source, new.base_commit, new.run_id) as root:
+            detected = detect(root)
+    plan = Plan.model_validate(new.plan_body, by_alias=True)
+    builder = make_builder(
+        new.builder, request.builder_options, model=new.model, secrets=request.builder_secrets
+    )
+    model = new.model or plan.models.builder
+    checks = [(check.path, check.argv) for check in inferred_checks(detected)]
+    setup = [(one.path, one.argv) for one in inferred_setup(detected)]
+    if plan.setup is not None:
+        setup = [("", argv) for argv in plan.setup]
+    expected = expected_spend(
+        db, phases=len(plan.phases), builder=new.builder, model=model, repo=new.repo
+    )
+    return {
+        "dry_run": True,
+        "goal": plan.goal,
+        "repo": new.repo,
+        "base_commit": new.base_commit,
+        "branch": new.branch if request.run_id else None,
+        "builder": _builder(new, builder, model),
+        "features": list(new.features),
+        "policy": plan.policy.model_dump(mode="json"),
+        "phases": [_phase(plan, phase_id, checks) for phase_id in (p.id for p in plan.ordered())],
+        "environment": {
+            "toolchains": [f"{one.name}/{one.manager}" for one in detected],
+            "setup": [_command(*one) for one in setup],
+            "setup_inferred": plan.setup is None,
+            "sandbox": SANDBOX.of(),
+        },
+        "caps": _caps(new, db),
+        "expected": expected.as_json(),
+        "confidence": None if made is None else made[1].confidence,
+        "warnings": [] if made is None else list(made[1].warnings),
+    }
+
+
+def _builder(new: NewRun, builder: Builder, model: str | None) -> Json:
+    probe = asdict(builder.probe())
+    return {
+        "name": new.builder,
+        "model": model or probe["model"],
+        **{name: probe[name] for name in ("installed", "version", "access", "hint")},
+    }
+
+
+def _phase(plan: Plan, phase_id: str, inferred: list[tuple[str, Command]]) -> Json:
+    phase = next(one for one in plan.phases if one.id == phase_id)
+    checks = inferred if phase.checks is None else [("", argv) for argv in phase.checks]
+    return {
+        "phase_id": phase.id,
+        "tier": phase.tier,
+        "depends_on": list(phase.depends_on),
+        "checks": [_command(*one) for one in checks],
+        "checks_inferred": phase.checks is None,
+        "scope": list(phase.scope.paths),
+        "approval": phase.approval,
+        "budget": phase.budget.model_dump(mode="json"),
+    }
+
+
+def _command(path: str, argv: Command) -> str:
+    text = shlex.join(argv)
+    return f"{text} (in {path})" if path not in ("", ".") else text
+
+
+def _caps(new: NewRun, db: Database) -> Json:
+    above = None if new.campaign_id is None else campaign_level(db, new.campaign_id)
+    return {
+        "tokens": new.token_cap,
+        "cost": None if new.cost_cap is None else float(new.cost_cap),
+        "minutes": new.minutes_cap,
+        "at_cap": new.at_cap,
+        "campaign": None
+        if above is None
+        else {
+            "name": above.name,
+            "tokens": above.limits.tokens,
+            "tokens_spent": above.spent.told,
+            "cost": None if above.limits.cost is None else float(above.limits.cost),
+            "cost_spent": None if above.spent.whole_cost is None else float(above.spent.whole_cost),
+        },
+    }
