@@ -99,6 +99,9 @@ def main() -> int:
     import uvicorn
     from prefect.server.api.server import create_app
 
+    from deployments.sqlite_writing import let_writers_take_turns
+
+    let_writers_take_turns()
     app = Proving(create_app(), told.login)
     server = uvicorn.Server(
         uvicorn.Config(

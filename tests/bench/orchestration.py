@@ -112,22 +112,30 @@ def help_seconds() -> float:
 
 
 @contextmanager
-def server_on_postgresql(folder: Path) -> Generator[None]:
-    """A Prefect server for this process that keeps its data in a PostgreSQL of its own."""
+def server_on(engine: str, folder: Path) -> Generator[None]:
+    """A Prefect server for this process, as Autopack starts it; its data in SQLite, or in a
+    PostgreSQL of its own.
+    """
     from deployments.local import own_postgres
     from deployments.own_server import OwnServer
+    from flows.server import DISPOSABLE, QUIET
 
     home = folder / "prefect"
     home.mkdir()
-    with own_postgres(folder) as url:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
-        own = {"PREFECT_HOME": str(home), "PREFECT_API_DATABASE_CONNECTION_URL": url}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    own = {"PREFECT_HOME": str(home)} | QUIET
+    with ExitStack() as parts:
+        if engine == "postgresql":
+            url = parts.enter_context(own_postgres(folder))
+            own["PREFECT_API_DATABASE_CONNECTION_URL"] = url
+        else:
+            own |= DISPOSABLE
         server = OwnServer(home, kept | own)
+        parts.callback(server.end)
         server.wait()
         os.environ["PREFECT_API_URL"] = server.api_url
         os.environ["PREFECT_API_AUTH_STRING"] = server.login
         yield
-        server.end()
 
 
 def dbos_seconds(folder: Path) -> float | None:
@@ -210,8 +218,7 @@ def main() -> None:
         os.environ["DATABASE_URL"] = f"sqlite:///{folder / 'bench.db'}"
         os.environ["PREFECT_LOGGING_LEVEL"] = "ERROR"
         os.environ.pop("PREFECT_API_URL", None)
-        if engines == ["postgresql"]:
-            parts.enter_context(server_on_postgresql(folder))
+        parts.enter_context(server_on(engines[0], folder))
         compare(engines[0], folder / "project")
 
 
