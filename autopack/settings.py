@@ -27,6 +27,17 @@ def process_environment() -> MutableMapping[str, str]:
     return os.environ
 
 
+def program_environment() -> dict[str, str]:
+    """Return this process's environment for programs that are not its own: without what Prefect
+    and the database are reached by, for other programs of the user can read it there.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PREFECT_") and name != "DATABASE_URL"
+    }
+
+
 class Role(StrEnum):
     """What a variable is for."""
 

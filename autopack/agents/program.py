@@ -42,7 +42,7 @@ from autopack.model.errors import BadInput
 from autopack.process.exit_note import EXIT_NOTE, read_exit
 from autopack.process.run_options import RunOptions
 from autopack.process.scratch import Scratch
-from autopack.settings import process_environment
+from autopack.settings import process_environment, program_environment
 
 if TYPE_CHECKING:
     from autopack.agents.own.user_configuration import UserConfiguration
@@ -338,7 +338,7 @@ def _version(program: str) -> str | None:
         try:
             done = subprocess.run(
                 [program, "--version"],
-                env={**process_environment(), **own},
+                env={**program_environment(), **own},
                 capture_output=True,
                 stdin=subprocess.DEVNULL,
                 timeout=30,

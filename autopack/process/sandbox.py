@@ -18,7 +18,7 @@ from pathlib import Path
 
 from autopack.files import safe_files
 from autopack.model.errors import BadInput
-from autopack.settings import SANDBOX, SANDBOX_READABLE
+from autopack.settings import SANDBOX, SANDBOX_READABLE, program_environment
 from autopack.toolchains.toolchain_registry import installed_folders, toolchains
 
 VARIABLE = SANDBOX.name
@@ -52,6 +52,7 @@ def obstacle(environ: Mapping[str, str]) -> str | None:
     try:
         done = subprocess.run(
             [program, *_BARE, "--", "true"],
+            env=program_environment(),
             capture_output=True,
             stdin=subprocess.DEVNULL,
             timeout=20,

@@ -16,7 +16,8 @@ import stamina
 
 from autopack.model.errors import GitFailed
 from autopack.process import leftovers
-from autopack.settings import process_environment
+from autopack.secrecy.credentials import holds_a_login, names_a_secret
+from autopack.settings import program_environment
 
 AUTHOR = "Autopack"
 EMAIL = "autopack@localhost"
@@ -262,7 +263,7 @@ class Git:
         return self.folder or self.work_tree or self.git_dir
 
     def _environment(self) -> dict[str, str]:
-        env = clean_environment(process_environment(), as_user=self.as_user)
+        env = clean_environment(program_environment(), as_user=self.as_user)
         places = {
             "GIT_DIR": self.git_dir,
             "GIT_WORK_TREE": self.work_tree,
@@ -283,11 +284,15 @@ class Git:
 
 
 def clean_environment(environ: Mapping[str, str], *, as_user: bool) -> dict[str, str]:
-    """The environment git gets: no GIT_* of the caller's but what reaching a server needs."""
+    """The environment git gets: no GIT_* of the caller's but what reaching a server needs.
+
+    Secrets are for git ``as_user`` alone: a build of the same user could read them there.
+    """
     env = {
         name: value
         for name, value in environ.items()
-        if not name.startswith("GIT_") or (as_user and _REACHING.fullmatch(name))
+        if (not name.startswith("GIT_") or (as_user and _REACHING.fullmatch(name)))
+        and (as_user or not (names_a_secret(name) or holds_a_login(value)))
     }
     if not as_user:
         env |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}

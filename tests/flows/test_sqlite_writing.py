@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from prefect.server.database.configurations import AioSqliteConfiguration
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deployments.sqlite_writing import WritersTakeTurns
@@ -61,7 +62,7 @@ async def test_writers_that_meet_wait_for_each_other(url: str) -> None:
 
 async def test_without_turns_they_fail(url: str) -> None:
     server = Server(AioSqliteConfiguration(connection_url=url))
-    with pytest.raises(sa.exc.OperationalError, match="locked"):
+    with pytest.raises(OperationalError, match="locked"):
         await asyncio.gather(*(server.add(1) for _ in range(12)))
 
 
@@ -77,7 +78,7 @@ async def test_what_reads_inside_a_transaction_does_not_wait_for_it(url: str) ->
 
 async def test_a_transaction_that_fails_leaves_the_turn_to_the_next(url: str) -> None:
     server = Server(WritersTakeTurns(connection_url=url))
-    with pytest.raises(sa.exc.OperationalError, match="no such table"):
+    with pytest.raises(OperationalError, match="no such table"):
         async with server.session(writing=True) as session:
             await session.execute(sa.text("INSERT INTO elsewhere VALUES (1)"))
     await server.add(3)

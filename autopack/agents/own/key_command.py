@@ -13,7 +13,7 @@ import threading
 import time
 
 from autopack.model.errors import BadInput
-from autopack.settings import process_environment
+from autopack.settings import program_environment
 
 _SECONDS = 60
 _KEPT_SECONDS = 300.0
@@ -56,7 +56,7 @@ def _ask(command: str) -> str:
     try:
         done = subprocess.run(
             words,
-            env=dict(process_environment()),
+            env=program_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -36,6 +36,21 @@ def test_only_what_reaches_a_server_is_kept(name, kept_as_user):
     assert clean_environment(environ, as_user=False)["PATH"] == "/bin"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ANTHROPIC_API_KEY", "x"),
+        ("PREFECT_API_AUTH_STRING", "autopack:x"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+        ("GITHUB_TOKEN", "x"),
+        ("MIRROR", "https://user:x@example.com/"),  # by its value
+    ],
+)
+def test_secrets_are_for_git_as_the_user_alone(name, value):
+    assert name not in clean_environment({name: value}, as_user=False)
+    assert name in clean_environment({name: value}, as_user=True)
+
+
 def test_a_failure_carries_gits_words(user):
     with pytest.raises(GitFailed, match=r"git checkout: .*no-such-branch"):
         Git(folder=user.path).run("checkout", "no-such-branch")
