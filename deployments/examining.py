@@ -15,6 +15,8 @@ from autopack.stack import running_stack
 from autopack.store.circuits import list_circuits
 from autopack.store.database.engine import Database
 from autopack.store.folder_note import foreign_folders
+from autopack.store.pauses import list_pauses
+from autopack.views.pause_view import pause_view
 from autopack.views.run_view import timestamp
 from deployments.advice import advice
 from deployments.reaching import server_version, unreachable
@@ -44,6 +46,7 @@ def examine() -> dict[str, Any]:
         },
         "settings": in_force(),
         "circuits": _circuits(settings) if "error" not in database else [],
+        "pauses": _pauses(settings) if "error" not in database else None,
         "sandbox": sandboxed,
         "home": _home(settings, database),
     }
@@ -103,6 +106,11 @@ def _circuits(settings: Settings) -> list[dict[str, Any]]:
         }
         for one in list_circuits(Database.open(settings.database_url))
     ]
+
+
+def _pauses(settings: Settings) -> list[dict[str, Any]]:
+    db = Database.open(settings.database_url)
+    return [pause_view(one) for one in list_pauses(db)]
 
 
 def _prefect(settings: Settings) -> dict[str, Any]:

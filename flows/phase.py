@@ -68,6 +68,8 @@ async def _build(run_id: str, phase_id: str) -> AttemptRow | Decision:
             if opened is not None:
                 emit("circuit.opened", run_id, phase_id=phase_id, circuit=opened)
             await push_if_asked(run_id)
+            if held(run_id).attempt(started.key).state is AttemptState.INTERRUPTED:
+                return Decision(DecisionKind.DEFER, "the build was paused")
     return started
 
 

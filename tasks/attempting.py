@@ -10,6 +10,7 @@ from autopack.model.ids import AttemptKey
 from autopack.repair.decide import Consult, Decision, Fix, Mitigate, Repair
 from autopack.repair.facts import RepairState
 from autopack.runs import attempt as steps
+from autopack.runs.attempt.orders import wait_while_paused
 from autopack.runs.repair.consult import consult
 from autopack.runs.repair.gather_facts import next_step
 from autopack.runs.repair.mitigate import execute_fix, mitigate
@@ -27,13 +28,14 @@ async def start_attempt(run_id: str, phase_id: str) -> AttemptRow | Decision:
 
 @step("wait to start", "{phase_id} waits {seconds:.0f} s")
 async def wait_to_start(run_id: str, phase_id: str, seconds: float, idle: bool = False) -> None:
-    """Wait until a deferred phase may be tried again, or the run is stopped.
+    """Wait until a deferred phase may be tried again and no pause is left, or the run is stopped.
 
     An ``idle`` wait spends nothing of the run's minutes.
     """
     session = held(run_id)
     with session.keeper.idle() if idle else nullcontext():
         await session.switch.guard(asyncio.sleep(seconds))
+    await wait_while_paused(session)
 
 
 @step("build", "build attempt {key.attempt}", tags=["autopack-builder"])
@@ -61,7 +63,8 @@ async def mitigate_attempt(
 
 @step("consult", "consult about attempt {key.attempt}")
 async def consult_doctor(key: AttemptKey, repair: RepairState, call: Consult) -> RepairState:
-    """Ask a doctor about a failed attempt."""
+    """Ask a doctor about a failed attempt, once no pause is left."""
+    await wait_while_paused(held(key.run_id))
     return await consult(held(key.run_id), key, repair, call)
 
 

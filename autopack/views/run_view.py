@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +33,7 @@ from autopack.process.informative_excerpt import select
 from autopack.store.approvals import Approval, get_approvals
 from autopack.store.database.engine import Database
 from autopack.store.mitigations import get_mitigations
+from autopack.store.pauses import list_pauses, pauses_of_run
 from autopack.store.runs import (
     AttemptRow,
     DecisionRow,
@@ -45,6 +45,8 @@ from autopack.store.runs import (
     get_plan_body,
     get_run,
 )
+from autopack.views.json_values import timestamp
+from autopack.views.pause_view import pause_view
 
 if TYPE_CHECKING:
     from autopack.runs.session.session import RunSession  # not for a look at a run
@@ -67,6 +69,7 @@ def run_view(db: Database, run_id: str) -> Json:
         plan = get_plan_body(conn, run.plan_hash)
         levels = budget_levels(conn, run_id, _phase_caps(plan))
         questions = get_approvals(conn, run_id)
+        paused = pauses_of_run(list_pauses(conn), run)
     by_phase: defaultdict[str, list[AttemptRow]] = defaultdict(list)
     for attempt in attempts:
         by_phase[attempt.phase_id].append(attempt)
@@ -90,6 +93,7 @@ def run_view(db: Database, run_id: str) -> Json:
         **cost_view(totals),
         "budget": _budget(run, totals, levels, nodes),
         "approvals": [_approval(one) for one in questions],
+        "paused": [pause_view(one) for one in paused],
         **_counts(phases),
         "phases": [
             _phase(
@@ -211,11 +215,6 @@ def _unless_unknown(totals: TokenTotals, figures: Mapping[Any, int]) -> dict[Any
 def money(cost: Decimal | None) -> float | None:
     """US dollars as a JSON number; None when any price is unknown."""
     return None if cost is None else float(cost)
-
-
-def timestamp(at: datetime | None) -> str | None:
-    """ISO 8601, UTC."""
-    return None if at is None else at.isoformat().replace("+00:00", "Z")
 
 
 def _budget(run: RunRow, totals: TokenTotals, levels: list[Level], nodes: list[Node]) -> Json:

@@ -7,11 +7,13 @@ from fastapi import Depends, FastAPI
 from autopack import __version__
 from deployments.api.caching import Tagged
 from deployments.api.problems import MEDIA_TYPE, PROBLEM_SCHEMA, answer_errors
-from deployments.api.routes import accounts, actions, dashboard, health, keys, runs
+from deployments.api.routes import accounts, actions, dashboard, events, health, keys, orders, runs
 from deployments.api.service import Service
 from deployments.api.strictness import known_parameters_only
 
-ROUTERS = tuple(module.router for module in (health, accounts, keys, runs, actions, dashboard))
+ROUTERS = tuple(
+    module.router for module in (health, accounts, keys, runs, events, actions, orders, dashboard)
+)
 _PROBLEM = {"content": {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}}}
 _ERRORS = {
     400: "What was sent cannot be used; `field` names what is wrong.",

@@ -43,6 +43,8 @@ def caller(
         known = replace(known, scopes=known.scopes & other.scopes)
     for scope in asked.scopes:
         known.needs(Scope(scope))
+    # For an answer that lasts: who was let in may be let in no longer.
+    request.state.check_caller = lambda: caller(asked, request, service, key, bearer)
     return known
 
 

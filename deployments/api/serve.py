@@ -76,5 +76,7 @@ def serve(service: Service, where: Listening, *, say: Callable[[str], object]) -
         server_header=False,
         proxy_headers=False,
         lifespan="off",
+        # Streams of events last until somebody ends them.
+        timeout_graceful_shutdown=2,
     )
     uvicorn.Server(config).run(sockets=[listener])

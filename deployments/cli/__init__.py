@@ -46,6 +46,11 @@ app.command(
     help="Bring the commit of an attempt into your repository.",
 )
 app.command(f"{_RUNS}:cancel", name="cancel", help="End a run, wherever it is being worked on.")
+app.command("deployments.cli.runs.pause:pause", name="pause", help="Keep builds from starting.")
+app.command("deployments.cli.runs.pause:unpause", name="unpause", help="Let builds start again.")
+app.command(
+    "deployments.cli.runs.pause:caps", name="caps", help="Raise or lower the caps of a run."
+)
 app.command(
     "deployments.cli.runs.approve:approve",
     name="approve",

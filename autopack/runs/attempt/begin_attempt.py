@@ -24,6 +24,8 @@ from autopack.repair.decide import (
 from autopack.runs.attempt.budget_watch import shares_minutes
 from autopack.runs.attempt.decisions import record, record_once
 from autopack.runs.attempt.drift_gate import look
+from autopack.runs.attempt.orders import deferred as deferred_by
+from autopack.runs.attempt.orders import pause_of
 from autopack.runs.attempt.start import Start, advice_on, inherited_start, starting_point
 from autopack.runs.session.disk_room import wait_for_room
 from autopack.runs.session.run_snapshot import Part
@@ -56,6 +58,10 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         return attempts[-1]
     last = AttemptKey(session.run_id, phase_id, attempts[-1].attempt if attempts else 0)
     following = replace(last, attempt=last.attempt + 1)
+    if (pause := pause_of(session)) is not None:
+        waits = deferred_by(pause)
+        session.transact(lambda conn: record_once(conn, session, last, waits), {Part.DECISIONS})
+        return waits
     spec, run, phase = session.phase(phase_id), now.run, now.phase(phase_id)
     drifted = look(session, spec, phase.revision)
     if drifted is not None:
@@ -124,7 +130,8 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         )
         reservations.reserve(conn, started.key, held)
         accepts = any(level.accepts_unpriced for level in levels)
-        session.granted[started.key] = Granted(held, accepts, shares_minutes(levels))
+        caps = tuple(level.limits for level in levels)
+        session.granted[started.key] = Granted(held, accepts, shares_minutes(levels), caps)
         return started
 
     session.granted.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,11 @@ from autopack.ledger.budget import reservations
 from autopack.model.budget import (
     NO_PRICE,
     Amounts,
+    Exhausted,
     Level,
     Reservation,
     Scope,
+    first_exhausted,
     grown,
     longer,
     passed,
@@ -36,9 +39,12 @@ from autopack.model.budget import (
 from autopack.model.calls import (
     ModelCall,
 )
+from autopack.model.errors import DatabaseRefused
 from autopack.model.ids import AttemptKey
 from autopack.model.prices import is_priced, price_of
 from autopack.plan.plan import PhaseSpec
+from autopack.runs.attempt.orders import LOOK_SECONDS as ORDERS_SECONDS
+from autopack.runs.attempt.orders import check_not_interrupted
 from autopack.runs.session.session import RunSession
 
 LOOK_SECONDS = 0.02
@@ -55,6 +61,7 @@ class Allowance:
         self._session, self._phase, self._key = session, phase, key
         granted = session.granted[key]
         self.held = held = granted.held
+        self._caps = granted.caps
         self._accepts_unpriced = granted.accepts_unpriced
         self._shares_minutes = granted.shares_minutes
         left = session.seconds_left(phase) / 60
@@ -74,6 +81,35 @@ class Allowance:
         if self._change(lambda held, levels: grown(held, spent, room(levels))):
             return None
         return f"it spent {spent.tokens:,} tokens, and its budget has no room for another call"
+
+    def lowered(self, calls: Callable[[], Sequence[ModelCall]]) -> Exhausted | None:
+        """Return the cap that a build, which made ``calls``, has passed since it was lowered.
+
+        Raises BuildPaused when a pause interrupts the build.
+        """
+        session = self._session
+        check_not_interrupted(session)
+        try:
+            levels = session.levels(session.db, self._phase)
+        except DatabaseRefused:
+            return None
+        if self._caps == (caps := tuple(level.limits for level in levels)):
+            return None
+        spent = amount_of(calls())
+        full = first_exhausted(
+            replace(
+                level,
+                spent=replace(
+                    level.spent,
+                    tokens=level.spent.tokens + spent.tokens,
+                    cost=level.spent.cost + spent.cost,
+                ),
+            )
+            for level in levels
+        )
+        if full is None:
+            self._caps = caps
+        return full
 
     def is_out_of_time(self) -> bool:
         """Return whether its share of the time is over; looks at the database only when it seems
@@ -125,11 +161,13 @@ async def within(
 ) -> BuildResult:
     """Await ``build``, and end it once its spool tells of more than it may spend.
 
-    What it left is committed and judged like any other: the work may be done.
+    What it left is committed and judged like any other: the work may be done. Raises BuildPaused
+    where a pause interrupts it.
     """
     work = asyncio.ensure_future(build)
     clock = asyncio.get_running_loop().time
     seen, pause = sizes(builder.tells_in(spool)), LOOK_SECONDS
+    asked = clock()
     try:
         while True:
             done, _ = await asyncio.wait({work}, timeout=pause)
@@ -143,6 +181,9 @@ async def within(
             if reason is None and allowance.is_out_of_time():
                 reason = await asyncio.to_thread(allowance.may_take_longer)
                 status = BuildStatus.TIMED_OUT
+            if reason is None and clock() >= asked + ORDERS_SECONDS:
+                full = await asyncio.to_thread(_lowered, allowance, builder, spool)
+                reason, asked = full and f"ended: a cap was lowered: {full}", clock()
             pause = min(max(LOOK_SECONDS, _SHARE * (clock() - began)), _LONGEST_PAUSE)
             if reason is not None and not work.done():
                 work.cancel()
@@ -152,6 +193,11 @@ async def within(
         if not work.done():
             work.cancel()
             await asyncio.wait({work})
+
+
+def _lowered(allowance: Allowance, builder: Builder, spool: Path) -> str | None:
+    full = allowance.lowered(lambda: builder.calls(spool))
+    return None if full is None else str(full)
 
 
 def _look(allowance: Allowance, builder: Builder, spool: Path) -> str | None:

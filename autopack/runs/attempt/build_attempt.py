@@ -20,6 +20,7 @@ from autopack.runs.attempt.around_task import situation_of
 from autopack.runs.attempt.budget_watch import Allowance, within
 from autopack.runs.attempt.drift_gate import builder_context
 from autopack.runs.attempt.judge import phase_checks
+from autopack.runs.attempt.orders import BuildPaused
 from autopack.runs.commit_message import commit_message
 from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import in_thread
@@ -40,7 +41,7 @@ async def build(session: RunSession, key: AttemptKey) -> str | None:
     """Let the builder work, then commit what it left before anything is judged.
 
     Whatever happens to the build, what it spent is recorded. Returns the name of the circuit that
-    its failure opened.
+    its failure opened. A build that a pause interrupts leaves its attempt INTERRUPTED.
     """
     phase, attempt = session.phase(key.phase_id), session.attempt(key)
     spool = open_spool(session.folder, key)
@@ -58,6 +59,10 @@ async def build(session: RunSession, key: AttemptKey) -> str | None:
                     session.builder.build(request, session.supervisor),
                 )
             )
+    except BuildPaused as paused:
+        with _counted_at_least(session, attempt):
+            session.recorder.interrupted(attempt, because=f"interrupted, for {paused.message}")
+        return None
     except BaseException:
         # Also when the task itself is cancelled.
         with _counted_at_least(session, attempt):

@@ -66,6 +66,8 @@ class Granted:
     held: Reservation
     accepts_unpriced: bool
     shares_minutes: bool
+    caps: tuple[Limits, ...]
+    """The caps above it when it began, outermost first."""
 
 
 @dataclass

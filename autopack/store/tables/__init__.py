@@ -41,6 +41,7 @@ from autopack.store.tables.budgets import (
     circuits,
 )
 from autopack.store.tables.campaigns import replay_campaigns
+from autopack.store.tables.control import pauses, run_events
 from autopack.store.tables.experiments import ab_tests, run_fingerprints
 from autopack.store.tables.ledger import llm_call_intents, llm_usage_events
 from autopack.store.tables.mining import mined_errors, mined_signatures
@@ -93,11 +94,13 @@ __all__ = (
     "mined_signatures",
     "mitigations",
     "normalisations",
+    "pauses",
     "phase_revisions",
     "phases",
     "plans",
     "replay_campaigns",
     "run_endings",
+    "run_events",
     "run_fingerprints",
     "runs",
     "storable",

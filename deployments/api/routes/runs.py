@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Security
 
 from autopack.access.scopes import Principal, Scope
 from autopack.model.errors import NotFound
+from autopack.store.pauses import list_pauses, pauses_of_run
 from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT, get_attempts, list_runs
 from autopack.store.rows import AttemptRow
 from autopack.views.run_view import run_line, run_view, timestamp
@@ -32,7 +33,11 @@ def list_all(
 ) -> dict[str, Any]:
     """List runs, newest first; FAILED means any failed state."""
     page = list_runs(service.db, state=state, limit=limit, after=after)
-    rows = [run_line(row) | {"goal": row.goal} for row in page.rows]
+    pauses = list_pauses(service.db)
+    rows = [
+        run_line(row) | {"goal": row.goal, "paused": bool(pauses_of_run(pauses, row))}
+        for row in page.rows
+    ]
     return {"runs": rows, "next_cursor": page.next_cursor}
 
 
@@ -97,6 +102,8 @@ def status_view(view: dict[str, Any]) -> dict[str, Any]:
         "cost_cap": limits["cost"],
         **{name: view[name] for name in counts},
         "percent_complete": view["percent_complete"],
+        "minutes_cap": limits["minutes"],
+        "paused": view["paused"],
         "questions": [one for one in view["approvals"] if one["answered_at"] is None],
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from autopack.views.pause_view import pause_lines
 from deployments.cli.shared.output import AsJson, out, print_json
 from deployments.cli.shared.terminal import styled
 from deployments.examining import examine
@@ -44,6 +45,8 @@ def _print(answer: dict[str, Any]) -> None:
     for one in answer["circuits"]:
         refused = f", {one['refused']:,} calls refused" if one["refused"] else ""
         out.print(f"circuit   {one['name']}  {one['state']}{refused}")
+    for line in pause_lines(answer["pauses"] or ()):
+        out.print(f"paused    {line}")
     home = answer["home"]
     for one in home["set_aside"]:
         out.print(f"set aside {one['path']}: {one['reason']}")

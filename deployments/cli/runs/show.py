@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -10,6 +10,7 @@ from autopack.ledger.switches import refuse_if_off
 from autopack.model.features import Feature
 from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
+from autopack.store.pauses import list_pauses, pauses_of_run
 from autopack.store.runs import list_runs
 from autopack.views.run_view import run_line, run_view, tokens_view
 from deployments.cli.shared.output import (
@@ -44,8 +45,12 @@ def runs(
     as_json: AsJson = False,
 ) -> int:
     """List runs, newest first."""
-    page = list_runs(_database(), state=state, limit=limit, after=after)
-    rows = [run_line(row) | {"goal": row.goal} for row in page.rows]
+    db = _database()
+    page, pauses = list_runs(db, state=state, limit=limit, after=after), list_pauses(db)
+    rows: list[dict[str, Any]] = [
+        run_line(row) | {"goal": row.goal, "paused": bool(pauses_of_run(pauses, row))}
+        for row in page.rows
+    ]
     if as_json:
         print_json({"runs": rows, "next_cursor": page.next_cursor})
         return 0
@@ -53,7 +58,7 @@ def runs(
     for row in rows:
         table.add_row(
             row["run_id"],
-            state_text(row["state"]),
+            state_text(row["state"], paused=row["paused"]),
             str(row["created_at"])[:19],
             row["goal"],
         )

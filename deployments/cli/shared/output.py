@@ -78,9 +78,10 @@ def note(text: str) -> None:
     err.print(styled(text, "dim"))
 
 
-def state_text(state: str) -> Text:
-    """Return a state in its colour."""
-    return styled(state, _STATE_STYLES.get(state, "red"))
+def state_text(state: str, *, paused: bool = False) -> Text:
+    """Return a state in its colour, and whether what has it is paused."""
+    text = styled(state, _STATE_STYLES.get(state, "red"))
+    return text + styled(" (paused)", "yellow") if paused else text
 
 
 def plain_table(*headers: str, right: tuple[str, ...] = (), wraps: tuple[str, ...] = ()) -> Table:
@@ -148,10 +149,13 @@ def print_run(run: dict[str, Any]) -> None:
     """A run for people: its state, its phases, what it spent, where its work is."""
     from autopack.settings import Settings
     from autopack.views.branch_location import where_branch_is
+    from autopack.views.pause_view import pause_lines
 
     out.print(state_text(run["state"]), run["goal"], sep="  ")
     if run["failure_reason"]:
         out.print(f"  {run['failure_reason']}")
+    for line in pause_lines(run["paused"]):
+        out.print(f"  paused: {line}")
     out.print()
     out.print(phase_table(run))
     out.print()
