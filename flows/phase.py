@@ -61,7 +61,7 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
 
 async def _build(run_id: str, phase_id: str) -> AttemptRow | Decision:
     """Start the next attempt and build it; a decision says why nothing was started."""
-    async with build_slot(run_id):
+    async with build_slot(run_id, phase_id):
         started = await start_attempt(run_id, phase_id)
         if isinstance(started, AttemptRow) and started.state is AttemptState.STARTED:
             opened = await build_attempt(started.key)

@@ -14,6 +14,7 @@ from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError, concurr
 from prefect.exceptions import ObjectNotFound
 
 from autopack.agents.registry import split_name
+from autopack.runs.attempt.ladder import next_place
 from autopack.runs.session.session import RunSession, held
 from autopack.settings import process_environment
 from autopack.stack import OWN_SERVER
@@ -40,15 +41,15 @@ def provider_limit(provider: str) -> str:
 
 
 @asynccontextmanager
-async def build_slot(run_id: str) -> AsyncGenerator[None]:
-    """Hold a slot of every limit that the run's builds come under, while the block is open.
+async def build_slot(run_id: str, phase_id: str) -> AsyncGenerator[None]:
+    """Hold a slot of every limit on the next build of the phase, while the block is open.
 
     Waiting for one spends nothing of the run's minutes, and ends with RunStopped when the run is
     stopped. Limits that do not exist or are switched off limit nothing.
     """
     session, slots = held(run_id), AsyncExitStack()
     with session.keeper.idle():
-        await _acquire(session, slots)
+        await _acquire(session, phase_id, slots)
     try:
         yield
     finally:
@@ -57,10 +58,10 @@ async def build_slot(run_id: str) -> AsyncGenerator[None]:
             await slots.aclose()
 
 
-async def _acquire(session: RunSession, slots: AsyncExitStack) -> None:
+async def _acquire(session: RunSession, phase_id: str, slots: AsyncExitStack) -> None:
     said = False
     while names := await patiently(
-        lambda: _existing(_wanted(session)), lambda: wait_for_server(session)
+        lambda: _existing(_wanted(session, phase_id)), lambda: wait_for_server(session)
     ):
         session.switch.check()
         try:
@@ -99,9 +100,10 @@ def _is_taken(error: ConcurrencySlotAcquisitionError) -> bool:
     return isinstance(cause, HTTPStatusError) and cause.response.status_code == HTTPStatus.LOCKED
 
 
-def _wanted(session: RunSession) -> list[str]:
-    provider = session.builder.provider(session.run().model)
-    names = [builder_limit(session.builder.name)]
+def _wanted(session: RunSession, phase_id: str) -> list[str]:
+    place = next_place(session, session.phase(phase_id), session.snapshot(phase_id).attempts)
+    provider = place.builder.provider(place.model)
+    names = [builder_limit(place.builder.name)]
     return names + ([provider_limit(provider)] if provider else [])
 
 

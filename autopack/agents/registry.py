@@ -133,6 +133,23 @@ def configuration_of(builder: Builder) -> dict[str, str]:
     return dict(builder.configuration()) if isinstance(builder, Agent) else {}
 
 
+def options_for(name: str, options: Mapping[str, str], *, is_own: bool) -> dict[str, str]:
+    """Return the options of one builder of a run: the run's own, or those given as NAME.OPTION."""
+    if is_own:
+        return {key: value for key, value in options.items() if "." not in key}
+    return {
+        option: value
+        for key, value in options.items()
+        for scope, dot, option in [key.partition(".")]
+        if dot and scope == name
+    }
+
+
+def scoped_names(options: Mapping[str, str]) -> frozenset[str]:
+    """Return the builders besides the run's own that have options."""
+    return frozenset(key.partition(".")[0] for key in options if "." in key)
+
+
 def path_options(name: str) -> frozenset[str]:
     """Return the options of the builder ``name`` that are files or folders. Raises NotFound."""
     return builder_class(name).options_class.path_names()
@@ -143,9 +160,13 @@ def absolute_options(
 ) -> dict[str, str]:
     """Return the options of the builder ``name`` as another process understands them.
 
-    Paths are seen from the folder ``base``, by default the one that this process works in.
+    Paths are seen from the folder ``base``, by default the one that this process works in. Options
+    of other builders are among them as NAME.OPTION. Raises NotFound.
     """
-    paths, here = path_options(name), base or Path.cwd()
+    here = base or Path.cwd()
+    paths = path_options(name) | {
+        f"{other}.{option}" for other in scoped_names(options) for option in path_options(other)
+    }
     return {
         option: str(here / Path(value).expanduser()) if option in paths and value else value
         for option, value in options.items()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from autopack.agents.registry import make_builder, path_options
+from autopack.agents.registry import path_options
 from autopack.model.errors import BadInput, GitFailed, RepositoryError
-from autopack.runs.stored_run import plan_of
+from autopack.runs.crew_of_run import crew_of
 from autopack.store.database.engine import Database
 from autopack.store.rows import RunRow
 from autopack.workspace.mirror import Mirror
@@ -55,10 +55,10 @@ def _wrong_with_builder(db: Database, original: RunRow) -> str | None:
     Programs and keys are not looked for: the worker that builds has them, and they come back.
     """
     try:
-        plan = plan_of(db, original)
-        builder = make_builder(original.builder, original.builder_options, model=original.model)
-        if path_options(original.builder) & original.builder_options.keys():
-            builder.check(plan)
+        crew = crew_of(db, original)
+        for place, plan, _ in crew.everyone():
+            if path_options(place.builder.name) & crew.options_of(place.builder.name).keys():
+                place.builder.check(plan)
     except (BadInput, OSError) as error:
         return str(error)
     return None

@@ -21,7 +21,7 @@ from autopack.model.errors import BadInput, NotFound
 from autopack.model.features import Feature
 from autopack.store.database.engine import Database, reading
 from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT
-from autopack.store.tables import llm_call_intents, runs
+from autopack.store.tables import attempts, llm_call_intents, runs
 from autopack.store.tables.rollups import (
     SUMS,
     consolidated_token_views,
@@ -242,7 +242,16 @@ def _unknown_builds(conn: sa.Connection, since: date | None, until: date | None)
     intents = llm_call_intents
     query = (
         sa.select(sa.func.count())
-        .select_from(intents.outerjoin(runs, runs.c.run_id == intents.c.run_id))
+        .select_from(
+            intents.outerjoin(runs, runs.c.run_id == intents.c.run_id).outerjoin(
+                attempts,
+                sa.and_(
+                    attempts.c.run_id == intents.c.run_id,
+                    attempts.c.phase_id == intents.c.phase_id,
+                    attempts.c.attempt == intents.c.attempt,
+                ),
+            )
+        )
         .where(
             intents.c.closed_at.is_(None),
             intents.c.told.is_not(None),
@@ -258,12 +267,13 @@ def _unknown_builds(conn: sa.Connection, since: date | None, until: date | None)
 
 
 def _is_stand_in() -> sa.ColumnElement[bool]:
-    """Return whether a run's builder, of a block or not, pays nobody."""
+    """Return whether an attempt's builder pays nobody; the run's where the attempt is archived."""
     from autopack.agents.registry import simulated_names  # loads pydantic, which few views need
 
     names = simulated_names()
-    blocks = [runs.c.builder.startswith(f"{name}/", autoescape=True) for name in names]
-    return sa.or_(runs.c.builder.in_(names), *blocks)
+    plain = sa.func.coalesce(attempts.c.builder, runs.c.builder)
+    blocks = [plain.startswith(f"{name}/", autoescape=True) for name in names]
+    return sa.or_(plain.in_(names), *blocks)
 
 
 def _midnight(day: date) -> datetime:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 
 class Role(StrEnum):
@@ -131,9 +131,30 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def model_mapping(models: Mapping[str, str | None], builder: str | None) -> dict[str, str | None]:
-    """Return which model plays which part in a run whose builder uses ``builder``."""
-    return {**models, "builder": builder}
+LADDER = "builder_ladder"
+"""The part of the models that the builder climbs to, where there are several."""
+
+
+def model_mapping(models: Mapping[str, Any], builder: str | None) -> dict[str, str | None]:
+    """Return which model plays which part in a run whose builder begins with ``builder``.
+
+    A ladder is a part of its own, and so is each phase that chooses for itself.
+    """
+    named = dict(models)
+    ladder, after = named.get("builder"), named.pop("escalate_after", None)
+    chosen: Mapping[str, Mapping[str, Any]] = named.pop("phases", {})
+    parts: dict[str, str | None] = {**named, "builder": builder}
+    if isinstance(ladder, list):
+        parts[LADDER] = f"{_listed(cast('list[object]', ladder))} after {after}"
+    for phase_id, choice in sorted(chosen.items()):
+        said = [f"{name} {_listed(value)}" for name, value in sorted(choice.items())]
+        parts[f"phase {phase_id}"] = ", ".join(said)
+    return parts
+
+
+def _listed(value: object) -> str:
+    names = cast("list[object]", value) if isinstance(value, list) else [value]
+    return " > ".join(map(str, names))
 
 
 def feature_hash(features: Iterable[str]) -> str:

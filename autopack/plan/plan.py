@@ -33,6 +33,7 @@ from autopack.plan.values import (
     Id,
     Label,
     Minutes,
+    ModelNames,
     NonEmpty,
     RepoPath,
     Tokens,
@@ -145,8 +146,11 @@ class Policy(_Value):
 class Models(_Value):
     """Which model plays which part; the block's or the builder's choice where unset."""
 
-    builder: NonEmpty | None = None
-    """The model that builds; the builder's own choice when unset."""
+    builder: ModelNames | None = None
+    """The model that builds, or a list of them, cheapest first; the builder's own choice when
+    unset."""
+    escalate_after: Count = 2
+    """After so many failed attempts of a phase, the next model of a list builds."""
     doctor_cheap: NonEmpty | None = None
     """The model that the doctor asks first."""
     doctor_strong: NonEmpty | None = None
@@ -177,6 +181,12 @@ class PhaseSpec(_Value):
     """The limits of this phase."""
     approval: bool = False
     """Whether a person has to approve before the phase starts."""
+    builder: NonEmpty | None = None
+    """Another builder than the run's, for this phase alone; its options are
+    `--set BUILDER.KEY=VALUE`."""
+    model: ModelNames | None = None
+    """Another model than the run's, or a list of them, cheapest first. A phase with another builder
+    that names none has that builder's own choice."""
 
 
 class Plan(_Value):
@@ -237,6 +247,12 @@ class Plan(_Value):
         said = self.to_dict()
         if said["policy"]["tests"] == TestsMode.REPORT:
             del said["policy"]["tests"]
+        if said["models"]["escalate_after"] == Models().escalate_after:
+            del said["models"]["escalate_after"]
+        for phase in said["phases"]:
+            for name in ("builder", "model"):
+                if phase[name] is None:
+                    del phase[name]
         canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 

@@ -133,9 +133,37 @@ def _split(text: str) -> list[str]:
     return arguments
 
 
+def _models(value: object) -> object:
+    """Return a model's name, or several in a tuple; a list of one is that one."""
+    if isinstance(value, str):
+        return _model(value)
+    if not isinstance(value, list | tuple):
+        raise ValueError("must be the name of a model, or a list of names")
+    listed = cast("list[object] | tuple[object, ...]", value)
+    if not listed:
+        raise ValueError("must not be empty")
+    first, *others = map(_model, listed)
+    names = (first, *others)
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"has {shown(name)} twice")
+    return names if others else first
+
+
+def _model(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{shown(value)} is not the name of a model")
+    name = _text(value.strip())
+    if not name:
+        raise ValueError("must not be empty")
+    return name
+
+
 NonEmpty = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_text)
 ]
+ModelNames = Annotated[str | tuple[str, ...], BeforeValidator(_models)]
+"""One model, or several: a ladder that is climbed as attempts fail."""
 Id = Annotated[str, AfterValidator(_id)]
 Label = Annotated[
     str,

@@ -34,10 +34,13 @@ def start_attempt(
     builder: str,
     hint: str | None,
     home: str | None = None,
+    model: str | None = None,
+    level: int = 0,
 ) -> AttemptRow:
     """Open the next attempt of an executing phase, and the intent of its builder's call.
 
-    ``home`` is the id of the home that will have its spool.
+    ``home`` is the id of the home that will have its spool; ``model`` builds, at ``level`` of its
+    ladder.
 
     Raises LeaseLost, NotFound, and IllegalTransition when the phase is not executing or has an
     attempt that is still open.
@@ -75,6 +78,8 @@ def start_attempt(
             recorded_build=sum(row.built_at is not None for row in earlier) + 1,
             hint=hint,
             home=home,
+            model=model,
+            model_level=level,
             started_at=now(conn),
         )
         .returning(table)

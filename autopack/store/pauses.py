@@ -12,7 +12,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from autopack.agents.registry import builder_class, make_builder, split_name
+from autopack.agents.registry import builder_class, make_builder, options_for, split_name
 from autopack.model.errors import AutopackError, BadInput, Refused
 from autopack.model.ids import check_id
 from autopack.store import tables
@@ -124,7 +124,8 @@ def _provider_of(run: RunRow) -> str | None:
     """Return whom the run's builder pays; None where that cannot be known here."""
     options = {name: str(value) for name, value in run.builder_options.items()}
     try:
-        return make_builder(run.builder, options, model=run.model).provider(run.model)
+        own = options_for(run.builder, options, is_own=True)
+        return make_builder(run.builder, own, model=run.model).provider(run.model)
     except AutopackError:
         return None
 

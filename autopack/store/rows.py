@@ -192,7 +192,8 @@ class AttemptRow:
     numbers only builds that ended. ``ended_by``, ``http_status`` and ``retry_after`` are the
     build's; ``build_cause`` is the failure cause that they stand for. ``counts`` is False for an
     attempt that trouble outside ended. ``keeps_work`` tells of a failed one whether the next
-    starts from its tree.
+    starts from its tree. ``model`` is the one that was asked for, at ``model_level`` of its ladder,
+    from 0.
     """
 
     run_id: str
@@ -225,6 +226,8 @@ class AttemptRow:
     build_cause: str | None = None
     counts: bool = True
     keeps_work: bool | None = None
+    model: str | None = None
+    model_level: int = 0
 
     @property
     def key(self) -> AttemptKey:

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autopack.agents.registry import make_builder, secrets_of
 from autopack.model.errors import BadInput, NotFound
 from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState
+from autopack.runs.crew_of_run import crew_of
 from autopack.secrecy.credentials import MASK, SHAPES, known_secrets
 from autopack.secrecy.redaction import Redactor
 from autopack.settings import Settings, process_environment
@@ -56,7 +56,7 @@ class AgentLines:
         self._tail_bytes = tail_bytes
         self._folder = find_folder(settings.home, db, run.run_id)
         self._logs: dict[AttemptKey, BuildLog] = {}
-        self._redactor = Redactor(_secrets(run))
+        self._redactor = Redactor(_secrets(db, run))
 
     def new(self) -> Iterator[AgentLine]:
         """Yield the lines that came since the last look, attempt by attempt."""
@@ -78,10 +78,10 @@ class AgentLines:
         return self._logs[key]
 
 
-def _secrets(run: RunRow) -> set[str]:
+def _secrets(db: Database, run: RunRow) -> set[str]:
     options = {name: str(value) for name, value in run.builder_options.items()}
     hidden: tuple[str, ...] = ()
     # A login that has gone, a package that is no longer installed: nothing new can be told then.
     with contextlib.suppress(BadInput, NotFound):
-        hidden = secrets_of(make_builder(run.builder, run.builder_options, model=run.model))
+        hidden = tuple(crew_of(db, run).hidden())
     return known_secrets(process_environment(), options, hidden)

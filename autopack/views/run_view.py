@@ -45,6 +45,7 @@ from autopack.store.runs import (
     get_plan_body,
     get_run,
 )
+from autopack.views.attempt_view import build_view
 from autopack.views.json_values import timestamp
 from autopack.views.pause_view import pause_view
 
@@ -82,6 +83,7 @@ def run_view(db: Database, run_id: str) -> Json:
         "base_commit": run.base_commit,
         "head_commit": run.head_commit,
         "model": run.model,
+        "models": run.models,
         "features": list(run.features),
         "failure_reason": run.failure_reason,
         "final_check": run.final_check,
@@ -329,6 +331,8 @@ def _phase(
         "failure": {"cause": phase.failure_cause, "message": phase.failure_message}
         if failed
         else None,
+        "builds": [build_view(attempt) for attempt in attempts],
+        "model_level": attempts[-1].model_level if attempts else 0,
         "left_out": _of_attempts(attempts, "left_out"),
         "changed_tests": _of_attempts(attempts, "changed_tests"),
         "last_failure": _last_failure(attempts),

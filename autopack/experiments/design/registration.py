@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from autopack.agents.crew import as_models
 from autopack.agents.registry import DEFAULT_BUILDER
 from autopack.experiments.design.added_budget import add_budget, limits_of, parse_budget
 from autopack.experiments.design.definition import (
@@ -169,7 +170,7 @@ class Registered:
                 builder=arm.builder or DEFAULT_BUILDER,
                 options={key: value for key, value in options[name].items() if key in named},
                 option_files=self.files[name],
-                model=arm.model or plan.models.builder,
+                model=as_models(arm.model or plan.models.builder)[0],
                 prompt=arm.prompt,
                 token_cap=cap_of(arm, plan),
             )

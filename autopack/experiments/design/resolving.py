@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from autopack.agents.registry import DEFAULT_BUILDER, absolute_options, make_builder
+from autopack.agents.crew import Crew, as_models
+from autopack.agents.registry import DEFAULT_BUILDER, absolute_options
 from autopack.experiments.design.definition import PAIR, ArmSpec, Experiment
 from autopack.experiments.design.layout import ARM_NAMES, ArmName
 from autopack.model.errors import BadInput, SpecError
@@ -78,11 +79,11 @@ def check(experiment: Experiment, plans: dict[str, Plan], arms: dict[ArmName, Ar
             continue  # its block is read where the run is
         try:
             for plan in plans.values():
-                model = spec.model or plan.models.builder
-                builder = make_builder(name, spec.options_of(1), model=model)
-                builder.check(plan)
+                models = as_models(spec.model or plan.models.builder)
+                crew = Crew(plan, name, spec.options_of(1), models)
+                crew.check()
                 if experiment.budget.cost is not None:
-                    check_prices(builder, plan, model, "budget.cost")
+                    check_prices(crew, "budget.cost")
         except BadInput as error:
             raise BadInput(
                 f"{arm}: {error.message}",

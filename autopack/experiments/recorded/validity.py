@@ -12,6 +12,7 @@ from autopack.experiments.recorded.ends import RULES as RULES_OF_ENDS
 from autopack.experiments.recorded.ends import End, Outcome, end_of
 from autopack.model.causes import FailureCause
 from autopack.model.fingerprint import (
+    LADDER,
     RULES,
     Fingerprint,
     Role,
@@ -22,6 +23,7 @@ from autopack.model.fingerprint import (
 from autopack.model.states import RunState
 
 LONGEST_GAP = timedelta(hours=24)
+_LADDER = frozenset({"builder", LADDER})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +243,7 @@ def _rest_matches(
             named = _named_options(declared)
             return _without(control.option_files, named) == _without(treatment.option_files, named)
         case "models":
-            return _without(control.models, {"builder"}) == _without(treatment.models, {"builder"})
+            return _without(control.models, _LADDER) == _without(treatment.models, _LADDER)
         case "at_cap":
             return control.at_cap == treatment.at_cap
         case _:

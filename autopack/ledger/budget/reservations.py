@@ -154,10 +154,9 @@ def get_reservation(source: Source, key: AttemptKey) -> Reservation | None:
 
 def history(conn: sa.Connection, builder: str, model: str | None) -> list[Amounts]:
     """Return what the last builds of a builder with a model spent, in any run, newest first."""
-    table, runs, attempts = tables.budget_reservations, tables.runs, tables.attempts
+    table, attempts = tables.budget_reservations, tables.attempts
     query = (
         sa.select(table.c.spent_tokens, table.c.spent_cost)
-        .join(runs, runs.c.run_id == table.c.run_id)
         .join(
             attempts,
             sa.and_(
@@ -167,8 +166,8 @@ def history(conn: sa.Connection, builder: str, model: str | None) -> list[Amount
             ),
         )
         .where(
-            runs.c.builder == builder,
-            runs.c.model.is_(None) if model is None else runs.c.model == model,
+            attempts.c.builder == builder,
+            attempts.c.model.is_(None) if model is None else attempts.c.model == model,
             attempts.c.built_at.is_not(None),
             attempts.c.counts.is_(True),
             table.c.role == "builder",

@@ -24,6 +24,7 @@ from autopack.repair.decide import (
 from autopack.runs.attempt.budget_watch import shares_minutes
 from autopack.runs.attempt.decisions import record, record_once
 from autopack.runs.attempt.drift_gate import look
+from autopack.runs.attempt.ladder import next_place, told
 from autopack.runs.attempt.orders import deferred as deferred_by
 from autopack.runs.attempt.orders import pause_of
 from autopack.runs.attempt.start import Start, advice_on, inherited_start, starting_point
@@ -39,6 +40,7 @@ from autopack.store.circuits import admit_call
 from autopack.store.runs import (
     AttemptRow,
     move_phase,
+    record_decision,
     start_attempt,
 )
 
@@ -67,7 +69,8 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
     if drifted is not None:
         return drifted
     deferred = wait_for_room(session)
-    provider = circuit_name(session.builder, run.model)
+    place = next_place(session, spec, attempts)
+    provider = circuit_name(place.builder, place.model)
     # A circuit that lets one call through to try its provider must not wait for budget.
     has_room = provider is None or _has_room(session, spec)
     if deferred is None and has_room:
@@ -86,6 +89,7 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
     if not _check_out(session, start.commit):
         start = Start(session.head(), start.hint)
         session.workspace.reset(start.commit)
+    climbed = told(place, attempts)
     make_spool(session.folder, following)
     session.mirror.set_aside(session.mirror.attempt_ref(following))
 
@@ -116,16 +120,20 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
             session.lease,
             phase_id,
             base_commit=start.commit,
-            builder=session.builder.name,
+            builder=place.builder.name,
+            model=place.model or place.builder.model,
+            level=place.level,
             hint=start.hint,
             home=home_id(session.settings.home),
         )
+        if climbed is not None:
+            record_decision(conn, session.lease, started.key, "escalate", climbed)
         held = reservation(
             free,
             minutes=session.seconds_left(spec) / 60,
-            history=reservations.history(conn, run.builder, run.model),
+            history=reservations.history(conn, started.builder, started.model),
             shared=run.campaign_id is not None,
-            visible=session.builder.shows_spend,
+            visible=place.builder.shows_spend,
             shared_minutes=shares_minutes(levels),
         )
         reservations.reserve(conn, started.key, held)

@@ -48,15 +48,16 @@ async def build(session: RunSession, key: AttemptKey) -> str | None:
     allowance = Allowance(session, phase, key)
     began = session.clock.monotonic()
     request = _request(session, phase, attempt, allowance)
+    builder = session.builder_of(attempt)
     try:
         with durable(Step.BUILD_PAID):
             session.mirror.fence.check()
             result = await session.switch.guard(
                 within(
                     allowance,
-                    session.builder,
+                    builder,
                     spool,
-                    session.builder.build(request, session.supervisor),
+                    builder.build(request, session.supervisor),
                 )
             )
     except BuildPaused as paused:
@@ -154,7 +155,7 @@ def _request(
         hint=attempt.hint,
         context=builder_context(session),
         guidance=run.prompt,
-        model=run.model,
+        model=attempt.model,
         deliverables=phase.deliverables,
         scope_paths=as_meant(phase.scope.paths, there),
         read_only=as_meant(phase.scope.read_only, there),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from autopack.agents.registry import split_name
 from autopack.model.errors import AutopackError, DatabaseRefused
 from autopack.repair.decide import Decision, DecisionKind
+from autopack.runs.attempt.ladder import next_place
 from autopack.runs.session.session import RunSession
 from autopack.store.pauses import Pause, pauses_of
 
@@ -21,8 +23,14 @@ class BuildPaused(AutopackError):
 
 def pause_of(session: RunSession) -> Pause | None:
     """Return what keeps the run from building now: one that interrupts, if there is any."""
-    run = session.run()
-    found = pauses_of(session.db, session.run_id, run.builder, session.builder.provider(run.model))
+    seen = session.snapshot()
+    builder, provider = seen.run.builder, None
+    if seen.phase_id is not None:
+        place = next_place(session, session.phase(seen.phase_id), seen.attempts)
+        provider = place.builder.provider(place.model)
+        if place.builder.name != split_name(builder)[0]:
+            builder = place.builder.name
+    found = pauses_of(session.db, session.run_id, builder, provider)
     return next((one for one in found if one.now), found[0] if found else None)
 
 

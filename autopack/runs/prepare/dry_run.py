@@ -8,13 +8,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from autopack.agents.protocol import Builder
-from autopack.agents.registry import make_builder
+from autopack.agents.crew import Crew, run_ladder
 from autopack.clock import Clock
 from autopack.ledger.budget.budget_tree import campaign_level
 from autopack.ledger.expected import expected_spend
 from autopack.model.commands import Command
-from autopack.plan.plan import Plan
+from autopack.plan.plan import PhaseSpec, Plan
 from autopack.runs.prepare.prepare import RunRequest, check_request, checkout
 from autopack.settings import SANDBOX, Settings
 from autopack.store.database.engine import Database
@@ -23,6 +22,7 @@ from autopack.toolchains.detect import detect, inferred_checks, inferred_setup
 from autopack.workspace.source import SourceRepository
 
 Json = dict[str, Any]
+_PROBED = ("installed", "version", "access", "hint")
 
 
 def dry_run(request: RunRequest, *, db: Database, settings: Settings, clock: Clock) -> Json:
@@ -38,16 +38,14 @@ def dry_run(request: RunRequest, *, db: Database, settings: Settings, clock: Clo
         with checkout(db, apart, source, new.base_commit, new.run_id) as root:
             detected = detect(root)
     plan = Plan.model_validate(new.plan_body, by_alias=True)
-    builder = make_builder(
-        new.builder, request.builder_options, model=new.model, secrets=request.builder_secrets
-    )
-    model = new.model or plan.models.builder
+    ladder = run_ladder(new.models, new.model)
+    crew = Crew(plan, new.builder, request.builder_options, ladder, request.builder_secrets)
     checks = [(check.path, check.argv) for check in inferred_checks(detected)]
     setup = [(one.path, one.argv) for one in inferred_setup(detected)]
     if plan.setup is not None:
         setup = [("", argv) for argv in plan.setup]
     expected = expected_spend(
-        db, phases=len(plan.phases), builder=new.builder, model=model, repo=new.repo
+        db, phases=len(plan.phases), builder=new.builder, model=new.model, repo=new.repo
     )
     return {
         "dry_run": True,
@@ -55,10 +53,10 @@ def dry_run(request: RunRequest, *, db: Database, settings: Settings, clock: Clo
         "repo": new.repo,
         "base_commit": new.base_commit,
         "branch": new.branch if request.run_id else None,
-        "builder": _builder(new, builder, model),
+        "builder": _builder(new, crew),
         "features": list(new.features),
         "policy": plan.policy.model_dump(mode="json"),
-        "phases": [_phase(plan, phase_id, checks) for phase_id in (p.id for p in plan.ordered())],
+        "phases": [_phase(crew, phase, checks) for phase in plan.ordered()],
         "environment": {
             "toolchains": [f"{one.name}/{one.manager}" for one in detected],
             "setup": [_command(*one) for one in setup],
@@ -72,21 +70,25 @@ def dry_run(request: RunRequest, *, db: Database, settings: Settings, clock: Clo
     }
 
 
-def _builder(new: NewRun, builder: Builder, model: str | None) -> Json:
-    probe = asdict(builder.probe())
+def _builder(new: NewRun, crew: Crew) -> Json:
+    own = [place for place, _, phases in crew.everyone() if crew.is_own(phases[0])]
+    if not own:  # every phase names another
+        return {"name": new.builder, "model": new.model} | dict.fromkeys(_PROBED)
+    probe = asdict(own[0].builder.probe())
     return {
         "name": new.builder,
-        "model": model or probe["model"],
-        **{name: probe[name] for name in ("installed", "version", "access", "hint")},
+        "model": new.model or probe["model"],
+        **{name: probe[name] for name in _PROBED},
     }
 
 
-def _phase(plan: Plan, phase_id: str, inferred: list[tuple[str, Command]]) -> Json:
-    phase = next(one for one in plan.phases if one.id == phase_id)
+def _phase(crew: Crew, phase: PhaseSpec, inferred: list[tuple[str, Command]]) -> Json:
     checks = inferred if phase.checks is None else [("", argv) for argv in phase.checks]
     return {
         "phase_id": phase.id,
         "tier": phase.tier,
+        "builder": crew.name if crew.is_own(phase) else phase.builder,
+        "models": [model for model in crew.ladder(phase) if model is not None],
         "depends_on": list(phase.depends_on),
         "checks": [_command(*one) for one in checks],
         "checks_inferred": phase.checks is None,

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autopack.agents.registry import DEFAULT_BUILDER, absolute_options, make_builder
+from autopack.agents.crew import Crew, as_models, stored_models
+from autopack.agents.registry import DEFAULT_BUILDER, absolute_options
 from autopack.clock import Clock
 from autopack.failpoints import Step, durable
 from autopack.ledger.budget.budget_tree import campaign_level
@@ -152,14 +153,12 @@ def check_request(
 
         ApiDoctor.of(plan.models)
     builder_name = request.builder or DEFAULT_BUILDER
-    model = request.model or plan.models.builder
-    builder = make_builder(
-        builder_name, request.builder_options, model=model, secrets=request.builder_secrets
-    )
-    builder.check(plan)
+    models = as_models(request.model or plan.models.builder)
+    crew = Crew(plan, builder_name, request.builder_options, models, request.builder_secrets)
+    crew.check()
     if (plan.budget.cost is not None or above is not None) and request.at_cap == "fail":
         field = "budget.cost" if plan.budget.cost is not None else "campaign"
-        check_prices(builder, plan, model, field)
+        check_prices(crew, field)
     sandbox.required(process_environment())
     passed_on_purpose(process_environment())
     source = SourceRepository.open(request.repo)
@@ -190,8 +189,8 @@ def check_request(
         branch=f"autopack/{run_id}",
         builder=builder_name,
         builder_options=absolute_options(builder_name, request.builder_options),
-        model=model,
-        models=plan.models.model_dump(mode="json"),
+        model=models[0],
+        models=stored_models(plan, request.model),
         features=tuple(sorted(features)),
         token_cap=request.token_cap or plan.budget.tokens,
         cost_cap=plan.budget.cost,

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from autopack.agents.crew import Crew
 from autopack.agents.model_providers import own_model, split_model
-from autopack.agents.protocol import Builder
 from autopack.model.errors import BadInput
 from autopack.model.prices import is_priced
-from autopack.plan.plan import DoctorMode, Plan
+from autopack.plan.plan import DoctorMode
 
 Named = tuple[str, str]
 """A provider and a model."""
 
 
-def check_prices(builder: Builder, plan: Plan, model: str | None, field: str) -> None:
+def check_prices(crew: Crew, field: str) -> None:
     """Raise BadInput naming ``field`` when money is capped and a call would have no known price.
 
     What a builder calls without being told is not known before; such a call ends its build.
     """
-    if not builder.tells_usage:
-        raise BadInput(
-            f"{field} caps money, and builder {builder.name} tells no tokens that have a price",
-            field=field,
-            hint="name the program's usage format with --set usage=FORMAT, or cap tokens instead",
-        )
-    for provider, name in _called(builder, plan, model):
+    for place, _, _ in crew.everyone():
+        if not place.builder.tells_usage:
+            raise BadInput(
+                f"{field} caps money, and builder {place.builder.name} tells no tokens that have a"
+                " price",
+                field=field,
+                hint="name the program's usage format with --set usage=FORMAT, or cap tokens"
+                " instead",
+            )
+    for provider, name in _called(crew):
         if not (is_priced(provider, name) or is_priced(provider, own_model(name))):
             raise BadInput(
                 f"{field} caps money, and the price of {name} is not known",
@@ -35,9 +38,11 @@ def check_prices(builder: Builder, plan: Plan, model: str | None, field: str) ->
             )
 
 
-def _called(builder: Builder, plan: Plan, model: str | None) -> Iterable[Named]:
-    """Return the models that builder and doctor are known to call."""
-    yield from builder.models(plan, model)
+def _called(crew: Crew) -> Iterable[Named]:
+    """Return the models that builders and doctor are known to call."""
+    plan = crew.plan
+    for place, seen, _ in crew.everyone():
+        yield from place.builder.models(seen, place.model)
     if plan.policy.doctor is DoctorMode.API:
         for name in (plan.models.doctor_cheap, plan.models.doctor_strong):
             if name is not None:

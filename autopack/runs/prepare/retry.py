@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from autopack.agents.crew import run_ladder
 from autopack.clock import Clock
 from autopack.model.errors import (
     BadInput,
@@ -107,7 +108,7 @@ def _as_run(request: RetryRequest, old: RunRow, plan: Plan) -> RunRequest:
         builder_options={key: str(value) for key, value in old.builder_options.items()}
         | dict(request.builder_options or {}),
         builder_secrets=request.builder_secrets or {},
-        model=old.model,
+        model=None if len(run_ladder(old.models, old.model)) > 1 else old.model,
         enable=old.features,
         disable=tuple(f for f in plan.features if f not in old.features),
         token_cap=request.token_cap or old.token_cap,

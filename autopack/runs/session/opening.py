@@ -8,7 +8,6 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from autopack.agents.registry import configuration_of, make_builder, secrets_of
 from autopack.clock import Clock
 from autopack.environments.environment import environment_folder
 from autopack.failpoints import Step, durable
@@ -25,6 +24,7 @@ from autopack.process.sandbox import Sandbox
 from autopack.process.scratch import Scratch
 from autopack.process.supervisor import Supervisor
 from autopack.repair.doctor.doctor_endpoint import Endpoint
+from autopack.runs.crew_of_run import crew_of
 from autopack.runs.prepare.take_fingerprint import take_fingerprint
 from autopack.runs.run_folder import open_workspace
 from autopack.runs.session.fenced_effects import fence_of
@@ -37,7 +37,7 @@ from autopack.runs.session.takeover import recover
 from autopack.runs.spools.late_usage import count_returned
 from autopack.runs.spools.record_build import BuildRecorder
 from autopack.runs.spools.redact_spools import note_secrets, redact_rest
-from autopack.runs.stored_run import plan_of, source_of, unfinished
+from autopack.runs.stored_run import source_of, unfinished
 from autopack.secrecy.credentials import known_secrets
 from autopack.secrecy.memory import hide_memory
 from autopack.secrecy.redaction import Redactor
@@ -99,12 +99,11 @@ def open_session(
     """
     hide_memory()
     run = unfinished(db, run_id, reopen=given.reopen)
-    plan = plan_of(db, run)
     secrets, doctor = given.builder_secrets, given.doctor
-    builder = make_builder(run.builder, run.builder_options, model=run.model, secrets=secrets)
-    builder.check(plan)
+    crew = crew_of(db, run, secrets)
+    crew.check()
     options = {name: str(value) for name, value in run.builder_options.items()}
-    hidden = [*secrets.values(), *secrets_of(builder), *([doctor.api_key] if doctor else [])]
+    hidden = [*secrets.values(), *crew.hidden(), *([doctor.api_key] if doctor else [])]
     redactor = Redactor(known_secrets(process_environment(), options, hidden))
     source = source_of(run, given.repo)
     run_folder = claim_folder(settings.home, db, run_id)
@@ -145,7 +144,13 @@ def open_session(
         fetch_missing(mirror, source, run, attempts)
         Recorder(db, run_folder, run_id=run_id).ingest()
         count_returned(db, settings, environ=process_environment(), run_id=run_id)
-        recorder = BuildRecorder(db, acquired.lease, builder, run_folder, redactor)
+        recorder = BuildRecorder(
+            db,
+            acquired.lease,
+            lambda attempt: crew.builder_of(attempt.phase_id, attempt.model_level),
+            run_folder,
+            redactor,
+        )
         recover(recorder, run=run, mirror=mirror, home=home_id(settings.home))
         redact_rest(db, run_id, run_folder, redactor)
         note_secrets(run_folder, redactor)
@@ -153,8 +158,8 @@ def open_session(
         workspace = replace(open_workspace(run_folder, mirror, run, acquired), bounds=bounds)
         session = RunSession(
             run_id=run_id,
-            plan=plan,
-            builder=builder,
+            plan=crew.plan,
+            crew=crew,
             db=db,
             settings=settings,
             lease=acquired.lease,
@@ -178,7 +183,7 @@ def open_session(
                 source=source,
                 mirror=mirror,
                 toolchains=session.toolchains,
-                configuration=configuration_of(builder),
+                configuration=crew.configuration(),
                 now=clock.now(),
                 environ=process_environment(),
             )

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from autopack.agents.crew import Crew
 from autopack.agents.protocol import Builder
 from autopack.clock import Clock, SystemClock
 from autopack.environments.environment import RunEnvironment
@@ -76,7 +77,7 @@ class RunSession:
 
     run_id: str
     plan: Plan
-    builder: Builder
+    crew: Crew
     db: Database
     settings: Settings
     lease: Lease
@@ -124,6 +125,10 @@ class RunSession:
     def attempt(self, key: AttemptKey) -> AttemptRow:
         """Return the attempt as it is stored now."""
         return self.snapshot(key.phase_id).attempt(key)
+
+    def builder_of(self, attempt: AttemptRow) -> Builder:
+        """Return who builds an attempt, or built it."""
+        return self.crew.builder_of(attempt.phase_id, attempt.model_level)
 
     def snapshot(self, phase_id: str | None = None) -> RunSnapshot:
         """Return what is stored of the run now, with the attempts of a phase where one is named."""
@@ -185,7 +190,7 @@ class RunSession:
         return BuildRecorder(
             self.db,
             self.lease,
-            self.builder,
+            self.builder_of,
             self.folder,
             self.redactor,
             transact=lambda fn: self.transact(fn, (Part.PHASES, Part.ATTEMPTS, Part.DECISIONS)),

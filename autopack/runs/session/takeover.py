@@ -51,7 +51,7 @@ def recover(recorder: BuildRecorder, *, run: RunRow, mirror: Mirror, home: str) 
             _give_up(db, lease, attempt)
         if attempt.state is not AttemptState.STARTED:
             continue
-        end = _end_of(recorder.builder, spool_folder(recorder.run_folder, attempt.key))
+        end = _end_of(recorder.builder_of(attempt), spool_folder(recorder.run_folder, attempt.key))
         commit, unrecorded, problem = None, None, "the build was cut off"
         if end is not None:
             commit, unrecorded = _commit_of(recorder, run, attempt, mirror, end)

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from autopack.agents.registry import make_builder
 from autopack.files.home_id import home_id
 from autopack.ledger.budget.reservations import settle
 from autopack.ledger.events.build_events import builder_events
 from autopack.ledger.recorder import Intent, Recorder
 from autopack.model.errors import BadInput, DatabaseRefused
 from autopack.process import leftovers
+from autopack.runs.crew_of_run import crew_of
 from autopack.runs.spools.spool import spool_folder
 from autopack.runs.spools.spool_spend import read_spend
 from autopack.secrecy.credentials import environment_secrets
@@ -61,7 +61,7 @@ def _count(
     run = get_run(db, attempt.run_id)
     folder = find_folder(settings.home, db, attempt.run_id)
     try:
-        builder = make_builder(run.builder, run.builder_options, model=run.model)
+        builder = crew_of(db, run).builder_of(attempt.phase_id, attempt.model_level)
     except BadInput:
         return 0
     spool = spool_folder(folder, attempt.key)

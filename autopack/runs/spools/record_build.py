@@ -42,7 +42,7 @@ class BuildRecorder:
 
     db: Database
     lease: Lease
-    builder: Builder
+    builder_of: Callable[[AttemptRow], Builder]
     run_folder: Path
     redactor: Redactor
     transact: Callable[[Callable[[Connection], None]], None] | None = None
@@ -64,11 +64,12 @@ class BuildRecorder:
         the transaction that says so, while nobody can take the run over; it can be repeated.
         """
         spool = spool_folder(self.run_folder, attempt.key)
-        spend = read_spend(self.builder, spool)
+        builder = self.builder_of(attempt)
+        spend = read_spend(builder, spool)
         cause = provider_failure(
             end,
             calls=len(spend.calls),
-            has_provider=self.builder.provider(self.builder.model) is not None,
+            has_provider=builder.provider(builder.model) is not None,
         )
         built = Built(
             commit=commit,
@@ -112,7 +113,7 @@ class BuildRecorder:
         stays unreconciled until that comes back.
         """
         spool = spool_folder(self.run_folder, attempt.key)
-        spend = None if spool_is_elsewhere else read_spend(self.builder, spool)
+        spend = None if spool_is_elsewhere else read_spend(self.builder_of(attempt), spool)
         reason = f"{because}; it is built again and does not count as an attempt"
 
         def write(conn: Connection) -> None:
@@ -135,7 +136,7 @@ class BuildRecorder:
 
         The ledger takes calls from anybody: they were paid for.
         """
-        spend = read_spend(self.builder, spool_folder(self.run_folder, attempt.key))
+        spend = read_spend(self.builder_of(attempt), spool_folder(self.run_folder, attempt.key))
         events = builder_events(spend.calls, attempt.key)
         closes = None if spend.problem else Intent(attempt.key)
         Recorder(self.db, self.run_folder).record(events, closes=closes)

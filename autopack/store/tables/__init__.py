@@ -227,6 +227,9 @@ attempts = sa.Table(
     sa.Column("counts", sa.Boolean, nullable=False, server_default=sa.true()),
     # Whether the attempt after a failed one starts from its tree.
     sa.Column("keeps_work", sa.Boolean),
+    # The model that was asked for, and at which level of its ladder that is, from 0.
+    sa.Column("model", sa.Text),
+    sa.Column("model_level", sa.Integer, nullable=False, server_default="0"),
     sa.Column("changed_paths", Json),
     sa.Column("failure_cause", sa.Text),
     sa.Column("failure_message", FreeText),

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from autopack.agents.crew import check_builders
 from autopack.model.counted import counted
 from autopack.model.errors import BadInput
 from autopack.runs.prepare.prepare import read_plan
@@ -19,6 +20,7 @@ from deployments.cli.shared.piped import PlanArgument, plan_source
 def check(file: PlanArgument, *, as_json: AsJson = False) -> int:
     """Check a plan file, and show in which order its phases would run."""
     plan = read_plan(plan_source(file))
+    check_builders(plan)
     if as_json:
         print_json({"valid": True, "plan_hash": plan.plan_hash, "plan": plan.to_dict()})
         return 0

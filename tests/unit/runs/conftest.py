@@ -104,6 +104,10 @@ class Ground:
     mirror: Mirror
     builder: ScriptBuilder
 
+    def builder_of(self, attempt: AttemptRow) -> ScriptBuilder:
+        del attempt
+        return self.builder
+
     @property
     def run(self) -> RunRow:
         return get_run(self.db, "r")

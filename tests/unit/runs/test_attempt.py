@@ -54,7 +54,7 @@ async def until_spent(session: RunSession, number: int = 1) -> None:
     """Wait until the build of an attempt has made its first call."""
     spool = spool_folder(session.folder, AttemptKey("r", "one", number))
     async with asyncio.timeout(30):
-        while not session.builder.calls(spool):  # noqa: ASYNC110 - a file is no event
+        while not session.crew.builder_of("one", 0).calls(spool):  # noqa: ASYNC110 - a file is no event
             await asyncio.sleep(0.02)
 
 

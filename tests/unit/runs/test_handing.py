@@ -26,7 +26,9 @@ def ended(ground):
     attempt = ground.start()
     commit = ground.commit(attempt, new="made by an agent")
     ground.note_end(attempt)
-    recorder = BuildRecorder(ground.db, ground.lease, ground.builder, ground.folder, Redactor(()))
+    recorder = BuildRecorder(
+        ground.db, ground.lease, ground.builder_of, ground.folder, Redactor(())
+    )
     recover(recorder, run=ground.run, mirror=ground.mirror, home="h")
     release(ground.db, ground.lease)
     cancel("r", db=ground.db, settings=ground.settings, clock=SystemClock())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.attempts import built_by
 from support.building import made
 from support.phases import BROKEN, WEIRD_NAME, build, state_of, write
 from support.projects import call
@@ -121,7 +122,7 @@ async def test_that_a_build_came_to_a_limit_is_kept_whatever_becomes_of_its_work
     open_phase: Any,
 ) -> None:
     session = await open_phase([])
-    session.builder = made(CommandBuilder, template="touch 1 2 3 4 5 6 7 8 9", max_files="8")
+    built_by(session, made(CommandBuilder, template="touch 1 2 3 4 5 6 7 8 9", max_files="8"))
     number = await build(session)
 
     assert await steps.validate(session, AttemptKey("r", "one", number)) is None
@@ -131,7 +132,7 @@ async def test_that_a_build_came_to_a_limit_is_kept_whatever_becomes_of_its_work
 
 async def test_a_build_that_falls_silent_ran_out_of_time_and_says_how(open_phase: Any) -> None:
     session = await open_phase([])
-    session.builder = made(CommandBuilder, template="sleep 60", stall="0.5")
+    built_by(session, made(CommandBuilder, template="sleep 60", stall="0.5"))
     number = await build(session)
 
     failure = await steps.validate(session, AttemptKey("r", "one", number))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.attempts import built_by
 from support.projects import make_project
 from support.runs import carry_out, conclude
 
@@ -105,7 +106,8 @@ def open_agent(
         project = make_project(tmp_path / "project", {"one": [[{"output": "x"}]]}, **plan)
         session: RunSession = open_run(store(project))
         agent = Agent(clock, up_at, **more)
-        session.builder, session.clock = agent, clock  # pyright: ignore[reportAttributeAccessIssue]
+        built_by(session, agent)
+        session.clock = clock  # pyright: ignore[reportAttributeAccessIssue]
         session.keeper._clock = clock  # pyright: ignore[reportPrivateUsage]
         session.keeper._counted_at = clock.monotonic()  # pyright: ignore[reportPrivateUsage]
         monkeypatch.setattr("autopack.store.circuits.now", lambda conn: clock.now(), raising=True)

@@ -33,7 +33,7 @@ from autopack.workspace.workspace import Workspace
 
 def recover_run(ground: Any, **changes: Any) -> None:
     recorder = BuildRecorder(
-        ground.db, changes.get("lease", ground.lease), ground.builder, ground.folder, Redactor()
+        ground.db, changes.get("lease", ground.lease), ground.builder_of, ground.folder, Redactor()
     )
     recover(recorder, run=ground.run, mirror=ground.mirror, home="here")
 

@@ -56,7 +56,7 @@ def attempt(ground: Any) -> AttemptRow:
 
 
 def recover_at(ground: Any, home: str) -> None:
-    recorder = BuildRecorder(ground.db, ground.lease, ground.builder, ground.folder, Redactor())
+    recorder = BuildRecorder(ground.db, ground.lease, ground.builder_of, ground.folder, Redactor())
     recover(recorder, run=ground.run, mirror=ground.mirror, home=home)
 
 
