@@ -33,7 +33,9 @@ from flows.server import DISPOSABLE, QUIET
 _START_SECONDS = 300.0
 _STOP_SECONDS = 20.0
 _SAME_START_SECONDS = 2.0
-_MOST_TRIES = 5
+_MOST_KILLED = 12
+"""How often it may be killed while it starts: more often is no accident."""
+
 _LOOK_SECONDS = 1.0
 _MOST_LOG = 5_000_000
 
@@ -65,7 +67,7 @@ class UsedServer:
         self._started: _Started | None = None
         self._ready = threading.Event()
         self._error: AutopackError | OSError | None = None
-        self._set_aside, self._tries = False, 0
+        self._set_aside, self._killed = False, 0
         self.api_url = self._find_or_start(None)
         self.login = home_server.make_login(self._home)
         threading.Thread(target=self._look_after, name="prefect-server", daemon=True).start()
@@ -181,7 +183,7 @@ class UsedServer:
 
     def _until_ready(self) -> None:
         """Return when the server answers; a database that it cannot use is set aside, once."""
-        deadline = time.monotonic() + _START_SECONDS
+        deadline, self._killed = time.monotonic() + _START_SECONDS, 0
         try:
             while not home_server.answers(self.api_url, self.login):
                 if self._started is not None and self._started.process.poll() is not None:
@@ -199,20 +201,21 @@ class UsedServer:
 
     def _once_more(self, failed: _Started) -> None:
         folder = home_server.folder(self._home)
-        self._tries += 1
+        self._killed += failed.process.returncode < 0
         if failed.process.returncode == STARTUP_FAILED:
             _check_room(folder)
             if self._set_aside or not set_database_aside(folder):
                 raise self._did_not_start()
             self._set_aside = True
             self._say("the Prefect server's database cannot be used; it is set aside")
-        elif failed.process.returncode > 0 or self._tries > _MOST_TRIES:
+        elif failed.process.returncode > 0 or self._killed > _MOST_KILLED:
             raise self._did_not_start()
         self._started = self._spawn(failed.lock, failed.socket)
 
     def _did_not_start(self) -> WorkFailed:
+        killed = f": it was killed {self._killed} times" if self._killed > _MOST_KILLED else ""
         return WorkFailed(
-            "the Prefect server of this home did not start",
+            f"the Prefect server of this home did not start{killed}",
             hint=f"see {self._home / 'prefect' / 'server.log'}",
         )
 

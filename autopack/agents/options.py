@@ -97,7 +97,11 @@ class AgentOptions(BaseModel):
     """The options that one agent takes."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", coerce_numbers_to_str=True, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        coerce_numbers_to_str=True,
+        hide_input_in_errors=True,
+        defer_build=True,
     )
 
     @classmethod

@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import psutil
+from typing import TYPE_CHECKING, Any
 
 from autopack.model.boot import boot_id
 from autopack.model.ids import process_mark
+
+if TYPE_CHECKING:
+    import psutil
 
 _INITIAL_PID_NAMESPACE = "pid:[4026531836]"
 # Two processes with one pid start further apart than this; the kernel's boot time wobbles by 1 s.
@@ -40,6 +41,8 @@ class Holder:
     @classmethod
     def of_this_process(cls) -> Holder:
         """Return the process that asks."""
+        import psutil
+
         process = psutil.Process()
         return cls(_host(), boot_id(), process.pid, _started(process), process_mark())
 
@@ -62,6 +65,8 @@ class Holder:
         """
         if not self.is_known_here():
             return False  # after a restart of this host, or on another one of the same name
+        import psutil
+
         try:
             process = psutil.Process(self.pid)
             if abs(_started(process) - self.started) > _SAME_START_SECONDS:
@@ -77,11 +82,15 @@ class Holder:
         text = f"pid {self.pid} on {self.host}"
         if not self.is_known_here():
             return text  # its boot time is not known here
+        import psutil
+
         since = datetime.fromtimestamp(psutil.boot_time() + self.started, UTC)
         return f"{text} since {since:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _started(process: psutil.Process) -> float:
+    import psutil
+
     if sys.platform.startswith("linux"):
         try:
             stat = Path(f"/proc/{process.pid}/stat").read_bytes()

@@ -37,7 +37,6 @@ from autopack.testing.recording import (
     Step,
     load_phase,
 )
-from autopack.workspace.git import Git
 
 if TYPE_CHECKING:
     from autopack.plan.plan import Plan
@@ -167,6 +166,8 @@ def _edit(step: Step, worktree: Path) -> str | None:
         except (OutsideWorktree, OSError) as error:
             return f"{path} cannot be changed: {error}"
     if step.patch is not None:
+        from autopack.workspace.git import Git
+
         try:
             Git(folder=worktree).run("apply", "--whitespace=nowarn", "-", input=step.patch)
         except GitFailed as error:

@@ -38,7 +38,7 @@ Size = Annotated[float, Field(ge=0, le=1e9)]
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Lognormal(_Value):

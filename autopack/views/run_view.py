@@ -29,7 +29,6 @@ from autopack.model.budget import (
 )
 from autopack.model.ids import attempt_ref
 from autopack.model.states import AttemptState, PhaseState
-from autopack.process.informative_excerpt import select
 from autopack.store.approvals import Approval, get_approvals
 from autopack.store.database.engine import Database
 from autopack.store.mitigations import get_mitigations
@@ -377,6 +376,8 @@ def _last_failure(attempts: list[AttemptRow]) -> Json | None:
     failed = [one for one in attempts if one.state is AttemptState.FAILED]
     if not failed:
         return None
+    from autopack.process.informative_excerpt import select
+
     last = failed[-1]
     return {
         "attempt": last.attempt,

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from autopack.agents.agent import Agent
-from autopack.agents.api.confined_tools import ConfinedTools, ToolRefused
 from autopack.agents.endpoint import ENDPOINT_KEY_VARIABLE
 from autopack.agents.model_providers import (
     check_served,
@@ -227,6 +226,8 @@ def _tools(request: BuildRequest, supervisor: Supervisor) -> list[Any]:
     """Return the tools as pydantic-ai takes them: a refusal is told to the model, which may try
     again.
     """
+    from autopack.agents.api.confined_tools import ConfinedTools, ToolRefused
+
     tools = ConfinedTools(request, supervisor)
 
     def telling(tool: Any) -> Any:

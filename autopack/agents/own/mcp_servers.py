@@ -23,7 +23,7 @@ _LONGEST = 1024 * 1024
 
 
 class _Server(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     type: str | None = None
     command: str | None = None
@@ -40,7 +40,7 @@ class _Server(BaseModel):
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     servers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")], _Server] = Field(
         alias="mcpServers"

@@ -149,11 +149,21 @@ def _use_wal(connection: sqlite3.Connection) -> None:
     SQLite's busy timeout does not cover the switch itself, which processes that open a new file
     at once all try.
     """
-    import stamina
+
+    def is_switched() -> bool:
+        return connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
 
     def switch() -> None:
-        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        if not is_switched():
             connection.execute("PRAGMA journal_mode=WAL")
+
+    try:
+        if is_switched():
+            return
+    except sqlite3.Error as error:
+        if not is_contention(error):
+            raise
+    import stamina
 
     retrying = stamina.RetryingCaller(attempts=100, timeout=20, wait_initial=0.01, wait_max=0.2)
     retrying(is_contention, switch)

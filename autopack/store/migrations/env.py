@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from autopack.store.tables import metadata
+from autopack.store.tables.partial_indexes import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

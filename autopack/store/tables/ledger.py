@@ -1,4 +1,7 @@
-"""The usage ledger: a row a model call, and a row a call that was announced."""
+"""The usage ledger: a row a model call, and a row a call that was announced.
+
+Indexes on a condition are in `partial_indexes`.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,6 @@ import sqlalchemy as sa
 
 from autopack.store.columns import ROLES, UtcDateTime, metadata, one_of
 from autopack.store.usage_event import LEDGER_COLUMNS, LedgerColumn
-
-_IS_DOCTOR_CALL: dict[str, Any] = {
-    "sqlite_where": sa.text("is_doctor_call IS 1"),
-    "postgresql_where": sa.text("is_doctor_call IS true"),
-}
 
 
 def _column(declared: LedgerColumn) -> sa.Column[Any]:
@@ -49,27 +47,6 @@ llm_usage_events = sa.Table(
         "reasoning_tokens <= COALESCE(output_tokens, total_tokens)", name="reasoning"
     ),
     sa.Index(None, "run_id", "phase_id", "attempt"),
-    # Doctor calls are few: these serve the estimate of what a call that was not made had cost.
-    sa.Index(
-        "ix_llm_usage_events_doctor_recent",
-        "created_at",
-        "event_key",
-        **_IS_DOCTOR_CALL,
-    ),
-    sa.Index(
-        "ix_llm_usage_events_doctor_tier",
-        "doctor_model",
-        "created_at",
-        "event_key",
-        **_IS_DOCTOR_CALL,
-    ),
-    sa.Index(
-        "ix_llm_usage_events_doctor_run",
-        "run_id",
-        "created_at",
-        "event_key",
-        **_IS_DOCTOR_CALL,
-    ),
 )
 
 llm_call_intents = sa.Table(
@@ -86,11 +63,4 @@ llm_call_intents = sa.Table(
     sa.Column("told", sa.String(16)),
     one_of("role", ROLES),
     sa.Index(None, "run_id", "phase_id", "attempt"),
-    sa.Index(
-        "ix_llm_call_intents_not_told",
-        "role",
-        "opened_at",
-        sqlite_where=sa.text("told IS NOT NULL"),
-        postgresql_where=sa.text("told IS NOT NULL"),
-    ),
 )

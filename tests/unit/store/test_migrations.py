@@ -24,7 +24,8 @@ from autopack.model.errors import DatabaseRefused
 from autopack.store import Database
 from autopack.store.database import connecting, schema
 from autopack.store.database.engine import insert_new
-from autopack.store.tables import budget_reservations, llm_usage_events, metadata
+from autopack.store.tables import budget_reservations, llm_usage_events
+from autopack.store.tables.partial_indexes import metadata
 from autopack.store.tables.rollups import ATTEMPT_NOT_KEPT, usage_archive
 
 CALL = usage_event(event_key="1", total_tokens=7, cost=Decimal("0.25"))
