@@ -46,6 +46,7 @@ from flows.phase import execute_phase
 from flows.returning import state_of_run
 from flows.starting import started_flow
 from tasks.away import going_without, patiently, show, until_answers, wait_for_server
+from tasks.delivering import deliver_if_asked
 from tasks.outbox import Outbox
 from tasks.preparing import (
     ask_before,
@@ -170,6 +171,8 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
             await let_wait(run_id, reason or "")
             _announce(session, "run.waiting")
         else:
+            if state is RunState.DONE_SUCCESS:
+                await deliver_if_asked(run_id)
             await finish_run(run_id, state, reason)
         _show(session, progress, outbox, last=True)
         broken = False

@@ -63,6 +63,14 @@ class OnSkip(StrEnum):
     RELEASE = "release"
 
 
+class PullRequestMode(StrEnum):
+    """Whether a run that succeeded opens a pull request: none, a draft, one for review."""
+
+    OFF = "off"
+    DRAFT = "draft"
+    READY = "ready"
+
+
 class TestsMode(StrEnum):
     """What becomes of changes of tests and their settings: told of, or refused."""
 
@@ -141,6 +149,8 @@ class Policy(_Value):
     """The commands that the doctor may have run, word for word."""
     tests: TestsMode = TestsMode.REPORT
     """What becomes of changes to tests and their settings: `protect` refuses them."""
+    pr: Annotated[PullRequestMode, BeforeValidator(_off)] = PullRequestMode.OFF
+    """Whether a run that succeeded pushes its branch and opens a pull request, never merged."""
 
 
 class Models(_Value):
@@ -253,6 +263,8 @@ class Plan(_Value):
             for name in ("builder", "model"):
                 if phase[name] is None:
                     del phase[name]
+        if said["policy"]["pr"] == PullRequestMode.OFF:
+            del said["policy"]["pr"]
         canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 

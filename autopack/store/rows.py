@@ -55,6 +55,7 @@ class NewRun:
     campaign_id: str | None = None
     prompt: str | None = None
     push: str | None = None
+    pr: str | None = None
     replay_of: str | None = None
     lane: str | None = None
     retry: Retry | None = None
@@ -93,6 +94,8 @@ class RunRow:
     prompt: str | None = None
     push: str | None = None
     push_error: str | None = None
+    pr: str | None = None
+    pull_request: dict[str, Any] | None = None
     replay_of: str | None = None
     lane: str | None = None
     setup_notes: list[str] | None = None

@@ -74,6 +74,7 @@ __all__ = [
     "set_final_check",
     "set_flow_run",
     "set_head",
+    "set_pull_request",
     "set_push_error",
     "set_setup_notes",
     "set_toolchains",
@@ -159,6 +160,7 @@ def _columns(new: NewRun) -> dict[str, Any]:
         "at_cap": new.at_cap,
         "campaign_id": new.campaign_id,
         "push": new.push,
+        "pr": new.pr,
         "prompt": new.prompt,
         "replay_of": new.replay_of,
         "lane": new.lane,
@@ -265,6 +267,16 @@ def set_setup_notes(conn: sa.Connection, lease: Lease, notes: Sequence[str]) -> 
 def set_push_error(conn: sa.Connection, lease: Lease, error: str | None) -> None:
     """Record why the last push failed; None once one went well."""
     _set(conn, lease, push_error=error)
+
+
+def set_pull_request(
+    conn: sa.Connection, run_id: str, found: Mapping[str, Any], lease: Lease | None = None
+) -> None:
+    """Record what became of the run's pull request; without a ``lease`` of a run that ended."""
+    if lease is not None:
+        fence(conn, lease)
+    table = tables.runs
+    conn.execute(sa.update(table).where(table.c.run_id == run_id).values(pull_request=dict(found)))
 
 
 def set_final_check(conn: sa.Connection, lease: Lease, found: Mapping[str, Any]) -> None:

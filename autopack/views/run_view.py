@@ -47,6 +47,7 @@ from autopack.store.runs import (
 from autopack.views.attempt_view import build_view
 from autopack.views.json_values import timestamp
 from autopack.views.pause_view import pause_view
+from autopack.views.pull_request_view import pull_request_view
 
 if TYPE_CHECKING:
     from autopack.runs.session.session import RunSession  # not for a look at a run
@@ -90,6 +91,7 @@ def run_view(db: Database, run_id: str) -> Json:
         "retry_of": run.retry_of,
         "setup_notes": run.setup_notes or [],
         "push": None if run.push is None else {"remote": run.push, "error": run.push_error},
+        "pull_request": pull_request_view(run),
         "tokens": token_split(totals),
         **cost_view(totals),
         "budget": _budget(run, totals, levels, nodes),

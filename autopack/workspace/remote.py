@@ -149,6 +149,32 @@ class Remote:
                 f"{moved_by_others} by somebody else: Autopack does not overwrite it"
             )
 
+    def push_branch(self, mirror: Mirror, branch: str, head: str, ours: Mapping[str, str]) -> bool:
+        """Give the remote a run's ``branch`` at ``head``; return whether it stood elsewhere.
+
+        As in `push`, it is ours to move while it stands at one of ``ours`` or does not exist.
+        Raises GitFailed.
+        """
+        ref = f"refs/heads/{branch}"
+        try:
+            standing = self._listed(mirror, ref).get(ref)
+            if standing == head:
+                return False
+            if standing is not None and standing not in ours.values():
+                raise GitFailed(
+                    f"{branch} in {self.name} was moved to {standing} by somebody else: "
+                    "Autopack does not overwrite it"
+                )
+            mirror.fence.check()
+            self._git(mirror).run(
+                *_IMPATIENT, "push", *_QUIETLY, f"--force-with-lease={ref}:{standing or ''}",
+                "--", self.address, f"{head}:{ref}",
+                timeout=_PUSH_SECONDS,
+            )  # fmt: skip
+        except GitFailed as error:
+            raise GitFailed(without_credentials(error.message)) from None
+        return True
+
     def fetch(self, mirror: Mirror, run_id: str, refs: Mapping[str, str]) -> None:
         """Bring the commits of ``refs``, as far as they are there, into the mirror."""
         wanted = {_base_ref(run_id), *refs}

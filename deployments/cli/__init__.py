@@ -87,6 +87,11 @@ app.command(
     "deployments.cli.runs.merge:merge", name="merge", help="Bring a run's work into your checkout."
 )
 app.command(
+    "deployments.cli.runs.pull_request:pull_request",
+    name="pr",
+    help="Open the pull request of a run that succeeded.",
+)
+app.command(
     "deployments.cli.runs.clean:clean", name="clean", help="Free the disk space of ended runs."
 )
 app.command(

@@ -35,8 +35,10 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
             "--disable",
             "--push",
             "--dry-run",
+            "--pr",
         ),
     ),
+    ("pr", ("RUN-ID",), ("--ready", "--repo")),
     ("resume", ("RUN-ID",), ("--repo",)),
     ("fetch", ("RUN-ID",), ("--phase", "--attempt", "--repo")),
     (

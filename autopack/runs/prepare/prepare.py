@@ -20,10 +20,11 @@ from autopack.model.ids import check_id, new_run_id
 from autopack.plan.defaults import Defaults
 from autopack.plan.load import MAX_BYTES, is_plain_text, parse_plan, read_plan_text
 from autopack.plan.normalise import Normalised, NotNormalised, accept, normalise
-from autopack.plan.plan import DoctorMode, Plan
+from autopack.plan.plan import DoctorMode, Plan, PullRequestMode
 from autopack.process import sandbox
 from autopack.process.child_environment import passed_on_purpose
 from autopack.repair.patterns.pattern_registry import enabled_patterns
+from autopack.runs.delivery.pull_request import check_pull_request
 from autopack.runs.prepare.priced_caps import check_prices
 from autopack.secrecy.addresses import read_text
 from autopack.settings import Settings, process_environment
@@ -53,6 +54,7 @@ class RunRequest:
     ``campaign`` names the budget that the run shares with others. ``prompt`` is what builders are
     told beyond their tasks. ``push`` is the remote that the run is pushed to as it goes: its name
     in the repository, a folder or a URL, which is checked, or a Remote, which has been.
+    ``pr`` is off, draft or ready, and beats the plan's.
     ``builder_secrets`` are options of the builder that are used but never stored. ``defaults``
     are the repository's, for what the plan does not say either.
     """
@@ -71,6 +73,7 @@ class RunRequest:
     campaign: str | None = None
     prompt: str | None = None
     push: str | Remote | None = None
+    pr: str | None = None
     builder_secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     defaults: Defaults | None = None
 
@@ -179,6 +182,14 @@ def check_request(
             name_here=find_folder(settings.home, db, run_id).name,
             is_new=stored is None,
         )
+    pr = _pull_request(request, plan)
+    if pr is not None:
+        mirror = Mirror.open(
+            settings.home, source, alias=(run_id, find_folder(settings.home, db, run_id).name)
+        )
+        mirror.ensure(base_commit, run_id)
+        to = push.name if push is not None else None
+        check_pull_request(source, to, mirror, base_commit, run_id)
     new = NewRun(
         run_id=run_id,
         plan_hash=plan.plan_hash,
@@ -199,8 +210,17 @@ def check_request(
         campaign_id=request.campaign,
         prompt=request.prompt,
         push=None if push is None else push.name,
+        pr=pr,
     )
     return new, [(phase.id, phase.tier) for phase in plan.ordered()], made
+
+
+def _pull_request(request: RunRequest, plan: Plan) -> str | None:
+    asked = request.pr or plan.policy.pr.value
+    known = [one.value for one in PullRequestMode]
+    if asked not in known:
+        raise BadInput(f"pr is {asked!r}", field="pr", hint=f"choose one of {', '.join(known)}")
+    return None if asked == PullRequestMode.OFF else asked
 
 
 def check_remote(

@@ -117,6 +117,7 @@ def _as_run(request: RetryRequest, old: RunRow, plan: Plan) -> RunRequest:
         campaign=old.campaign_id if old.replay_of is None else None,
         prompt=old.prompt,
         push=old.push,
+        pr=old.pr or ("off" if request.plan is None else None),
     )
 
 

@@ -150,6 +150,9 @@ runs = sa.Table(
     # The remote that its branch and attempts are pushed to, and why the last push failed.
     sa.Column("push", sa.Text),
     sa.Column("push_error", FreeText),
+    # Whether it opens a pull request when it succeeded, draft or ready, and what became of that.
+    sa.Column("pr", sa.String(8)),
+    sa.Column("pull_request", Json),
     # What its builders are told beyond their tasks.
     sa.Column("prompt", FreeText),
     # The finished run that it replays in its campaign, and with which features.

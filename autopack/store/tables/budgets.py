@@ -13,6 +13,8 @@ budget_campaigns = sa.Table(
     sa.Column("token_cap", sa.BigInteger),
     sa.Column("cost_cap", ExactDecimal),
     sa.Column("minutes_cap", sa.Double),
+    # What the caps are for: all of its runs together, or what is spent on each day or month (UTC).
+    sa.Column("period", sa.String(8)),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 

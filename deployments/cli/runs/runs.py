@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -42,6 +42,10 @@ def run(
     campaign: Annotated[
         str | None, Parameter(help="The campaign whose budget it shares; see `budget`.")
     ] = None,
+    pr: Annotated[
+        Literal["off", "draft", "ready"] | None,
+        Parameter(help="After success, push the branch and open a pull request; never merged."),
+    ] = None,
     dry_run: Annotated[
         bool, Parameter(negative="", help="Say what would be done, and start and write nothing.")
     ] = False,
@@ -53,7 +57,9 @@ def run(
     branch autopack/<run id>. What neither options nor plan say is taken from autopack.toml, or
     the table tool.autopack of pyproject.toml, at the top of the repository.
     """
-    wanted = asked.request(plan_source(plan), run_id=run_id, campaign=campaign, push=asked.push)
+    wanted = asked.request(
+        plan_source(plan), run_id=run_id, campaign=campaign, push=asked.push, pr=pr
+    )
     if dry_run:
         return _say_what_would_be(wanted, as_json)
     settings = Settings.from_environment()

@@ -174,6 +174,11 @@ def print_run(run: dict[str, Any]) -> None:
     found = where_branch_is(run, Settings.from_environment().home)
     if found is not None:
         out.print(f"        {found}")
+    made = run["pull_request"]
+    if made is not None and made["url"]:
+        out.print(f"pull request  {made['url']} ({made['state']})")
+    elif made is not None and made["error"]:
+        out.print(f"pull request  none: {made['error']}; try again: autopack pr {run['run_id']}")
     last_look: dict[str, Any] = run["final_check"] or {}
     for one in last_look.get("outdated", []):
         note(f"a check of phase {one['phase_id']} no longer holds at the end: {one['message']}")

@@ -63,6 +63,7 @@ def test_defaults():
     assert plan.policy.model_dump() == {
         "doctor": "off", "drift": "advisory", "on_skip": "block", "execute_fix": (),
         "tests": "report",
+            "pr": "off",
     }  # fmt: skip
     assert (plan.features, plan.setup, plan.models.builder) == ((), None, None)
     assert (phase.tier, phase.checks, phase.deliverables, phase.depends_on) == ("T1", None, (), ())

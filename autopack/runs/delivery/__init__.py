@@ -1,0 +1,1 @@
+"""Handing what a run made to a forge."""
