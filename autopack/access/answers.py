@@ -1,7 +1,8 @@
 """Requests that are made twice: the same key and the same request get the same answer.
 
 The answer is kept for a day. A key that is worked on, or that came with another request, is
-refused; the key of a process that crashed is free again after a while.
+refused; the key of a process that crashed is free again at once where that can be seen, and else
+after a while. Whoever asks with it then has the same thing done, which changes nothing twice.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 
 from autopack.model.errors import BadInput, Refused
 from autopack.store.database.engine import Database, insert_new, now
+from autopack.store.holders import Holder
 from autopack.store.tables import api_answers
 
 _KEPT = timedelta(days=1)
@@ -62,7 +64,8 @@ def begin(db: Database, request: Request) -> Answer | None:
             field="Idempotency-Key",
             hint="use a random UUID",
         )
-    table = api_answers
+    # Until there is an answer, who works on it.
+    table, mine = api_answers, Holder.of_this_process().to_json()
 
     def write(conn: sa.Connection) -> sa.RowMapping | None:
         at = now(conn)
@@ -73,10 +76,22 @@ def begin(db: Database, request: Request) -> Answer | None:
             key=request.key,
             request_sha256=request.sha256,
             started_at=at,
+            body=mine,
         )
         if conn.execute(claim.returning(table.c.key)).first() is not None:
             return None
-        return conn.execute(sa.select(table).where(_is(request))).mappings().one()
+        found = (
+            conn.execute(sa.select(table).where(_is(request)).with_for_update()).mappings().one()
+        )
+        if (
+            found["status"] is None
+            and found["request_sha256"] == request.sha256
+            and found["body"] is not None
+            and Holder.from_json(found["body"]).is_gone()
+        ):
+            conn.execute(table.update().where(_is(request)).values(started_at=at, body=mine))
+            return None
+        return found
 
     found = db.transact(write)
     if found is None:

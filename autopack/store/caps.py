@@ -24,10 +24,16 @@ class Caps:
     minutes_cap: float | None = None
 
     def given(self) -> dict[str, Any]:
-        """Return the caps that are named. Raises BadInput for one that limits nothing."""
+        """Return the caps that are named. Raises BadInput for none, and one that limits nothing."""
         found = {name: cap for name, cap in vars(self).items() if cap is not None}
         for name, cap in found.items():
             check_cap(cap, name)
+        if not found:
+            raise BadInput(
+                "no cap is named",
+                field="token_cap",
+                hint="name token_cap, cost_cap or minutes_cap",
+            )
         return found
 
 
@@ -38,10 +44,6 @@ def set_caps(db: Database, run_id: str, caps: Caps) -> bool:
     Raises NotFound, BadInput when no cap is named, Refused when the run has ended.
     """
     wanted = caps.given()
-    if not wanted:
-        raise BadInput(
-            "no cap is named", field="token_cap", hint="name token_cap, cost_cap or minutes_cap"
-        )
 
     def write(conn: sa.Connection) -> bool:
         table = tables.runs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -149,28 +150,48 @@ def run_of_flow(source: Source, flow_run_id: str) -> RunRow | None:
     return None if row is None else RunRow.of(row)
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Which runs are listed: of a repository, of a campaign, stored from a moment on."""
+
+    repo: str | None = None
+    campaign: str | None = None
+    since: datetime | None = None
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """Return what holds for the rows of these runs."""
+        table, found = tables.runs, list[sa.ColumnElement[bool]]()
+        if self.repo is not None:
+            found.append(table.c.repo == self.repo)
+        if self.campaign is not None:
+            found.append(table.c.campaign_id == self.campaign)
+        if self.since is not None:
+            found.append(table.c.created_at >= self.since)
+        return found
+
+
 def list_runs(
     source: Source,
     *,
     state: str | None = None,
+    chosen: Chosen | None = None,
     limit: int = DEFAULT_LIMIT,
     after: str | None = None,
 ) -> Page:
     """Runs, newest first; ``state`` is a run state or ``FAILED`` for any DONE_FAILED_*.
 
-    ``after`` is the cursor of the page before. Raises BadInput naming ``state``, ``limit`` or
-    ``after``.
+    ``chosen`` leaves only some. ``after`` is the cursor of the page before. Raises BadInput naming
+    ``state``, ``limit`` or ``after``.
     """
-    if not 1 <= limit <= MAX_LIMIT:
-        raise BadInput(
-            f"limit is {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
-        )
+    check_limit(limit)
     table = tables.runs
     query = sa.select(table).order_by(table.c.created_at.desc(), table.c.run_id.desc())
     if state is not None:
         query = query.where(table.c.state.in_(states_named(state)))
+    if chosen is not None:
+        query = query.where(*chosen.conditions())
     if after is not None:
-        at, run_id = _decode(after)
+        at, run_id = decode_cursor(after)
         key = sa.tuple_(table.c.created_at, table.c.run_id)
         last = sa.tuple_(
             sa.literal(at, tables.UtcDateTime), sa.literal(run_id, table.c.run_id.type)
@@ -180,7 +201,9 @@ def list_runs(
         # One more than asked for tells whether there is a next page.
         rows = [RunRow.of(row) for row in conn.execute(query.limit(limit + 1)).mappings()]
     page = tuple(rows[:limit])
-    return Page(page, _encode(page[-1]) if len(rows) > limit else None)
+    return Page(
+        page, encode_cursor(page[-1].created_at, page[-1].run_id) if len(rows) > limit else None
+    )
 
 
 def states_named(name: str) -> list[RunState]:
@@ -196,12 +219,22 @@ def states_named(name: str) -> list[RunState]:
     )
 
 
-def _encode(row: RunRow) -> str:
-    text = f"{row.created_at.isoformat()} {row.run_id}"
+def check_limit(limit: int) -> None:
+    """Raise BadInput unless a page may hold so many."""
+    if not 1 <= limit <= MAX_LIMIT:
+        raise BadInput(
+            f"limit is {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
+        )
+
+
+def encode_cursor(at: datetime, name: str) -> str:
+    """Return the cursor after the row of this name and time."""
+    text = f"{at.isoformat()} {name}"
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
-def _decode(cursor: str) -> tuple[datetime, str]:
+def decode_cursor(cursor: str) -> tuple[datetime, str]:
+    """Return the time and the name of the row before. Raises BadInput naming ``after``."""
     try:
         text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
         at, _, run_id = text.partition(" ")

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from autopack.model.errors import BadInput
 from autopack.store import tables
 from autopack.store.database.engine import reading
-from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT, Source, get_run
+from autopack.store.reading import DEFAULT_LIMIT, Source, check_limit, get_run
 
 START = "0"
 """The cursor before the first event of a run."""
@@ -54,10 +54,7 @@ def read_events(
 
     Raises NotFound, and BadInput naming ``after`` or ``limit``.
     """
-    if not 1 <= limit <= MAX_LIMIT:
-        raise BadInput(
-            f"limit is {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
-        )
+    check_limit(limit)
     seen, table = _number(after or START), tables.run_events
     with reading(source) as conn:
         get_run(conn, run_id)

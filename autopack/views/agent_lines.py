@@ -70,6 +70,10 @@ class AgentLines:
                     one.phase_id, one.attempt, told, live=one.state is AttemptState.STARTED
                 )
 
+    def redact(self, text: str) -> str:
+        """Return ``text`` without the secrets that this run is known to use."""
+        return self._redactor.text(text)
+
     def _log(self, key: AttemptKey) -> BuildLog:
         if key not in self._logs:
             log = self._logs[key] = BuildLog(self._folder, key)

@@ -39,11 +39,12 @@ class BuildLog:
             return
         with file:
             file.seek(self.offset)
-            while (raw := file.readline(_LONGEST_LINE)).endswith(b"\n"):
+            while (raw := file.readline(_LONGEST_LINE)).endswith(b"\n") or (
+                len(raw) == _LONGEST_LINE  # a picture, or a whole file: passed over
+            ):
                 self.offset += len(raw)
-                yield from lines_of(raw)
-            if len(raw) == _LONGEST_LINE:  # a picture, or a whole file: its rest is passed over
-                self.offset += len(raw)
+                if raw.endswith(b"\n"):
+                    yield from lines_of(raw)
 
     def skip_to_end(self, most: int) -> None:
         """Read from here on about ``most`` bytes before the end, at the start of a line."""

@@ -7,13 +7,24 @@ from fastapi import Depends, FastAPI
 from autopack import __version__
 from deployments.api.caching import Tagged
 from deployments.api.problems import MEDIA_TYPE, PROBLEM_SCHEMA, answer_errors
-from deployments.api.routes import accounts, actions, dashboard, events, health, keys, orders, runs
-from deployments.api.service import Service
-from deployments.api.strictness import known_parameters_only
-
-ROUTERS = tuple(
-    module.router for module in (health, accounts, keys, runs, events, actions, orders, dashboard)
+from deployments.api.routes import (
+    accounts,
+    actions,
+    attempts,
+    dashboard,
+    events,
+    health,
+    keys,
+    orders,
+    runs,
+    starting,
+    updates,
 )
+from deployments.api.service import Service
+from deployments.api.strictness import known_parameters_only, storable_text_only
+
+_ROUTES = (health, accounts, keys, runs, attempts, events, starting, actions, orders, updates)
+ROUTERS = tuple(module.router for module in (*_ROUTES, dashboard))
 _PROBLEM = {"content": {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}}}
 _ERRORS = {
     400: "What was sent cannot be used; `field` names what is wrong.",
@@ -32,7 +43,7 @@ def create_app(service: Service) -> FastAPI:
         title="Autopack",
         version=__version__,
         description="Runs, what they spent, and what they wait for.",
-        dependencies=[Depends(known_parameters_only)],
+        dependencies=[Depends(known_parameters_only), Depends(storable_text_only)],
         responses={status: {"description": text, **_PROBLEM} for status, text in _ERRORS.items()},
         docs_url=None,
         redoc_url=None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 
 from fastapi import Request
@@ -9,6 +11,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from autopack.model.errors import BadInput
+
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 def known_parameters_only(request: Request) -> None:
@@ -24,6 +28,26 @@ def known_parameters_only(request: Request) -> None:
             field=unknown,
             hint=f"this route takes {', '.join(known) or 'none'}",
         )
+
+
+async def storable_text_only(request: Request) -> None:
+    """Raise BadInput where a request has text that no database holds: NUL, or half a character."""
+    for name, value in (*request.path_params.items(), *request.query_params.items()):
+        if _UNSTORABLE.search(str(value)):
+            raise _unstorable(name)
+    body = await request.body()
+    if b"\\u" not in body and b"\0" not in body:
+        return
+    try:
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+    except ValueError:
+        return  # said by who reads it
+    if _UNSTORABLE.search(text) or "\\u0000" in text:
+        raise _unstorable("body")
+
+
+def _unstorable(name: str) -> BadInput:
+    return BadInput(f"{name} holds NUL, or half of a character", field=name, hint="take it out")
 
 
 def _query_parameters(dependant: Dependant) -> Iterator[str]:

@@ -75,7 +75,8 @@ api_audit = sa.Table(
     sa.Column("detail", Json),
 )
 
-# What a request with an Idempotency-Key was answered; ``status`` is null while it is worked on.
+# What a request with an Idempotency-Key was answered; ``status`` is null while it is worked on,
+# by the process that ``body`` then names.
 api_answers = sa.Table(
     "api_answers",
     metadata,

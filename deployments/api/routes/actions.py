@@ -17,10 +17,9 @@ from autopack.runs.approval import approve as answer_run
 from autopack.runs.finish.finish import cancel as cancel_run
 from autopack.store.approvals import Answer, pending
 from autopack.store.reading import get_run
-from autopack.views.run_view import run_view
 from deployments.api.answers import Change, Changing
 from deployments.api.callers import caller
-from deployments.api.routes.runs import status_view
+from deployments.api.routes.runs import status_of
 from deployments.api.service import Service, ServiceOf
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["actions"])
@@ -55,9 +54,9 @@ def cancel(run_id: str, who: Runner, service: ServiceOf, change: Changing) -> di
 
     def act() -> tuple[bool, dict[str, Any]]:
         if run.state.is_final:
-            return False, _status(service, run_id)
+            return False, status_of(service, run_id)
         cancel_run(run_id, db=service.db, settings=service.settings, clock=SystemClock())
-        return True, _status(service, run_id)
+        return True, status_of(service, run_id)
 
     return change.carry_out(who, Deed("run.cancel", run_id), act)
 
@@ -106,12 +105,8 @@ def _answer(
 
     def act() -> tuple[bool, dict[str, Any]]:
         answer_run(run_id, given, db=service.db, settings=service.settings, clock=SystemClock())
-        return True, _status(service, run_id)
+        return True, status_of(service, run_id)
 
     action = "run.approve" if given.approved else "run.reject"
     detail = {"question": question.question, "note": given.note}
     return change.carry_out(who, Deed(action, run_id, detail=detail), act)
-
-
-def _status(service: Service, run_id: str) -> dict[str, Any]:
-    return status_view(run_view(service.db, run_id))

@@ -15,13 +15,17 @@ from autopack.metrics.attempt_metrics import is_on, phase6_summary, token_effici
 from autopack.model.errors import BadInput
 from autopack.model.features import Feature
 from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT, get_run
-from autopack.views.run_view import run_view, tokens_view
+from autopack.views.dashboards import list_campaigns, list_experiments, pattern_hits
+from autopack.views.run_view import tokens_view
 from autopack.views.usage_view import usage_view
 from deployments.api.callers import needs
-from deployments.api.routes.runs import status_view
+from deployments.api.routes.runs import status_of
 from deployments.api.service import ServiceOf
 
 router = APIRouter(prefix="/dashboard", tags=["dashboard"], dependencies=[needs(Scope.READ)])
+
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+After = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
 
 _AGES = {"day": "24h", "week": "7d", "month": "30d"}
 
@@ -29,7 +33,7 @@ _AGES = {"day": "24h", "week": "7d", "month": "30d"}
 @router.get("/runs/{run_id}/status")
 def status(run_id: str, service: ServiceOf) -> dict[str, Any]:
     """Answer the same as `GET /runs/{run_id}/status`."""
-    return status_view(run_view(service.db, run_id))
+    return status_of(service, run_id)
 
 
 @router.get("/runs/{run_id}/consolidated-metrics")
@@ -67,8 +71,8 @@ def usage_of_period(
     ] = "month",
     by: Literal["model", "role", "category", "day", "run"] = "model",
     include_simulated: bool = False,
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
-    after: str | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    after: After = None,
 ) -> dict[str, Any]:
     """Answer what `autopack usage --json` prints."""
     found = _period(period)
@@ -82,6 +86,28 @@ def usage_of_period(
         include_simulated=include_simulated,
     )
     return usage_view(page, by=by, period=found, include_simulated=include_simulated)
+
+
+@router.get("/ab-results")
+def ab_results(
+    service: ServiceOf, limit: Limit = DEFAULT_LIMIT, after: After = None
+) -> dict[str, Any]:
+    """Answer the experiments, newest first: how many pairs, and what the last analysis says."""
+    return list_experiments(service.db, limit=limit, after=after)
+
+
+@router.get("/campaigns")
+def campaigns(
+    service: ServiceOf, limit: Limit = DEFAULT_LIMIT, after: After = None
+) -> dict[str, Any]:
+    """Answer the campaigns, newest first: their runs by state, what they spent, their caps."""
+    return list_campaigns(service.db, limit=limit, after=after)
+
+
+@router.get("/patterns")
+def patterns(service: ServiceOf) -> dict[str, Any]:
+    """Answer the known failures, and how often each was met and fixed."""
+    return {"patterns": pattern_hits(service.db)}
 
 
 def _period(text: str) -> Period:

@@ -15,11 +15,10 @@ from autopack.store.caps import Caps, set_caps
 from autopack.store.pauses import Latch, check_latch, lift_pause, list_pauses, set_pause
 from autopack.store.reading import get_run
 from autopack.views.pause_view import pause_view
-from autopack.views.run_view import run_view
 from deployments.api.answers import Change, Changing
 from deployments.api.callers import caller, needs
-from deployments.api.routes.runs import status_view
-from deployments.api.service import Service, ServiceOf
+from deployments.api.routes.runs import status_of
+from deployments.api.service import ServiceOf
 
 router = APIRouter(tags=["actions"])
 
@@ -134,11 +133,6 @@ def caps(
         return changed, status_of(service, run_id)
 
     return change.carry_out(who, Deed("run.caps", run_id, detail=named), act)
-
-
-def status_of(service: Service, run_id: str) -> dict[str, Any]:
-    """Return the status of a run as it is now."""
-    return status_view(run_view(service.db, run_id))
 
 
 def _set(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Security
 
 from autopack.access.scopes import Principal, Scope
+from autopack.ledger.period import parse_moment
 from autopack.model.errors import NotFound
+from autopack.store.leases import token_of
 from autopack.store.pauses import list_pauses, pauses_of_run
-from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT, get_attempts, list_runs
+from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT, Chosen, get_attempts, list_runs
 from autopack.store.rows import AttemptRow
 from autopack.views.run_view import run_line, run_view, timestamp
 from deployments.api.callers import caller, needs
-from deployments.api.service import ServiceOf
+from deployments.api.service import Service, ServiceOf
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -28,11 +31,18 @@ Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 def list_all(
     service: ServiceOf,
     state: Annotated[str | None, Query(examples=["FAILED"])] = None,
+    repo: Annotated[str | None, Query(description="A path or URL, as runs name it.")] = None,
+    campaign: str | None = None,
+    since: Annotated[
+        str | None, Query(description="Stored since then: 7d, 24h or a date.", examples=["7d"])
+    ] = None,
     limit: Limit = DEFAULT_LIMIT,
     after: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
 ) -> dict[str, Any]:
     """List runs, newest first; FAILED means any failed state."""
-    page = list_runs(service.db, state=state, limit=limit, after=after)
+    moment = None if since is None else parse_moment(since, datetime.now(UTC), "since")
+    chosen = Chosen(repo, campaign, moment)
+    page = list_runs(service.db, state=state, chosen=chosen, limit=limit, after=after)
     pauses = list_pauses(service.db)
     rows = [
         run_line(row) | {"goal": row.goal, "paused": bool(pauses_of_run(pauses, row))}
@@ -52,7 +62,7 @@ def show(
 @router.get("/{run_id}/status", dependencies=[needs(Scope.READ)])
 def status(run_id: str, service: ServiceOf) -> dict[str, Any]:
     """Answer where a run stands: state, times, tokens and money against their caps, phases."""
-    return status_view(run_view(service.db, run_id))
+    return status_of(service, run_id)
 
 
 @router.get("/{run_id}/phases")
@@ -77,14 +87,20 @@ def phase(
     return {"run_id": run_id, **found, "attempt_list": [attempt_view(row) for row in rows]}
 
 
-@router.get("/{run_id}/phases/{phase_id}/attempts/{number}", dependencies=[needs(Scope.READ)])
-def attempt(run_id: str, phase_id: str, number: int, service: ServiceOf) -> dict[str, Any]:
-    """Answer one attempt: its state, its commits, how its build and its checks ended."""
+def phase_of(service: Service, run_id: str, phase_id: str) -> dict[str, Any]:
+    """Return a phase with its attempts, without what agents and checks wrote. Raises NotFound."""
+    view = without_content(run_view(service.db, run_id))
+    found = next((one for one in view["phases"] if one["phase_id"] == phase_id), None)
+    if found is None:
+        raise NotFound(f"there is no phase {phase_id!r} in this run", field="phase_id")
     rows = get_attempts(service.db, run_id, phase_id)
-    row = next((one for one in rows if one.attempt == number), None)
-    if row is None:
-        raise NotFound(f"there is no attempt {number} of this phase", field="attempt")
-    return {"run_id": run_id, "phase_id": phase_id, **attempt_view(row)}
+    return {"run_id": run_id, **found, "attempt_list": [attempt_view(row) for row in rows]}
+
+
+def status_of(service: Service, run_id: str) -> dict[str, Any]:
+    """Return the status of a run as it is now, and which lease of it is the current one."""
+    token = token_of(service.db, run_id) or None
+    return status_view(run_view(service.db, run_id)) | {"lease_token": token}
 
 
 def status_view(view: dict[str, Any]) -> dict[str, Any]:
@@ -129,6 +145,11 @@ def _allowed(view: dict[str, Any], who: Principal, *, content: bool) -> dict[str
     if content:
         who.needs(Scope.CONTENT)
         return view
+    return without_content(view)
+
+
+def without_content(view: dict[str, Any]) -> dict[str, Any]:
+    """Return the view of a run with null for what agents and checks wrote."""
     for one in view["phases"]:
         if one["last_failure"] is not None:
             one["last_failure"] |= {"lines": None, "message": None}
