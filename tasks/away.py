@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 import httpx
 from prefect import get_client, get_run_logger
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import PREFECT_API_URL
 
 from autopack.clock import Clock, SystemClock
 from autopack.model.errors import WorkFailed
 from autopack.runs.session.session import RunSession
+from tasks.retries import client_retries
 
 T = TypeVar("T")
 _TRIES = 5
@@ -70,7 +71,7 @@ def going_without(what: str) -> Generator[None]:
 
 async def answers() -> bool:
     """Return whether the Prefect server answers at this moment."""
-    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+    with client_retries(0):
         async with get_client() as client:
             return await client.api_healthcheck() is None
 
@@ -80,7 +81,7 @@ async def show(what: str, step: Awaitable[None]) -> None:
 
     Prefect's client would wait a minute for it.
     """
-    with going_without(what), temporary_settings({PREFECT_CLIENT_MAX_RETRIES: _SHOWING_RETRIES}):
+    with going_without(what), client_retries(_SHOWING_RETRIES):
         await step
 
 

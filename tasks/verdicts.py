@@ -17,9 +17,9 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from autopack.store.database.engine import Database
+from tasks.retries import client_retries
 
 PAGE = 200
 """The most that a server answers at once."""
@@ -61,7 +61,7 @@ class Lineage:
     def is_cancelled(self) -> bool:
         """Return whether one of them is being cancelled, or was."""
         with (
-            temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+            client_retries(0),
             get_client(sync_client=True, httpx_settings={"timeout": 10}) as client,
         ):
             if self._ids is None:

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 from autopack.model.excerpt import plain
+from autopack.toolchains.log_lines import LogLines
+from autopack.toolchains.toolchain_registry import any_of, toolchains
 
 BUDGET = 6_000
 """Bytes of a selection."""
@@ -21,62 +24,45 @@ _BEFORE, _AFTER = 12, 8
 _NAMES_SHARE = 0.3
 _GAP = "[…]"
 
-_NOISE = re.compile(
-    r"^\++ "  # set -x
-    r"|^(?:\S+::\S+ )?(?:PASSED|SKIPPED|XFAIL)\b|^PASS(?:ED)?\b(?!:)"
-    r"|^\s*(?:[✓✔↓○·﹣]|\(pass\)|\(skip\)|--- PASS|--- SKIP|=== RUN|=== PAUSE|=== CONT)"
-    r"|^\s*ok\b|\.\.\. (?:ok|ignored|expected failure)$|\.\.\. skipped\b"
-    r"|^\S+ \.{3,}\s*(?:Passed|ok)\b|^\s*\d+/\d+ Test\s+#\d+: .* Passed"
-    r"|^[.sFExX]{8,}(?:\s*\[\s*\d+%\])?$|^\S+\.py [.sFExX]+\s+\[\s*\d+%\]$"
-    r"|^\s*\[?\d{1,3}%\]|^(?:Downloading|Collecting|Requirement already|Installing|Using cached)\b"
-    r"|^\[INFO\]|^> Task \S+(?: UP-TO-DATE| NO-SOURCE)?$"
+# What belongs to no toolchain or to several: each has its own in its ``log_lines``.
+_ANY_TOOL = LogLines(
+    noise=(
+        r"^\++ ",  # set -x
+        r"^\s*ok\b|^\S+ \.{3,}\s*(?:Passed|ok)\b",  # TAP, pre-commit
+    ),
+    failed=(
+        r"^\s*not ok \d",  # TAP
+        r"^\s*\d+\) \S",  # mocha, phpunit, rspec, playwright
+    ),
+    error=(
+        r"^\s*(?:E\s+)?(?:[A-Za-z_][\w$]*[.:]{1,2})*"
+        r"[A-Z]\w*(?:Error|Exception|Failure|Timeout|Interrupt|Exit)(?: \[\w+\])?(?::|$| at )",
+        r"^\s*(?:[Ee]rror|ERROR|FATAL|[Ff]atal|panic)(?:\[\w+\])?: ?\S",
+        r"\berror: |: error\b|^\S+:\d+:\d+: \S",  # compilers and linters
+        r"\b(?:command not found|No such file or directory|Permission denied)\b",
+        r"\b(?:cannot find|not found)\b",
+    ),
+    library=("/usr/lib/",),
+    frame=(r"^\s+at \S",),
+    last=(r"^\d+ errors?, ",),
 )
-_NAME = re.compile(
-    r"^(?:FAILED|ERROR|SUBFAIL(?:ED)?(?:\[[^\]]*\])?(?: ?\([^)]*\))?) \S*[/:.\[]"  # pytest
-    r"|^(?:FAIL|ERROR): \S"  # unittest
-    r"|^_{3,} \S.* _{3,}$"  # pytest's and sympy's headings
-    r"|^\s*--- FAIL: |^FAIL\t"  # go
-    r"|^ FAIL  \S|^FAIL \S|^  ● |^\(fail\) "  # vitest, jest, bun
-    r"|^\s*(?:✖|✕|×|✘) +\S"  # node, jest, vitest, playwright
-    r"|^\s*not ok \d"  # TAP
-    r"|^\s*\d+\) \S"  # mocha, phpunit, rspec, playwright
-    r"|^test \S.* \.\.\. FAILED$|^\S.* \.\.\. FAILED\b"  # cargo, deno
-    r"|^rspec \S|<<< (?:FAILURE|ERROR)!|^\S.* > .* FAILED$"  # rspec, maven, gradle
-    r"|^\s+(?:FAIL|SIG[A-Z]+|TIMEOUT) \["  # nextest
-    r"|\*\*\*(?:Failed|Exception|Timeout)|^\t\s*\d+ - \S.* \((?:Failed|SEGFAULT|Timeout)"  # ctest
-    r"|^\s+Failed \S.*\[[^\]]*\]$"  # dotnet
-)
-_ERROR = re.compile(
-    r"^E\s{2,}\S"  # pytest
-    r"|^\s*(?:E\s+)?(?:[A-Za-z_][\w$]*[.:]{1,2})*[A-Z]\w*(?:Error|Exception|Failure|Timeout|Interrupt|Exit)"
-    r"(?: \[\w+\])?(?::|$| at )"
-    r"|^(?:[a-z_]\w*\.)+[A-Z]\w*(?::\s|$)"  # a class with its module, at the left margin
-    r"|^\s*(?:[Ee]rror|ERROR|FATAL|[Ff]atal|panic)(?:\[\w+\])?: ?\S"
-    r"|\bpanicked at\b|^\s*(?:Uncaught |Unhandled )"
-    r"|\berror(?: TS\d+|\[E\d+\])?: |^\s*\d+:\d+\s+error\s|: error\b"  # compilers and linters
-    r"|^[A-Z]{1,4}\d{3,4} (?:\[\*\] )?\S|^\S+:\d+:\d+: \S"  # ruff, go and rust
-    r"|^\s*(?:Failure/Error|Failed asserting|expect\()|^\s*Assert\.\w+\(\) Failure"
-    r"|^\s{4,}\w+_test\.go:\d+: |^\S+\.(?:py|rb|php|java|cs):\d+: [A-Z]\w+$"
-    r"|\b(?:command not found|No such file or directory|Permission denied|Cannot find module"
-    r"|cannot find|not found|undefined:|undefined reference)\b"
-)
-_LIBRARY = re.compile(
-    r"site-packages|dist-packages|node_modules|[/\\]lib[/\\]python\d|<frozen |node:internal"
-    r"|\(node:|/rustc/|/usr/lib/|\.cargo/registry|\bjava\.base/|org\.junit\.|\bjdk\.internal"
-)
-_FRAME = re.compile(
-    r'^\s*File "|^\s+at \S|^\s*\d+: \S+::|^\S+:\d+: in \S|^\s+from \S+:\d+|^#\d+ |^\s+at new '
-)
+
+
+@cache
+def _lines(kind: str) -> re.Pattern[str]:
+    """Return the expression of lines of a kind, by whichever tool they are written."""
+    tools = [_ANY_TOOL, *(each.log_lines for each in toolchains())]
+    parts = [part for each in tools for part in getattr(each, kind)]
+    if kind == "error":  # FILE:LINE: WHAT, where FILE is a source
+        named = (each for tool in toolchains() for each in tool.languages.values())
+        endings = "|".join(map(re.escape, " ".join(named).split()))
+        parts.append(rf"^\S+\.(?:{endings}):\d+: [A-Z]\w+$")
+    return any_of(parts)
+
+
 _WARNINGS = re.compile(r"^=+ warnings summary\b")
 _HEADING = re.compile(r"^=+ .* =+$")
 _BREAK = re.compile(r"^(?:=|_|-|─|⎯){8,}|^$")
-_LAST = re.compile(
-    r"^=*\s?\d+ (?:failed|passed|errors?)\b.* in [\d.]+s|^FAILED \(|^Tests:\s|^\s+Tests  \d"
-    r"|^test result: FAILED|^\d+ examples?, |^Tests: \d+|^\d+% tests passed|^Failed!  - "
-    r"|Tests run: \d+, Failures: \d+, Errors: \d+, Skipped: \d+$|^\s+\d+ failing$|^FAILED \| "
-    r"|^(?:ℹ|#) fail \d|^Found \d+ errors?|^\d+ errors?, |^✖ \d+ problems|^\d+ tests completed, "
-    r"|^Ran \d+ tests|^!{3,} |^\s+Summary \[| +tests finished: "
-)
 
 
 def select(log: str, budget: int = BUDGET) -> str:
@@ -89,7 +75,7 @@ def select(log: str, budget: int = BUDGET) -> str:
     if _size(whole) <= budget:
         return whole.strip("\n")
     names = _names(lines, int(budget * _NAMES_SHARE))
-    last = [line for line in lines[-40:] if _LAST.search(line)][-2:]
+    last = [line for line in lines[-40:] if _lines("last").search(line)][-2:]
     left = budget - _size("\n".join([*names, *last])) - 4
     windows = _windows(lines, left)
     if not windows:
@@ -109,17 +95,17 @@ def _tidied(text: str) -> list[str]:
         if _WARNINGS.match(line):
             in_warnings = True
             continue
-        if in_warnings and not (_HEADING.match(line) or _NAME.match(line)):
+        if in_warnings and not (_HEADING.match(line) or _lines("failed").search(line)):
             in_warnings = not line.startswith("-- Docs: ")
             continue
         in_warnings = False
-        if skips_source and line.startswith("    ") and not _FRAME.match(line):
+        if skips_source and line.startswith("    ") and not _lines("frame").search(line):
             skips_source = False
             continue  # the line of source below a library's frame
         skips_source = False
-        if _NOISE.search(line):
+        if _lines("noise").search(line):
             continue
-        if _FRAME.match(line) and _LIBRARY.search(line):
+        if _lines("frame").search(line) and _lines("library").search(line):
             skips_source = line.lstrip().startswith('File "') or ": in " in line
             continue
         if not line and (not kept or not kept[-1]):
@@ -132,7 +118,7 @@ def _tidied(text: str) -> list[str]:
 
 def _names(lines: Sequence[str], budget: int) -> list[str]:
     """Return the tests that failed, each once, as far as there is room."""
-    seen = dict.fromkeys(line.strip() for line in lines if _NAME.search(line))
+    seen = dict.fromkeys(line.strip() for line in lines if _lines("failed").search(line))
     if any(not name.startswith("___") for name in seen):
         seen = {name: None for name in seen if not name.startswith("___")}
     names: list[str] = []
@@ -148,7 +134,7 @@ def _names(lines: Sequence[str], budget: int) -> list[str]:
 def _windows(lines: Sequence[str], budget: int) -> list[str]:
     """Error lines with what is around them, the first ones first, in the order of the log."""
     wanted: set[int] = set()
-    errors = [place for place, line in enumerate(lines) if _ERROR.search(line)]
+    errors = [place for place, line in enumerate(lines) if _lines("error").search(line)]
     for place in errors:
         window = _around(lines, place) - wanted
         cost = sum(_size(lines[each]) + 1 for each in window)

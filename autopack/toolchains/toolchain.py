@@ -8,6 +8,7 @@ from typing import Any
 
 from autopack.model.causes import FailureCause
 from autopack.model.commands import Command
+from autopack.toolchains.log_lines import LogLines
 from autopack.toolchains.runner import Runner
 from autopack.toolchains.tree import Tree
 
@@ -105,6 +106,8 @@ class Toolchain:
     """Beginnings of commands that a text may name for a check, since they only judge."""
     runners: Sequence[Runner] = ()
     """Who reads results; a built-in's are the modules with a ``RUNNER`` in its folder."""
+    log_lines: LogLines = LogLines()
+    """How lines of its logs look, for those who read logs in short."""
     missed: Sequence[Missed] = ()
     """By what its tools miss a manifest."""
     messages: Mapping[FailureCause, Mapping[str, str | None]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autopack.toolchains.log_lines import LogLines
 from autopack.toolchains.toolchain import Toolchain
 
 
@@ -13,3 +14,12 @@ class C(Toolchain):
     safe_commands = (("make", "test"), ("make", "check"), ("make", "lint"))
     test_files = ("*_test.cc", "*_test.cpp", "*_test.c")
     test_settings = ("CTestCustom.cmake", "CTestConfig.cmake")
+    log_lines = LogLines(
+        noise=(r"^\s*\d+/\d+ Test\s+#\d+: .* Passed|^\s*\[?\d{1,3}%\]",),
+        failed=(
+            r"\*\*\*(?:Failed|Exception|Timeout)|^\t\s*\d+ - \S.* \((?:Failed|SEGFAULT|Timeout)",
+        ),
+        error=(r"\bundefined reference\b",),
+        frame=(r"^#\d+ ",),
+        last=(r"^\d+% tests passed| +tests finished: ",),
+    )

@@ -6,6 +6,7 @@ import json
 import re
 from typing import cast
 
+from autopack.toolchains.log_lines import LogLines
 from autopack.toolchains.manifests import (
     Table,
     strings,
@@ -31,6 +32,10 @@ class Deno(Toolchain):
     safe_commands = (("deno", "test"), ("deno", "check"), ("deno", "lint"))
     readable = (".deno",)
     variables = (r"DENO_\w+",)
+    log_lines = LogLines(
+        failed=(r"^\S.* \.\.\. FAILED\b",),
+        last=(r"^FAILED \| ",),
+    )
 
     def find(self, tree: Tree, path: str) -> Found | None:
         manifest = next((name for name in _MANIFESTS if tree.has(path, name)), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autopack.toolchains.log_lines import LogLines
 from autopack.toolchains.toolchain import Toolchain
 
 
@@ -13,3 +14,8 @@ class Dotnet(Toolchain):
     variables = (r"(DOTNET|MSBUILD|NUGET)_\w+",)
     test_files = ("*Test.cs", "*Tests.cs")
     test_settings = ("*.runsettings", "xunit.runner.json")
+    log_lines = LogLines(
+        failed=(r"^\s+Failed \S.*\[[^\]]*\]$",),
+        error=(r"^\s*Assert\.\w+\(\) Failure",),
+        last=(r"^Failed!  - ",),
+    )

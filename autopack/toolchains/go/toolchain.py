@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autopack.model.causes import FailureCause
+from autopack.toolchains.log_lines import LogLines
 from autopack.toolchains.manifests import without_comments
 from autopack.toolchains.toolchain import Detected, Found, Missed, Toolchain
 from autopack.toolchains.tree import Tree, Unreadable, join
@@ -36,6 +37,11 @@ class Go(Toolchain):
     )
     index_variables = (r"GOPROXY",)
     test_files = ("*_test.go",)
+    log_lines = LogLines(
+        noise=(r"^\s*(?:--- PASS|--- SKIP|=== RUN|=== PAUSE|=== CONT)",),
+        failed=(r"^\s*--- FAIL: |^FAIL\t",),
+        error=(r"^\s{4,}\w+_test\.go:\d+: |\bundefined:",),
+    )
 
     def find(self, tree: Tree, path: str) -> Found | None:
         files = [name for name in ("go.work", "go.mod", "go.sum") if tree.has(path, name)]

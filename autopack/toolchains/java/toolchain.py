@@ -7,6 +7,7 @@ import posixpath
 import sys
 
 from autopack.model.causes import FailureCause
+from autopack.toolchains.log_lines import LogLines
 from autopack.toolchains.manifests import read_xml, without_comments
 from autopack.toolchains.toolchain import Command, Detected, Found, Missed, Toolchain
 from autopack.toolchains.tree import (
@@ -53,6 +54,12 @@ class Java(Toolchain):
         *("*Spec.scala", "*Test.scala"),
     )
     test_settings = ("testng.xml", "junit-platform.properties")
+    log_lines = LogLines(
+        noise=(r"^\[INFO\]|^> Task \S+(?: UP-TO-DATE| NO-SOURCE)?$",),
+        failed=(r"<<< (?:FAILURE|ERROR)!|^\S.* > .* FAILED$",),
+        library=(r"\bjava\.base/|org\.junit\.|\bjdk\.internal",),
+        last=(r"Tests run: \d+, Failures: \d+, Errors: \d+, Skipped: \d+$|^\d+ tests completed, ",),
+    )
 
     def find(self, tree: Tree, path: str) -> Found | None:
         maven, gradle = self._maven(tree, path), self._gradle(tree, path)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from autopack.model.causes import FailureCause
+from autopack.toolchains.log_lines import LogLines
 from autopack.toolchains.manifests import (
     Table,
     matches,
@@ -123,6 +124,19 @@ class Node(Toolchain):
             scripts=r"(?i)test|spec|e2e|coverage|jest|vitest|mocha|check|verify",
         )
     }
+    log_lines = LogLines(
+        noise=(r"^\s*(?:[✓✔↓○·﹣]|\(pass\)|\(skip\))",),
+        failed=(
+            r"^ FAIL  \S|^FAIL \S|^  ● |^\(fail\) ",
+            r"^\s*(?:✖|✕|×|✘) +\S",
+        ),
+        error=(
+            r"^\s*(?:Uncaught |Unhandled )|^\s*expect\(|\bCannot find module\b",
+            r"\berror TS\d+: |^\s*\d+:\d+\s+error\s",
+        ),
+        library=(r"node_modules|node:internal|\(node:",),
+        last=(r"^Tests:\s|^\s+Tests  \d|^\s+\d+ failing$|^(?:ℹ|#) fail \d|^✖ \d+ problems",),
+    )
 
     def find(self, tree: Tree, path: str) -> Found | None:
         if not tree.has(path, "package.json"):

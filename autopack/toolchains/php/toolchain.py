@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autopack.toolchains.log_lines import LogLines
 from autopack.toolchains.toolchain import Toolchain
 
 
@@ -20,4 +21,8 @@ class Php(Toolchain):
     test_settings = (
         *("phpunit.xml", "phpunit.xml.dist", "phpunit.dist.xml", "pest.php", "Pest.php"),
         *("behat.yml*", "codeception*.yml"),
+    )
+    log_lines = LogLines(
+        error=(r"^\s*Failed asserting",),
+        last=(r"^Tests: \d+",),
     )

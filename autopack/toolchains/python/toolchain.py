@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from posixpath import normpath
 
 from autopack.model.causes import FailureCause
+from autopack.toolchains.log_lines import LogLines
 from autopack.toolchains.manifests import (
     read_toml,
     strings,
@@ -137,6 +138,31 @@ class Python(Toolchain):
     }
     has_virtual_environment = True
     build_judges = False  # building a distribution compiles nothing, so it approves of anything
+    log_lines = LogLines(
+        noise=(
+            r"^(?:\S+::\S+ )?(?:PASSED|SKIPPED|XFAIL)\b|^PASS(?:ED)?\b(?!:)",
+            r"\.\.\. (?:ok|expected failure)$|\.\.\. skipped\b",
+            r"^[.sFExX]{8,}(?:\s*\[\s*\d+%\])?$|^\S+\.py [.sFExX]+\s+\[\s*\d+%\]$",
+            r"^(?:Downloading|Collecting|Requirement already|Installing|Using cached)\b",
+        ),
+        failed=(
+            r"^(?:FAILED|ERROR|SUBFAIL(?:ED)?(?:\[[^\]]*\])?(?: ?\([^)]*\))?) \S*[/:.\[]",
+            r"^(?:FAIL|ERROR): \S",
+            r"^_{3,} \S.* _{3,}$",
+        ),
+        error=(
+            r"^E\s{2,}\S",
+            r"^(?:[a-z_]\w*\.)+[A-Z]\w*(?::\s|$)",
+            r"^[A-Z]{1,4}\d{3,4} (?:\[\*\] )?\S",
+        ),
+        library=(r"site-packages|dist-packages|[/\\]lib[/\\]python\d|<frozen ",),
+        frame=(r'^\s*File "|^\S+:\d+: in \S',),
+        last=(
+            r"^=*\s?\d+ (?:failed|passed|errors?)\b.* in [\d.]+s|^!{3,} ",
+            r"^FAILED \(|^Ran \d+ tests",
+            r"^Found \d+ errors?",
+        ),
+    )
 
     def find(self, tree: Tree, path: str) -> Found | None:
         declared = read_declared(tree, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autopack.toolchains.log_lines import LogLines
 from autopack.toolchains.toolchain import Toolchain
 
 
@@ -21,4 +22,10 @@ class Ruby(Toolchain):
     test_files = ("*_spec.rb", "*_test.rb", "test_*.rb")
     test_settings = (
         *(".rspec", ".rspec-local", "spec_helper.rb", "rails_helper.rb", "test_helper.rb"),
+    )
+    log_lines = LogLines(
+        failed=(r"^rspec \S",),
+        error=(r"^\s*Failure/Error",),
+        frame=(r"^\s+from \S+:\d+",),
+        last=(r"^\d+ examples?, ",),
     )

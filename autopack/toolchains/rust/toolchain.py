@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autopack.model.causes import FailureCause
+from autopack.toolchains.log_lines import LogLines
 from autopack.toolchains.manifests import (
     read_toml,
     strings,
@@ -44,6 +45,17 @@ class Rust(Toolchain):
             ("test",), ("bench",), ("lib", "test"), ("lib", "doctest"), ("profile", "test")
         )
     }
+    log_lines = LogLines(
+        noise=(r"\.\.\. (?:ok|ignored)$",),
+        failed=(
+            r"^test \S.* \.\.\. FAILED$",
+            r"^\s+(?:FAIL|SIG[A-Z]+|TIMEOUT) \[",
+        ),
+        error=(r"\bpanicked at\b|\berror\[E\d+\]: ",),
+        library=(r"/rustc/|\.cargo/registry",),
+        frame=(r"^\s*\d+: \S+::",),
+        last=(r"^test result: FAILED|^\s+Summary \[",),
+    )
 
     def find(self, tree: Tree, path: str) -> Found | None:
         if not tree.has(path, "Cargo.toml"):
