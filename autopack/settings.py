@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from autopack.files import private
 from autopack.model.errors import BadInput
-from autopack.model.value_readers import choice, flag, number, paths, secret, words
+from autopack.model.value_readers import choice, flag, number, paths, secret, web_address, words
 
 T = TypeVar("T")
 
@@ -247,6 +247,15 @@ API_REGISTRATION = Variable(
     flag,
     False,
     "`false`",
+)
+PAGE_URL = Variable[str | None](
+    "AUTOPACK_PAGE_URL",
+    Role.PLACES,
+    "the address at which people reach `autopack api`; artifacts in Prefect link to it, and with "
+    "https the page's cookies are sent over TLS alone",
+    web_address,
+    None,
+    "no links",
 )
 FAILPOINT = Variable(
     "AUTOPACK_FAILPOINT",

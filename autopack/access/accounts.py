@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from autopack.access.scopes import Principal, Scope, scopes_within
 from autopack.model.errors import BadInput, NotFound
 from autopack.store.database.engine import Database, insert_new, now
-from autopack.store.tables import api_accounts
+from autopack.store.tables import api_accounts, api_sessions
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -110,6 +110,8 @@ def check_sign_in(db: Database, name: str, password: str) -> Account | None:
 def set_active(db: Database, name: str, active: bool) -> bool:
     """Let an account in or keep it out, its tokens and keys too; return whether that changed.
 
+    Its sessions end for good.
+
     Raises NotFound.
     """
     name = account_name(name)
@@ -119,13 +121,14 @@ def set_active(db: Database, name: str, active: bool) -> bool:
             return False
         mine = api_accounts.c.name == name
         conn.execute(api_accounts.update().where(mine).values(active=active))
+        conn.execute(api_sessions.delete().where(api_sessions.c.account == name))
         return True
 
     return db.transact(write)
 
 
 def set_password(db: Database, name: str, password: str) -> None:
-    """Give an account another password. Raises NotFound, BadInput."""
+    """Give an account another password; its sessions end. Raises NotFound, BadInput."""
     name = account_name(name)
     _check_password(password, name)
     hashed = _hasher().hash(password)
@@ -134,6 +137,7 @@ def set_password(db: Database, name: str, password: str) -> None:
         _one(conn, name)
         mine = api_accounts.c.name == name
         conn.execute(api_accounts.update().where(mine).values(password_hash=hashed))
+        conn.execute(api_sessions.delete().where(api_sessions.c.account == name))
 
     db.transact(write)
 

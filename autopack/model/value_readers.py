@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 
 def number(least: float, most: float, unit: str) -> Callable[[str], float]:
@@ -54,6 +55,18 @@ def secret(least: int) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def web_address(text: str) -> str:
+    """Read the address of a web site, without a slash at its end."""
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname)
+        if not known or parts.username or parts.query or parts.fragment or parts.port == 0:
+            raise ValueError
+    except ValueError:
+        raise ValueError("use an address such as https://autopack.example.org") from None
+    return text.rstrip("/")
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -91,6 +91,8 @@ def _said(event: Json) -> Iterator[str]:
         yield str(part["text"])
     elif kind == "tool_use" and part.get("tool"):
         yield _tool(str(part["tool"]), _object(_object(part, "state"), "input"))
+    elif kind is None and isinstance(event.get("output"), str):  # recordings, and agents of ours
+        yield from str(event["output"]).splitlines()
     elif kind in ("error", "turn.failed") or "error" in event:
         words = _object(event, "error").get("message") or event.get("error") or event.get("message")
         if isinstance(words, str) and words:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
+from starlette.responses import RedirectResponse, Response
 
 from autopack import __version__
 from deployments.api.caching import Tagged
+from deployments.api.page.rendering import BASE
+from deployments.api.page.site import create_page
 from deployments.api.problems import MEDIA_TYPE, PROBLEM_SCHEMA, answer_errors
 from deployments.api.routes import (
     accounts,
@@ -53,4 +56,11 @@ def create_app(service: Service) -> FastAPI:
     answer_errors(app)
     for router in ROUTERS:
         app.include_router(router)
+    app.mount(BASE, create_page(service), "page")
+    app.add_route("/", _to_page, include_in_schema=False)
     return app
+
+
+async def _to_page(_: Request) -> Response:
+    """Send people who name the address alone to the page."""
+    return RedirectResponse(f"{BASE}/", 303)

@@ -31,6 +31,7 @@ from autopack.store.tables.access import (
     api_answers,
     api_audit,
     api_keys,
+    api_sessions,
     api_sign_ins,
     api_signing_keys,
 )
@@ -73,6 +74,7 @@ __all__ = (
     "api_answers",
     "api_audit",
     "api_keys",
+    "api_sessions",
     "api_sign_ins",
     "api_signing_keys",
     "approvals",

@@ -48,6 +48,17 @@ api_signing_keys = sa.Table(
     sa.Column("retired_at", UtcDateTime),
 )
 
+# People who are signed in on the page, by the keyed hash of their cookie.
+api_sessions = sa.Table(
+    "api_sessions",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("account", sa.String(64), sa.ForeignKey("api_accounts.name"), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+    sa.Index(None, "account"),
+)
+
 api_sign_ins = sa.Table(
     "api_sign_ins",
     metadata,

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from autopack.access import accounts, audit, sign_ins
+from autopack.access import accounts, audit
 from autopack.access.audit import Deed
 from autopack.access.scopes import Forbidden, Principal, Scope
-from autopack.model.errors import BadInput
 from deployments.api.callers import address_of, caller, needs
 from deployments.api.problems import Unauthenticated
 from deployments.api.service import ServiceOf
+from deployments.api.signing_in import sign_in
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 
@@ -46,17 +46,7 @@ def register(wanted: Credentials, request: Request, service: ServiceOf) -> dict[
 @router.post("/login")
 def login(given: Credentials, request: Request, service: ServiceOf) -> dict[str, Any]:
     """Answer a token for an hour; alike for an unknown name and a wrong password."""
-    address = address_of(request)
-    try:
-        name = accounts.account_name(given.name)
-    except BadInput:
-        name = given.name[:64]
-    sign_ins.admit(service.db, name, address)
-    account = accounts.check_sign_in(service.db, name, given.password)
-    sign_ins.note_sign_in(service.db, name, address, succeeded=account is not None)
-    who = Principal(name, "session", frozenset())
-    outcome = "done" if account else "refused"
-    audit.note(service.db, who, Deed("account.sign_in", name, outcome), address=address)
+    account = sign_in(service.db, given.name, given.password, address_of(request))
     if account is None:
         raise Unauthenticated(
             "wrong name or password", hint="accounts are made by `autopack api user add`"

@@ -1,0 +1,1 @@
+"""The operations page: rendered here, readable without JavaScript, over the same database."""

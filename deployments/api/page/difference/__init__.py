@@ -1,0 +1,1 @@
+"""Differences as HTML: whatever they hold, it shows as text."""
