@@ -27,6 +27,7 @@ from prefect.exceptions import ObjectNotFound
 import blocks
 from autopack.agents.model_providers import PROVIDERS
 from autopack.agents.registry import builder_classes
+from deployments.notifying import create_notifications
 from deployments.renewing import renew
 from deployments.setting_up import POOL, declared_deployments
 from flows.server import HEARTBEAT_SECONDS, HEARTBEAT_TAG
@@ -111,7 +112,11 @@ async def create_missing() -> list[str]:
             await client.read_work_pool(POOL)
         except ObjectNotFound:
             await client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
-        for what, step in (("limits", _create_limits), ("automations", _create_automation)):
+        for what, step in (
+            ("limits", _create_limits),
+            ("automations", _create_automation),
+            ("notifications", create_notifications),
+        ):
             try:
                 await step(client)
             except HTTPStatusError as error:

@@ -32,6 +32,7 @@ from flows.parameters import DatabaseBlock, DeploymentName, ExecutorName, check_
 from flows.returning import cancelled
 from flows.starting import started_flow
 from tasks.experimenting import conclude_experiment, judge_pair, prepare_arm, register_experiment
+from tasks.reporting import emit_experiment
 
 
 @started_flow("ab-experiment", on_cancellation=[cancel_its_runs])
@@ -88,6 +89,14 @@ async def ab_experiment(
         if analysis is None:
             return {"test_id": registered.test_id, "finished": False}
         log.info("%s: %s", registered.test_id, analysis.sentence)
+        if not registered.finished:
+            emit_experiment(
+                "experiment.decided",
+                registered.test_id,
+                decision=str(analysis.decision),
+                sentence=analysis.sentence,
+                pairs=analysis.n_pairs,
+            )
         return analysis.model_dump(mode="json")
 
 

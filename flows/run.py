@@ -46,7 +46,6 @@ from flows.phase import execute_phase
 from flows.returning import state_of_run
 from flows.starting import started_flow
 from tasks.away import going_without, patiently, show, until_answers, wait_for_server
-from tasks.delivering import deliver_if_asked
 from tasks.outbox import Outbox
 from tasks.preparing import (
     ask_before,
@@ -57,6 +56,7 @@ from tasks.preparing import (
     prepare_run,
     take_over_run,
 )
+from tasks.pushing import deliver_if_asked
 from tasks.recording import persist_view, record_metrics
 from tasks.reporting import RunProgress, emit, publish_summary, standing_line
 

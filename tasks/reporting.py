@@ -36,6 +36,18 @@ def emit(event: str, run_id: str, **payload: Any) -> None:
     )
 
 
+def emit_experiment(event: str, test_id: str, **payload: Any) -> None:
+    """Emit ``autopack.<event>`` about an experiment."""
+    emit_event(
+        event=f"autopack.{event}",
+        resource={
+            "prefect.resource.id": f"autopack.experiment.{test_id}",
+            "prefect.resource.name": test_id,
+        },
+        payload={"test_id": test_id, **payload},
+    )
+
+
 class RunProgress:
     """The progress artifact of one run, or of many.
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from autopack.model.cap_period import Period
 from autopack.model.errors import BadInput
 
 
@@ -87,8 +89,9 @@ NOTHING = Amounts()
 class Level:
     """A campaign, a run or a phase. ``reserved`` is set aside for builds under way.
 
-    ``accepts_unpriced``: a person has agreed that a cap on money counts only calls whose price is
-    known.
+    With a ``period``, what was ``spent`` is that of this day or month alone, and the caps begin
+    anew ``again_at``. ``accepts_unpriced``: a person has agreed that a cap on money counts only
+    calls whose price is known.
     """
 
     scope: Scope
@@ -97,6 +100,8 @@ class Level:
     spent: Amounts = NOTHING
     reserved: Amounts = NOTHING
     accepts_unpriced: bool = False
+    period: Period | None = None
+    again_at: datetime | None = None
 
 
 NO_PRICE = "no known price"
@@ -113,6 +118,7 @@ class Exhausted:
     limit: str
     spent: str
     unpriced: int = 0
+    again_at: datetime | None = None
 
     def __str__(self) -> str:
         if self.unpriced:
@@ -121,7 +127,10 @@ class Exhausted:
                 f" {self.unpriced} calls have {NO_PRICE}; {self.spent} are spent on the others"
             )
         unit = _UNITS[self.resource]
-        return f"{self.scope} {self.name}: {self.spent} of {self.limit} {unit} are used up"
+        told = f"{self.scope} {self.name}: {self.spent} of {self.limit} {unit} are used up"
+        if self.again_at is None:
+            return told
+        return f"{told}; it may spend again at {self.again_at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def first_exhausted(levels: Iterable[Level]) -> Exhausted | None:
@@ -138,9 +147,9 @@ def first_exhausted(levels: Iterable[Level]) -> Exhausted | None:
             full = Resource.MINUTES, f"{limits.minutes:g}", f"{spent.minutes:.1f}"
         elif limits.cost is not None and unpriced:
             full = Resource.COST, f"{limits.cost}", f"{spent.cost}"
-            return Exhausted(level.scope, level.name, *full, unpriced)
+            return Exhausted(level.scope, level.name, *full, unpriced, level.again_at)
         if full is not None:
-            return Exhausted(level.scope, level.name, *full)
+            return Exhausted(level.scope, level.name, *full, again_at=level.again_at)
     return None
 
 

@@ -263,6 +263,8 @@ def level_view(level: Level) -> Json:
         "limits": _limits(level.limits),
         "spent": _amounts(level.spent),
         "reserved": _amounts(level.reserved),
+        "per": level.period,
+        "again_at": timestamp(level.again_at),
     }
 
 

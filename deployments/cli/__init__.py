@@ -136,6 +136,11 @@ app.command(
     help="Execute what your Prefect server plans.",
 )
 
+notify = App(name="notify", help="Tell people what happens.")
+notify.command(
+    "deployments.cli.machine.notify:send_test", name="test", help="Send one message, as a test."
+)
+app.command(notify)
 app.command("deployments.cli.machine.api:app", name="api", help="Serve runs over HTTP.")
 
 plan = App(name="plan", help="Write plan files, and look at them.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -19,8 +19,10 @@ from autopack.model.budget import (
     Limits,
     Resource,
     Scope,
+    first_exhausted,
 )
-from autopack.model.errors import NotFound
+from autopack.model.cap_period import Period
+from autopack.model.errors import NotFound, Refused
 from autopack.store import tables
 from autopack.store.database.engine import (
     Database,
@@ -32,8 +34,13 @@ from autopack.store.reading import Source, get_run
 from autopack.store.tables.rollups import usage_by_run
 
 
-def set_campaign(db: Database, campaign_id: str, limits: Limits) -> None:
-    """Give a campaign these caps, whether or not it has been named before."""
+def set_campaign(
+    db: Database, campaign_id: str, limits: Limits, period: Period | None = None
+) -> None:
+    """Give a campaign these caps, whether or not it has been named before.
+
+    With a ``period`` they are for what is spent on each day or month.
+    """
 
     def write(conn: sa.Connection) -> None:
         table = tables.budget_campaigns
@@ -41,7 +48,12 @@ def set_campaign(db: Database, campaign_id: str, limits: Limits) -> None:
         conn.execute(
             sa.update(table)
             .where(table.c.campaign_id == campaign_id)
-            .values(token_cap=limits.tokens, cost_cap=limits.cost, minutes_cap=limits.minutes)
+            .values(
+                token_cap=limits.tokens,
+                cost_cap=limits.cost,
+                minutes_cap=limits.minutes,
+                period=period,
+            )
         )
 
     db.transact(write)
@@ -67,14 +79,40 @@ def campaign_level(source: Source, campaign_id: str) -> Level:
         # What is reserved first: a build that is settled in between counts twice this once. The
         # other way round it would be forgotten, for each statement sees what is committed by then.
         held = _unsettled(conn, tables.budget_reservations.c.run_id.in_(of_campaign))
-        spent = _summed(conn, lambda one: one.c.run_id.in_(of_campaign))
+        period = None if row.period is None else Period(row.period)
+        at = now(conn)
+        since = None if period is None else period.began(at)
+        spent = _summed(conn, lambda one: sa.and_(one.c.run_id.in_(of_campaign), _from(one, since)))
         return Level(
             Scope.CAMPAIGN,
             campaign_id,
             Limits(row.token_cap, row.cost_cap, row.minutes_cap),
             replace(spent, minutes=float(minutes or 0) / 60),
             _reserved(conn, held),
+            period=period,
+            again_at=None if period is None else period.ends(at),
         )
+
+
+def check_period(level: Level) -> None:
+    """Raise Refused when the caps of this day or month are used up, and say until when."""
+    full = first_exhausted([level]) if level.period is not None else None
+    if full is not None:
+        raise Refused(
+            f"{level.scope} {level.name}: {full.spent} of {full.limit} {full.resource} of this "
+            f"{level.period} are used up; the run may start at {level.again_at:%Y-%m-%dT%H:%M:%SZ}",
+            field="campaign",
+            hint=f"wait, or raise the cap: autopack budget set {level.name} --per {level.period}",
+        )
+
+
+def _from(table: sa.Table, since: datetime | None) -> sa.ColumnElement[bool]:
+    """Return the rows of a sum, or of intents, that began in the period."""
+    if since is None:
+        return sa.true()
+    if "day" in table.c:
+        return table.c.day >= since.date()
+    return table.c.opened_at >= since
 
 
 def levels(

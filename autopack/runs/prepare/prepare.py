@@ -12,7 +12,7 @@ from autopack.agents.crew import Crew, as_models, stored_models
 from autopack.agents.registry import DEFAULT_BUILDER, absolute_options
 from autopack.clock import Clock
 from autopack.failpoints import Step, durable
-from autopack.ledger.budget.budget_tree import campaign_level
+from autopack.ledger.budget.budget_tree import campaign_level, check_period
 from autopack.model.budget import check_cap
 from autopack.model.errors import BadInput, PlanError
 from autopack.model.features import Feature, resolve_features
@@ -141,7 +141,10 @@ def check_request(
         check_cap(request.token_cap, "token_cap")
     if request.at_cap not in AT_CAP:
         raise BadInput(f"at_cap is {request.at_cap!r}", field="at_cap", hint="choose fail or ask")
-    above = None if request.campaign is None else campaign_level(db, request.campaign).limits.cost
+    campaign = None if request.campaign is None else campaign_level(db, request.campaign)
+    if campaign is not None and _stored_commit(db, request.run_id) is None:
+        check_period(campaign)
+    above = None if campaign is None else campaign.limits.cost
     plan, made = _plan_of(request, db=db, settings=settings, run_id=run_id)
     if request.defaults is not None:
         own = request.defaults.builder in (None, request.builder)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from autopack.ledger.budget.budget_tree import campaign_level, set_campaign
 from autopack.model.budget import Limits, check_cap
+from autopack.model.cap_period import Period
+from autopack.model.errors import BadInput
 from autopack.model.ids import check_id
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
@@ -24,15 +26,25 @@ def set_(
     tokens: Annotated[int | None, Parameter(help="The most tokens of all its runs.")] = None,
     cost: Annotated[Decimal | None, Parameter(help="The most US dollars.")] = None,
     minutes: Annotated[float | None, Parameter(help="The most minutes of work.")] = None,
+    per: Annotated[
+        Literal["day", "month"] | None,
+        Parameter(help="The caps are for each day or month (UTC); default: for all time."),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Set the caps of a campaign; what is not given is not limited."""
+    if per is not None and minutes is not None:
+        raise BadInput(
+            f"minutes are not capped per {per}", field="minutes", hint="cap tokens or money"
+        )
+    if per is not None and tokens is None and cost is None:
+        raise BadInput(f"nothing is capped per {per}", field="per", hint="name --tokens or --cost")
     check_id(campaign, "campaign")
     for name, cap in (("tokens", tokens), ("cost", cost), ("minutes", minutes)):
         if cap is not None:
             check_cap(cap, name)
     db = Database.open(Settings.from_environment().database_url)
-    set_campaign(db, campaign, Limits(tokens, cost, minutes))
+    set_campaign(db, campaign, Limits(tokens, cost, minutes), None if per is None else Period(per))
     return _show(db, campaign, as_json)
 
 

@@ -226,7 +226,8 @@ def print_budget(tree: list[dict[str, Any]]) -> None:
             if limit is None and not held:
                 continue
             table.add_row(
-                f"{node['level']} {node['name']}, {resource}",
+                f"{node['level']} {node['name']}, {resource}"
+                + (f" per {node['per']}" if node.get("per") else ""),
                 figure_text(node["spent"][resource], pattern),
                 pattern.format(held),
                 "" if limit is None else pattern.format(limit),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from support.documents import ROOT
 
-_EMITTERS = ("emit", "_announce")
+_EMITTERS = ("emit", "emit_experiment", "_announce")
 # What `_announce` adds to an event of a run.
 _OF_A_RUN = ("state", "tokens", "reason")
 
@@ -21,7 +21,8 @@ def page() -> str:
     return (
         "# Events\n\n"
         "What flows emit in Prefect, for automations. The resource is `autopack.run.<run_id>`,"
-        " and every payload has the `run_id`.\n\n"
+        " and every payload has the `run_id`; of an experiment they are"
+        " `autopack.experiment.<test_id>` and `test_id`.\n\n"
         "| event | further payload |\n|---|---|\n" + "\n".join(lines) + "\n"
     )
 

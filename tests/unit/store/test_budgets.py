@@ -1,6 +1,6 @@
 """The tree of budgets on both engines: what is reserved, settled, raised and remembered."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -15,11 +15,13 @@ from autopack.model.budget import (
     Resource,
     Scope,
 )
+from autopack.model.cap_period import Period
 from autopack.model.errors import BadInput, NotFound, Refused
 from autopack.model.ids import AttemptKey
 from autopack.model.states import PhaseState
 from autopack.store import approvals, runs, tables
 from autopack.store.approvals import Answer
+from autopack.store.database.engine import now
 
 HELD = Reservation(500, Decimal("0.5"), 10.0)
 
@@ -122,3 +124,41 @@ def test_an_answer_that_raises_nothing_is_refused(held):
         with pytest.raises(BadInput):
             approvals.answer(held.db, "run-1", given)
     assert approvals.pending(held.db, "run-1") is not None
+
+
+@pytest.mark.parametrize(
+    ("period", "at", "began", "ends"),
+    [
+        ("day", "2026-02-28T23:59:59+00:00", "2026-02-28", "2026-03-01"),
+        ("day", "2026-03-01T00:30:00+01:00", "2026-02-28", "2026-03-01"),
+        ("month", "2026-12-31T12:00:00+00:00", "2026-12-01", "2027-01-01"),
+        ("month", "2028-02-29T00:00:00+00:00", "2028-02-01", "2028-03-01"),
+    ],
+)
+def test_days_and_months_are_those_of_utc(period, at, began, ends):
+    of = Period(period)
+    moment = datetime.fromisoformat(at)
+    assert of.began(moment).date().isoformat() == began
+    assert of.ends(moment).date().isoformat() == ends
+
+
+@pytest.mark.parametrize("period", list(Period))
+def test_a_cap_of_a_period_counts_what_was_spent_in_it(database, new_run, period):
+    budget_tree.set_campaign(database, "all", Limits(tokens=100), period)
+    run = runs.create_run(database, new_run(campaign_id="all"), [("one", "T1")])
+    with database.read() as conn:
+        at = now(conn)
+    before = period.began(at) - timedelta(seconds=1)
+    old = usage_event(1, run_id=run.run_id, total_tokens=500, created_at=before)
+    record(database, old, usage_event(2, run_id=run.run_id, total_tokens=60))
+    level = budget_tree.campaign_level(database, "all")
+    assert (level.spent.tokens, level.again_at) == (60, period.ends(at))
+    budget_tree.check_period(level)
+    record(database, usage_event(3, run_id=run.run_id, total_tokens=60))
+    level = budget_tree.campaign_level(database, "all")
+    with pytest.raises(Refused, match=f"120 of 100 tokens of this {period} are used up") as caught:
+        budget_tree.check_period(level)
+    assert f"may start at {period.ends(at):%Y-%m-%dT00:00:00Z}" in caught.value.message
+    budget_tree.set_campaign(database, "all", Limits(tokens=1000))
+    level = budget_tree.campaign_level(database, "all")
+    assert (level.spent.tokens, level.period, level.again_at) == (620, None, None)
