@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -38,10 +39,14 @@ def without_limit(calls: Sequence[ModelCall]) -> str | None:
 
 @dataclass(frozen=True)
 class BuildLimits:
-    """What one build may use; None means no limit of that kind."""
+    """What one build may use; None means no limit of that kind.
+
+    ``cost`` is all that is left in US dollars, for programs with such a limit of their own.
+    """
 
     tokens: int | None = None
     seconds: float | None = None
+    cost: Decimal | None = None
 
 
 @dataclass(frozen=True)

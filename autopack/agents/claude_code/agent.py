@@ -18,6 +18,7 @@ from autopack.agents.own.user_configuration import UserConfiguration
 from autopack.agents.program import CommandLineAgent, Invocation
 from autopack.agents.protocol import BuildRequest
 from autopack.files import safe_files
+from autopack.model.prices import is_priced
 from autopack.settings import process_environment
 
 if TYPE_CHECKING:
@@ -156,6 +157,10 @@ class ClaudeCodeBuilder(CommandLineAgent):
         arguments += ["--include-partial-messages", "--permission-mode", "acceptEdits"]
         arguments += ["--allowedTools", self._own.allowed_tools]
         arguments += ["--max-turns", str(self._own.max_turns)]
+        cost = request.limits.cost
+        if cost is not None and model and is_priced(self.provider(model), model):
+            # Of a model without a price the program makes one up.
+            arguments += ["--max-budget-usd", f"{cost:f}"]
         own = self.users_settings()
         if own is None:
             arguments += ["--strict-mcp-config"]

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from autopack.agents.claude_code.background import BACKGROUND_MARKERS, BackgroundTasks
 from autopack.agents.usage_reading import (
     NOTHING,
     Json,
@@ -121,7 +122,13 @@ class ClaudeCodeParser:
     """Reads stream-json events."""
 
     told_at_the_end: ClassVar[bool] = False
-    markers = (b'"usage"', b'"subtype":"init"', b'"type":"result"', b'"modelUsage"')
+    markers = (
+        b'"usage"',
+        b'"subtype":"init"',
+        b'"type":"result"',
+        b'"modelUsage"',
+        *BACKGROUND_MARKERS,
+    )
 
     def __init__(self, provider: str, model: str) -> None:
         self._provider = provider or "anthropic"
@@ -130,6 +137,7 @@ class ClaudeCodeParser:
         self._session: str | None = None
         self._result: Json | None = None
         self._missed = False
+        self._background = BackgroundTasks()
 
     def read(self, event: Json) -> None:
         kind, parent = event.get("type"), text(event, "parent_tool_use_id")
@@ -146,7 +154,10 @@ class ClaudeCodeParser:
             self._whole(session, part(event, "message"), parent)
         elif kind == "result":
             self._result = event
+            self._background.conclude()
             session.conclude(event)
+        else:
+            self._background.read(event)
 
     def miss(self) -> None:
         self._missed = True
@@ -166,6 +177,9 @@ class ClaudeCodeParser:
         # At a limit of turns or money it has worked, and says so as an error.
         failed = self._result.get("is_error") is True and not subtype.startswith("error_max_")
         words = text(self._result, "result") or subtype or None
+        if not failed and (left := self._background.unfinished()):
+            # What it says of itself was said while that was still to come.
+            failed, words = True, f"ended while a task in the background was unfinished: {left}"
         return Usage(
             calls,
             sums,

@@ -111,6 +111,13 @@ class Allowance:
             self._caps = caps
         return full
 
+    def most_cost(self) -> Decimal | None:
+        """Return what the build may come to if no other takes it before; None without a cap."""
+        if self.held.cost is None:
+            return None
+        left = room(self._session.levels(self._session.db, self._phase)).cost
+        return self.held.cost + (left or Decimal(0))
+
     def is_out_of_time(self) -> bool:
         """Return whether its share of the time is over; looks at the database only when it seems
         so.

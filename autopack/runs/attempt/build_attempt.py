@@ -164,6 +164,7 @@ def _request(
         limits=BuildLimits(
             tokens=allowance.held.tokens,
             seconds=allowance.most_minutes * 60,
+            cost=allowance.most_cost(),
         ),
         situation=situation_of(session, attempt),
         refuse_call=allowance.refuse_call,

@@ -24,7 +24,7 @@ Offered = Mapping[str, Collection[str]]
 _READ = ("Read", "read", "read_file")
 _EDIT = ("Edit", "edit", "edit_file")
 _WRITE = ("Write", "write", "write_file")
-_RUN = ("Bash", "bash", "exec_command", "shell", "run_command")
+_RUN = ("Bash", "bash", "exec_command", "shell", "run_command", "run_shell_command")
 
 _PATH = ("file_path", "filePath", "path")
 _OLD = ("old_string", "oldString", "old")
@@ -64,6 +64,14 @@ def _edit(edit: Edit, offered: Offered) -> ToolCall | None:
     return (
         _call(offered, _EDIT, (_PATH, edit.path), (_OLD, edit.old), (_NEW, edit.new))
         or _call(offered, _EDIT, (_PATH, edit.path), (("edits",), several))
+        or _call(
+            offered,
+            ("replace",),
+            (_PATH, edit.path),
+            (_OLD, edit.old),
+            (_NEW, edit.new),
+            (("instruction",), f"Change {edit.path}."),
+        )
         or _run(shlex.join(script), offered)
     )
 

@@ -138,7 +138,7 @@ class ScriptedModelServer:
             return
         try:
             body = json.loads(request.body)
-            asked = dialect.asked(body)
+            asked = dialect.asked(body, request.path)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             message = f"not a request of {dialect.name}: {error!r}"
             await answer.whole(400, dialect.error(400, message))

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -393,3 +394,27 @@ async def test_files_in_its_own_home_count_too(program: Any, request_: BuildRequ
 def _plan(model: str | None = None) -> Plan:
     phase = {"id": "fix", "instructions": "Fix it."}
     return Plan.model_validate({"goal": "g", "phases": [phase], "models": {"builder": model}})
+
+
+@pytest.mark.parametrize(
+    ("model", "limit", "told"),
+    [
+        ("claude-sonnet-4-5", Decimal("1.25"), "1.25"),
+        ("claude-sonnet-4-5", None, None),
+        ("claude-sonnet-4-5", Decimal("0.00001"), "0.00001"),
+        # Of a model without a price the program would make one up.
+        ("no-such-model", Decimal("1.25"), None),
+    ],
+)
+async def test_claude_is_told_what_money_is_left(
+    model: str,
+    limit: Decimal | None,
+    told: str | None,
+    program: Callable[[str], tuple[Path, Path]],
+    request_: BuildRequest,
+) -> None:
+    asked = replace(request_, limits=replace(request_.limits, cost=limit))
+    noted = await _noted(ClaudeCodeBuilder, program, asked, model=model)
+    arguments = noted["argv"]
+    found = "--max-budget-usd" in arguments
+    assert (arguments[arguments.index("--max-budget-usd") + 1] if found else None) == told

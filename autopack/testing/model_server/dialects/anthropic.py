@@ -30,7 +30,8 @@ class AnthropicMessages:
     name = "anthropic-messages"
     path = "/messages"
 
-    def asked(self, body: Json) -> Asked:
+    def asked(self, body: Json, path: str) -> Asked:
+        del path
         messages = body["messages"]
         blocks = [b for m in messages if isinstance(m["content"], list) for b in m["content"]]
         return Asked(

@@ -60,12 +60,14 @@ class Dialect(Protocol):
         ...
 
     @property
-    def path(self) -> str:
-        """How the path of a request to it ends."""
+    def path(self) -> str | tuple[str, ...]:
+        """How the path of a request to it ends, or may end."""
         ...
 
-    def asked(self, body: Json) -> Asked:
-        """Read a request; raises KeyError, TypeError or AttributeError when it is no such one."""
+    def asked(self, body: Json, path: str) -> Asked:
+        """Read a request to ``path``; raises KeyError, TypeError or AttributeError when it is
+        no such one.
+        """
         ...
 
     def sayable(self, tokens: Tokens) -> Tokens:

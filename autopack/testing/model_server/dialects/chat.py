@@ -23,7 +23,8 @@ class ChatCompletions:
     name = "openai-chat"
     path = "/chat/completions"
 
-    def asked(self, body: Json) -> Asked:
+    def asked(self, body: Json, path: str) -> Asked:
+        del path
         messages = body["messages"]
         return Asked(
             model=body["model"],

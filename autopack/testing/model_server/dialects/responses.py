@@ -25,7 +25,8 @@ class Responses:
     name = "openai-responses"
     path = "/responses"
 
-    def asked(self, body: Json) -> Asked:
+    def asked(self, body: Json, path: str) -> Asked:
+        del path
         given = body["input"]
         items = [{"role": "user", "content": given}] if isinstance(given, str) else given
         calls = ("function_call", "custom_tool_call")
