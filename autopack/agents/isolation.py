@@ -9,7 +9,22 @@ from urllib.parse import urlsplit
 from autopack.toolchains.toolchain_registry import toolchains
 
 # Variables that lead an agent to the user's settings, sessions or keys.
-_NOT_INHERITED = ("ANTHROPIC_", "CLAUDE", "CODEX_", "OPENAI_", "OPENCODE", "PI_", "XDG_")
+_NOT_INHERITED = (
+    "ANTHROPIC_",
+    "CLAUDE",
+    "CODEX_",
+    "GEMINI_",
+    "GOOGLE_API_KEY",
+    "GOOGLE_GEMINI_",
+    "GOOGLE_GENAI_",
+    "LITELLM_",
+    "MSWEA_",
+    "OPENAI_",
+    "OPENCODE",
+    "PI_",
+    "QWEN_",
+    "XDG_",
+)
 
 # A version manager of everything; those of one ecosystem are its toolchain's.
 _ASDF = {"ASDF_DATA_DIR": ".asdf"}

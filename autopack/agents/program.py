@@ -73,6 +73,8 @@ class CommandLineAgent(Agent[ProgramOptions]):
 
     program: ClassVar[str]
     package: ClassVar[str]
+    install: ClassVar[str | None] = None
+    """The command that installs it, where that is not npm's."""
     needs_model: ClassVar[bool] = False
     own_arguments: ClassVar[Collection[str]] = ()
     """What a user's `args` may not hold: Autopack sets it, or it would end the isolation."""
@@ -101,7 +103,7 @@ class CommandLineAgent(Agent[ProgramOptions]):
     def check(self, plan: Plan) -> None:
         """Raise BadInput when the program, its key or its model is missing."""
         self._program_path()
-        model = plan.models.builder or self.model
+        model = plan.models.first_builder or self.model
         if model is None and self.needs_model:
             raise BadInput(
                 f"{self.name} needs a model",
@@ -316,10 +318,11 @@ class CommandLineAgent(Agent[ProgramOptions]):
         wanted = self.options.executable or self.program
         found = shutil.which(str(Path(wanted).expanduser()) if wanted[0] == "~" else wanted)
         if found is None:
+            install = self.install or f"npm install -g {self.package}"
             raise BadInput(
                 f"{self.name} needs the program {wanted}, which is not installed",
                 field="builder",
-                hint=f"npm install -g {self.package}, or --set executable=PATH",
+                hint=f"{install}, or --set executable=PATH",
             )
         return str(Path(found).absolute())
 
@@ -347,4 +350,4 @@ def _version(program: str) -> str | None:
         except (OSError, subprocess.TimeoutExpired):
             return None
     words = (done.stdout + b" " + done.stderr).decode(errors="replace").split()
-    return next((word for word in words if word[:1].isdigit()), None)
+    return next((word.rstrip(".") for word in words if word[:1].isdigit()), None)

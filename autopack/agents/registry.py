@@ -29,6 +29,9 @@ _BUILTIN = (
     ("codex", "autopack.agents.codex.agent:CodexBuilder"),
     ("opencode", "autopack.agents.opencode.agent:OpencodeBuilder"),
     ("pi", "autopack.agents.pi.agent:PiBuilder"),
+    ("gemini", "autopack.agents.gemini.agent:GeminiBuilder"),
+    ("qwen", "autopack.agents.qwen.agent:QwenBuilder"),
+    ("mini-swe-agent", "autopack.agents.mini_swe_agent.agent:MiniSweAgentBuilder"),
     ("api", "autopack.agents.api.agent:ApiBuilder"),
     ("command", "autopack.agents.command.agent:CommandBuilder"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import BinaryIO
@@ -66,7 +66,12 @@ def parse_with(
     parser = reader(provider, model)
     for one in (source,) if isinstance(source, Path | bytes) else source:
         try:
-            for event in events(one, parser.markers, parser.miss):
+            # A format may not be lines as it stands.
+            as_lines: Callable[[Path | bytes | BinaryIO], bytes] | None = getattr(
+                reader, "as_lines", None
+            )
+            told = one if as_lines is None else as_lines(one)
+            for event in events(told, parser.markers, parser.miss):
                 parser.read(event)
         except FileNotFoundError as error:
             raise NotFound(f"there is no file {one}", field="file") from error

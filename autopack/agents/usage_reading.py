@@ -109,6 +109,14 @@ def events(
                 miss()
 
 
+def whole(source: Path | bytes | BinaryIO, most: int) -> bytes:
+    """Return the beginning of ``source``, up to ``most`` bytes. Raises OSError."""
+    stream = source.open("rb") if isinstance(source, Path) else source
+    stream = io.BytesIO(stream) if isinstance(stream, bytes) else stream
+    with stream:
+        return stream.read(most)
+
+
 def opened(source: Path | bytes) -> BinaryIO | bytes | None:
     """Return a source of usage to read; None for a file that is not there, or is no regular one."""
     if isinstance(source, bytes):

@@ -166,6 +166,11 @@ class Models(_Value):
     doctor_strong: NonEmpty | None = None
     """The model that the doctor asks when the first is not enough."""
 
+    @property
+    def first_builder(self) -> str | None:
+        """The model that builds first; None where that is the builder's own choice."""
+        return self.builder[0] if isinstance(self.builder, tuple) else self.builder
+
 
 class PhaseSpec(_Value):
     """One phase. Its ``checks`` are ``validate`` in the file, a name that pydantic reserves."""

@@ -74,7 +74,7 @@ class ApiBuilder(Agent[Options]):
     def check(self, plan: Plan) -> None:
         """Raise BadInput when the extra, the model or the key is missing."""
         _require_extra()
-        self._key(self._model(plan.models.builder))
+        self._key(self._model(plan.models.first_builder))
 
     def probe(self) -> Probe:
         """Return whether the extra is installed, and what is missing to use it."""

@@ -134,7 +134,7 @@ class ClaudeCodeBuilder(CommandLineAgent):
 
     def models(self, plan: Plan, model: str | None) -> Sequence[tuple[str, str]]:
         """Return the model that it will call, where its name is more than an alias."""
-        name = (model or self.model or plan.models.builder or "").partition("[")[0]
+        name = (model or self.model or plan.models.first_builder or "").partition("[")[0]
         return () if not name or name in _ALIASES else ((self.provider(model), name),)
 
     def provider(self, model: str | None) -> str:

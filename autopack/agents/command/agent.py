@@ -137,7 +137,7 @@ class CommandBuilder(Agent[Options]):
                 field="usage_file",
                 hint="add --set usage_file=usage.jsonl",
             )
-        if uses(self._template, "model") and not (plan.models.builder or self.model):
+        if uses(self._template, "model") and not (plan.models.first_builder or self.model):
             raise BadInput(
                 "the template asks for a {model}, and none is named",
                 field="model",

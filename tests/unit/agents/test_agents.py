@@ -18,6 +18,8 @@ from support.building import made
 
 from autopack.agents.claude_code.agent import ClaudeCodeBuilder
 from autopack.agents.codex.agent import CodexBuilder
+from autopack.agents.gemini.agent import GeminiBuilder
+from autopack.agents.mini_swe_agent.agent import MiniSweAgentBuilder
 from autopack.agents.opencode.agent import OpencodeBuilder
 from autopack.agents.pi.agent import PiBuilder
 from autopack.agents.program import CommandLineAgent
@@ -27,6 +29,7 @@ from autopack.agents.protocol import (
     BuildResult,
     BuildStatus,
 )
+from autopack.agents.qwen.agent import QwenBuilder
 from autopack.model.errors import BadInput
 from autopack.plan.plan import Plan
 from autopack.process.supervisor import Supervisor
@@ -38,6 +41,9 @@ AGENTS: list[type[CommandLineAgent]] = [
     CodexBuilder,
     OpencodeBuilder,
     PiBuilder,
+    GeminiBuilder,
+    QwenBuilder,
+    MiniSweAgentBuilder,
 ]
 
 _SOURCE = """#!{python}
@@ -156,7 +162,11 @@ class TestABuild:
 
     def test_is_called_with_the_runs_model(self, build: Build) -> None:
         argv = build.noted["argv"]
-        assert argv[argv.index("--model") + 1] in ("m/big-1", "autopack/m/big-1")
+        assert argv[argv.index("--model") + 1] in (
+            "m/big-1",
+            "autopack/m/big-1",
+            "openai/m/big-1",
+        )
 
 
 @pytest.mark.parametrize("agent", AGENTS)
@@ -170,7 +180,7 @@ class TestEveryAgent:
         with pytest.raises(BadInput) as refused:
             builder.check(_plan())
 
-        assert f"npm install -g {agent.package}" in (refused.value.hint or "")
+        assert (agent.install or f"npm install -g {agent.package}") in (refused.value.hint or "")
         assert builder.probe().installed is False
 
     def test_without_a_key_says_which_variable_to_set(

@@ -74,6 +74,34 @@ NOTHING = Sums(None)
         # both of pi's formats
         ("pi", ["pi.ok.stdout"], 4, Sums(10172, 8044, 2000, 0, 128), Exactness.EXACT),
         ("pi", ["pi.ok.session.jsonl"], 4, Sums(12572, 10444, 1600, 400, 128), Exactness.EXACT),
+        # the session has each call, stdout the sums, with thoughts in the total alone
+        (
+            "gemini",
+            ["gemini.ok.session.jsonl"],
+            4,
+            Sums(12172, 10044, 2000, 0, 128, 10),
+            Exactness.PARTIAL,
+        ),
+        ("gemini", ["gemini.ok.stdout"], 1, Sums(12172, 10044, 2000, 0, 128), Exactness.EXACT),
+        (
+            "gemini",
+            ["gemini.ok.stdout", "gemini.ok.session.jsonl"],
+            4,
+            Sums(12172, 10044, 2000, 0, 128, 10),
+            Exactness.EXACT,
+        ),
+        ("gemini", ["gemini.e401.stdout"], 0, ZERO, Exactness.EXACT),
+        # input includes cache; the sum at the end is not counted again
+        ("qwen", ["qwen.ok.stdout"], 4, Sums(12172, 10044, 2000, 0, 128), Exactness.EXACT),
+        ("qwen", ["qwen.e401.stdout"], 0, ZERO, Exactness.EXACT),
+        # one JSON value over many lines
+        (
+            "mini-swe-agent",
+            ["mini-swe-agent.ok.trajectory.json"],
+            4,
+            Sums(12172, 10044, 2000, 0, 128, 10),
+            Exactness.EXACT,
+        ),
         # not this format's output at all
         ("pi", ["codex.ok.stderr"], 0, NOTHING, Exactness.UNKNOWN),
         ("codex", ["codex.e400.stderr"], 0, NOTHING, Exactness.UNKNOWN),
@@ -341,3 +369,43 @@ def test_an_unknown_format_is_refused_with_the_nearest() -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no file"):
         parse("pi", tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("format_name", "file", "says"),
+    [
+        ("gemini", "gemini.e401.stdout", "scripted answer 401"),
+        ("qwen", "qwen.e401.stdout", "[API Error: 401 scripted answer 401]"),
+    ],
+)
+def test_a_refusal_is_the_provider_s_answer(format_name: str, file: str, says: str) -> None:
+    usage = parse(format_name, DATA / file)
+    assert usage.http_status == 401
+    assert usage.said is None
+    assert says in (usage.error or "")
+
+
+@pytest.mark.parametrize(
+    ("format_name", "file"),
+    [
+        ("gemini", "gemini.ok.session.jsonl"),
+        ("qwen", "qwen.ok.stdout"),
+        ("gemini", "gemini.ok.stdout"),
+    ],
+)
+def test_further_agents_cut_off_anywhere_are_never_exact(format_name: str, file: str) -> None:
+    lines = (DATA / file).read_bytes().splitlines(keepends=True)
+    for kept in range(len(lines) - 1):
+        found = parse(format_name, b"".join(lines[:kept]) + lines[kept][:25])
+        assert found.exactness is not Exactness.EXACT
+        assert (found.total.total or 0) <= 12172
+
+
+def test_the_last_word_of_the_further_agents_is_what_they_said() -> None:
+    said = {
+        "gemini": "gemini.ok.stdout",
+        "qwen": "qwen.ok.stdout",
+        "mini-swe-agent": "mini-swe-agent.ok.trajectory.json",
+    }
+    for name, file in said.items():
+        assert (parse(name, DATA / file).said or "").strip() == "Repaired.", name

@@ -1,0 +1,1 @@
+"""The Gemini CLI, the `gemini` program."""

@@ -1,0 +1,89 @@
+"""The Gemini CLI: ``--output-format stream-json``, and the session files of its home.
+
+A session file has each answer with its tokens as it ends: ``input`` includes what came from the
+cache, ``output`` excludes ``thoughts``. Stdout has the words, and at the end the sums per model,
+with calls that no session has; thoughts are there what the total has beyond input and output.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from autopack.agents.told_twice import ToldTwice
+from autopack.agents.usage_reading import (
+    Json,
+    Report,
+    Split,
+    Usage,
+    add_up,
+    http_status,
+    part,
+    text,
+)
+
+_CODE = re.compile(r'"code":\s*(\d{3})')
+
+
+class GeminiParser:
+    """Reads events of either kind."""
+
+    told_at_the_end: ClassVar[bool] = False
+    markers = (b'"tokens"', b'"type":"result"', b'"type":"message"', b'"type":"tool_use"')
+
+    def __init__(self, provider: str, model: str) -> None:
+        self._spent = ToldTwice(provider or "google", model)
+        self._words = ""
+        self._error: str | None = None
+
+    def read(self, event: Json) -> None:
+        kind = event.get("type")
+        if kind == "gemini":
+            self._take(event)
+        elif kind == "message" and event.get("role") == "assistant":
+            self._words += text(event, "content") or ""
+        elif kind == "tool_use":
+            self._words = ""
+        elif kind == "result":
+            self._conclude(event)
+
+    def miss(self) -> None:
+        self._spent.sound = False
+
+    def usage(self) -> Usage:
+        calls, exactness = self._spent.calls()
+        status = _CODE.search(self._error or "")
+        return Usage(
+            calls,
+            add_up(calls, exactness),
+            exactness,
+            said=None if self._error else self._words or None,
+            error=self._error,
+            http_status=http_status(int(status[1])) if status else None,
+        )
+
+    def _take(self, message: Json) -> None:
+        report = Report(part(message, "tokens"))
+        report.needs("input", "output")
+        cached, thoughts = report.tokens("cached"), report.tokens("thoughts")
+        split = Split(
+            input=max(report.tokens("input") - cached, 0) + report.tokens("tool"),
+            cache_read=cached,
+            output=report.tokens("output") + thoughts,
+            reasoning=thoughts,
+        )
+        key = text(message, "id") or f"{len(self._spent.told)}"
+        self._spent.call(key, text(message, "model"), split, sound=report.sound)
+
+    def _conclude(self, event: Json) -> None:
+        models, sums, sound = part(part(event, "stats"), "models"), dict[str, Split](), True
+        for model in models:
+            report = Report(part(models, model))
+            report.needs("total_tokens")
+            taken, cached = report.tokens("input_tokens"), report.tokens("cached")
+            output = max(report.tokens("total_tokens") - taken, 0)
+            sums[model] = Split(max(taken - cached, 0), cached, 0, output)
+            sound = sound and report.sound
+        self._spent.conclude(sums, sound=sound)
+        if event.get("status") == "error":
+            self._error = text(part(event, "error"), "message") or "an error without words"
