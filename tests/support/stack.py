@@ -64,7 +64,7 @@ def trigger(machine: Machine, project: Project, **more: Any) -> str:
 
 
 def wait_for(
-    what: str, holds: Callable[[], Any], seconds: float = 120, look: Machine | None = None
+    what: str, holds: Callable[[], Any], seconds: float = 180, look: Machine | None = None
 ) -> Any:
     """Return what ``holds`` answers once that is true; fail with the flow runs of ``look``."""
     deadline = time.monotonic() + seconds

@@ -24,7 +24,7 @@ PAIRS = 3
 
 @pytest.fixture
 def trial(tmp_path: Path) -> Trial:
-    slow = agent(1000) | {"seconds": 0.4}
+    slow = agent(1000) | {"seconds": 1.0}
     return make_trial(
         tmp_path / "trial", plans=PAIRS, control=slow, treatment=slow, seed=2, attempts=1
     )
@@ -37,7 +37,7 @@ def test_a_killed_experiment_goes_on(machine: Machine, trial: Trial) -> None:
     while kills < 3:
         process = machine.start("ab", "run", str(trial.spec), "--json")
         _wait_for_runs(machine, process, 1 + 2 * kills)
-        time.sleep(dice.uniform(0.2, 2.5))
+        time.sleep(dice.uniform(0.1, 1.5))
         assert process.poll() is None, process.communicate()
         kill_tree(process.pid)
         process.communicate()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,13 @@ from support.projects import Project, call, make_project, write_yaml
 from support.stack import api, ask, is_building, is_done, run_named, start, wait_for
 
 from autopack.store.database.engine import Database
+from autopack.store.leases import holder_of
 from autopack.store.runs import list_runs
 
 pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).parent.parent
-SHORT = {"AUTOPACK_LEASE_SECONDS": "6", "AUTOPACK_PREFECT_SECONDS": "0.5"}
+SHORT = {"AUTOPACK_LEASE_SECONDS": "15", "AUTOPACK_PREFECT_SECONDS": "0.5"}
 
 # The way in which a run is executed, and the flow run of which flow is cancelled; the run that
 # then has to end is called as the way, those of fleets with a number.
@@ -41,7 +41,7 @@ WAYS = {
 FLEETS = {"fleet", "processes", "workers"}
 CAMPAIGNS = {"experiment", "replay"}
 """Their runs have longer names, and which of a pair comes first is drawn."""
-FULL = {"of-script", "processes", "workers"}
+FULL = {"served", "script", "of-script", "processes", "workers", "experiment"}
 
 
 def of(ways: Iterable[str]) -> list[Any]:
@@ -112,7 +112,8 @@ class Cancelled:
                 self._processes[way] = program(self.machine, way.replace("served", "serve"), {})
             else:
                 self._processes[way] = program(self.machine, way, self._parameters(way))
-        for way, flow in (("served", "execute-run"), ("served-parent", "parent")):
+        for way in [way for way in self._ways if way.startswith("served")]:
+            flow = WAYS[way]
             name = f"/deployments/name/{flow}/served"
             wait_for(name, lambda name=name: self._exists(name))
             parameters = self._parameters(way)
@@ -120,13 +121,14 @@ class Cancelled:
                 parameters = {"parameters": parameters}
             start(self.machine, f"{flow}/served", **parameters)
         for way in self._ways:
-            wait_for(way, lambda way=way: self._has_paid(self.run_of(way)), 120)
+            wait_for(way, lambda way=way: self._has_paid(self.run_of(way)), 300)
         kill_tree(self._processes["killed"].pid)
         for way in self._ways:
             self._cancel(way, WAYS[way])
         for way in set(self._ways) - {"killed"}:
             run_id = self.run_of(way)
-            wait_for(way, lambda run_id=run_id: is_done(self.machine, run_id), 60)
+            wait_for(way, lambda run_id=run_id: is_done(self.machine, run_id))
+        wait_for("its lease to run out", lambda: not self._is_held("killed"))
 
     def run_of(self, way: str) -> str:
         if way in CAMPAIGNS:
@@ -179,6 +181,13 @@ class Cancelled:
         """Whether its build runs and has made its one call, which then counts whatever follows."""
         return self._has_called(run_id) and is_building(self.machine, run_id)
 
+    def _is_held(self, run_id: str) -> bool:
+        db = Database.open(self.machine.database_url)
+        try:
+            return holder_of(db, run_id) is not None
+        finally:
+            db.close()
+
     def _has_called(self, run_id: str) -> bool:
         output = self.machine.home / "runs" / run_id / "spool" / "one" / "1" / "builder.out"
         return output.exists() and output.stat().st_size > 0
@@ -214,7 +223,6 @@ def cancelled(
         ways = Cancelled(_with(machine), project, chosen)
         try:
             ways.go()
-            time.sleep(6)  # what was killed holds its lease as long
             done = program(ways.machine, "reconciled", {})
             done.wait(timeout=120)
             lines = (machine.home / "reconciled.log").read_text().splitlines()

@@ -92,11 +92,13 @@ CELLS = [
 
 
 def matrix() -> list[object]:
-    """Every cell on SQLite, a third of them on PostgreSQL, and there the others with --full."""
-    found: list[object] = [pytest.param("sqlite", cell, id=f"sqlite-{cell}") for cell in CELLS]
+    """Every cell on one engine, a third of them on PostgreSQL; on the other one with --full."""
+    found: list[object] = []
     for index, cell in enumerate(CELLS):
-        marks = [] if index % 3 == 0 else [pytest.mark.full]
-        found.append(pytest.param("postgresql", cell, id=f"postgresql-{cell}", marks=marks))
+        quick = "postgresql" if index % 3 == 0 else "sqlite"
+        for engine in ("sqlite", "postgresql"):
+            marks = [] if engine == quick else [pytest.mark.full]
+            found.append(pytest.param(engine, cell, id=f"{engine}-{cell}", marks=marks))
     return found
 
 
