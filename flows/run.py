@@ -45,7 +45,7 @@ from flows.parameters import (
 from flows.phase import execute_phase
 from flows.returning import state_of_run
 from flows.starting import started_flow
-from tasks.away import going_without, patiently, show, until_answers, wait_for_server
+from tasks.away import patiently, until_answers, wait_for_server
 from tasks.outbox import Outbox
 from tasks.preparing import (
     ask_before,
@@ -165,7 +165,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     broken = True
     try:
         if flow_run_id is not None:
-            await show("the flow run keeps its name", rename(run_id))
+            outbox.send("the flow run keeps its name", lambda: rename(run_id))
         state, reason = await _execute_phases(session, progress, outbox)
         if state is RunState.AWAITING_APPROVAL:
             await let_wait(run_id, reason or "")
@@ -189,9 +189,9 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     # Prefect is to hear of the end; what happened is stored, so that this may fail.
     with suppress(WorkFailed):
         await until_answers(_PATIENCE_SECONDS, what=f"the end of run {run_id}")
-    with going_without("the token view is not shown"):
-        await persist_view(session.db, run_id)
-    await show("the summary is not shown", publish_summary(session.db, run_id))
+    outbox.send("the summary is not shown", lambda: publish_summary(session.db, run_id))
+    await persist_view(session.db, run_id, outbox)
+    await outbox.flush()
     if session.run().state.is_final:
         _announce(session, "run.finished")
 

@@ -37,6 +37,8 @@ class Outbox:
         while self._sending is not None and not self._sending.done():
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
+                what = ", ".join(self._waiting) or "what was being sent"
+                get_run_logger().warning("not sent within %.0f s: %s", FLUSH_SECONDS, what)
                 self._sending.cancel()
                 break
             try:

@@ -20,6 +20,8 @@ from autopack.settings import process_environment
 from autopack.store.database.engine import Database
 from autopack.views import charts
 from tasks.artifacts import artifact_key, publish_image, publish_table
+from tasks.away import going_without
+from tasks.outbox import Outbox
 from tasks.step import step
 
 
@@ -48,9 +50,13 @@ async def record_metrics(run_id: str) -> None:
 
 
 @step("persist consolidated view", "persist the token view of {run_id}")
-async def persist_consolidated_view(db: Database, run_id: str) -> None:
-    """Store the run's consolidated view, and publish it as a table and a stacked chart."""
-    view = await asyncio.to_thread(stored_views.store_view, db, run_id)
+async def persist_consolidated_view(db: Database, run_id: str) -> Consolidated:
+    """Store the run's consolidated view."""
+    return await asyncio.to_thread(stored_views.store_view, db, run_id)
+
+
+async def _publish(run_id: str, view: Consolidated) -> None:
+    """Publish a view as a table and a stacked chart."""
     key = artifact_key("tokens", run_id)
     await publish_table(
         consolidated_table(view), key=f"{key}-purposes", description=f"Tokens of {run_id}"
@@ -63,13 +69,17 @@ async def persist_consolidated_view(db: Database, run_id: str) -> None:
     )
 
 
-async def persist_view(db: Database, run_id: str) -> None:
-    """Persist the view when the run has consolidated_metrics on; report a fault and continue."""
+async def persist_view(db: Database, run_id: str, outbox: Outbox) -> None:
+    """Persist the view when the run has consolidated_metrics on, and have it published; report a
+    fault and continue.
+    """
     if kill_switches(process_environment())[Feature.CONSOLIDATED_METRICS]:
         return
     try:
         if stored_views.is_on(db, run_id):
-            await persist_consolidated_view(db, run_id)
+            with going_without("the token view is not shown"):
+                view = await persist_consolidated_view(db, run_id)
+                outbox.send("the token view is not shown", lambda: _publish(run_id, view))
     except (AutopackError, SQLAlchemyError) as error:
         get_run_logger().warning("the token view of %s was not stored: %s", run_id, error)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.processes import Machine, marked_processes
 from support.projects import Project, call, make_project
-from support.stack import wait_for
+from support.stack import api, wait_for
 
 from autopack.store.database.engine import Database
 from autopack.store.leases import holder_of
@@ -26,6 +26,11 @@ STUBBORN = "sh -c \"trap '' TERM; setsid sleep 300 & sleep 300\""
 def project(tmp_path: Path) -> Project:
     steps = [call(5), {"files": {"a": "1"}}]
     return make_project(tmp_path / "project", {"one": [steps]}, phase={"validate": [STUBBORN]})
+
+
+def events_of(machine: Machine, run_id: str) -> list[str]:
+    about = {"resource": {"id": [f"autopack.run.{run_id}"]}}
+    return [one["event"] for one in api(machine, "/events/filter", {"filter": about})["events"]]
 
 
 def start_and_wait(machine: Machine, project: Project, run_id: str) -> subprocess.Popen[str]:
@@ -54,6 +59,10 @@ def test_a_signal_ends_the_children_and_leaves_a_run_that_can_be_resumed(
     assert "Traceback" not in stderr
     assert json.loads(stdout)["state"] == "PHASE_EXECUTION"
     assert marked_processes("stopped") == []
+    # What it had to show was sent beside it, and all of it before it ended.
+    shown = {one["key"] for one in api(machine, "/artifacts/filter", {})}
+    assert {"autopack-progress-stopped", "autopack-summary-stopped"} <= shown
+    wait_for("its event", lambda: "autopack.run.started" in events_of(machine, "stopped"))
     db = Database.open(machine.database_url)
     assert holder_of(db, "stopped") is None
     db.close()
