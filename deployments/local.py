@@ -30,7 +30,7 @@ from autopack.settings import Settings, process_environment
 from autopack.stack import Stack, running_stack, stack_file, write_stack
 from deployments.own_postgres import own_postgres
 from deployments.server_process import Told
-from deployments.setting_up import ENGINE, POOL, set_up
+from deployments.setting_up import ENGINE, POOL, SettingUp
 from deployments.spawning import HIDDEN, listen, spawn, split
 from flows.server import LOGIN, ON_SQLITE
 
@@ -80,11 +80,12 @@ def local_stack(
             of_server["PREFECT_API_DATABASE_CONNECTION_URL"] = database
         say("starting the Prefect server")
         stack.start_server(listening, of_server)
+        environ |= {LOGIN: stack.login} | (ON_SQLITE if sqlite else {})
+        setting_up = parts.enter_context(SettingUp(environ, command=_engine()))
         stack.wait_for_server()
         listening.close()  # the server's alone from now on
-        environ |= {LOGIN: stack.login} | (ON_SQLITE if sqlite else {})
         say("setting up the work pool, the blocks, the deployments and the limits")
-        stack.created = set_up(environ, command=_engine())
+        stack.created = setting_up.finish()
         say("starting a worker")
         stack.start_worker(environ, warm=settings.warm_worker)
         me = psutil.Process()

@@ -1,15 +1,11 @@
 """What a Prefect server needs besides deployments: a work pool, blocks, limits, an automation.
 
 Creates what is missing and leaves everything else as it is, since an operator may have changed
-it in the UI. Run as a program it renews the deployments that exist, too, with the command that
-workers start as its argument, and prints, as JSON, what there is afterwards.
+it in the UI.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-import sys
 from datetime import timedelta
 from typing import Any
 
@@ -186,19 +182,10 @@ async def _limits(client: PrefectClient) -> list[Any]:
             return found
 
 
-async def _create_and_show(command: str | None) -> dict[str, Any]:
+async def create_and_show(command: str | None) -> dict[str, Any]:
+    """Create what is missing, renew the deployments that exist, and return what there is."""
     refused = await create_missing()
     await register_blocks()
     async with get_client() as client:
         renewed = await renew(client, declared_deployments(), command)
     return await existing(renewed, refused)
-
-
-if __name__ == "__main__":
-    command = sys.argv[1] if len(sys.argv) > 1 else None
-    try:
-        shown = asyncio.run(_create_and_show(command))
-    except HTTPStatusError as error:
-        # One line that says what was asked for: the right to that is missing, or the server ill.
-        sys.exit(f"{error.request.method} {error.request.url}: HTTP {error.response.status_code}")
-    sys.stdout.write(json.dumps(shown) + "\n")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -55,6 +55,51 @@ def declared_deployments() -> list[Declared]:
     ]
 
 
+class SettingUp:
+    """A process that is to set up a server: loading what that needs takes as long as the server
+    takes to start, so that it may begin before.
+
+    Ends with the block that it is opened for.
+    """
+
+    def __init__(self, environ: Mapping[str, str], *, command: str | None = None) -> None:
+        plain, told = split(environ)
+        words = [] if command is None else [command]
+        self._process = subprocess.Popen(
+            module_command(HIDDEN, "--told", f"{__package__}.setting_up_process", *words),
+            env=plain,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):  # it has failed, which `finish` says
+                self._process.stdin.write(json.dumps(told) + "\n")
+                self._process.stdin.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.communicate()
+
+    def finish(self) -> dict[str, Any]:
+        """Set up the server, which answers by now; return what it has afterwards, as
+        `deploy --json` prints it. Raises WorkFailed when a step fails.
+        """
+        said, complained = self._process.communicate("go\n")
+        if self._process.returncode != 0:
+            lines = complained.strip().splitlines()
+            raise WorkFailed(
+                f"setting up the Prefect server failed: {lines[-1] if lines else 'no output'}"
+            )
+        return json.loads(said)
+
+
 def set_up(environ: Mapping[str, str], *, command: str | None = None) -> dict[str, Any]:
     """Create the work pool, limits and automations, register the blocks, apply prefect.yaml.
 
@@ -62,20 +107,12 @@ def set_up(environ: Mapping[str, str], *, command: str | None = None) -> dict[st
     worker has it; None leaves that to them. Returns what the server has afterwards, as
     `deploy --json` prints it. Raises WorkFailed when a step fails.
     """
-    words = [] if command is None else [command]
-    found: dict[str, Any] = json.loads(_python(["deployments.safeguards", *words], environ))
-    missing = _missing(set(found["deployments"]), command)
-    if not missing["deployments"]:
-        return found
-    with tempfile.TemporaryDirectory(prefix="autopack-") as folder:
-        path = Path(folder) / "prefect.yaml"
-        path.write_text(yaml.safe_dump(missing, sort_keys=False), encoding="utf-8")
-        _python(["prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(path)], environ)
-    return found | {"deployments": sorted(one.full_name for one in declared_deployments())}
+    with SettingUp(environ, command=command) as setting_up:
+        return setting_up.finish()
 
 
-def _missing(existing: set[str], command: str | None) -> dict[str, Any]:
-    """prefect.yaml without the deployments that exist."""
+def missing(existing: set[str], command: str | None) -> dict[str, Any]:
+    """Return prefect.yaml without the deployments that exist, for ``prefect deploy``."""
     content = _content()
     content["deployments"] = [
         one for one in content["deployments"] if _full_name(one) not in existing
@@ -98,24 +135,3 @@ def _full_name(deployment: Mapping[str, Any]) -> str:
     """Return what Prefect calls it: the name of its flow, and its own."""
     flow = deployment["entrypoint"].rpartition(":")[2].replace("_", "-")
     return f"{flow}/{deployment['name']}"
-
-
-def _python(arguments: list[str], environ: Mapping[str, str]) -> str:
-    """Run ``python -m ARGUMENTS`` and return what it printed."""
-    plain, told = split(environ)
-    done = subprocess.run(
-        module_command(HIDDEN, "--told", *arguments),
-        env=plain,
-        input=json.dumps(told) + "\n",
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise WorkFailed(
-            f"setting up the Prefect server failed at {arguments[0]}: "
-            f"{said[-1] if said else 'no output'}"
-        )
-    return done.stdout

@@ -1,16 +1,30 @@
-"""Getting from a run's remote what another machine made of the run."""
+"""Having the commits of a run here: a clone of its repository, and what another machine made."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
-from autopack.model.errors import RepositoryError
+from autopack.model.errors import AutopackError, RepositoryError
 from autopack.model.ids import attempt_ref
 from autopack.model.states import AttemptState
-from autopack.store.runs import AttemptRow, RunRow
+from autopack.runs.stored_run import source_of
+from autopack.settings import Settings
+from autopack.store.database.engine import Database
+from autopack.store.runs import AttemptRow, RunRow, get_run
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.remote import Remote
 from autopack.workspace.source import SourceRepository
+
+
+def clone_ahead(run_id: str, *, db: Database, settings: Settings, repo: str | None = None) -> None:
+    """Clone the run's repository before the run is opened: that needs neither its lease nor a
+    server, and takes the longest.
+
+    What goes wrong is left to be said when the run is opened.
+    """
+    with suppress(AutopackError, OSError):
+        Mirror.open(settings.home, source_of(get_run(db, run_id), repo))
 
 
 def fetch_missing(

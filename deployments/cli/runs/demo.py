@@ -8,6 +8,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from autopack.files import safe_files
+from autopack.runs.session.fetch import clone_ahead
 from autopack.settings import Settings
 from deployments.cli.shared.output import AsJson, note, out, print_json, print_run
 from deployments.cli.shared.serving import start_server
@@ -46,7 +47,12 @@ def demo(*, as_json: AsJson = False) -> int:
         starter=Holder.of_this_process(),
     )
     note(f"sample repository: {repository}")
-    view = execute(run.run_id, db=db, server_answers=server_answers)
+    view = execute(
+        run.run_id,
+        db=db,
+        server_answers=server_answers,
+        meanwhile=lambda: clone_ahead(run.run_id, db=db, settings=settings),
+    )
     if view["state"].startswith("DONE"):  # else resuming needs them
         plan.unlink()
         safe_files.remove(folder / "recording")

@@ -18,6 +18,7 @@ from autopack.runs.finish.finish import cancel as cancel_run
 from autopack.runs.prepare.dry_run import dry_run as rehearse
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.runs.prepare.repository_defaults import with_defaults
+from autopack.runs.session.fetch import clone_ahead
 from autopack.runs.stored_run import repository_remarks, source_of, unfinished
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
@@ -176,7 +177,12 @@ def execute_stored(
 ) -> int:
     """Execute a stored run, show it, and return the exit code."""
     view = execute(
-        run_id, db=db, server_answers=start_server(settings), repo=repo, home=settings.home
+        run_id,
+        db=db,
+        server_answers=start_server(settings),
+        meanwhile=lambda: clone_ahead(run_id, db=db, settings=settings, repo=repo),
+        repo=repo,
+        home=settings.home,
     )
     if as_json:
         print_json(view)

@@ -27,12 +27,14 @@ def execute(
     *,
     db: Database,
     server_answers: Callable[[], None],
+    meanwhile: Callable[[], None] = lambda: None,
     repo: str | None = None,
     home: Path | None = None,
 ) -> dict[str, Any]:
     """Execute a stored run to its end, or until Ctrl-C; return its JSON.
 
-    ``server_answers`` returns when there is a Prefect server to talk to. ``repo`` is this
+    ``server_answers`` returns when there is a Prefect server to talk to; ``meanwhile`` is what can
+    be done without one. ``repo`` is this
     machine's clone of the run's repository, where that has another path here. With ``home`` it
     waits for its turn among the commands that start there.
     """
@@ -43,6 +45,7 @@ def execute(
         # Before the progress thread starts: two threads must not load SQLAlchemy at once.
         from flows.run import execute_run
 
+        meanwhile()
         server_answers()
         progress.when_begun(has_begun)
         try:

@@ -19,6 +19,7 @@ from support.projects import Project, call, make_project
 
 from autopack.clock import SystemClock
 from autopack.model.errors import (
+    AutopackError,
     BadInput,
     NotFound,
     Refused,
@@ -30,6 +31,7 @@ from autopack.process.scratch import Scratch
 from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.run_folder import remove_workspace
+from autopack.runs.session.fetch import clone_ahead
 from autopack.runs.session.opening import (
     close_session,
     open_session,
@@ -129,6 +131,26 @@ def notes_of_workspaces(settings: Settings) -> Path:
     """Where Autopack keeps its notes about checkouts."""
     (mirror,) = (settings.home / "repositories").glob("*.git")
     return mirror / "autopack-workspaces"
+
+
+def test_what_was_cloned_ahead_is_what_the_run_works_with(
+    run_id: str, open_run: Opening, database: Database, settings: Settings
+) -> None:
+    clone_ahead(run_id, db=database, settings=settings)
+    mirror = notes_of_workspaces(settings).parent
+    before = mirror.stat().st_ino
+    assert holder_of(database, run_id) is None
+    assert open_run(run_id).mirror.git_dir == mirror
+    assert mirror.stat().st_ino == before
+
+
+def test_what_cannot_be_cloned_ahead_is_said_when_the_run_is_opened(
+    run_id: str, open_run: Opening, database: Database, settings: Settings, project: Project
+) -> None:
+    shutil.rmtree(project.repository)
+    clone_ahead(run_id, db=database, settings=settings)
+    with pytest.raises(AutopackError, match="repo"):
+        open_run(run_id)
 
 
 def test_a_run_whose_workspace_cannot_be_made_is_given_back(
