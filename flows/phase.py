@@ -18,6 +18,7 @@ from tasks.attempting import (
     fix_attempt,
     mitigate_attempt,
     start_attempt,
+    try_mitigations,
     validate_attempt,
     wait_to_start,
 )
@@ -83,6 +84,7 @@ async def _conclude(key: AttemptKey) -> Decision:
     await conclude_attempt(key, repair.failure, step)
     await push_if_asked(key.run_id)
     await record_metrics(key.run_id)
+    await try_mitigations(key, repair)
     _tell(key, repair.failure, step)
     return step
 

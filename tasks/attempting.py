@@ -11,6 +11,7 @@ from autopack.repair.decide import Consult, Decision, Fix, Mitigate, Repair
 from autopack.repair.facts import RepairState
 from autopack.runs import attempt as steps
 from autopack.runs.attempt.orders import wait_while_paused
+from autopack.runs.repair import mitigation_trial
 from autopack.runs.repair.consult import consult
 from autopack.runs.repair.gather_facts import next_step
 from autopack.runs.repair.mitigate import execute_fix, mitigate
@@ -72,6 +73,11 @@ async def consult_doctor(key: AttemptKey, repair: RepairState, call: Consult) ->
 async def fix_attempt(key: AttemptKey, repair: RepairState, fix: Fix) -> RepairState:
     """Run the commands that a doctor ordered, and judge the attempt again."""
     return await execute_fix(held(key.run_id), key, repair, fix.commands)
+
+
+async def try_mitigations(key: AttemptKey, repair: RepairState) -> None:
+    """Try what watching patterns would have done; no task, for there is hardly ever one to try."""
+    await mitigation_trial.try_mitigations(held(key.run_id), key, repair)
 
 
 async def decide_next(key: AttemptKey, repair: RepairState) -> Repair | Decision:

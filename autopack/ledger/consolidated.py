@@ -17,11 +17,13 @@ from typing import Any, Literal, get_args
 import sqlalchemy as sa
 
 from autopack.ledger.events.usage_events import TokenTotals, dollars, token_totals_where
+from autopack.ledger.held_out import mitigations_saved
 from autopack.model.errors import BadInput, NotFound
 from autopack.model.features import Feature
 from autopack.store.database.engine import Database, reading
 from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT
 from autopack.store.tables import attempts, llm_call_intents, runs
+from autopack.store.tables.patterns import pattern_hits
 from autopack.store.tables.rollups import (
     SUMS,
     consolidated_token_views,
@@ -43,6 +45,7 @@ class Claimed:
     artifact_tokens_avoided_modelled: int | None
     doctor_tokens_avoided_counterfactual: int | None
     ab_tokens_saved_measured: int | None
+    mitigations_saved_measured: int | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ def _claimed(conn: sa.Connection, chosen: Callable[[sa.Table], sa.ColumnElement[
         total(token_efficiency_metrics, "tokens_saved_artifacts"),
         total(phase6_metrics, "doctor_tokens_avoided_estimate"),
         total(consolidated_token_views, "ab_tokens_saved_measured"),
+        mitigations_saved(conn, chosen(pattern_hits)),
     )
 
 

@@ -103,6 +103,7 @@ def consolidated_frame(source: Source, run_ids: Sequence[str]) -> pd.DataFrame:
                     "artifact_tokens_avoided_modelled": None,
                     "doctor_tokens_avoided_counterfactual": None,
                     "ab_tokens_saved_measured": None,
+                    "mitigations_saved_measured": None,
                     **claimed,
                 }
             )

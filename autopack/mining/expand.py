@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import sqlalchemy as sa
+
 from autopack.mining.generation.derive import Fixtures, Refused, derive
 from autopack.mining.generation.files import files_of
 from autopack.mining.generation.fixtures import fixtures_of
@@ -14,7 +16,11 @@ from autopack.mining.generation.self_test import failing
 from autopack.mining.mine import mine
 from autopack.mining.stored.recurring import Recurring
 from autopack.model.errors import BadInput
+from autopack.repair.lifecycle.detector import EVERYWHERE, detector_of
+from autopack.repair.lifecycle.pattern_state import PatternState
+from autopack.repair.lifecycle.transitions import is_known, move
 from autopack.repair.patterns import Evidence, FailurePattern, matches
+from autopack.repair.patterns.declarative import DeclarativePattern
 from autopack.repair.patterns.pattern_registry import enabled_patterns
 from autopack.secrecy.credentials import environment_secrets
 from autopack.secrecy.redaction import Redactor
@@ -67,6 +73,7 @@ def expand(
     patterns = enabled_patterns(environ)
     refused: list[Refused] = []
     made: dict[str, tuple[Kept, dict[str, str]]] = {}
+    patterns_made: dict[str, DeclarativePattern] = {}
     for each in chosen:
         fixtures = fixtures_of(db, each, found, redactor)
         pattern = _known(each, fixtures, patterns) or derive(each, fixtures)
@@ -79,6 +86,7 @@ def expand(
             len(fixtures.positives),
             len(fixtures.negatives),
         )
+        patterns_made[pattern.pattern_id] = pattern
         made[pattern.pattern_id] = kept, files_of(pattern, each, fixtures, now)
     wrong = failing({name: files for name, (_, files) in made.items()}) if made else {}
     refused += [
@@ -91,6 +99,7 @@ def expand(
         reason = offer(name, files)
         if reason is None:
             kept_ones.append(kept)
+            _register(db, patterns_made[name], kept)
         else:
             refused.append(Refused(kept.signature, reason))
     return Expanded(
@@ -101,6 +110,30 @@ def expand(
         tuple(kept_ones),
         tuple(refused),
     )
+
+
+def _register(db: Database, pattern: DeclarativePattern, kept: Kept) -> None:
+    """Make an offered detector a candidate, unless it is known; its back-test is said apart."""
+    detector = detector_of(pattern)
+    backtest = {
+        "texts": kept.positives + kept.negatives,
+        "hits": kept.positives,
+        "of_other_failures": 0,
+    }
+
+    def write(conn: sa.Connection) -> None:
+        if not is_known(conn, detector, EVERYWHERE):
+            move(
+                conn,
+                detector,
+                EVERYWHERE,
+                PatternState.CANDIDATE,
+                cause="generated",
+                why=f"made from signature {kept.signature}",
+                evidence={"backtest": backtest, "signature": kept.signature},
+            )
+
+    db.transact(write)
 
 
 def _known(

@@ -36,6 +36,7 @@ from autopack.plan.values import (
     ModelNames,
     NonEmpty,
     RepoPath,
+    Share,
     Tokens,
 )
 
@@ -151,6 +152,9 @@ class Policy(_Value):
     """What becomes of changes to tests and their settings: `protect` refuses them."""
     pr: Annotated[PullRequestMode, BeforeValidator(_off)] = PullRequestMode.OFF
     """Whether a run that succeeded pushes its branch and opens a pull request, never merged."""
+    holdout: Share = 0.0
+    """The share of known failures that are not auto-fixed, by chance, to measure what that saves;
+    more than 0 turns the feature `holdout` on."""
 
 
 class Models(_Value):
@@ -270,6 +274,8 @@ class Plan(_Value):
                     del phase[name]
         if said["policy"]["pr"] == PullRequestMode.OFF:
             del said["policy"]["pr"]
+        if said["policy"]["holdout"] == 0:
+            del said["policy"]["holdout"]
         canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 

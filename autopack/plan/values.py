@@ -178,6 +178,12 @@ Minutes = Annotated[
     Field(gt=0, le=MOST_MINUTES, allow_inf_nan=False),
     PlainSerializer(_json_number, when_used="json"),
 ]
+Share = Annotated[
+    float,
+    BeforeValidator(_not_a_switch),
+    Field(ge=0, le=1, allow_inf_nan=False),
+    PlainSerializer(_json_number, when_used="json"),
+]
 Cost = Annotated[
     Decimal,
     BeforeValidator(_not_a_switch),

@@ -100,6 +100,8 @@ def decide(facts: Facts) -> Repair | Decision:
         return Decision(DecisionKind.COMPLETE, "the commit is in scope and passes its checks")
     if (mitigation := _mitigation(facts)) is not None:
         return mitigation
+    if (doomed := _doomed(facts, failure)) is not None:
+        return doomed
     prescription: Prescription | None = None
     if facts.doctor is not None:
         if (call := _call(facts, facts.doctor)) is not None:
@@ -126,6 +128,22 @@ def _mitigation(facts: Facts) -> Mitigate | None:
     if not facts.mitigates or gave_up or not facts.possible:
         return None
     return Mitigate(facts.possible[0])
+
+
+def _doomed(facts: Facts, failure: Failure) -> Decision | None:
+    """End the phase at once where a pattern that has earned it says that no attempt helps.
+
+    The provider's own trouble passes, whatever a text reminds of.
+    """
+    tried, policy = facts.repair.tried, POLICIES[failure.cause]
+    if not tried or not tried[-1].stops or policy.waits:
+        return None
+    return Decision(
+        DecisionKind.STOP,
+        f"{tried[-1].pattern_id}: another attempt would fail like this one: {failure.message}",
+        run_state=policy.ends,
+        keep_work=policy.keeps_work,
+    )
 
 
 def _call(facts: Facts, doctor: DoctorFacts) -> Consult | None:

@@ -31,10 +31,14 @@ class History:
 
 @dataclass(frozen=True)
 class Tried:
-    """A mitigation of the attempt that was tried, and whether the failure was gone after it."""
+    """A mitigation of the attempt that was tried, and whether the failure was gone after it.
+
+    ``stops``: it says that no further attempt at the phase helps.
+    """
 
     pattern_id: str
     helped: bool
+    stops: bool = False
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,36 @@ patterns.command(
     name="group",
     help="Group failure texts by what they say.",
 )
+patterns.command(
+    "deployments.cli.patterns.patterns_judge:hits",
+    name="hits",
+    help="List what patterns recognised in runs.",
+)
+patterns.command(
+    "deployments.cli.patterns.patterns_judge:judge",
+    name="judge",
+    help="Say that a hit was right or wrong.",
+)
+patterns.command(
+    "deployments.cli.patterns.patterns_judge:promote",
+    name="promote",
+    help="Let a pattern do more, a step.",
+)
+patterns.command(
+    "deployments.cli.patterns.patterns_judge:demote",
+    name="demote",
+    help="Let a pattern do less, a step.",
+)
+patterns.command(
+    "deployments.cli.patterns.patterns_judge:retire",
+    name="retire",
+    help="Have nobody look for a pattern any more.",
+)
+patterns.command(
+    "deployments.cli.patterns.patterns_judge:pattern_history",
+    name="history",
+    help="Show how a pattern came to its state.",
+)
 app.command(patterns)
 
 budget = App(name="budget", help="Budgets that several runs share.")

@@ -17,13 +17,14 @@ from autopack.plan.normalise import NotNormalised
 from autopack.repair import decide
 from autopack.runs.attempt import drift_gate
 from autopack.runs.prepare import prepare
-from autopack.runs.repair import gather_facts
+from autopack.runs.repair import run_patterns
 from autopack.store import approvals, tables
 from autopack.store.database.engine import Database
 
 # Which code a feature guards: what must not be called, or None with the reason.
 GUARDED: dict[Feature, tuple[Any, str] | str] = {
-    Feature.FAILURE_HARDENING: (gather_facts, "enabled_patterns"),
+    Feature.FAILURE_HARDENING: (run_patterns, "enabled_patterns"),
+    Feature.HOLDOUT: "only draws what another feature would do: see the test of hold-outs",
     Feature.INTENTION_CONTEXT: (drift_gate, "for_builder"),
     Feature.PLAN_NORMALIZATION: "only reads what is no plan file: see the test of plain text",
     Feature.PHASE6_METRICS: "only reads and sums what the run has recorded anyway",
@@ -116,7 +117,7 @@ async def test_plain_text_is_read_with_its_feature_alone(
 async def test_a_feature_that_is_on_runs_and_is_recorded(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hardened = forbid(monkeypatch, gather_facts, "enabled_patterns")
+    hardened = forbid(monkeypatch, run_patterns, "enabled_patterns")
     told = forbid(monkeypatch, drift_gate, "for_builder")
     answer = await run(tmp_path, features=["failure_hardening", "intention_context"])
     assert hardened

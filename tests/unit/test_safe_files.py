@@ -247,6 +247,7 @@ ELSEWHERE = {
     "testing/model_server": "a program for tests, which reads its script",
     "plan": "the plan, which is the user's",
     "testing/scripted_doctor.py": "a doctor's script, which is the user's",
+    "repair/lifecycle/detector.py": "the source of a pattern, to tell its versions apart",
     "repair/patterns": "looks into the worktree, through its toolchain readers",
     "files/private.py": "the home and databases, out of a run's reach",
     "files/descriptors.py": "the one that does it, folder by folder",

@@ -26,6 +26,7 @@ VERBS: Mapping[Feature, str] = {
     Feature.PLAN_NORMALIZATION: "made the plan",
     Feature.PHASE6_METRICS: "recorded something",
     Feature.CONSOLIDATED_METRICS: "recorded something",
+    Feature.HOLDOUT: "drew whether to auto-fix",
 }
 # These only record: that they are on changes nothing that an agent does.
 RECORD_ONLY = frozenset({Feature.PHASE6_METRICS, Feature.CONSOLIDATED_METRICS})

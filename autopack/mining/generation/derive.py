@@ -6,14 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autopack.mining.generation.proposal import proposed
+from autopack.mining.generation.worth import unfit
 from autopack.mining.stored.recurring import Recurring
-from autopack.model.causes import FailureCause
-from autopack.repair.patterns.declarative import LEAST_WORDS, PRIORITY, DeclarativePattern
+from autopack.repair.patterns.declarative import PRIORITY, DeclarativePattern
 from autopack.repair.patterns.failure_pattern import Evidence
-from autopack.repair.patterns.line_pattern import LONGEST, LinePattern, words_in
+from autopack.repair.patterns.line_pattern import LinePattern
 from autopack.repair.signatures.masks import WILDCARD
 
-LEAST_OCCURRENCES = 3
 _ID_DIGITS = 8
 _NAME = re.compile(r"[^a-z0-9]+")
 _WORDS = re.compile(r"[A-Za-z]{3,}")
@@ -37,7 +37,7 @@ class Refused:
 
 def derive(found: Recurring, fixtures: Fixtures) -> DeclarativePattern | Refused:
     """Return the detector of a signature that matches all positives and no negative."""
-    reason = _unfit(found)
+    reason = unfit(found)
     if reason is not None:
         return Refused(found.signature, reason)
     if not fixtures.positives:
@@ -46,12 +46,15 @@ def derive(found: Recurring, fixtures: Fixtures) -> DeclarativePattern | Refused
     literal = _literal(line, fixtures.positives)
     if literal is None:
         return Refused(found.signature, "no word of it stands in every text as it was printed")
+    mitigation, advice = proposed(found)
     pattern = DeclarativePattern(
         pattern_id=_id(found),
         version=1,
         summary=f"Mined: {' '.join(found.normalised.split())}"[:200],
         literal=literal,
         line=line,
+        mitigation=mitigation,
+        arguments={"advice": advice} if mitigation == "hint" else {},
         priority=PRIORITY,
     )
     missed = [text for text in fixtures.positives if not recognises(pattern, text)]
@@ -66,23 +69,6 @@ def derive(found: Recurring, fixtures: Fixtures) -> DeclarativePattern | Refused
 def recognises(pattern: DeclarativePattern, text: str) -> bool:
     """Return whether the pattern recognises a failure text."""
     return pattern.detect(Evidence(text)) is not None
-
-
-def _unfit(found: Recurring) -> str | None:
-    """The reason why a signature is too vague, too rare or not for a detector."""
-    if found.known_pattern is not None:
-        return f"the pattern {found.known_pattern} recognises it already"
-    if found.count < LEAST_OCCURRENCES:
-        return f"seen in {found.count} attempts, {LEAST_OCCURRENCES} are needed"
-    if found.type == FailureCause.ASSERTION_FAILURE:
-        return "an assertion of the project's own tests: what it says differs with every task"
-    line = LinePattern(tuple(found.normalised.split(WILDCARD)))
-    words = [word for word in words_in(line) if word != found.exception]
-    if len(words) < LEAST_WORDS:
-        return f"too vague: all that its texts share is {found.normalised[:80]!r}"
-    if len(line.text) > LONGEST or "\n" in found.normalised:
-        return "its line is too long for a detector"
-    return None
 
 
 def _literal(line: LinePattern, texts: Sequence[str]) -> str | None:

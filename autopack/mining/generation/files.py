@@ -126,9 +126,11 @@ def backlog(pattern: DeclarativePattern, found: Recurring) -> str:
         f"- Tokens: {tokens}; cost: {cost}\n"
         f"- Proposed mitigation: {code(mitigation)}, because {markdown(why)}\n\n"
         "## How it would be judged\n\n"
-        "The mitigation is in force for nothing yet: the file names `none`. It is right for a hit"
-        " when it made the failing check pass at the attempt's own tree, or when a person said so."
-        " Age and the absence of complaints are no evidence.\n\n"
+        "Nothing acts on it before it has earned that: it begins in shadow, where hits are"
+        " recorded and nothing is done. A hit is right when the mitigation made the failing"
+        " check pass at the attempt's own tree, for `stop_retrying` when later attempts failed"
+        " after nothing but retries, or when a person said so. Age and the absence of"
+        " complaints are no evidence.\n\n"
         f"## Samples\n\n{samples}\n"
     )
 

@@ -12,9 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from autopack.model.commands import (
-    Check,
-)
+from autopack.model.causes import FailureCause
+from autopack.model.commands import Check, Command
 from autopack.model.excerpt import excerpt
 from autopack.toolchains.toolchain import (
     Detected,
@@ -30,7 +29,8 @@ class Evidence:
     ``root`` the worktree, which is only read; ``changed`` the files that the attempt changed.
     ``scope`` (empty or None for the whole tree) and ``read_only`` are the phase's patterns, as
     ``autopack.workspace.scope`` reads them; ``detected`` the toolchains of the repository, best
-    first. Paths are posix and relative to ``root``. Whatever is unknown stays empty.
+    first; ``cause`` what the failure was classified as. Paths are posix and relative to ``root``.
+    Whatever is unknown stays empty.
     """
 
     output: str
@@ -41,6 +41,7 @@ class Evidence:
     scope: tuple[str, ...] | None = None
     read_only: tuple[str, ...] = ()
     detected: tuple[Detected, ...] = ()
+    cause: FailureCause | None = None
 
     @cached_property
     def text(self) -> str:
@@ -74,10 +75,13 @@ class AddMode:
 class Proposal:
     """What would fix the failure; empty but for suggestions when nothing is safe to do.
 
-    In this order: ``revert`` these changed files to the attempt's base, ``add_modes``, ``run``
-    these commands in the environment of the run, then check again, with ``recheck`` in place of
-    the failed command where that was itself the fault. ``unlisted`` names distributions that
-    ``run`` installs although no manifest of the project declares them: only with leave.
+    ``stops``: no further attempt helps, so the phase ends. Else in this order: ``revert`` these
+    changed files to the attempt's base, ``add_modes``, ``run`` these commands in the environment of
+    the run, then check again, with ``recheck`` in place of the failed command where that was
+    itself the fault. ``unlisted`` names distributions that
+    ``run`` installs although no manifest of the project declares them: only with leave. ``listed``
+    commands are run, and what they change is kept, where the plan's ``policy.execute_fix`` lists
+    them; with ``reruns`` the same checks may pass though nothing was changed.
     """
 
     pattern_id: str
@@ -86,12 +90,16 @@ class Proposal:
     run: tuple[Check, ...] = ()
     recheck: Check | None = None
     unlisted: tuple[str, ...] = ()
+    listed: tuple[Command, ...] = ()
+    reruns: bool = False
+    stops: bool = False
     suggestions: tuple[str, ...] = ()
 
     @property
     def acts(self) -> bool:
         """Whether there is anything to carry out."""
-        return bool(self.revert or self.add_modes or self.run or self.recheck)
+        changes = self.revert or self.add_modes or self.run or self.recheck or self.listed
+        return bool(changes or self.reruns)
 
 
 @runtime_checkable

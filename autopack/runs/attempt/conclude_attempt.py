@@ -6,9 +6,11 @@ from sqlalchemy import Connection
 
 from autopack.failpoints import Step, durable
 from autopack.model.causes import POLICIES, Failure
+from autopack.model.features import Feature
 from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState, PhaseState
 from autopack.repair.decide import Decision, DecisionKind
+from autopack.repair.lifecycle.later_attempts import settle_phase
 from autopack.runs.attempt.decisions import record
 from autopack.runs.attempt.judge import judge, phase_checks
 from autopack.runs.attempt.prescribe import carry_out
@@ -24,6 +26,13 @@ from autopack.store.runs import (
     record_decision,
     set_head,
 )
+
+_ENDS = {
+    DecisionKind.COMPLETE: PhaseState.COMPLETE,
+    DecisionKind.STOP: PhaseState.FAILED,
+    DecisionKind.SKIP: PhaseState.SKIPPED,
+}
+"""How a phase stands after decisions that end it."""
 
 
 async def validate(session: RunSession, key: AttemptKey) -> Failure | None:
@@ -69,6 +78,9 @@ def conclude(
             elif said is not None:
                 carry_out(conn, session, attempt, failure, decision.kind, said)
         record(conn, session, key, decision)
+        ended = _ENDS.get(decision.kind)
+        if ended is not None and session.has(Feature.FAILURE_HARDENING):
+            settle_phase(conn, session.run_id, phase_id, ended)
 
     with durable(Step.ATTEMPT_CONCLUDED):
         session.transact(write)

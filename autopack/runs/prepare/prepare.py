@@ -23,6 +23,7 @@ from autopack.plan.normalise import Normalised, NotNormalised, accept, normalise
 from autopack.plan.plan import DoctorMode, Plan, PullRequestMode
 from autopack.process import sandbox
 from autopack.process.child_environment import passed_on_purpose
+from autopack.repair.patterns.pattern_files import of_commit
 from autopack.repair.patterns.pattern_registry import enabled_patterns
 from autopack.runs.delivery.pull_request import check_pull_request
 from autopack.runs.prepare.priced_caps import check_prices
@@ -149,11 +150,10 @@ def check_request(
     if request.defaults is not None:
         own = request.defaults.builder in (None, request.builder)
         plan = request.defaults.under(plan, own_builder=own, from_text=made is not None)
-    features = _features(request, plan.features)
+    listed = [*plan.features, *_by_policy(request, plan)]
+    features = _features(request, listed)
     if made is not None:
         features |= {Feature.PLAN_NORMALIZATION}
-    if Feature.FAILURE_HARDENING in features:
-        enabled_patterns(process_environment())
     if plan.policy.doctor is DoctorMode.API:
         from autopack.repair.doctor.api_doctor import ApiDoctor  # only with its extra
 
@@ -170,6 +170,10 @@ def check_request(
     source = SourceRepository.open(request.repo)
     stored = _stored_commit(db, request.run_id)
     base_commit = source.resolve(request.commit or stored)
+    if Feature.FAILURE_HARDENING in features:
+        # Of a URL the repository is not here yet; its patterns are read when the run begins.
+        there = () if source.is_url else of_commit(source.git, base_commit)
+        enabled_patterns(process_environment(), there)
     if stored is None:
         check_room(source, run_id, base_commit)
     if any(phase.checks is None for phase in plan.phases):
@@ -275,6 +279,13 @@ def _plan_of(
             "`autopack plan normalise FILE --accept-low-confidence` prints"
         )
         raise
+
+
+def _by_policy(request: RunRequest, plan: Plan) -> tuple[Feature, ...]:
+    """Return the features that the plan's policy turns on, unless the command line says not."""
+    if plan.policy.holdout > 0 and Feature.HOLDOUT not in request.disable:
+        return (Feature.HOLDOUT,)
+    return ()
 
 
 def _features(request: RunRequest, listed: Iterable[str]) -> frozenset[Feature]:

@@ -89,6 +89,7 @@ class Work:
             scope=as_meant(self.phase.scope.paths, there) or None,
             read_only=as_meant(self.phase.scope.read_only, there),
             detected=self.session.toolchains,
+            cause=failure.cause,
         )
 
 

@@ -11,10 +11,8 @@ from autopack.repair.decide import Decision, Repair, decide
 from autopack.repair.doctor.doctor import Answer, DoctorAction
 from autopack.repair.doctor.routing import Calls, Consultation, DoctorTier
 from autopack.repair.facts import DoctorFacts, Facts, History, RepairState
-from autopack.repair.patterns.pattern_registry import enabled_patterns
-from autopack.runs.repair.apply_proposal import Work
+from autopack.runs.repair.watch import possible, watch
 from autopack.runs.session.session import RunSession
-from autopack.settings import process_environment
 from autopack.store.mitigations import ConsultationRow, get_consultations
 from autopack.store.runs import get_attempts
 
@@ -22,7 +20,11 @@ _INTERVENTIONS = frozenset({"replan", "rollback_run", "mark_fatal"})
 
 
 def next_step(session: RunSession, key: AttemptKey, repair: RepairState) -> Repair | Decision:
-    """Decide what follows an attempt that stands as ``repair`` says; changes nothing."""
+    """Decide what follows an attempt that stands as ``repair`` says.
+
+    The patterns look at its failure first: what they see is recorded before anything acts on it.
+    """
+    watch(session, key, repair)
     return decide(attempt_facts(session, key, repair))
 
 
@@ -48,7 +50,7 @@ def attempt_facts(
         exhausted=session.exhausted(session.phase(key.phase_id)),
         ask_at_cap=session.run().at_cap == "ask",
         mitigates=mitigates,
-        possible=_possible(session, key, repair, failure) if mitigates else (),
+        possible=possible(session, key, repair) if mitigates else (),
         doctor=_doctor(session, key, failure),
     )
 
@@ -65,15 +67,6 @@ def _history(session: RunSession, key: AttemptKey) -> History:
         patience=session.seconds_left(),
         pause=session.outage.pause(at),
     )
-
-
-def _possible(
-    session: RunSession, key: AttemptKey, repair: RepairState, failure: Failure
-) -> tuple[str, ...]:
-    """Return the patterns that recognise the failure, best first."""
-    evidence = Work.of(session, key, repair).evidence(failure)
-    found = (pattern.detect(evidence) for pattern in enabled_patterns(process_environment()))
-    return tuple(match.pattern_id for match in found if match is not None)
 
 
 def _doctor(session: RunSession, key: AttemptKey, failure: Failure) -> DoctorFacts | None:

@@ -6,6 +6,7 @@ stored before that is known, so a run whose process crashes meanwhile finds the 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,12 +23,12 @@ from autopack.model.errors import GitFailed
 from autopack.model.ids import AttemptKey
 from autopack.repair.decide import Consult, decide
 from autopack.repair.facts import RepairState, Tried
+from autopack.repair.lifecycle.transitions import advance
 from autopack.repair.patterns import (
     FailurePattern,
     Match,
     Proposal,
 )
-from autopack.repair.patterns.pattern_registry import enabled_patterns
 from autopack.runs.attempt.judge import judge
 from autopack.runs.repair.apply_proposal import (
     Acting,
@@ -36,14 +37,19 @@ from autopack.runs.repair.apply_proposal import (
     shown,
 )
 from autopack.runs.repair.gather_facts import attempt_facts
+from autopack.runs.repair.run_patterns import run_patterns
 from autopack.runs.session.session import RunSession
-from autopack.settings import INSTALL_UNLISTED, process_environment
+from autopack.settings import INSTALL_UNLISTED
 from autopack.store.mitigations import Mitigation, record_mitigation
+from autopack.store.pattern_hits import Verdict, judge_hit, phase_hits
 from autopack.store.runs import record_decision
 from autopack.store.tables import DoctorModel
 
 RECHECKED = "checked with"
 """How the action begins of a mitigation that had the attempt judged by another command."""
+
+STOPPED = "ended the phase, for another attempt would fail alike"
+"""The action of a pattern that knows a failure which no attempt can meet."""
 
 
 async def mitigate(
@@ -55,16 +61,29 @@ async def mitigate(
         return repair
     work = Work.on(session, key, repair)
     pattern = next(
-        one for one in enabled_patterns(process_environment()) if one.pattern_id == pattern_id
+        one.pattern for one in run_patterns(session) if one.detector.pattern_id == pattern_id
     )
     done, left = Mitigation(pattern_id=pattern_id, success=False, fixed=False), failure
-    match = pattern.detect(work.evidence(failure))
+    match, stops = pattern.detect(work.evidence(failure)), False
     if match is not None:
-        done, left = await _meet(work, pattern, match, failure)
-    if left is None:
+        stops = pattern.propose(work.evidence(failure), match).stops
+        done, left = (
+            (_stopped(pattern_id), failure) if stops else await _meet(work, pattern, match, failure)
+        )
+    if left is None or stops:
         done = replace(done, doctor_model=_skipped_doctor(work, repair))
-    _store(work, done)
-    return repair.mitigated(Tried(pattern_id, done.fixed), left, work.checks)
+    _store(work, done, judged=not stops)
+    return repair.mitigated(Tried(pattern_id, done.fixed, stops), left, work.checks)
+
+
+def _stopped(pattern_id: str) -> Mitigation:
+    """Return what is stored of a phase that ends because no attempt would help."""
+    return Mitigation(
+        pattern_id=pattern_id,
+        success=True,
+        fixed=False,
+        actions_taken=(STOPPED,),
+    )
 
 
 async def execute_fix(
@@ -116,7 +135,10 @@ async def _meet(
             pattern_id=match.pattern_id, success=False, fixed=False, suggestions=advice
         )
         return idle, failure
-    acting = Acting(work, proposal)
+    if proposal.listed:
+        commands = tuple(Check(".", argv) for argv in proposal.listed)
+        proposal = replace(proposal, run=(*proposal.run, *commands))
+    acting = Acting(work, proposal, keeps_changes=bool(proposal.listed))
     try:
         acting.change_files()
         await acting.run_commands()
@@ -130,6 +152,8 @@ async def _meet(
         raise
     if proposal.recheck is not None:
         acting.actions.append(f"{RECHECKED} {shown(proposal.recheck)}")
+    if proposal.reruns:
+        acting.actions.append("ran the checks again")
     if not _helped(work, acting, pattern, match, failure, after):
         acting.undo()
         return acting.report(success=True, fixed=False), failure
@@ -162,6 +186,9 @@ def _refusal(work: Work, proposal: Proposal) -> str | None:
     if proposal.unlisted and not INSTALL_UNLISTED.of():
         names = ", ".join(proposal.unlisted)
         return f"declare {names} in the project's manifest, or set {INSTALL_UNLISTED.name}=true"
+    allowed = work.session.plan.policy.execute_fix
+    if (unlisted := next((one for one in proposal.listed if one not in allowed), None)) is not None:
+        return f"list `{shlex.join(unlisted)}` under policy.execute_fix of the plan"
     if proposal.revert and set(proposal.revert) >= set(work.changed()):
         return "every changed file is outside the scope: reverting them would leave no work"
     return None
@@ -185,23 +212,40 @@ def _skipped_doctor(work: Work, repair: RepairState) -> DoctorModel | None:
     return step.tier.value if isinstance(step, Consult) else None
 
 
-def _store(work: Work, done: Mitigation) -> None:
-    """Keep what was done and decided, and the commit that came of it, in one transaction."""
+def _store(work: Work, done: Mitigation, *, judged: bool) -> None:
+    """Keep what was done and decided, and the commit that came of it, in one transaction.
+
+    Where what was done ``judged`` the pattern's hit, that is kept too.
+    """
     session, key = work.session, work.attempt.key
 
     def write(conn: Connection) -> None:
         record_mitigation(conn, session.lease, key, done)
         record_decision(conn, session.lease, key, "mitigate", _reason(done))
         replace_commit_of(conn, work)
+        if judged and done.success:
+            _judge(conn, key, done)
 
     with durable(Step.MITIGATION_STORED):
         session.transact(write)
 
 
+def _judge(conn: Connection, key: AttemptKey, done: Mitigation) -> None:
+    """Judge the hit by what the mitigation came to, once."""
+    for hit in phase_hits(conn, key.run_id, key.phase_id):
+        if hit.pattern_id == done.pattern_id and hit.verdict is None:
+            verdict: Verdict = "right" if done.fixed else "wrong"
+            judge_hit(conn, hit.id, verdict, by="mitigation", why=_reason(done))
+            advance(conn, hit.pattern_id, hit.digest)
+
+
 def _reason(mitigation: Mitigation) -> str:
-    did = "; ".join(mitigation.actions_taken) or "nothing safe to do"
+    nothing = "advice for the next attempt" if mitigation.suggestions else "nothing safe to do"
+    did = "; ".join(mitigation.actions_taken) or nothing
     if mitigation.fixed:
         return f"{mitigation.pattern_id}: {did}; that fixed it"
+    if STOPPED in mitigation.actions_taken:
+        return f"{mitigation.pattern_id}: {did}"
     after = "; undone, for it did not help" if mitigation.actions_taken else ""
     advice = f" ({'; '.join(mitigation.suggestions)})" if mitigation.suggestions else ""
     return f"{mitigation.pattern_id}: {did}{after}{advice}"

@@ -46,6 +46,12 @@ from autopack.store.tables.control import pauses, run_events
 from autopack.store.tables.experiments import ab_tests, run_fingerprints
 from autopack.store.tables.ledger import llm_call_intents, llm_usage_events
 from autopack.store.tables.mining import mined_errors, mined_signatures
+from autopack.store.tables.patterns import (
+    pattern_hits,
+    pattern_looks,
+    pattern_sets,
+    pattern_transitions,
+)
 from autopack.store.tables.recovery import (
     base_failures,
     consultations,
@@ -96,6 +102,10 @@ __all__ = (
     "mined_signatures",
     "mitigations",
     "normalisations",
+    "pattern_hits",
+    "pattern_looks",
+    "pattern_sets",
+    "pattern_transitions",
     "pauses",
     "phase_revisions",
     "phases",

@@ -23,9 +23,27 @@ def metrics(
     *,
     since: Annotated[str | None, Parameter(help="Attempts from then on: 7d, 2026-01-31.")] = None,
     until: Annotated[str | None, Parameter(help="Attempts up to then, a UTC day included.")] = None,
+    savings: Annotated[
+        bool,
+        Parameter(
+            name="--savings",
+            negative="",
+            help="Instead: what each pattern saves, by the phases that were held out.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Show the phase-6 metrics and the token efficiency of a run, or of all runs of a period."""
+    if savings:
+        if run_id is not None or until is not None:
+            raise BadInput(
+                "--savings is over all runs, at most from --since on",
+                field="--savings",
+                hint="autopack metrics --savings --since 30d",
+            )
+        from deployments.cli.ledger.savings import show_savings
+
+        return show_savings(since, as_json=as_json)
     refuse_if_off(Feature.PHASE6_METRICS, process_environment())
     if (run_id is None) == (since is None and until is None):
         raise BadInput(

@@ -4,34 +4,74 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from autopack.model.errors import BadInput, NotFound
+from autopack.repair.lifecycle.detector import EVERYWHERE
+from autopack.repair.lifecycle.standings import as_json as as_row
+from autopack.repair.lifecycle.standings import standings
 from autopack.repair.patterns import Evidence, FailurePattern, matches
-from autopack.repair.patterns.pattern_registry import enabled_patterns
 from autopack.repair.patterns.pattern_registry import patterns as known_patterns
-from autopack.settings import process_environment
+from autopack.settings import Settings
+from autopack.store.database.engine import Database
 from autopack.toolchains.detect import detect
+from deployments.cli.patterns.loading import loaded_patterns, location_of
 from deployments.cli.shared.output import AsJson, out, print_json
 
 Off = Annotated[tuple[str, ...], Parameter(help="A pattern to skip; may be repeated.", negative="")]
 
 
-def list_patterns(*, off: Off = (), as_json: AsJson = False) -> int:
-    """List the failures that are recognised and met without a model, best priority first."""
-    found = _chosen(off)
+def list_patterns(
+    *,
+    off: Off = (),
+    repo: Annotated[
+        Path | None, Parameter(help="Also the patterns that this repository declares.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """List the failures that are recognised, what each pattern may do, and how precise it is."""
+    place = EVERYWHERE if repo is None else location_of(repo)
+    found = _chosen(off, repo)
+    db = Database.open(Settings.from_environment().database_url)
+    rows = [as_row(one) for one in standings(db, found, repository=place)]
+    rows = [row for row in rows if row["pattern_id"] not in off]
     if as_json:
-        rows = [
-            {"pattern_id": each.pattern_id, "priority": each.priority, "summary": each.summary}
-            for each in found
-        ]
         print_json({"patterns": rows})
         return 0
-    for each in found:
-        out.print(f"{each.priority}  {each.pattern_id:24}{each.summary}")
+    for row in rows:
+        out.print(
+            f"{row['pattern_id']:24} version {row['version']}, {_state(row)}: {_seen(row)}",
+            soft_wrap=True,
+        )
+        out.print(f"    {row['summary'] or 'not loaded here'}", soft_wrap=True)
     return 0
+
+
+def _state(row: dict[str, Any]) -> str:
+    place = f" in {row['repository']}" if row["repository"] else ""
+    return f"{row['state'] or 'new'}{place}"
+
+
+def _seen(row: dict[str, Any]) -> str:
+    """Return how often a pattern looked and matched, and how precise it is."""
+    backtest = row["backtest"]
+    tested = f"; back-test: {backtest['hits']} of {backtest['texts']} texts" if backtest else ""
+    if not row["looks"]:
+        return f"never looked at{tested}"
+    if row["precision"] is None:
+        precision = "precision unknown"
+    else:
+        precision = (
+            f"precision {row['precision']:.2f}"
+            f" ({row['precision_lo']:.2f} to {row['precision_hi']:.2f})"
+        )
+    last = f", last hit {row['last_hit'][:10]}" if row["last_hit"] else ""
+    return (
+        f"{row['looks']:,} looks, {row['hits']:,} hits, {row['judged']:,} judged,"
+        f" {precision}{last}{tested}"
+    )
 
 
 def match(
@@ -57,7 +97,7 @@ def match(
         scope=scope or None,
         detected=detect(repo) if repo else (),
     )
-    found = matches(evidence, _chosen(off))
+    found = matches(evidence, _chosen(off, repo))
     if as_json:
         print_json(
             {
@@ -81,10 +121,12 @@ def match(
     return 0
 
 
-def _chosen(off: tuple[str, ...]) -> tuple[FailurePattern, ...]:
+def _chosen(off: tuple[str, ...], repo: Path | None = None) -> tuple[FailurePattern, ...]:
     """Return the patterns that neither the environment nor ``off`` switches off."""
-    on = {pattern.pattern_id for pattern in enabled_patterns(process_environment())}
-    return tuple(pattern for pattern in known_patterns(off=off) if pattern.pattern_id in on)
+    on = loaded_patterns(repo)
+    named = {pattern.pattern_id for pattern in on}
+    known_patterns(off=[name for name in off if name not in named])
+    return tuple(pattern for pattern in on if pattern.pattern_id not in off)
 
 
 def read_file(file: Path) -> str:

@@ -1,0 +1,1 @@
+"""What mitigations save, measured: phases in which one was held out by chance, against the rest."""
