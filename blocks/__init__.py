@@ -1,19 +1,25 @@
 """What a user configures once and names: register with ``prefect block register -m blocks``.
 
-The block of each builder is a class here, such as `ClaudeCodeBlock` for claude-code.
+The block of each builder is a class here, such as `ClaudeCodeBlock` for claude-code. They are made
+when one is first asked for: a run that names no block starts without them.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from blocks.builders import builder_blocks
-from blocks.database import AutopackDatabase
-from blocks.doctor import AutopackDoctor
 
-_BUILDERS = builder_blocks()
-globals().update(_BUILDERS)
+def __getattr__(name: str) -> Any:
+    if name.startswith("_") and name != "__all__":
+        raise AttributeError(name)
+    from blocks.kinds import KINDS
 
-__all__ = ["AutopackDatabase", "AutopackDoctor", *_BUILDERS]  # pyright: ignore[reportUnsupportedDunderAll]
+    if name == "__all__":
+        return list(KINDS)
+    if name not in KINDS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return KINDS[name]
 
-if TYPE_CHECKING:
 
-    def __getattr__(name: str) -> Any: ...
+def __dir__() -> list[str]:
+    from blocks.kinds import KINDS
+
+    return [*globals(), *KINDS]

@@ -11,7 +11,6 @@ from typing import Any
 
 from httpx import HTTPStatusError
 from prefect import get_client
-from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
 from prefect.client.schemas.objects import StateType
@@ -20,9 +19,9 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
-import blocks
 from autopack.agents.model_providers import PROVIDERS
 from autopack.agents.registry import builder_classes
+from blocks.kinds import KINDS
 from deployments.notifying import create_notifications
 from deployments.renewing import renew
 from deployments.setting_up import POOL, declared_deployments
@@ -148,8 +147,7 @@ async def _create_automation(client: PrefectClient) -> None:
 
 async def register_blocks() -> None:
     """Make the kinds of blocks known, as `prefect block register -m blocks` does."""
-    for name in blocks.__all__:
-        kind: type[Block] = getattr(blocks, name)
+    for kind in KINDS.values():
         await kind.aregister_type_and_schema()
 
 

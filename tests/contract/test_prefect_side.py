@@ -191,7 +191,7 @@ def test_the_database_block_hides_its_url(shown: Any) -> None:
 def test_blocks_and_worker_find_the_project() -> None:
     content = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert 'autopack = "deployments.cli:main"' in content
-    assert '[project.entry-points."prefect.collections"]\nautopack = "blocks"' in content
+    assert '[project.entry-points."prefect.collections"]\nautopack = "blocks.kinds"' in content
 
 
 def test_artifacts_have_the_keys_that_are_promised(shown: Any) -> None:
