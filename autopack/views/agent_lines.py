@@ -69,6 +69,7 @@ class AgentLines:
                 yield AgentLine(
                     one.phase_id, one.attempt, told, live=one.state is AttemptState.STARTED
                 )
+        self._tail_bytes = None  # an attempt that begins from now on is followed from its start
 
     def redact(self, text: str) -> str:
         """Return ``text`` without the secrets that this run is known to use."""

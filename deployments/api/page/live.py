@@ -22,6 +22,7 @@ from autopack.model.errors import AutopackError
 from autopack.store.runs import get_run
 from autopack.views.agent_lines import AgentLines
 from deployments.api.page.pages import overview_page, run_page
+from deployments.api.page.pages.attempt_page import MOST_LINES, TAIL_BYTES
 from deployments.api.page.rendering import Part
 from deployments.api.page.visitors import Visitor, VisitorOf
 from deployments.api.service import Service, ServiceOf
@@ -32,7 +33,6 @@ _LOOK_SECONDS = 1.0
 _QUIET_SECONDS = 15.0
 # Browsers come back by themselves; a stream that nobody reads any more must not stay.
 _LONGEST_SECONDS = 600.0
-_MOST_LINES = 200
 
 Event = tuple[str, Any]
 
@@ -49,18 +49,21 @@ def run(run_id: str, request: Request, visitor: VisitorOf, service: ServiceOf) -
     """Send the parts of a run's page that change, and what its agent says."""
     row = get_run(service.db, run_id)
     look = _Changes(lambda: run_page.live_parts(run_id, visitor, service))
-    lines = AgentLines(service.db, service.settings, row, tail_bytes=0)
+    lines = AgentLines(service.db, service.settings, row, tail_bytes=TAIL_BYTES)
+    # The first look takes the place of what the page has: nothing is missed and nothing is twice.
+    name = "tail"
 
     def events() -> list[Event]:
+        nonlocal name
         found = look.events()
         if visitor.may("content"):
-            said = list(lines.new())[-_MOST_LINES:]
-            if said:
-                told = [
-                    {"from": f"{one.phase_id}/{one.attempt}", "text": one.text, "tool": one.is_tool}
-                    for one in said
-                ]
-                found.append(("lines", told))
+            told = [
+                {"from": f"{one.phase_id}/{one.attempt}", "text": one.text, "tool": one.is_tool}
+                for one in list(lines.new())[-MOST_LINES:]
+            ]
+            if told or name == "tail":
+                found.append((name, told))
+            name = "lines"
         if get_run(service.db, run_id).state.is_final:
             found.append(("ended", None))
         return found

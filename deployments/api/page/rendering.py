@@ -23,10 +23,11 @@ from markupsafe import Markup
 
 from autopack import __version__
 from autopack.views.escaping import plain
+from autopack.views.operating.page_links import PATH
 
 Names = dict[str, Any]
 
-BASE = "/ui"
+BASE = PATH
 """Where the page is mounted."""
 
 MOST_SHOWN = 20_000

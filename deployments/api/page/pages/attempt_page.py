@@ -24,8 +24,8 @@ from deployments.api.service import Service, ServiceOf
 
 router = APIRouter()
 
-_TAIL_BYTES = 256 * 1024
-_MOST_LINES = 400
+TAIL_BYTES = 128 * 1024
+MOST_LINES = 400
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,17 @@ def _checks(service: Service, run: RunRow, phase_id: str) -> list[str]:
     return [one if isinstance(one, str) else shlex.join(one) for one in found]
 
 
-def said_lately(service: Service, run: RunRow, row: AttemptRow) -> list[AgentLine]:
-    """Return the last lines of what the agent of an attempt said."""
+def said_lately(service: Service, run: RunRow, row: AttemptRow | None = None) -> list[AgentLine]:
+    """Return the last lines of what the agent of an attempt said, or all agents of the run."""
     reader = AgentLines(
         service.db,
         service.settings,
         run,
-        phase=row.phase_id,
-        attempt=row.attempt,
-        tail_bytes=_TAIL_BYTES,
+        phase=None if row is None else row.phase_id,
+        attempt=None if row is None else row.attempt,
+        tail_bytes=TAIL_BYTES,
     )
-    return list(reader.new())[-_MOST_LINES:]
+    return list(reader.new())[-MOST_LINES:]
 
 
 def _difference(service: Service, run: RunRow, row: AttemptRow) -> Difference:

@@ -10,7 +10,6 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from autopack.model.errors import AutopackError
-from autopack.model.states import AttemptState
 from autopack.store.database.engine import now
 from autopack.store.mitigations import get_consultations
 from autopack.store.rows import AttemptRow, RunRow
@@ -50,7 +49,6 @@ def show(
     """Show a run, above it what was done, or why it was not."""
     found = values(run_id, visitor, service)
     row: RunRow = found["run"]
-    last = last_attempt(service, run_id)
     return page(
         "run.html",
         status=200 if problem is None else status_of(problem),
@@ -62,8 +60,7 @@ def show(
         lineage=lineage(service.db, row),
         commands=commands(found["view"], service),
         prefect=flow_run_address(service.settings, row.flow_run_id),
-        last=last,
-        said=said_lately(service, row, last) if last and visitor.may("content") else [],
+        said=said_lately(service, row) if visitor.may("content") else [],
         **found,
     )
 
@@ -107,13 +104,6 @@ def _in_order(tree: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if level["level"] == "phase":
             found += attempts.pop(level["name"], [])
     return found + [level for others in attempts.values() for level in others]
-
-
-def last_attempt(service: Service, run_id: str) -> AttemptRow | None:
-    """Return the attempt that is being built, else the one that began last."""
-    rows = get_attempts(service.db, run_id)
-    building = [one for one in rows if one.state is AttemptState.STARTED]
-    return max(building or rows, key=lambda one: one.started_at, default=None)
 
 
 def commands(view: dict[str, Any], service: Service) -> list[tuple[str, str]]:

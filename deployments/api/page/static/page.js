@@ -59,10 +59,10 @@
     }
   }, 0));
 
-  const line = (text, isTool) => {
+  const line = (text, kind) => {
     const one = document.createElement("p");
     one.textContent = text;
-    if (isTool) one.className = "tool";
+    if (kind) one.className = kind;
     return one;
   };
 
@@ -76,18 +76,32 @@
     if (isUsed(element)) waiting.set(element, part);
     else { waiting.delete(element); replace(element, part); }
   });
-  events.addEventListener("lines", (event) => {
-    if (!tail) return;
+  let last = "";
+  const append = (lines) => {
     const atEnd = tail.scrollHeight - tail.scrollTop - tail.clientHeight < 40;
     const tool = document.getElementById("tool");
-    tail.querySelector(".empty")?.remove();
-    for (const said of JSON.parse(event.data)) {
-      tail.append(line(said.text, said.tool));
+    if (lines.length) tail.querySelector(".empty")?.remove();
+    for (const said of lines) {
+      if (said.from !== last) {
+        last = said.from;
+        tail.append(line(last, "muted from"));
+      }
+      tail.append(line(said.text, said.tool ? "tool" : ""));
       if (said.tool) tool.textContent = `Tool: ${said.text.slice(2)}`;
     }
     while (tail.childElementCount > MOST_LINES) tail.firstElementChild.remove();
     if (atEnd) tail.scrollTop = tail.scrollHeight;
+  };
+  // The first lines of a stream stand for all that the page shows.
+  events.addEventListener("tail", (event) => {
+    const lines = JSON.parse(event.data);
+    if (!tail || !lines.length) return;
+    tail.replaceChildren();
+    last = "";
+    append(lines);
+    tail.scrollTop = tail.scrollHeight;
   });
+  events.addEventListener("lines", (event) => { if (tail) append(JSON.parse(event.data)); });
   events.addEventListener("ended", () => {
     events.close();
     say("ended", false);
