@@ -12,7 +12,6 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from autopack.agents.registry import builder_class, make_builder, options_for, split_name
 from autopack.model.errors import AutopackError, BadInput, Refused
 from autopack.model.ids import check_id
 from autopack.store import tables
@@ -123,6 +122,9 @@ def pauses_of_run(pauses: Iterable[Pause], run: RunRow) -> list[Pause]:
 def _provider_of(run: RunRow) -> str | None:
     """Return whom the run's builder pays; None where that cannot be known here."""
     options = {name: str(value) for name, value in run.builder_options.items()}
+    # Loads every agent, which few that look at a run need.
+    from autopack.agents.registry import make_builder, options_for
+
     try:
         own = options_for(run.builder, options, is_own=True)
         return make_builder(run.builder, own, model=run.model).provider(run.model)
@@ -140,7 +142,7 @@ def about(
         Latch("all"),
         Latch("run", run_id),
         Latch("builder", builder),
-        Latch("builder", split_name(builder)[0]),
+        Latch("builder", builder.partition("/")[0]),
     }
     if provider is not None:
         latches.add(Latch("provider", provider))
@@ -153,6 +155,8 @@ def check_latch(source: Source, latch: Latch) -> None:
         case "run":
             get_run(source, latch.name)
         case "builder":
+            from autopack.agents.registry import builder_class
+
             builder_class(latch.name)
         case "provider":
             try:
