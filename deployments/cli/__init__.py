@@ -177,36 +177,15 @@ patterns.command(
     name="group",
     help="Group failure texts by what they say.",
 )
-patterns.command(
-    "deployments.cli.patterns.patterns_judge:hits",
-    name="hits",
-    help="List what patterns recognised in runs.",
-)
-patterns.command(
-    "deployments.cli.patterns.patterns_judge:judge",
-    name="judge",
-    help="Say that a hit was right or wrong.",
-)
-patterns.command(
-    "deployments.cli.patterns.patterns_judge:promote",
-    name="promote",
-    help="Let a pattern do more, a step.",
-)
-patterns.command(
-    "deployments.cli.patterns.patterns_judge:demote",
-    name="demote",
-    help="Let a pattern do less, a step.",
-)
-patterns.command(
-    "deployments.cli.patterns.patterns_judge:retire",
-    name="retire",
-    help="Have nobody look for a pattern any more.",
-)
-patterns.command(
-    "deployments.cli.patterns.patterns_judge:pattern_history",
-    name="history",
-    help="Show how a pattern came to its state.",
-)
+for name, does in (
+    ("hits", "List what patterns recognised in runs."),
+    ("judge", "Say that a hit was right or wrong."),
+    ("promote", "Let a pattern do more, a step."),
+    ("demote", "Let a pattern do less, a step."),
+    ("retire", "Have nobody look for a pattern any more."),
+    ("history", "Show how a pattern came to its state."),
+):
+    patterns.command(f"deployments.cli.patterns.patterns_judge:{name}", name=name, help=does)
 app.command(patterns)
 
 budget = App(name="budget", help="Budgets that several runs share.")

@@ -13,9 +13,9 @@ from autopack.repair.lifecycle.detector import EVERYWHERE, Detector, detector_of
 from autopack.repair.lifecycle.transitions import (
     advance,
     by_person,
-    history,
     latest,
 )
+from autopack.repair.lifecycle.transitions import history as moves_of
 from autopack.settings import Settings
 from autopack.store.columns import storable
 from autopack.store.database.engine import Database
@@ -130,9 +130,9 @@ def retire(pattern: Pattern, *, why: Why, repo: Repo = None, as_json: AsJson = F
     return _move(pattern, "retire", why, repo, as_json=as_json)
 
 
-def pattern_history(pattern: Pattern, *, as_json: AsJson = False) -> int:
+def history(pattern: Pattern, *, as_json: AsJson = False) -> int:
     """Show every move of a pattern from state to state, with its evidence."""
-    found = history(_database(), pattern)
+    found = moves_of(_database(), pattern)
     rows = [
         {
             "pattern_id": one.pattern_id,
