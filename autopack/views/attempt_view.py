@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 from autopack.store.rows import AttemptRow
@@ -17,3 +18,25 @@ def build_view(attempt: AttemptRow) -> dict[str, Any]:
         "model": attempt.model,
         "model_level": attempt.model_level,
     }
+
+
+def built_by(run: dict[str, Any]) -> list[str]:
+    """Return who built each phase (of the JSON of `show`) whose plan chose for itself or whose
+    ladder was climbed, a line each.
+    """
+    own, lines = (run["builder"].partition("/")[0], run["model"]), list[str]()
+    for phase in run["phases"]:
+        builders = [(one["builder"], one["model"]) for one in phase["builds"]]
+        is_usual = len({*builders}) < 2 and all(
+            builder == own[0] and own[1] in (None, model) for builder, model in builders
+        )
+        if is_usual:
+            continue
+        told = ", then ".join(_times(*who, len(list(same))) for who, same in groupby(builders))
+        lines.append(f"{phase['phase_id']} was built by {told}")
+    return lines
+
+
+def _times(builder: str, model: str | None, count: int) -> str:
+    with_model = f" with {model}" if model else ""
+    return f"{builder}{with_model}" + (f" ({count} attempts)" if count > 1 else "")

@@ -148,6 +148,7 @@ def phase_table(run: dict[str, Any]) -> Table:
 def print_run(run: dict[str, Any]) -> None:
     """A run for people: its state, its phases, what it spent, where its work is."""
     from autopack.settings import Settings
+    from autopack.views.attempt_view import built_by
     from autopack.views.branch_location import where_branch_is
     from autopack.views.pause_view import pause_lines
 
@@ -158,6 +159,8 @@ def print_run(run: dict[str, Any]) -> None:
         out.print(f"  paused: {line}")
     out.print()
     out.print(phase_table(run))
+    for line in built_by(run):
+        out.print(line)
     out.print()
     tokens = run["tokens"]
     cap = run["budget"]["limits"]["tokens"]

@@ -23,6 +23,7 @@ from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.rows import AttemptRow
 from autopack.store.runs import get_attempts, get_decisions, get_ending
+from autopack.views.attempt_view import built_by
 from autopack.views.run_view import run_view
 
 LADDER = {"models": {"builder": ["haiku", "sonnet", "opus"]}}
@@ -89,6 +90,9 @@ async def test_the_level_is_recorded_told_and_shown(
     [phase] = run_view(database, "r")["phases"]
     assert phase["model_level"] == 1
     assert [one["model"] for one in phase["builds"]] == ["haiku", "haiku", "sonnet", "sonnet"]
+    assert built_by(run_view(database, "r")) == [
+        "one was built by script with haiku (2 attempts), then script with sonnet (2 attempts)"
+    ]
 
 
 async def test_who_resumes_a_run_goes_by_the_attempts_that_are_stored(
@@ -162,3 +166,12 @@ async def test_a_phase_is_built_by_the_builder_that_it_names(
     [attempt] = get_attempts(database, "r", "one")
     assert (attempt.state, attempt.builder, attempt.model) == (PASSED, "command", "gpt-5")
     assert attempt.changed_paths == ("b", "gpt-5")
+    assert built_by(run_view(database, "r")) == ["one was built by command with gpt-5"]
+
+
+async def test_a_run_whose_plan_chooses_nothing_says_nothing_of_it(
+    store: Callable[..., str], open_run: Any, database: Database, tmp_path: Any
+) -> None:
+    project = make_project(tmp_path / "p", {"one": [[call(5), write(a="1")]]})
+    await carry_out(open_run(store(project, model="haiku")))
+    assert built_by(run_view(database, "r")) == []
