@@ -152,7 +152,10 @@ class Crew:
             return error
         name = "model" if error.field == "model" or self.is_own(phase) else "builder"
         place = f"phases[{self.plan.phases.index(phase)}].{name}"
-        return PlanError(f"{place}: {error.message}", field=place, hint=error.hint)
+        hint = error.hint
+        if hint is not None and not self.is_own(phase):
+            hint = hint.replace("--set ", f"--set {phase.builder}.")
+        return PlanError(f"{place}: {error.message}", field=place, hint=hint)
 
 
 def as_models(choice: str | Sequence[str] | None) -> Models:

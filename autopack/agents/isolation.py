@@ -10,6 +10,7 @@ from autopack.toolchains.toolchain_registry import toolchains
 
 # Variables that lead an agent to the user's settings, sessions or keys.
 _NOT_INHERITED = (
+    "AIDER_",
     "ANTHROPIC_",
     "CLAUDE",
     "CODEX_",

@@ -32,6 +32,7 @@ _BUILTIN = (
     ("gemini", "autopack.agents.gemini.agent:GeminiBuilder"),
     ("qwen", "autopack.agents.qwen.agent:QwenBuilder"),
     ("mini-swe-agent", "autopack.agents.mini_swe_agent.agent:MiniSweAgentBuilder"),
+    ("aider", "autopack.agents.aider.agent:AiderBuilder"),
     ("api", "autopack.agents.api.agent:ApiBuilder"),
     ("command", "autopack.agents.command.agent:CommandBuilder"),
 )

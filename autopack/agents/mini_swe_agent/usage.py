@@ -12,23 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, cast
 
+from autopack.agents.litellm_errors import STATUS
 from autopack.agents.told_twice import ToldTwice
 from autopack.agents.usage_reading import Json, Report, Split, Usage, add_up, part, text, whole
 
 _LARGEST = 64 * 1024 * 1024
-_STATUS = {
-    "BadRequestError": 400,
-    "ContextWindowExceededError": 400,
-    "AuthenticationError": 401,
-    "PermissionDeniedError": 403,
-    "NotFoundError": 404,
-    "RateLimitError": 429,
-    "InternalServerError": 500,
-    "BadGatewayError": 502,
-    "ServiceUnavailableError": 503,
-}
-"""What the exceptions mean that it ends with, which are litellm's."""
-
 _ENDS = frozenset({"Submitted", "LimitsExceeded", "TimeExceeded", "RepeatedFormatError"})
 """How it ends by itself."""
 
@@ -89,7 +77,7 @@ class MiniParser:
             exactness,
             said=None if self._exit is None or failed else words or self._words or ending,
             error=f"{ending}: {words}" if failed else None,
-            http_status=_STATUS.get(ending or ""),
+            http_status=STATUS.get(ending or ""),
         )
 
     def _take(self, response: Json, at: object) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from support.building import made
 
+from autopack.agents.aider.agent import AiderBuilder
 from autopack.agents.claude_code.agent import ClaudeCodeBuilder
 from autopack.agents.codex.agent import CodexBuilder
 from autopack.agents.gemini.agent import GeminiBuilder
@@ -44,6 +45,7 @@ AGENTS: list[type[CommandLineAgent]] = [
     GeminiBuilder,
     QwenBuilder,
     MiniSweAgentBuilder,
+    AiderBuilder,
 ]
 
 _SOURCE = """#!{python}

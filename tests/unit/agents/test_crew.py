@@ -111,6 +111,9 @@ def test_what_a_phase_s_builder_lacks_is_told_of_the_phase(tmp_path: Path) -> No
         Crew(of, "simulated", options, (None,)).check()
     assert caught.value.field == "phases[1].builder"
     assert "no-such-program" in caught.value.message
+    with pytest.raises(PlanError) as caught:
+        Crew(of, "simulated", {}, (None,)).check()
+    assert (caught.value.hint or "").startswith("add --set command.template=")
 
 
 def test_models_of_a_plan_that_chooses_nothing_mean_what_they_did() -> None:

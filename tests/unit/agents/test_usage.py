@@ -94,6 +94,11 @@ NOTHING = Sums(None)
         # input includes cache; the sum at the end is not counted again
         ("qwen", ["qwen.ok.stdout"], 4, Sums(12172, 10044, 2000, 0, 128), Exactness.EXACT),
         ("qwen", ["qwen.e401.stdout"], 0, ZERO, Exactness.EXACT),
+        # what a cache gave is part of what went in: only the total is known
+        ("aider", ["aider.ok.jsonl"], 1, Sums(1558), Exactness.EXACT),
+        ("aider", ["aider.e401.jsonl", "aider.e401.stdout"], 0, ZERO, Exactness.EXACT),
+        # a call that was asked for and neither answered nor refused
+        ("aider", ["aider.e401.jsonl"], 0, NOTHING, Exactness.UNKNOWN),
         # one JSON value over many lines
         (
             "mini-swe-agent",
@@ -399,6 +404,12 @@ def test_further_agents_cut_off_anywhere_are_never_exact(format_name: str, file:
         found = parse(format_name, b"".join(lines[:kept]) + lines[kept][:25])
         assert found.exactness is not Exactness.EXACT
         assert (found.total.total or 0) <= 12172
+
+
+def test_what_aider_prints_of_an_error_is_the_provider_s_answer() -> None:
+    usage = parse("aider", [DATA / "aider.e401.jsonl", DATA / "aider.e401.stdout"])
+    assert usage.http_status == 401
+    assert "scripted" in (usage.error or "")
 
 
 def test_the_last_word_of_the_further_agents_is_what_they_said() -> None:
