@@ -35,17 +35,20 @@ from deployments.spawning import HIDDEN, listen, spawn, split
 from flows.server import LOGIN, ON_SQLITE
 
 DEFAULT_PORT = 4200
+API_PORT = 4280
 WORKER = "deployments.warm"
+API = "deployments.api.process"
 _START_SECONDS = 120.0
 
 
 @contextmanager
 def local_stack(
-    settings: Settings, *, port: int | None, sqlite: bool, say: Callable[[str], None]
+    settings: Settings, *, port: int | None, sqlite: bool, api: bool, say: Callable[[str], None]
 ) -> Generator[LocalStack]:
     """Start everything and yield it when it is ready; end everything afterwards.
 
-    ``port`` is the server's, 4200 or a free one when None. Raises Refused when a stack of this
+    ``port`` is the server's, 4200 or a free one when None. ``api`` starts the HTTP API, too, which
+    nothing else depends on. Raises Refused when a stack of this
     home is running already, WorkFailed when a part does not start.
     """
     running = running_stack(settings.home)
@@ -88,6 +91,8 @@ def local_stack(
         stack.created = setting_up.finish()
         say("starting a worker")
         stack.start_worker(environ, warm=settings.warm_worker)
+        if api:
+            stack.start_api(environ)
         me = psutil.Process()
         write_stack(
             settings.home, Stack(stack.api_url, stack.url, me.pid, started=me.create_time())
@@ -107,6 +112,8 @@ class LocalStack:
         self.url = url
         self.api_url = f"{url}/api"
         self.created: dict[str, Any] = {}
+        self.runs_api: str | None = None
+        """Where the HTTP API is; None when it was not asked for."""
         self._parts: dict[str, subprocess.Popen[bytes]] = {}
 
     def start_server(self, listening: socket.socket, environ: Mapping[str, str]) -> None:
@@ -137,6 +144,22 @@ class LocalStack:
             environ=plain,
         )
 
+    def start_api(self, environ: Mapping[str, str]) -> None:
+        """Start the HTTP API, on its port or a free one."""
+        with _listening_on(API_PORT) as listening:
+            port = int(listening.getsockname()[1])
+        plain, told = split(environ)
+        self._start(
+            "api",
+            HIDDEN,
+            "--told",
+            "--attached",
+            *(API, str(port)),
+            line=json.dumps(told).encode() + b"\n",
+            environ=plain,
+        )
+        self.runs_api = f"http://127.0.0.1:{port}"
+
     def _start(self, name: str, *command: str, **options: Any) -> None:
         log = self._logs / f"{name}.log"
         self._parts[name] = spawn(*command, folder=self._logs, log=log, attached=True, **options)
@@ -156,7 +179,7 @@ class LocalStack:
     def check(self) -> None:
         """Raise WorkFailed when a part has ended."""
         for name, process in self._parts.items():
-            if process.poll() is not None:
+            if process.poll() is not None and name != "api":  # runs do without it
                 raise WorkFailed(
                     f"the {name} ended with status {process.returncode}",
                     hint=f"see {self._logs / f'{name}.log'}",
@@ -227,7 +250,15 @@ def _listening(wanted: int | None) -> socket.socket:
     """
     if wanted is not None and not 1 <= wanted <= 65_535:
         raise BadInput(f"invalid port: {wanted}", field="port", hint="use 1 to 65535")
-    for candidate in (wanted,) if wanted is not None else (DEFAULT_PORT, 0):
-        with suppress(OSError):
-            return listen(candidate)
+    if wanted is None:
+        return _listening_on(DEFAULT_PORT)
+    with suppress(OSError):
+        return listen(wanted)
     raise BadInput(f"port {wanted} is in use", field="port", hint="choose another --port")
+
+
+def _listening_on(usual: int) -> socket.socket:
+    """Return a socket on the usual port, or on any that is free."""
+    with suppress(OSError):
+        return listen(usual)
+    return listen(0)

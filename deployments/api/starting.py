@@ -12,7 +12,6 @@ from typing import Any
 from autopack.model.errors import Refused
 from autopack.model.states import RunState
 from autopack.process import leftovers
-from autopack.settings import process_environment
 from autopack.store.approvals import pending
 from autopack.store.folder_note import claim_folder
 from autopack.store.leases import holder_of
@@ -20,6 +19,7 @@ from autopack.store.reading import get_run
 from autopack.store.rows import RunRow
 from deployments.api.service import Service
 from deployments.spawning import spawn
+from flows.server import without_login
 
 _SECONDS = 60.0
 """How long a starter may take to say how it starts the run."""
@@ -65,7 +65,7 @@ def start(service: Service, run_id: str) -> dict[str, Any]:
         folder = claim_folder(service.settings.home, service.db, run_id)
         read, write = os.pipe()
         try:
-            environ = process_environment()
+            environ = without_login(service.settings.home)
             kept = {name: v for name, v in environ.items() if name != leftovers.HOLDER}
             log = folder / "process.log"
             _starting[run_id] = spawn(

@@ -109,7 +109,7 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("ab analyse", ("TEST",), ("--csv", "--control-runs", "--treatment-runs", "--varies")),
     ("ab analyze", ("TEST",), ("--csv", "--control-runs", "--treatment-runs")),
     ("ab power", (), ("--sd", "--pilot", "--ratio", "--pairs")),
-    ("up", (), ("--sqlite", "--warm", "--no-warm")),
+    ("up", (), ("--sqlite", "--warm", "--no-warm", "--api", "--no-api")),
     ("deploy", (), ("--worker",)),
     ("notify test", (), ("--event", "--url")),
     ("api keys create", ("NAME",), ("--scope", "--expires")),

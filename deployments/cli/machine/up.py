@@ -24,9 +24,10 @@ def up(
         bool, Parameter(help="Run Prefect on SQLite, for systems without the wheel.", negative="")
     ] = False,
     warm: Warm = None,
+    api: Annotated[bool, Parameter(help="Serve the HTTP API and its page, too.")] = True,
     as_json: AsJson = False,
 ) -> int:
-    """Start a Prefect server, the work pool, the deployments, the blocks and a worker.
+    """Start a Prefect server, the work pool, the deployments, the blocks, a worker and the API.
 
     It stays in the foreground and ends with Ctrl-C. Every other command of this home finds it.
     """
@@ -42,7 +43,7 @@ def up(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    with local_stack(settings, port=port, sqlite=sqlite, say=note) as stack:
+    with local_stack(settings, port=port, sqlite=sqlite, api=api, say=note) as stack:
         is_ready = True
         login = str(login_file(settings.home))
         if as_json:
@@ -51,6 +52,7 @@ def up(
                     "ui_url": stack.url,
                     "api_url": stack.api_url,
                     "login_file": login,
+                    "runs_api_url": stack.runs_api,
                     "created": stack.created,
                 }
             )
@@ -58,6 +60,8 @@ def up(
             out.print(f"Prefect UI   {stack.url}")
             out.print(f"login        the UI asks for it once; it is the line in {login}")
             out.print(f"deployment   {stack.url}/deployments  (execute-run/run)")
+            if stack.runs_api is not None:
+                out.print(f"HTTP API     {stack.runs_api}  (`autopack api user add NAME` signs in)")
             out.print("Ctrl-C ends it, as does `autopack down`")
         stack.watch(stopping)
     return 0
