@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -203,6 +202,8 @@ def _steps(database: Path) -> bytes:
         SELECT part.id, part.data, message.data FROM part JOIN message ON message.id = message_id
         WHERE part.data LIKE '%"step-finish"%' ORDER BY part.time_created, part.id
     """
+    import sqlite3  # which looking at builders does without
+
     rows: list[tuple[str, str, str]] = []
     if safe_files.is_file(database):
         # A database that was cut off, or of another version, tells nothing more than stdout.
