@@ -97,9 +97,10 @@ def expand(
         if name in wrong:
             continue
         reason = offer(name, files)
+        # Also one that is there already: who offered it may have been killed before this.
+        _register(db, patterns_made[name], kept)
         if reason is None:
             kept_ones.append(kept)
-            _register(db, patterns_made[name], kept)
         else:
             refused.append(Refused(kept.signature, reason))
     return Expanded(

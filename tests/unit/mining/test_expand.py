@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from autopack.mining.expand import Expanded, expand
 from autopack.mining.generation.self_test import failing
 from autopack.mining.generation.write import offer_branch, offer_folder, repository_of
 from autopack.model.errors import BadInput
+from autopack.repair.lifecycle.transitions import latest
 from autopack.repair.patterns import Evidence
 from autopack.repair.patterns.declarative import read
 from autopack.store.database.engine import Database
@@ -200,3 +203,46 @@ def test_a_repository_gets_a_branch_and_nothing_else(
         == (files[f"patterns/{name}.yaml"])
     )
     assert git(tmp_path, "rev-parse", f"{branch}^") == git(tmp_path, "rev-parse", "main")
+
+
+_EXPANDING = """
+import datetime, functools, pathlib, sys
+from autopack.mining.expand import expand
+from autopack.mining.generation.write import offer_folder
+from autopack.store.database.engine import Database
+db = Database.open(sys.argv[1])
+offer = functools.partial(offer_folder, pathlib.Path(sys.argv[2]))
+print("ready", flush=True)
+expand(db, {}, datetime.datetime.now(datetime.UTC), offer, top=100)
+"""
+
+
+def test_a_kill_in_the_middle_of_expanding_leaves_whole_detectors(
+    failures: Database, database_url: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = [sys.executable, "-c", _EXPANDING, database_url, str(out)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.5)
+    process.kill()
+    process.communicate()
+    assert all(_is_whole(folder) for folder in _offered(out))
+    subprocess.run(words, check=True, capture_output=True)
+    assert [_is_whole(folder) for folder in _offered(out)] == [True, True]
+    candidates = {name for (name, _, _), one in latest(failures).items() if one.ordinal == 1}
+    assert candidates == {folder.name for folder in _offered(out)}
+
+
+def _offered(out: Path) -> list[Path]:
+    return sorted(each for each in out.glob("*") if not each.name.startswith("."))
+
+
+def _is_whole(folder: Path) -> bool:
+    regression = folder / "regression" / folder.name
+    info = yaml.safe_load((regression / "info.yaml").read_text())
+    texts = {
+        kind: len(list((regression / kind).glob("*.txt"))) for kind in ("positives", "negatives")
+    }
+    return texts == {kind: info[kind] for kind in texts} and any((folder / "tests").iterdir())
