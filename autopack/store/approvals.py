@@ -115,14 +115,6 @@ def rejection(source: Source, run_id: str) -> Approval | None:
     return next((one for one in get_approvals(source, run_id) if one.approved is False), None)
 
 
-def is_phase_approved(source: Source, run_id: str, phase_id: str) -> bool:
-    """Return whether a person has let the phase begin."""
-    return any(
-        one.kind == "phase" and one.phase_id == phase_id and one.approved
-        for one in get_approvals(source, run_id)
-    )
-
-
 def answer(db: Database, run_id: str, given: Answer) -> Approval:
     """Record who answered the run's open question, when and how; a cap is raised with it.
 

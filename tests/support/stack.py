@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,12 +14,15 @@ import psutil
 import pytest
 import stamina
 
+from autopack import home_server
 from autopack.model.errors import NotFound
 from autopack.store.database.engine import Database
 from autopack.store.leases import holder_of
 from autopack.views.run_view import run_view
-from support.processes import Machine
+from support.processes import Answer, Machine
 from support.projects import Project
+
+PREFECT = str(Path(sys.executable).parent / "prefect")
 
 
 def ask(machine: Machine, path: str, body: Any = None) -> httpx.Response:
@@ -142,3 +148,44 @@ def wait_until_suspended(machine: Machine, flow_run_id: str, run_id: str, asked:
     found: str = wait_for(f"question {asked} of {run_id}", question, look=machine)
     wait_for("the end of its process", lambda: not processes_of(flow_run_id), 60)
     return found
+
+
+def prefect(machine: Machine, *args: str) -> Answer:
+    done = subprocess.run(
+        [PREFECT, "--no-prompt", *args],
+        env=machine.environment(PREFECT_API_AUTH_STRING=home_server.make_login(machine.home)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def switch_off_reconcile(machine: Machine) -> None:
+    """Here the tests decide who goes on with a run that was killed."""
+    found = api(machine, "/deployments/name/reconcile/reconcile")
+    for schedule in found["schedules"]:
+        httpx.patch(
+            f"{machine.prefect_api}/deployments/{found['id']}/schedules/{schedule['id']}",
+            json={"active": False},
+            auth=machine.auth,
+        ).raise_for_status()
+
+
+def schedule_reconcile(machine: Machine) -> None:
+    schedule = {"active": True, "schedule": {"interval": 15}}
+    found = deployment_id(machine, "reconcile/reconcile")
+    api(machine, f"/deployments/{found}/schedules", [schedule])
+
+
+def start_fleet(machine: Machine, project: Project, **parameters: str) -> str:
+    """Have a worker execute two runs of a simulated project; return its flow run."""
+    return start(
+        machine,
+        "execute-runs/fleet",
+        plans=[str(project.plan)] * 2,
+        repo=str(project.repository),
+        builder="simulated",
+        builder_options=f"spec={project.recording}",
+        **parameters,
+    )

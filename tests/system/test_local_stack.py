@@ -13,13 +13,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 from support.experiments import agent, make_trial
 from support.modes import open_to_others
-from support.processes import Answer, Machine, kill_tree, marked_processes
-from support.projects import Project, call, git, make_project, make_simulated
+from support.processes import Machine, kill_tree, marked_processes
+from support.projects import call, git, make_project, make_simulated
 from support.stack import (
     api,
     deployment_id,
@@ -28,9 +27,13 @@ from support.stack import (
     holder_pid,
     is_building,
     is_done,
+    prefect,
     processes_of,
     run_named,
+    schedule_reconcile,
     start,
+    start_fleet,
+    switch_off_reconcile,
     trigger,
     wait_for,
     wait_until_suspended,
@@ -41,8 +44,6 @@ from autopack.settings import Settings
 from deployments.home_server import UsedServer
 
 pytestmark = pytest.mark.slow
-
-PREFECT = str(Path(sys.executable).parent / "prefect")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         "it is in use, and so left alone"
     )
     home_server.let_go(home)  # and ends, now that there is another one
-    _switch_off_reconcile(running)
+    switch_off_reconcile(running)
     yield running
     tree = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
@@ -76,28 +77,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     _, alive = psutil.wait_procs(tree, timeout=10)
     assert alive == []
     assert not (home / "stack.json").exists()
-
-
-def _switch_off_reconcile(machine: Machine) -> None:
-    """Here the tests decide who goes on with a run that was killed."""
-    found = api(machine, "/deployments/name/reconcile/reconcile")
-    for schedule in found["schedules"]:
-        httpx.patch(
-            f"{machine.prefect_api}/deployments/{found['id']}/schedules/{schedule['id']}",
-            json={"active": False},
-            auth=machine.auth,
-        ).raise_for_status()
-
-
-def prefect(machine: Machine, *args: str) -> Answer:
-    done = subprocess.run(
-        [PREFECT, "--no-prompt", *args],
-        env=machine.environment(PREFECT_API_AUTH_STRING=home_server.make_login(machine.home)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return Answer(done.returncode, done.stdout, done.stderr)
 
 
 def test_a_triggered_run_that_is_killed_goes_on_when_its_flow_run_is_retried(
@@ -329,19 +308,6 @@ def test_a_run_of_a_fleet_at_a_worker_asks_in_the_ui(stack: Machine, tmp_path: P
     wait_for("Completed", lambda: flow_state(stack, flow_run) == "COMPLETED")
 
 
-def start_fleet(machine: Machine, project: Project, **parameters: str) -> str:
-    """Have a worker execute two runs of a simulated project; return its flow run."""
-    return start(
-        machine,
-        "execute-runs/fleet",
-        plans=[str(project.plan)] * 2,
-        repo=str(project.repository),
-        builder="simulated",
-        builder_options=f"spec={project.recording}",
-        **parameters,
-    )
-
-
 @pytest.mark.full
 def test_reconciling_goes_on_with_a_fleet_whose_process_is_killed(
     stack: Machine, tmp_path: Path
@@ -387,18 +353,12 @@ def test_a_reconciliation_that_found_all_well_is_not_listed(stack: Machine) -> N
 
     before = listed()
     asked_for = start(stack, "reconcile/reconcile")
-    _schedule_reconcile(stack)
+    schedule_reconcile(stack)
     log = stack.home / "stack" / "worker.log"
     wait_for("both", lambda: log.read_text(errors="replace").count("closed_runs 0") >= 2)
-    _switch_off_reconcile(stack)
+    switch_off_reconcile(stack)
     wait_for("the one asked for", lambda: flow_state(stack, asked_for) == "COMPLETED")
     wait_for("the others to go", lambda: listed() - before == {asked_for}, look=stack)
-
-
-def _schedule_reconcile(machine: Machine) -> None:
-    schedule = {"active": True, "schedule": {"interval": 15}}
-    found = deployment_id(machine, "reconcile/reconcile")
-    api(machine, f"/deployments/{found}/schedules", [schedule])
 
 
 def test_what_all_of_this_left_is_the_users_alone(stack: Machine) -> None:
