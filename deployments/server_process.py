@@ -99,9 +99,9 @@ def main() -> int:
     import uvicorn
     from prefect.server.api.server import create_app
 
-    from deployments.sqlite_writing import let_writers_take_turns
+    from deployments.sqlite_writing import prepare_sqlite
 
-    let_writers_take_turns()
+    prepare_sqlite()
     app = Proving(create_app(), told.login)
     server = uvicorn.Server(
         uvicorn.Config(

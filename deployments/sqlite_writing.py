@@ -7,16 +7,20 @@ the client waits two seconds. Begun as a writer, it waits for the others, which 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlalchemy as sa
 from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.server.database.dependencies import MODELS_DEPENDENCIES
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
+
+from deployments.prefect_schema import make_tables
 
 
 @dataclass
@@ -59,8 +63,14 @@ class WritersTakeTurns(AioSqliteConfiguration):
             conn.exec_driver_sql("BEGIN DEFERRED")
 
 
-def let_writers_take_turns() -> None:
-    """Have the server of this process do so where it keeps its data in SQLite."""
-    url = PREFECT_API_DATABASE_CONNECTION_URL.value()
-    if url is not None and url.startswith("sqlite"):
-        MODELS_DEPENDENCIES["database_config"] = WritersTakeTurns(connection_url=url)
+def prepare_sqlite() -> None:
+    """Have writers take turns, and make the tables of a new database, where the server of this
+    process keeps its data in SQLite.
+    """
+    url = sa.make_url(PREFECT_API_DATABASE_CONNECTION_URL.value() or "sqlite://")
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return
+    whole = url.render_as_string(hide_password=False)
+    MODELS_DEPENDENCIES["database_config"] = WritersTakeTurns(connection_url=whole)
+    with suppress(OSError, sqlite3.Error):  # what is wrong with it is for Prefect to say
+        make_tables(Path(url.database))

@@ -8,14 +8,9 @@ Exit codes: 0 done, 1 the work failed, 2 bad input or a refusal, 3 waiting for a
 
 from __future__ import annotations
 
-import atexit
 import errno
-import gc
-import os
 import sys
-import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from cyclopts import App, CycloptsError
@@ -25,9 +20,6 @@ from autopack.model.errors import AutopackError, BadInput, PlanError, WorkFailed
 from autopack.settings import process_environment
 
 _RUNS = "deployments.cli.runs.runs"
-
-_ALLOCATIONS = 500_000
-"""How many objects come to be before garbage is looked for: more than most commands load."""
 
 app = App(
     name="autopack",
@@ -231,39 +223,13 @@ app.command(db)
 
 def main() -> None:
     """The console script."""
-    from deployments.cli.shared import early
+    from deployments.cli.shared import early, short_lived
 
-    _put_off_garbage()
+    short_lived.put_off_garbage()
     early.say_soon(sys.argv[1:])
     code = run_command(sys.argv[1:])
     early.be_quiet()
-    if "prefect" not in sys.modules and threading.active_count() == 1:
-        _leave(code)
-    sys.exit(code)
-
-
-def _put_off_garbage() -> None:
-    """Look for garbage once what a command needs is loaded: there is none before."""
-    usual = gc.get_threshold()
-
-    def as_usual(phase: str, info: dict[str, int]) -> None:
-        if phase == "stop" and as_usual in gc.callbacks:
-            gc.callbacks.remove(as_usual)
-            gc.set_threshold(*usual)
-
-    gc.callbacks.append(as_usual)
-    gc.set_threshold(_ALLOCATIONS, *usual[1:])
-
-
-def _leave(code: int) -> None:
-    """End the process. Python would free first, one by one, all that a command has loaded, which
-    takes a fifth of the time of one that only looks something up.
-    """
-    atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
-    with suppress(OSError, ValueError):  # the reader of a pipe went away
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)
+    short_lived.leave(code)
 
 
 def run_command(argv: Sequence[str]) -> int:
