@@ -75,6 +75,7 @@ def main() -> None:
         builds = {f"p{n}": [[call(5), {"delay": 2}, {"files": {f"f{n}": "1"}}]] for n in range(12)}
         project = make_project(folder / "p", builds)
         took: list[float] = []
+        seen: dict[str, list[float]] = {}
         with served(machine) as api:
             for run_id in ("alone", "loaded"):
                 began = time.monotonic()
