@@ -1,14 +1,16 @@
 """A whole run: prepared or resumed, phase by phase, to its end."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from prefect import get_run_logger
 from prefect.runtime import flow_run as current_flow_run
 
 from autopack.clock import SystemClock
 from autopack.ledger.events.usage_events import token_totals
-from autopack.model.errors import LeaseLost, WorkFailed
+from autopack.model.errors import AutopackError, BadInput, LeaseLost, WorkFailed
 from autopack.model.states import RunState
 from autopack.plan.plan import DoctorMode, PhaseSpec
 from autopack.runs.approval import end_of_rejected, may_ask
@@ -23,6 +25,7 @@ from autopack.runs.stored_run import plan_of
 from autopack.store.database.engine import Database
 from autopack.store.rows import RunRow
 from autopack.store.runs import find_run, get_run, run_of_flow
+from autopack.views.live_build import LiveBuilds, live_lines
 from autopack.views.run_view import percent_complete, run_view
 from blocks.configured import configured, configured_doctor
 from flows.approval import still_waits
@@ -60,6 +63,7 @@ from tasks.pushing import deliver_if_asked
 from tasks.recording import persist_view, record_metrics
 from tasks.reporting import RunProgress, emit, publish_summary, standing_line
 
+_LIVE_SECONDS = 30.0
 _PATIENCE_SECONDS = 300.0
 """How long a run that has ended waits for a server that is to be told."""
 
@@ -112,6 +116,13 @@ async def execute_run(
             if begun.state.is_final:
                 return state_of_run(run_view(db, run_id))  # pyright: ignore[reportReturnType]
         elif plan is not None or run_id is None:
+            if not plan:
+                raise BadInput(
+                    "a run needs a plan and a repository: fill in the fields plan and repo, or "
+                    "run_id alone to resume a run",
+                    field="plan",
+                    hint="plan is a path, a URL or the plan's text; repo is a path or a URL",
+                )
             asked = Asked(
                 plan=plan,
                 repo=repo,
@@ -220,6 +231,34 @@ def _show(
         outbox.send("the progress is not shown", write)
 
 
+@asynccontextmanager
+async def _kept_up(
+    session: RunSession, progress: RunProgress, outbox: Outbox
+) -> AsyncGenerator[None]:
+    """Show the progress now and then while a phase is at work, with what its build does."""
+    log = get_run_logger()
+
+    async def keep() -> None:
+        said = ""
+        while True:
+            await asyncio.sleep(_LIVE_SECONDS)
+            with suppress(AutopackError):
+                _show(session, progress, outbox)
+                builds = LiveBuilds(session.db, session.settings, session.run_id, SystemClock())
+                told = live_lines(await asyncio.to_thread(builds.look))
+                if told and told != said:
+                    log.info("%s", told)
+                said = told
+
+    keeping = asyncio.create_task(keep())
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
+
+
 def _announce(session: RunSession, event: str, **more: Any) -> None:
     """Emit an event about the run with its state, what it spent and why it failed."""
     run, tokens = session.run(), token_totals(session.db, session.run_id).told
@@ -256,10 +295,11 @@ async def _execute_phases(
             if question is not None:
                 return RunState.AWAITING_APPROVAL, question
         # The database knows how far the phase is, whatever Prefect has heard of it.
-        if not await patiently(
-            lambda phase=phase: _execute(session, phase), lambda: wait_for_server(session)
-        ):
-            continue
+        async with _kept_up(session, progress, outbox):
+            if not await patiently(
+                lambda phase=phase: _execute(session, phase), lambda: wait_for_server(session)
+            ):
+                continue
         _show(session, progress, outbox)
     state, reason = stopped
     if state is RunState.DONE_FAILED_BUDGET_EXHAUSTED:

@@ -7,13 +7,14 @@ from uuid import UUID
 
 from prefect.events import emit_event
 
-from autopack.clock import Clock
+from autopack.clock import Clock, SystemClock
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.views.board import line, tokens_text
 from autopack.views.branch_location import where_branch_is
 from autopack.views.escaping import code, linked, markdown, markdown_table, prose
 from autopack.views.fleet_standing import standings
+from autopack.views.live_build import LiveBuilds, live_line
 from autopack.views.operating.page_links import run_address
 from autopack.views.run_view import changed_test_paths, left_out_paths, run_view
 from tasks.artifacts import (
@@ -85,7 +86,8 @@ class RunProgress:
 
 def standing_line(db: Database, run_id: str) -> str:
     """Return how the run stands, in one line: what lists of artifacts show."""
-    return line(standings(db, [run_id])[0])
+    live = LiveBuilds(db, Settings.from_environment(), run_id, SystemClock()).look()
+    return " · ".join([line(standings(db, [run_id])[0]), *map(live_line, live)])
 
 
 async def publish_summary(db: Database, run_id: str) -> None:

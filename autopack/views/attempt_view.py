@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from autopack.store.rows import AttemptRow
+from autopack.views.json_values import timestamp
 
 
 def build_view(attempt: AttemptRow) -> dict[str, Any]:
@@ -17,6 +18,12 @@ def build_view(attempt: AttemptRow) -> dict[str, Any]:
         "builder": attempt.builder,
         "model": attempt.model,
         "model_level": attempt.model_level,
+        "started_at": timestamp(attempt.started_at),
+        "built_at": timestamp(attempt.built_at),
+        "finished_at": timestamp(attempt.finished_at),
+        "seconds": None
+        if attempt.finished_at is None
+        else round((attempt.finished_at - attempt.started_at).total_seconds(), 1),
     }
 
 

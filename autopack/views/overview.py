@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from autopack.ledger.events.usage_events import lost_by_run
+from autopack.ledger.events.usage_events import dollars, lost_by_run
 from autopack.model.states import PhaseState
 from autopack.store.database.engine import reading
 from autopack.store.reading import Source
@@ -20,7 +20,7 @@ class RunLine:
     """One run: its state, its phases and how many are complete, and what it spent in tokens.
 
     ``tokens`` are those that are known, None when it built and nothing is; ``unknown_builds``
-    told less than all of it.
+    told less than all of it. ``cost`` is None while any of it is unknown.
     """
 
     run_id: str
@@ -29,6 +29,7 @@ class RunLine:
     completed: int
     tokens: int | None
     unknown_builds: int
+    cost: float | None = None
 
 
 def run_lines(source: Source, run_ids: Sequence[str]) -> list[RunLine]:
@@ -41,12 +42,24 @@ def run_lines(source: Source, run_ids: Sequence[str]) -> list[RunLine]:
         .group_by(runs.c.run_id, runs.c.state)
     )
     spent = (
-        sa.select(usage_by_run.c.run_id, sa.func.sum(usage_by_run.c.total_tokens))
+        sa.select(
+            usage_by_run.c.run_id,
+            *(
+                sa.func.sum(usage_by_run.c[name]).label(name)
+                for name in (
+                    "total_tokens",
+                    "cost_microdollars",
+                    "cost_picodollars",
+                    "unpriced_events",
+                )
+            ),
+        )
         .where(usage_by_run.c.run_id.in_(run_ids))
         .group_by(usage_by_run.c.run_id)
     )
     with reading(source) as conn:
-        tokens: dict[str, int] = {run_id: int(total) for run_id, total in conn.execute(spent)}
+        sums = {row["run_id"]: row for row in conn.execute(spent).mappings()}
+        tokens = {run_id: int(row["total_tokens"]) for run_id, row in sums.items()}
         lost = lost_by_run(conn, run_ids)
         found = {
             run_id: RunLine(
@@ -56,7 +69,14 @@ def run_lines(source: Source, run_ids: Sequence[str]) -> list[RunLine]:
                 int(done),
                 tokens.get(run_id, None if run_id in lost else 0),
                 lost[run_id].builds if run_id in lost else 0,
+                None if run_id in lost else _cost(sums.get(run_id)),
             )
             for run_id, state, count, done in conn.execute(query)
         }
     return [found[run_id] for run_id in run_ids if run_id in found]
+
+
+def _cost(row: sa.RowMapping | None) -> float | None:
+    if row is None:
+        return 0.0
+    return None if row["unpriced_events"] else float(dollars(row))

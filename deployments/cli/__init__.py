@@ -89,6 +89,9 @@ app.command(
 app.command(
     "deployments.cli.runs.features:features", name="features", help="List what a run can turn on."
 )
+app.command(
+    "deployments.cli.runs.open_run:open_", name="open", help="Show a run in the Prefect UI."
+)
 app.command("deployments.cli.runs.show:tokens", name="tokens", help="Show what a run spent.")
 app.command(
     "deployments.cli.ledger.metrics:metrics", name="metrics", help="Show what features did."
@@ -219,6 +222,10 @@ _RETENTION = "deployments.cli.machine.retention"
 db.command(f"{_RETENTION}:identity", name="identity", help="Show which database this is.")
 db.command(f"{_RETENTION}:retain", name="retain", help="Archive the calls of old runs.")
 app.command(db)
+
+app.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType]
+    help="Have the shell complete autopack's commands and options."
+)
 
 
 def main() -> None:

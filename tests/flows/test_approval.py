@@ -73,6 +73,7 @@ async def test_at_its_cap_a_run_waits_and_goes_on_with_a_higher_one(
     assert waiting["state"] == "AWAITING_APPROVAL"
     assert "60 of 50 tokens" in waiting["failure_reason"]
     assert holder_of(db, "r") is None
+    check_form(db, "60 of 50 tokens", "60 tokens", "`one` is built")
     assert (await resume())["state"] == "AWAITING_APPROVAL"
     with pytest.raises(BadInput, match="cap on tokens"):
         say(YES, db)
@@ -97,6 +98,7 @@ async def test_a_phase_that_asks_is_built_only_after_a_yes(db: Database, tmp_pat
     waiting = await start(project)
 
     assert (waiting["state"], waiting["tokens"]["total"]) == ("AWAITING_APPROVAL", 0)
+    check_form(db, "`one` is built: do one", "0 of 1 phase complete")
     say(YES, db)
     ended = await resume()
     assert ended["state"] == "DONE_SUCCESS"
@@ -128,3 +130,24 @@ async def test_a_no_ends_the_run(db: Database, tmp_path: Path) -> None:
     run = run_view(db, "r")
     assert run["state"] == "DONE_CANCELLED"
     assert "rejected by ann@desk: too dear" in run["failure_reason"]
+
+
+def check_form(db: Database, *says: str) -> None:
+    """The form in which Prefect asks says what is approved, and its default is to continue."""
+    from autopack.store.approvals import pending
+    from autopack.views.approval_text import approval_text
+    from flows.approval import ApprovalForm
+
+    assert ApprovalForm().approve
+    question = pending(db, "r")
+    assert question is not None
+    text = approval_text(db, Settings.from_environment(), "r", question)
+    for words in ("So far: ", " tokens, ", "If you approve: ", *says):
+        assert words in text, text
+
+
+async def test_an_empty_form_says_which_fields_are_needed(home: Path) -> None:
+    from flows import execute_run
+
+    with pytest.raises(BadInput, match="fields plan and repo"):
+        await execute_run()

@@ -7,14 +7,18 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.live import Live
 
+from autopack.clock import SystemClock
 from autopack.model.counted import counted
 from autopack.runs.session.session import waits_for
+from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.views.board import tokens_text
+from autopack.views.live_build import LiveBuilds, live_line
 from autopack.views.overview import run_lines
 from autopack.views.run_view import run_view
 from deployments.cli.shared.output import phase_table, plain_table, state_text
@@ -22,6 +26,8 @@ from deployments.cli.shared.terminal import Terminal
 from deployments.cli.shared.watching import Watch
 
 _LONGEST_START_SECONDS = 60.0
+_LIVE_SECONDS = 2.0
+_LIVE_LINE_SECONDS = 30.0
 
 
 class _Display(Watch):
@@ -78,6 +84,9 @@ class Progress(_Display):
         self._db, self._run_id = db, run_id
         self._said: dict[str, tuple[str, int]] = {}
         self._waits_for: str | None = None
+        self._builds = LiveBuilds(db, Settings.from_environment(), run_id, SystemClock())
+        self._building: list[dict[str, Any]] = []
+        self._looked_at = self._told_at = -math.inf
         self._has_begun: Callable[[], None] = lambda: None
         self._begun_by = math.inf
 
@@ -106,7 +115,19 @@ class Progress(_Display):
         tokens = tokens_text(run["tokens"]["total"], run["tokens"]["unknown_builds"])
         line = f"{run['run_id']}  {run['state']}  {self.elapsed()}  {tokens} tokens"
         line += f"  waits for {waiting}" if waiting else ""
-        return Group(line, phase_table(run))
+        return Group(line, phase_table(run), *map(live_line, self._being_built()))
+
+    def _being_built(self) -> list[dict[str, Any]]:
+        """Return the builds under way, read every two seconds; in plain lines twice a minute."""
+        at = time.monotonic()
+        if at - self._looked_at >= _LIVE_SECONDS:
+            self._building, self._looked_at = self._builds.look(), at
+        if self._building and at - self._told_at >= _LIVE_LINE_SECONDS:
+            if math.isfinite(self._told_at):
+                for one in self._building:
+                    self.say(live_line(one))
+            self._told_at = at
+        return self._building
 
 
 class ManyProgress(_Display):
