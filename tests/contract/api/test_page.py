@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,11 @@ from support.contract_page import (
     stranger,
     with_failed_run,
 )
+from support.failed_run import make, store
 
 from autopack.access import accounts, audit, sign_ins
 from autopack.access.scopes import Scope
+from autopack.store.runs import get_run
 from deployments.api.page.site import POLICY, ROUTERS
 from deployments.api.page.visitors import own_path
 
@@ -308,3 +311,31 @@ def test_answers_to_a_question_that_nobody_asks(failed: Api) -> None:
     assert "waits for no answer" in ada.send(form, 409).text
     form.action = form.action.replace("waiting", "nothing")
     ada.send(form, 404)
+
+
+def test_pausing_many_and_lifting_it(failed: Api) -> None:
+    ada = browser(failed)
+    form = ada.form("/ui/", "/pauses/set")
+    refused = ada.send(form, 400, kind="builder").text
+    assert "name a builder or a provider" in refused
+    ada.send(form, 404, kind="builder", name="nobody-knows-it")
+    assert "Paused." in ada.send(form, kind="all", note="the provider is in trouble").text
+    overview = ada.get("/ui/").text
+    assert "everything" in overview
+    assert "the provider is in trouble" in overview
+    assert "paused" in ada.get("/ui/runs/waiting").text
+    assert "Resumed." in ada.send(ada.form("/ui/", "/pauses/lift")).text
+    assert "Nothing is paused." in ada.get("/ui/").text
+
+
+def test_a_cap_that_is_no_amount_changes_nothing(failed: Api, tmp_path: Path) -> None:
+    ada = browser(failed)
+    store(make(tmp_path), "capped", failed.service.db, failed.service.settings)
+    form = ada.form("/ui/runs/capped", "/caps")
+    for typed in ("x", "-1", "1.5", "1e400", "NaN", "9" * 20):
+        assert "Nothing was changed." in ada.send(form, 400, token_cap=typed).text, typed
+    assert "no cap is named" in ada.send(form, 400).text
+    assert get_run(failed.service.db, "capped").token_cap == 5_000_000
+    assert "The caps were changed." in ada.send(form, token_cap="6,000,000", cost_cap="$2.50").text
+    changed = get_run(failed.service.db, "capped")
+    assert (changed.token_cap, changed.cost_cap) == (6_000_000, Decimal("2.5"))
