@@ -47,6 +47,14 @@ class Events:
     """Whether these were all at the time."""
 
 
+def last_number(source: Source, run_id: str) -> int:
+    """Return the number of a run's last event, 0 before the first one."""
+    table = tables.run_events
+    query = sa.select(sa.func.max(table.c.number)).where(table.c.run_id == run_id)
+    with reading(source) as conn:
+        return conn.scalar(query) or 0
+
+
 def read_events(
     source: Source, run_id: str, *, after: str | None = None, limit: int = DEFAULT_LIMIT
 ) -> Events:

@@ -55,6 +55,8 @@ class Change:
                 refused = Deed(deed.action, deed.target, "refused", {"reason": error.message})
                 audit.note(self.service.db, who, refused, address=self.address)
             raise
+        finally:
+            self.service.views.forget()
         audit.note(self.service.db, who, deed, address=self.address)
         body = _envelope(target, changed=changed, detail=detail)
         if request is not None:

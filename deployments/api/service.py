@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,6 +12,7 @@ from autopack.access.secret import ApiSecret, api_secret
 from autopack.access.signing import TokenSigner
 from autopack.settings import API_REGISTRATION, Settings
 from autopack.store.database.engine import Database
+from deployments.api.shared_views import SharedViews
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,10 @@ class Service:
     signer: TokenSigner
     environ: Mapping[str, str]
     registration: bool = False
+    views: SharedViews = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "views", SharedViews(self.db))
 
     @classmethod
     def open(cls, settings: Settings, environ: Mapping[str, str]) -> Service:
@@ -40,7 +45,7 @@ class Service:
         )
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     return request.app.state.service
 
 

@@ -15,10 +15,12 @@ from autopack.model.errors import BadInput
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
-def known_parameters_only(request: Request) -> None:
+async def known_parameters_only(request: Request) -> None:
     """Raise BadInput naming the first query parameter that this route does not declare."""
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
+        return
+    if not request.query_params:
         return
     known = sorted(set(_query_parameters(route.dependant)))
     unknown = next((name for name in request.query_params if name not in known), None)

@@ -14,7 +14,7 @@ from autopack.store.leases import token_of
 from autopack.store.pauses import list_pauses, pauses_of_run
 from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT, Chosen, get_attempts, list_runs
 from autopack.store.rows import AttemptRow
-from autopack.views.run_view import run_line, run_view, timestamp
+from autopack.views.run_view import run_line, timestamp
 from deployments.api.callers import caller, needs
 from deployments.api.service import Service, ServiceOf
 
@@ -56,7 +56,7 @@ def show(
     run_id: str, who: Reader, service: ServiceOf, content: WithContent = False
 ) -> dict[str, Any]:
     """Answer what `autopack show --json` prints."""
-    return _allowed(run_view(service.db, run_id), who, content=content)
+    return _allowed(service.views.get(run_id), who, content=content)
 
 
 @router.get("/{run_id}/status", dependencies=[needs(Scope.READ)])
@@ -70,7 +70,7 @@ def phases(
     run_id: str, who: Reader, service: ServiceOf, content: WithContent = False
 ) -> dict[str, Any]:
     """Answer the run's phases in the plan's order."""
-    view = _allowed(run_view(service.db, run_id), who, content=content)
+    view = _allowed(service.views.get(run_id), who, content=content)
     return {"run_id": run_id, "phases": view["phases"]}
 
 
@@ -79,7 +79,7 @@ def phase(
     run_id: str, phase_id: str, who: Reader, service: ServiceOf, content: WithContent = False
 ) -> dict[str, Any]:
     """Answer a phase with its attempts."""
-    view = _allowed(run_view(service.db, run_id), who, content=content)
+    view = _allowed(service.views.get(run_id), who, content=content)
     found = next((one for one in view["phases"] if one["phase_id"] == phase_id), None)
     if found is None:
         raise NotFound(f"there is no phase {phase_id!r} in this run", field="phase_id")
@@ -89,7 +89,7 @@ def phase(
 
 def phase_of(service: Service, run_id: str, phase_id: str) -> dict[str, Any]:
     """Return a phase with its attempts, without what agents and checks wrote. Raises NotFound."""
-    view = without_content(run_view(service.db, run_id))
+    view = without_content(service.views.get(run_id))
     found = next((one for one in view["phases"] if one["phase_id"] == phase_id), None)
     if found is None:
         raise NotFound(f"there is no phase {phase_id!r} in this run", field="phase_id")
@@ -100,7 +100,7 @@ def phase_of(service: Service, run_id: str, phase_id: str) -> dict[str, Any]:
 def status_of(service: Service, run_id: str) -> dict[str, Any]:
     """Return the status of a run as it is now, and which lease of it is the current one."""
     token = token_of(service.db, run_id) or None
-    return status_view(run_view(service.db, run_id)) | {"lease_token": token}
+    return status_view(service.views.get(run_id)) | {"lease_token": token}
 
 
 def status_view(view: dict[str, Any]) -> dict[str, Any]:
@@ -150,9 +150,12 @@ def _allowed(view: dict[str, Any], who: Principal, *, content: bool) -> dict[str
 
 def without_content(view: dict[str, Any]) -> dict[str, Any]:
     """Return the view of a run with null for what agents and checks wrote."""
-    for one in view["phases"]:
-        if one["last_failure"] is not None:
-            one["last_failure"] |= {"lines": None, "message": None}
-        if one["failure"] is not None:
-            one["failure"] |= {"message": None}
-    return view
+    return view | {"phases": [_phase_without_content(phase) for phase in view["phases"]]}
+
+
+def _phase_without_content(phase: dict[str, Any]) -> dict[str, Any]:
+    last, failure = phase["last_failure"], phase["failure"]
+    return phase | {
+        "last_failure": None if last is None else last | {"lines": None, "message": None},
+        "failure": None if failure is None else failure | {"message": None},
+    }
