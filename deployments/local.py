@@ -26,7 +26,7 @@ from autopack.model.errors import BadInput, Refused, WorkFailed
 from autopack.process import leftovers
 from autopack.process.python_module import module_command
 from autopack.secrecy.memory import hide_memory
-from autopack.settings import Settings, process_environment
+from autopack.settings import PAGE_URL, Settings, process_environment
 from autopack.stack import Stack, running_stack, stack_file, write_stack
 from deployments.own_postgres import own_postgres
 from deployments.server_process import Told
@@ -89,10 +89,12 @@ def local_stack(
         listening.close()  # the server's alone from now on
         say("setting up the work pool, the blocks, the deployments and the limits")
         stack.created = setting_up.finish()
+        if api:
+            say("starting the HTTP API with the operations page")
+            stack.start_api(environ)
+            environ = {PAGE_URL.name: str(stack.runs_api)} | environ
         say("starting a worker")
         stack.start_worker(environ, warm=settings.warm_worker)
-        if api:
-            stack.start_api(environ)
         me = psutil.Process()
         write_stack(
             settings.home, Stack(stack.api_url, stack.url, me.pid, started=me.create_time())

@@ -61,7 +61,10 @@ def up(
             out.print(f"login        the UI asks for it once; it is the line in {login}")
             out.print(f"deployment   {stack.url}/deployments  (execute-run/run)")
             if stack.runs_api is not None:
-                out.print(f"HTTP API     {stack.runs_api}  (`autopack api user add NAME` signs in)")
+                out.print(
+                    f"operations   {stack.runs_api}/ui/  (`autopack api user add NAME` signs in)"
+                )
+                out.print(f"HTTP API     {stack.runs_api}")
             out.print("Ctrl-C ends it, as does `autopack down`")
         stack.watch(stopping)
     return 0
