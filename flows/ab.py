@@ -28,7 +28,14 @@ from flows.cancelling import Watched, cancel_its_runs, declare, heeding
 from flows.executors import Execution, check_executor, execute_stored
 from flows.naming import rename
 from flows.opening import application
-from flows.parameters import DatabaseBlock, DeploymentName, ExecutorName, check_at_once
+from flows.parameters import (
+    DatabaseBlock,
+    DeploymentName,
+    ExecutorName,
+    Number,
+    Text,
+    check_at_once,
+)
 from flows.returning import cancelled
 from flows.starting import started_flow
 from tasks.experimenting import conclude_experiment, judge_pair, prepare_arm, register_experiment
@@ -38,11 +45,11 @@ from tasks.reporting import emit_experiment
 @started_flow("ab-experiment", on_cancellation=[cancel_its_runs])
 async def ab_experiment(
     spec: str,
-    max_concurrent_pairs: int | None = None,
+    max_concurrent_pairs: Number = None,
     executor: ExecutorName = "inline",
-    push: str | None = None,
+    push: Text = None,
     deployment: DeploymentName = None,
-    add_budget: str | None = None,
+    add_budget: Text = None,
     replace_void: bool = False,
     database: DatabaseBlock = None,
 ) -> dict[str, Any]:
@@ -105,7 +112,7 @@ async def ab_pair(
     test_id: str,
     number: int,
     executor: ExecutorName = "inline",
-    push: str | None = None,
+    push: Text = None,
     deployment: DeploymentName = None,
     database: DatabaseBlock = None,
 ) -> dict[str, Any]:

@@ -30,8 +30,10 @@ from flows.parameters import (
     ExecutorName,
     Features,
     Model,
+    Names,
     Push,
     Repo,
+    Text,
     TokenCap,
     check_at_once,
 )
@@ -56,7 +58,7 @@ def fleet_name() -> str:
     on_cancellation=[cancel_its_runs],
 )
 async def execute_runs(
-    plans: list[str] | None = None,
+    plans: Names = None,
     repo: Repo = None,
     max_concurrent_runs: AtOnce = 3,
     executor: ExecutorName = "inline",
@@ -67,9 +69,9 @@ async def execute_runs(
     features: Features = None,
     token_cap: TokenCap = None,
     at_cap: AtCap = "fail",
-    run_id: str | None = None,
+    run_id: Text = None,
     database: DatabaseBlock = None,
-    run_ids: list[str] | None = None,
+    run_ids: Names = None,
     push: Push = None,
     deployment: DeploymentName = None,
 ) -> list[dict[str, Any]]:

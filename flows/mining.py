@@ -7,7 +7,7 @@ from prefect import get_run_logger
 from autopack.mining.mine import as_json
 from autopack.mining.report import to_markdown
 from flows.opening import application
-from flows.parameters import DatabaseBlock
+from flows.parameters import DatabaseBlock, Text
 from flows.starting import started_flow
 from tasks.artifacts import publish_markdown
 from tasks.mining import mine_errors
@@ -15,7 +15,7 @@ from tasks.mining import mine_errors
 
 @started_flow("mine-patterns")
 async def mine_patterns(
-    since: str | None = None, min_occurrences: int = 1, database: DatabaseBlock = None
+    since: Text = None, min_occurrences: int = 1, database: DatabaseBlock = None
 ) -> dict[str, Any]:
     """Say what keeps failing that no pattern caught, the costliest first.
 

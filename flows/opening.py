@@ -16,10 +16,10 @@ from blocks.configured import load
 async def application(database: str | None) -> AsyncGenerator[tuple[Database, Settings]]:
     """Yield the application database, open while the block is, and the settings that go with it.
 
-    ``database`` names an Autopack Database block; DATABASE_URL, else the home's, when None.
+    ``database`` names an Autopack Database block; DATABASE_URL, else the home's, without a name.
     """
     settings = Settings.from_environment()
-    if database is not None:
+    if database:
         from blocks.database import AutopackDatabase
 
         named = await load(AutopackDatabase, f"autopack-database/{database}", field="database")

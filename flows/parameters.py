@@ -14,6 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, get_origin
 
+from pydantic import BeforeValidator, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
 from autopack.agents.registry import parse_options
 from autopack.model.errors import BadInput
 from autopack.runs.prepare.prepare import RunRequest
@@ -23,29 +27,66 @@ from autopack.store.database.engine import Database
 from autopack.workspace.remote import Remote
 from blocks.configured import configured
 
-Repo = Annotated[str | None, "The git repository: a path or a URL."]
-Commit = Annotated[str | None, "The revision to start from; default: HEAD."]
+
+class _OfField(dict[str, Any]):
+    """The JSON schema of a field, which takes no default."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key != "default":
+            super().__setitem__(key, value)
+
+
+class _PlainField:
+    """Have an optional parameter shown as an ordinary field of its type.
+
+    For a type that may be null Prefect's form shows a switch between "None" and a field. And its
+    server takes null, which schedules and callers send, for a plain type only without a default.
+    """
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        found = handler(schema)
+        kinds = [kind for kind in found.get("anyOf", [found]) if kind.get("type") != "null"]
+        return _OfField(kinds[0])
+
+
+def _none_when_empty(value: Any) -> Any:
+    """Return None for a field that was left or made empty."""
+    return None if value == [] or (isinstance(value, str) and not value.strip()) else value
+
+
+Text = Annotated[str | None, BeforeValidator(_none_when_empty), _PlainField()]
+Names = Annotated[list[str] | None, BeforeValidator(_none_when_empty), _PlainField()]
+Number = Annotated[int | None, _PlainField()]
+
+Repo = Annotated[Text, "The git repository: a path or a URL."]
+Commit = Annotated[
+    Text, "The branch, tag or commit to start from; when empty, what is checked out there."
+]
 Builder = Annotated[
-    str | None,
-    "The coding agent that builds; default: `script`. A name with a block, like "
-    "`claude-code/work`, takes its keys and options from there.",
+    Text,
+    "The coding agent that builds, such as `claude-code`; when empty, the one that the settings of "
+    "the repository name, else `script`. A name with a block, like `claude-code/work`, takes its "
+    "keys and options from there.",
 ]
 BuilderOptions = Annotated[
-    str, "Its options, one KEY=VALUE a line, for example recording=/srv/recording."
+    str,
+    BeforeValidator(lambda value: "" if value is None else value),
+    _PlainField(),
+    "Options of the builder, one KEY=VALUE a line, for example recording=/srv/recording.",
 ]
-Model = Annotated[str | None, "The model it uses; default: the plan's."]
-Features = Annotated[
-    list[str] | None, "Features to turn on; one with a minus sign before it is turned off."
-]
-TokenCap = Annotated[int | None, "The most tokens each run may spend; default: the plan's."]
+Model = Annotated[Text, "The model that the builder uses; when empty, the plan's."]
+Features = Annotated[Names, "Features to turn on; one with a minus sign before it is turned off."]
+TokenCap = Annotated[Number, "The most tokens each run may spend; when empty, the plan's."]
 AtCap = Annotated[Literal["fail", "ask"], "At a cap, fail the run or ask a person."]
 Push = Annotated[
-    str | None,
+    Text,
     "A remote of the repository, a path or a URL: every attempt is pushed there, so that another "
     "machine can resume the run.",
 ]
 DatabaseBlock = Annotated[
-    str | None, "An Autopack Database block; default: DATABASE_URL, else the home's."
+    Text, "An Autopack Database block; when empty, DATABASE_URL, else the home's database."
 ]
 AtOnce = Annotated[int, "The most runs at the same time."]
 ExecutorName = Annotated[
@@ -54,8 +95,8 @@ ExecutorName = Annotated[
     "own, or each by a worker, through a deployment.",
 ]
 DeploymentName = Annotated[
-    str | None,
-    "With that executor, the deployment of execute_run; default: execute-run/run.",
+    Text,
+    "With that executor, the deployment of execute_run; when empty, execute-run/run.",
 ]
 
 

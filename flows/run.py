@@ -43,6 +43,7 @@ from flows.parameters import (
     Model,
     Push,
     Repo,
+    Text,
     TokenCap,
 )
 from flows.phase import execute_phase
@@ -81,7 +82,7 @@ def _name_of_run() -> str:
     on_cancellation=[cancel_its_run],
 )
 async def execute_run(
-    plan: str | None = None,
+    plan: Text = None,
     repo: Repo = None,
     commit: Commit = None,
     builder: Builder = None,
@@ -90,7 +91,7 @@ async def execute_run(
     features: Features = None,
     token_cap: TokenCap = None,
     at_cap: AtCap = "fail",
-    run_id: str | None = None,
+    run_id: Text = None,
     database: DatabaseBlock = None,
     push: Push = None,
 ) -> dict[str, Any]:
@@ -100,7 +101,7 @@ async def execute_run(
         plan: The plan: a path, a URL, or its text. Not needed to resume a run.
         repo: The git repository: a path or a URL. To resume a run, this machine's clone of it,
             where that has another path here.
-        token_cap: The most tokens the run may spend; default: the plan's.
+        token_cap: The most tokens the run may spend; when empty, the plan's.
         run_id: A name for the run, or the run to resume.
     """
     flow_run_id = current_flow_run.get_id()

@@ -188,7 +188,7 @@ def _stored_run_of(db: Database, flow_run: FlowRun) -> RunRow | None:
     time.
     """
     run_id = flow_run.parameters.get("run_id")
-    if run_id is None or flow_run.parameters.get("plan") is not None:
+    if not run_id or flow_run.parameters.get("plan"):
         return None
     return find_run(db, run_id)
 

@@ -84,6 +84,9 @@ def parameters(flow):
     found = inspect.signature(flow.fn).parameters.values()
     return {p.name: "required" if p.default is p.empty else p.default for p in found}
 
+def schemas(flow):
+    return flow.parameters.model_dump()
+
 def described(flow):
     return {n: "description" in p for n, p in flow.parameters.properties.items()}
 
@@ -93,6 +96,7 @@ print(json.dumps({
     "flows": {name: parameters(flow) for name, flow in named.items()},
     "flow_names": {name: flow.name for name, flow in named.items()},
     "described": {name: described(flow) for name, flow in named.items()},
+    "schemas": {name: schemas(flow) for name, flow in named.items()},
     "is_async": {name: inspect.iscoroutinefunction(flow.fn) for name, flow in named.items()},
     "help": {name: flow.description for name, flow in named.items()},
     "blocks": {kind.get_block_type_slug(): kind.get_description() for kind in kinds},
@@ -139,6 +143,49 @@ def test_a_parameter_that_was_added_is_optional(shown: Any) -> None:
 def test_every_parameter_has_its_help_in_the_form(shown: Any) -> None:
     for flow, described in shown["described"].items():
         assert all(described.values()), (flow, described)
+
+
+def test_every_field_of_a_form_is_of_one_plain_type(shown: Any) -> None:
+    # For a type that may be null the form shows a switch between "None" and a field.
+    for flow, schema in shown["schemas"].items():
+        for name, field in schema["properties"].items():
+            assert "anyOf" not in field, (flow, name)
+            assert field["type"] in {"string", "integer", "boolean", "array"}, (flow, name)
+
+
+@pytest.mark.parametrize("empty", [None, "", " ", []])
+@pytest.mark.parametrize("flow", FLOWS)
+def test_what_is_empty_in_a_form_is_unset(flow: str, empty: object, shown: Any) -> None:
+    """Null too: schedules and callers send it, and the server compares with the schema."""
+    from prefect.utilities.schema_tools.validation import validate
+
+    import flows
+
+    wanted = None if empty is None else "array" if empty == [] else "string"
+    unset = {
+        name: empty
+        for name, default in shown["flows"][flow].items()
+        if default in (None, "")
+        and (wanted is None or shown["schemas"][flow]["properties"][name]["type"] == wanted)
+        and (default is None or empty != " ")
+    }
+    required = {
+        name: "x" if shown["schemas"][flow]["properties"][name]["type"] == "string" else 1
+        for name, default in shown["flows"][flow].items()
+        if default == "required"
+    }
+
+    validate(required | unset, shown["schemas"][flow], raise_on_error=True)  # type: ignore[arg-type]
+    read = getattr(flows, flow).validate_parameters(required | unset)
+
+    assert {name: read[name] for name in unset} == {
+        name: shown["flows"][flow][name] for name in unset
+    }
+
+
+def test_a_form_begins_with_what_a_run_needs(shown: Any) -> None:
+    fields = shown["schemas"]["execute_run"]["properties"]
+    assert sorted(fields, key=lambda name: fields[name]["position"])[:2] == ["plan", "repo"]
 
 
 def test_every_flow_is_async_and_says_what_it_does(shown: Any) -> None:
