@@ -1,7 +1,8 @@
 """Starting a stored run apart from who asks: `python -m deployments.start_run RUN_ID DESCRIPTOR`.
 
-A worker executes it where a Prefect server has the deployment, else this process does, as
-`autopack resume` would. Which of the two is written to the descriptor, as one JSON object.
+A worker executes it where one has lately asked the Prefect server for runs of the deployment, else
+this process does, as `autopack resume` would. Which of the two is written to the descriptor, as one
+JSON object.
 """
 
 from __future__ import annotations
@@ -35,13 +36,16 @@ def main(run_id: str, descriptor: int) -> int:
 
 
 def _submitted(run_id: str, settings: Settings) -> str | None:
-    """Return the flow run that a worker will execute; None where no server has the deployment."""
+    """Return the flow run that a worker will execute; None where none has asked for runs lately."""
     url = server_url(settings)
     if url is None:
         return None
     choose_server(settings)
     if unreachable(url, seconds=5) is not None:
         return None
+    from prefect import get_client
+    from prefect.client.schemas.objects import DeploymentStatus
+
     from autopack.model.errors import BadInput
     from flows.executors import check_executor, deployment_name, submit
 
@@ -50,8 +54,12 @@ def _submitted(run_id: str, settings: Settings) -> str | None:
             await check_executor("deployment", None, settings)
         except BadInput:
             return None
+        name = deployment_name(None, settings)
+        async with get_client() as client:
+            if (await client.read_deployment_by_name(name)).status is not DeploymentStatus.READY:
+                return None
         db = Database.open(settings.database_url, clock=SystemClock())
-        return str((await submit(run_id, deployment_name(None, settings), db=db)).id)
+        return str((await submit(run_id, name, db=db)).id)
 
     return asyncio.run(ask())
 

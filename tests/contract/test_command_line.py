@@ -387,10 +387,10 @@ def test_a_fault_of_autopack_is_one_line_and_keeps_the_details(
 ) -> None:
     from deployments.cli.runs import show
 
-    def broken() -> None:
+    def broken(*_: Any) -> None:
         raise ZeroDivisionError("a fault\nof two lines")
 
-    monkeypatch.setattr(show, "_database", broken)
+    monkeypatch.setattr(show, "run_view", broken)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     answer = autopack("show", "x", "--json")
     error = answer.json["error"]

@@ -23,8 +23,12 @@ PRINTED = {
     "opencode": "opencode.ok.stdout",
     "pi": "pi.ok.stdout",
     "neutral": "neutral.ok.stdout",
+    "gemini": "gemini.ok.stdout",
+    "qwen": "qwen.ok.stdout",
 }
-AGENTS = [name for name in PRINTED if name != "neutral"]
+IN_FILES = {"aider", "mini-swe-agent"}
+"""What these spend is not printed: their tests are the adapters'."""
+AGENTS = [name for name in PRINTED if name not in ("neutral", "gemini", "qwen")]
 FIGURES = ("total", "input", "cache_read", "cache_write", "output")
 
 
@@ -85,7 +89,7 @@ def is_what_was_printed(answer: dict[str, Any], name: str) -> None:
 
 
 def test_every_format_is_here() -> None:
-    assert set(PRINTED) == set(formats())
+    assert PRINTED.keys() | IN_FILES == set(formats())
 
 
 @pytest.mark.parametrize("name", AGENTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,14 @@ from support.served_api import ServedApi, served
 pytestmark = pytest.mark.slow
 
 LONG = {"delay": 600}
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """A home with its own server: no worker is there that runs could be left to."""
+    made = Machine(tmp_path / "home", f"sqlite:///{tmp_path / 'autopack.db'}", None)
+    yield made
+    made.run("down")
 
 
 def _run(api: ServedApi, project: Project, run_id: str, **more: Any) -> Any:

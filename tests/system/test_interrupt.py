@@ -54,7 +54,7 @@ def test_a_signal_ends_the_children_and_leaves_a_run_that_can_be_resumed(
     process.send_signal(signal_number)
     stdout, stderr = process.communicate(timeout=60)
 
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30, "the children, which ignore TERM, were not waited for"
     assert process.returncode == 130
     assert "Traceback" not in stderr
     assert json.loads(stdout)["state"] == "PHASE_EXECUTION"
