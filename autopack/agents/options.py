@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -27,6 +27,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     ValidationInfo,
+    create_model,
 )
 from pydantic.fields import FieldInfo
 
@@ -220,7 +221,26 @@ class ProviderOptions(AgentOptions):
         return None if self.key_command is None else key_from(self.key_command)
 
 
-class ProgramOptions(ProviderOptions):
+if TYPE_CHECKING:
+    _ContinuingOptions = ProviderOptions
+else:
+    # A word of the language, which no class can have as a field's name.
+    _ContinuingOptions = create_model(
+        "_ContinuingOptions",
+        __base__=ProviderOptions,
+        **{
+            "continue": (
+                bool,
+                Field(
+                    False,
+                    description="a retry continues the agent's own conversation, where it can",
+                ),
+            )
+        },
+    )
+
+
+class ProgramOptions(_ContinuingOptions):
     """What every agent takes that is installed as a program."""
 
     executable: str | None = Field(None, description="the program, where it is not on PATH")
@@ -230,6 +250,11 @@ class ProgramOptions(ProviderOptions):
     max_files: AtLeastOne = Field(
         MAX_FILES, description="the most new files that a build may leave"
     )
+
+    @property
+    def continues(self) -> bool:
+        """Whether a retry is to continue the conversation of the attempt before it."""
+        return getattr(self, "continue")
 
 
 def _names(text: str) -> str:

@@ -8,7 +8,6 @@ stdin, so its length and its first character do not matter.
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import subprocess
 import tempfile
@@ -16,20 +15,27 @@ from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from autopack.agents.agent import Agent
 from autopack.agents.bounds import Bounds, result_of, sizes, unattended
+from autopack.agents.continuing import (
+    keep,
+    resuming,
+    told_before,
+)
 from autopack.agents.isolation import isolated_environment
 from autopack.agents.model_providers import check_served, provider_of
 from autopack.agents.noted_spend import read_noted, write_spend
 from autopack.agents.options import McpOptions, OwnConfigOptions, ProgramOptions
 from autopack.agents.own.extra_arguments import extra_arguments
 from autopack.agents.own.mcp_servers import secrets_of
+from autopack.agents.program_note import ProgramNote, read_note, write_note
 from autopack.agents.prompt import PROMPT_VERSION, render_prompt
 from autopack.agents.protocol import (
     BuildRequest,
     BuildResult,
+    Conversation,
     Probe,
     Spend,
 )
@@ -51,9 +57,7 @@ if TYPE_CHECKING:
 
 OUTPUT = "builder.out"
 _HOME = "home"
-_NOTE = "agent.json"
 _MAX_OUTPUT = 64 * 1024 * 1024
-_LONGEST_NOTE = 65_536
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class CommandLineAgent(Agent[ProgramOptions]):
     """What a user's `args` may not hold: Autopack sets it, or it would end the isolation."""
     reads: ClassVar[Sequence[str]] = ("AGENTS.md",)
     """The repository's files of instructions that it reads by itself: the first that is there."""
+    can_continue: ClassVar[bool] = False
+    """Whether a retry can continue a conversation of it."""
     tested: ClassVar[Collection[str]] = ()
     """The versions of the program that Autopack's tests run."""
 
@@ -151,8 +157,19 @@ class CommandLineAgent(Agent[ProgramOptions]):
         """Let the agent work in the worktree until it ends or its time is up."""
         home = safe_files.make_folder(request.spool / _HOME, below=request.spool)
         model = request.model or self.model
-        note = {"model": model, "provider": self.provider(model)}
-        safe_files.write(request.spool / _NOTE, json.dumps(note))
+        fresh_because = None
+        if self.options.continues:
+            request, fresh_because = resuming(
+                request, home, builder=self.name, model=model, can_continue=self.can_continue
+            )
+        note = ProgramNote(
+            model,
+            self.provider(model),
+            str(request.worktree),
+            request.earlier if request.resumes else None,
+            fresh_because,
+        )
+        write_note(request.spool, note)
         invocation = self.prepare(request, home, model)
         environment = isolated_environment(
             request.environment, home=home, worktree=request.worktree, base_url=self.base_url
@@ -180,10 +197,11 @@ class CommandLineAgent(Agent[ProgramOptions]):
         finally:
             usage = self.usage(request.spool)
             write_spend(request.spool, Spend(usage.calls, usage.exactness))
+            conversation = self._conversation(request.spool)
             # The home may hold 100 MB, and whatever the agent saw.
             with contextlib.suppress(OSError):
                 safe_files.remove(home)
-        return result_of(usage, end, ended_because)
+        return replace(result_of(usage, end, ended_because), conversation=conversation)
 
     def left_behind(self, spool: Path) -> tuple[BuildResult, str] | None:
         """Return how a build ended that outlived its process, and the folder that it worked
@@ -194,9 +212,11 @@ class CommandLineAgent(Agent[ProgramOptions]):
             return None
         usage = self.usage(spool)
         write_spend(spool, Spend(usage.calls, usage.exactness))
+        conversation = self._conversation(spool)
         with contextlib.suppress(OSError):
             safe_files.remove(spool / _HOME)
-        return result_of(usage, unattended(noted, spool / OUTPUT), None), noted.folder
+        result = result_of(usage, unattended(noted, spool / OUTPUT), None)
+        return replace(result, conversation=conversation), noted.folder
 
     def tells_in(self, spool: Path) -> Sequence[Path]:
         """Return its output, and the session files that it has so far."""
@@ -224,8 +244,27 @@ class CommandLineAgent(Agent[ProgramOptions]):
             for one in (*told, *self.sessions(spool / _HOME))
             if (source := opened(one)) is not None
         )
-        provider, model = self._noted(spool)
-        return parse_with(self.usage_parser, sources, provider=provider, model=model)
+        note = read_note(spool)
+        earlier = told_before(spool, note.continues, OUTPUT)
+        if earlier is None:
+            # What it says cannot be told from what it said before.
+            return Usage((), Sums(None), Exactness.UNKNOWN)
+        model = note.model or self.model
+        return parse_with(
+            self.usage_parser,
+            sources,
+            provider=note.provider or self.provider(model),
+            model=model or "",
+            earlier=earlier,
+        )
+
+    def _conversation(self, spool: Path) -> Conversation | None:
+        """Return what the build was in the agent's own terms, and keep it for a retry."""
+        if not self.options.continues:
+            return None
+        home = spool / _HOME
+        found = self.session_of(home, spool / OUTPUT) if self.can_continue else None
+        return keep(spool, home, found, builder=self.name)
 
     def probe(self) -> Probe:
         """Return whether the program is installed, and in which version. Writes nothing
@@ -263,6 +302,10 @@ class CommandLineAgent(Agent[ProgramOptions]):
         """
         del home
         return ()
+
+    def session_of(self, home: Path, output: Path) -> tuple[str, Sequence[Path]] | None:
+        """Return the id of the session that ``output`` tells of, and its files under ``home``."""
+        del home, output
 
     def session_files(self, home: Path) -> Sequence[Path]:
         """Return the files behind ``sessions``, without reading any."""
@@ -325,14 +368,6 @@ class CommandLineAgent(Agent[ProgramOptions]):
                 hint=f"{install}, or --set executable=PATH",
             )
         return str(Path(found).absolute())
-
-    def _noted(self, spool: Path) -> tuple[str, str]:
-        note: dict[str, str | None] = {}
-        with contextlib.suppress(OSError, ValueError):  # the agent was never started
-            read = json.loads(safe_files.read_text(spool / _NOTE, most=_LONGEST_NOTE))
-            note = cast("dict[str, str | None]", read if isinstance(read, dict) else {})
-        model = note.get("model") or self.model
-        return note.get("provider") or self.provider(model), model or ""
 
 
 def _version(program: str) -> str | None:

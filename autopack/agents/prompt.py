@@ -20,9 +20,11 @@ def render_prompt(request: BuildRequest, *, reads: Sequence[str] = NAMES) -> str
     """Return the prompt for one build: what to do, where, and how it will be judged.
 
     ``reads`` are the repository's files of instructions that the agent reads by itself; others
-    are in the prompt. It ends in a newline.
+    are in the prompt. A conversation that is continued knows all but how it went on. It ends in a
+    newline.
     """
-    return "\n\n".join(_sections(request, reads)) + "\n"
+    sections = _sections(request, reads) if request.resumes is None else _continued(request)
+    return "\n\n".join(sections) + "\n"
 
 
 def _sections(request: BuildRequest, reads: Sequence[str]) -> Iterator[str]:
@@ -47,6 +49,18 @@ def _sections(request: BuildRequest, reads: Sequence[str]) -> Iterator[str]:
         yield _titled(f"The repository's own instructions ({name})", text)
     yield from _limits(request)
     yield from _before(request)
+
+
+def _continued(request: BuildRequest) -> Iterator[str]:
+    yield (
+        "What you left was judged, and it does not do yet: see below. Carry on with the same task, "
+        "under the same rules; nobody can answer questions. Files may not be as you remember them: "
+        "read them again before you change them."
+    )
+    yield from _before(request)
+    if request.checks:
+        yield "The same checks decide. Run them yourself, and end only when they pass."
+    yield from _limits(request)
 
 
 def _plan(steps: Sequence[PlanStep]) -> str:

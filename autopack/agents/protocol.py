@@ -61,7 +61,9 @@ class BuildRequest:
     all calls so far, before every further call by builders that make calls themselves; what it
     returns is why they must make none. ``guidance`` is what the run tells every build.
     ``protects_tests``: tests and their settings may change only where the phase names them.
-    ``situation`` is what it is told of the run around it.
+    ``situation`` is what it is told of the run around it. ``earlier`` is the attempt whose
+    conversation an agent may continue: its spool lies beside this one, under its number.
+    ``resumes`` is the id of the conversation that is continued.
     """
 
     run_id: str
@@ -85,6 +87,8 @@ class BuildRequest:
     situation: Situation = field(default_factory=Situation)
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     refuse_call: Callable[[Sequence[ModelCall]], str | None] = without_limit
+    earlier: int | None = None
+    resumes: str | None = None
 
 
 class BuildStatus(StrEnum):
@@ -108,12 +112,24 @@ class EndedBy(StrEnum):
 
 
 @dataclass(frozen=True)
+class Conversation:
+    """The agent's own session of a build: its id where the agent told one, the attempt whose
+    conversation it ``continues``, or ``fresh_because`` why a retry began a new one.
+    """
+
+    session_id: str | None
+    continues: int | None = None
+    fresh_because: str | None = None
+
+
+@dataclass(frozen=True)
 class BuildResult:
     """What a build left behind, apart from the changed files themselves.
 
     ``summary`` is for people. ``http_status`` and ``retry_after`` (seconds) are what the provider
     answered, None when that is not known. ``evidence`` is what the builder or its provider said
     in their own words, "" where all words are Autopack's: only there may phrases be looked for.
+    ``conversation`` is None where none was to be continued.
     """
 
     status: BuildStatus
@@ -124,6 +140,7 @@ class BuildResult:
     http_status: int | None = None
     retry_after: float | None = None
     evidence: str = ""
+    conversation: Conversation | None = None
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from autopack.agents.neutral.usage import NeutralParser
 from autopack.agents.registry import builder_class, builder_classes, builder_names
-from autopack.agents.usage_reading import Usage, UsageParser, events
+from autopack.agents.usage_reading import ContinuingParser, Usage, UsageParser, events
 from autopack.model.errors import BadInput, NotFound
 
 NEUTRAL = "neutral"
@@ -61,9 +61,18 @@ def parse_with(
     *,
     provider: str = "",
     model: str = "",
+    earlier: Sequence[bytes | BinaryIO] = (),
 ) -> Usage:
-    """Read like ``parse``, in the format of ``reader``."""
+    """Read like ``parse``, in the format of ``reader``.
+
+    ``earlier`` tells of the calls that the same conversation had made before; they do not count.
+    """
     parser = reader(provider, model)
+    if earlier:
+        for one in earlier:
+            for event in events(one, parser.markers, parser.miss):
+                parser.read(event)
+        cast("ContinuingParser", parser).begin()
     for one in (source,) if isinstance(source, Path | bytes) else source:
         try:
             # A format may not be lines as it stands.

@@ -86,6 +86,14 @@ class UsageParser(Protocol):
         ...
 
 
+class ContinuingParser(UsageParser, Protocol):
+    """Reads the format of an agent whose conversations can be continued."""
+
+    def begin(self) -> None:
+        """Take all that was read so far for calls of builds before this one."""
+        ...
+
+
 def events(
     source: Path | bytes | BinaryIO, markers: Sequence[bytes], miss: Callable[[], None]
 ) -> Iterator[Json]:

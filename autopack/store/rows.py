@@ -168,6 +168,7 @@ class Built:
     http_status: int | None = None
     retry_after: float | None = None
     build_cause: str | None = None
+    conversation: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +197,7 @@ class AttemptRow:
     build's; ``build_cause`` is the failure cause that they stand for. ``counts`` is False for an
     attempt that trouble outside ended. ``keeps_work`` tells of a failed one whether the next
     starts from its tree. ``model`` is the one that was asked for, at ``model_level`` of its ladder,
-    from 0.
+    from 0. ``conversation`` is the agent's own, where retries are to continue it.
     """
 
     run_id: str
@@ -231,6 +232,7 @@ class AttemptRow:
     keeps_work: bool | None = None
     model: str | None = None
     model_level: int = 0
+    conversation: dict[str, Any] | None = None
 
     @property
     def key(self) -> AttemptKey:

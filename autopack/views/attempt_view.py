@@ -10,7 +10,10 @@ from autopack.views.json_values import timestamp
 
 
 def build_view(attempt: AttemptRow) -> dict[str, Any]:
-    """Return who built an attempt; ``model_level`` counts the models of its ladder from 0."""
+    """Return who built an attempt; ``model_level`` counts the models of its ladder from 0.
+
+    ``conversation`` is null unless retries continue the agent's own.
+    """
     return {
         "attempt": attempt.attempt,
         "state": attempt.state.value,
@@ -18,6 +21,7 @@ def build_view(attempt: AttemptRow) -> dict[str, Any]:
         "builder": attempt.builder,
         "model": attempt.model,
         "model_level": attempt.model_level,
+        "conversation": attempt.conversation,
         "started_at": timestamp(attempt.started_at),
         "built_at": timestamp(attempt.built_at),
         "finished_at": timestamp(attempt.finished_at),

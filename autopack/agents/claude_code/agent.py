@@ -11,6 +11,7 @@ from pydantic import Field
 
 from autopack.agents.claude_code.clouds import CLOUDS
 from autopack.agents.claude_code.usage import ClaudeCodeParser
+from autopack.agents.continuing import session_named
 from autopack.agents.options import AtLeastOne, Count, McpOptions
 from autopack.agents.own.login import claude_login, is_there
 from autopack.agents.own.mcp_servers import as_json
@@ -56,6 +57,7 @@ class ClaudeCodeBuilder(CommandLineAgent):
     package = "@anthropic-ai/claude-code"
     reads = ("CLAUDE.md",)
     tested = ("2.1.197",)
+    can_continue = True
     own_arguments = frozenset(
         [
             "-p",
@@ -173,7 +175,16 @@ class ClaudeCodeBuilder(CommandLineAgent):
             arguments += ["--mcp-config", str(home / "mcp.json")]
         if model:
             arguments += ["--model", model]
+        if request.resumes:
+            arguments += ["--resume", request.resumes]
         return Invocation(arguments, environment)
+
+    def session_of(self, home: Path, output: Path) -> tuple[str, Sequence[Path]] | None:
+        name = session_named(output, b'"session_id"', "session_id")
+        if name is None:
+            return None
+        below = safe_files.files_below(home / ".claude" / "projects")
+        return name, [path for path in below if path.name == f"{name}.jsonl"]
 
     @property
     def _uses_login(self) -> bool:

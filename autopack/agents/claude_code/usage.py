@@ -13,14 +13,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from autopack.agents.claude_code.background import BACKGROUND_MARKERS, BackgroundTasks
+from autopack.agents.claude_code.session import Before, Message, Session, plain
 from autopack.agents.usage_reading import (
     NOTHING,
     Json,
-    Report,
     Split,
     Usage,
     add_up,
@@ -35,87 +34,6 @@ from autopack.model.calls import (
     Exactness,
     ModelCall,
 )
-
-_SYNTHETIC = "<synthetic>"
-"""Whose messages the program writes itself."""
-
-
-@dataclass
-class _Message:
-    """One call as the stream shows it; ``closed`` once its output is known."""
-
-    id: str | None
-    model: str
-    mark: str | None
-    split: Split = NOTHING
-    closed: bool = False
-    sound: bool = True
-
-    def take(self, usage: Json) -> None:
-        seen, sound = _of_message(usage)
-        self.sound = self.sound and sound
-        if self.closed:
-            seen = Split(
-                seen.input, seen.cache_read, seen.cache_write, 0, None, seen.cache_write_1h
-            )
-        self.split |= seen
-
-    def close(self, usage: Json) -> None:
-        """Put the output that was reported in place of the placeholder."""
-        seen, sound = _of_message(usage)
-        self.sound = self.sound and sound
-        output = max(seen.output, self.split.output) if self.closed else seen.output
-        self.split = replace(self.split | seen, output=output)
-        self.closed = True
-
-
-@dataclass
-class _Session:
-    """What one session showed, and what its results say of it."""
-
-    messages: list[_Message] = field(default_factory=list["_Message"])
-    by_id: dict[str, _Message] = field(default_factory=dict[str, _Message])
-    open: dict[str | None, _Message] = field(default_factory=dict["str | None", _Message])
-    reported: dict[str, Split] = field(default_factory=dict[str, Split])
-    reports_models: bool = False
-    own_usage: Split | None = None
-    sound: bool = True
-    ended: bool = False
-
-    def add(self, message: Json, model: str, mark: str | None) -> _Message:
-        """Return the call that a message belongs to: the one of its id, else a new one."""
-        identity = text(message, "id")
-        known = None if identity is None else self.by_id.get(identity)
-        # A server may give two answers one id; the stream's own marks tell them apart.
-        is_new = known is None or (mark is not None and known.mark not in (None, mark))
-        if known is None or is_new:
-            known = _Message(identity, text(message, "model") or model, mark)
-            self.messages.append(known)
-            if identity is not None:
-                self.by_id[identity] = known
-        known.take(part(message, "usage"))
-        self.ended = False
-        return known
-
-    def conclude(self, event: Json) -> None:
-        """Take in a result; of several the largest figures count."""
-        self.ended = True
-        models = part(event, "modelUsage")
-        self.reports_models = self.reports_models or isinstance(event.get("modelUsage"), dict)
-        for model in models:
-            split, sound = _of_model(part(models, model))
-            self.sound = self.sound and sound
-            plain = _plain(model)
-            self.reported[plain] = self.reported.get(plain, NOTHING) | split
-        usage = part(event, "usage")
-        if usage:
-            split, sound = _of_message(usage)
-            self.own_usage = (self.own_usage or NOTHING) | split
-            if not models:
-                self.sound = self.sound and sound
-
-    def seen(self) -> list[_Message]:
-        return [one for one in self.messages if one.split.total or one.model != _SYNTHETIC]
 
 
 class ClaudeCodeParser:
@@ -133,10 +51,18 @@ class ClaudeCodeParser:
     def __init__(self, provider: str, model: str) -> None:
         self._provider = provider or "anthropic"
         self._model = model
-        self._sessions: dict[str | None, _Session] = {}
+        self._sessions: dict[str | None, Session] = {}
         self._session: str | None = None
         self._result: Json | None = None
         self._missed = False
+        self._background = BackgroundTasks()
+        self._before = Before()
+
+    def begin(self) -> None:
+        """Take all that was read so far for calls of builds before this one."""
+        self._before = Before.of(self._sessions.values())
+        self._sessions, self._session = {}, None
+        self._result, self._missed = None, False
         self._background = BackgroundTasks()
 
     def read(self, event: Json) -> None:
@@ -147,7 +73,7 @@ class ClaudeCodeParser:
         if self._session is None and named is not None and None in self._sessions:
             self._sessions[named] = self._sessions.pop(None)  # it had no name so far
         self._session = named or self._session
-        session = self._sessions.setdefault(self._session, _Session())
+        session = self._sessions.setdefault(self._session, Session())
         if kind == "stream_event":
             self._stream(session, part(event, "event"), parent, text(event, "uuid"))
         elif kind == "assistant":
@@ -166,7 +92,7 @@ class ClaudeCodeParser:
         calls: list[ModelCall] = []
         all_told = bool(self._sessions) and not self._missed
         for session in self._sessions.values():
-            of_session, told = self._calls(session)
+            of_session, told = self._calls(self._before.beyond(session))
             calls += of_session
             all_told = all_told and told
         exactness = exactness_of(calls, all_told=all_told)
@@ -189,14 +115,14 @@ class ClaudeCodeParser:
             http_status=http_status(self._result.get("api_error_status")),
         )
 
-    def _stream(self, session: _Session, event: Json, parent: str | None, mark: str | None) -> None:
+    def _stream(self, session: Session, event: Json, parent: str | None, mark: str | None) -> None:
         if event.get("type") == "message_start":
             message = part(event, "message")
             session.open[parent] = session.add(message, self._model, mark or text(message, "id"))
         elif event.get("type") == "message_delta" and parent in session.open:
             session.open[parent].close(part(event, "usage"))
 
-    def _whole(self, session: _Session, message: Json, parent: str | None) -> None:
+    def _whole(self, session: Session, message: Json, parent: str | None) -> None:
         """An ``assistant`` event: new only where no ``message_start`` announced it."""
         latest = session.open.get(parent)
         if latest is not None and latest.id == text(message, "id"):
@@ -204,7 +130,7 @@ class ClaudeCodeParser:
         else:
             session.open[parent] = session.add(message, self._model, None)
 
-    def _calls(self, session: _Session) -> tuple[list[ModelCall], bool]:
+    def _calls(self, session: Session) -> tuple[list[ModelCall], bool]:
         """Return the calls of a session, and whether they are all of them."""
         seen = session.seen()
         told = session.ended and session.sound and all(one.sound for one in seen if one.closed)
@@ -218,7 +144,7 @@ class ClaudeCodeParser:
         return calls, told and (agrees or paid_nothing)
 
     def _from_own_usage(
-        self, session: _Session, seen: list[_Message]
+        self, session: Session, seen: list[Message]
     ) -> tuple[list[ModelCall], bool]:
         """Without a report per model: what was seen, and what the session's own sum has beyond it.
 
@@ -235,16 +161,16 @@ class ClaudeCodeParser:
         agrees = bool(seen) and all(one.closed for one in seen)
         return calls, agrees and own.covers(shown) and shown.covers(own)
 
-    def _from_models(self, session: _Session, seen: list[_Message]) -> tuple[list[ModelCall], bool]:
+    def _from_models(self, session: Session, seen: list[Message]) -> tuple[list[ModelCall], bool]:
         """The calls seen from beginning to end and, per model, one for what goes beyond them.
 
         A model that the stream calls by another name than the report stands for what the report
         has and the stream has not. Where more was seen than is reported, the larger figures
         count, and nobody knows whether they are all.
         """
-        by_model: defaultdict[str, list[_Message]] = defaultdict(list)
+        by_model: defaultdict[str, list[Message]] = defaultdict(list)
         for one in seen:
-            by_model[_plain(one.model)].append(one)
+            by_model[plain(one.model)].append(one)
         strangers = [name for name in by_model if name not in session.reported]
         unseen = {name: split for name, split in session.reported.items() if name not in by_model}
         calls: list[ModelCall] = []
@@ -270,7 +196,7 @@ class ClaudeCodeParser:
         return calls, agrees
 
     def _beyond(
-        self, model: str, messages: list[_Message], reported: Split, session: _Session
+        self, model: str, messages: list[Message], reported: Split, session: Session
     ) -> tuple[list[ModelCall], bool]:
         closed = [one for one in messages if one.closed]
         open_ = [one for one in messages if not one.closed]
@@ -285,8 +211,8 @@ class ClaudeCodeParser:
         self,
         model: str,
         split: Split,
-        parts: Iterable[_Message],
-        session: _Session | None = None,
+        parts: Iterable[Message],
+        session: Session | None = None,
     ) -> ModelCall:
         """One call that stands for several, among them ``parts`` as far as they were seen."""
         known = [one.split for one in parts]
@@ -300,7 +226,7 @@ class ClaudeCodeParser:
         sound = session is None or session.sound
         return model_call(self._provider, model, split, most_input=most, sound=sound)
 
-    def _call(self, message: _Message) -> ModelCall:
+    def _call(self, message: Message) -> ModelCall:
         return model_call(
             self._provider,
             message.model,
@@ -309,35 +235,3 @@ class ClaudeCodeParser:
             exactness=Exactness.EXACT if message.closed else Exactness.PARTIAL,
             sound=message.sound,
         )
-
-
-def _of_message(usage: Json) -> tuple[Split, bool]:
-    report, lasting = Report(usage), Report(part(usage, "cache_creation"))
-    split = Split(
-        report.tokens("input_tokens"),
-        report.tokens("cache_read_input_tokens"),
-        report.tokens("cache_creation_input_tokens"),
-        report.tokens("output_tokens"),
-        None,
-        lasting.tokens("ephemeral_1h_input_tokens"),
-    )
-    return split, report.sound and lasting.sound
-
-
-def _of_model(usage: Json) -> tuple[Split, bool]:
-    report = Report(usage)
-    report.needs("inputTokens", "outputTokens")
-    split = Split(
-        report.tokens("inputTokens"),
-        report.tokens("cacheReadInputTokens"),
-        report.tokens("cacheCreationInputTokens"),
-        report.tokens("outputTokens"),
-    )
-    return split, report.sound
-
-
-def _plain(model: str) -> str:
-    """Return the model's name without the context size that reports add to it, as in
-    ``name[1m]``.
-    """
-    return model.partition("[")[0]

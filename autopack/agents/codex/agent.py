@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from autopack.agents.codex.usage import CodexParser
+from autopack.agents.continuing import session_named
 from autopack.agents.options import Address, Count, McpOptions
 from autopack.agents.own.login import codex_login, is_there
 from autopack.agents.own.mcp_servers import as_toml
@@ -52,6 +53,7 @@ class CodexBuilder(CommandLineAgent):
     program = "codex"
     package = "@openai/codex"
     tested = ("0.169.0",)
+    can_continue = True
     own_arguments = frozenset(
         [
             "--json",
@@ -148,7 +150,15 @@ class CodexBuilder(CommandLineAgent):
             safe_files.write(folder / "auth.json", codex_login(process_environment()).content)
         else:
             environment[self.key_env(model)] = self.key(model)
-        return Invocation([*arguments, "-"], environment)
+        resumed = ["resume", request.resumes] if request.resumes else []
+        return Invocation([*arguments, *resumed, "-"], environment)
+
+    def session_of(self, home: Path, output: Path) -> tuple[str, Sequence[Path]] | None:
+        name = session_named(output, b'"thread.started"', "thread_id")
+        if name is None:
+            return None
+        files = [path for path in self.session_files(home) if path.match(f"*-{name}.jsonl")]
+        return name, files
 
     def sessions(self, home: Path) -> Sequence[Path | bytes]:
         return [

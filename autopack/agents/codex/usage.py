@@ -58,6 +58,16 @@ class _Thread:
     so_far: Split = NOTHING
     completed: list[Split] = field(default_factory=list[Split])
     sound: bool = True
+    before: Split = NOTHING
+    records_before: frozenset[tuple[object, ...]] = frozenset()
+    counted_before: int = 0
+
+    def begin(self) -> None:
+        """Take what was told so far for that of earlier builds, whose calls do not count."""
+        self.before = total_of(one.split for one in self.told()) + self.before
+        self.records_before = frozenset(self.records)
+        self.counted_before = len(self.counted)
+        self.completed, self.sound = [], True
 
     def count(self, info: Json, turn: str | None) -> None:
         """Take in a ``token_count``: the thread's sum so far, and the last call."""
@@ -88,11 +98,12 @@ class _Thread:
 
     def told(self) -> list[_Told]:
         """Return every call, and one more for what the sums have beyond them."""
-        calls = list(self.records.values()) or list(self.counted)
-        shown = total_of(one.split for one in calls)
+        recorded = [told for key, told in self.records.items() if key not in self.records_before]
+        calls = recorded if self.records else self.counted[self.counted_before :]
+        shown = self.before + total_of(one.split for one in calls)
         by_turn = self.completed[-1:] if self.sums_up else self.completed
         rest = (total_of(by_turn) | self.so_far) - shown
-        return calls + ([_Told(rest, self.sound, is_sum=True)] if rest.total else [])
+        return list(calls) + ([_Told(rest, self.sound, is_sum=True)] if rest.total else [])
 
     @property
     def tells(self) -> bool:
@@ -134,6 +145,18 @@ class CodexParser:
         self._sound = True
         self._said: str | None = None
         self._error: str | None = None
+        self._tasks_cut_off = 0
+
+    def begin(self) -> None:
+        """Take all that was read so far for turns of builds before this one."""
+        for thread in self._threads.values():
+            thread.begin()
+        # The rollout of a resumed thread begins with them, also with those that were cut off.
+        self._tasks_cut_off = max(0, self._tasks_open)
+        self._turns_open = self._tasks_open = 0
+        self._ended, self._has_rollout, self._sound = False, False, True
+        self._on_stdout = self._rollout = self._forked_from = self._turn = None
+        self._said = self._error = None
 
     def read(self, event: Json) -> None:
         payload = part(event, "payload")
@@ -226,7 +249,12 @@ class CodexParser:
         if refused is not None and self._has_rollout:
             return True  # the last call cost nothing, the ones before have a record each
         tells = any(thread.tells for thread in self._threads.values())
-        return tells and self._ended and self._tasks_open <= 0 and not self._turns_open
+        return (
+            tells
+            and self._ended
+            and self._tasks_open <= self._tasks_cut_off
+            and not self._turns_open
+        )
 
     def _call(self, told: _Told) -> ModelCall:
         return model_call(

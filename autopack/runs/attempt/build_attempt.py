@@ -24,6 +24,7 @@ from autopack.runs.attempt.orders import BuildPaused
 from autopack.runs.commit_message import commit_message
 from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import in_thread
+from autopack.runs.spools.conversations import to_continue
 from autopack.runs.spools.snapshot import note_unrecorded, record_tree
 from autopack.runs.spools.spool import (
     BuildEnd,
@@ -32,6 +33,7 @@ from autopack.runs.spools.spool import (
     write_end,
 )
 from autopack.store.circuits import report_call
+from autopack.store.reading import get_attempts
 from autopack.store.runs import (
     AttemptRow,
 )
@@ -167,6 +169,11 @@ def _request(
             cost=allowance.most_cost(),
         ),
         situation=situation_of(session, attempt),
+        earlier=to_continue(
+            session.folder,
+            get_attempts(session.db, session.run_id, phase.id),
+            attempt.revision,
+        ),
         refuse_call=allowance.refuse_call,
         environment=session.variables(attempt.key),
     )

@@ -15,6 +15,7 @@ from autopack.runs.attempt.decisions import record
 from autopack.runs.attempt.judge import judge, phase_checks
 from autopack.runs.attempt.prescribe import carry_out
 from autopack.runs.session.session import RunSession
+from autopack.runs.spools.conversations import forget_conversations
 from autopack.runs.spools.redact_spools import mark_redacted
 from autopack.store import approvals
 from autopack.store.runs import (
@@ -84,3 +85,5 @@ def conclude(
 
     with durable(Step.ATTEMPT_CONCLUDED):
         session.transact(write)
+    if decision.kind in _ENDS:
+        forget_conversations(session.folder, phase_id)

@@ -26,6 +26,7 @@ from autopack.runs.session.opening import (
 from autopack.runs.session.session import (
     RunSession,
 )
+from autopack.runs.spools.conversations import forget_conversations
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.endings import forget_ending, note_ending, noted_ending
@@ -72,6 +73,7 @@ def finish(session: RunSession, state: RunState, reason: str | None = None) -> N
     with durable(Step.RUN_CLOSED):
         session.transact(lambda conn: _close(conn, session.lease, state, reason))
     # Only now is nobody else at work there; after a crash here, reconciling cleans up.
+    forget_conversations(session.folder)
     with durable(Step.CHECKOUT_REMOVED):
         remove_workspace(session.folder, session.workspace, session.mirror.fence)
 

@@ -16,6 +16,7 @@ import psutil
 
 from autopack.clock import Clock
 from autopack.files import safe_files
+from autopack.files.home_id import home_id
 from autopack.files.untrusted import remove_tree
 from autopack.ledger.recorder import ingest_all
 from autopack.model.errors import DatabaseRefused, Refused, RunHeld
@@ -23,6 +24,7 @@ from autopack.model.states import RunState
 from autopack.process import leftovers
 from autopack.process.scratch import Scratch
 from autopack.runs.finish.finish import end_abandoned
+from autopack.runs.spools.conversations import forget_conversations
 from autopack.runs.spools.late_usage import count_returned
 from autopack.runs.spools.redact_spools import redact_all
 from autopack.runs.stored_run import is_here
@@ -30,6 +32,7 @@ from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
 from autopack.store.folder_note import note_of, our_folders
 from autopack.store.leases import abandoned_runs, holder_of
+from autopack.store.reading import uncounted_attempts
 from autopack.store.rows import RunRow
 from autopack.store.runs import find_run, get_run, note_recovery_try
 from autopack.workspace.git import Git
@@ -130,6 +133,8 @@ def clean(db: Database, settings: Settings, *, grace: timedelta = GRACE) -> Clea
         for run_id, folder in folders
     )
     returned = count_returned(db, settings, environ=process_environment())
+    for run_id, folder in folders:
+        _guarded(run_id, partial(_forget_conversations, db, settings.home, run_id, folder))
     ingested = ingest_all(db, settings.home)
     redact_all(db, settings.home, process_environment())
     runs = sum(
@@ -185,6 +190,17 @@ def _remove_workspace(db: Database, home: Path, run_id: str, folder: Path) -> bo
     if left:
         Scratch.of(folder).sweep()
     return bool(left)
+
+
+def _forget_conversations(db: Database, home: Path, run_id: str, folder: Path) -> bool:
+    """Remove the conversations of a run that has ended, once what its builds spent is counted."""
+    run = find_run(db, run_id)
+    if run is None or not run.state.is_final or _is_worked_on(db, run):
+        return False
+    if uncounted_attempts(db, home_id(home), run_id):
+        return False  # they tell the new calls of a conversation from those before
+    forget_conversations(folder)
+    return True
 
 
 def _remove_run(db: Database, home: Path, run_id: str, folder: Path, grace: timedelta) -> bool:

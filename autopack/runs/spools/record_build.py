@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -81,6 +81,7 @@ class BuildRecorder:
             http_status=told_status(end) if cause is not None else end.http_status,
             retry_after=end.retry_after,
             build_cause=None if cause is None else cause.value,
+            conversation=None if end.conversation is None else asdict(end.conversation),
         )
 
         def write(conn: Connection) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from autopack.agents.protocol import BuildResult, BuildStatus, EndedBy
+from autopack.agents.protocol import BuildResult, BuildStatus, Conversation, EndedBy
 from autopack.failpoints import Step, durable
 from autopack.files import safe_files
 from autopack.files.asides import set_aside
@@ -39,6 +39,7 @@ class BuildEnd:
     http_status: int | None = None
     retry_after: float | None = None
     evidence: str = ""
+    conversation: Conversation | None = None
     checkout: str | None = None
 
     @classmethod

@@ -245,6 +245,8 @@ attempts = sa.Table(
     # The model that was asked for, and at which level of its ladder that is, from 0.
     sa.Column("model", sa.Text),
     sa.Column("model_level", sa.Integer, nullable=False, server_default="0"),
+    # The agent's session, and the attempt whose it continues; null where that is not wanted.
+    sa.Column("conversation", Json),
     sa.Column("changed_paths", Json),
     sa.Column("failure_cause", sa.Text),
     sa.Column("failure_message", FreeText),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -112,6 +113,35 @@ async def test_the_file_is_repaired_and_every_token_is_found(
         for figure in ("total", "input", "cache_read", "cache_write", "output"):
             assert sum(getattr(call, figure) for call in calls) == getattr(totals, figure), figure
         assert {call.exactness for call in calls} == {Exactness.EXACT}
+
+
+@FULL
+@pytest.mark.parametrize("agent", [ClaudeCodeBuilder, CodexBuilder], ids=lambda one: one.name)
+async def test_a_continued_conversation_is_known_to_the_model_and_counted_once(
+    agent: type[CommandLineAgent], programs: Path, make_request: MakeRequest
+) -> None:
+    with ScriptedModelServer(REPAIR) as server:
+        executable = str(programs / agent.program)
+        url = server.url if agent is ClaudeCodeBuilder else server.openai_url
+        options = {"executable": executable, "base_url": url, "model": "fake-model"}
+        builder = made(agent, api_key=KEY, **options, **{"continue": "true"})
+        first = make_request()
+        spools = [first.spool.parent / str(number) for number in (1, 2, 3)]
+        spent = 0
+        for number, spool in enumerate(spools, 1):
+            spool.mkdir(parents=True)
+            earlier = number - 1 or None
+            request = replace(first, spool=spool, attempt=number, earlier=earlier, hint="It fails")
+            result = await builder.build(request, Supervisor())
+
+            assert result.status is BuildStatus.ENDED, result.summary
+            assert result.conversation is not None
+            assert result.conversation.continues == earlier, result.conversation
+            calls = builder.calls(spool)
+            assert sum(call.total for call in calls) == server.totals().total - spent > 0
+            assert {call.exactness for call in calls} == {Exactness.EXACT}
+            spent = server.totals().total
+        assert suite_passes(first.worktree)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,20 @@ SITUATIONS: dict[str, dict[str, Any]] = {
         "hint": "Attempt 2 failed (validation_failed): 2 of 40 tests failed",
         "situation": Situation(earlier=[FIRST, FIRST], keeps_work=False),
     },
+    "continued-conversation": {
+        "deliverables": ["inflection/__init__.py"],
+        "checks": [("pytest", "-q")],
+        "limits": BuildLimits(tokens=50_000, seconds=1200),
+        "hint": "Attempt 1 failed (validation_failed): 2 of 40 tests failed",
+        "situation": Situation(STEPS, earlier=[FIRST], keeps_work=True),
+        "resumes": "681aa4b2",
+    },
+    "continued-conversation-from-the-start": {
+        "checks": [("pytest", "-q")],
+        "hint": "Attempt 2 failed (validation_failed): 1 of 40 tests failed",
+        "situation": Situation(STEPS, earlier=[FIRST, SECOND], keeps_work=False),
+        "resumes": "681aa4b2",
+    },
 }
 
 
