@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from autopack.agents.claude_code.background import BACKGROUND_MARKERS, BackgroundTasks
-from autopack.agents.claude_code.session import Before, Message, Session, plain
+from autopack.agents.claude_code.stream_session import Before, Message, Session, plain
 from autopack.agents.usage_reading import (
     NOTHING,
     Json,
