@@ -74,15 +74,11 @@ class Variable(Generic[T]):
             raise BadInput(f"{self.name} is {shown}", field=self.name, hint=str(error)) from error
 
 
-def _folder(text: str) -> Path:
-    return Path(text).expanduser()
-
-
 HOME = Variable(
     "AUTOPACK_HOME",
     Role.PLACES,
     "where Autopack keeps its clones, spools and database",
-    _folder,
+    lambda text: Path(text).expanduser(),
     None,
     "`~/.autopack`",
 )
@@ -296,6 +292,8 @@ FOREIGN = {
     "PREFECT_API_AUTH_STRING": "the login of the Prefect server",
     "PREFECT_HOME": "where Prefect keeps its profiles",
     "PREFECT_PROFILES_PATH": "the file of Prefect's profiles",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "where [spans of runs](../operations.md#opentelemetry) are sent",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "the same, for spans alone",
     "PREFECT__FLOW_RUN_ID": "set by a worker for the flow run that it starts",
 }
 """Variables of others that Autopack reads, and what for; keys are those of their providers."""

@@ -30,6 +30,7 @@ from tasks.reconciling import (
     mark_lost_flow_runs,
     resume_campaigns,
 )
+from tasks.recording import send_missed
 
 _AT_ONCE = 3
 
@@ -59,6 +60,7 @@ async def reconcile(database: DatabaseBlock = None) -> dict[str, int]:
         outcomes = await _resume_all(await find_abandoned(db), db, settings, database)
         campaigns = await resume_campaigns()
         cleaned = await clean_up(db, settings)
+        await send_missed(db)
     counts = {
         "resumed_runs": outcomes.count(_Outcome.RESUMED),
         "closed_runs": outcomes.count(_Outcome.CLOSED),

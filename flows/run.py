@@ -61,7 +61,7 @@ from tasks.preparing import (
     take_over_run,
 )
 from tasks.pushing import deliver_if_asked
-from tasks.recording import persist_view, record_metrics
+from tasks.recording import persist_view, record_metrics, send_ended
 from tasks.reporting import RunProgress, emit, publish_summary, standing_line
 
 _LIVE_SECONDS = 30.0
@@ -206,6 +206,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     await outbox.flush()
     if session.run().state.is_final:
         _announce(session, "run.finished")
+        await send_ended(session.db, run_id)
 
 
 async def _execute(session: RunSession, phase: PhaseSpec) -> bool:

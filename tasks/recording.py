@@ -1,4 +1,4 @@
-"""Tasks that record what features did in each attempt; a fault of theirs never fails a run."""
+"""What is recorded of each attempt, and told to a collector; a fault here never fails a run."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime, timedelta
 
 from prefect import get_run_logger
 from sqlalchemy.exc import SQLAlchemyError
 
+from autopack.clock import SystemClock
 from autopack.ledger import stored_views
 from autopack.ledger.consolidated import Consolidated
 from autopack.metrics import attempt_metrics
@@ -18,11 +20,16 @@ from autopack.model.features import Feature, kill_switches
 from autopack.runs.session.session import held
 from autopack.settings import process_environment
 from autopack.store.database.engine import Database
+from autopack.store.sent_spans import unsent_runs
 from autopack.views import charts
+from autopack.views.tracing.collector import is_wanted, send_run
 from tasks.artifacts import artifact_key, publish_image, publish_table
 from tasks.away import going_without
 from tasks.outbox import Outbox
 from tasks.step import step
+
+_SPANS_SINCE = timedelta(days=1)
+_SPANS_AT_ONCE = 100
 
 
 @step("record phase-6 metrics")
@@ -102,3 +109,36 @@ def consolidated_table(view: Consolidated) -> list[dict[str, str | int | None]]:
         for kind, figures in sets
         for name, tokens in figures.items()
     ]
+
+
+async def send_ended(db: Database, run_id: str) -> None:
+    """Send the spans of a run that has ended; that they cannot be sent is said, and no failure."""
+    if is_wanted():
+        await _sent(db, [run_id])
+
+
+async def send_missed(db: Database) -> int:
+    """Send runs whose process ended, or whose collector was away, before they were sent.
+
+    Returns how many were sent. Runs that ended more than a day ago are skipped.
+    """
+    if not is_wanted():
+        return 0
+    since = SystemClock().now() - _SPANS_SINCE
+    return await _sent(db, await asyncio.to_thread(_unsent, db, since))
+
+
+def _unsent(db: Database, since: datetime) -> list[str]:
+    return unsent_runs(db, since=since, limit=_SPANS_AT_ONCE)
+
+
+async def _sent(db: Database, run_ids: list[str]) -> int:
+    """Send runs until one is not taken, for then the collector is away."""
+    for number, run_id in enumerate(run_ids):
+        try:
+            await asyncio.to_thread(send_run, db, run_id)
+        except Exception as error:  # of no consequence to the run
+            hint = error.hint if isinstance(error, AutopackError) else None
+            get_run_logger().warning("no spans sent: %s%s", error, f" ({hint})" if hint else "")
+            return number
+    return len(run_ids)

@@ -62,6 +62,7 @@ from autopack.store.tables.recovery import (
     phase_revisions,
 )
 from autopack.store.tables.rollups import usage_by_run
+from autopack.store.tables.telemetry import sent_spans
 
 __all__ = (
     "CATEGORIES",
@@ -115,6 +116,7 @@ __all__ = (
     "run_events",
     "run_fingerprints",
     "runs",
+    "sent_spans",
     "storable",
     "usage_by_run",
 )
