@@ -105,7 +105,7 @@ READERS = {
     "autopack/failpoints.py": "below the settings: it is asked before the first file is written",
     "flows/server.py": "sets what Prefect reads in this process, and takes it back",
     "deployments/server_process.py": "sets what Prefect reads in the server's process",
-    "deployments/prefect_schema.py": "sets what Prefect reads where the tables of a server are written down",
+    "deployments/prefect_schema.py": "sets what Prefect reads, to write down its tables",
     "deployments/hidden.py": "takes over the environment that it was sent",
     "deployments/demo/repository": "a project of somebody else",
 }
