@@ -71,6 +71,13 @@ def _told(conn: sa.Connection, runs: Sequence[sa.RowMapping]) -> set[str]:
     return found | _in(tables.consultations)(conn, runs)
 
 
+def _drew(conn: sa.Connection, runs: Sequence[sa.RowMapping]) -> set[str]:
+    """The runs in which it was drawn whether a mitigation is carried out."""
+    hits, ids = tables.pattern_hits, [run["run_id"] for run in runs]
+    drawn = sa.select(hits.c.run_id).where(hits.c.run_id.in_(ids), hits.c.arm.is_not(None))
+    return set(conn.scalars(drawn.distinct()))
+
+
 # How it is looked up that a feature acted; one that is not here cannot be.
 LOOKS: dict[Feature, _Acted] = {
     Feature.FAILURE_HARDENING: _in(tables.mitigations),
@@ -78,4 +85,5 @@ LOOKS: dict[Feature, _Acted] = {
     Feature.PLAN_NORMALIZATION: _in(tables.normalisations),
     Feature.PHASE6_METRICS: _in(phase6_metrics),
     Feature.CONSOLIDATED_METRICS: _in(consolidated_token_views),
+    Feature.HOLDOUT: _drew,
 }

@@ -265,6 +265,43 @@ def _with(format_name: str, figure: object) -> bytes:
         ),
         "pi": (answer(input=figure, output=7),),
         "neutral": ({"model": "m", "input": figure, "output": 7},),
+        "gemini": (
+            {"type": "gemini", "id": "a", "model": "m", "tokens": {"input": figure, "output": 7}},
+        ),
+        "qwen": (
+            {
+                "type": "assistant",
+                "message": {
+                    "id": "a",
+                    "model": "m",
+                    "usage": {"input_tokens": figure, "output_tokens": 7},
+                },
+            },
+        ),
+        "mini-swe-agent": (
+            {
+                "messages": [
+                    {
+                        "role": "assistant",
+                        "extra": {
+                            "response": {
+                                "id": "a",
+                                "model": "m",
+                                "usage": {"prompt_tokens": figure, "completion_tokens": 7},
+                            }
+                        },
+                    }
+                ]
+            },
+        ),
+        "aider": (
+            {"event": "message_send_starting", "properties": {}},
+            {
+                "event": "message_send",
+                "properties": {"prompt_tokens": figure, "completion_tokens": 7},
+            },
+            {"event": "exit", "properties": {}},
+        ),
     }
     return lines(*events[format_name])
 
