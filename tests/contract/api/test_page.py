@@ -313,8 +313,9 @@ def test_answers_to_a_question_that_nobody_asks(failed: Api) -> None:
     ada.send(form, 404)
 
 
-def test_pausing_many_and_lifting_it(failed: Api) -> None:
+def test_pausing_many_and_lifting_it(failed: Api, tmp_path: Path) -> None:
     ada = browser(failed)
+    store(make(tmp_path), "held", failed.service.db, failed.service.settings)
     form = ada.form("/ui/", "/pauses/set")
     refused = ada.send(form, 400, kind="builder").text
     assert "name a builder or a provider" in refused
@@ -323,7 +324,7 @@ def test_pausing_many_and_lifting_it(failed: Api) -> None:
     overview = ada.get("/ui/").text
     assert "everything" in overview
     assert "the provider is in trouble" in overview
-    assert "paused" in ada.get("/ui/runs/waiting").text
+    assert "paused" in ada.get("/ui/runs/held").text
     assert "Resumed." in ada.send(ada.form("/ui/", "/pauses/lift")).text
     assert "Nothing is paused." in ada.get("/ui/").text
 
