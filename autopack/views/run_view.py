@@ -56,7 +56,7 @@ Json = dict[str, Any]
 
 
 def run_view(db: Database, run_id: str) -> Json:
-    """One run with its phases, from one snapshot. Raises NotFound."""
+    """One run from one snapshot; ``live`` is null while builds are under way. Raises NotFound."""
     with db.read() as conn:
         run = get_run(conn, run_id)
         phases = get_phases(conn, run_id)
@@ -77,6 +77,9 @@ def run_view(db: Database, run_id: str) -> Json:
     decided: defaultdict[str, list[DecisionRow]] = defaultdict(list)
     for decision in decisions:
         decided[decision.phase_id].append(decision)
+    mended = {
+        row.phase_id: [m for m in mitigations if m["phase_id"] == row.phase_id] for row in phases
+    }
     return {
         **run_line(run),
         "goal": run.goal,
@@ -97,6 +100,7 @@ def run_view(db: Database, run_id: str) -> Json:
         "budget": _budget(run, totals, levels, nodes),
         "approvals": [_approval(one) for one in questions],
         "paused": [pause_view(one) for one in paused],
+        "live": None if any(one.state is AttemptState.STARTED for one in attempts) else [],
         **_counts(phases),
         "phases": [
             _phase(
@@ -106,11 +110,7 @@ def run_view(db: Database, run_id: str) -> Json:
                 tokens.get(row.phase_id),
                 lost.get(row.phase_id, NOTHING_LOST),
             )
-            | {
-                "mitigations": [
-                    _mitigation(m) for m in mitigations if m["phase_id"] == row.phase_id
-                ]
-            }
+            | {"mitigations": [_mitigation(m) for m in mended[row.phase_id]]}
             for row in phases
         ],
     }
