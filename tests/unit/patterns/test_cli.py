@@ -11,6 +11,13 @@ from deployments.cli.patterns.patterns import list_patterns, match
 MISSING = "ModuleNotFoundError: No module named 'yaml'"
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the user's: patterns and what became of them are read there."""
+    monkeypatch.setenv("AUTOPACK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'autopack.db'}")
+
+
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     path = tmp_path / "error.log"

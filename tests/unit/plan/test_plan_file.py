@@ -62,8 +62,7 @@ def test_defaults():
     }  # fmt: skip
     assert plan.policy.model_dump() == {
         "doctor": "off", "drift": "advisory", "on_skip": "block", "execute_fix": (),
-        "tests": "report",
-            "pr": "off",
+        "tests": "report", "pr": "off", "holdout": 0.0,
     }  # fmt: skip
     assert (plan.features, plan.setup, plan.models.builder) == ((), None, None)
     assert (phase.tier, phase.checks, phase.deliverables, phase.depends_on) == ("T1", None, (), ())
