@@ -141,7 +141,7 @@ class Asked:
 def check_at_once(number: int | None, name: str) -> None:
     """Raise BadInput unless ``number``, the parameter ``name``, lets something run."""
     if number is not None and number < 1:
-        raise BadInput(f"{name} is {number}", field="max", hint="use 1 or more")
+        raise BadInput(f"invalid {name}: {number}", field="max", hint="use 1 or more")
 
 
 _ARGUMENT = re.compile(r"^    (\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)

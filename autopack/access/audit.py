@@ -72,7 +72,7 @@ def read_audit(
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise BadInput(
-            f"limit is {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
+            f"invalid limit: {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
         )
     query = sa.select(api_audit).order_by(api_audit.c.id.desc()).limit(limit + 1)
     if before is not None:

@@ -202,10 +202,10 @@ def usage(
     ``by``, ``limit`` or ``after``.
     """
     if by not in get_args(By):
-        raise BadInput(f"by is {by!r}", field="by", hint=f"use {', '.join(get_args(By))}")
+        raise BadInput(f"invalid by: {by!r}", field="by", hint=f"use {', '.join(get_args(By))}")
     if not 1 <= limit <= MAX_LIMIT:
         raise BadInput(
-            f"limit is {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
+            f"invalid limit: {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
         )
     table = usage_by_run if by == "run" else usage_by_day
     key = table.c["run_id" if by == "run" else by]

@@ -160,7 +160,7 @@ def _chosen(
         )
     if top is not None:
         if top < 1:
-            raise BadInput(f"top is {top}", field="top", hint="use 1 or more")
+            raise BadInput(f"invalid top: {top}", field="top", hint="use 1 or more")
         return list(found[:top])
     chosen: dict[str, Recurring] = {}
     for name in signatures:

@@ -48,7 +48,7 @@ def mine(
     ``since`` is an age such as ``30d`` or a date. Raises BadInput naming ``since`` or ``min``.
     """
     if least < 1:
-        raise BadInput(f"min is {least}", field="min", hint="use 1 or more occurrences")
+        raise BadInput(f"invalid min: {least}", field="min", hint="use 1 or more occurrences")
     moment = None if since is None else parse_moment(since, now, "since")
     found = sign_errors(db, enabled_patterns(environ), since=moment)
     redactor = Redactor(environment_secrets(environ))

@@ -41,7 +41,7 @@ def check_cap(cap: float | Decimal, field: str) -> None:
     """Raise BadInput naming ``field`` unless ``cap`` is a number that can limit anything."""
     if not (Decimal(str(cap)).is_finite() and 0 < cap < _MOST):
         name = field.replace("_", " ")
-        raise BadInput(f"the {name} is {cap}", field=field, hint="use a number above 0")
+        raise BadInput(f"invalid {name}: {cap}", field=field, hint="use a number above 0")
 
 
 _UNITS = {Resource.TOKENS: "tokens", Resource.COST: "US dollars", Resource.MINUTES: "minutes"}

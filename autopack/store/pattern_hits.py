@@ -141,7 +141,7 @@ def judge_hit(
 ) -> None:
     """Keep what a hit was worth; what a person said is replaced by persons only."""
     if verdict not in ("right", "wrong"):
-        raise BadInput(f"verdict is {verdict!r}", field="verdict", hint="say right or wrong")
+        raise BadInput(f"invalid verdict: {verdict!r}", field="verdict", hint="say right or wrong")
     table = pattern_hits
     query = sa.update(table).where(table.c.id == hit_id)
     if by != "person":

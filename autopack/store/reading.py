@@ -223,7 +223,7 @@ def check_limit(limit: int) -> None:
     """Raise BadInput unless a page may hold so many."""
     if not 1 <= limit <= MAX_LIMIT:
         raise BadInput(
-            f"limit is {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
+            f"invalid limit: {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
         )
 
 

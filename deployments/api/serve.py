@@ -33,7 +33,7 @@ class Listening:
 def check_listening(service: Service, where: Listening) -> None:
     """Raise Refused for an address that others reach while nobody could sign in."""
     if not 0 <= where.port <= 65535:
-        raise BadInput(f"port is {where.port}", field="port", hint="use 0 to 65535")
+        raise BadInput(f"invalid port: {where.port}", field="port", hint="use 0 to 65535")
     if where.is_local or list_keys(service.db) or list_accounts(service.db):
         return
     raise Refused(

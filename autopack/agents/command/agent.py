@@ -62,7 +62,9 @@ _CUT_OFF = 128
 
 def _known_format(usage: str) -> str:
     if usage and usage not in (known := formats()):
-        raise BadInput(f"usage is {usage!r}", field="usage", hint=f"use one of {', '.join(known)}")
+        raise BadInput(
+            f"invalid usage: {usage!r}", field="usage", hint=f"use one of {', '.join(known)}"
+        )
     return usage
 
 

@@ -141,7 +141,9 @@ def check_request(
     if request.token_cap is not None:
         check_cap(request.token_cap, "token_cap")
     if request.at_cap not in AT_CAP:
-        raise BadInput(f"at_cap is {request.at_cap!r}", field="at_cap", hint="choose fail or ask")
+        raise BadInput(
+            f"invalid at_cap: {request.at_cap!r}", field="at_cap", hint="choose fail or ask"
+        )
     campaign = None if request.campaign is None else campaign_level(db, request.campaign)
     if campaign is not None and _stored_commit(db, request.run_id) is None:
         check_period(campaign)
@@ -226,7 +228,9 @@ def _pull_request(request: RunRequest, plan: Plan) -> str | None:
     asked = request.pr or plan.policy.pr.value
     known = [one.value for one in PullRequestMode]
     if asked not in known:
-        raise BadInput(f"pr is {asked!r}", field="pr", hint=f"choose one of {', '.join(known)}")
+        raise BadInput(
+            f"invalid pr: {asked!r}", field="pr", hint=f"choose one of {', '.join(known)}"
+        )
     return None if asked == PullRequestMode.OFF else asked
 
 

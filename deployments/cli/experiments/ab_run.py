@@ -67,7 +67,7 @@ def run(
     from flows.process import INTERRUPTED
 
     if max_concurrent_pairs is not None and max_concurrent_pairs < 1:
-        raise BadInput(f"--max is {max_concurrent_pairs}", field="max", hint="use 1 or more")
+        raise BadInput(f"invalid --max: {max_concurrent_pairs}", field="max", hint="use 1 or more")
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
     check_server(settings)

@@ -31,12 +31,12 @@ def selftest(
 
     if not 100 <= repetitions <= _MOST:
         raise BadInput(
-            f"repetitions is {repetitions}",
+            f"invalid repetitions: {repetitions}",
             field="repetitions",
             hint=f"use a number from 100 to {_MOST:,}",
         )
     if seed < 0:
-        raise BadInput(f"seed is {seed}", field="seed", hint="use a whole number from 0 on")
+        raise BadInput(f"invalid seed: {seed}", field="seed", hint="use a whole number from 0 on")
     db = Database.open(Settings.from_environment().database_url)
     found = run_selftest(db, seed=seed, repetitions=repetitions)
     if as_json:

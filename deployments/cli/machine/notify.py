@@ -29,7 +29,7 @@ def send_test(
 ) -> int:
     """Send one message as the automations would, and say which of them are switched on."""
     if url is not None and urlsplit(url).scheme not in ("http", "https"):
-        raise BadInput(f"--url is {url}", field="url", hint="use an http or https address")
+        raise BadInput(f"invalid --url: {url}", field="url", hint="use an http or https address")
     settings = Settings.from_environment()
     if url is None:
         start_server(settings)()

@@ -38,7 +38,7 @@ def worker(
     `autopack deploy` makes what it needs there.
     """
     if limit is not None and limit < 1:
-        raise BadInput(f"limit is {limit}", field="limit", hint="use a number from 1")
+        raise BadInput(f"invalid limit: {limit}", field="limit", hint="use a number from 1")
     words = ["--pool", pool]
     words += [] if name is None else ["--name", name]
     words += [] if limit is None else ["--limit", str(limit)]

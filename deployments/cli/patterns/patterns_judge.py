@@ -48,13 +48,15 @@ def hits(
     """List what patterns recognised in runs, the newest first, and what that was worth."""
     if not 1 <= limit <= MAX_LIMIT:
         raise BadInput(
-            f"limit is {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
+            f"invalid limit: {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
         )
     before = None if after is None else _number(after, "after")
     db = _database()
     found = get_hits(db, pattern_id=pattern, unjudged=unjudged, limit=limit + 1, before=before)
     cursor = str(found[limit - 1].id) if len(found) > limit else None
     rows = [_view(hit) for hit in found[:limit]]
+    if pattern is not None and not rows:
+        _detector(db, pattern, None, EVERYWHERE)  # a name that nobody knows is told
     if as_json:
         print_json({"hits": rows, "next_cursor": cursor})
         return 0
@@ -90,7 +92,7 @@ def judge(
     number = _number(hit, "hit")
     said = _VERDICTS.get(verdict)
     if said is None:
-        raise BadInput(f"verdict is {verdict!r}", field="verdict", hint="say right or wrong")
+        raise BadInput(f"invalid verdict: {verdict!r}", field="verdict", hint="say right or wrong")
     reason = _reason(why) if why else "no reason given"
     db = _database()
 
@@ -132,7 +134,10 @@ def retire(pattern: Pattern, *, why: Why, repo: Repo = None, as_json: AsJson = F
 
 def history(pattern: Pattern, *, as_json: AsJson = False) -> int:
     """Show every move of a pattern from state to state, with its evidence."""
-    found = moves_of(_database(), pattern)
+    db = _database()
+    found = moves_of(db, pattern)
+    if not found:
+        _detector(db, pattern, None, EVERYWHERE)  # a name that nobody knows is told
     rows = [
         {
             "pattern_id": one.pattern_id,
@@ -220,7 +225,9 @@ def _detector(db: Database, pattern: str, repo: Path | None, place: str) -> tupl
 
 def _number(text: str, field: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text[:12]) < 2**31):
-        raise BadInput(f"{field} is {text!r}", field=field, hint="use a number that hits show")
+        raise BadInput(
+            f"invalid {field}: {text!r}", field=field, hint="use a number that hits show"
+        )
     return int(text)
 
 

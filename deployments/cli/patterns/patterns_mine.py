@@ -71,7 +71,7 @@ def mine(
         raise BadInput("--csv and --json exclude each other", field="--csv", hint="drop one")
     if not 1 <= limit <= MAX_LIMIT:
         raise BadInput(
-            f"limit is {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
+            f"invalid limit: {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
         )
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)

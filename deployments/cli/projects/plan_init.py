@@ -43,7 +43,9 @@ def init(
     if not repo.is_dir():
         raise BadInput(f"{repo} is not a folder", field="repo", hint="name the project's folder")
     if from_ is not None and from_.startswith("--"):
-        raise BadInput(f"--from is {from_}", field="from", hint="say what is to be done, in words")
+        raise BadInput(
+            f"invalid --from: {from_}", field="from", hint="say what is to be done, in words"
+        )
     if file.exists() or file.is_symlink():
         raise Refused(
             f"{file} exists, and is not overwritten",

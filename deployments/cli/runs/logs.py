@@ -35,7 +35,7 @@ def logs(
     Known secrets and control characters are taken out, also of a build that is under way.
     """
     if not 1 <= limit <= _MOST:
-        raise BadInput(f"--limit is {limit}", field="limit", hint="use 1 to 10,000")
+        raise BadInput(f"invalid --limit: {limit}", field="limit", hint="use 1 to 10,000")
     if follow and as_json:
         raise BadInput(
             "--follow prints lines as they come, and --json one object",

@@ -88,7 +88,7 @@ class ManyRuns(Execution):
     def check(self) -> None:
         """Raise BadInput for a number that nothing could be done with."""
         if self.max_ < 1:
-            raise BadInput(f"--max is {self.max_}", field="max", hint="use 1 or more")
+            raise BadInput(f"invalid --max: {self.max_}", field="max", hint="use 1 or more")
 
 
 INLINE = Execution()

@@ -100,9 +100,9 @@ def test_a_declared_pattern_is_listed_and_says_that_nobody_looked(home: Path, ca
     ("words", "says"),
     [
         (["judge", "1", "right"], "there is no hit 1"),
-        (["judge", "one", "right"], "hit is 'one'"),
-        (["judge", "0", "right"], "hit is '0'"),
-        (["judge", "9" * 30, "right"], "hit is"),
+        (["judge", "one", "right"], "invalid hit: 'one'"),
+        (["judge", "0", "right"], "invalid hit: '0'"),
+        (["judge", "9" * 30, "right"], "invalid hit"),
         (["judge", "1", "maybe"], "say right or wrong"),
         (["judge", "1"], "verdict"),
         (["promote", "engine"], "--why"),
@@ -112,8 +112,10 @@ def test_a_declared_pattern_is_listed_and_says_that_nobody_looked(home: Path, ca
         (["promote", "scope_mismatch", "--why", "x"], "built in"),
         (["promote", "engine", "--why", "x", "--repo", "nowhere"], "nowhere"),
         (["demote", "engine", "--why", "x"], "cannot be demoted"),
-        (["hits", "--limit", "0"], "limit is 0"),
-        (["hits", "--after", "x"], "after is 'x'"),
+        (["hits", "--limit", "0"], "invalid limit: 0"),
+        (["hits", "nothing"], "there is no pattern 'nothing'"),
+        (["history", "nothing"], "there is no pattern 'nothing'"),
+        (["hits", "--after", "x"], "invalid after: 'x'"),
     ],
 )
 def test_bad_input_is_refused_in_a_line(

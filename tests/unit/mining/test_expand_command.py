@@ -46,7 +46,7 @@ def test_a_signature_by_its_first_digits_becomes_a_folder(home: Path, capsys) ->
         (["--top", "1", "--out", "a", "--repo", "b"], "--out or --repo"),
         (["--out", "a"], "name signatures"),
         (["abcdef12", "--top", "1", "--out", "a"], "name signatures"),
-        (["--top", "0", "--out", "a"], "top is 0"),
+        (["--top", "0", "--out", "a"], "invalid top: 0"),
         (["--top", "x", "--out", "a"], "x"),
         (["abc", "--out", "a"], "too short"),
         (["abcdef12", "--out", "a"], "no mined signature"),
