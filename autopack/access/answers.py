@@ -2,7 +2,8 @@
 
 The answer is kept for a day. A key that is worked on, or that came with another request, is
 refused; the key of a process that crashed is free again at once where that can be seen, and else
-after a while. Whoever asks with it then has the same thing done, which changes nothing twice.
+after a while. A caller who repeats it then has the request carried out
+once more, which changes nothing twice: every change is a no-op when repeated.
 """
 
 from __future__ import annotations

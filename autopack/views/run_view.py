@@ -77,7 +77,7 @@ def run_view(db: Database, run_id: str) -> Json:
     decided: defaultdict[str, list[DecisionRow]] = defaultdict(list)
     for decision in decisions:
         decided[decision.phase_id].append(decision)
-    mended = {
+    mitigated = {
         row.phase_id: [m for m in mitigations if m["phase_id"] == row.phase_id] for row in phases
     }
     return {
@@ -110,7 +110,7 @@ def run_view(db: Database, run_id: str) -> Json:
                 tokens.get(row.phase_id),
                 lost.get(row.phase_id, NOTHING_LOST),
             )
-            | {"mitigations": [_mitigation(m) for m in mended[row.phase_id]]}
+            | {"mitigations": [_mitigation(m) for m in mitigated[row.phase_id]]}
             for row in phases
         ],
     }

@@ -162,7 +162,7 @@ def prefect(machine: Machine, *args: str) -> Answer:
 
 
 def switch_off_reconcile(machine: Machine) -> None:
-    """Here the tests decide who goes on with a run that was killed."""
+    """Here the tests decide when a run that was killed is resumed."""
     found = api(machine, "/deployments/name/reconcile/reconcile")
     for schedule in found["schedules"]:
         httpx.patch(

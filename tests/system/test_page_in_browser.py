@@ -1,4 +1,4 @@
-"""The page in a real browser: an operator signs in, watches, answers, and changes what goes on."""
+"""The page in a real browser: an operator signs in, watches, answers, and controls a run."""
 
 from __future__ import annotations
 

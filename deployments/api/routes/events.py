@@ -68,7 +68,7 @@ def events(
 ) -> dict[str, Any] | Response:
     """Answer what happened to a run, oldest first, none left out and none twice.
 
-    With `Accept: text/event-stream` it is a stream that goes on as the run does and ends with
+    With `Accept: text/event-stream` it is a stream that follows the run and ends with
     it; the `id` of an event is the cursor after it.
     """
     streams = "text/event-stream" in accept
@@ -110,7 +110,7 @@ async def _stream(
             try:
                 await run_in_threadpool(check_caller)
             except DatabaseRefused:
-                return  # whoever comes again gets what is missing
+                return  # a client that reconnects gets what is missing
             except AutopackError:
                 yield "event: closed\ndata: {}\n\n"
                 return

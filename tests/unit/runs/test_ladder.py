@@ -1,4 +1,4 @@
-"""A ladder of models is climbed as attempts fail, whoever resumes or retries the run."""
+"""A ladder of models is climbed as attempts fail, also when the run is resumed or retried."""
 
 from __future__ import annotations
 
