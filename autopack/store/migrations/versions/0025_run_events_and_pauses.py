@@ -1,9 +1,9 @@
 """What happens to each run, noted by triggers in the transaction that does it; and pauses.
 
 The rows of a run are numbered without gaps in the order of their commits: a caller who has
-read up to a number has missed none below it. On PostgreSQL that takes a lock of the run's row until the
-transaction ends; SQLite has one writer at a time anyway. A later migration that copies one of the
-tables below (as SQLite's batches do) has to make its triggers again.
+read up to a number has missed none below it. On PostgreSQL that takes a lock of the run's row
+until the transaction ends; SQLite has one writer at a time anyway. A later migration that copies
+one of the tables below (as SQLite's batches do) has to make its triggers again.
 """
 
 from typing import NamedTuple
