@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from autopack.model.counted import counted
+from autopack.model.counted import counted, dollars
 from autopack.model.states import RunState
 from autopack.views.escaping import linked, markdown, markdown_table
 
@@ -90,7 +90,7 @@ def tokens_text(tokens: int | None, unknown_builds: int = 0) -> str:
 
 def money_text(cost: Decimal | None) -> str:
     """US dollars, or that they are unknown."""
-    return "cost unknown" if cost is None else f"${cost:.2f}"
+    return "cost unknown" if cost is None else dollars(cost)
 
 
 def _about(run: Standing) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from autopack.model.counted import counted
 from autopack.model.errors import BadInput, NotFound
 from autopack.repair.lifecycle.detector import EVERYWHERE
 from autopack.repair.lifecycle.standings import as_json as as_row
@@ -69,7 +70,7 @@ def _seen(row: dict[str, Any]) -> str:
         )
     last = f", last hit {row['last_hit'][:10]}" if row["last_hit"] else ""
     return (
-        f"{row['looks']:,} looks, {row['hits']:,} hits, {row['judged']:,} judged,"
+        f"{counted(row['looks'], 'look')}, {counted(row['hits'], 'hit')}, {row['judged']:,} judged,"
         f" {precision}{last}{tested}"
     )
 

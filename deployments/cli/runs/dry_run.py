@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from autopack.model.counted import counted
+from autopack.model.counted import counted, dollars
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from deployments.cli.shared.output import note, out, plain_table
@@ -85,7 +85,7 @@ def _phase_caps(budget: dict[str, Any]) -> str:
 def _caps(caps: dict[str, Any]) -> str:
     told = [f"{caps['tokens']:,} tokens"]
     if caps["cost"] is not None:
-        told.append(f"${caps['cost']:,.2f}")
+        told.append(dollars(caps["cost"]))
     if caps["minutes"] is not None:
         told.append(f"{caps['minutes']:g} minutes")
     above = caps["campaign"]

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from autopack.ledger.switches import refuse_if_off
+from autopack.model.counted import dollars
 from autopack.model.features import Feature
 from autopack.model.states import AttemptState
 from autopack.settings import Settings, process_environment
@@ -84,7 +85,7 @@ def runs(
             duration_text(row["duration_seconds"]),
             row["builder"],
             tokens_text(row["tokens"], row["unknown_builds"]),
-            "unknown" if row["cost"] is None else f"${row['cost']:,.2f}",
+            "unknown" if row["cost"] is None else dollars(row["cost"]),
             PurePosixPath(str(row["repo"])).name,
             textwrap.shorten(str(row["goal"]), _LONGEST_GOAL, placeholder="…"),
         )
