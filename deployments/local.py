@@ -39,6 +39,7 @@ API_PORT = 4280
 WORKER = "deployments.warm"
 API = "deployments.api.process"
 _START_SECONDS = 120.0
+_API_SECONDS = 60.0
 
 
 @contextmanager
@@ -95,6 +96,9 @@ def local_stack(
             environ = {PAGE_URL.name: str(stack.runs_api)} | environ
         say("starting a worker")
         stack.start_worker(environ, warm=settings.warm_worker)
+        if api and not stack.api_listens():
+            say(f"the HTTP API did not start; see {logs / 'api.log'}")
+            stack.runs_api = None
         me = psutil.Process()
         write_stack(
             settings.home, Stack(stack.api_url, stack.url, me.pid, started=me.create_time())
@@ -177,6 +181,16 @@ class LocalStack:
                     hint=f"see {self._logs / 'server.log'}",
                 )
             time.sleep(0.1)
+
+    def api_listens(self) -> bool:
+        """Return whether the HTTP API takes connections, once it does; not when it has ended."""
+        host, port = str(self.runs_api).removeprefix("http://").split(":")
+        deadline = time.monotonic() + _API_SECONDS
+        while self._parts["api"].poll() is None and time.monotonic() < deadline:
+            with suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+                return True
+            time.sleep(0.1)
+        return False
 
     def check(self) -> None:
         """Raise WorkFailed when a part has ended."""

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from support.experiments import agent, make_trial
@@ -62,21 +63,32 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     if not line.startswith('{"ui_url"'):
         process.kill()
         pytest.fail(f"autopack up said {line!r} {process.communicate()[1]}")
-    running = replace(machine, prefect_api=json.loads(line)["api_url"])
-    on_demand.wait()
-    assert home_server.answers(on_demand.api_url, on_demand.login), (
-        "it is in use, and so left alone"
-    )
-    home_server.let_go(home)  # and ends, now that there is another one
-    switch_off_reconcile(running)
-    yield running
     tree = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    try:
+        yield _looked_at(machine, on_demand, json.loads(line))
+        tree = psutil.Process(process.pid).children(recursive=True)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
     assert process.returncode == 0
     _, alive = psutil.wait_procs(tree, timeout=10)
     assert alive == []
     assert not (home / "stack.json").exists()
+
+
+def _looked_at(machine: Machine, on_demand: UsedServer, told: dict[str, str]) -> Machine:
+    """What `up` has just started is there, and takes the place of the server on demand."""
+    page = httpx.get(f"{told['runs_api_url']}/ui/", follow_redirects=True)
+    assert page.is_success, "it is there once its address has been said"
+    assert "Sign in" in page.text
+    running = replace(machine, prefect_api=told["api_url"])
+    on_demand.wait()
+    assert home_server.answers(on_demand.api_url, on_demand.login), (
+        "it is in use, and so left alone"
+    )
+    home_server.let_go(machine.home)  # and ends, now that there is another one
+    switch_off_reconcile(running)
+    return running
 
 
 def test_a_triggered_run_that_is_killed_goes_on_when_its_flow_run_is_retried(
