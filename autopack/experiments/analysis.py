@@ -35,10 +35,6 @@ from autopack.experiments.published import (
 from autopack.experiments.shapes import analysis_schema
 from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
 from autopack.experiments.statistics.cost_per_success import cost_per_success
-from autopack.experiments.statistics.evidence import (
-    PlanGroups,
-    weigh_tokens,
-)
 from autopack.experiments.statistics.log_ratio import icc
 from autopack.experiments.statistics.paired_success import (
     PairedOutcomes,
@@ -51,6 +47,10 @@ from autopack.experiments.statistics.sensitivity import (
     ratio_where_both_succeeded,
 )
 from autopack.experiments.statistics.sequential import e_value
+from autopack.experiments.statistics.token_evidence import (
+    PlanGroups,
+    weigh_tokens,
+)
 from autopack.experiments.statistics.totals import (
     ratio_of_totals,
     tokens_per_success_ratio,

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autopack.experiments.statistics.evidence import (
-    OUTLIER_MADS,
-    TokenEvidence,
-)
 from autopack.experiments.statistics.replicates import Replicated
 from autopack.experiments.statistics.sensitivity import (
     EarlyEndings,
+)
+from autopack.experiments.statistics.token_evidence import (
+    OUTLIER_MADS,
+    TokenEvidence,
 )
 from autopack.experiments.verdicts.verdict import (
     DESCRIPTIVE_BELOW,

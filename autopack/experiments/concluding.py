@@ -40,8 +40,8 @@ from autopack.experiments.shapes.analysis_schema import (
 )
 from autopack.experiments.shapes.matrix import Decision, ResourceAxis, SuccessAxis
 from autopack.experiments.statistics.earlier import refine
-from autopack.experiments.statistics.evidence import PlanGroups, looks_alpha
 from autopack.experiments.statistics.sequential import monitor
+from autopack.experiments.statistics.token_evidence import PlanGroups, looks_alpha
 from autopack.experiments.verdicts.verdict import MAX_VOID_SHARE
 from autopack.experiments.verdicts.wording import count
 from autopack.ledger.stored_views import is_on, record_measured_saving

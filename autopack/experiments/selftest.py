@@ -23,8 +23,8 @@ from autopack.experiments.recorded.from_runs import run_facts
 from autopack.experiments.recorded.run_facts import RunFacts
 from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
 from autopack.experiments.shapes.matrix import Decision
-from autopack.experiments.statistics.evidence import MAX_FALSE, PlanGroups, weigh_tokens
 from autopack.experiments.statistics.sequential import MIN_PLANS
+from autopack.experiments.statistics.token_evidence import MAX_FALSE, PlanGroups, weigh_tokens
 from autopack.experiments.verdicts.success_axis import weigh_success
 from autopack.experiments.verdicts.verdict import decide
 from autopack.experiments.verdicts.wording import p_value

@@ -53,9 +53,9 @@ from autopack.experiments.planning.batch import Decided, Rows, decide_rows
 from autopack.experiments.planning.batch_success import SUCCESSES, SuccessRows, success_axes
 from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
 from autopack.experiments.shapes.matrix import Decision, ResourceAxis, SuccessAxis
-from autopack.experiments.statistics.evidence import PlanGroups, weigh_tokens
 from autopack.experiments.statistics.paired_success import PairedOutcomes
 from autopack.experiments.statistics.sequential import monitor
+from autopack.experiments.statistics.token_evidence import PlanGroups, weigh_tokens
 from autopack.experiments.verdicts.success_axis import weigh_success
 
 Floats = NDArray[np.float64]

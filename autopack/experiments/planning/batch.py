@@ -24,7 +24,6 @@ from autopack.experiments.shapes.matrix import (
     SuccessAxis,
     cell,
 )
-from autopack.experiments.statistics.evidence import MAX_FALSE
 from autopack.experiments.statistics.log_ratio import ROUNDING, SKEW_SHARE, skew_quantiles
 from autopack.experiments.statistics.sequential import (
     MIN_PLANS,
@@ -32,6 +31,7 @@ from autopack.experiments.statistics.sequential import (
     half_widths,
     log_e_values,
 )
+from autopack.experiments.statistics.token_evidence import MAX_FALSE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

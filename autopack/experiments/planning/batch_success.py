@@ -11,10 +11,10 @@ import numpy as np
 from scipy import special
 
 from autopack.experiments.shapes.matrix import SuccessAxis
-from autopack.experiments.statistics.evidence import ALPHA, MAX_FALSE, success_side
 from autopack.experiments.statistics.exact_margin import is_exact, p_above, p_below, score
 from autopack.experiments.statistics.losing import LOSS_LOOKS, log_capital
 from autopack.experiments.statistics.sequential import MIN_PLANS
+from autopack.experiments.statistics.token_evidence import ALPHA, MAX_FALSE, success_side
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

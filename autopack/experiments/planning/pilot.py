@@ -9,8 +9,8 @@ import numpy as np
 
 from autopack.experiments.pairs.pair_table import ARMS, PHASE_COUNTS
 from autopack.experiments.pairs.resource import with_primary
-from autopack.experiments.statistics.evidence import PlanGroups
 from autopack.experiments.statistics.log_ratio import log_ratio
+from autopack.experiments.statistics.token_evidence import PlanGroups
 from autopack.model.errors import BadInput
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autopack.experiments.statistics.evidence import PlanGroups
 from autopack.experiments.statistics.log_ratio import LogRatio, log_ratio
+from autopack.experiments.statistics.token_evidence import PlanGroups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

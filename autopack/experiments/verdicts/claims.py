@@ -13,8 +13,8 @@ from autopack.experiments.verdicts.wording import percent, points, ratio_range
 if TYPE_CHECKING:
     from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
     from autopack.experiments.statistics.cost_per_success import CostPerSuccess
-    from autopack.experiments.statistics.evidence import TokenEvidence
     from autopack.experiments.statistics.log_ratio import Interval
+    from autopack.experiments.statistics.token_evidence import TokenEvidence
     from autopack.experiments.verdicts.success_axis import SuccessEvidence
 
 # Where resources are open, sums and geometric mean are told apart from this difference on.

@@ -15,7 +15,7 @@ from autopack.experiments.verdicts.wording import count
 
 if TYPE_CHECKING:
     from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
-    from autopack.experiments.statistics.evidence import TokenEvidence
+    from autopack.experiments.statistics.token_evidence import TokenEvidence
     from autopack.experiments.verdicts.success_axis import SuccessEvidence
 
 # More than this nobody runs to settle a question that so many pairs left open.

@@ -11,7 +11,6 @@ from scipy import special
 
 from autopack.experiments.shapes.analysis_protocol import STRICT
 from autopack.experiments.shapes.matrix import SuccessAxis
-from autopack.experiments.statistics.evidence import ALPHA, PlanGroups
 from autopack.experiments.statistics.exact_margin import is_exact, p_above, p_below
 from autopack.experiments.statistics.losing import lost_at
 from autopack.experiments.statistics.paired_success import (
@@ -21,6 +20,7 @@ from autopack.experiments.statistics.paired_success import (
     score_lower_limit,
     tango_interval,
 )
+from autopack.experiments.statistics.token_evidence import ALPHA, PlanGroups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

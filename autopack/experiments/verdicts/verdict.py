@@ -14,15 +14,15 @@ from autopack.experiments.shapes.matrix import (
     SuccessAxis,
     cell,
 )
-from autopack.experiments.statistics.evidence import (
+from autopack.experiments.statistics.log_ratio import Interval
+from autopack.experiments.statistics.losing import LOSS_LOOKS
+from autopack.experiments.statistics.sequential import MIN_PLANS, e_value
+from autopack.experiments.statistics.token_evidence import (
     MAX_FALSE,
     TokenEvidence,
     looks_alpha,
     success_side,
 )
-from autopack.experiments.statistics.log_ratio import Interval
-from autopack.experiments.statistics.losing import LOSS_LOOKS
-from autopack.experiments.statistics.sequential import MIN_PLANS, e_value
 from autopack.experiments.verdicts.claims import (
     claim,
     numbers,

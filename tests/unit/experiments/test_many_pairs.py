@@ -11,11 +11,11 @@ from autopack.experiments.analysis import analyse
 from autopack.experiments.pairs.pairs_csv import read_pairs
 from autopack.experiments.published import MOST_PAIRS_LISTED
 from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
-from autopack.experiments.statistics import evidence, log_ratio, ranks
-from autopack.experiments.statistics.evidence import PlanGroups
+from autopack.experiments.statistics import log_ratio, ranks, token_evidence
 from autopack.experiments.statistics.log_ratio import sign_flip
 from autopack.experiments.statistics.ranks import hodges_lehmann
 from autopack.experiments.statistics.sequential import monitor
+from autopack.experiments.statistics.token_evidence import PlanGroups
 from autopack.experiments.statistics.totals import pooled, ratio_of_totals
 
 
@@ -65,7 +65,7 @@ def test_totals_of_groups_of_plans_are_those_of_the_plans() -> None:
 def test_plans_are_grouped_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     plans = ["b", "a", "b", "c", "a"]
     few = PlanGroups(plans)
-    monkeypatch.setattr(evidence, "_MANY", 2)
+    monkeypatch.setattr(token_evidence, "_MANY", 2)
     many = PlanGroups(plans)
     values = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
     assert many.names == few.names == ["b", "a", "c"]
