@@ -217,6 +217,22 @@ EMBEDDER = Variable(
     "tfidf",
     "`tfidf`",
 )
+CONTEXT_BUDGET = Variable(
+    "AUTOPACK_CONTEXT_BUDGET",
+    Role.CHANGES_RUNS,
+    "the most tokens that a [context pack](../context.md) takes of a prompt",
+    number(200, 200_000, "tokens"),
+    8_000.0,
+    "8000",
+)
+CONTEXT_MODE = Variable(
+    "AUTOPACK_CONTEXT_MODE",
+    Role.CHANGES_RUNS,
+    "`semantic` ranks the files of a context pack by sentence embeddings, too",
+    choice("lexical", "semantic"),
+    "lexical",
+    "`lexical`",
+)
 API_SECRET = Variable[str | None](
     "AUTOPACK_API_SECRET",
     Role.PLACES,

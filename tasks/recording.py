@@ -45,12 +45,14 @@ async def record_token_efficiency(run_id: str) -> None:
 
 
 async def record_metrics(run_id: str) -> None:
-    """Record both when the run has phase6_metrics on; report a fault and continue."""
-    if kill_switches(process_environment())[Feature.PHASE6_METRICS]:
-        return
+    """Record what the features of the run tell of its attempts; report a fault and continue."""
     try:
-        if Feature.PHASE6_METRICS.value in held(run_id).run().features:
+        killed = kill_switches(process_environment())
+        features = held(run_id).run().features
+        on = {one for one in Feature if one.value in features and not killed[one]}
+        if Feature.PHASE6_METRICS in on:
             await record_phase6_metrics(run_id)
+        if on & {Feature.PHASE6_METRICS, Feature.CONTEXT_PACK}:
             await record_token_efficiency(run_id)
     except (AutopackError, SQLAlchemyError) as error:
         get_run_logger().warning("metrics of %s were not recorded: %s", run_id, error)

@@ -9,7 +9,7 @@ from autopack.agents.conventions import NAMES, conventions
 from autopack.agents.protocol import BuildRequest
 from autopack.model.situation import EarlierAttempt, PlanStep, Situation, StepState
 
-PROMPT_VERSION = "2"
+PROMPT_VERSION = "3"
 """Raised with every change of the words: it is part of a run's fingerprint."""
 
 _LONGEST_LINE = 200
@@ -40,6 +40,8 @@ def _sections(request: BuildRequest, reads: Sequence[str]) -> Iterator[str]:
         yield _titled("Context", request.context)
     if request.guidance:
         yield _titled("How to work", request.guidance)
+    if request.files:
+        yield _titled("Files of the repository", request.files)
     yield _titled("Your task", request.instructions)
     yield from _bounds(request)
     if request.checks:

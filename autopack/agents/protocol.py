@@ -61,6 +61,7 @@ class BuildRequest:
     all calls so far, before every further call by builders that make calls themselves; what it
     returns is why they must make none. ``guidance`` is what the run tells every build.
     ``protects_tests``: tests and their settings may change only where the phase names them.
+    ``files`` is a map of the repository's files that seem to matter.
     ``situation`` is what it is told of the run around it. ``earlier`` is the attempt whose
     conversation an agent may continue: its spool lies beside this one, under its number.
     ``resumes`` is the id of the conversation that is continued.
@@ -76,6 +77,7 @@ class BuildRequest:
     spool: Path
     hint: str | None = None
     context: str | None = None
+    files: str | None = None
     guidance: str | None = None
     model: str | None = None
     deliverables: Sequence[str] = ()

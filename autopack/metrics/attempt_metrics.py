@@ -29,14 +29,27 @@ from autopack.store.tables.rollups import (
 )
 
 Json = dict[str, Any]
+_KEY = ("run_id", "phase_id", "attempt")
 _ENDED = (AttemptState.PASSED, AttemptState.FAILED)
 
 
 def is_on(source: Database | sa.Connection, run_id: str) -> bool:
-    """Return whether the run keeps these metrics."""
+    """Return whether the run keeps phase-6 metrics."""
+    return Feature.PHASE6_METRICS.value in _features(source, run_id)
+
+
+def tells_efficiency(source: Database | sa.Connection, run_id: str) -> bool:
+    """Return whether the run keeps what became of its context."""
+    return not _features(source, run_id).isdisjoint(
+        (Feature.PHASE6_METRICS.value, Feature.CONTEXT_PACK.value)
+    )
+
+
+def _features(source: Database | sa.Connection, run_id: str) -> frozenset[str]:
     with reading(source) as conn:
-        features = conn.scalar(sa.select(runs.c.features).where(runs.c.run_id == run_id))
-    return Feature.PHASE6_METRICS.value in (features or [])
+        return frozenset(
+            conn.scalar(sa.select(runs.c.features).where(runs.c.run_id == run_id)) or ()
+        )
 
 
 def record_phase6_metrics(db: Database, run_id: str) -> int:
@@ -55,7 +68,8 @@ def record_phase6_metrics(db: Database, run_id: str) -> int:
 def record_token_efficiency(db: Database, run_id: str) -> int:
     """Write the row of every attempt of the run that ended without one; return how many.
 
-    What it says of artifacts, budget and files of the context is null: agents choose those.
+    With a context pack its row is there already and gets the outcome; without, what it says of
+    artifacts, budget and files of the context is null: agents choose those.
     """
 
     def write(conn: sa.Connection) -> int:
@@ -76,7 +90,12 @@ def record_token_efficiency(db: Database, run_id: str) -> int:
             }
             for phase_id, attempt, state in missing
         ]
-        return _insert(conn, token_efficiency_metrics, rows)
+        _insert(conn, token_efficiency_metrics, rows)
+        for row in rows:
+            keys = [token_efficiency_metrics.c[name] == row[name] for name in _KEY]
+            ended = {name: row[name] for name in ("deliverables_count", "phase_outcome")}
+            conn.execute(sa.update(token_efficiency_metrics).where(*keys).values(ended))
+        return len(rows)
 
     return db.transact(write)
 
@@ -84,16 +103,19 @@ def record_token_efficiency(db: Database, run_id: str) -> int:
 def _without_row(
     conn: sa.Connection, run_id: str, table: sa.Table
 ) -> list[tuple[str, int, AttemptState]]:
-    """Attempts that ended and have no row in ``table``: also those of a process that crashed."""
+    """Attempts that ended and have no row in ``table``, or one that does not say how they did:
+    also those of a process that crashed.
+    """
+    is_missing = table.c.run_id.is_(None)
+    if table is token_efficiency_metrics:
+        is_missing |= table.c.phase_outcome.is_(None)
     query = (
         sa.select(attempts.c.phase_id, attempts.c.attempt, attempts.c.state)
         .outerjoin(
             table,
-            sa.and_(
-                *(attempts.c[key] == table.c[key] for key in ("run_id", "phase_id", "attempt"))
-            ),
+            sa.and_(*(attempts.c[key] == table.c[key] for key in _KEY)),
         )
-        .where(attempts.c.run_id == run_id, attempts.c.state.in_(_ENDED), table.c.run_id.is_(None))
+        .where(attempts.c.run_id == run_id, attempts.c.state.in_(_ENDED), is_missing)
     )
     return [(row.phase_id, row.attempt, row.state) for row in conn.execute(query)]
 

@@ -20,6 +20,7 @@ class Feature(StrEnum):
     FAILURE_HARDENING = "failure_hardening"
     INTENTION_CONTEXT = "intention_context"
     PLAN_NORMALIZATION = "plan_normalization"
+    CONTEXT_PACK = "context_pack"
     HOLDOUT = "holdout"
 
     @property

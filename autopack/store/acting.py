@@ -12,7 +12,12 @@ from autopack.context.intention import for_builder
 from autopack.model.features import Feature
 from autopack.store import tables
 from autopack.store.reading import get_plan_body
-from autopack.store.tables.rollups import consolidated_token_views, phase6_metrics, usage_archive
+from autopack.store.tables.rollups import (
+    consolidated_token_views,
+    phase6_metrics,
+    token_efficiency_metrics,
+    usage_archive,
+)
 
 _Acted = Callable[[sa.Connection, Sequence[sa.RowMapping]], set[str]]
 
@@ -78,12 +83,20 @@ def _drew(conn: sa.Connection, runs: Sequence[sa.RowMapping]) -> set[str]:
     return set(conn.scalars(drawn.distinct()))
 
 
+def _shown(conn: sa.Connection, runs: Sequence[sa.RowMapping]) -> set[str]:
+    """The runs whose builders were shown files."""
+    ids, table = [run["run_id"] for run in runs], token_efficiency_metrics
+    query = sa.select(table.c.run_id).where(table.c.run_id.in_(ids), table.c.files_kept > 0)
+    return set(conn.scalars(query.distinct()))
+
+
 # How it is looked up that a feature acted; one that is not here cannot be.
 LOOKS: dict[Feature, _Acted] = {
     Feature.FAILURE_HARDENING: _in(tables.mitigations),
     Feature.INTENTION_CONTEXT: _told,
     Feature.PLAN_NORMALIZATION: _in(tables.normalisations),
     Feature.PHASE6_METRICS: _in(phase6_metrics),
+    Feature.CONTEXT_PACK: _shown,
     Feature.CONSOLIDATED_METRICS: _in(consolidated_token_views),
     Feature.HOLDOUT: _drew,
 }

@@ -109,6 +109,11 @@ app.command(
     "deployments.cli.projects.look:toolchain", name="toolchain", help="Show how a project is built."
 )
 app.command(
+    "deployments.cli.projects.show_context:context",
+    name="context",
+    help="Show the files that a builder would be shown.",
+)
+app.command(
     "deployments.cli.machine.chaos:chaos",
     name="chaos",
     help="Kill things, and see whether any is lost.",

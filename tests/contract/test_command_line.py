@@ -88,6 +88,7 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("open", ("RUN-ID",), ("--browser", "--no-browser")),
     # every listing can be paged
     ("runs", (), ("--state", "--limit", "--after")),
+    ("context", ("PLAN",), ("--phase", "--repo", "--commit", "--budget", "--mode")),
     ("plan init", ("FILE",), ("--from", "--repo")),
     ("plan check", ("FILE",), ()),
     ("plan normalise", ("FILE",), ("--repo", "--accept-low-confidence")),

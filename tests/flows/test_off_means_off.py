@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from support.projects import call, make_project, make_repository
 
+from autopack.context import context_pack
 from autopack.model.errors import PlanError
 from autopack.model.features import Feature
 from autopack.plan.normalise import NotNormalised
@@ -24,6 +25,7 @@ from autopack.store.database.engine import Database
 # Which code a feature guards: what must not be called, or None with the reason.
 GUARDED: dict[Feature, tuple[Any, str] | str] = {
     Feature.FAILURE_HARDENING: (run_patterns, "enabled_patterns"),
+    Feature.CONTEXT_PACK: (context_pack, "packed"),
     Feature.HOLDOUT: "only draws what another feature would do: see the test of hold-outs",
     Feature.INTENTION_CONTEXT: (drift_gate, "for_builder"),
     Feature.PLAN_NORMALIZATION: "only reads what is no plan file: see the test of plain text",

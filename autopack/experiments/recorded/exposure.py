@@ -26,6 +26,7 @@ VERBS: Mapping[Feature, str] = {
     Feature.PLAN_NORMALIZATION: "made the plan",
     Feature.PHASE6_METRICS: "recorded something",
     Feature.CONSOLIDATED_METRICS: "recorded something",
+    Feature.CONTEXT_PACK: "showed the agent files",
     Feature.HOLDOUT: "drew whether to auto-fix",
 }
 # These only record: that they are on changes nothing that an agent does.

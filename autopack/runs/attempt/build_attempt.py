@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autopack.agents.protocol import BuildLimits, BuildRequest, BuildResult
 from autopack.failpoints import Step, durable
@@ -21,6 +22,7 @@ from autopack.runs.attempt.budget_watch import Allowance, within
 from autopack.runs.attempt.drift_gate import builder_context
 from autopack.runs.attempt.judge import phase_checks
 from autopack.runs.attempt.orders import BuildPaused
+from autopack.runs.attempt.show_files import note_saving, pack_for
 from autopack.runs.commit_message import commit_message
 from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import in_thread
@@ -38,6 +40,9 @@ from autopack.store.runs import (
     AttemptRow,
 )
 
+if TYPE_CHECKING:
+    from autopack.context.context_pack import ContextPack
+
 
 async def build(session: RunSession, key: AttemptKey) -> str | None:
     """Let the builder work, then commit what it left before anything is judged.
@@ -47,9 +52,10 @@ async def build(session: RunSession, key: AttemptKey) -> str | None:
     """
     phase, attempt = session.phase(key.phase_id), session.attempt(key)
     spool = open_spool(session.folder, key)
+    pack = await in_thread(lambda _: pack_for(session, key))
     allowance = Allowance(session, phase, key)
     began = session.clock.monotonic()
-    request = _request(session, phase, attempt, allowance)
+    request = _request(session, phase, attempt, allowance, pack)
     builder = session.builder_of(attempt)
     try:
         with durable(Step.BUILD_PAID):
@@ -73,7 +79,7 @@ async def build(session: RunSession, key: AttemptKey) -> str | None:
         raise
     with _counted_at_least(session, attempt):
         # To its end also when cancelled: the build is paid for.
-        await in_thread(lambda _: _keep(session, phase, attempt, spool, result))
+        await in_thread(lambda _: _keep(session, phase, attempt, spool, result, pack))
     ended = session.attempt(key)
     _note_outage(session, ended, began)
     return _tell_circuit(session, ended)
@@ -92,7 +98,12 @@ def _counted_at_least(session: RunSession, attempt: AttemptRow) -> Generator[Non
 
 
 def _keep(
-    session: RunSession, phase: PhaseSpec, attempt: AttemptRow, spool: Path, result: BuildResult
+    session: RunSession,
+    phase: PhaseSpec,
+    attempt: AttemptRow,
+    spool: Path,
+    result: BuildResult,
+    pack: ContextPack | None,
 ) -> None:
     """Note that the build ended, commit what it left, record both."""
     write_end(spool, result, session.workspace.path)
@@ -113,6 +124,8 @@ def _keep(
         changed=changed,
         keep=lambda: session.mirror.move_ref(ref, snapshot.commit),
     )
+    if pack is not None:
+        note_saving(session, attempt.key, spool, pack, changed)
 
 
 def _note_outage(session: RunSession, ended: AttemptRow, began: float) -> None:
@@ -141,7 +154,11 @@ def _tell_circuit(session: RunSession, ended: AttemptRow) -> str | None:
 
 
 def _request(
-    session: RunSession, phase: PhaseSpec, attempt: AttemptRow, allowance: Allowance
+    session: RunSession,
+    phase: PhaseSpec,
+    attempt: AttemptRow,
+    allowance: Allowance,
+    pack: ContextPack | None,
 ) -> BuildRequest:
     run = session.run()
     there = session.mirror.paths(run.base_commit)
@@ -156,6 +173,7 @@ def _request(
         spool=spool_folder(session.folder, attempt.key),
         hint=attempt.hint,
         context=builder_context(session),
+        files=pack.text or None if pack is not None else None,
         guidance=run.prompt,
         model=attempt.model,
         deliverables=phase.deliverables,

@@ -28,7 +28,7 @@ from autopack.repair.patterns.pattern_registry import enabled_patterns
 from autopack.runs.delivery.pull_request import check_pull_request
 from autopack.runs.prepare.priced_caps import check_prices
 from autopack.secrecy.addresses import read_text
-from autopack.settings import Settings, process_environment
+from autopack.settings import CONTEXT_BUDGET, CONTEXT_MODE, Settings, process_environment
 from autopack.store.database.engine import Database
 from autopack.store.folder_note import find_folder
 from autopack.store.holders import Holder
@@ -156,6 +156,10 @@ def check_request(
     features = _features(request, listed)
     if made is not None:
         features |= {Feature.PLAN_NORMALIZATION}
+    if Feature.CONTEXT_PACK in features:
+        from autopack.context.context_pack import BudgetMode, PackLimits  # only with its feature
+
+        PackLimits(int(CONTEXT_BUDGET.of()), BudgetMode(CONTEXT_MODE.of())).check()
     if plan.policy.doctor is DoctorMode.API:
         from autopack.repair.doctor.api_doctor import ApiDoctor  # only with its extra
 

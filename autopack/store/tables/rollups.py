@@ -120,9 +120,9 @@ phase6_metrics = sa.Table(
     sa.Index(None, "created_at"),
 )
 
-# What became of the context that was selected for an attempt. Coding agents choose what they read
-# themselves, and what a prompt carries (goal, hint) is bounded but not selected from files: for
-# runs made here the columns on artifacts, budget and files are null. Imports may fill them.
+# What became of the context that was selected for an attempt. With context_pack a row is there
+# from its build on, and the outcome when it ended. Without, coding agents choose what they read
+# themselves: the columns on artifacts, budget and files are null. Imports may fill them.
 token_efficiency_metrics = sa.Table(
     "token_efficiency_metrics",
     metadata,

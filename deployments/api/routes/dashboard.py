@@ -11,7 +11,12 @@ from autopack.access.scopes import Scope
 from autopack.ledger.consolidated import usage
 from autopack.ledger.period import Period, parse_period
 from autopack.ledger.switches import refuse_if_off
-from autopack.metrics.attempt_metrics import is_on, phase6_summary, token_efficiency_summary
+from autopack.metrics.attempt_metrics import (
+    is_on,
+    phase6_summary,
+    tells_efficiency,
+    token_efficiency_summary,
+)
 from autopack.model.errors import BadInput
 from autopack.model.features import Feature
 from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT, get_run
@@ -59,7 +64,8 @@ def token_efficiency(run_id: str, service: ServiceOf) -> dict[str, Any]:
     refuse_if_off(Feature.PHASE6_METRICS, service.environ)
     with service.db.read() as conn:
         get_run(conn, run_id)
-        found = token_efficiency_summary(conn, run_id=run_id) if is_on(conn, run_id) else None
+        told = tells_efficiency(conn, run_id)
+        found = token_efficiency_summary(conn, run_id=run_id) if told else None
     return {"run_id": run_id, "token_efficiency": found}
 
 

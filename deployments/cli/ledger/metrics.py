@@ -9,7 +9,12 @@ from cyclopts import Parameter
 
 from autopack.ledger.period import parse_period
 from autopack.ledger.switches import refuse_if_off
-from autopack.metrics.attempt_metrics import is_on, phase6_summary, token_efficiency_summary
+from autopack.metrics.attempt_metrics import (
+    is_on,
+    phase6_summary,
+    tells_efficiency,
+    token_efficiency_summary,
+)
 from autopack.model.errors import BadInput
 from autopack.model.features import Feature
 from autopack.settings import Settings, process_environment
@@ -58,16 +63,18 @@ def metrics(
             get_run(conn, run_id)
         recorded = run_id is None or is_on(conn, run_id)
         phase6 = phase6_summary(conn, run_id=run_id, **period) if recorded else None
-        efficiency = token_efficiency_summary(conn, run_id=run_id, **period) if recorded else None
+        told = run_id is None or tells_efficiency(conn, run_id)
+        efficiency = token_efficiency_summary(conn, run_id=run_id, **period) if told else None
     if as_json:
         times = {name: at and at.isoformat() for name, at in period.items()}
         which = {"run_id": run_id} if run_id is not None else times
         print_json({**which, "phase6": phase6, "token_efficiency": efficiency})
-    elif phase6 is None or efficiency is None:
+    elif efficiency is None:
         out.print(f"{run_id} has no metrics: phase6_metrics was off for this run")
     else:
-        _print(phase6)
-        out.print()
+        if phase6 is not None:
+            _print(phase6)
+            out.print()
         _print(efficiency)
     return 0
 

@@ -13,6 +13,7 @@ _DOES = {
     Feature.FAILURE_HARDENING: "fixes known failures without a model, before the next attempt",
     Feature.INTENTION_CONTEXT: "tells agents the goal's criteria, and measures drift from it",
     Feature.PLAN_NORMALIZATION: "takes a plan in plain text",
+    Feature.CONTEXT_PACK: "shows builders a map of the files that seem to matter to their task",
     Feature.HOLDOUT: "leaves a share of the auto-fixes out, by chance, to measure what they save",
 }
 

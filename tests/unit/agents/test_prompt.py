@@ -38,6 +38,9 @@ SITUATIONS: dict[str, dict[str, Any]] = {
             STEPS, red_before="1 tests failed before the run began: tests/test_old.py::test_x"
         ),
     },
+    "shown-files": {
+        "files": "Files that seem to matter.\n\n`git:0123:a.py@4567`\n\n```\na = 1\n```",
+    },
     "retry-that-keeps-the-change": {
         "checks": [("pytest", "-q")],
         "hint": "Attempt 1 failed (validation_failed): 2 of 40 tests failed",

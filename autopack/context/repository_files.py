@@ -1,0 +1,74 @@
+"""The files of a commit that an agent may be shown: text, tracked, of bearable size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from autopack.model.errors import GitFailed
+from autopack.workspace.content.byproducts import byproduct_folder, is_cache
+from autopack.workspace.git import Git
+
+MOST_BYTES = 256 * 1024
+"""A larger file is data or made by a program, and none that a person would read whole."""
+_PLAIN = ("100644", "100755")
+_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True)
+class TreeFile:
+    """A file of a commit, by path and the name of its content."""
+
+    path: str
+    blob: str
+    size: int
+
+
+def tree_of(git: Git, commit: str) -> str:
+    """Return the name of a commit's tree, which is the same for the same files."""
+    return git.run("rev-parse", "--verify", f"{commit}^{{tree}}").strip()
+
+
+def listed_files(git: Git, commit: str) -> list[TreeFile]:
+    """Return the plain files of ``commit`` by path.
+
+    Not among them: links, submodules, by-products of tools, what is too large, and names that
+    cannot be printed on one line.
+    """
+    listing = git.run("ls-tree", "-r", "-z", "-l", "--full-tree", commit)
+    found: list[TreeFile] = []
+    for entry in filter(None, listing.split("\0")):
+        about, _, path = entry.partition("\t")
+        mode, _, blob, size = about.split()
+        if mode in _PLAIN and int(size) <= MOST_BYTES and _is_for_people(path):
+            found.append(TreeFile(path, blob, int(size)))
+    return sorted(found, key=lambda file: file.path)
+
+
+def read_texts(git: Git, files: Sequence[TreeFile]) -> Iterator[str | None]:
+    """Yield what each of ``files`` holds; None for what is not text."""
+    for start in range(0, len(files), _AT_ONCE):
+        part = files[start : start + _AT_ONCE]
+        args = ("cat-file", "--batch", "--buffer")
+        finished = git.call(*args, input="".join(f"{file.blob}\n" for file in part))
+        if finished.status != 0:
+            raise GitFailed(f"git cat-file failed: {finished.errors.strip()}")
+        output, at = finished.output, 0
+        for _ in part:
+            head = output.index(b"\n", at)
+            size = int(output[at:head].rpartition(b" ")[2])
+            yield _text(output[head + 1 : head + 1 + size])
+            at = head + size + 2
+
+
+def _is_for_people(path: str) -> bool:
+    return path.isprintable() and not is_cache(path) and byproduct_folder(path) is None
+
+
+def _text(content: bytes) -> str | None:
+    if b"\0" in content:
+        return None
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
