@@ -74,6 +74,14 @@ class Variable(Generic[T]):
             raise BadInput(f"{self.name} is {shown}", field=self.name, hint=str(error)) from error
 
 
+def _either(name: str, meaning: str, usual: str, other: str) -> Variable[str]:
+    return Variable(name, Role.CHANGES_RUNS, meaning, choice(usual, other), usual, f"`{usual}`")
+
+
+def _flag(name: str, role: Role, meaning: str, *, unset: bool) -> Variable[bool]:
+    return Variable(name, role, meaning, flag, unset, f"`{str(unset).lower()}`")
+
+
 HOME = Variable(
     "AUTOPACK_HOME",
     Role.PLACES,
@@ -130,13 +138,11 @@ SERVER_IDLE = Variable(
     900.0,
     "900",
 )
-WARM_WORKER = Variable(
+WARM_WORKER = _flag(
     "AUTOPACK_WARM_WORKER",
     Role.PLACES,
     "`false` has workers start a new Python for every flow run instead of forking it",
-    flag,
-    True,
-    "`true`",
+    unset=True,
 )
 LEASE_SECONDS = Variable(
     "AUTOPACK_LEASE_SECONDS",
@@ -185,13 +191,11 @@ DISABLE_PATTERNS = Variable(
     words,
     (),
 )
-INSTALL_UNLISTED = Variable(
+INSTALL_UNLISTED = _flag(
     "AUTOPACK_INSTALL_UNLISTED",
     Role.CHANGES_RUNS,
     "`true` lets a mitigation install what no manifest of the project declares",
-    flag,
-    False,
-    "`false`",
+    unset=False,
 )
 DOCTOR_BLOCK = Variable(
     "AUTOPACK_DOCTOR_BLOCK",
@@ -209,13 +213,8 @@ DOCTOR_RECORDING = Variable(
     None,
     "the builder's",
 )
-EMBEDDER = Variable(
-    "AUTOPACK_EMBEDDER",
-    Role.CHANGES_RUNS,
-    "`minilm` measures drift by sentence embeddings",
-    choice("tfidf", "minilm"),
-    "tfidf",
-    "`tfidf`",
+EMBEDDER = _either(
+    "AUTOPACK_EMBEDDER", "`minilm` measures drift by sentence embeddings", "tfidf", "minilm"
 )
 CONTEXT_BUDGET = Variable(
     "AUTOPACK_CONTEXT_BUDGET",
@@ -225,13 +224,11 @@ CONTEXT_BUDGET = Variable(
     8_000.0,
     "8000",
 )
-CONTEXT_MODE = Variable(
+CONTEXT_MODE = _either(
     "AUTOPACK_CONTEXT_MODE",
-    Role.CHANGES_RUNS,
     "`semantic` ranks the files of a context pack by sentence embeddings, too",
-    choice("lexical", "semantic"),
     "lexical",
-    "`lexical`",
+    "semantic",
 )
 API_SECRET = Variable[str | None](
     "AUTOPACK_API_SECRET",
@@ -252,13 +249,11 @@ API_SIGNING_KEY = Variable[str | None](
     "one in the database",
     is_secret=True,
 )
-API_REGISTRATION = Variable(
+API_REGISTRATION = _flag(
     "AUTOPACK_API_REGISTRATION",
     Role.PLACES,
     "`true` lets anybody who reaches the API make an account that may read",
-    flag,
-    False,
-    "`false`",
+    unset=False,
 )
 PAGE_URL = Variable[str | None](
     "AUTOPACK_PAGE_URL",
@@ -299,20 +294,6 @@ def _is_variable(value: object) -> TypeGuard[Variable[Any]]:
 
 VARIABLES = tuple(filter(_is_variable, list(globals().values())))
 """All of them, in the order of their declarations."""
-
-FOREIGN = {
-    "PATH": "where programs are",
-    "TMPDIR": "where temporary files go, and `TMP` and `TEMP`",
-    "VIRTUAL_ENV": "the Python environment that the user has activated, which runs do without",
-    "XDG_CONFIG_HOME": "where git's settings of the user are",
-    "PREFECT_API_AUTH_STRING": "the login of the Prefect server",
-    "PREFECT_HOME": "where Prefect keeps its profiles",
-    "PREFECT_PROFILES_PATH": "the file of Prefect's profiles",
-    "OTEL_EXPORTER_OTLP_ENDPOINT": "where [spans of runs](../operations.md#opentelemetry) are sent",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "the same, for spans alone",
-    "PREFECT__FLOW_RUN_ID": "set by a worker for the flow run that it starts",
-}
-"""Variables of others that Autopack reads, and what for; keys are those of their providers."""
 
 
 def of_role(role: Role) -> tuple[str, ...]:

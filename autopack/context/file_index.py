@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from autopack.context.import_graph import edges, imported_names
 from autopack.context.repository_files import TreeFile, listed_files, read_texts, tree_of
@@ -100,11 +100,11 @@ def _built(git: Git, commit: str) -> FileIndex:
         numbers.append([vocabulary.setdefault(term, len(vocabulary)) for term in found])
         imports.append([])
     if not vocabulary:
-        matrix = dict.fromkeys(_MATRIX, np.zeros(0))
-        return FileIndex(files, [], {}, matrix)
+        return FileIndex(files, [], {}, {name: np.zeros(0) for name in _MATRIX})
     ranker = BM25()
     ranker.index((numbers, vocabulary), show_progress=False)  # pyright: ignore[reportUnknownMemberType]
-    matrix = {name: ranker.scores[name] for name in _MATRIX}
+    found_in = cast("dict[str, NDArray[Any]]", ranker.scores)  # pyright: ignore[reportUnknownMemberType]
+    matrix = {name: found_in[name] for name in _MATRIX}
     return FileIndex(files, edges([file.path for file in files], imports), vocabulary, matrix)
 
 

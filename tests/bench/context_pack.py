@@ -82,11 +82,13 @@ def main() -> None:
         git = repository(Path(folder, "repository"), files)
         home = Path(folder, "home")
         taken: list[float] = []
+        pack = None
         for _ in range(4):
             began = time.perf_counter()
             pack = packed(git, _head(git), TASK, PackLimits(), home=home)
             taken.append(time.perf_counter() - began)
         first, again = taken[0], min(taken[1:])
+        assert pack is not None
         kept = f"{len(pack.files)} kept, {pack.used} tokens"
         print(f"{files} files: a new tree {first:.2f} s, again {again:.3f} s; {kept}")
         if first > NEW_SECONDS or again > AGAIN_SECONDS:

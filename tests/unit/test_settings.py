@@ -8,8 +8,22 @@ from pathlib import Path
 import pytest
 
 from autopack.model.errors import BadInput
-from autopack.settings import FOREIGN, VARIABLES, Settings
+from autopack.settings import VARIABLES, Settings
 from autopack.store import Database
+
+FOREIGN = {
+    "PATH": "where programs are",
+    "TMPDIR": "where temporary files go, and `TMP` and `TEMP`",
+    "VIRTUAL_ENV": "the Python environment that the user has activated, which runs do without",
+    "XDG_CONFIG_HOME": "where git's settings of the user are",
+    "PREFECT_API_AUTH_STRING": "the login of the Prefect server",
+    "PREFECT_HOME": "where Prefect keeps its profiles",
+    "PREFECT_PROFILES_PATH": "the file of Prefect's profiles",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "where [spans of runs](../operations.md#opentelemetry) are sent",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "the same, for spans alone",
+    "PREFECT__FLOW_RUN_ID": "set by a worker for the flow run that it starts",
+}
+"""Variables of others that Autopack reads, and what for; keys are those of their providers."""
 
 
 def test_the_home_is_made_for_its_owner_alone(tmp_path: Path) -> None:

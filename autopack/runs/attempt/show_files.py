@@ -25,16 +25,16 @@ def pack_for(session: RunSession, key: AttemptKey) -> ContextPack | None:
     from autopack.context.context_pack import BudgetMode, PackLimits, packed
     from autopack.context.file_ranking import Task
 
-    phase = session.phase(key.phase_id)
+    phase, attempt = session.phase(key.phase_id), session.attempt(key)
     pack = packed(
         session.mirror.git,
-        session.head(),
+        attempt.base_commit,  # with what an earlier attempt left, where that is kept
         Task(
             phase.instructions,
             goal=session.plan.goal,
             deliverables=phase.deliverables,
             scope=phase.scope.paths,
-            failure=session.attempt(key).hint or "",
+            failure=attempt.hint or "",
         ),
         PackLimits(int(CONTEXT_BUDGET.of()), BudgetMode(CONTEXT_MODE.of())),
         home=session.settings.home,
