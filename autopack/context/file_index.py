@@ -32,7 +32,7 @@ _MOST_OF_FILE = 20_000
 """Of so many terms at most is an index made, and so many of one file: it may take two seconds."""
 _PATH_WEIGHT = 4
 _MOST_BYTES = 256 * 1024 * 1024
-_MATRIX = ("data", "indices", "indptr")
+_MATRIX: tuple[str, ...] = ("data", "indices", "indptr")
 """What each term is worth in each file: a column a term, as compressed sparse columns."""
 
 
