@@ -20,6 +20,13 @@ _PURPOSE = "key"
 # A key that is used all day is written once a minute, not once a request.
 _USE_IS_KEPT_TO = timedelta(minutes=1)
 _MOST_NAME = 100
+# Made once: it is asked for each request.
+_USABLE = (
+    sa.select(api_keys)
+    .outerjoin(api_accounts, api_accounts.c.name == api_keys.c.account)
+    .where(api_keys.c.digest == sa.bindparam("digest"))
+    .where(sa.or_(api_keys.c.account.is_(None), api_accounts.c.active.is_(True)))
+)
 
 
 @dataclass(frozen=True)
@@ -99,14 +106,8 @@ def use_key(db: Database, secret: ApiSecret, text: str) -> Principal | None:
     Raises BadInput, without asking the database, for a text that cannot be a key.
     """
     digest = secret.digest(_PURPOSE, check_key(text))
-    query = (
-        sa.select(api_keys)
-        .outerjoin(api_accounts, api_accounts.c.name == api_keys.c.account)
-        .where(api_keys.c.digest == digest)
-        .where(sa.or_(api_keys.c.account.is_(None), api_accounts.c.active.is_(True)))
-    )
     with db.read() as conn:
-        row = conn.execute(query).mappings().first()
+        row = conn.execute(_USABLE, {"digest": digest}).mappings().first()
         at = db.now(conn)
     if row is None:
         return None

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from autopack.model.errors import LeaseLost, NotFound, RunHeld
 from autopack.model.states import RunState
-from autopack.store.database.engine import Database, insert_new, now
+from autopack.store.database.engine import Database, insert_new, now, reading
 from autopack.store.expiry import Moment, lasting
 from autopack.store.holders import Holder
+from autopack.store.reading import Source
 from autopack.store.tables import leases, runs
 
 __all__ = [
@@ -35,6 +36,7 @@ _UNDER_WAY = (RunState.RUN_CREATED, RunState.PHASE_EXECUTION)
 _UNTAKEN = timedelta(seconds=450)
 """How long a run may wait for its first holder when nobody knows who stored it: ten leases."""
 
+_TOKEN = sa.select(leases.c.token).where(leases.c.run_id == sa.bindparam("run_id"))
 
 _INTENDED = 0
 """The token of a run that was stored and never taken."""
@@ -236,11 +238,10 @@ def _is_abandoned(row: sa.Row[Any], moment: Moment, at: datetime) -> bool:
     return is_past or holder.is_gone()
 
 
-def token_of(db: Database, run_id: str) -> int:
+def token_of(source: Source, run_id: str) -> int:
     """Return how many holders the run has had; 0 before the first."""
-    with db.read() as conn:
-        token = conn.scalar(sa.select(leases.c.token).where(leases.c.run_id == run_id))
-    return token or 0
+    with reading(source) as conn:
+        return conn.scalar(_TOKEN, {"run_id": run_id}) or 0
 
 
 def _is_current(lease: Lease) -> sa.ColumnElement[bool]:

@@ -19,6 +19,8 @@ from autopack.store.rows import AttemptRow, DecisionRow, Page, PhaseRow, RunRow
 
 Source = Database | sa.Connection
 
+_RUN = sa.select(tables.runs).where(tables.runs.c.run_id == sa.bindparam("run_id"))
+
 DEFAULT_LIMIT = 1_000
 MAX_LIMIT = 10_000
 
@@ -33,9 +35,8 @@ def get_run(source: Source, run_id: str) -> RunRow:
 
 def find_run(source: Source, run_id: str) -> RunRow | None:
     """Return the run, None when there is none."""
-    query = sa.select(tables.runs).where(tables.runs.c.run_id == run_id)
     with reading(source) as conn:
-        row = conn.execute(query).mappings().first()
+        row = conn.execute(_RUN, {"run_id": run_id}).mappings().first()
     return None if row is None else RunRow.of(row)
 
 

@@ -15,6 +15,11 @@ from autopack.store import tables
 from autopack.store.database.engine import reading
 from autopack.store.reading import DEFAULT_LIMIT, Source, check_limit, get_run
 
+# Made once: requests and streams ask all the time, and making a statement costs more than it does.
+_NEWEST = sa.select(sa.func.max(tables.run_events.c.number)).where(
+    tables.run_events.c.run_id == sa.bindparam("run_id")
+)
+
 START = "0"
 """The cursor before the first event of a run."""
 
@@ -47,14 +52,6 @@ class Events:
     """Whether these were all at the time."""
 
 
-def last_number(source: Source, run_id: str) -> int:
-    """Return the number of a run's last event, 0 before the first one."""
-    table = tables.run_events
-    query = sa.select(sa.func.max(table.c.number)).where(table.c.run_id == run_id)
-    with reading(source) as conn:
-        return conn.scalar(query) or 0
-
-
 def read_events(
     source: Source, run_id: str, *, after: str | None = None, limit: int = DEFAULT_LIMIT
 ) -> Events:
@@ -66,8 +63,7 @@ def read_events(
     seen, table = _number(after or START), tables.run_events
     with reading(source) as conn:
         get_run(conn, run_id)
-        newest = conn.scalar(sa.select(sa.func.max(table.c.number)).where(table.c.run_id == run_id))
-        if seen > (newest or 0):
+        if seen > newest_event(conn, run_id):
             raise _invalid(str(after))
         query = (
             sa.select(table)
@@ -84,10 +80,8 @@ def newest_event(source: Source, run_id: str) -> int:
     """Return the number of the run's last event; 0 for none. A cheap look at whether there is
     one.
     """
-    table = tables.run_events
     with reading(source) as conn:
-        query = sa.select(sa.func.max(table.c.number)).where(table.c.run_id == run_id)
-        return conn.scalar(query) or 0
+        return conn.scalar(_NEWEST, {"run_id": run_id}) or 0
 
 
 def _number(cursor: str) -> int:

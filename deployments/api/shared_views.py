@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autopack.store.database.engine import Database
-from autopack.store.run_events import last_number
+from autopack.store.run_events import newest_event
 from autopack.views.run_view import run_view
 
 LIFETIME = 0.25
@@ -43,7 +43,7 @@ class SharedViews:
         """
         shared = self._shared(run_id)
         with shared.lock:
-            number = last_number(self._db, run_id)
+            number = newest_event(self._db, run_id)
             is_old = self._clock() - shared.made >= LIFETIME
             if shared.view is None or shared.number != number or is_old:
                 shared.view = None  # where the run is gone by now

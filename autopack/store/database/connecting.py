@@ -113,7 +113,11 @@ def create_engine(url: URL, *, busy_seconds: float, foreign_keys: bool = True) -
 
 def _sqlite_engine(url: URL, busy_seconds: float, *, foreign_keys: bool) -> sa.Engine:
     engine = sa.create_engine(
-        url, pool_size=5, max_overflow=20, connect_args={"timeout": busy_seconds}
+        # Those beyond the pool are opened for one use, which costs more than most queries do.
+        url,
+        pool_size=10,
+        max_overflow=15,
+        connect_args={"timeout": busy_seconds},
     )
     pragmas = (
         f"foreign_keys={'ON' if foreign_keys else 'OFF'}",

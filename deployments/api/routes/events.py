@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import StreamingResponse
+from starlette.responses import JSONResponse, StreamingResponse
 
 from autopack.access.scopes import Scope
 from autopack.model.errors import AutopackError, DatabaseRefused
@@ -65,7 +65,7 @@ def events(
     last_event_id: Annotated[
         str | None, Header(description="The `id` of the last event that a stream told.")
     ] = None,
-) -> dict[str, Any] | Response:
+) -> Response:
     """Answer what happened to a run, oldest first, none left out and none twice.
 
     With `Accept: text/event-stream` it is a stream that follows the run and ends with
@@ -74,12 +74,14 @@ def events(
     streams = "text/event-stream" in accept
     page = read_events(service.db, run_id, after=last_event_id or after, limit=limit)
     if not streams:
-        return {
-            "run_id": run_id,
-            "events": [event_view(one) for one in page.events],
-            "next": page.next,
-            "more": not page.is_last,
-        }
+        return JSONResponse(
+            {
+                "run_id": run_id,
+                "events": [event_view(one) for one in page.events],
+                "next": page.next,
+                "more": not page.is_last,
+            }
+        )
     if not page.events and last_event_id and get_run(service.db, run_id).state.is_final:
         return Response(status_code=204)  # which tells an EventSource not to come again
     stream = _stream(service.db, run_id, page, request.state.check_caller)
