@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
@@ -41,10 +42,11 @@ class Declared:
     concurrency_limit: dict[str, Any] | None = None
 
 
-def declared_deployments() -> list[Declared]:
+@cache
+def declared_deployments() -> tuple[Declared, ...]:
     """Return every deployment of prefect.yaml."""
     content = _content()
-    return [
+    return tuple(
         Declared(
             _full_name(one),
             one["entrypoint"],
@@ -52,7 +54,7 @@ def declared_deployments() -> list[Declared]:
             one.get("concurrency_limit"),
         )
         for one in content["deployments"]
-    ]
+    )
 
 
 class SettingUp:

@@ -58,7 +58,7 @@ def choose_server(settings: Settings, *, own: bool = False) -> None:
     process, so that a process that resumes the run after a crash finds them.
     """
     global _is_chosen
-    set_manners()
+    _mark_environment()
     url = None if own else server_url(settings)
     if url is not None:
         os.environ["PREFECT_API_URL"] = url
@@ -82,7 +82,7 @@ _is_chosen = False
 def use_home_server(home: Path, api_url: str) -> None:
     """Point this process, and every child of it, at the home's own server."""
     global _is_chosen
-    set_manners()
+    _mark_environment()
     _live_in(home)
     os.environ["PREFECT_API_URL"] = api_url
     # One that is being started has no note yet, by which ``log_in`` would know it.
@@ -116,15 +116,20 @@ def without_login(home: Path) -> dict[str, str]:
 def set_manners() -> None:
     """Mark this process and its children, have it tell nobody of itself, and say that it lives."""
     before = dict(os.environ)
-    os.environ[HOLDER] = process_mark()
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    _set_heartbeats()
+    _mark_environment()
     if os.environ != before:
         _refresh()
 
 
+def _mark_environment() -> None:
+    os.environ[HOLDER] = process_mark()
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    _set_heartbeats()
+
+
 def _refresh() -> None:
+    """Have Prefect read its settings again: 0.15 s of processor, so once for many changes."""
     if "prefect" in sys.modules:
         from prefect.context import refresh_global_settings_context
 

@@ -203,14 +203,12 @@ def _become(talking: socket.socket, out: int, err: int) -> None:
     os.chdir(told["cwd"])
     hide_memory()
 
-    from prefect.context import refresh_global_settings_context
     from prefect.logging.configuration import setup_logging
 
     from flows.server import choose_server
 
-    refresh_global_settings_context()
-    setup_logging(incremental=False)
     choose_server(Settings.from_environment())  # what calling a flow does first
+    setup_logging(incremental=False)
 
 
 def _read(talking: socket.socket) -> dict[str, Any]:

@@ -7,6 +7,7 @@ other code, and those whose environment only a new Python can obey, get a new Py
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ from autopack.settings import process_environment
 from deployments.setting_up import ENGINE, declared_deployments
 from deployments.spawning import HIDDEN
 from deployments.warm.forked import ForkServer, NotForked
+from deployments.warm.heeding import heed
 from deployments.warm.quiet import QuietJobConfiguration, QuietProcessWorker
 
 _ENGINE = module_command(HIDDEN, ENGINE)
@@ -65,7 +67,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it takes the place of Prefect's on purpose
 
     class WarmProcessWorker(QuietProcessWorker):
-        """Prefect's process worker, with a fork server while it runs."""
+        """Prefect's process worker, with a fork server while it runs; hears of flow runs."""
 
         type = "process"
         job_configuration = WarmJobConfiguration
@@ -79,10 +81,12 @@ with warnings.catch_warnings():
                 run_process,
             )
             await self._forks.server.start()
+            self._heeding = asyncio.create_task(heed(self.get_and_submit_flow_runs))
             setattr(starting, "run_process", self._forks.run_process)  # noqa: B010 - Prefect's place for it
 
         async def teardown(self, *exc_info: Any) -> None:
             """End the fork server, too."""
+            self._heeding.cancel()
             await super().teardown(*exc_info)
             setattr(starting, "run_process", self._forks.plainly)  # noqa: B010
             self._forks.server.close()
