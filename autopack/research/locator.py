@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from autopack.model.errors import BadInput
-from autopack.research.sources.source_protocol import Rank
+from autopack.research.rank import Rank
 
 _ID = r"(?:[0-9a-f]{40}|[0-9a-f]{64})"
 _GIT_FILE = re.compile(rf"git:({_ID}):(.+)@({_ID})", re.DOTALL)

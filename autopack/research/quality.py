@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from autopack.research.evidence import Evidence, EvidenceKind, Quality
 from autopack.research.folding import fold
-from autopack.research.sources.source_protocol import Rank, SourceFacts
+from autopack.research.rank import Rank
+from autopack.research.sources.source_protocol import SourceFacts
 
 
 def quality_of(facts: SourceFacts, *, is_seconded: bool) -> Quality:

@@ -11,8 +11,8 @@ from autopack.research.folding import fold
 from autopack.research.locator import parse_locator, rank_of
 from autopack.research.quality import quality_of
 from autopack.research.quoting import Span, find_quote, fold_bytes
+from autopack.research.rank import Rank
 from autopack.research.rejection import Reason, Rejection
-from autopack.research.sources.source_protocol import Rank
 
 __all__ = ["Reason", "Rejection", "quality_of", "rejections", "rejections_of_all", "sealed"]
 

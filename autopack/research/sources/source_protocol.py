@@ -7,21 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from autopack.research.rank import Rank
+
 MOST_PASSAGE_BYTES = 4_000
 """How long the text of one passage is at most."""
 MOST_SOURCE_BYTES = 2_000_000
 """How long one source, a file or a page, is at most: what is longer is not searched."""
 MOST_PASSAGES = 8
 """How many passages a query brings at most, from one source."""
-
-
-class Rank(StrEnum):
-    """How near to the thing itself a source is, nearest first."""
-
-    CODE = "code"
-    DOCS = "docs"
-    CHANGELOG = "changelog"
-    PROSE = "prose"
 
 
 @dataclass(frozen=True)

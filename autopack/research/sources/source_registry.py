@@ -1,53 +1,270 @@
-"""Sources by their names in a plan: the built-in ones and those that installed packages bring."""
+"""Sources by their names in a plan: the built-in ones and those that installed packages bring.
+
+=================== ==========================================================================
+repository          the files of the base commit
+history             the commits that lead to it
+ledger              what earlier runs failed with here, and what made them pass
+installed           the distributions of the run's environment; ``installed:NAME`` one of them
+folder:PATH         the text files of a folder
+command:ARGV        a search command, which prints JSON lines
+mcp:SERVER          an MCP server of the file that is set; ``mcp:SERVER/TOOL`` one of its tools
+url:https://…       a page
+=================== ==========================================================================
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autopack.model.errors import BadInput
 from autopack.research.sources.source_protocol import Source
 
 if TYPE_CHECKING:
     from autopack.store.database.engine import Database
+    from autopack.workspace.git import Git
 
 ENTRY_POINTS = "autopack.sources"
-"""The entry-point group; each entry is called ``maker(argument, settings) -> Source``."""
+"""The entry-point group; each entry is called ``maker(argument, settings)`` and returns a Source.
+
+``argument`` is what stands after the colon, None without one."""
 
 DEFAULT = ("repository", "history", "ledger", "installed")
-"""What is asked where nothing is named."""
+"""What is asked where nothing is named; those that have nothing to work on are left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceSettings:
     """What sources work on; each takes what it needs of it.
 
-    ``git_dir`` is the git folder of a repository and ``commit`` the full id of the commit that is
-    asked about. ``environments`` are folders with installed distributions: a virtual environment,
-    or its ``site-packages``. Relative ``folder:`` paths start at ``base``. ``work`` is a folder
-    that sources may write to.
+    ``git`` is the repository, ``location`` its name in the ledger (None: every repository), and
+    ``commit`` the full id of the commit that is asked about. ``environments`` are folders with
+    installed distributions: a virtual environment, or its ``site-packages``. Relative ``folder:``
+    paths start at ``base``, where commands run, too. ``mcp_file`` is what builders take with
+    ``--set mcp=FILE``, ``mcp_env`` the variables that may be filled in there. A source may take
+    ``seconds`` to answer.
     """
 
-    git_dir: Path | None = None
+    git: Git | None = None
+    location: str | None = None
     commit: str | None = None
     database: Database | None = None
     environments: tuple[Path, ...] = ()
     base: Path | None = None
     mcp_file: Path | None = None
     mcp_env: tuple[str, ...] = ()
-    work: Path | None = None
     seconds: float = 30.0
 
 
+Maker = Callable[[str | None, SourceSettings], Source]
+
+
 def sources_for(specs: Sequence[str], settings: SourceSettings) -> tuple[Source, ...]:
-    """Return the sources that ``specs`` name, by default those of `DEFAULT`.
+    """Return the sources that ``specs`` name, each once; by default those of `DEFAULT`.
 
     Raises BadInput naming the entry of ``sources`` that cannot be used.
     """
-    raise NotImplementedError
+    if not specs:
+        possible = [name for name in DEFAULT if _has_what_it_needs(name, settings)]
+        return tuple(_made(name, settings, "sources") for name in possible)
+    check_sources(specs)
+    return tuple(
+        _made(spec, settings, f"sources[{number}]")
+        for number, spec in enumerate(specs)
+        if spec not in specs[:number]
+    )
 
 
 def check_sources(specs: Sequence[str]) -> None:
     """Raise BadInput naming the first entry of ``sources`` that is not written right."""
-    raise NotImplementedError
+    for number, spec in enumerate(specs):
+        _split(spec, f"sources[{number}]")
+
+
+def _split(spec: str, field: str) -> tuple[str, str | None]:
+    name, colon, argument = spec.strip().partition(":")
+    if name not in {**_BUILTIN, **_installed()}:
+        known = ", ".join([*DEFAULT, *(f"{each}:…" for each in _TAKE), *_installed()])
+        raise BadInput(f"there is no source {spec!r}", field=field, hint=f"choose from {known}")
+    if colon and not argument.strip():
+        raise BadInput(f"{spec!r} names nothing after its colon", field=field, hint=_TAKE.get(name))
+    if name in _TAKE and not colon:
+        raise BadInput(f"the source {name!r} needs more", field=field, hint=_TAKE[name])
+    if name in _ALONE and colon:
+        raise BadInput(f"the source {name!r} takes no argument: {spec!r}", field=field)
+    if name in _CHECKS and argument:
+        _CHECKS[name](argument.strip(), field)
+    return name, argument.strip() or None
+
+
+def _made(spec: str, settings: SourceSettings, field: str) -> Source:
+    name, argument = _split(spec, field)
+    try:
+        if name in _BUILTIN:
+            return _BUILTIN[name](argument, settings)
+        return _loaded(_installed()[name])(argument, settings)
+    except BadInput as error:
+        raise BadInput(error.message, field=field, hint=error.hint) from error
+
+
+def _repository(argument: str | None, settings: SourceSettings) -> Source:
+    from autopack.research.sources.repository import RepositorySource
+
+    git, commit = _commit(settings)
+    return RepositorySource(git, commit)
+
+
+def _history(argument: str | None, settings: SourceSettings) -> Source:
+    from autopack.research.sources.history import HistorySource
+
+    git, commit = _commit(settings)
+    return HistorySource(git, commit, seconds=settings.seconds)
+
+
+def _ledger(argument: str | None, settings: SourceSettings) -> Source:
+    from autopack.research.sources.ledger_source import LedgerSource
+
+    if settings.database is None:
+        raise BadInput("there is no database here whose runs could be asked", field="sources")
+    return LedgerSource(settings.database, settings.location)
+
+
+def _distributions(argument: str | None, settings: SourceSettings) -> Source:
+    from autopack.research.sources.installed import InstalledSource
+
+    if not settings.environments:
+        raise BadInput("there is no environment here with installed packages", field="sources")
+    return InstalledSource(settings.environments, argument)
+
+
+def _folder(argument: str | None, settings: SourceSettings) -> Source:
+    from autopack.research.sources.folder import FolderSource
+
+    path = Path(argument or "").expanduser()
+    root = path if settings.base is None else settings.base / path
+    if not root.is_dir():
+        raise BadInput(f"there is no folder {root}", field="sources", hint="name one that exists")
+    return FolderSource(f"folder:{argument}", root)
+
+
+def _command(argument: str | None, settings: SourceSettings) -> Source:
+    from autopack.research.sources.search_command import CommandSource
+
+    return CommandSource(
+        f"command:{argument}",
+        shlex.split(argument or ""),
+        folder=settings.base,
+        seconds=settings.seconds,
+    )
+
+
+def _mcp(argument: str | None, settings: SourceSettings) -> Source:
+    from autopack.agents.own.mcp_servers import mcp_servers
+    from autopack.research.sources.mcp_source import McpSource
+
+    name, _, tool = (argument or "").partition("/")
+    if settings.mcp_file is None:
+        raise BadInput(
+            f"no file says how the MCP server {name!r} is started",
+            field="sources",
+            hint="give one such as .mcp.json",
+        )
+    servers = {one.name: one for one in mcp_servers(settings.mcp_file, settings.mcp_env)}
+    if name not in servers:
+        raise BadInput(
+            f"{settings.mcp_file} has no MCP server {name!r}",
+            field="sources",
+            hint=f"it has: {', '.join(servers) or 'none'}",
+        )
+    return McpSource(f"mcp:{argument}", servers[name], tool or None, seconds=settings.seconds)
+
+
+def _page(argument: str | None, settings: SourceSettings) -> Source:
+    from autopack.research.sources.web_page import WebSource
+
+    return WebSource(f"url:{argument}", seconds=settings.seconds)
+
+
+def _check_command(argument: str, field: str) -> None:
+    try:
+        words = shlex.split(argument)
+    except ValueError as error:
+        raise BadInput(f"the command cannot be read: {error}", field=field) from error
+    if not words:
+        raise BadInput("the command is empty", field=field)
+
+
+def _check_page(argument: str, field: str) -> None:
+    from autopack.research.sources.web_page import Refused, check_address
+
+    try:
+        check_address(argument)
+    except Refused as error:
+        raise BadInput(str(error), field=field, hint="use url:https://…") from error
+
+
+def _check_name(argument: str, field: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", argument):
+        raise BadInput(f"{argument!r} is not the name of a package", field=field)
+
+
+_BUILTIN: Mapping[str, Maker] = {
+    "repository": _repository,
+    "history": _history,
+    "ledger": _ledger,
+    "installed": _distributions,
+    "folder": _folder,
+    "command": _command,
+    "mcp": _mcp,
+    "url": _page,
+}
+_ALONE = ("repository", "history", "ledger")
+_TAKE: Mapping[str, str] = {
+    "folder": "use folder:PATH",
+    "command": "use command:PROGRAM ARGUMENTS",
+    "mcp": "use mcp:SERVER or mcp:SERVER/TOOL",
+    "url": "use url:https://…",
+}
+_CHECKS: Mapping[str, Callable[[str, str], None]] = {
+    "installed": _check_name,
+    "command": _check_command,
+    "url": _check_page,
+}
+
+
+def _commit(settings: SourceSettings) -> tuple[Git, str]:
+    if settings.git is None or settings.commit is None:
+        raise BadInput("there is no repository here", field="sources", hint="name one with --repo")
+    return settings.git, settings.commit
+
+
+def _has_what_it_needs(name: str, settings: SourceSettings) -> bool:
+    match name:
+        case "ledger":
+            return settings.database is not None
+        case "installed":
+            return bool(settings.environments)
+        case _:
+            return settings.git is not None and settings.commit is not None
+
+
+@cache
+def _installed() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+
+
+def _loaded(entry: EntryPoint) -> Maker:
+    try:
+        return entry.load()
+    except Exception as error:
+        raise BadInput(
+            f"the source {entry.name!r} ({entry.value}) does not load: {error}",
+            field=ENTRY_POINTS,
+            hint="fix or uninstall the package that brings it",
+        ) from error

@@ -1,0 +1,187 @@
+"""From texts to the passages that answer a query best: BM25 over terms, the same each time."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from autopack.context.search_terms import terms
+from autopack.research.sources.source_protocol import (
+    MOST_PASSAGE_BYTES,
+    Passage,
+    Query,
+    SourceFacts,
+)
+
+_K1, _B = 1.2, 0.75
+_PATH_WEIGHT = 4
+_MOST_TEXTS = 40
+"""Of so many texts, the best, passages are taken."""
+_PASSAGES_OF_ONE = 2
+_MOST_HELD = 64 * 1024 * 1024
+_TYPICAL_PASSAGE = 600
+_BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A whole source: what names it, and a path by which it is found, too."""
+
+    locator: str
+    path: str
+    content: bytes
+    facts: SourceFacts
+
+
+@dataclass(frozen=True)
+class _Counted:
+    text: Text
+    counts: tuple[int, ...]
+
+
+def best_passages(source_id: str, query: Query, texts: Iterable[Text]) -> list[Passage]:
+    """Return the passages of ``texts`` that hold most of what ``query`` asks, best first.
+
+    None of them holds nothing that was asked for: where nothing is found, nothing is returned.
+    """
+    asked = tuple(dict.fromkeys(terms(query.text)))
+    if not asked:
+        return []
+    held, found, seen, sizes = 0, list[_Counted](), 0, 0
+    for text in texts:
+        seen += 1
+        sizes += len(text.content)
+        counts = _counts(text.content, asked, text.path, query.paths)
+        if any(counts) and held + len(text.content) <= _MOST_HELD:
+            held += len(text.content)
+            found.append(_Counted(text, counts))
+    if not found:
+        return []
+    weights = _weights([one.counts for one in found], seen)
+    typical = sizes / seen or 1.0
+    best = sorted(
+        found,
+        key=lambda one: (
+            -_score(one.counts, weights, len(one.text.content) / typical),
+            one.text.path,
+        ),
+    )
+    passages = [
+        passage
+        for one in best[:_MOST_TEXTS]
+        for passage in _passages_of(source_id, one, asked, weights)
+    ]
+    passages.sort(key=lambda each: (-each.score, each.locator, each.start))
+    return passages[: query.most]
+
+
+def pieces(path: str, content: bytes) -> list[tuple[int, int]]:
+    """Return from and up to which byte each piece of a text is: definitions, or paragraphs."""
+    starts = [
+        0,
+        *(_definitions(content) if path.endswith((".py", ".pyi")) else _paragraphs(content)),
+    ]
+    ends = [*starts[1:], len(content)]
+    return [
+        part
+        for start, end in zip(starts, ends, strict=True)
+        for part in _bounded(content, start, end)
+        if content[part[0] : part[1]].strip()
+    ]
+
+
+def _passages_of(
+    source_id: str, counted: _Counted, asked: Sequence[str], weights: Sequence[float]
+) -> Iterator[Passage]:
+    text = counted.text
+    scored: list[tuple[float, int, int]] = []
+    for start, end in pieces(text.path, text.content):
+        counts = _counts(text.content[start:end], asked, "", ())
+        if any(counts):
+            # A path says what its pieces are about, too.
+            named = _counts(b"", asked, text.path, ())
+            score = _score(counts, weights, (end - start) / _TYPICAL_PASSAGE)
+            score += 0.5 * _score(named, weights, 1.0)
+            scored.append((score, start, end))
+    scored.sort(key=lambda each: (-each[0], each[1]))
+    for score, start, end in scored[:_PASSAGES_OF_ONE]:
+        content = text.content[start:end]
+        yield Passage(source_id, text.locator, content, start, end, round(score, 6), text.facts)
+
+
+def _counts(
+    content: bytes, asked: Sequence[str], path: str, wanted: Sequence[str]
+) -> tuple[int, ...]:
+    """Return how often each term is in a text; terms are stems, which "try" is of "tries"."""
+
+    def times(text: str, term: str) -> int:
+        return text.count(term) + (text.count(f"{term[:-1]}ies") if term.endswith("y") else 0)
+
+    low = content.decode("utf-8", "replace").lower()
+    of_path = path.lower()
+    bonus = 1 + (bool(path) and any(each in path for each in wanted))
+    return tuple(bonus * (times(low, term) + _PATH_WEIGHT * times(of_path, term)) for term in asked)
+
+
+def _weights(counts: Sequence[Sequence[int]], total: int) -> tuple[float, ...]:
+    """Return how much each term tells: the rarer, the more."""
+    return tuple(
+        math.log(1 + (total - holding + 0.5) / (holding + 0.5))
+        for holding in (sum(1 for one in column if one) for column in zip(*counts, strict=True))
+    )
+
+
+def _score(counts: Sequence[int], weights: Sequence[float], length: float) -> float:
+    norm = _K1 * (1 - _B + _B * length)
+    return sum(
+        weight * count * (_K1 + 1) / (count + norm)
+        for count, weight in zip(counts, weights, strict=True)
+        if count
+    )
+
+
+def _paragraphs(content: bytes) -> list[int]:
+    """Return where pieces of some length begin, each after a blank line."""
+    starts, last = list[int](), 0
+    for found in _BLANK_LINE.finditer(content):
+        if found.end() - last >= _TYPICAL_PASSAGE:
+            last = found.end()
+            starts.append(last)
+    return starts
+
+
+def _definitions(content: bytes) -> list[int]:
+    """Return where the definitions of a Python file begin; it is parsed and never imported."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of another project's escapes
+            tree = ast.parse(content)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return _paragraphs(content)
+    lines = [0, *(found.end() for found in re.finditer(rb"\r\n|\r|\n", content))]
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    first = {
+        min([node.lineno, *(each.lineno for each in node.decorator_list)]) - 1
+        for node in ast.walk(tree)
+        if isinstance(node, kinds)
+    }
+    # A form feed counts as a line of its own for nobody but some editors.
+    return sorted(lines[number] for number in first if 0 < number < len(lines))
+
+
+def _bounded(content: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield parts of at most so many bytes, cut at line ends where there are any."""
+    while end - start > MOST_PASSAGE_BYTES:
+        cut = content.rfind(b"\n", start, start + MOST_PASSAGE_BYTES) + 1
+        if cut <= start:
+            cut = start + MOST_PASSAGE_BYTES
+            while content[cut] & 0xC0 == 0x80 and cut > start + 1:
+                cut -= 1  # no character is cut in two
+        yield start, cut
+        start = cut
+    if start < end:
+        yield start, end

@@ -1,0 +1,78 @@
+"""The repository as a source: the text files of one commit, code and documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from autopack.context.repository_files import listed_files, read_texts
+from autopack.model.errors import BadInput, GitFailed
+from autopack.research.locator import GitFile, parse_locator, rank_of_path
+from autopack.research.sources.git_objects import file_of
+from autopack.research.sources.passages import Text, best_passages
+from autopack.research.sources.source_protocol import (
+    FailureKind,
+    Passage,
+    Query,
+    SourceFacts,
+    SourceFailure,
+)
+from autopack.workspace.git import Git
+
+ORIGIN = "repository"
+MOST_FILES = 10_000
+"""So many files are read; those after them by path are not searched, and that is said."""
+
+
+class RepositorySource:
+    """The files of ``commit``; what the user has not committed is no part of it."""
+
+    name = "repository"
+
+    def __init__(self, git: Git, commit: str) -> None:
+        self._git = git
+        self._commit = commit
+        self.failures: list[SourceFailure] = []
+
+    def search(self, query: Query) -> Sequence[Passage]:
+        """Return the passages of the commit's files that fit best."""
+        try:
+            return best_passages(self.name, query, self._texts())
+        except GitFailed as error:
+            raise SourceFailure(self.name, FailureKind.UNREADABLE, error.message) from error
+
+    def read(self, locator: str) -> bytes:
+        """Return a file of a commit."""
+        try:
+            named = parse_locator(locator)
+            content = file_of(self._git, named) if isinstance(named, GitFile) else None
+        except (BadInput, GitFailed) as error:
+            raise SourceFailure(self.name, FailureKind.UNREADABLE, error.message) from error
+        if content is None:
+            raise SourceFailure(self.name, FailureKind.NOT_FOUND, f"there is no {locator}")
+        return content
+
+    def _texts(self) -> Iterator[Text]:
+        files = listed_files(self._git, self._commit)
+        if len(files) > MOST_FILES and not self.failures:
+            self.failures.append(
+                SourceFailure(
+                    self.name,
+                    FailureKind.TOO_LARGE,
+                    f"of {len(files):,} files the first {MOST_FILES:,} were searched",
+                )
+            )
+        files = files[:MOST_FILES]
+        for file, text in zip(files, read_texts(self._git, files), strict=True):
+            if text is not None:
+                yield Text(
+                    str(GitFile(self._commit, file.path, file.blob)),
+                    file.path,
+                    text.encode("utf-8"),
+                    SourceFacts(
+                        is_primary=True,
+                        rank=rank_of_path(file.path),
+                        origin=ORIGIN,
+                        version=self._commit,
+                        installed_version=self._commit,
+                    ),
+                )
