@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+import pytest
 
+
+@pytest.mark.usefixtures("prefect_server")
 async def test_a_worker_looks_when_a_flow_run_is_scheduled() -> None:
     from prefect import flow, get_client
     from prefect.states import Scheduled
