@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -84,6 +85,7 @@ MASK: Final = "[secret]"
 """What stands where a secret was."""
 
 
+@lru_cache(maxsize=4096)  # every program that is started asks of every variable
 def names_a_secret(name: str) -> bool:
     """Return whether a variable or parameter of this name holds a secret."""
     if name.upper() in _HARMLESS:
