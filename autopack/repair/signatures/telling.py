@@ -10,8 +10,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from autopack.model.excerpt import excerpt
+
+# The failures of a project have most of their lines in common.
+_LINES_KEPT = 10_000
 
 LONGEST = 1_000
 """Characters of a line that are looked at; what differs behind that is no other failure."""
@@ -88,20 +92,32 @@ class Telling:
 def telling(text: str) -> Telling:
     """Return the line of ``text`` that names the failure; an empty one of an empty text."""
     read = excerpt(text).strip("\n")
-    found = _STRUCTURED.search(read)
-    if found is not None and (found.start() == 0 or "\n" in read):
-        return Telling(_cut(found[0]), Rank.STRUCTURED)
     if "\n" not in read:
-        return Telling(_cut(read), Rank.CALLED_ERROR)
-    for pattern, rank in (
-        (_CALLED_ERROR, Rank.CALLED_ERROR),
-        (_SOUNDS, Rank.SOUNDS_LIKE_ONE),
-    ):
-        for found in pattern.finditer(read):
-            if not _PASSING.search(found[0]):
-                return Telling(_cut(found[0]), rank)
-    lines = [line for line in read.split("\n") if line.strip()]
-    return Telling(_cut(lines[-1]) if lines else "", Rank.LAST_LINE)
+        found = _STRUCTURED.match(read)
+        return Telling(_cut(read), Rank.CALLED_ERROR if found is None else Rank.STRUCTURED)
+    lines = read.split("\n")
+    ranks = [_rank(each) if len(each) <= LONGEST else _rank.__wrapped__(each) for each in lines]
+    best = min(ranks)
+    number = ranks.index(best)
+    if best is Rank.STRUCTURED:
+        # Some messages go on in the next line.
+        found = _STRUCTURED.match("\n".join(lines[number : number + 2]))
+        return Telling(_cut(lines[number] if found is None else found[0]), best)
+    if best is Rank.LAST_LINE:
+        number = max((at for at, each in enumerate(lines) if each.strip()), default=0)
+    return Telling(_cut(lines[number]), best)
+
+
+@lru_cache(maxsize=_LINES_KEPT)
+def _rank(line: str) -> Rank:
+    """Return how sure it is that a line among others names the failure."""
+    if _STRUCTURED.match(line):
+        return Rank.STRUCTURED
+    if _PASSING.search(line):
+        return Rank.LAST_LINE
+    if _CALLED_ERROR.match(line):
+        return Rank.CALLED_ERROR
+    return Rank.SOUNDS_LIKE_ONE if _SOUNDS.match(line) else Rank.LAST_LINE
 
 
 def _cut(line: str) -> str:
