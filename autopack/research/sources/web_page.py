@@ -34,7 +34,8 @@ from autopack.research.sources.source_protocol import (
 MOST_HOPS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/xhtml+xml")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# Some versions of Python call a part of them public: addresses of protocols, and translated ones.
+_NEVER = [ipaddress.ip_network(each) for each in ("192.0.0.0/24", "64:ff9b::/96", "64:ff9b:1::/48")]
 
 
 class Refused(Exception):
@@ -188,8 +189,10 @@ def is_public(text: str) -> bool:
         inner = address.ipv4_mapped or address.sixtofour
         if inner is not None:
             return is_public(str(inner))
-        if address in _NAT64 or address.teredo is not None:
+        if address.teredo is not None:
             return False
+    if any(address in network for network in _NEVER if network.version == address.version):
+        return False
     return address.is_global and not address.is_multicast
 
 
