@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from prefect import get_run_logger
+from prefect.runtime import deployment
 from prefect.runtime import flow_run as current_flow_run
 
 from autopack.clock import SystemClock
@@ -98,11 +99,11 @@ async def execute_run(
     """Run a plan on a git repository, or resume a run that was interrupted.
 
     Args:
-        plan: The plan: a path, a URL, or its text. Not needed to resume a run.
-        repo: The git repository: a path or a URL. To resume a run, this machine's clone of it,
-            where that has another path here.
+        plan: Needed, unless run_id alone resumes a run: the plan's path, its URL, or its text.
+        repo: Needed with a plan: the path or URL of the git repository. To resume a run, this
+            machine's clone of it, where that has another path here.
         token_cap: The most tokens the run may spend; when empty, the plan's.
-        run_id: A name for the run, or the run to resume.
+        run_id: The run to resume, with the plan left empty; with a plan, a name for the new run.
     """
     flow_run_id = current_flow_run.get_id()
     async with application(database) as (db, settings), heeding(db, settings) as watched:
@@ -117,7 +118,8 @@ async def execute_run(
             if begun.state.is_final:
                 return state_of_run(run_view(db, run_id))  # pyright: ignore[reportReturnType]
         elif plan is not None or run_id is None:
-            if not plan:
+            # "." is a caller's folder; a worker's is nobody's repository.
+            if not plan or (repo is None and deployment.id is not None):
                 raise BadInput(
                     "a run needs a plan and a repository: fill in the fields plan and repo, or "
                     "run_id alone to resume a run",

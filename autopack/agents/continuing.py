@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar, Protocol
 
 from pydantic import TypeAdapter
 
@@ -64,8 +64,21 @@ def session_named(source: Path, marker: bytes, key: str) -> str | None:
     return None
 
 
+class Resumable(Protocol):
+    """What a program's adapter says of its conversations."""
+
+    name: ClassVar[str]
+
+    def knows(self, home: Path, session_id: str) -> bool: ...
+
+
 def resuming(
-    request: BuildRequest, home: Path, *, builder: str, model: str | None, can_continue: bool
+    request: BuildRequest,
+    home: Path,
+    agent: Resumable,
+    *,
+    model: str | None,
+    can_continue: bool,
 ) -> tuple[BuildRequest, str | None]:
     """Return the request with the conversation that it continues, whose files are put into
     ``home``; or else as it was, and why a retry begins a new one.
@@ -73,18 +86,22 @@ def resuming(
     if request.earlier is None:
         return request, None
     if not can_continue:
-        return request, f"Autopack cannot continue conversations of {builder}"
+        return request, f"Autopack cannot continue conversations of {agent.name}"
     spool = _beside(request.spool, request.earlier)
     kept = kept_session(spool)
     if kept is None:
         return request, f"no conversation of attempt {request.earlier} is kept"
-    because = kept.why_not(builder=builder, model=model, worktree=request.worktree)
+    because = kept.why_not(builder=agent.name, model=model, worktree=request.worktree)
     if because is not None:
         return request, because
     try:
         _restore(spool, kept, home)
     except OSError as error:
+        _take_back(kept, home)
         return request, f"the conversation of attempt {request.earlier}: {error.strerror}"
+    if not agent.knows(home, kept.session_id):
+        _take_back(kept, home)
+        return request, f"what is kept of attempt {request.earlier} is no conversation"
     return replace(request, resumes=kept.session_id), None
 
 
@@ -140,12 +157,21 @@ def _restore(spool: Path, kept: KeptSession, home: Path) -> None:
         safe_files.write(home / name, content)
 
 
+def _take_back(kept: KeptSession, home: Path) -> None:
+    """Remove what was restored, or the calls that it tells of would count as the new build's."""
+    for name in kept.files:
+        safe_files.remove(home / name)
+
+
 def told_before(
-    spool: Path, continues: int | None, output: str
+    spool: Path,
+    continues: int | None,
+    output: str,
+    told_in: Callable[[Path], Path | bytes | None],
 ) -> Sequence[BinaryIO | bytes] | None:
     """Return what tells of the calls that were made in a conversation before it was continued.
 
-    None when that is gone.
+    ``told_in`` reads a file of a session. None when that is gone.
     """
     if continues is None:
         return ()
@@ -153,8 +179,9 @@ def told_before(
     kept = kept_session(earlier)
     if kept is None:
         return None
-    paths = (*(earlier / _FOLDER / name for name in kept.files), earlier / output)
-    return [source for path in paths if (source := opened(path)) is not None]
+    files = (told_in(earlier / _FOLDER / name) for name in kept.files)
+    told = (*(one for one in files if one is not None), earlier / output)
+    return [source for one in told if (source := opened(one)) is not None]
 
 
 def forget(spool: Path) -> None:

@@ -9,21 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import subprocess
-import tempfile
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from autopack.agents.agent import Agent
 from autopack.agents.bounds import Bounds, result_of, sizes, unattended
-from autopack.agents.continuing import (
-    keep,
-    resuming,
-    told_before,
-)
+from autopack.agents.continuing import keep, resuming, told_before
 from autopack.agents.isolation import isolated_environment
 from autopack.agents.model_providers import check_served, provider_of
 from autopack.agents.noted_spend import read_noted, write_spend
@@ -31,6 +26,7 @@ from autopack.agents.options import McpOptions, OwnConfigOptions, ProgramOptions
 from autopack.agents.own.extra_arguments import extra_arguments
 from autopack.agents.own.mcp_servers import secrets_of
 from autopack.agents.program_note import ProgramNote, read_note, write_note
+from autopack.agents.program_version import version_of
 from autopack.agents.prompt import PROMPT_VERSION, render_prompt
 from autopack.agents.protocol import (
     BuildRequest,
@@ -39,6 +35,7 @@ from autopack.agents.protocol import (
     Probe,
     Spend,
 )
+from autopack.agents.refused_resumption import forget_start, why_refused, without_conversation
 from autopack.agents.usage_formats import parse_with
 from autopack.agents.usage_reading import Sums, Usage, opened
 from autopack.agents.watching import Watch, watched
@@ -47,8 +44,7 @@ from autopack.model.calls import Exactness
 from autopack.model.errors import BadInput
 from autopack.process.exit_note import EXIT_NOTE, read_exit
 from autopack.process.run_options import RunOptions
-from autopack.process.scratch import Scratch
-from autopack.settings import process_environment, program_environment
+from autopack.settings import process_environment
 
 if TYPE_CHECKING:
     from autopack.agents.own.user_configuration import UserConfiguration
@@ -160,8 +156,28 @@ class CommandLineAgent(Agent[ProgramOptions]):
         fresh_because = None
         if self.options.continues:
             request, fresh_because = resuming(
-                request, home, builder=self.name, model=model, can_continue=self.can_continue
+                request, home, self, model=model, can_continue=self.can_continue
             )
+        began = monotonic()
+        result = await self._build(request, supervisor, home, model, fresh_because)
+        refusal = why_refused(result, request, OUTPUT)
+        if refusal is None:
+            return result
+        # Nothing was spent: this costs no attempt, and what is told from now on is the new build's.
+        forget_start(request.spool, OUTPUT)
+        fresh = without_conversation(request, monotonic() - began)
+        home = safe_files.make_folder(home, below=request.spool)
+        return await self._build(fresh, supervisor, home, model, refusal)
+
+    async def _build(
+        self,
+        request: BuildRequest,
+        supervisor: Supervisor,
+        home: Path,
+        model: str | None,
+        fresh_because: str | None,
+    ) -> BuildResult:
+        """Start the program once, and return how that ended."""
         note = ProgramNote(
             model,
             self.provider(model),
@@ -245,7 +261,7 @@ class CommandLineAgent(Agent[ProgramOptions]):
             if (source := opened(one)) is not None
         )
         note = read_note(spool)
-        earlier = told_before(spool, note.continues, OUTPUT)
+        earlier = told_before(spool, note.continues, OUTPUT, self.told_in)
         if earlier is None:
             # What it says cannot be told from what it said before.
             return Usage((), Sums(None), Exactness.UNKNOWN)
@@ -274,7 +290,7 @@ class CommandLineAgent(Agent[ProgramOptions]):
             program = self._program_path()
         except BadInput as error:
             return Probe(installed=False, version=None, hint=error.hint)
-        version = _version(program)
+        version = version_of(program)
         about = Probe(
             installed=True,
             version=version,
@@ -306,6 +322,18 @@ class CommandLineAgent(Agent[ProgramOptions]):
     def session_of(self, home: Path, output: Path) -> tuple[str, Sequence[Path]] | None:
         """Return the id of the session that ``output`` tells of, and its files under ``home``."""
         del home, output
+
+    def told_in(self, file: Path) -> Path | bytes | None:
+        """Return what a file of a session that is kept tells of usage; None for nothing."""
+        return file
+
+    def knows(self, home: Path, session_id: str) -> bool:
+        """Return whether the program will find a session in ``home``.
+
+        Only for programs that begin a new one without saying so where they do not.
+        """
+        del home, session_id
+        return True
 
     def session_files(self, home: Path) -> Sequence[Path]:
         """Return the files behind ``sessions``, without reading any."""
@@ -368,21 +396,3 @@ class CommandLineAgent(Agent[ProgramOptions]):
                 hint=f"{install}, or --set executable=PATH",
             )
         return str(Path(found).absolute())
-
-
-def _version(program: str) -> str | None:
-    with tempfile.TemporaryDirectory(prefix="autopack-probe-") as home:
-        own = {"HOME": home, "USERPROFILE": home, **Scratch.variables(Path(home))}
-        try:
-            done = subprocess.run(
-                [program, "--version"],
-                env={**program_environment(), **own},
-                capture_output=True,
-                stdin=subprocess.DEVNULL,
-                timeout=30,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-    words = (done.stdout + b" " + done.stderr).decode(errors="replace").split()
-    return next((word.rstrip(".") for word in words if word[:1].isdigit()), None)

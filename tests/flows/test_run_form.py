@@ -36,3 +36,26 @@ async def test_an_empty_form_says_which_fields_are_needed(home: object) -> None:
 
     with pytest.raises(BadInput, match=r"a plan and a repository.* fields plan and repo"):
         await execute_run(plan="", repo=" ", builder="", features=[], run_id="", database="")
+
+
+async def test_in_a_deployment_a_plan_needs_a_repository(
+    home: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a worker would take for one is the folder that it was started in."""
+    from autopack.model.errors import BadInput
+    from flows import execute_run
+
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "a-deployment")
+    with pytest.raises(BadInput, match=r"fields plan and repo"):
+        await execute_run(plan="phases: []", repo="")
+
+
+def test_the_forms_help_says_what_is_needed() -> None:
+    from prefect.utilities.callables import parameter_schema
+
+    from flows import execute_run
+
+    fields = parameter_schema(execute_run).properties
+    assert fields["plan"]["description"].startswith("Needed, unless run_id alone resumes a run")
+    assert fields["repo"]["description"].startswith("Needed with a plan")
+    assert "with the plan left empty" in fields["run_id"]["description"]

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
+from autopack.agents.continuing import session_named
 from autopack.agents.endpoint import (
     CUSTOM_PROVIDER,
     AnyProviderOptions,
@@ -27,6 +28,7 @@ from autopack.agents.protocol import BuildRequest
 from autopack.agents.watching import Watch
 from autopack.files import safe_files
 
+_DATABASE = "opencode.db"
 _PACKAGES: Mapping[EndpointApi, str] = {
     "chat": "@ai-sdk/openai-compatible",
     "messages": "@ai-sdk/anthropic",
@@ -49,6 +51,7 @@ class OpencodeBuilder(CommandLineAgent):
     needs_model = True
     reads = ("AGENTS.md", "CLAUDE.md")
     tested = ("1.18.33",)
+    can_continue = True
     own_arguments = frozenset(
         [
             "--format",
@@ -100,6 +103,8 @@ class OpencodeBuilder(CommandLineAgent):
         arguments += ["--print-logs", "--log-level", "ERROR"]
         if model:
             arguments += ["--model", self._full_model(model)]
+        if request.resumes:
+            arguments += ["--session", request.resumes]
         environment = {
             # Goes before the user's own settings.
             "OPENCODE_CONFIG": str(ours),
@@ -121,6 +126,15 @@ class OpencodeBuilder(CommandLineAgent):
     def session_files(self, home: Path) -> Sequence[Path]:
         database = _database(home)
         return (database, database.with_name(f"{database.name}-wal"))
+
+    def session_of(self, home: Path, output: Path) -> tuple[str, Sequence[Path]] | None:
+        name = session_named(output, b'"sessionID"', "sessionID")
+        if name is None:
+            return None
+        return name, [path for path in self.session_files(home) if safe_files.is_file(path)]
+
+    def told_in(self, file: Path) -> Path | bytes | None:
+        return _steps(file) if file.name == _DATABASE else None
 
     def watch(self) -> Watch:
         return RefusalWatch(self._retries)
@@ -191,7 +205,7 @@ def _reason(line: str) -> str:
 
 
 def _database(home: Path) -> Path:
-    return home / "opencode.db"
+    return home / _DATABASE
 
 
 def _steps(database: Path) -> bytes:

@@ -49,6 +49,15 @@ class OpencodeParser:
     def __init__(self, provider: str, model: str) -> None:
         self._provider = provider
         self._model = model
+        self._before: frozenset[str | int] = frozenset()
+        self._forget()
+
+    def begin(self) -> None:
+        """Take all that was read so far for calls of builds before this one."""
+        self._before = frozenset(name for name in self._steps if isinstance(name, str))
+        self._forget()
+
+    def _forget(self) -> None:
         self._steps: dict[str | int, _Step] = {}
         self._said: str | None = None
         self._error: str | None = None
@@ -103,6 +112,9 @@ class OpencodeParser:
 
     def _finish(self, inner: Json, event: Json) -> None:
         from_database = "model" in event
+        self._has_database = self._has_database or from_database
+        if text(inner, "id") in self._before:
+            return
         step = self._steps.setdefault(text(inner, "id") or len(self._steps), _Step())
         split, sound = _split(part(inner, "tokens"))
         step.split |= split
@@ -111,7 +123,6 @@ class OpencodeParser:
         step.model = text(event, "model") or step.model
         self._sound = self._sound and sound
         self._seen = True
-        self._has_database = self._has_database or from_database
         if not from_database:
             self._ended = inner.get("reason") != "tool-calls"
 

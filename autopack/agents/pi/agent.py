@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from pydantic import Field
 
+from autopack.agents.continuing import session_named
 from autopack.agents.endpoint import (
     CUSTOM_PROVIDER,
     AnyProviderOptions,
@@ -45,6 +46,7 @@ class PiBuilder(CommandLineAgent):
     needs_model = True
     reads = ("AGENTS.md", "CLAUDE.md")
     tested = ("0.73.1",)
+    can_continue = True
     own_arguments = frozenset(
         [
             "-p",
@@ -100,6 +102,8 @@ class PiBuilder(CommandLineAgent):
         arguments = ["-p", "--session-dir", str(_sessions(home)), "--provider", provider]
         if model:
             arguments += ["--model", model if self.base_url else own]
+        if request.resumes:
+            arguments += ["--session", str(_session(home, request.resumes))]
         environment = {
             "PI_CODING_AGENT_DIR": str(folder),
             "PI_OFFLINE": "1",
@@ -117,6 +121,17 @@ class PiBuilder(CommandLineAgent):
     def sessions(self, home: Path) -> Sequence[Path | bytes]:
         return [path for path in safe_files.files_below(_sessions(home)) if path.suffix == ".jsonl"]
 
+    def session_of(self, home: Path, output: Path) -> tuple[str, Sequence[Path]] | None:
+        del output  # it tells words alone
+        for path in safe_files.files_below(_sessions(home)):
+            name = session_named(path, b'"type":"session"', "id")
+            if name is not None:
+                return name, [path]
+        return None
+
+    def knows(self, home: Path, session_id: str) -> bool:
+        return _session(home, session_id) is not None
+
     def _endpoint(self, model: str) -> dict[str, object]:
         size = {"contextWindow": self._context, "maxTokens": self._max_tokens}
         return {
@@ -129,6 +144,13 @@ class PiBuilder(CommandLineAgent):
 
 def _sessions(home: Path) -> Path:
     return home / "sessions"
+
+
+def _session(home: Path, session_id: str) -> Path | None:
+    """Return the file of a session: pi takes any other for a new one, and says nothing."""
+    files = safe_files.files_below(_sessions(home))
+    of = (path for path in files if session_named(path, b'"type":"session"', "id") == session_id)
+    return next(of, None)
 
 
 def _read(own: UserConfiguration | None, name: str) -> dict[str, Any]:

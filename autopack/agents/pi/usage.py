@@ -43,6 +43,16 @@ class PiParser:
     def __init__(self, provider: str, model: str) -> None:
         self._provider = provider
         self._model = model
+        self._before: frozenset[str] = frozenset()
+        self._forget()
+
+    def begin(self) -> None:
+        """Take all that was read so far for calls of builds before this one."""
+        self._before = frozenset(self._entries)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._entries: set[str] = set()
         self._answers: dict[object, _Answer] = {}
         self._last: Json = {}
         self._sound = True
@@ -50,6 +60,10 @@ class PiParser:
     def read(self, event: Json) -> None:
         if event.get("type") not in ("message", "message_end"):
             return
+        entry = text(event, "id")
+        if entry is not None and entry in self._before:
+            return
+        self._entries |= {entry} if entry is not None else set()
         message = part(event, "message")
         self._last = message
         if message.get("role") == "assistant":

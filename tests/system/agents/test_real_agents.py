@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -37,6 +38,7 @@ WAIT_MARK = f"7{os.getpid():07d}"
 """How long a tool would sleep, which tells its process from those of all other tests."""
 
 AGENTS: list[type[CommandLineAgent]] = [ClaudeCodeBuilder, CodexBuilder, OpencodeBuilder, PiBuilder]
+OTHER_SESSION = "681aa4b2-da7d-44b6-a2fa-fec84dc06090"
 KEY = "sk-canary-0123456789-abcdefghijklmnopqrstuvwxyz"
 REPAIR: dict[str, object] = {
     "turns": [
@@ -115,17 +117,20 @@ async def test_the_file_is_repaired_and_every_token_is_found(
         assert {call.exactness for call in calls} == {Exactness.EXACT}
 
 
+def _continuing(
+    agent: type[CommandLineAgent], programs: Path, server: ScriptedModelServer
+) -> CommandLineAgent:
+    url = server.url if agent is ClaudeCodeBuilder else server.openai_url
+    options = {"executable": str(programs / agent.program), "base_url": url, "model": "fake-model"}
+    return made(agent, api_key=KEY, **options, **{"continue": "true"})
+
+
 @FULL
-@pytest.mark.parametrize("agent", [ClaudeCodeBuilder, CodexBuilder], ids=lambda one: one.name)
 async def test_a_continued_conversation_is_known_to_the_model_and_counted_once(
     agent: type[CommandLineAgent], programs: Path, make_request: MakeRequest
 ) -> None:
     with ScriptedModelServer(REPAIR) as server:
-        executable = str(programs / agent.program)
-        url = server.url if agent is ClaudeCodeBuilder else server.openai_url
-        options = {"executable": executable, "base_url": url, "model": "fake-model"}
-        builder = made(agent, api_key=KEY, **options, **{"continue": "true"})
-        first = make_request()
+        builder, first = _continuing(agent, programs, server), make_request()
         spools = [first.spool.parent / str(number) for number in (1, 2, 3)]
         spent = 0
         for number, spool in enumerate(spools, 1):
@@ -142,6 +147,32 @@ async def test_a_continued_conversation_is_known_to_the_model_and_counted_once(
             assert {call.exactness for call in calls} == {Exactness.EXACT}
             spent = server.totals().total
         assert suite_passes(first.worktree)
+        assert "Repaired." in json.dumps(server.served[-1].request), "what the first build said"
+
+
+@FULL
+async def test_a_conversation_that_its_program_does_not_know_is_begun_anew(
+    agent: type[CommandLineAgent], programs: Path, make_request: MakeRequest
+) -> None:
+    with ScriptedModelServer(REPAIR) as server:
+        builder, first = _continuing(agent, programs, server), make_request()
+        spools = [first.spool.parent / str(number) for number in (1, 2)]
+        for spool in spools:
+            spool.mkdir()
+        await builder.build(replace(first, spool=spools[0]), Supervisor())
+        kept = json.loads((spools[0] / "session.json").read_text())
+        other = "ses_0000000000000000000000000" if agent is OpencodeBuilder else OTHER_SESSION
+        (spools[0] / "session.json").write_text(json.dumps(kept | {"session_id": other}))
+        before = server.totals().total
+
+        second = replace(first, spool=spools[1], attempt=2, earlier=1)
+        result = await builder.build(second, Supervisor())
+
+        assert result.status is BuildStatus.ENDED, result.summary
+        assert result.conversation is not None
+        assert result.conversation.continues is None
+        assert "1" in (result.conversation.fresh_because or "")
+        assert sum(call.total for call in result.calls) == server.totals().total - before > 0
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,17 @@ from autopack.agents.claude_code.agent import ClaudeCodeBuilder
 from autopack.agents.claude_code.usage import ClaudeCodeParser
 from autopack.agents.codex.agent import CodexBuilder
 from autopack.agents.codex.usage import CodexParser
-from autopack.agents.pi.agent import PiBuilder
+from autopack.agents.gemini.agent import GeminiBuilder
+from autopack.agents.opencode.usage import OpencodeParser
+from autopack.agents.pi.usage import PiParser
 from autopack.agents.program import CommandLineAgent
-from autopack.agents.protocol import BuildLimits, BuildRequest, BuildResult, Conversation
+from autopack.agents.protocol import (
+    BuildLimits,
+    BuildRequest,
+    BuildResult,
+    BuildStatus,
+    Conversation,
+)
 from autopack.agents.usage_formats import parse_with
 from autopack.agents.usage_reading import UsageParser
 from autopack.model.calls import Exactness
@@ -44,6 +52,38 @@ CODEX_BEFORE = (
 )
 CODEX = recorded("codex.continued.2.stdout")
 ROLLOUT = recorded("codex.continued.2.rollout.jsonl")
+
+
+def _step(number: int, figures: tuple[int, int, int], **more: Any) -> dict[str, Any]:
+    """A step of opencode, with what it read anew, from the cache, and wrote."""
+    new, cached, written = figures
+    tokens = {"input": new, "output": written, "reasoning": 0, "cache": {"read": cached}}
+    part = {"id": f"prt_{number}", "type": "step-finish", "tokens": tokens, "reason": "stop"}
+    return {"type": "step_finish", "part": part, **more}
+
+
+def _answer(number: int, figures: tuple[int, int, int]) -> dict[str, Any]:
+    """The same as an entry of pi's session."""
+    new, cached, written = figures
+    usage = {"input": new, "cacheRead": cached, "cacheWrite": 0, "output": written}
+    about = {"role": "assistant", "responseId": f"resp-{number}", "stopReason": "stop"}
+    message = {**about, "usage": usage, "timestamp": number}
+    return {"type": "message", "id": f"e{number}", "message": message}
+
+
+# 4066 in all, as in the others
+FIRST, SECOND, NOW = (1011, 500, 27), (2001, 500, 27), (2011, 500, 27)
+ASKED = {"type": "message", "id": "e0", "message": {"role": "user", "content": []}}
+STARTED = {"type": "step_start", "part": {"type": "step-start"}}
+OPENCODE_BEFORE = (
+    lines(_step(1, FIRST, model="m"), _step(2, SECOND, model="m")),
+    lines(STARTED, _step(1, FIRST), STARTED, _step(2, SECOND)),
+)
+OPENCODE = lines(STARTED, _step(3, NOW))
+OPENCODE_DATABASE = lines(
+    *(_step(n, of, model="m") for n, of in enumerate((FIRST, SECOND, NOW), 1))
+)
+PI_BEFORE = (_answer(1, FIRST), _answer(2, SECOND))
 
 
 def _events(source: bytes) -> list[dict[str, Any]]:
@@ -118,6 +158,26 @@ def _without(source: bytes, kind: str) -> bytes:
             (_without(CODEX_BEFORE[0], "token_usage_record"),),
             (CODEX, _without(ROLLOUT, "token_usage_record")),
             Exactness.EXACT,
+        ),
+        # its database begins with the earlier steps
+        (OpencodeParser, OPENCODE_BEFORE, (OPENCODE, OPENCODE_DATABASE), Exactness.EXACT),
+        (OpencodeParser, OPENCODE_BEFORE[:1], (OPENCODE_DATABASE, OPENCODE), Exactness.EXACT),
+        (OpencodeParser, OPENCODE_BEFORE, (OPENCODE,), Exactness.EXACT),
+        # killed after its call, which is in the database alone
+        (OpencodeParser, OPENCODE_BEFORE, (lines(STARTED), OPENCODE_DATABASE), Exactness.PARTIAL),
+        # the session file begins with the earlier answers
+        (
+            PiParser,
+            (lines(ASKED, *PI_BEFORE),),
+            (lines(ASKED, *PI_BEFORE, ASKED | {"id": "e9"}, _answer(3, NOW)),),
+            Exactness.EXACT,
+        ),
+        # killed when it was about to ask once more
+        (
+            PiParser,
+            (lines(ASKED, *PI_BEFORE),),
+            (lines(ASKED, *PI_BEFORE, _answer(3, NOW), ASKED | {"id": "e9"}),),
+            Exactness.PARTIAL,
         ),
     ],
 )
@@ -213,6 +273,58 @@ async def test_a_retry_continues_the_conversation_with_what_it_does_not_know(
     assert "The task" not in prompts[1] + prompts[2]
 
 
+# how a program says that it does not know a conversation, its exit status, and what is told of it
+@pytest.mark.parametrize(
+    ("says", "because"),
+    [
+        ("No conversation found with session ID: x", "No conversation found with session ID: x"),
+        ("\x1b[91m\x1b[1mError: \x1b[0mSession not found", "Error: Session not found"),
+        ("", "exit status 1"),
+        (
+            'Not found.\n{"type":"result","subtype":"error","is_error":true,"modelUsage":{}}',
+            "Not found",
+        ),
+    ],
+)
+async def test_a_conversation_that_is_refused_costs_no_attempt(
+    tmp_path: Path, program: Path, says: str, because: str
+) -> None:
+    agent = _agent(program)
+    await _build(agent, _request(tmp_path, 1))
+    _has_it_fail(program, says)
+    request = _request(tmp_path, 2, earlier=1, hint="2 of 40 failed")
+    result = await _build(agent, request)
+
+    assert (result.status, result.summary) == (BuildStatus.ENDED, "1")
+    assert result.conversation == Conversation(SESSION, None, f"{because} (attempt 1)")
+    prompt = _events(next((request.spool / "session").rglob("*.jsonl")).read_bytes())[0]["prompt"]
+    assert "The task" in prompt
+    assert says not in (request.spool / "builder.out").read_text() or not says
+
+
+# it had begun: what was asked may have been paid for
+@pytest.mark.parametrize(
+    "says",
+    ['{"type":"system","subtype":"init"}', '{"type":"assistant","message":{"usage":{}}}\nbroken'],
+)
+async def test_a_build_that_fails_in_its_conversation_is_not_made_twice(
+    tmp_path: Path, program: Path, says: str
+) -> None:
+    agent = _agent(program)
+    await _build(agent, _request(tmp_path, 1))
+    _has_it_fail(program, says)
+    result = await _build(agent, _request(tmp_path, 2, earlier=1))
+
+    assert result.status is BuildStatus.FAILED
+    assert result.conversation is not None
+    assert result.conversation.continues == 1
+
+
+def _has_it_fail(program: Path, says: str) -> None:
+    fail = f"if resumed: print({says!r}, flush=True); sys.exit(1)\n"
+    program.write_text(PROGRAM.replace("session = resumed", f"{fail}session = resumed"))
+
+
 async def test_unless_asked_to_every_attempt_begins_a_conversation_and_none_is_kept(
     tmp_path: Path, program: Path
 ) -> None:
@@ -234,7 +346,7 @@ def _kept(tmp_path: Path) -> Path:
     ("between", "given", "kind", "because"),
     [
         ("", {"model": "opus"}, ClaudeCodeBuilder, "the conversation is with the model m"),
-        ("", {}, PiBuilder, "Autopack cannot continue conversations of pi"),
+        ("", {}, GeminiBuilder, "Autopack cannot continue conversations of gemini"),
         ("", {}, CodexBuilder, "the conversation is one of claude-code"),
         ("move", {}, ClaudeCodeBuilder, "the checkout is another one"),
         ("files", {}, ClaudeCodeBuilder, "no conversation of attempt 1 is kept"),
