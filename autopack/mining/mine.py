@@ -17,7 +17,7 @@ from autopack.secrecy.credentials import environment_secrets
 from autopack.secrecy.redaction import Redactor
 from autopack.store.columns import storable
 from autopack.store.database.engine import Database
-from autopack.views.run_view import money
+from autopack.views.json_values import money
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from autopack.store.columns import UtcDateTime
 from autopack.store.database.engine import Database
 from autopack.store.reading import check_limit, decode_cursor, encode_cursor
 from autopack.store.tables.experiments import ab_pairs, ab_test_results, ab_tests
+from autopack.views.budget_view import level_view
 from autopack.views.json_values import timestamp
-from autopack.views.run_view import Json, cost_view, level_view, token_split
+from autopack.views.run_view import Json, cost_view, token_split
 
 _OF_REPORT = ("decision", "sentence", "gmr", "ci", "n_pairs", "n_plans", "n_void", "void_reasons")
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, RowMapping
 
-from autopack.ledger.budget.budget_nodes import Node, attempt_nodes
+from autopack.ledger.budget.budget_nodes import attempt_nodes
 from autopack.ledger.budget.budget_tree import levels as budget_levels
 from autopack.ledger.consolidated import consolidated_tokens, count_of_campaign, is_known
 from autopack.ledger.events.usage_events import (
@@ -22,10 +21,7 @@ from autopack.ledger.events.usage_events import (
     token_totals,
 )
 from autopack.model.budget import (
-    Amounts,
-    Level,
     Limits,
-    Scope,
 )
 from autopack.model.ids import attempt_ref
 from autopack.model.states import AttemptState, PhaseState
@@ -45,7 +41,8 @@ from autopack.store.runs import (
     get_run,
 )
 from autopack.views.attempt_view import build_view
-from autopack.views.json_values import timestamp
+from autopack.views.budget_view import budget_view
+from autopack.views.json_values import money, timestamp
 from autopack.views.pause_view import pause_view
 from autopack.views.pull_request_view import pull_request_view
 
@@ -97,7 +94,7 @@ def run_view(db: Database, run_id: str) -> Json:
         "pull_request": pull_request_view(run),
         "tokens": token_split(totals),
         **cost_view(totals),
-        "budget": _budget(run, totals, levels, nodes),
+        "budget": budget_view(run, totals, levels, nodes),
         "approvals": [_approval(one) for one in questions],
         "paused": [pause_view(one) for one in paused],
         "live": None if any(one.state is AttemptState.STARTED for one in attempts) else [],
@@ -215,76 +212,11 @@ def _unless_unknown(totals: TokenTotals, figures: Mapping[Any, int]) -> dict[Any
     return dict.fromkeys(figures) if totals.nothing_known else dict(figures)
 
 
-def money(cost: Decimal | None) -> float | None:
-    """US dollars as a JSON number; None when any price is unknown."""
-    return None if cost is None else float(cost)
-
-
-def _budget(run: RunRow, totals: TokenTotals, levels: list[Level], nodes: list[Node]) -> Json:
-    """Return the run's own level, and the whole tree: campaign, run, phases, attempts."""
-    own = next(level for level in levels if level.scope is Scope.RUN)
-    return {
-        "limits": _limits(own.limits),
-        "spent": {
-            "tokens": totals.told,
-            "cost": money(totals.cost),
-            "minutes": round(run.elapsed_seconds / 60, 3),
-        },
-        "reserved": _amounts(own.reserved),
-        "tree": [
-            *(level_view(level) for level in levels),
-            *(
-                {
-                    "level": "attempt",
-                    "name": f"{node.phase_id}/{node.attempt}",
-                    "limits": _limits(Limits()),
-                    "spent": _amounts(node.spent),
-                    "reserved": _amounts(
-                        Amounts(
-                            node.reserved.tokens,
-                            node.reserved.cost or Decimal(0),
-                            node.reserved.minutes,
-                        )
-                        if node.reserved
-                        else Amounts()
-                    ),
-                }
-                for node in nodes
-            ),
-        ],
-    }
-
-
-def level_view(level: Level) -> Json:
-    """One level of the budget tree."""
-    return {
-        "level": level.scope.value,
-        "name": level.name,
-        "limits": _limits(level.limits),
-        "spent": _amounts(level.spent),
-        "reserved": _amounts(level.reserved),
-        "per": level.period,
-        "again_at": timestamp(level.again_at),
-    }
-
-
 def _phase_caps(plan: Mapping[str, Any]) -> dict[str, Limits]:
     budgets = {phase["id"]: phase.get("budget", {}) for phase in plan.get("phases", ())}
     return {
         phase_id: Limits(tokens=budget.get("tokens"), minutes=budget.get("minutes"))
         for phase_id, budget in budgets.items()
-    }
-
-
-def _limits(limits: Limits) -> Json:
-    return {"tokens": limits.tokens, "cost": money(limits.cost), "minutes": limits.minutes}
-
-
-def _amounts(amounts: Amounts) -> Json:
-    return {
-        "tokens": amounts.told,
-        "cost": money(amounts.whole_cost),
-        "minutes": round(amounts.minutes, 3),
     }
 
 

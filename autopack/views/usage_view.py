@@ -7,7 +7,7 @@ from typing import Any
 
 from autopack.ledger.consolidated import Usage, UsageRow
 from autopack.ledger.period import Period
-from autopack.views.run_view import money
+from autopack.views.json_values import money
 
 FIGURES = ("events", "total", "input", "cache_read", "cache_write", "output", "unsplit", "cost")
 ALL = (*FIGURES, "cost_known", "unpriced_calls")

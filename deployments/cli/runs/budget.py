@@ -14,7 +14,7 @@ from autopack.model.errors import BadInput
 from autopack.model.ids import check_id
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
-from autopack.views.run_view import level_view
+from autopack.views.budget_view import level_view
 from deployments.cli.shared.output import AsJson, print_budget, print_json
 
 Campaign = Annotated[str, Parameter(help="A name, as `autopack run --campaign` takes it.")]

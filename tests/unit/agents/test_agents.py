@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.building import made
+from support.noting_program import KEY, build_request, noted_build, noting_program
 
 from autopack.agents.aider.agent import AiderBuilder
 from autopack.agents.claude_code.agent import ClaudeCodeBuilder
@@ -36,7 +36,6 @@ from autopack.plan.plan import Plan
 from autopack.process.supervisor import Supervisor
 
 DATA = Path(__file__).parents[2] / "data" / "agents"
-KEY = "sk-canary-0123456789"
 AGENTS: list[type[CommandLineAgent]] = [
     ClaudeCodeBuilder,
     CodexBuilder,
@@ -48,79 +47,15 @@ AGENTS: list[type[CommandLineAgent]] = [
     AiderBuilder,
 ]
 
-_SOURCE = """#!{python}
-import json, os, pathlib, sys
-home = pathlib.Path(os.environ["HOME"])
-files = {{str(p.relative_to(home)): p.read_text() for p in home.rglob("*") if p.is_file()}}
-note = dict(argv=sys.argv[1:], env=dict(os.environ), cwd=os.getcwd(), files=files,
-            stdin=sys.stdin.read(), home=str(home))
-pathlib.Path({note!r}).write_text(json.dumps(note))
-if "--version" in sys.argv:
-    print("agent-cli 1.2.3")
-else:
-    (home / "litter").mkdir()
-    (home / "litter" / "big").write_text("x")
-    {body}
-"""
-
-
-def _request(folder: Path) -> BuildRequest:
-    worktree, spool = folder / "work tree", folder / "spool"
-    worktree.mkdir()
-    spool.mkdir()
-    theirs = {
-        "ANTHROPIC_BASE_URL": "http://user",
-        "CLAUDE_CONFIG_DIR": "/user",
-        "CODEX_HOME": "/user",
-        "OPENCODE_CONFIG": "/user",
-        "XDG_CONFIG_HOME": "/user",
-        "HOME": str(folder),
-        "PWD": "/user",
-        "KEPT": "yes",
-    }
-    return BuildRequest(
-        run_id="r",
-        phase_id="fix",
-        attempt=1,
-        build=1,
-        goal="The goal",
-        instructions="- begins with a dash",
-        worktree=worktree,
-        spool=spool,
-        limits=BuildLimits(seconds=30),
-        environment={"PATH": os.environ["PATH"], **theirs},
-    )
-
-
-def _program(folder: Path, body: str = "pass") -> tuple[Path, Path]:
-    """A program that notes how it was called and then does ``body``; and where it notes it."""
-    path, note = folder / "the-agent", folder / "note.json"
-    path.write_text(_SOURCE.format(python=sys.executable, note=str(note), body=body))
-    path.chmod(0o755)
-    return path, note
-
 
 @pytest.fixture
 def request_(tmp_path: Path) -> BuildRequest:
-    return _request(tmp_path)
+    return build_request(tmp_path)
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Callable[[str], tuple[Path, Path]]:
-    return lambda body="pass": _program(tmp_path, body)
-
-
-async def _noted(
-    agent: type[CommandLineAgent],
-    program: Callable[[str], tuple[Path, Path]],
-    request: BuildRequest,
-    **options: str,
-) -> dict[str, Any]:
-    path, note = program("pass")
-    options = {"model": "m/big-1", "base_url": "http://127.0.0.1:9/v1", **options}
-    builder = made(agent, executable=str(path), api_key=KEY, **options)
-    await builder.build(request, Supervisor())
-    return json.loads(note.read_text())
+    return lambda body="pass": noting_program(tmp_path, body)
 
 
 @dataclass(frozen=True)
@@ -136,8 +71,9 @@ class Build:
 def build(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Build:
     """A build by each agent in turn, done once."""
     folder = tmp_path_factory.mktemp("build")
-    asked = _request(folder)
-    noted = asyncio.run(_noted(request.param, lambda body: _program(folder, body), asked))
+    asked = build_request(folder)
+    program = partial(noting_program, folder)
+    noted = asyncio.run(noted_build(request.param, program, asked))
     left = {str(path): path.read_text() for path in asked.spool.rglob("*") if path.is_file()}
     return Build(noted, asked, left)
 
@@ -261,7 +197,7 @@ async def test_calls_are_found_after_the_build_and_after_a_kill(
 async def test_claude_stops_at_the_turn_limit_and_streams_partial_messages(
     program: Any, request_: BuildRequest
 ) -> None:
-    noted = await _noted(ClaudeCodeBuilder, program, request_, max_turns="7", key_env="X_KEY")
+    noted = await noted_build(ClaudeCodeBuilder, program, request_, max_turns="7", key_env="X_KEY")
 
     argv = noted["argv"]
     assert argv[argv.index("--max-turns") + 1] == "7"
@@ -271,7 +207,7 @@ async def test_claude_stops_at_the_turn_limit_and_streams_partial_messages(
 
 
 async def test_claude_takes_a_token_of_a_subscription(program: Any, request_: BuildRequest) -> None:
-    noted = await _noted(
+    noted = await noted_build(
         ClaudeCodeBuilder, program, request_, key_env="CLAUDE_CODE_OAUTH_TOKEN", base_url=""
     )
 
@@ -282,7 +218,7 @@ async def test_claude_takes_a_token_of_a_subscription(program: Any, request_: Bu
 async def test_codex_configuration_names_the_variable_of_the_key(
     program: Any, request_: BuildRequest
 ) -> None:
-    noted = await _noted(CodexBuilder, program, request_, base_url='http://h/"v1"')
+    noted = await noted_build(CodexBuilder, program, request_, base_url='http://h/"v1"')
 
     config = tomllib.loads(noted["files"][".codex/config.toml"])
     provider = config["model_providers"]["autopack"]
@@ -291,7 +227,7 @@ async def test_codex_configuration_names_the_variable_of_the_key(
 
 
 async def test_opencode_reads_its_key_by_substitution(program: Any, request_: BuildRequest) -> None:
-    noted = await _noted(OpencodeBuilder, program, request_, api="messages")
+    noted = await noted_build(OpencodeBuilder, program, request_, api="messages")
 
     config = json.loads(noted["files"]["autopack.json"])
     endpoint = config["provider"]["autopack"]
@@ -300,14 +236,14 @@ async def test_opencode_reads_its_key_by_substitution(program: Any, request_: Bu
 
 
 async def test_pi_reads_its_key_by_the_variables_name(program: Any, request_: BuildRequest) -> None:
-    noted = await _noted(PiBuilder, program, request_, model="gpt-5")
+    noted = await noted_build(PiBuilder, program, request_, model="gpt-5")
 
     config = json.loads(noted["files"][".pi/agent/models.json"])
     assert config["providers"]["autopack"]["apiKey"] == "AUTOPACK_BUILDER_KEY"
 
 
 async def test_pi_takes_provider_and_model_in_one(program: Any, request_: BuildRequest) -> None:
-    noted = await _noted(PiBuilder, program, request_, model="openrouter/x/y", base_url="")
+    noted = await noted_build(PiBuilder, program, request_, model="openrouter/x/y", base_url="")
 
     assert ".pi/agent/models.json" not in noted["files"]
     assert noted["env"]["OPENROUTER_API_KEY"] == KEY
@@ -380,7 +316,7 @@ async def test_codex_confines_its_commands_where_autopack_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AUTOPACK_SANDBOX", confined)
-    argv = (await _noted(CodexBuilder, program, request_, **options))["argv"]
+    argv = (await noted_build(CodexBuilder, program, request_, **options))["argv"]
     assert argv[argv.index("--sandbox") + 1] == expected
 
 
@@ -426,7 +362,7 @@ async def test_claude_is_told_what_money_is_left(
     request_: BuildRequest,
 ) -> None:
     asked = replace(request_, limits=replace(request_.limits, cost=limit))
-    noted = await _noted(ClaudeCodeBuilder, program, asked, model=model)
+    noted = await noted_build(ClaudeCodeBuilder, program, asked, model=model)
     arguments = noted["argv"]
     found = "--max-budget-usd" in arguments
     assert (arguments[arguments.index("--max-budget-usd") + 1] if found else None) == told

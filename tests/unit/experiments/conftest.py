@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from support.ended_runs import projects, ran
 
 from autopack.experiments.pairs.pair_table import PairTable
 from autopack.experiments.pairs.pairs_reading import table_of
+
+__all__ = ["projects", "ran"]
 
 MakeTable = Callable[..., PairTable]
 
