@@ -120,6 +120,11 @@ def _rules(request: BuildRequest) -> str:
         "Add no dependency unless the task asks for one.",
         "Leave no files behind that are not part of the change.",
     ]
+    missing = ", ".join(f"`{path}`" for path in request.situation.missing_submodules)
+    if missing:
+        rules.append(
+            f"These submodules could not be fetched, so their folders are empty: {missing}."
+        )
     if not conventions(request.worktree, ()):
         rules.append("Follow the repository's AGENTS.md or CONTRIBUTING where there is one.")
     return "\n".join(f"- {rule}" for rule in rules)

@@ -40,9 +40,11 @@ class EarlierAttempt:
 @dataclass(frozen=True)
 class Situation:
     """``keeps_work``: whether the worktree has the change of the last attempt, None for a first
-    attempt. ``red_before`` says in words which tests failed before the run began."""
+    attempt. ``red_before`` says in words which tests failed before the run began.
+    ``missing_submodules`` are the folders of those that could not be fetched."""
 
     steps: Sequence[PlanStep] = ()
     earlier: Sequence[EarlierAttempt] = ()
     keeps_work: bool | None = None
     red_before: str | None = None
+    missing_submodules: Sequence[str] = ()

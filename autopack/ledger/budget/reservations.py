@@ -10,10 +10,9 @@ from autopack.ledger.events.usage_events import dollars
 from autopack.model.budget import Amounts, Reservation
 from autopack.model.ids import AttemptKey
 from autopack.store import tables
-from autopack.store.database.engine import now, reading
+from autopack.store.database.engine import now
 from autopack.store.keys import of_attempt
 from autopack.store.leases import Lease, fence
-from autopack.store.reading import Source
 from autopack.store.tables import Role
 from autopack.store.tables.rollups import usage_archive
 
@@ -141,15 +140,6 @@ def settle_lost_calls(conn: sa.Connection, lease: Lease) -> None:
         )
         .values(settled_at=now(conn))
     )
-
-
-def get_reservation(source: Source, key: AttemptKey) -> Reservation | None:
-    """Return what was set aside for a build, settled or not."""
-    table = tables.budget_reservations
-    query = sa.select(table).where(_build(table, key))
-    with reading(source) as conn:
-        row = conn.execute(query).first()
-    return None if row is None else Reservation(row.tokens, row.cost, row.minutes)
 
 
 def history(conn: sa.Connection, builder: str, model: str | None) -> list[Amounts]:

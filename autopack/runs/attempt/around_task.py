@@ -39,6 +39,7 @@ def situation_of(session: RunSession, attempt: AttemptRow) -> Situation:
         earlier=[_earlier(one) for one in failed],
         keeps_work=None if last is None else last.commit == attempt.base_commit,
         red_before=_red_before(session),
+        missing_submodules=sorted(session.workspace.missing_submodules),
     )
 
 

@@ -35,7 +35,9 @@ SITUATIONS: dict[str, dict[str, Any]] = {
         "checks": [("pytest", "-q", "-k", "a or b")],
         "limits": BuildLimits(tokens=50_000, seconds=1200),
         "situation": Situation(
-            STEPS, red_before="1 tests failed before the run began: tests/test_old.py::test_x"
+            STEPS,
+            red_before="1 tests failed before the run began: tests/test_old.py::test_x",
+            missing_submodules=["vendor/library"],
         ),
     },
     "shown-files": {

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from support.attempts import begun
 from support.projects import Project, call, make_project
 
 from autopack.clock import SystemClock
 from autopack.ledger.budget import budget_tree, reservations
+from autopack.model.budget import Reservation
 from autopack.model.errors import BadInput
 from autopack.model.ids import AttemptKey
 from autopack.process.leftovers import find
@@ -22,7 +24,9 @@ from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.runs.session.session import RunSession
-from autopack.store import approvals
+from autopack.store import approvals, tables
+from autopack.store.database.engine import Database
+from autopack.store.keys import of_attempt
 from autopack.store.runs import find_run, get_attempts, get_decisions
 from autopack.views.run_view import run_view
 
@@ -82,11 +86,18 @@ async def test_a_running_agent_is_ended_when_it_has_spent_its_cap(open_command: 
     assert run_view(session.db, "r")["budget"]["reserved"]["tokens"] == 0
 
 
+def reserved(db: Database, key: AttemptKey) -> Reservation:
+    """What was set aside for a build."""
+    table = tables.budget_reservations
+    with db.read() as conn:
+        [row] = conn.execute(sa.select(table).where(of_attempt(table, key)))
+    return Reservation(row.tokens, row.cost, row.minutes)
+
+
 async def test_a_reservation_by_history_grows_while_there_is_room(open_command: Any) -> None:
     session = await open_command(tokens=300)
     started = begun(session, "one")
-    small = reservations.get_reservation(session.db, AttemptKey("r", "one", started.attempt))
-    assert small is not None
+    small = reserved(session.db, AttemptKey("r", "one", started.attempt))
     session.db.transact(
         lambda conn: reservations.change(
             conn, started.key, type(small)(100, small.cost, small.minutes)
@@ -162,11 +173,9 @@ async def test_runs_that_share_minutes_build_side_by_side(
     first = open_run(store(project, "first", campaign="season"))
     second = open_run(store(project, "second", campaign="season"))
 
-    held = [
-        reservations.get_reservation(database, begun(run, "one").key) for run in (first, second)
-    ]
+    held = [reserved(database, begun(run, "one").key) for run in (first, second)]
 
-    assert [round(one.minutes, 1) for one in held if one] == [10.0, 7.5]
+    assert [round(one.minutes, 1) for one in held] == [10.0, 7.5]
 
 
 MONEY = {"budget": {"cost": 0.5}}
