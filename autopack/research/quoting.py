@@ -72,6 +72,15 @@ def find_quote(
     return whole[0]
 
 
+def places_of(quote: str, content: bytes, *, is_code: bool) -> list[Span]:
+    """Return every place of a quotation that cuts no word, of code no line."""
+    return [
+        span
+        for span in _places(fold(quote), content)
+        if _is_whole(content, span) and (not is_code or _has_whole_lines(content, span))
+    ]
+
+
 def lines_of(content: bytes, span: Span) -> tuple[int, int]:
     """Return the first and the last line of a span, counted from 1."""
     first = 1 + len(_LINE_ENDS.findall(content[: span.start]))
@@ -103,6 +112,8 @@ def fold_bytes(content: bytes) -> str:
 
 def _places(words: str, content: bytes) -> Iterator[Span]:
     """Yield every place of folded ``words``, as bytes of the original."""
+    if not words:
+        return
     folded = Folded.of(content)
     at = folded.text.find(words)
     for _ in range(_MOST_PLACES):

@@ -25,6 +25,9 @@ class Reason(StrEnum):
     QUERY_FINDS = "query_finds"
     FOLLOWS_FROM_NOTHING = "follows_from_nothing"
     UNCHECKED_QUOTE = "unchecked_quote"
+    # What only checking a report again finds.
+    CHANGED_SINCE = "changed_since"
+    CITED_OTHERWISE = "cited_otherwise"
 
 
 @dataclass(frozen=True)

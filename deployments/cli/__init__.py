@@ -188,6 +188,14 @@ for name, does in (
     patterns.command(f"deployments.cli.patterns.patterns_judge:{name}", name=name, help=does)
 app.command(patterns)
 
+research = App(name="research", help="Answer questions by quotations that can be checked again.")
+research.command(
+    "deployments.cli.research.research_verify:verify",
+    name="verify",
+    help="Check the citations of a report again.",
+)
+app.command(research)
+
 budget = App(name="budget", help="Budgets that several runs share.")
 budget.command("deployments.cli.runs.budget:set_", name="set", help="Give a campaign its caps.")
 budget.command("deployments.cli.runs.budget:show", name="show", help="Show what a campaign spent.")

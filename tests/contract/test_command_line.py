@@ -93,6 +93,7 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("plan check", ("FILE",), ()),
     ("plan normalise", ("FILE",), ("--repo", "--accept-low-confidence")),
     ("plan normalize", ("FILE",), ("--repo", "--accept-low-confidence")),
+    ("research verify", ("REPORT",), ("--repo", "--environment")),
     ("patterns list", (), ("--repo",)),
     ("patterns hits", ("PATTERN",), ("--unjudged", "--limit", "--after")),
     ("patterns judge", ("HIT", "VERDICT"), ("--why",)),
@@ -159,7 +160,9 @@ def test_no_switch_has_a_negative_that_nobody_promised(capsys: pytest.CaptureFix
         assert set(negatives) <= set(options), command
 
 
-@pytest.mark.parametrize("command", ["", "plan", "patterns", "builders", "usage", "budget", "db"])
+@pytest.mark.parametrize(
+    "command", ["", "plan", "patterns", "research", "builders", "usage", "budget", "db"]
+)
 def test_help_lists_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = help_of(command, capsys)
     for name, _, _ in COMMANDS:

@@ -24,7 +24,7 @@ _SECONDS = 300
 
 # What people wrote; the other pages are written from the code.
 WRITTEN = [page for page in PAGES if page.parent.name != "reference"]
-ENTRY_POINT_GROUPS = ("autopack.failure_patterns",)
+ENTRY_POINT_GROUPS = ("autopack.failure_patterns", "autopack.sources")
 FILES_OF_USERS = {"deployments/.env", "autopack.toml"}
 _FILE = re.compile(r"\.(cfg|csv|db|json|jsonl|log|md|py|toml|txt|ya?ml)$")
 KEYS_OF_FILES = {

@@ -246,6 +246,7 @@ ELSEWHERE = {
     "files/home_id.py": "makes a name of its home by a link",
     "testing/model_server": "a program for tests, which reads its script",
     "plan": "the plan, which is the user's",
+    "research/report_file.py": "a report that the user names",
     "research/sources/passages.py": "walks the syntax tree of a file that was read",
     "testing/scripted_doctor.py": "a doctor's script, which is the user's",
     "repair/lifecycle/detector.py": "the source of a pattern, to tell its versions apart",

@@ -1,0 +1,1 @@
+"""`autopack research`: questions answered by quotations, and their citations checked again."""
