@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         mine_patterns,
         reconcile,
         replay_campaign,
+        research,
     )
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "mine_patterns",
     "reconcile",
     "replay_campaign",
+    "research",
 ]
 
 copies.install()

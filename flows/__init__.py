@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flows.ab import ab_experiment, ab_pair
+    from flows.answering import research
     from flows.fleet import execute_runs
     from flows.maintenance import maintain
     from flows.mining import mine_patterns
@@ -27,6 +28,7 @@ __all__ = [
     "mine_patterns",
     "reconcile",
     "replay_campaign",
+    "research",
 ]
 
 _HOMES = {
@@ -39,6 +41,7 @@ _HOMES = {
     "mine_patterns": ".mining",
     "reconcile": ".reconciling",
     "replay_campaign": ".replay",
+    "research": ".answering",
 }
 
 

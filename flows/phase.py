@@ -10,6 +10,7 @@ from autopack.repair.facts import RepairState
 from autopack.runs.session.session import held
 from autopack.store.rows import AttemptRow
 from autopack.views.run_view import Json, phase_view
+from flows.phases.research_phase import execute_research
 from tasks.attempting import (
     build_attempt,
     conclude_attempt,
@@ -38,7 +39,9 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
         run_id: The run, which execute_run has taken over.
         phase_id: The phase, as its plan names it.
     """
-    ended = False
+    ended = held(run_id).phase(phase_id).research is not None
+    if ended:
+        await execute_research(run_id, phase_id)
     while not ended:
         started = await _build(run_id, phase_id)
         if isinstance(started, AttemptRow):

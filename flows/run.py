@@ -283,7 +283,10 @@ async def _execute_phases(
     try:
         await prepare_environment(run_id)
     except WorkFailed as error:
-        return RunState.DONE_FAILED_ENVIRONMENT, error.message
+        # What is installed is one source among others.
+        if any(phase.research is None for phase in session.plan.phases):
+            return RunState.DONE_FAILED_ENVIRONMENT, error.message
+        get_run_logger().warning("nothing is installed: %s", error.message)
     while (stopped := session.latest().ending) is None:
         phase = next_phase(session.plan, session.snapshot().phases)
         if phase is None:

@@ -106,7 +106,7 @@ class Crew:
                     field="set",
                     hint="an option of the run's own builder has no name before it",
                 )
-        for phase in self.plan.phases:
+        for phase in self._built:
             try:
                 self.at(phase, 0)
             except BadInput as error:
@@ -115,7 +115,7 @@ class Crew:
     def everyone(self) -> Iterator[tuple[Place, Plan, Sequence[PhaseSpec]]]:
         """Yield each builder with each of its models, with the plan as far as it concerns it."""
         found: dict[tuple[str, str | None], tuple[Place, list[PhaseSpec]]] = {}
-        for phase in self.plan.phases:
+        for phase in self._built:
             for level in range(self.top(phase) + 1):
                 place = self.at(phase, level)
                 key = (place.builder.name, self.ladder(phase)[level])
@@ -135,6 +135,11 @@ class Crew:
             said = configuration_of(place.builder)
             found |= {f"{before}{name}": value for name, value in said.items()}
         return found
+
+    @property
+    def _built(self) -> list[PhaseSpec]:
+        """The phases that build something; research does not."""
+        return [phase for phase in self.plan.phases if phase.research is None]
 
     def is_own(self, phase: PhaseSpec) -> bool:
         """Return whether the run's own builder builds a phase."""

@@ -25,6 +25,7 @@ from autopack.plan.plan import (
     Scope,
 )
 from autopack.plan.problems import explained, first_problem
+from autopack.plan.researching import ResearchSpec
 
 MAX_BYTES = 1024 * 1024
 
@@ -45,6 +46,7 @@ MODELS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("phases",): PhaseSpec,
     ("phases", "scope"): Scope,
     ("phases", "budget"): PhaseBudget,
+    ("phases", "research"): ResearchSpec,
 }
 
 

@@ -26,6 +26,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from autopack.model.features import Feature
 from autopack.plan.dependencies import in_order, misfits
+from autopack.plan.researching import ContextRef, ResearchSpec, research_misfits, written_out
 from autopack.plan.values import (
     CommandText,
     Cost,
@@ -206,6 +207,15 @@ class PhaseSpec(_Value):
     model: ModelNames | None = None
     """Another model than the run's, or a list of them, cheapest first. A phase with another builder
     that names none has that builder's own choice."""
+    research: ResearchSpec | None = None
+    """What the phase finds out instead of building something."""
+    context: tuple[ContextRef, ...] = ()
+    """The research phases, as `research:ID`, whose findings go into the prompt."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _research_builds_nothing(cls, value: Any) -> Any:
+        return written_out(value)
 
 
 class Plan(_Value):
@@ -238,6 +248,7 @@ class Plan(_Value):
     @model_validator(mode="after")
     def _phases_fit_together(self) -> Self:
         found = misfits(self.phases, most=self.budget.phases)
+        found += research_misfits(self.phases)
         if found:
             raise ValidationError.from_exception_data(
                 "Plan",
@@ -272,6 +283,10 @@ class Plan(_Value):
             for name in ("builder", "model"):
                 if phase[name] is None:
                     del phase[name]
+            if phase["research"] is None:
+                del phase["research"]
+            if not phase["context"]:
+                del phase["context"]
         if said["policy"]["pr"] == PullRequestMode.OFF:
             del said["policy"]["pr"]
         if said["policy"]["holdout"] == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -82,13 +82,23 @@ async def announce(
 
 
 def record(
-    session: RunSession, call: Call, events: Sequence[UsageEvent], calls: Sequence[ModelCall]
+    session: RunSession,
+    call: Call,
+    events: Sequence[UsageEvent],
+    calls: Sequence[ModelCall],
+    *,
+    also: Callable[[sa.Connection], None] | None = None,
 ) -> None:
-    """Count what a call used and settle its reservation, even if the lease is lost by now."""
+    """Count what a call used and settle its reservation, even if the lease is lost by now.
+
+    ``also`` is done in the same transaction.
+    """
 
     def settle(conn: sa.Connection) -> None:
         one = call.intent
         reservations.settle_call(conn, one.key, one.role, one.call, amount_of(calls))
+        if also is not None:
+            also(conn)
 
     Recorder(session.db, session.folder).record(events, closes=call.intent, also=settle)
 

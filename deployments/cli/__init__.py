@@ -155,6 +155,22 @@ plan.command(
 )
 app.command(plan)
 
+research = App(name="research", help="Answer questions by quotations that can be checked again.")
+research.command(
+    "deployments.cli.research.research_run:run",
+    name="run",
+    help="Answer questions about a repository.",
+)
+research.command(
+    "deployments.cli.research.research_run:show", name="show", help="Show a report again."
+)
+research.command(
+    "deployments.cli.research.research_verify:verify",
+    name="verify",
+    help="Check the citations of a report again.",
+)
+app.command(research)
+
 patterns = App(
     name="patterns", help="Known failures, and those that keep coming without being known."
 )
@@ -188,13 +204,6 @@ for name, does in (
     patterns.command(f"deployments.cli.patterns.patterns_judge:{name}", name=name, help=does)
 app.command(patterns)
 
-research = App(name="research", help="Answer questions by quotations that can be checked again.")
-research.command(
-    "deployments.cli.research.research_verify:verify",
-    name="verify",
-    help="Check the citations of a report again.",
-)
-app.command(research)
 
 budget = App(name="budget", help="Budgets that several runs share.")
 budget.command("deployments.cli.runs.budget:set_", name="set", help="Give a campaign its caps.")

@@ -249,6 +249,7 @@ ELSEWHERE = {
     "research/report_file.py": "a report that the user names",
     "research/sources/passages.py": "walks the syntax tree of a file that was read",
     "testing/scripted_doctor.py": "a doctor's script, which is the user's",
+    "testing/scripted_researcher.py": "a researcher's script, which is the user's",
     "repair/lifecycle/detector.py": "the source of a pattern, to tell its versions apart",
     "repair/patterns": "looks into the worktree, through its toolchain readers",
     "files/private.py": "the home and databases, out of a run's reach",

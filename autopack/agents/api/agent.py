@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,8 @@ from autopack.agents.spooled import open_spool
 from autopack.model.errors import BadInput
 
 if TYPE_CHECKING:
+    from pydantic_ai.models import Model
+
     from autopack.plan.plan import Plan
     from autopack.process.supervisor import Supervisor
 
@@ -59,6 +61,23 @@ class Options(ProviderOptions):
         STALL_SECONDS,
         description="seconds after which a build ends whose model leaves a call unanswered",
     )
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A model at a provider or an endpoint, and the key for it, which is never stored."""
+
+    provider: str
+    model: str
+    key: str = field(repr=False)
+    base_url: str | None
+
+    def connect(self) -> Model:
+        """Return it as pydantic-ai knows it."""
+        from autopack.agents.api.model import open_model
+
+        protocol = protocol_of(self.provider)
+        return open_model(protocol, self.model, key=self.key, base_url=self.base_url)
 
 
 class ApiBuilder(Agent[Options]):
@@ -116,23 +135,17 @@ class ApiBuilder(Agent[Options]):
             BudgetSpent,
             RecordingModel,
             Stalled,
-            open_model,
         )
 
-        full = self._model(request.model)
-        provider = self.provider(full)
-        named, own = split_model(full)
-        own = own if named == provider else full
-        protocol = protocol_of(provider)
+        reached = self.reached(request.model)
         with open_spool(request.spool) as spool:
             try:
-                inner = open_model(protocol, own, key=self._key(full), base_url=self.endpoint)
                 model = RecordingModel(
-                    inner,
+                    reached.connect(),
                     request=request,
                     spool=spool,
-                    provider=provider,
-                    model=own,
+                    provider=reached.provider,
+                    model=reached.model,
                     stall=self.options.stall,
                 )
                 agent = Agent(model, tools=_tools(request, supervisor), instructions=_TASK)
@@ -165,6 +178,17 @@ class ApiBuilder(Agent[Options]):
                 words = f"{type(error).__name__}: {error}"
                 return _failed(words, ended_by=EndedBy.BUILDER, evidence=words[:2000])
         return BuildResult(BuildStatus.ENDED, None, str(done.output)[:2000])
+
+    def reached(self, wanted: str | None) -> Reached:
+        """Return how the model is reached, which others than builds may ask, too. Raises BadInput
+        when the extra, the model or the key is missing.
+        """
+        _require_extra()
+        full = self._model(wanted)
+        provider = self.provider(full)
+        named, own = split_model(full)
+        model = own if named == provider else full
+        return Reached(provider, model, self._key(full), self.endpoint)
 
     def _model(self, wanted: str | None) -> str:
         model = wanted or self.model

@@ -22,6 +22,7 @@ from autopack.runs.attempt.budget_watch import Allowance, within
 from autopack.runs.attempt.drift_gate import builder_context
 from autopack.runs.attempt.judge import phase_checks
 from autopack.runs.attempt.orders import BuildPaused
+from autopack.runs.attempt.researched import research_context, told_before
 from autopack.runs.attempt.show_files import note_saving, pack_for
 from autopack.runs.commit_message import commit_message
 from autopack.runs.session.session import RunSession
@@ -172,7 +173,7 @@ def _request(
         worktree=session.workspace.path,
         spool=spool_folder(session.folder, attempt.key),
         hint=attempt.hint,
-        context=builder_context(session),
+        context=told_before(builder_context(session), research_context(session, phase)),
         files=pack.text or None if pack is not None else None,
         guidance=run.prompt,
         model=attempt.model,

@@ -25,7 +25,7 @@ def pause_of(session: RunSession) -> Pause | None:
     """Return what keeps the run from building now: one that interrupts, if there is any."""
     seen = session.snapshot()
     builder, provider = seen.run.builder, None
-    if seen.phase_id is not None:
+    if seen.phase_id is not None and session.phase(seen.phase_id).research is None:
         place = next_place(session, session.phase(seen.phase_id), seen.attempts)
         provider = place.builder.provider(place.model)
         if place.builder.name != split_name(builder)[0]:

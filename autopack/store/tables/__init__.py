@@ -61,6 +61,11 @@ from autopack.store.tables.recovery import (
     normalisations,
     phase_revisions,
 )
+from autopack.store.tables.research import (
+    research_answers,
+    research_findings,
+    research_reports,
+)
 from autopack.store.tables.rollups import usage_by_run
 from autopack.store.tables.telemetry import sent_spans
 
@@ -112,6 +117,9 @@ __all__ = (
     "phases",
     "plans",
     "replay_campaigns",
+    "research_answers",
+    "research_findings",
+    "research_reports",
     "run_endings",
     "run_events",
     "run_fingerprints",

@@ -1,0 +1,1 @@
+"""How phases are brought to their end that are not built."""
