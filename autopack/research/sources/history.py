@@ -93,6 +93,7 @@ class HistorySource:
                     "",
                     content,
                     SourceFacts(is_primary=True, rank=Rank.CHANGELOG, origin=ORIGIN),
+                    begin=content.find(b"\n\n") + 2,  # the message
                 )
 
     def _by_message(self, query: Query) -> list[str]:
@@ -137,8 +138,9 @@ class HistorySource:
 
 
 def _whole(source_id: str, text: Text) -> Passage:
-    content = text.content[:MOST_PASSAGE_BYTES]
-    return Passage(source_id, text.locator, content, 0, len(content), 0.0, text.facts)
+    content = text.content[text.begin :][:MOST_PASSAGE_BYTES]
+    end = text.begin + len(content)
+    return Passage(source_id, text.locator, content, text.begin, end, 0.0, text.facts)
 
 
 def _last_changes(blamed: str, wanted: set[int]) -> Iterator[str]:

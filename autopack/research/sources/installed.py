@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from pathlib import Path, PurePosixPath
 
-from autopack.context.search_terms import terms
 from autopack.files import safe_files
 from autopack.model.errors import BadInput
 from autopack.research.locator import DistFile, parse_locator, rank_of_path
@@ -64,6 +63,7 @@ class InstalledSource:
         self._folders = [folder for each in environments for folder in site_folders(each)]
         self._only = only
         self._known: list[Distribution] | None = None
+        self._about: list[Text] | None = None
         self.failures: list[SourceFailure] = []
 
     def search(self, query: Query) -> Sequence[Passage]:
@@ -76,13 +76,18 @@ class InstalledSource:
                     self.name, FailureKind.NOT_FOUND, f"{self._only} is not installed"
                 )
             return best_passages(self.name, query, self._texts(known, whole=True))
-        about = best_passages(self.name, query, self._texts(known, whole=False))
-        chosen = self._chosen(query, known, about)
+        named = self._named(query, known)
+        if named:
+            # What the question is about comes first; scores of two searches do not compare.
+            return best_passages(self.name, query, self._texts(named, whole=True))
+        if self._about is None:
+            self._about = list(self._texts(known, whole=False))
+        about = best_passages(self.name, query, self._about)
+        origins = list(dict.fromkeys(each.facts.origin for each in about))[:_MOST_DISTRIBUTIONS]
+        chosen = [one for one in known if _origin(one) in origins]
         whole = best_passages(self.name, query, self._texts(chosen, whole=True))
         best = {(each.locator, each.start): each for each in (*whole, *about)}
-        return sorted(best.values(), key=lambda each: (-each.score, each.locator, each.start))[
-            : query.most
-        ]
+        return list(best.values())[: query.most]
 
     def read(self, locator: str) -> bytes:
         """Return a file of an installed distribution of the version that is named."""
@@ -103,20 +108,12 @@ class InstalledSource:
         found = (one.version for one in self._distributions() if one.key == normalised(name))
         return next(found, None)
 
-    def _chosen(
-        self, query: Query, known: Sequence[Distribution], about: Sequence[Passage]
-    ) -> list[Distribution]:
+    def _named(self, query: Query, known: Sequence[Distribution]) -> list[Distribution]:
         asked = normalised(query.text)
-        named = [
+        found = [
             one for one in known if re.search(rf"(?<![\w-]){re.escape(one.key)}(?![\w-])", asked)
         ]
-        words = set(terms(query.text))
-        named += [one for one in known if one not in named and one.key in words]
-        if named:
-            return named[:_MOST_DISTRIBUTIONS]
-        fitting = dict.fromkeys(each.facts.origin for each in about)
-        by_origin = {_origin(one): one for one in known}
-        return [by_origin[origin] for origin in fitting][:_MOST_DISTRIBUTIONS]
+        return found[:_MOST_DISTRIBUTIONS]
 
     def _texts(self, distributions: Sequence[Distribution], *, whole: bool) -> Iterator[Text]:
         for one in distributions:

@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from autopack.context.search_terms import terms
 from autopack.research.sources.source_protocol import (
@@ -24,17 +25,34 @@ _MOST_TEXTS = 40
 _PASSAGES_OF_ONE = 2
 _MOST_HELD = 64 * 1024 * 1024
 _TYPICAL_PASSAGE = 600
+_LEAST_SHARE = 0.2
+"""What a passage holds of a question at least, by what its words tell; less is a coincidence."""
+_OF_TESTS = 0.75
+"""What tests say of a thing counts less than the thing itself."""
+_TESTS = re.compile(r"(^|/)(tests?|specs?)/|(^|/)test_[^/]*$|_test\.\w+$")
+# What makes a question of words, and tells nothing.
+_ASKING = frozenset(
+    terms(
+        "how what why when where which who whose does do did done can could should must will would"
+        " has have had there any some about get use used using many much long into than then them"
+        " they we you it its happen work mean"
+    )
+)
 _BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
 
 
 @dataclass(frozen=True)
 class Text:
-    """A whole source: what names it, and a path by which it is found, too."""
+    """A whole source: what names it, and a path by which it is found, too.
+
+    Passages begin at byte ``begin``: what is before that is of no interest.
+    """
 
     locator: str
     path: str
     content: bytes
     facts: SourceFacts
+    begin: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,7 +66,8 @@ def best_passages(source_id: str, query: Query, texts: Iterable[Text]) -> list[P
 
     None of them holds nothing that was asked for: where nothing is found, nothing is returned.
     """
-    asked = tuple(dict.fromkeys(terms(query.text)))
+    words = dict.fromkeys(terms(query.text))
+    asked = tuple(word for word in words if word not in _ASKING) or tuple(words)
     if not asked:
         return []
     held, found, seen, sizes = 0, list[_Counted](), 0, 0
@@ -79,12 +98,10 @@ def best_passages(source_id: str, query: Query, texts: Iterable[Text]) -> list[P
     return passages[: query.most]
 
 
-def pieces(path: str, content: bytes) -> list[tuple[int, int]]:
+def pieces(path: str, content: bytes, begin: int = 0) -> list[tuple[int, int]]:
     """Return from and up to which byte each piece of a text is: definitions, or paragraphs."""
-    starts = [
-        0,
-        *(_definitions(content) if path.endswith((".py", ".pyi")) else _paragraphs(content)),
-    ]
+    found = _definitions(content) if path.endswith((".py", ".pyi")) else _paragraphs(content)
+    starts = [begin, *(start for start in found if start > begin)]
     ends = [*starts[1:], len(content)]
     return [
         part
@@ -98,15 +115,19 @@ def _passages_of(
     source_id: str, counted: _Counted, asked: Sequence[str], weights: Sequence[float]
 ) -> Iterator[Passage]:
     text = counted.text
+    named = _counts(b"", asked, text.path, ())
+    of_tests = _OF_TESTS if _TESTS.search(text.path) else 1.0
     scored: list[tuple[float, int, int]] = []
-    for start, end in pieces(text.path, text.content):
+    for start, end in pieces(text.path, text.content, text.begin):
         counts = _counts(text.content[start:end], asked, "", ())
-        if any(counts):
+        held = sum(
+            weight for weight, *here in zip(weights, counts, named, strict=True) if any(here)
+        )
+        if any(counts) and held >= _LEAST_SHARE * sum(weights):
             # A path says what its pieces are about, too.
-            named = _counts(b"", asked, text.path, ())
             score = _score(counts, weights, (end - start) / _TYPICAL_PASSAGE)
             score += 0.5 * _score(named, weights, 1.0)
-            scored.append((score, start, end))
+            scored.append((of_tests * score, start, end))
     scored.sort(key=lambda each: (-each[0], each[1]))
     for score, start, end in scored[:_PASSAGES_OF_ONE]:
         content = text.content[start:end]
@@ -169,7 +190,12 @@ def _definitions(content: bytes) -> list[int]:
         for node in ast.walk(tree)
         if isinstance(node, kinds)
     }
-    # A form feed counts as a line of its own for nobody but some editors.
+    # What stands after a definition is no part of it.
+    first |= {
+        after.lineno - 1
+        for before, after in pairwise(tree.body)
+        if isinstance(before, kinds) and not isinstance(after, kinds)
+    }
     return sorted(lines[number] for number in first if 0 < number < len(lines))
 
 

@@ -19,8 +19,8 @@ from autopack.research.sources.source_protocol import (
 from autopack.workspace.git import Git
 
 ORIGIN = "repository"
-MOST_FILES = 10_000
-"""So many files are read; those after them by path are not searched, and that is said."""
+MOST_HELD = 128 * 1024 * 1024
+"""So much of the texts is read; those after them by path are not searched, and that is said."""
 
 
 class RepositorySource:
@@ -31,12 +31,15 @@ class RepositorySource:
     def __init__(self, git: Git, commit: str) -> None:
         self._git = git
         self._commit = commit
+        self._read: list[Text] | None = None
         self.failures: list[SourceFailure] = []
 
     def search(self, query: Query) -> Sequence[Passage]:
         """Return the passages of the commit's files that fit best."""
         try:
-            return best_passages(self.name, query, self._texts())
+            if self._read is None:
+                self._read = list(self._texts())
+            return best_passages(self.name, query, self._read)
         except GitFailed as error:
             raise SourceFailure(self.name, FailureKind.UNREADABLE, error.message) from error
 
@@ -53,16 +56,14 @@ class RepositorySource:
 
     def _texts(self) -> Iterator[Text]:
         files = listed_files(self._git, self._commit)
-        if len(files) > MOST_FILES and not self.failures:
-            self.failures.append(
-                SourceFailure(
-                    self.name,
-                    FailureKind.TOO_LARGE,
-                    f"of {len(files):,} files the first {MOST_FILES:,} were searched",
-                )
-            )
-        files = files[:MOST_FILES]
-        for file, text in zip(files, read_texts(self._git, files), strict=True):
+        held = 0
+        for number, (file, text) in enumerate(
+            zip(files, read_texts(self._git, files), strict=True)
+        ):
+            held += 0 if text is None else len(text)
+            if held > MOST_HELD:
+                self._note(f"it is too large: {number:,} of {len(files):,} files were searched")
+                return
             if text is not None:
                 yield Text(
                     str(GitFile(self._commit, file.path, file.blob)),
@@ -76,3 +77,6 @@ class RepositorySource:
                         installed_version=self._commit,
                     ),
                 )
+
+    def _note(self, message: str) -> None:
+        self.failures.append(SourceFailure(self.name, FailureKind.TOO_LARGE, message))

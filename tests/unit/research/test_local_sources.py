@@ -35,6 +35,9 @@ class Waiter:
 
     def jitter(self):
         return 0.1
+
+
+MOST_TRIES = 9
 '''
 README = "# Waiting\n\nTries are repeated with exponential backoff, doubled each time.\n"
 
@@ -130,6 +133,7 @@ def test_pieces_are_definitions_and_cover_the_file() -> None:
         "def delay",
         "class Waiter",
         "    def jitter",
+        "MOST_TRIES = 9\n",
     ]
     for broken in (b"def broken(:\n", b"\0", b"x = '\\d'\n" * 3):
         assert b"".join(broken[start:end] for start, end in pieces("a.py", broken)) == broken
