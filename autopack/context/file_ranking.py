@@ -14,6 +14,7 @@ from autopack.model.path_patterns import matches
 _NAMED = re.compile(r"[\w./-]*\w\.\w+")
 _FAILED, _DELIVERED, _MENTIONED, _IN_SCOPE = 3.0, 2.5, 1.5, 0.5
 _IMPORTED = 0.25
+_TEST_SHARE = 0.7
 _BY_MEANING = 64
 """So many of the best by words are ordered by meaning; to embed a whole repository takes minutes.
 """
@@ -55,6 +56,9 @@ def ranked(index: FileIndex, task: Task, embedder: Embedder | None = None) -> li
         scores = _by_meaning(index, task, scores, embedder)
     most = max(scores, default=0.0) or 1.0
     own = [max(score, 0.0) / most for score in scores]
+    if "test" not in terms(task.instructions):
+        for number in index.tests:  # they speak of all that they test, and seldom need the change
+            own[number] *= _TEST_SHARE
     boosts = _boosts(index, task)
     near = [one + boost for one, boost in zip(own, boosts, strict=True)]
     total = list(near)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 
 TOKENIZER = "pieces-6"
-"""Runs of at most six ASCII letters, of at most three digits, every line break, and every other
-character that can be seen. For code it counts about as the tokenizers of large models do; other
-scripts it rather overstates.
+"""Runs of at most six ASCII letters, of at most three digits, every line break, of two to
+sixteen other blanks, and every other character that can be seen. For code it counts about as the
+tokenizers of large models do; other scripts it rather overstates.
 """
 
-_PIECE = re.compile(r"[A-Za-z]{1,6}|[0-9]{1,3}|\n|[^\sA-Za-z0-9]")
+_PIECE = re.compile(r"[A-Za-z]{1,6}|[0-9]{1,3}|\n|[^\S\n]{2,16}|[^\sA-Za-z0-9]")
 
 
 def count_tokens(text: str) -> int:
     """Return the tokens of ``text`` by the rule called ``TOKENIZER``.
 
-    Never more for two texts together than for each alone.
+    Never more for two lines together than for each alone.
     """
-    return sum(1 for _ in _PIECE.finditer(text))
+    return len(_PIECE.findall(text))

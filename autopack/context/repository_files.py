@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from autopack.model.errors import GitFailed
+from autopack.secrecy.secret_files import is_secret_file
 from autopack.workspace.content.byproducts import byproduct_folder, is_cache
 from autopack.workspace.git import Git
 
-MOST_BYTES = 256 * 1024
-"""A larger file is data or made by a program, and none that a person would read whole."""
+MOST_BYTES = 1024 * 1024
+"""A larger file is data, or was made by a program."""
 _PLAIN = ("100644", "100755")
 _AT_ONCE = 1_000
+_BYTES_AT_ONCE = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ def tree_of(git: Git, commit: str) -> str:
 def listed_files(git: Git, commit: str) -> list[TreeFile]:
     """Return the plain files of ``commit`` by path.
 
-    Not among them: links, submodules, by-products of tools, what is too large, and names that
-    cannot be printed on one line.
+    Not among them: links, submodules, by-products of tools, what people keep secrets in, what is
+    too large, and names that cannot be printed on one line.
     """
     listing = git.run("ls-tree", "-r", "-z", "-l", "--full-tree", commit)
     found: list[TreeFile] = []
@@ -46,9 +48,8 @@ def listed_files(git: Git, commit: str) -> list[TreeFile]:
 
 
 def read_texts(git: Git, files: Sequence[TreeFile]) -> Iterator[str | None]:
-    """Yield what each of ``files`` holds; None for what is not text."""
-    for start in range(0, len(files), _AT_ONCE):
-        part = files[start : start + _AT_ONCE]
+    """Yield what each of ``files`` holds, its line breaks as one kind; None for what is no text."""
+    for part in _parts(files):
         args = ("cat-file", "--batch", "--buffer")
         finished = git.call(*args, input="".join(f"{file.blob}\n" for file in part))
         if finished.status != 0:
@@ -61,14 +62,32 @@ def read_texts(git: Git, files: Sequence[TreeFile]) -> Iterator[str | None]:
             at = head + size + 2
 
 
+def _parts(files: Sequence[TreeFile]) -> Iterator[Sequence[TreeFile]]:
+    """Yield ``files`` in parts that can be held in memory."""
+    start = size = 0
+    for number, file in enumerate(files):
+        size += file.size
+        if number - start == _AT_ONCE or size > _BYTES_AT_ONCE:
+            yield files[start:number]
+            start, size = number, file.size
+    if start < len(files):
+        yield files[start:]
+
+
 def _is_for_people(path: str) -> bool:
-    return path.isprintable() and not is_cache(path) and byproduct_folder(path) is None
+    return (
+        path.isprintable()
+        and not is_cache(path)
+        and byproduct_folder(path) is None
+        and not is_secret_file(path)
+    )
 
 
 def _text(content: bytes) -> str | None:
     if b"\0" in content:
         return None
     try:
-        return content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
+    return text.replace("\r\n", "\n").replace("\r", "\n")

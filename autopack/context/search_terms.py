@@ -10,67 +10,28 @@ _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 _LONGEST = 64
 # They are everywhere, in English or in code, and would only fill the index.
 _COMMON = frozenset(
-    [
-        "the",
-        "an",
-        "and",
-        "or",
-        "of",
-        "to",
-        "in",
-        "is",
-        "it",
-        "its",
-        "be",
-        "by",
-        "as",
-        "at",
-        "on",
-        "if",
-        "for",
-        "not",
-        "no",
-        "with",
-        "from",
-        "this",
-        "that",
-        "are",
-        "was",
-        "self",
-        "cls",
-        "def",
-        "class",
-        "return",
-        "import",
-        "none",
-        "true",
-        "false",
-        "else",
-        "elif",
-        "str",
-        "int",
-        "bool",
-        "let",
-        "const",
-        "var",
-        "function",
-        "new",
-    ]
-)
+    {
+        "the", "an", "and", "or", "of", "to", "in", "is", "it", "its", "be", "by", "as", "at",
+        "on", "if", "for", "not", "no", "with", "from", "this", "that", "are", "was", "self",
+        "cls", "def", "class", "return", "import", "none", "true", "false", "else", "elif", "str",
+        "int", "bool", "let", "const", "var", "function", "new",
+    }
+)  # fmt: skip
 
 
-def terms(text: str, *, most: int | None = None) -> list[str]:
-    """Return the terms of ``text`` in order, repeated ones again, at most ``most``."""
-    found: list[str] = []
-    for word in _WORD.findall(text):
-        found += _terms_of(word)
-        if most is not None and len(found) >= most:
-            return found[:most]
-    return found
+def words(text: str) -> list[str]:
+    """Return the words of ``text`` in order, identifiers whole."""
+    return _WORD.findall(text)
 
 
-@lru_cache(maxsize=200_000)
-def _terms_of(word: str) -> tuple[str, ...]:
+def terms(text: str) -> list[str]:
+    """Return the terms of ``text`` in order, repeated ones again."""
+    return [term for word in words(text) for term in terms_of(word)]
+
+
+@lru_cache(maxsize=20_000)
+def terms_of(word: str) -> tuple[str, ...]:
+    """Return the terms of one word: itself, and the parts of an identifier."""
     if len(word) > _LONGEST:
         return ()
     parts = [_stem(part.lower()) for part in _PART.findall(word)]

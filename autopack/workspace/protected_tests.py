@@ -77,6 +77,11 @@ def unasked(found: Iterable[ChangedTest], asked: Iterable[str]) -> list[ChangedT
     return [one for one in found if not any(matches(one.path, p) for p in about_tests)]
 
 
+def is_test(path: str) -> bool:
+    """Return whether a file of this path is a test, or lies with them."""
+    return _kind(path) == "test"
+
+
 def _is_about_tests(pattern: str) -> bool:
     name = pattern.rstrip("/")
     inside = _kind(f"{name}/x") or _kind(f"{name}/x.ts")

@@ -1,7 +1,7 @@
 """Labelled tasks: repositories of installed packages, each task a mutation of one of their files.
 
-A task says what is wrong in the words of the docstring of the function that was mutated, and
-names neither function nor file; its label is the file to change.
+A task says what is wrong in the words of the docstring of the function that was mutated, which
+is no longer there, and names neither function nor file; its label is the file to change.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from autopack.workspace.protected_tests import is_test
 from support.projects import git, make_repository
 
 _COMPARED = (
@@ -50,6 +51,8 @@ def repository_of(package: str, folder: Path) -> Path:
 def tasks_of(repository: Path) -> Iterator[LabelledTask]:
     """Yield one task a file, for each that has a documented function to mutate."""
     for path in sorted(repository.rglob("*.py")):
+        if is_test(path.relative_to(repository).as_posix()):
+            continue
         text = path.read_text(encoding="utf-8")
         for function in _documented(text):
             mutated = _mutated(text, function)
@@ -79,9 +82,11 @@ def _documented(text: str) -> Iterator[ast.FunctionDef]:
 
 def _mutated(text: str, function: ast.FunctionDef) -> str | None:
     lines = text.split("\n")
+    words = function.body[0]
     for number in range(function.body[0].end_lineno or 0, function.end_lineno or 0):
         for old, new in _COMPARED:
             if old in lines[number] and '"' not in lines[number]:
                 lines[number] = lines[number].replace(old, new, 1)
+                del lines[words.lineno - 1 : words.end_lineno]
                 return "\n".join(lines)
     return None

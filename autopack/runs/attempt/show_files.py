@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autopack.agents.spooled import SPOOL
-from autopack.files import safe_files
 from autopack.model.features import Feature
 from autopack.model.ids import AttemptKey
 from autopack.runs.session.session import RunSession
+from autopack.runs.spools.files_read import files_read
 from autopack.settings import CONTEXT_BUDGET, CONTEXT_MODE
 from autopack.store.context_packs import PackFigures, record_pack, record_saving
 
@@ -58,17 +58,9 @@ def note_saving(
 ) -> None:
     """Record what the outlines of a build saved that ended.
 
-    Those of files that the agent changed, or that its output names, saved nothing: it went on to
-    read them, as far as can be told.
+    Those of files that the agent changed, or that a tool call in its transcript names, saved
+    nothing: it went on to read them, as far as can be told.
     """
-    output = _output(spool)
-    named = (file.path for file in pack.files if file.path.encode() in output)
-    tokens = pack.saved({*changed, *named})
+    read = files_read(spool / SPOOL, [file.path for file in pack.files])
+    tokens = pack.saved({*changed, *read})
     session.transact(lambda conn: record_saving(conn, session.lease, key, tokens), changes=())
-
-
-def _output(spool: Path) -> bytes:
-    try:
-        return safe_files.read_bytes(spool / SPOOL)
-    except FileNotFoundError:
-        return b""
