@@ -107,7 +107,9 @@ class TokenSigner:
             expires = datetime.fromtimestamp(claims["exp"], at.tzinfo)
             return Claims(str(claims["sub"]), str(claims["jti"]), expires)
         except (JoseError, ValueError, TypeError, KeyError, OverflowError) as error:
-            raise BadToken("this token is not valid here", hint="sign in again") from error
+            raise BadToken(
+                "this token is not valid here", field="Authorization", hint="sign in again"
+            ) from error
 
     def public_keys(self) -> dict[str, list[dict[str, Any]]]:
         """Return the JSON Web Key Set: every public key that tokens may still be checked with."""

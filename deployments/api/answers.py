@@ -16,6 +16,7 @@ from autopack.access.scopes import Principal
 from autopack.model.errors import AutopackError
 from deployments.api.callers import address_of
 from deployments.api.service import Service, ServiceOf
+from deployments.api.strictness import json_only
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ async def _change(
         str | None, Header(description="The same key and request get the same answer.")
     ] = None,
 ) -> Change:
+    await json_only(request)
     asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
     digest = hashlib.sha256(asked + await request.body()).hexdigest()
     return Change(service, address_of(request), dry_run, idempotency_key, digest)

@@ -35,7 +35,9 @@ def caller(
     if bearer is not None:
         found.append(_of_token(service, bearer.credentials))
     elif "authorization" in request.headers:
-        raise Unauthenticated("this kind of Authorization is not known here", hint=_HINT)
+        raise Unauthenticated(
+            "this kind of Authorization is not known here", field="Authorization", hint=_HINT
+        )
     if not found:
         raise Unauthenticated("this needs a key or a token", hint=_HINT)
     known = found[0]
@@ -70,7 +72,7 @@ def _of_key(service: Service, text: str) -> Principal:
 def _of_token(service: Service, text: str) -> Principal:
     account = find_account(service.db, service.signer.check(text).subject)
     if account is None or not account.active:
-        raise BadToken("this token is not valid here", hint="sign in again")
+        raise BadToken("this token is not valid here", field="Authorization", hint="sign in again")
     return account.principal("token")
 
 

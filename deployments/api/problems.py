@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -11,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from autopack.access.sign_ins import TooManyTries
-from autopack.model.errors import AutopackError
+from autopack.model.errors import AutopackError, BadInput
 from autopack.secrecy.credentials import environment_secrets
 from autopack.secrecy.redaction import Redactor
 
@@ -31,6 +32,7 @@ _STATUS_OF_KIND = {
     "switched_off": 409,
     "too_many_tries": 429,
     "unauthenticated": 401,
+    "unsupported_type": 415,
     "work_failed": 500,
     "git": 500,
 }
@@ -50,6 +52,12 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 }
 
 
+class UnsupportedType(BadInput):
+    """What was sent is not JSON."""
+
+    kind = "unsupported_type"
+
+
 class Unauthenticated(AutopackError):
     """Nobody is known to make this request."""
 
@@ -61,6 +69,13 @@ def status_of(error: AutopackError) -> int:
     return _STATUS_OF_KIND.get(error.kind, 400)
 
 
+_LONGEST = 2_000
+_OPTIONS = {"--enable": "features", "--disable": "features", "--set": "builder_options"}
+_FIELDS = _OPTIONS | {"set": "builder_options"}
+# As pydantic names them where a field may be one of several.
+_TYPES = ("str", "int", "float", "bool", "dict[str,any]", "dict[str,str]")
+
+
 def problem(status: int, kind: str, detail: str, **more: Any) -> JSONResponse:
     """Return a problem document; ``headers`` apart, ``more`` are its further members."""
     headers = more.pop("headers", None)
@@ -68,7 +83,7 @@ def problem(status: int, kind: str, detail: str, **more: Any) -> JSONResponse:
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": detail if len(detail) <= _LONGEST else f"{detail[:_LONGEST]}…",
         "kind": kind,
         "field": None,
         "hint": None,
@@ -96,25 +111,52 @@ def _of_autopack(request: Request, error: Exception) -> JSONResponse:
     return problem(
         status,
         error.kind,
-        redact(error.message),
-        field=error.field,
-        hint=error.hint and redact(error.hint),
+        redact(_as_sent(error.message)),
+        field=_FIELDS.get(error.field or "", error.field),
+        hint=error.hint and redact(_as_sent(error.hint)),
         headers=headers,
     )
+
+
+def _as_sent(text: str) -> str:
+    """Return a sentence with the fields of a body for the options of the command line."""
+    for option, field in _OPTIONS.items():
+        text = text.replace(f"{option} ", f"{field} ").replace(f"{option}:", f"{field}:")
+    return text
 
 
 def _of_validation(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
     first = error.errors()[0]
     # The value itself may be a secret: it is not repeated.
-    where = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
-    return problem(400, "bad_input", first["msg"], field=".".join(where) or None)
+    said = str(first["msg"]).removeprefix("Value error, ")
+    return problem(400, "bad_input", said, field=_field(first["type"], first["loc"]))
 
 
-def _of_http(_: Request, error: Exception) -> JSONResponse:
+def _field(kind: str, where: Sequence[str | int]) -> str:
+    """Return what a validation names, as whoever sent it calls it."""
+    place, *names = where
+    if kind == "json_invalid" or not names:
+        return str(place)
+    if len(names) > 1 and names[-1] in _TYPES:
+        names = names[:-1]  # which of the types that a field may have
+    return ".".join(map(str, names))
+
+
+def _of_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     kind = "not_found" if error.status_code == HTTPStatus.NOT_FOUND else "bad_input"
-    return problem(error.status_code, kind, str(error.detail), headers=error.headers)
+    said, field, hint = str(error.detail), "body", None
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            said, field = f"there is no {request.url.path} here", "path"
+            hint = "GET /openapi.json lists what there is"
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = (error.headers or {}).get("Allow", "another method")
+            said, field, hint = f"{request.method} is not for this path", "method", f"use {allowed}"
+        case _:
+            pass
+    return problem(error.status_code, kind, said, headers=error.headers, field=field, hint=hint)
 
 
 def _unexpected(_: Request, error: Exception) -> JSONResponse:

@@ -11,6 +11,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from autopack.model.errors import BadInput
+from deployments.api.problems import UnsupportedType
 
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
@@ -29,6 +30,31 @@ async def known_parameters_only(request: Request) -> None:
             f"unknown query parameter: {unknown}",
             field=unknown,
             hint=f"this route takes {', '.join(known) or 'none'}",
+        )
+    names = [name for name, _ in request.query_params.multi_items()]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BadInput(f"{twice} is there twice", field=twice, hint="name it once")
+
+
+async def json_only(request: Request) -> None:
+    """Raise BadInput for a body where none is taken, UnsupportedType for one that is no JSON.
+
+    Where callers are asked who they are, that comes first.
+    """
+    route, body = request.scope.get("route"), await request.body()
+    if not isinstance(route, APIRoute):
+        return
+    if not route.dependant.body_params:
+        if body.strip() not in (b"", b"{}"):
+            raise BadInput("this route takes no body", field="body", hint="send none")
+        return
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if body and kind != "application/json":
+        raise UnsupportedType(
+            f"{kind or 'a body without a type'} is not taken here",
+            field="Content-Type",
+            hint="send application/json",
         )
 
 

@@ -14,6 +14,7 @@ from deployments.api.callers import address_of, caller, needs
 from deployments.api.problems import Unauthenticated
 from deployments.api.service import ServiceOf
 from deployments.api.signing_in import sign_in
+from deployments.api.strictness import json_only
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 
@@ -30,7 +31,7 @@ class Credentials(BaseModel):
     password: Annotated[str, Field(max_length=4096, examples=["correct horse battery staple"])]
 
 
-@router.post("/register", status_code=201)
+@router.post("/register", status_code=201, dependencies=[Depends(json_only)])
 def register(wanted: Credentials, request: Request, service: ServiceOf) -> dict[str, Any]:
     """Make an account that may read; closed unless AUTOPACK_API_REGISTRATION is true."""
     if not service.registration:
@@ -43,13 +44,15 @@ def register(wanted: Credentials, request: Request, service: ServiceOf) -> dict[
     return _shown(made)
 
 
-@router.post("/login")
+@router.post("/login", dependencies=[Depends(json_only)])
 def login(given: Credentials, request: Request, service: ServiceOf) -> dict[str, Any]:
     """Answer a token for an hour; alike for an unknown name and a wrong password."""
     account = sign_in(service.db, given.name, given.password, address_of(request))
     if account is None:
         raise Unauthenticated(
-            "wrong name or password", hint="accounts are made by `autopack api user add`"
+            "wrong name or password",
+            field="password",
+            hint="accounts are made by `autopack api user add`",
         )
     token, claims = service.signer.issue(account.name)
     return {

@@ -34,9 +34,9 @@ class Approval(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     note: Annotated[str | None, Field(max_length=4096, examples=["looks right"])] = None
-    token_cap: Annotated[int | None, Field(ge=0, examples=[6_000_000])] = None
+    token_cap: Annotated[int | None, Field(strict=True, ge=0, examples=[6_000_000])] = None
     cost_cap: Annotated[Decimal | None, Field(ge=0, examples=[12.5])] = None
-    minutes_cap: Annotated[float | None, Field(ge=0, examples=[240])] = None
+    minutes_cap: Annotated[float | None, Field(strict=True, ge=0, examples=[240])] = None
 
 
 class Rejection(BaseModel):

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, StreamingResponse
 
 from autopack.access.scopes import Scope
-from autopack.model.errors import AutopackError, DatabaseRefused
+from autopack.model.errors import AutopackError, BadInput, DatabaseRefused
 from autopack.store.database.engine import Database
 from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT, get_run
 from autopack.store.run_events import Events, RunEvent, newest_event, read_events
@@ -72,7 +72,12 @@ def events(
     it; the `id` of an event is the cursor after it.
     """
     streams = "text/event-stream" in accept
-    page = read_events(service.db, run_id, after=last_event_id or after, limit=limit)
+    after_field = "after" if last_event_id is None else "Last-Event-ID"
+    try:
+        page = read_events(service.db, run_id, after=last_event_id or after, limit=limit)
+    except BadInput as error:
+        field = after_field if error.field == "after" else error.field
+        raise BadInput(error.message, field=field, hint=error.hint) from error
     if not streams:
         return JSONResponse(
             {

@@ -69,9 +69,9 @@ class NewCaps(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    token_cap: Annotated[int | None, Field(ge=0, examples=[6_000_000])] = None
+    token_cap: Annotated[int | None, Field(strict=True, ge=0, examples=[6_000_000])] = None
     cost_cap: Annotated[Decimal | None, Field(ge=0, examples=[12.5])] = None
-    minutes_cap: Annotated[float | None, Field(ge=0, examples=[240])] = None
+    minutes_cap: Annotated[float | None, Field(strict=True, ge=0, examples=[240])] = None
 
 
 @router.post("/runs/{run_id}/pause")

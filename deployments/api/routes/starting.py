@@ -56,7 +56,7 @@ class WantedRun(BaseModel):
     features: Annotated[
         list[str], Field(description="To turn on; with a minus sign before it, off.")
     ] = Field(default_factory=list, examples=[["failure_hardening"]])
-    token_cap: Annotated[int | None, Field(examples=[5_000_000])] = None
+    token_cap: Annotated[int | None, Field(strict=True, examples=[5_000_000])] = None
     at_cap: Literal["fail", "ask"] = "fail"
     run_id: Annotated[str | None, Field(examples=["nightly-17"])] = None
     campaign: str | None = None

@@ -41,7 +41,8 @@ class WantedState(BaseModel):
 
     state: PhaseState
     lease_token: Annotated[
-        int, Field(ge=1, le=2**63 - 1, description="`lease_token` of the run's status.")
+        int,
+        Field(strict=True, ge=1, le=2**63 - 1, description="`lease_token` of the run's status."),
     ]
     commit: Annotated[
         str | None,

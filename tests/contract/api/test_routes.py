@@ -92,7 +92,7 @@ REFUSED = [
     ("/dashboard/usage?period=decade", 400, "period"),
     ("/dashboard/usage?period=2026-02-30..", 400, "since"),
     ("/dashboard/usage?by=colour", 400, "by"),
-    ("/nothing", 404, None),
+    ("/nothing", 404, "path"),
 ]
 
 
