@@ -134,7 +134,7 @@ def _of_validation(_: Request, error: Exception) -> JSONResponse:
 
 
 def _field(kind: str, where: Sequence[str | int]) -> str:
-    """Return what a validation names, as whoever sent it calls it."""
+    """Return the field that a validation names, as the caller calls it."""
     place, *names = where
     if kind == "json_invalid" or not names:
         return str(place)
