@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 import signal
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from support.guardian import ended_with_us
+from support.postgres_server import PostgresServer
 
 from autopack.store import Database
 from deployments.own_postgres import own_postgres
@@ -28,56 +28,11 @@ pytest_plugins = [
     "support.clean_rooms",
 ]
 
-_numbers = itertools.count(1)
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--full", action="store_true", help="kill and simulate as often as the full proof asks"
     )
-
-
-class PostgresServer:
-    """A real PostgreSQL of this test process; makes databases, empty or copied from a template."""
-
-    def __init__(self, url: sa.URL) -> None:
-        self._url = url
-        self._admin = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-        with self._admin.connect() as conn:
-            for setting in (
-                "fsync = off",  # the data is worthless
-                "full_page_writes = off",
-                "synchronous_commit = off",
-                "deadlock_timeout = '50ms'",
-            ):
-                conn.exec_driver_sql(f"ALTER SYSTEM SET {setting}")
-            conn.exec_driver_sql("SELECT pg_reload_conf()")
-            # Or each of the thousands of connections takes 3 ms more.
-            conn.exec_driver_sql("SET scram_iterations = 1")
-            conn.exec_driver_sql(f"ALTER ROLE postgres PASSWORD '{url.password}'")
-
-    def url(self, name: str) -> str:
-        return self._url.set(database=name).render_as_string(hide_password=False)
-
-    def create(self, template: str = "template1") -> str:
-        """Create a database and return its name."""
-        name = f"test_{next(_numbers)}"
-        with self._admin.connect() as conn:
-            conn.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return name
-
-    def drop(self, name: str) -> None:
-        with self._admin.connect() as conn:
-            conn.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-
-    def pid(self) -> int:
-        """Return the process that all others of the server belong to."""
-        with self._admin.connect() as conn:
-            path = conn.exec_driver_sql("SHOW data_directory").scalar_one()
-        return int((Path(path) / "postmaster.pid").read_text().split()[0])
-
-    def close(self) -> None:
-        self._admin.dispose()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -109,6 +64,7 @@ def postgres_template(postgres: PostgresServer) -> str:
     db = Database.open(postgres.url(name), check_schema=False)
     db.upgrade()
     db.close()
+    postgres.note_content(name)
     return name
 
 
@@ -149,9 +105,10 @@ def database_url(engine_name: str, tmp_path: Path, request: pytest.FixtureReques
         yield f"sqlite:///{path}"
         return
     server: PostgresServer = request.getfixturevalue("postgres")
-    name = server.create(request.getfixturevalue("postgres_template"))
+    name = server.lend(request.getfixturevalue("postgres_template"))
     yield server.url(name)
-    server.drop(name)
+    # Whose processes may outlive them are given none that others get afterwards.
+    server.take_back(name, again=request.node.path.parts[-3:-2] != ("system",))
 
 
 @pytest.fixture
