@@ -4,7 +4,7 @@ from prefect import get_run_logger
 
 from autopack.research.researcher import ResearchFailed
 from tasks.attempting import wait_to_start
-from tasks.research_tasks.answering import (
+from tasks.research_tasks.three_steps import (
     clarify_research,
     gather_research,
     meet_trouble,

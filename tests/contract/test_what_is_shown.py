@@ -30,6 +30,7 @@ from autopack.mining.stored.sign_errors import Found
 from autopack.model.states import RunState
 from autopack.views.fleet_result import FleetItem
 from autopack.views.fleet_standing import Standing
+from autopack.views.research_text import report_markdown
 from tasks.reporting import summary_markdown
 from tasks.watching import fleet_markdown
 
@@ -194,12 +195,54 @@ def mining() -> str:
     return mined_markdown(Mined(None, 1, Found(1, 1), (failure,)))
 
 
+def research() -> str:
+    sentence = {
+        "text": EVIL,
+        "kind": "quoted",
+        "citation": 1,
+        "locator": f"url:{EVIL}",
+        "excerpt": f"``` {EVIL}",
+        "quality": "low",
+        "follows_from": [],
+    }
+    finding = {
+        "question": 1,
+        "text": EVIL,
+        "known_from": EVIL,
+        "sentences": [sentence, sentence | {"kind": "unverified", "excerpt": None}],
+        "contradictions": [{"between": [1, 1], "about": EVIL}],
+    }
+    report = {
+        "report_id": "r.research",
+        "commit": "0" * 40,
+        "generated_at": "2026-01-01T00:00:00Z",
+        "notes": [EVIL],
+        "evidence": [{}],
+        "findings": [finding],
+        "unverified": 1,
+        "missing": [{"question": 1, "what": EVIL}],
+        "rejected": [{"question": 1, "claim": EVIL, "reasons": [{"sentence": EVIL}]}],
+        "evidence_requests": [{"request": EVIL, "answer": EVIL, "answered_by": EVIL}],
+        "sources": [
+            {
+                "source_id": f"command:{EVIL}",
+                "status": "failed",
+                "passages": 0,
+                "failures": [{"kind": "died", "message": EVIL}],
+            }
+        ],
+        "spent": {"total": 0, "calls": 0, "cost": None, "by_category": {}},
+    }
+    return report_markdown(report)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "reporting.py": summary,
     "watching.py": fleet,
     "replaying.py": lambda: campaigns.to_markdown(campaign()),
     "experimenting.py": lambda: self_contained(analysis()),
     "mining.py": mining,
+    "three_steps.py": research,
 }
 """The page that each module publishes."""
 
