@@ -26,6 +26,7 @@ class Reason(StrEnum):
     FOLLOWS_FROM_NOTHING = "follows_from_nothing"
     UNCHECKED_QUOTE = "unchecked_quote"
     # What only checking a report again finds.
+    NOT_KEPT = "not_kept"
     CHANGED_SINCE = "changed_since"
     CITED_OTHERWISE = "cited_otherwise"
 

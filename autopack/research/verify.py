@@ -60,6 +60,11 @@ class Checked:
         return not self.reasons
 
     @property
+    def is_unread(self) -> bool:
+        """Whether its source is not here, so that nothing can be said of it."""
+        return any(one.reason is Reason.NOT_KEPT for one in self.reasons)
+
+    @property
     def lines(self) -> tuple[int, int] | None:
         """The lines that are quoted, from 1; None where that is not known."""
         start, end = self.evidence.start, self.evidence.end
@@ -93,6 +98,7 @@ def verify(report: ReportFile, places: Places) -> list[Checked]:
     for one, reasons in zip(checked, rejected, strict=True):
         # Why there is nothing to read was said better already.
         known = {each.reason for each in one.reasons}
+        known |= {Reason.NO_SOURCE} if one.is_unread else set()
         one.reasons += [each for each in reasons if each.reason not in known]
         if not one.reasons and one.content is not None:
             one.reasons += looked.since(one.evidence, one.content)
@@ -192,7 +198,7 @@ class _Looking:
     def _kept(self, locator: Locator, checked: Checked) -> None:
         content = self._report.bytes_of(checked.evidence.source_sha256)
         if content is None:
-            checked.reasons.append(Rejection(Reason.NO_SOURCE, _nowhere(locator)))
+            checked.reasons.append(Rejection(Reason.NOT_KEPT, _nowhere(locator)))
         elif isinstance(locator, GitFile) and not _is_object("blob", content, locator.blob):
             checked.reasons.append(
                 Rejection(Reason.OTHER_SOURCE, "the bytes kept are not those of the file cited")

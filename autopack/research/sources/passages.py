@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from autopack.context.search_terms import terms
@@ -30,6 +31,14 @@ _LEAST_SHARE = 0.2
 _OF_TESTS = 0.75
 """What tests say of a thing counts less than the thing itself."""
 _TESTS = re.compile(r"(^|/)(tests?|specs?)/|(^|/)test_[^/]*$|_test\.\w+$")
+_SPELLINGS = (
+    (r"ence$", "ense"),
+    (r"ense$", "ence"),
+    (r"(?<=[iloav])our", "or"),
+    (r"(?<=[iloav])or(?=s?$)", "our"),
+    (r"is(?=e$|ed$|ing$|ation$|er$)", "iz"),
+    (r"iz(?=e$|ed$|ing$|ation$|er$)", "is"),
+)
 # What makes a question of words, and tells nothing.
 _ASKING = frozenset(
     terms(
@@ -137,15 +146,30 @@ def _passages_of(
 def _counts(
     content: bytes, asked: Sequence[str], path: str, wanted: Sequence[str]
 ) -> tuple[int, ...]:
-    """Return how often each term is in a text; terms are stems, which "try" is of "tries"."""
-
-    def times(text: str, term: str) -> int:
-        return text.count(term) + (text.count(f"{term[:-1]}ies") if term.endswith("y") else 0)
+    """Return how often each term is in a text, in any of its forms."""
 
     low = content.decode("utf-8", "replace").lower()
     of_path = path.lower()
     bonus = 1 + (bool(path) and any(each in path for each in wanted))
-    return tuple(bonus * (times(low, term) + _PATH_WEIGHT * times(of_path, term)) for term in asked)
+    return tuple(
+        bonus * (_times(low, term) + _PATH_WEIGHT * _times(of_path, term)) for term in asked
+    )
+
+
+def _times(text: str, term: str) -> int:
+    return sum(text.count(form) for form in _forms(term))
+
+
+@lru_cache(maxsize=1_000)
+def _forms(term: str) -> frozenset[str]:
+    """Return how else a term is written: "try" is the stem of "tries"; British, American."""
+    forms = {term}
+    if term.endswith("y"):
+        forms.add(f"{term[:-1]}ies")
+    for one, other in _SPELLINGS:
+        forms |= {re.sub(one, other, each) for each in forms}
+    # One that holds another would be counted twice.
+    return frozenset(each for each in forms if not any(o != each and o in each for o in forms))
 
 
 def _weights(counts: Sequence[Sequence[int]], total: int) -> tuple[float, ...]:

@@ -89,8 +89,8 @@ def check_sources(specs: Sequence[str]) -> None:
 
 def _split(spec: str, field: str) -> tuple[str, str | None]:
     name, colon, argument = spec.strip().partition(":")
-    if name not in {**_BUILTIN, **_installed()}:
-        known = ", ".join([*DEFAULT, *(f"{each}:…" for each in _TAKE), *_installed()])
+    if name not in {**_BUILTIN, **installed_sources()}:
+        known = ", ".join([*DEFAULT, *(f"{each}:…" for each in _TAKE), *installed_sources()])
         raise BadInput(f"there is no source {spec!r}", field=field, hint=f"choose from {known}")
     if colon and not argument.strip():
         raise BadInput(f"{spec!r} names nothing after its colon", field=field, hint=_TAKE.get(name))
@@ -108,7 +108,7 @@ def _made(spec: str, settings: SourceSettings, field: str) -> Source:
     try:
         if name in _BUILTIN:
             return _BUILTIN[name](argument, settings)
-        return _loaded(_installed()[name])(argument, settings)
+        return _loaded(installed_sources()[name])(argument, settings)
     except BadInput as error:
         raise BadInput(error.message, field=field, hint=error.hint) from error
 
@@ -255,7 +255,8 @@ def _has_what_it_needs(name: str, settings: SourceSettings) -> bool:
 
 
 @cache
-def _installed() -> dict[str, EntryPoint]:
+def installed_sources() -> dict[str, EntryPoint]:
+    """Return the sources that installed packages bring, by name; none is loaded."""
     return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
 
 

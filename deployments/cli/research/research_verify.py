@@ -37,7 +37,8 @@ def verify(
     """Check every citation of a research report again, without a network and without a model.
 
     Citations of the repository are checked in --repo, those of packages in --environment, all
-    others against the bytes that the report carries. Exit code 1: some no longer hold.
+    others against the bytes that the report carries. Exit code 1: some no longer hold, or cannot
+    be checked here.
     """
     found = read_report(report)
     checked = check_again(found, _places(repo, environment))
@@ -83,8 +84,11 @@ def _tell(checked: list[Checked], failed: list[Checked]) -> None:
     told = [f"{holding:,} of {counted(len(checked), 'claim')} hold"]
     if _unverified(checked):
         told.append(f"{_unverified(checked):,} unverified")
-    if failed:
-        told.append(f"{len(failed):,} no longer hold")
+    unread = sum(one.is_unread for one in failed)
+    if len(failed) > unread:
+        told.append(f"{len(failed) - unread:,} no longer hold")
+    if unread:
+        told.append(f"{unread:,} cannot be checked here")
     out.print(", ".join(told))
 
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from support.own_packages import install
 
 from autopack.model.errors import BadInput
 from autopack.research.locator import GitCommit, GitFile, parse_locator
-from autopack.research.sources import Passage, Query, Rank, Source, SourceFailure
+from autopack.research.sources import Passage, Query, Rank, Source, SourceFailure, source_registry
 from autopack.research.sources.folder import FolderSource
 from autopack.research.sources.installed import InstalledSource
 from autopack.research.sources.passages import pieces
@@ -285,3 +286,51 @@ def test_sources_without_what_they_need_are_refused_or_left_out(tmp_path: Path) 
         with pytest.raises(BadInput) as refused:
             sources_for([spec], SourceSettings(base=tmp_path))
         assert refused.value.field == "sources[0]"
+
+
+SHELF = """
+from autopack.research.sources import Passage, Rank, SourceFacts
+
+
+class Shelf:
+    failures = ()
+
+    def __init__(self, argument, settings):
+        self.name = f"shelf:{argument}"
+
+    def search(self, query):
+        facts = SourceFacts(is_primary=False, rank=Rank.PROSE, origin="shelf")
+        return [Passage(self.name, "file:/shelf/book", b"a book", 0, 6, 1.0, facts)]
+
+    def read(self, locator):
+        return b"a book"
+"""
+
+
+def test_a_package_brings_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry_points = "[autopack.sources]\nshelf = own_shelf:Shelf\nbroken = own_shelf:Absent\n"
+    monkeypatch.syspath_prepend(str(install(tmp_path, "own_shelf", SHELF, entry_points)))
+    source_registry.installed_sources.cache_clear()
+    try:
+        [source] = sources_for(["shelf:top"], SourceSettings())
+        assert isinstance(source, Source)
+        assert [one.text for one in found_by(source, "book")] == ["a book"]
+        with pytest.raises(BadInput, match="does not load") as refused:
+            sources_for(["broken"], SourceSettings())
+        assert refused.value.field == "sources[0]"
+    finally:
+        source_registry.installed_sources.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ("which licence is it", "Its license is MIT."),
+        ("behavior of colors", "Colours and their behaviour."),
+        ("normalise", "They are normalized."),
+        ("retry", "All retries are counted."),
+    ],
+)
+def test_words_are_found_however_they_are_spelled(tmp_path: Path, asked: str, text: str) -> None:
+    (tmp_path / "note.md").write_text(text, encoding="utf-8")
+    assert len(found_by(FolderSource("folder:notes", tmp_path), asked)) == 1
