@@ -24,7 +24,8 @@ _WORDS = {
 del _WORDS["one"]
 _NEGATIONS = re.compile(
     r"\b(?:no|not|never|none|nothing|nobody|nowhere|neither|nor|without|cannot|lacks?|lacking"
-    r"|missing|absent|isnt|doesnt)\b|n['\u2019]t\b",
+    r"|missing|absent|unsupported|unavailable|undocumented|undefined|nonexistent|impossible|unable"
+    r"|isnt|doesnt)\b|n['\u2019]t\b",
     re.IGNORECASE,
 )
 

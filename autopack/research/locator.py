@@ -70,6 +70,13 @@ class DistFile:
     def __str__(self) -> str:
         return f"dist:{self.name}=={self.version}:{self.path}"
 
+    @property
+    def is_of_another_version(self) -> bool:
+        """Whether its path is in the metadata of another version, or of another distribution."""
+        folder, _, _ = self.path.partition("/")
+        own, found, _ = folder.partition(".dist-info")
+        return bool(found) and _alike(own) != _alike(f"{self.name}-{self.version}")
+
 
 @dataclass(frozen=True)
 class Elsewhere:
@@ -83,6 +90,11 @@ class Elsewhere:
 
 
 Locator = GitFile | GitCommit | DistFile | Elsewhere
+
+
+def _alike(text: str) -> str:
+    """Return how names and versions are compared, which installers write in several ways."""
+    return re.sub(r"[-_.+!]+", "-", text).lower()
 
 
 def parse_locator(text: str) -> Locator:

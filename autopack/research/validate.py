@@ -8,7 +8,7 @@ from autopack.model.errors import BadInput
 from autopack.research.claim_rules import negates, numbers_in
 from autopack.research.evidence import Evidence, EvidenceKind, sha256_of
 from autopack.research.folding import fold
-from autopack.research.locator import parse_locator, rank_of
+from autopack.research.locator import DistFile, parse_locator, rank_of
 from autopack.research.quality import quality_of
 from autopack.research.quoting import Span, find_quote, fold_bytes
 from autopack.research.rank import Rank
@@ -91,10 +91,12 @@ def _of_quoted(evidence: Evidence, content: bytes | None) -> Iterator[Rejection]
         yield Rejection(Reason.INCOMPLETE, f"a quotation needs {' and '.join(missing)}")
     if evidence.locator is not None:
         try:
-            parse_locator(evidence.locator)
+            locator = parse_locator(evidence.locator)
         except BadInput as error:
             yield Rejection(Reason.NO_SOURCE, error.message)
             return
+        if isinstance(locator, DistFile) and locator.is_of_another_version:
+            yield Rejection(Reason.OTHER_SOURCE, "its locator names two versions of the package")
     if content is None:
         yield Rejection(
             Reason.NO_SOURCE, f"there is no such source: {(evidence.locator or 'none named')[:300]}"

@@ -16,6 +16,7 @@ from autopack.research.sources.source_protocol import (
     SourceFacts,
     SourceFailure,
 )
+from autopack.secrecy.secret_files import is_secret_file
 from autopack.workspace.content.byproducts import byproduct_folder, is_cache
 
 MOST_FILES = 5_000
@@ -23,7 +24,7 @@ _MOST_BYTES = 128 * 1024 * 1024
 
 
 class FolderSource:
-    """The files below ``root``; what is hidden or made by tools is passed over."""
+    """The files below ``root``, but those that are hidden, made by tools, or hold secrets."""
 
     def __init__(self, name: str, root: Path) -> None:
         self.name = name
@@ -72,7 +73,7 @@ class FolderSource:
             inside = path.relative_to(self._root).as_posix()
             hidden = any(part.startswith(".") for part in inside.split("/"))
             made = is_cache(inside) or byproduct_folder(inside) is not None
-            if inside.isprintable() and not hidden and not made:
+            if inside.isprintable() and not hidden and not made and not is_secret_file(inside):
                 yield path
 
     def _content(self, path: Path) -> bytes | None:

@@ -36,6 +36,7 @@ _MOST_RECORD = 64 * 1024
 _IDENTIFIER = re.compile(
     r"`([^`\s]{3,80})`|\b(\w+_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*|\w+(?=\())"
 )
+_PATH = re.compile(r"(?<![\w/.-])[\w-][\w./-]*\.\w{1,8}\b")
 # A stretch of lines as `blame --incremental` tells of it: commit, there, here, and how many.
 _STRETCH = re.compile(r"^([0-9a-f]{40}|[0-9a-f]{64}) \d+ (\d+) (\d+)$", re.MULTILINE)
 
@@ -109,7 +110,8 @@ class HistorySource:
 
     def _by_line(self, query: Query) -> Iterator[str]:
         asked = set(terms(query.text))
-        for path in query.paths[:_MOST_FILES]:
+        mentioned = dict.fromkeys([*query.paths, *_PATH.findall(query.text)])
+        for path in list(mentioned)[:_MOST_FILES]:
             blamed = self._git.call(
                 "blame", "--incremental", self._commit, "--", path, timeout=self._seconds
             )

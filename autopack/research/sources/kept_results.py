@@ -16,6 +16,7 @@ from autopack.research.sources.source_protocol import (
     SourceFacts,
     SourceFailure,
 )
+from autopack.secrecy.credentials import SHAPES
 
 
 class KeptResults:
@@ -33,7 +34,9 @@ class KeptResults:
             is_primary=False, rank=Rank.PROSE, origin=f"{self._kind}:{self._origin}"
         )
         passages: list[Passage] = []
-        for number, text in enumerate(texts[: query.most]):
+        # What looks like a key is quoted nowhere.
+        free = [text for text in texts if not SHAPES.search(text)]
+        for number, text in enumerate(free[: query.most]):
             content = text.encode("utf-8", "replace")[:MOST_SOURCE_BYTES]
             locator = str(Elsewhere(self._kind, f"{self._origin}#{sha256_of(content)[:16]}"))
             self._contents[locator] = content

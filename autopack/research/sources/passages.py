@@ -18,6 +18,7 @@ from autopack.research.sources.source_protocol import (
     Query,
     SourceFacts,
 )
+from autopack.secrecy.credentials import SHAPES
 
 _K1, _B = 1.2, 0.75
 _PATH_WEIGHT = 4
@@ -26,6 +27,8 @@ _MOST_TEXTS = 40
 _PASSAGES_OF_ONE = 2
 _MOST_HELD = 64 * 1024 * 1024
 _TYPICAL_PASSAGE = 600
+_ELSEWHERE_TOO = ("git:", "dist:")
+"""Locators of what another machine has as well, so that no report carries it."""
 _LEAST_SHARE = 0.2
 """What a passage holds of a question at least, by what its words tell; less is a coincidence."""
 _OF_TESTS = 0.75
@@ -120,10 +123,17 @@ def pieces(path: str, content: bytes, begin: int = 0) -> list[tuple[int, int]]:
     ]
 
 
+def holds_secret(content: bytes) -> bool:
+    """Return whether something in a text looks like a key: what does is quoted nowhere."""
+    return SHAPES.search(content.decode("utf-8", "replace")) is not None
+
+
 def _passages_of(
     source_id: str, counted: _Counted, asked: Sequence[str], weights: Sequence[float]
 ) -> Iterator[Passage]:
     text = counted.text
+    if not text.locator.startswith(_ELSEWHERE_TOO) and holds_secret(text.content):
+        return  # a report carries the whole of it
     named = _counts(b"", asked, text.path, ())
     of_tests = _OF_TESTS if _TESTS.search(text.path) else 1.0
     scored: list[tuple[float, int, int]] = []
@@ -132,7 +142,8 @@ def _passages_of(
         held = sum(
             weight for weight, *here in zip(weights, counts, named, strict=True) if any(here)
         )
-        if any(counts) and held >= _LEAST_SHARE * sum(weights):
+        is_telling = any(counts) and held >= _LEAST_SHARE * sum(weights)
+        if is_telling and not holds_secret(text.content[start:end]):
             # A path says what its pieces are about, too.
             score = _score(counts, weights, (end - start) / _TYPICAL_PASSAGE)
             score += 0.5 * _score(named, weights, 1.0)

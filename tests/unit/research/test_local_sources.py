@@ -124,6 +124,9 @@ def test_history_is_found_by_message_change_and_line(repository: Git) -> None:
         one.locator.removeprefix("git:")
         for one in found_by(source, "jitter of the tries", "waiting.py")
     }
+    assert first in {
+        one.locator.removeprefix("git:") for one in found_by(source, "is jitter in waiting.py?")
+    }
 
 
 def test_pieces_are_definitions_and_cover_the_file() -> None:
@@ -334,3 +337,11 @@ def test_a_package_brings_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_words_are_found_however_they_are_spelled(tmp_path: Path, asked: str, text: str) -> None:
     (tmp_path / "note.md").write_text(text, encoding="utf-8")
     assert len(found_by(FolderSource("folder:notes", tmp_path), asked)) == 1
+
+
+def test_what_looks_like_a_key_is_quoted_nowhere(tmp_path: Path) -> None:
+    key = "ghp_" + "a1B2c3D4e5F6" * 3
+    (tmp_path / "note.md").write_text(f"The delay is kept by {key}.", encoding="utf-8")
+    (tmp_path / "id_rsa").write_text("delay", encoding="utf-8")
+    (tmp_path / "secrets.yaml").write_text("delay: 5", encoding="utf-8")
+    assert found_by(FolderSource("folder:notes", tmp_path), "delay") == []

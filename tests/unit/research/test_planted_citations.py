@@ -125,6 +125,10 @@ WRONG = [
         quoted("A claim", DOCS, "Strict mode is the default.", source_sha256="0" * 64),
         "other_source",
     ),
+    (
+        RIGHT[11].model_copy(update={"locator": WHEEL.replace("==4.9.0", "==4.8.0")}),
+        "other_source",
+    ),
     # No such source; no source at all.
     (quoted("A claim", f"git:{COMMIT}:docs/none.md@{BLOB}", "It is written there"), "no_source"),
     (quoted("A claim", "the manual", "It is written there"), "no_source"),
