@@ -19,6 +19,9 @@ from autopack.agents.registry import (
 from autopack.model.errors import BadInput, NotFound, PlanError
 from autopack.plan.plan import PhaseSpec, Plan
 
+_RESEARCHER = "api"
+"""The builder whose model answers in research phases."""
+
 Models = tuple[str | None, ...]
 """The models that build, the first one first; None is the builder's own choice."""
 
@@ -125,7 +128,12 @@ class Crew:
 
     def hidden(self) -> list[str]:
         """Return what builders hand to their builds that must not be kept. Raises BadInput."""
-        return [one for place, _, _ in self.everyone() for one in secrets_of(place.builder)]
+        found = [one for place, _, _ in self.everyone() for one in secrets_of(place.builder)]
+        for phase in self.plan.phases:
+            name = self.name if self.is_own(phase) else phase.builder or ""
+            if phase.research is not None and split_name(name)[0] == _RESEARCHER:
+                found += secrets_of(self.at(phase, 0).builder)
+        return found
 
     def configuration(self) -> dict[str, str]:
         """Return what shapes the builds besides options: of other builders, with their names."""

@@ -138,8 +138,6 @@ _BOUNDS = {
     "less_than": "must be less than {lt:g}",
     "less_than_equal": "must be at most {le:,}",
     "string_too_short": "must not be empty",
-    "too_short": "must not be empty",
-    "too_long": "must have at most {max_length} entries",
     "string_too_long": "must have at most {max_length} characters",
     "decimal_max_digits": "must have at most {max_digits} digits",
 }

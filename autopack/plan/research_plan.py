@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from autopack.model.errors import BadInput
+from autopack.plan.researching import MOST_QUESTIONS
 
 PHASE = "research"
 """The only phase of such a run."""
-MOST_QUESTIONS = 20
 
 
 def research_plan(

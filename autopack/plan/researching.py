@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from typing import Annotated, Any, Protocol, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from autopack.plan.dependencies import Misfit, in_order, misfits
 from autopack.plan.values import Count, NonEmpty, Tokens, shown
@@ -17,12 +18,25 @@ CONTEXT = "research:"
 _BUILDS = ("deliverables", "scope", "checks")
 
 
+MOST_QUESTIONS = 20
+"""So many questions has one report at most."""
+
+
+def _some(questions: tuple[str, ...]) -> tuple[str, ...]:
+    # Not pydantic's lengths: those complain too when a question has a fault of its own.
+    if not questions:
+        raise ValueError("must not be empty")
+    if len(questions) > MOST_QUESTIONS:
+        raise ValueError(f"must have at most {MOST_QUESTIONS} entries; ask the rest in another")
+    return questions
+
+
 class ResearchSpec(BaseModel):
     """What a research phase is to find out, and how much it may take."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    questions: Annotated[tuple[NonEmpty, ...], Field(min_length=1, max_length=20)]
+    questions: Annotated[tuple[NonEmpty, ...], AfterValidator(_some)]
     """What is asked, one question an entry."""
     sources: tuple[NonEmpty, ...] = ()
     """Where answers are looked for; the sources that need no network when empty."""
@@ -70,10 +84,11 @@ def written_out(phase: Any) -> Any:
     if spec is None:
         return values
     is_mapping = isinstance(spec, Mapping)
-    asked: Any = dict(cast("Any", spec)).get("questions") if is_mapping else spec.questions
-    if "instructions" not in values and isinstance(asked, list | tuple):
-        questions = cast("Sequence[object]", asked)
-        values["instructions"] = " ".join(str(one) for one in questions) or "research"
+    given = dict(cast("Any", spec)).get if is_mapping else partial(getattr, spec)
+    asked: Any = given("questions", ())
+    if "instructions" not in values:
+        questions = cast("Sequence[object]", asked if isinstance(asked, list | tuple) else ())
+        values["instructions"] = " ".join(str(one) for one in questions).strip() or "research"
     if "validate" not in values and "checks" not in values:
         values["validate"] = []
     return values

@@ -116,18 +116,6 @@ def get_report(source: Source, run_id: str, phase_id: str) -> dict[str, Any] | N
         return conn.scalar(query)
 
 
-def get_reports(source: Source, run_id: str) -> dict[str, dict[str, Any]]:
-    """Return the reports of a run by their phases."""
-    table = tables.research_reports
-    query = (
-        sa.select(table.c.phase_id, table.c.report)
-        .where(table.c.run_id == run_id)
-        .order_by(table.c.created_at)
-    )
-    with reading(source) as conn:
-        return {row.phase_id: row.report for row in conn.execute(query)}
-
-
 def record_finding(
     conn: sa.Connection, lease: Lease, phase_id: str, key: str, finding: Mapping[str, Any]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from autopack.runs.research.stored_reports import stored_report
 from autopack.store.approvals import Answer, answer
 from autopack.store.database.engine import Database
 from autopack.store.runs import get_attempts
+from autopack.testing.model_server.model_script import Mode
 from autopack.testing.model_server.server import ScriptedModelServer
 from autopack.views.run_view import tokens_view
 
@@ -59,6 +61,12 @@ async def run(plan: Path, repository: Path, recording: Path | None, **more: Any)
     options = "" if recording is None else f"recording={recording}"
     asked: dict[str, Any] = {"run_id": "r", "builder_options": options} | more
     return await execute_run(plan=str(plan), repo=str(repository), **asked)
+
+
+def asks(server: ScriptedModelServer) -> dict[str, Any]:
+    """Have the model behind the server answer."""
+    options = f"base_url={server.openai_url}"
+    return {"builder": "api", "model": "m", "builder_options": options}
 
 
 async def test_without_a_model_lines_are_quoted_and_that_is_said(db: Database, tmp_path: Path):
@@ -222,3 +230,51 @@ async def test_the_four_categories_sum_to_what_the_model_server_counted(
     assert sum(spent["by_category"].values()) == spent["total"] == counted.total
     assert sum(spent["by_role"].values()) == spent["total"]
     assert tokens_view(db, "r")["events"] == counted.calls
+
+
+async def test_an_answer_that_cannot_be_read_is_paid_for_and_asked_for_once_more(
+    db: Database, tmp_path: Path
+):
+    repository = make_words(tmp_path / "words")
+    recording = record_answers(
+        tmp_path / "recording",
+        ("clarify", CLARIFIED),
+        ("gather", NOTHING_MORE),
+        ("write", {"claim": []}),
+        ("write", written(rule())),
+    )
+    done = await run(make_plan(tmp_path), repository, recording)
+    assert done["state"] == "DONE_SUCCESS", done
+    report = stored_report(db, "r")
+    assert any("could not be read" in one for one in report["notes"]), report["notes"]
+    assert report["findings"][0]["answered"]
+    assert token_totals(db, "r").total == 400
+
+
+async def test_a_provider_in_trouble_is_waited_for(db: Database, tmp_path: Path):
+    repository = make_words(tmp_path / "words")
+    script = model_script(CLARIFIED, NOTHING_MORE, written(rule()))
+    with ScriptedModelServer(script, mode="500") as server:
+
+        async def recover() -> None:
+            # The client itself asks three times before it gives up.
+            while len(server.served) < 3:  # noqa: ASYNC110 - another thread's
+                await asyncio.sleep(0.02)
+            server.mode = Mode.OK
+
+        recovering = asyncio.create_task(recover())
+        done = await run(make_plan(tmp_path), repository, None, **asks(server))
+        await recovering
+        counted = server.totals()
+    assert done["state"] == "DONE_SUCCESS", done
+    assert token_totals(db, "r").total == counted.total
+    assert stored_report(db, "r")["findings"][0]["answered"]
+
+
+async def test_a_provider_that_refuses_ends_the_run(db: Database, tmp_path: Path):
+    repository = make_words(tmp_path / "words")
+    with ScriptedModelServer(model_script(CLARIFIED), mode="401") as server:
+        done = await run(make_plan(tmp_path), repository, None, **asks(server))
+    assert done["state"] == "DONE_FAILED_ENVIRONMENT", done
+    assert done["phases"][0]["failure"]["cause"] == "provider_refused"
+    assert stored_report(db, "r")["findings"] == []

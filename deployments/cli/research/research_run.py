@@ -62,9 +62,11 @@ class ResearchOptions:
 
     def request(self, questions: tuple[str, ...]) -> RunRequest:
         """Return the run that is asked for. Raises BadInput."""
+        from autopack.research.sources.source_registry import check_sources
         from autopack.runs.prepare.behind_research import sets_up
 
         sources = [_absolute(one) for one in self.source or []]
+        check_sources(sources)
         plan = research_plan(
             questions,
             sources=sources,

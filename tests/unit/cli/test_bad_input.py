@@ -132,6 +132,10 @@ def _remote_of_an_experiment(case: Case) -> list[str]:
     return ["ab", "run", str(trial.spec), "--push", "nowhere"]
 
 
+def _research(*words: str) -> Spoil:
+    return lambda case: ["research", "run", *words, "--repo", str(case.project.repository)]
+
+
 # what is spoiled, how, and words that the answer must contain
 CASES: list[tuple[str, Spoil, tuple[str, ...]]] = [
     ("missing plan", lambda c: c.project.plan.unlink(), ("plan.yaml",)),
@@ -175,6 +179,16 @@ CASES: list[tuple[str, Spoil, tuple[str, ...]]] = [
     ("a fleet to no remote", _remote_of_a_fleet, ("nowhere", "remote")),
     ("replays to no remote", _remote_of_replays, ("nowhere", "remote")),
     ("an experiment to no remote", _remote_of_an_experiment, ("nowhere", "remote")),
+    ("research without a question", _research(), ("question",)),
+    ("an empty question", _research(" "), ("empty",)),
+    ("an unknown source", _research("Why?", "--source", "repo"), ("'repo'", "repository")),
+    ("a source without its folder", _research("Why?", "--source", "folder:no"), ("no folder",)),
+    ("no calls", _research("Why?", "--max-calls", "0"), ("max_calls",)),
+    ("research by no model", _research("Why?", "--builder", "api"), ("model",)),
+    ("an unknown option of it", _research("Why?", "--set", "recordin=x"), ("recordin",)),
+    ("a recording of nothing", _research("Why?", "--set", "recording=."), ("research.yaml",)),
+    ("a report to nowhere", _research("Why?", "--out", "no/where.md"), ("no/where.md",)),
+    ("no such report", lambda c: ["research", "show", "nope"], ("nope",)),
     ("no recording", lambda c: ["run", *c.project.run_args[:3]], ("--set recording=DIR",)),
 ]
 
