@@ -20,7 +20,7 @@ from prefect.artifacts import (
 )
 from prefect.client.schemas.actions import ArtifactUpdate
 
-from autopack.views.escaping import in_table, markdown
+from autopack.views.escaping import in_table, linked, markdown
 
 
 def artifact_key(kind: str, run_id: str) -> str:
@@ -32,6 +32,11 @@ async def publish_markdown(text: str, *, key: str, description: str) -> UUID:
     """Publish Markdown, in which every text that is not Autopack's own is escaped."""
     made = await acreate_markdown_artifact(text, key=key, description=markdown(description))
     return UUID(str(made))
+
+
+def with_page(text: str, address: str | None) -> str:
+    """Return Markdown with a link to the operations page below it, where it is known."""
+    return text if address is None else f"{text}\n{linked('On the operations page', address)}\n"
 
 
 async def change_markdown(artifact: UUID, text: str, *, description: str) -> None:

@@ -17,8 +17,9 @@ from autopack.runs.prepare import prepare
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.experiment_records import PairRow, finish_pair
+from autopack.views.operating.page_links import experiment_address
 from blocks.configured import configured
-from tasks.artifacts import artifact_key, publish_markdown
+from tasks.artifacts import artifact_key, publish_markdown, with_page
 from tasks.step import step
 
 
@@ -91,7 +92,7 @@ async def conclude_experiment(
     analysis = concluded.analysis
     text = await asyncio.to_thread(self_contained, analysis)
     await publish_markdown(
-        text,
+        with_page(text, experiment_address(registered.test_id)),
         key=artifact_key("ab", registered.test_id),
         description=analysis.sentence,
     )

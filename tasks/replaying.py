@@ -10,7 +10,8 @@ from autopack.campaigns.compare import CampaignReport
 from autopack.campaigns.planning import PlannedCampaign
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
-from tasks.artifacts import artifact_key, publish_markdown
+from autopack.views.operating.page_links import campaign_address
+from tasks.artifacts import artifact_key, publish_markdown, with_page
 from tasks.step import step
 
 
@@ -34,7 +35,7 @@ async def report_on_replays(
     folder: Path = settings.home / "reports" / campaign.campaign_id
     await asyncio.to_thread(campaign_report.write_report, found, folder)
     await publish_markdown(
-        campaign_report.to_markdown(found),
+        with_page(campaign_report.to_markdown(found), campaign_address(campaign.campaign_id)),
         key=artifact_key("replay", campaign.campaign_id),
         description=found.sentence,
     )

@@ -12,7 +12,7 @@ from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.views.board import line, tokens_text
 from autopack.views.branch_location import where_branch_is
-from autopack.views.escaping import code, linked, markdown, markdown_table, prose
+from autopack.views.escaping import code, markdown, markdown_table, prose
 from autopack.views.fleet_standing import standings
 from autopack.views.live_build import LiveBuilds, live_line
 from autopack.views.operating.page_links import run_address
@@ -23,6 +23,7 @@ from tasks.artifacts import (
     publish_markdown,
     publish_progress,
     publish_table,
+    with_page,
 )
 
 
@@ -93,10 +94,9 @@ def standing_line(db: Database, run_id: str) -> str:
 async def publish_summary(db: Database, run_id: str) -> None:
     """Publish the run's summary, and as a table of its own what each phase spent."""
     run, text = run_view(db, run_id), standing_line(db, run_id)
-    page = run_address(run_id)
-    link = "" if page is None else f"\n{linked('On the operations page', page)}\n"
+    summary = summary_markdown(run, where_branch_is(run, Settings.from_environment().home))
     await publish_markdown(
-        summary_markdown(run, where_branch_is(run, Settings.from_environment().home)) + link,
+        with_page(summary, run_address(run_id)),
         key=artifact_key("summary", run_id),
         description=text,
     )

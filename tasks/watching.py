@@ -11,6 +11,7 @@ from prefect import get_run_logger
 from prefect.utilities.urls import url_for
 
 from autopack.clock import Clock
+from autopack.model.errors import NotFound
 from autopack.store.database.engine import Database
 from autopack.views.board import (
     Kind,
@@ -21,7 +22,15 @@ from autopack.views.board import (
 from autopack.views.escaping import markdown
 from autopack.views.fleet_result import FleetItem
 from autopack.views.fleet_standing import Standing, standings
-from tasks.artifacts import artifact_key, change_markdown, publish_markdown, publish_table
+from autopack.views.operating.page_links import campaign_address
+from autopack.views.operating.run_groups import group_runs
+from tasks.artifacts import (
+    artifact_key,
+    change_markdown,
+    publish_markdown,
+    publish_table,
+    with_page,
+)
 from tasks.reporting import RunProgress
 
 SECONDS = 10.0
@@ -75,7 +84,9 @@ class FleetBoard:
         total = len(self._run_ids) + len(self._refused)
         ended = sum(kind_of(run) in _ENDED for run in runs) + len(self._refused)
         await self._progress.show(100 * ended / total, said, last=last)
-        await self._write(fleet_markdown(runs, self._refused, _page), said)
+        table = fleet_markdown(runs, self._refused, _page)
+        page = await asyncio.to_thread(_on_the_page, self._db, self._name)
+        await self._write(with_page(table, page), said)
 
     async def _write(self, text: str, said: str) -> None:
         if text == self._shown:
@@ -106,6 +117,16 @@ async def publish_fleet(name: str, items: Sequence[FleetItem], db: Database) -> 
         key=artifact_key("summary", name),
         description=headline(runs),
     )
+
+
+def _on_the_page(db: Database, name: str) -> str | None:
+    """Return where the operations page shows the runs together; None where it does not."""
+    address = campaign_address(name)
+    with suppress(NotFound):
+        if address is not None:
+            group_runs(db, name)
+        return address
+    return None
 
 
 def _page(flow_run_id: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Views of a run that requests of one moment share: many may look at the same run at once."""
+"""What requests and streams of one moment share: many may look at the same run at once."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _MOST = 256
 @dataclass
 class _Shared:
     lock: threading.Lock = field(default_factory=threading.Lock)
-    view: dict[str, Any] | None = None
+    found: dict[str, Any] | None = None
     number: int = -1
     made: float = 0.0
 
 
 class SharedViews:
-    """The last views of runs over one database."""
+    """The last views of runs over one database, and what streams of the page show."""
 
     def __init__(self, db: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._db, self._clock = db, clock
@@ -41,25 +41,43 @@ class SharedViews:
         What was spent, and pauses that are not the run's own, may be ``LIFETIME`` old; anything
         that is an event of the run is not. Raises NotFound.
         """
-        shared = self._shared(run_id)
+        return self.share(
+            f"view {run_id}",
+            lambda: run_view(self._db, run_id),
+            number=lambda: newest_event(self._db, run_id),
+            lifetime=LIFETIME,
+        )
+
+    def share(
+        self,
+        key: str,
+        make: Callable[[], dict[str, Any]],
+        *,
+        number: Callable[[], int],
+        lifetime: float,
+    ) -> dict[str, Any]:
+        """Return what ``make`` made last: the same object until ``number``, which is cheap to ask
+        for, has changed or ``lifetime`` seconds are over.
+        """
+        shared = self._shared(key)
         with shared.lock:
-            number = newest_event(self._db, run_id)
-            is_old = self._clock() - shared.made >= LIFETIME
-            if shared.view is None or shared.number != number or is_old:
-                shared.view = None  # where the run is gone by now
-                shared.view, shared.made = run_view(self._db, run_id), self._clock()
-                shared.number = number
-            return shared.view
+            at = number()  # what happens from now on is not in what is made
+            is_old = self._clock() - shared.made >= lifetime
+            if shared.found is None or shared.number != at or is_old:
+                shared.found = None  # where the run is gone by now
+                shared.found, shared.made = make(), self._clock()
+                shared.number = at
+            return shared.found
 
     def forget(self) -> None:
         """Share nothing from before now: this process has changed something."""
         with self._lock:
             self._kept.clear()
 
-    def _shared(self, run_id: str) -> _Shared:
+    def _shared(self, key: str) -> _Shared:
         with self._lock:
-            shared = self._kept.setdefault(run_id, _Shared())
-            self._kept.move_to_end(run_id)
+            shared = self._kept.setdefault(key, _Shared())
+            self._kept.move_to_end(key)
             while len(self._kept) > _MOST:
                 self._kept.popitem(last=False)
             return shared

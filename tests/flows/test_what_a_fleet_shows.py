@@ -47,7 +47,10 @@ async def fleet(project: Project, plans: list[Path], name: str) -> list[dict[str
     )
 
 
-async def test_a_fleet_shows_what_became_of_each_run(home: Path, tmp_path: Path) -> None:
+async def test_a_fleet_shows_what_became_of_each_run(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOPACK_PAGE_URL", "https://autopack.example.org")
     project = make_simulated(tmp_path, SPEC)
     text = project.plan.read_text(encoding="utf-8")
     asks, fails, unreadable = (tmp_path / f"{name}.yaml" for name in ("asks", "fails", "other"))
@@ -65,6 +68,9 @@ async def test_a_fleet_shows_what_became_of_each_run(home: Path, tmp_path: Path)
     assert [row.split(" | ")[1] for row in rows] == ["waiting for a person", "failed", "done"]
     assert "phase-1 waits for approval" in rows[0]
     assert "**shows-4** refused" in table.data
+    page = "https://autopack.example.org/ui"
+    assert f"({page}/campaigns/shows)" in table.data
+    assert f"({page}/runs/shows-1)" in found["autopack-summary-shows-1"].data
     progress = found["autopack-progress-shows"]
     assert (progress.data, progress.description) == (100, said)
     assert found["autopack-summary-shows"].description == said

@@ -45,6 +45,20 @@ CODE = 'def parse(text: str) -> int:\n    """Return a number."""\n    return int
 SAYS = [{"output": "> bash pytest -q"}, {"output": f"I read {HOSTILE}"}]
 
 
+BESIDE_THE_SCREEN = """() => {
+  const width = document.documentElement.clientWidth + 1;
+  const isCut = (one) => {
+    const box = one.closest('.scroll, .card');
+    const right = one.getBoundingClientRect().right;
+    return right > width || (box && right > box.getBoundingClientRect().right + 1);
+  };
+  return [...document.querySelectorAll('th, td, dt, dd, h1, h2, p, label, button')]
+    .filter((one) => !one.closest('.diff, .tail, pre, thead, .hidden') && isCut(one))
+    .map((one) => one.outerHTML.slice(0, 120));
+}"""
+"""What only scrolling sideways would show: nothing but code and output may be so."""
+
+
 @dataclass
 class Scene:
     """A server of the API, and a run that this process works on, step by step."""
@@ -209,6 +223,13 @@ def test_an_operator_at_work(scene: Scene, chromium: Browser) -> None:
         page.goto(f"{scene.url}/ui/{name}")
         look(name)
         assert page.evaluate("document.documentElement.scrollWidth") <= 380, name
+        assert page.title().endswith(" · Autopack"), name
+    page.goto(f"{scene.url}/ui/runs/failed")
+    look("a failed run on a telephone")
+    page.set_viewport_size({"width": 1400, "height": 900})
+    for name in ("runs", "runs/failed", "patterns", "health", "audit"):
+        page.goto(f"{scene.url}/ui/{name}")
+        assert page.evaluate(BESIDE_THE_SCREEN) == [], name
     assert page.evaluate("window.hacked") is None
     assert complaints == []
     assert {one for one in requests if not one.startswith(scene.url)} == set()
@@ -227,9 +248,10 @@ def _watched(page: Page) -> tuple[list[str], list[str]]:
 
 
 def _looker(page: Page, axe: str | None) -> Callable[[str], None]:
-    """Return what fails where the page as it is shuts somebody out."""
+    """Return what fails where the page as it is shuts somebody out, or hides what it tells."""
 
     def look(where: str) -> None:
+        assert page.evaluate(BESIDE_THE_SCREEN) == [], where
         if axe is None:
             return
         page.evaluate(axe)

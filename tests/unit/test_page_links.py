@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autopack.model.errors import BadInput
-from autopack.views.operating.page_links import run_address
+from autopack.views.operating.page_links import campaign_address, experiment_address, run_address
 
 NAME = "AUTOPACK_PAGE_URL"
 
@@ -17,6 +17,13 @@ def test_a_run_is_found_at_the_address_that_was_said() -> None:
     assert (
         run_address("a/b?c", {NAME: "http://[::1]:4280"}) == "http://[::1]:4280/ui/runs/a%2Fb%3Fc"
     )
+
+
+def test_fleets_campaigns_and_experiments_are_found_there_too() -> None:
+    there = {NAME: "https://autopack.example.org"}
+    assert campaign_address("night", there) == "https://autopack.example.org/ui/campaigns/night"
+    assert experiment_address("a b", there) == "https://autopack.example.org/ui/experiments/a%20b"
+    assert campaign_address("night", {}) is None
 
 
 @pytest.mark.parametrize(

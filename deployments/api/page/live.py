@@ -40,7 +40,10 @@ Event = tuple[str, Any]
 @router.get("/live")
 def overview(request: Request, visitor: VisitorOf, service: ServiceOf) -> StreamingResponse:
     """Send the parts of the overview that change."""
-    look = _Changes(lambda: overview_page.live_parts(visitor, service))
+    look = _Changes(
+        lambda: overview_page.live_values(service),
+        lambda found: overview_page.live_parts(found, visitor),
+    )
     return _stream(request, visitor, service, look.events)
 
 
@@ -48,7 +51,10 @@ def overview(request: Request, visitor: VisitorOf, service: ServiceOf) -> Stream
 def run(run_id: str, request: Request, visitor: VisitorOf, service: ServiceOf) -> StreamingResponse:
     """Send the parts of a run's page that change, and what its agent says."""
     row = get_run(service.db, run_id)
-    look = _Changes(lambda: run_page.live_parts(run_id, visitor, service))
+    look = _Changes(
+        lambda: run_page.live_values(run_id, service),
+        lambda found: run_page.live_parts(found, visitor),
+    )
     lines = AgentLines(service.db, service.settings, row, tail_bytes=TAIL_BYTES)
     # The first look takes the place of what the page has: nothing is missed and nothing is twice.
     name = "tail"
@@ -64,7 +70,7 @@ def run(run_id: str, request: Request, visitor: VisitorOf, service: ServiceOf) -
             if told or name == "tail":
                 found.append((name, told))
             name = "lines"
-        if get_run(service.db, run_id).state.is_final:
+        if look.latest["run"].state.is_final:
             found.append(("ended", None))
         return found
 
@@ -72,15 +78,23 @@ def run(run_id: str, request: Request, visitor: VisitorOf, service: ServiceOf) -
 
 
 class _Changes:
-    """Remembers what was sent."""
+    """Remembers what was sent; what was looked at before is not rendered again."""
 
-    def __init__(self, render: Callable[[], dict[str, Part]]) -> None:
-        self._render = render
+    def __init__(
+        self,
+        look: Callable[[], dict[str, Any]],
+        render: Callable[[dict[str, Any]], dict[str, Part]],
+    ) -> None:
+        self._look, self._render = look, render
         self._sent: dict[str, str] = {}
+        self.latest: dict[str, Any] = {}
 
     def events(self) -> list[Event]:
         found: list[Event] = []
-        for one in self._render().values():
+        before, self.latest = self.latest, self._look()
+        if self.latest is before:
+            return found
+        for one in self._render(self.latest).values():
             if self._sent.get(one.name) != one.version:
                 self._sent[one.name] = one.version
                 told = {"name": one.name, "version": one.version, "html": str(one.html)}

@@ -14,6 +14,7 @@ from autopack.access.scopes import Scope
 from autopack.model.errors import NotFound
 from autopack.store import tables
 from autopack.views.run_view import run_view
+from deployments.api.page.pages import overview_page, run_page
 from deployments.api.shared_views import LIFETIME, SharedViews
 
 RUN = tables.runs.c.run_id == "failed"
@@ -77,3 +78,23 @@ def test_a_reader_without_content_takes_it_from_nobody_else(failed: Api) -> None
         shown = failed.client.get("/runs/failed?content=true", headers=reads_all).json()
         assert hidden["phases"][1]["last_failure"]["lines"] is None
         assert shown["phases"][1]["last_failure"]["lines"] is not None
+
+
+def test_streams_share_one_look_and_render_only_what_is_new(failed: Api) -> None:
+    service, made = failed.service, 0
+
+    def make() -> dict[str, Any]:
+        nonlocal made
+        made += 1
+        return {"made": made}
+
+    clock, number = Clock(), 1
+    views = SharedViews(service.db, clock)
+    looks = [views.share("x", make, number=lambda: number, lifetime=3.0) for _ in range(50)]
+    assert all(one is looks[0] for one in looks)
+    number = 2
+    assert views.share("x", make, number=lambda: number, lifetime=3.0) == {"made": 2}
+    clock.now += 3.0
+    assert views.share("x", make, number=lambda: number, lifetime=3.0) == {"made": 3}
+    assert run_page.live_values("failed", service) is run_page.live_values("failed", service)
+    assert overview_page.live_values(service) is overview_page.live_values(service)

@@ -25,6 +25,7 @@ router = APIRouter()
 
 PARTS = ("needs", "works", "ended", "pauses", "circuits")
 _DAYS = 14
+_LIFETIME = 0.9
 
 
 @router.get("/")
@@ -46,16 +47,26 @@ def overview(
     )
 
 
-def live_parts(visitor: Visitor, service: Service) -> dict[str, Part]:
-    """Return what changes by itself."""
-    return parts("overview", PARTS, **values(visitor, service))
+def live_parts(found: dict[str, Any], visitor: Visitor) -> dict[str, Part]:
+    """Return what changes by itself, made from what ``live_values`` found."""
+    return parts("overview", PARTS, visitor=visitor, **found)
+
+
+def live_values(service: Service) -> dict[str, Any]:
+    """Return what the parts show: one look a second for all who have the overview open."""
+    return service.views.share(
+        "overview", lambda: _values(service), number=lambda: 0, lifetime=_LIFETIME
+    )
 
 
 def values(visitor: Visitor, service: Service) -> dict[str, Any]:
-    """Return what the parts that change by themselves show."""
+    """Return what the parts that change by themselves show now."""
+    return {"visitor": visitor, **_values(service)}
+
+
+def _values(service: Service) -> dict[str, Any]:
     circuits = list_circuits(service.db)
     return {
-        "visitor": visitor,
         "now": operations(service.db),
         "circuits": [one for one in circuits if one.state is not CircuitState.CLOSED],
         "pauses": list_pauses(service.db),

@@ -13,6 +13,7 @@ from autopack.model.errors import AutopackError
 from autopack.store.database.engine import now
 from autopack.store.mitigations import get_consultations
 from autopack.store.rows import AttemptRow, RunRow
+from autopack.store.run_events import newest_event
 from autopack.store.runs import get_attempts, get_run
 from autopack.views.branch_location import where_branch_is
 from autopack.views.operating.lineage import lineage
@@ -29,6 +30,8 @@ from deployments.api.service import Service, ServiceOf
 
 router = APIRouter()
 
+# Spend grows without an event of the run.
+_LIFETIME = 3.0
 PARTS = ("head", "question", "controls", "phases", "budget")
 
 
@@ -65,13 +68,27 @@ def show(
     )
 
 
-def live_parts(run_id: str, visitor: Visitor, service: Service) -> dict[str, Part]:
-    """Return what changes by itself."""
-    return parts("run", PARTS, **values(run_id, visitor, service))
+def live_parts(found: dict[str, Any], visitor: Visitor) -> dict[str, Part]:
+    """Return what changes by itself, made from what ``live_values`` found."""
+    return parts("run", PARTS, visitor=visitor, **found)
+
+
+def live_values(run_id: str, service: Service) -> dict[str, Any]:
+    """Return what the parts show, the same object while nothing is new: all who look share it."""
+    return service.views.share(
+        f"page {run_id}",
+        lambda: _values(run_id, service),
+        number=lambda: newest_event(service.db, run_id),
+        lifetime=_LIFETIME,
+    )
 
 
 def values(run_id: str, visitor: Visitor, service: Service) -> dict[str, Any]:
-    """Return what the parts that change by themselves show."""
+    """Return what the parts that change by themselves show now."""
+    return {"visitor": visitor, **_values(run_id, service)}
+
+
+def _values(run_id: str, service: Service) -> dict[str, Any]:
     row = get_run(service.db, run_id)
     view = run_view(service.db, run_id)
     with service.db.read() as conn:
@@ -82,7 +99,6 @@ def values(run_id: str, visitor: Visitor, service: Service) -> dict[str, Any]:
     for one in rows:
         by_phase[one.phase_id].append((one, facts_of(view, consultations, one)))
     return {
-        "visitor": visitor,
         "run": row,
         "view": view,
         "card": card,
