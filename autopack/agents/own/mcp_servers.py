@@ -67,9 +67,13 @@ class McpServer:
 
 
 def mcp_servers(
-    path: Path | None, allowed: Collection[str], environ: Mapping[str, str] = process_environment()
+    path: Path | None,
+    allowed: Collection[str],
+    environ: Mapping[str, str] = process_environment(),
+    *,
+    only: str | None = None,
 ) -> tuple[McpServer, ...]:
-    """Return the servers of a file; none without one.
+    """Return the servers of a file, or the one called ``only``; none without a file.
 
     Raises BadInput for a file that cannot be read, and for a variable that is not allowed or not
     set.
@@ -91,7 +95,11 @@ def mcp_servers(
         ) from None
     except ValueError as error:
         raise BadInput(f"{path} is not JSON: {error}", field="mcp") from None
-    return tuple(_filled(name, one, allowed, environ) for name, one in read.servers.items())
+    return tuple(
+        _filled(name, one, allowed, environ)
+        for name, one in read.servers.items()
+        if only in (None, name)
+    )
 
 
 def _filled(

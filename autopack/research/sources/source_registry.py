@@ -18,6 +18,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from autopack.model.errors import BadInput
 from autopack.research.sources.source_protocol import Source
+from autopack.settings import PASS_ENV, process_environment
 
 if TYPE_CHECKING:
     from autopack.store.database.engine import Database
@@ -47,8 +49,8 @@ class SourceSettings:
     ``commit`` the full id of the commit that is asked about. ``environments`` are folders with
     installed distributions: a virtual environment, or its ``site-packages``. Relative ``folder:``
     paths start at ``base``, where commands run, too. ``mcp_file`` is what builders take with
-    ``--set mcp=FILE``, ``mcp_env`` the variables that may be filled in there. A source may take
-    ``seconds`` to answer.
+    ``--set mcp=FILE``; variables in it may be those that AUTOPACK_PASS_ENV lists. A source may
+    take ``seconds`` to answer.
     """
 
     git: Git | None = None
@@ -58,7 +60,6 @@ class SourceSettings:
     environments: tuple[Path, ...] = ()
     base: Path | None = None
     mcp_file: Path | None = None
-    mcp_env: tuple[str, ...] = ()
     seconds: float = 30.0
 
 
@@ -175,14 +176,27 @@ def _mcp(argument: str | None, settings: SourceSettings) -> Source:
             field="sources",
             hint="give one such as .mcp.json",
         )
-    servers = {one.name: one for one in mcp_servers(settings.mcp_file, settings.mcp_env)}
-    if name not in servers:
+    try:
+        found = mcp_servers(settings.mcp_file, _passed(), only=name)
+    except BadInput as error:
+        hint = f"list it in {PASS_ENV.name}" if error.field == "mcp_env" else error.hint
+        raise BadInput(error.message, field="sources", hint=hint) from error
+    if not found:
         raise BadInput(
             f"{settings.mcp_file} has no MCP server {name!r}",
             field="sources",
-            hint=f"it has: {', '.join(servers) or 'none'}",
+            hint="name one of that file",
         )
-    return McpSource(f"mcp:{argument}", servers[name], tool or None, seconds=settings.seconds)
+    return McpSource(f"mcp:{argument}", found[0], tool or None, seconds=settings.seconds)
+
+
+def _passed() -> list[str]:
+    """Return the variables that a server's entry may ask for: those that programs see at all."""
+    from autopack.process.child_environment import passed_on_purpose
+
+    environ = process_environment()
+    patterns = passed_on_purpose(environ)
+    return [name for name in environ if any(fnmatchcase(name, each) for each in patterns)]
 
 
 def _page(argument: str | None, settings: SourceSettings) -> Source:

@@ -136,7 +136,27 @@ def test_a_tool_or_server_that_is_not_there_is_named(tmp_path: Path) -> None:
         of_server(tmp_path, "right", spec="mcp:manual/absent")
     with pytest.raises(BadInput, match="absent") as refused:
         of_server(tmp_path, "right", spec="mcp:absent")
-    assert refused.value.hint == "it has: manual"
+    assert refused.value.hint == "name one of that file"
+
+
+def test_variables_of_a_server_are_those_that_programs_see(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mcp.json"
+    servers = {
+        "manual": {"command": sys.executable, "args": [str(SERVER), "${MANUAL_KIND}"]},
+        "other": {"command": "absent", "env": {"KEY": "${OTHER_KEY}"}},
+    }
+    file.write_text(json.dumps({"mcpServers": servers}), encoding="utf-8")
+    settings = SourceSettings(mcp_file=file, seconds=60)
+    monkeypatch.setenv("MANUAL_KIND", "dies at once")
+    with pytest.raises(BadInput, match="MANUAL_KIND") as refused:
+        sources_for(["mcp:manual"], settings)
+    assert refused.value.hint == "list it in AUTOPACK_PASS_ENV"
+    monkeypatch.setenv("AUTOPACK_PASS_ENV", "MANUAL_*")
+    [source] = sources_for(["mcp:manual"], settings)
+    with pytest.raises(SourceFailure, match="no licence was found"):
+        source.search(Query("the delay"))
 
 
 def _words(process: psutil.Process) -> list[str]:
