@@ -28,7 +28,7 @@ VERSION = 2
 MOST_READ = 10_000
 """So many files are read; what comes after them by path is found by its path alone."""
 MOST_KEPT = 8
-_MOST_INDEXED = 16 * 1024 * 1024
+_MOST_INDEXED = 12 * 1024 * 1024
 """So much text makes an index at most, for it may take two seconds: of files that are longer than
 others only the beginning.
 """

@@ -85,7 +85,8 @@ class SimulatedBuilder(Agent[Options]):
         with_context = spec.success_with_context
         chance = spec.success if request.context is None or with_context is None else with_context
         succeeds = random.random() < chance
-        count = max(spec.calls.count(random), 1)
+        calls = spec.calls if request.files is None else spec.calls_with_files or spec.calls
+        count = max(calls.count(random), 1)
         fails_at = count // 2 if fate < spec.error + spec.crash + spec.hang else count
         with open_spool(request.spool) as spool:
             for number in range(count):

@@ -5,6 +5,7 @@ A spec is a YAML file; every key may be left out::
     provider: simulated
     model: simulated-1
     calls: {uniform: [1, 8]}                        # model calls of one build
+    calls_with_files: {uniform: [1, 6]}             # the same when it is shown files
     input: {lognormal: {median: 3000, sigma: 0.6}}  # tokens of one call
     cache_read: 0
     output: {lognormal: {median: 400, sigma: 0.5}}
@@ -99,6 +100,8 @@ class Simulation(_Value):
     """The model that answers."""
     calls: Distribution = Distribution(uniform=(1, 8))
     """Model calls of one build, at least 1."""
+    calls_with_files: Distribution | None = None
+    """The same of a build that is shown files of the repository; `calls` when unset."""
     input: Distribution = Distribution(lognormal=Lognormal(median=3000, sigma=0.6))
     """Input tokens of one call."""
     cache_read: Distribution = Distribution(constant=0)

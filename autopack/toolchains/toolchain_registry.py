@@ -91,8 +91,12 @@ def installed_folders() -> frozenset[str]:
 
 def is_named(path: str, patterns: Collection[str]) -> bool:
     """Return whether the last part of ``path`` fits one of ``patterns``."""
-    name = path.rpartition("/")[2]
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    return _any_name(tuple(patterns)).match(path.rpartition("/")[2]) is not None
+
+
+@cache
+def _any_name(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return any_of(map(fnmatch.translate, patterns))
 
 
 def any_of(patterns: Iterable[str]) -> re.Pattern[str]:

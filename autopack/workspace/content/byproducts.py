@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from autopack.toolchains.toolchain_registry import toolchains
+from autopack.toolchains.toolchain_registry import is_named, toolchains
 
 # Committing one of these would put a tool's cache into the user's branch and fail the phase's
 # scope; cleaning one away between attempts would break the run's installed environment.
@@ -73,16 +73,14 @@ def byproduct_folder(path: str) -> str | None:
     """Return the topmost folder of ``path`` that a pattern names, None when there is none."""
     parts = path.split("/")
     for depth, part in enumerate(parts[:-1]):
-        if any(fnmatch.fnmatchcase(part, pattern) for pattern in folder_patterns()):
+        if is_named(part, folder_patterns()):
             return "/".join(parts[: depth + 1])
     return None
 
 
 def is_cache(path: str) -> bool:
     """Return whether ``path`` is, or lies in, a cache that every run of a tool leaves behind."""
-    return any(
-        fnmatch.fnmatchcase(part, pattern) for part in path.split("/") for pattern in _caches()
-    )
+    return any(is_named(part, _caches()) for part in path.split("/"))
 
 
 def _literal(path: str) -> str:
