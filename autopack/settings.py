@@ -82,6 +82,12 @@ def _flag(name: str, role: Role, meaning: str, *, unset: bool) -> Variable[bool]
     return Variable(name, role, meaning, flag, unset, f"`{str(unset).lower()}`")
 
 
+def _replayed(name: str, role: str) -> Variable[str | None]:
+    """Return the variable of the recording that a ``role`` of the kind `script` replays."""
+    meaning = f"the folder that the {role} `script` replays"
+    return Variable(name, Role.CHANGES_RUNS, meaning, str, None, "the builder's")
+
+
 HOME = Variable(
     "AUTOPACK_HOME",
     Role.PLACES,
@@ -205,14 +211,8 @@ DOCTOR_BLOCK = Variable(
     None,
     "`default`",
 )
-DOCTOR_RECORDING = Variable(
-    "AUTOPACK_DOCTOR_RECORDING",
-    Role.CHANGES_RUNS,
-    "the folder that the doctor `script` replays",
-    str,
-    None,
-    "the builder's",
-)
+DOCTOR_RECORDING = _replayed("AUTOPACK_DOCTOR_RECORDING", "doctor")
+REVIEW_RECORDING = _replayed("AUTOPACK_REVIEW_RECORDING", "reviewer")
 EMBEDDER = _either(
     "AUTOPACK_EMBEDDER", "`minilm` measures drift by sentence embeddings", "tfidf", "minilm"
 )

@@ -5,7 +5,7 @@ from prefect import flow, get_run_logger
 from autopack.model.causes import Failure
 from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState
-from autopack.repair.decide import Consult, Decision, DecisionKind, Fix, Mitigate, Repair
+from autopack.repair.decide import Consult, Decision, DecisionKind, Fix, Mitigate, Repair, Review
 from autopack.repair.facts import RepairState
 from autopack.runs.session.session import held
 from autopack.store.rows import AttemptRow
@@ -18,6 +18,7 @@ from tasks.attempting import (
     decide_next,
     fix_attempt,
     mitigate_attempt,
+    review_attempt,
     start_attempt,
     try_mitigations,
     validate_attempt,
@@ -101,13 +102,15 @@ async def _repair(key: AttemptKey, repair: RepairState, step: Repair) -> RepairS
             return await consult_doctor(key, repair, step)
         case Fix():
             return await fix_attempt(key, repair, step)
+        case Review():
+            return await review_attempt(key, repair)
 
 
 def _tell(key: AttemptKey, failure: Failure | None, decision: Decision) -> None:
     """Log how the attempt ended, and emit an event where it failed."""
     log = get_run_logger()
     if failure is None:
-        log.info("attempt %d passed", key.attempt)
+        log.info("attempt %d passed: %s", key.attempt, decision.reason)
         return
     log.warning("attempt %d failed: %s → %s", key.attempt, failure.message, decision.reason)
     emit(

@@ -12,6 +12,7 @@ from autopack.repair.facts import RepairState
 from autopack.runs import attempt as steps
 from autopack.runs.attempt.orders import wait_while_paused
 from autopack.runs.repair import mitigation_trial
+from autopack.runs.repair.ask_reviewer import review
 from autopack.runs.repair.consult import consult
 from autopack.runs.repair.gather_facts import next_step
 from autopack.runs.repair.mitigate import execute_fix, mitigate
@@ -67,6 +68,13 @@ async def consult_doctor(key: AttemptKey, repair: RepairState, call: Consult) ->
     """Ask a doctor about a failed attempt, once no pause is left."""
     await wait_while_paused(held(key.run_id))
     return await consult(held(key.run_id), key, repair, call)
+
+
+@step("review", "review attempt {key.attempt}")
+async def review_attempt(key: AttemptKey, repair: RepairState) -> RepairState:
+    """Ask the reviewer about an attempt that passes, once no pause is left."""
+    await wait_while_paused(held(key.run_id))
+    return await review(held(key.run_id), key, repair)
 
 
 @step("fix", "run the doctor's fix of attempt {key.attempt}")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from autopack.process.supervisor import Exit
 
 _LONGEST = 2000
+_LONGEST_ANSWER = 64_000
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def result_of(usage: Usage, end: Exit | None, ended_because: str | None) -> Buil
         summary = f"exit status {end.status}: {printed}"
         return BuildResult(BuildStatus.FAILED, end.status, summary, calls, evidence=printed)
     words = (usage.said or "")[:_LONGEST]
-    return BuildResult(BuildStatus.ENDED, end.status, words, calls, evidence=words)
+    said = (usage.said or end.tail)[:_LONGEST_ANSWER]
+    return BuildResult(BuildStatus.ENDED, end.status, words, calls, evidence=words, said=said)
 
 
 def failed_by(usage: Usage, error: str, status: int | None) -> BuildResult:

@@ -17,7 +17,7 @@ from autopack.agents.registry import (
     split_name,
 )
 from autopack.model.errors import BadInput, NotFound, PlanError
-from autopack.plan.plan import PhaseSpec, Plan
+from autopack.plan.plan import REVIEWERS, PhaseSpec, Plan
 
 _RESEARCHER = "api"
 """The builder whose model answers in research phases."""
@@ -89,19 +89,45 @@ class Crew:
         is_own = split_name(name)[0] == split_name(self.name)[0]
         return options_for(name, self.options, is_own=is_own)
 
+    def reviewing(self) -> Place | None:
+        """Return the builder that reviews, or lends its endpoint to the reviewer `api`; None where
+        none does. Raises BadInput.
+        """
+        wanted = self.plan.policy.review
+        if wanted in ("off", "script"):
+            return None
+        is_own = wanted == split_name(self.name)[0]
+        model = self.plan.models.reviewer or (self.models[0] if is_own else None)
+        return Place(self.builder(self.name if is_own else wanted, model), model, 0)
+
     def check(self) -> None:
         """Raise BadInput or PlanError for the first builder that cannot build what it is to."""
         self.check_options()
+        self._check_reviewer()
         for place, plan, phases in self.everyone():
             try:
                 place.builder.check(plan)
             except BadInput as error:
                 raise self._of_phase(error, phases) from error
 
+    def _check_reviewer(self) -> None:
+        try:
+            if (place := self.reviewing()) is not None:
+                place.builder.check(self._as_seen(self.plan.phases, place.model))
+        except BadInput as error:
+            name, hint = self.plan.policy.review, error.hint
+            if hint is not None and name != split_name(self.name)[0]:
+                hint = hint.replace("--set ", f"--set {name}.")
+            if error.field == "model":
+                hint = "name one as models.reviewer in the plan"
+            message = f"policy.review: {error.message}"
+            raise PlanError(message, field="policy.review", hint=hint) from error
+
     def check_options(self) -> None:
         """Raise BadInput or PlanError for a builder or an option that there is not."""
         check_builders(self.plan)
         others = {phase.builder for phase in self.plan.phases if not self.is_own(phase)}
+        others.add(self.plan.policy.review)
         for name in scoped_names(self.options):
             if name not in others:
                 raise BadInput(
@@ -133,6 +159,8 @@ class Crew:
             name = self.name if self.is_own(phase) else phase.builder or ""
             if phase.research is not None and split_name(name)[0] == _RESEARCHER:
                 found += secrets_of(self.at(phase, 0).builder)
+        if (reviewing := self.reviewing()) is not None:
+            found += secrets_of(reviewing.builder)
         return found
 
     def configuration(self) -> dict[str, str]:
@@ -142,6 +170,9 @@ class Crew:
             before = "" if self.is_own(phases[0]) else f"{place.builder.name}."
             said = configuration_of(place.builder)
             found |= {f"{before}{name}": value for name, value in said.items()}
+        if (reviewing := self.reviewing()) is not None:
+            said = configuration_of(reviewing.builder)
+            found |= {f"reviewer.{name}": value for name, value in said.items()}
         return found
 
     @property
@@ -186,6 +217,8 @@ def stored_models(plan: Plan, model: str | None) -> dict[str, Any]:
         named["builder"] = model
     if not isinstance(named["builder"], list):
         del named["escalate_after"]
+    if named["reviewer"] is None:
+        del named["reviewer"]
     chosen = {phase.id: _choice(phase) for phase in plan.phases if phase.builder or phase.model}
     return named | ({"phases": chosen} if chosen else {})
 
@@ -197,7 +230,16 @@ def run_ladder(models: Mapping[str, Any], model: str | None) -> Models:
 
 
 def check_builders(plan: Plan) -> None:
-    """Raise PlanError naming the field of the first phase whose builder there is not."""
+    """Raise PlanError naming the field of the first builder that there is not: the reviewer's, or
+    a phase's.
+    """
+    if plan.policy.review not in REVIEWERS:
+        try:
+            builder_class(plan.policy.review)
+        except (BadInput, NotFound) as error:
+            message = f"policy.review: {error.message}"
+            hint = f"{error.hint}; or use off, script or api"
+            raise PlanError(message, field="policy.review", hint=hint) from error
     for index, phase in enumerate(plan.phases):
         if phase.builder is None:
             continue

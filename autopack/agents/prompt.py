@@ -20,9 +20,11 @@ def render_prompt(request: BuildRequest, *, reads: Sequence[str] = NAMES) -> str
     """Return the prompt for one build: what to do, where, and how it will be judged.
 
     ``reads`` are the repository's files of instructions that the agent reads by itself; others
-    are in the prompt. A conversation that is continued knows all but how it went on. It ends in a
-    newline.
+    are in the prompt. A conversation that is continued knows all but how it went on. A question in
+    place of the task is the whole prompt. It ends in a newline.
     """
+    if request.question is not None:
+        return request.question
     sections = _sections(request, reads) if request.resumes is None else _continued(request)
     return "\n\n".join(sections) + "\n"
 

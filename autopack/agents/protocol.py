@@ -64,7 +64,8 @@ class BuildRequest:
     ``files`` is a map of the repository's files that seem to matter.
     ``situation`` is what it is told of the run around it. ``earlier`` is the attempt whose
     conversation an agent may continue: its spool lies beside this one, under its number.
-    ``resumes`` is the id of the conversation that is continued.
+    ``resumes`` is the id of the conversation that is continued. ``question`` is asked in place of
+    the task: it is answered in the last message, and nothing is to be changed.
     """
 
     run_id: str
@@ -91,6 +92,7 @@ class BuildRequest:
     refuse_call: Callable[[Sequence[ModelCall]], str | None] = without_limit
     earlier: int | None = None
     resumes: str | None = None
+    question: str | None = None
 
 
 class BuildStatus(StrEnum):
@@ -131,7 +133,8 @@ class BuildResult:
     ``summary`` is for people. ``http_status`` and ``retry_after`` (seconds) are what the provider
     answered, None when that is not known. ``evidence`` is what the builder or its provider said
     in their own words, "" where all words are Autopack's: only there may phrases be looked for.
-    ``conversation`` is None where none was to be continued.
+    ``conversation`` is None where none was to be continued. ``said`` is its last message, longer
+    than a summary may be.
     """
 
     status: BuildStatus
@@ -143,6 +146,7 @@ class BuildResult:
     retry_after: float | None = None
     evidence: str = ""
     conversation: Conversation | None = None
+    said: str = ""
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class FailureCause(StrEnum):
     PROVIDER_ERROR = "provider_error"
     RATE_LIMIT = "rate_limit"
     PROVIDER_REFUSED = "provider_refused"
+    REVIEW_REJECTED = "review_rejected"
     BUILDER_ERROR = "builder_error"
     ENVIRONMENT = "environment"
 
@@ -44,7 +45,8 @@ class CausePolicy:
     ``retry``: another attempt may help. ``keeps_work``: the change was in scope, so the next
     attempt may continue from its tree instead of the branch head. ``infrastructure``: the agent
     is not to blame, so the attempt says nothing about it. ``waits``: it passes by itself, so the
-    run waits within its minutes. ``counts``: the attempt is used up. ``ends``: the run's state
+    run waits within its minutes. ``counts``: the attempt is used up. ``opinion``: a model says so
+    and no program, so that there is no output for patterns to recognise. ``ends``: the run's state
     when nothing more may be tried.
     """
 
@@ -53,6 +55,7 @@ class CausePolicy:
     infrastructure: bool = False
     waits: bool = False
     counts: bool = True
+    opinion: bool = False
     ends: RunState = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
 
 
@@ -101,6 +104,7 @@ POLICIES: Mapping[FailureCause, CausePolicy] = MappingProxyType(
         FailureCause.PROVIDER_ERROR: _OUTAGE,
         FailureCause.RATE_LIMIT: _OUTAGE,
         FailureCause.PROVIDER_REFUSED: _REFUSED,
+        FailureCause.REVIEW_REJECTED: CausePolicy(keeps_work=True, opinion=True),
         FailureCause.BUILDER_ERROR: _INFRASTRUCTURE,
         FailureCause.ENVIRONMENT: _BROKEN,
     }

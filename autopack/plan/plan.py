@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Self
@@ -39,7 +40,10 @@ from autopack.plan.values import (
     RepoPath,
     Share,
     Tokens,
+    shown,
 )
+
+_BUILDER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class DoctorMode(StrEnum):
@@ -71,6 +75,16 @@ class PullRequestMode(StrEnum):
     OFF = "off"
     DRAFT = "draft"
     READY = "ready"
+
+
+REVIEWERS = ("off", "script", "api")
+"""The words of `policy.review` that name no builder: nobody, a recorded script, a model."""
+
+
+def _reviewer(value: str) -> str:
+    if value not in REVIEWERS and not _BUILDER.fullmatch(value):
+        raise ValueError(f"{shown(value)} is no reviewer; use off, script, api or a builder's name")
+    return value
 
 
 class TestsMode(StrEnum):
@@ -153,6 +167,11 @@ class Policy(_Value):
     """What becomes of changes to tests and their settings: `protect` refuses them."""
     pr: Annotated[PullRequestMode, BeforeValidator(_off)] = PullRequestMode.OFF
     """Whether a run that succeeded pushes its branch and opens a pull request, never merged."""
+    review: Annotated[str, BeforeValidator(_off), AfterValidator(_reviewer)] = "off"
+    """Who looks at a change that passes its checks: nobody, a recorded script, a model, or the
+    builder of that name."""
+    review_required: bool = False
+    """Whether a person has to approve what passes without the reviewer's approval."""
     holdout: Share = 0.0
     """The share of known failures that are not auto-fixed, by chance, to measure what that saves;
     more than 0 turns the feature `holdout` on."""
@@ -170,6 +189,8 @@ class Models(_Value):
     """The model that the doctor asks first."""
     doctor_strong: NonEmpty | None = None
     """The model that the doctor asks when the first is not enough."""
+    reviewer: NonEmpty | None = None
+    """The model that reviews; the option `model` of the reviewing builder when unset."""
 
     @property
     def first_builder(self) -> str | None:
@@ -291,6 +312,11 @@ class Plan(_Value):
             del said["policy"]["pr"]
         if said["policy"]["holdout"] == 0:
             del said["policy"]["holdout"]
+        for name in ("review", "review_required"):
+            if said["policy"][name] == getattr(Policy(), name):
+                del said["policy"][name]
+        if said["models"]["reviewer"] is None:
+            del said["models"]["reviewer"]
         canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 

@@ -17,10 +17,14 @@ from autopack.model.states import RunState
 from autopack.repair.doctor.doctor import DoctorAction
 from autopack.repair.doctor.prescription import Prescription, prescribe
 from autopack.repair.doctor.routing import DoctorTier, route
-from autopack.repair.facts import DoctorFacts, Facts, History
+from autopack.repair.facts import DoctorFacts, Facts, History, ReviewFacts
+from autopack.repair.review.reviewer import Verdict
 
 MOST_MITIGATIONS = 4
 """How many failures of one attempt are met, one after the other."""
+
+MOST_ROUNDS = 2
+"""How often a phase is reviewed."""
 
 REPLANS_A_PHASE = 1
 REPLANS_A_RUN = 5
@@ -48,7 +52,14 @@ class Fix:
     commands: tuple[Command, ...]
 
 
-Repair = Mitigate | Consult | Fix
+@dataclass(frozen=True)
+class Review:
+    """Ask the reviewer about a commit that passes, or take what was said of it: a rejection is
+    the attempt's failure from then on.
+    """
+
+
+Repair = Mitigate | Consult | Fix | Review
 """The steps after which the same attempt is decided about again."""
 
 
@@ -95,9 +106,7 @@ def decide(facts: Facts) -> Repair | Decision:
     """
     failure = facts.repair.failure
     if failure is None:
-        # The place of `Review`: a reviewer is asked once about what passes, and what it objects
-        # to is a failure like any other.
-        return Decision(DecisionKind.COMPLETE, "the commit is in scope and passes its checks")
+        return _passed(facts.review)
     if (mitigation := _mitigation(facts)) is not None:
         return mitigation
     if (doomed := _doomed(facts, failure)) is not None:
@@ -119,6 +128,31 @@ def decide(facts: Facts) -> Repair | Decision:
 _SAME_PHASE_AGAIN = frozenset({DecisionKind.RETRY, DecisionKind.WAIT, DecisionKind.STOP})
 """After these another attempt may follow at the phase as it is: also of a stopped run, once it is
 resumed or has more budget."""
+
+
+def _passed(review: ReviewFacts | None) -> Review | Decision:
+    """Decide about what passes its checks: a reviewer has its say, then a person where one must.
+
+    What a reviewer objects to is a failure like any other. Only an approval approves: one that
+    is silent, or not to be understood, leaves the plan's policy to decide.
+    """
+    passes = "the commit is in scope and passes its checks"
+    if review is None:
+        return Decision(DecisionKind.COMPLETE, passes)
+    unseen = review.verdict is None and review.rounds < MOST_ROUNDS
+    if review.verdict is Verdict.REJECT or unseen:
+        return Review()
+    if review.verdict is Verdict.APPROVE:
+        return Decision(DecisionKind.COMPLETE, f"{passes}, and the reviewer approves it")
+    if review.verdict is None:
+        why = f"it was not reviewed again: the phase's {MOST_ROUNDS} reviews are used up"
+    else:
+        why = f"the review is inconclusive: {review.why}"
+    if not review.required:
+        return Decision(DecisionKind.COMPLETE, f"{passes}; {why}")
+    if review.accepted is not None:
+        return Decision(DecisionKind.COMPLETE, f"{passes}; {why}; accepted by {review.accepted}")
+    return Decision(DecisionKind.WAIT, f"{passes}, but {why}; a person decides")
 
 
 def _mitigation(facts: Facts) -> Mitigate | None:

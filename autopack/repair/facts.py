@@ -10,6 +10,7 @@ from autopack.model.causes import Failure
 from autopack.model.commands import Check, Command
 from autopack.repair.doctor.doctor import Answer
 from autopack.repair.doctor.routing import Consultation, DoctorTier
+from autopack.repair.review.reviewer import Verdict
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,29 @@ class DoctorFacts:
 
 
 @dataclass(frozen=True)
+class ReviewFacts:
+    """What a reviewer has said of an attempt that passes its checks.
+
+    ``verdict`` is about its very commit, None where that was not reviewed; ``rounds`` are the
+    reviews of the phase so far. ``required``: without an approval a person decides, and
+    ``accepted`` is who has accepted this attempt.
+    """
+
+    rounds: int = 0
+    verdict: Verdict | None = None
+    why: str = ""
+    required: bool = False
+    accepted: str | None = None
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that what follows an attempt depends on.
 
     ``exhausted`` is the first cap that leaves no room for another build, ``ask_at_cap`` whether a
     person is asked for more then. ``mitigates`` is the feature's switch, ``possible`` the ids of
-    the patterns that recognise the failure, best first. ``doctor`` is None where the plan has
-    none.
+    the patterns that recognise the failure, best first. ``doctor`` and ``review`` are None
+    where the plan has none.
     """
 
     repair: RepairState
@@ -99,3 +116,4 @@ class Facts:
     mitigates: bool = False
     possible: tuple[str, ...] = ()
     doctor: DoctorFacts | None = None
+    review: ReviewFacts | None = None

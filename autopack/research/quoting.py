@@ -32,17 +32,19 @@ def find_quote(
     is_code: bool,
     start: int | None = None,
     end: int | None = None,
+    least: int = MIN_CHARACTERS,
 ) -> Span | Rejection:
     """Return where ``quote`` stands in ``content``, without white space at its ends.
 
     Offsets choose where it stands more than once; offsets at which it does not stand are wrong,
-    also where it stands elsewhere. Of code whole lines are quoted.
+    also where it stands elsewhere. Of code whole lines are quoted. It has at ``least`` so many
+    characters.
     """
     words = fold(quote)
-    if len(words) < MIN_CHARACTERS:
+    if len(words) < least:
         return Rejection(
             Reason.TOO_SHORT,
-            f"the quotation has {len(words)} characters: quote at least {MIN_CHARACTERS}",
+            f"the quotation has {len(words)} characters: quote at least {least}",
         )
     spans = list(_places(words, content))
     if not spans:

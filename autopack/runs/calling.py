@@ -83,31 +83,40 @@ async def announce(
 
 def record(
     session: RunSession,
-    call: Call,
+    one: Intent,
     events: Sequence[UsageEvent],
     calls: Sequence[ModelCall],
     *,
+    is_whole: bool = True,
     also: Callable[[sa.Connection], None] | None = None,
 ) -> None:
-    """Count what a call used and settle its reservation, even if the lease is lost by now.
+    """Count what a call used and settle its reservation, even if the lease is lost by now; do
+    ``also`` in that transaction.
 
-    ``also`` is done in the same transaction.
+    One that used more than it told, so that it is not ``is_whole``, stays unreconciled.
     """
 
     def settle(conn: sa.Connection) -> None:
-        one = call.intent
         reservations.settle_call(conn, one.key, one.role, one.call, amount_of(calls))
+        if not is_whole:
+            keep_open(conn, one.key, "unknown", one.role, one.call)
         if also is not None:
             also(conn)
 
-    Recorder(session.db, session.folder).record(events, closes=call.intent, also=settle)
+    Recorder(session.db, session.folder).record(
+        events, closes=one if is_whole else None, also=settle
+    )
 
 
-def give_up(session: RunSession, call: Call) -> None:
+def record_lost(session: RunSession, events: Sequence[UsageEvent]) -> None:
+    """Count what is known of a call that is given up."""
+    Recorder(session.db, session.folder).record(events)
+
+
+def give_up(session: RunSession, one: Intent) -> None:
     """Close a call of which nobody will know what it used: it stays unreconciled."""
 
     def write(conn: sa.Connection) -> None:
-        one = call.intent
         keep_open(conn, one.key, "unknown", one.role, one.call)
         reservations.settle_call(conn, one.key, one.role, one.call, None)
 

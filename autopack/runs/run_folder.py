@@ -15,7 +15,7 @@ from autopack.workspace.mirror import Mirror
 from autopack.workspace.workspace import Workspace
 
 _CHECKOUTS = "work"
-_SHARED = ("environment", "caches", "final", "uncommitted")
+_SHARED = ("environment", "caches", "final", "review", "uncommitted")
 
 
 def open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired) -> Workspace:

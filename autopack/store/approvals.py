@@ -1,4 +1,6 @@
-"""Questions that a run waits for a person to answer: a cap that was reached, a phase to begin."""
+"""Questions that a run waits for a person to answer: a cap that was reached, a phase to begin, work
+that no reviewer approved.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +37,9 @@ _CAP_COLUMNS = {
 class Approval:
     """A question and, once ``answered_at`` is set, what was answered by whom.
 
+    One about a phase asks whether it may begin or, where ``attempt`` names one, whether the work
+    of that attempt is accepted.
+
     ``level`` and ``resource`` say which cap a question of kind ``cap`` is about, ``new_cap`` what
     it was raised to.
     """
@@ -52,6 +57,7 @@ class Approval:
     answered_by: str | None
     new_cap: Decimal | None
     note: str | None
+    attempt: int | None = None
 
     @classmethod
     def of(cls, row: sa.RowMapping) -> Approval:
@@ -81,14 +87,19 @@ def ask(
     question: str,
     *,
     exhausted: Exhausted | None = None,
+    attempt: int | None = None,
 ) -> None:
-    """Put a question about a phase, or about the cap that is ``exhausted``. Raises LeaseLost."""
+    """Put a question about a phase, an ``attempt`` at it, or the cap that is ``exhausted``.
+
+    Raises LeaseLost.
+    """
     fence(conn, lease)
     conn.execute(
         sa.insert(tables.approvals).values(
             run_id=lease.run_id,
             phase_id=phase_id,
             kind="phase" if exhausted is None else "cap",
+            attempt=attempt,
             level=exhausted and exhausted.scope,
             resource=exhausted and exhausted.resource,
             question=question,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from autopack.ledger.budget.budget_nodes import attempt_nodes
 from autopack.ledger.budget.budget_tree import levels as budget_levels
@@ -29,6 +29,7 @@ from autopack.store.approvals import Approval, get_approvals
 from autopack.store.database.engine import Database
 from autopack.store.mitigations import get_mitigations
 from autopack.store.pauses import list_pauses, pauses_of_run
+from autopack.store.reviews import get_reviews
 from autopack.store.runs import (
     AttemptRow,
     DecisionRow,
@@ -45,6 +46,7 @@ from autopack.views.budget_view import budget_view
 from autopack.views.json_values import money, timestamp
 from autopack.views.pause_view import pause_view
 from autopack.views.pull_request_view import pull_request_view
+from autopack.views.repair_view import after_attempts
 
 if TYPE_CHECKING:
     from autopack.runs.session.session import RunSession  # not for a look at a run
@@ -60,6 +62,7 @@ def run_view(db: Database, run_id: str) -> Json:
         attempts = get_attempts(conn, run_id)
         decisions = get_decisions(conn, run_id)
         mitigations = get_mitigations(conn, run_id)
+        reviews = get_reviews(conn, run_id)
         totals = token_totals(conn, run_id)
         tokens = phase_tokens(conn, run_id)
         lost = _lost_by_phase(conn, run_id)
@@ -74,9 +77,6 @@ def run_view(db: Database, run_id: str) -> Json:
     decided: defaultdict[str, list[DecisionRow]] = defaultdict(list)
     for decision in decisions:
         decided[decision.phase_id].append(decision)
-    mitigated = {
-        row.phase_id: [m for m in mitigations if m["phase_id"] == row.phase_id] for row in phases
-    }
     return {
         **run_line(run),
         "goal": run.goal,
@@ -107,7 +107,7 @@ def run_view(db: Database, run_id: str) -> Json:
                 tokens.get(row.phase_id),
                 lost.get(row.phase_id, NOTHING_LOST),
             )
-            | {"mitigations": [_mitigation(m) for m in mitigated[row.phase_id]]}
+            | after_attempts(row.phase_id, mitigations, reviews)
             for row in phases
         ],
     }
@@ -231,6 +231,7 @@ def _approval(one: Approval) -> Json:
         "answered_by": one.answered_by,
         "new_cap": money(one.new_cap),
         "note": one.note,
+        "attempt": one.attempt,
     }
 
 
@@ -325,8 +326,3 @@ def _last_failure(attempts: list[AttemptRow]) -> Json | None:
         "lines": select(last.failure_output or ""),
         "log": f"spool/{last.phase_id}/{last.attempt}/validation.log",
     }
-
-
-def _mitigation(row: RowMapping) -> Json:
-    names = ("attempt", "pattern_id", "success", "fixed", "actions_taken", "suggestions")
-    return {name: row[name] for name in (*names, "doctor_call_skipped")}

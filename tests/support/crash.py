@@ -180,6 +180,7 @@ def _count_at_the_provider() -> None:
     from autopack.agents.protocol import BuildStatus
     from autopack.testing.script import ScriptBuilder
     from autopack.testing.scripted_doctor import ScriptDoctor
+    from autopack.testing.scripted_reviewer import ScriptReviewer
 
     def counting(owner: type, name: str) -> None:
         real = getattr(owner, name)
@@ -197,6 +198,7 @@ def _count_at_the_provider() -> None:
 
     counting(ScriptBuilder, "build")
     counting(ScriptDoctor, "ask")
+    counting(ScriptReviewer, "ask")
 
 
 if __name__ == "__main__":
@@ -205,7 +207,8 @@ if __name__ == "__main__":
     import autopack.runs.next_phase  # pyright: ignore[reportUnusedImport]
     import autopack.runs.prepare.prepare  # pyright: ignore[reportUnusedImport]
     import autopack.runs.repair.consult  # pyright: ignore[reportUnusedImport]
-    import autopack.testing.scripted_doctor  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    import autopack.testing.scripted_doctor  # pyright: ignore[reportUnusedImport]
+    import autopack.testing.scripted_reviewer  # noqa: F401  # pyright: ignore[reportUnusedImport]
     from autopack.model.prices import is_priced
 
     is_priced("", "")  # loads the price list, which takes longer than anything else here

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 from autopack.model.causes import Failure
 from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState
-from autopack.repair.decide import Consult, Decision, DecisionKind, Fix, Mitigate
+from autopack.repair.decide import Consult, Decision, DecisionKind, Fix, Mitigate, Review
 from autopack.repair.facts import RepairState
 from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.next_phase import next_phase
+from autopack.runs.repair.ask_reviewer import review
 from autopack.runs.repair.consult import consult
 from autopack.runs.repair.gather_facts import next_step
 from autopack.runs.repair.mitigate import execute_fix, mitigate
@@ -41,6 +42,8 @@ async def repair(
                 state = await consult(session, key, state, step)
             case Fix():
                 state = await execute_fix(session, key, state, step.commands)
+            case Review():
+                state = await review(session, key, state)
     return state, step
 
 

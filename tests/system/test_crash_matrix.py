@@ -1,8 +1,8 @@
 """At every durable step of a run its process dies, or freezes and is overtaken; nothing is lost.
 
 The run has an attempt that fails, about which a doctor is asked, and one that passes by a
-mitigation, and is pushed as it goes. Afterwards the user's branch, the database, the refs of the
-mirror and of the remote, the ledger and what the provider counted agree.
+mitigation, is reviewed, and is pushed as it goes. Afterwards the user's branch, the database, the
+refs of the mirror and of the remote, the ledger and what the provider counted agree.
 """
 
 from __future__ import annotations
@@ -59,8 +59,15 @@ CLOSED = {
 }
 """Where the frozen process had ended the run itself."""
 
-ASKED = {Step.DOCTOR_ASKED, Step.DOCTOR_PAID, Step.DOCTOR_COUNTED}
-"""Where only the process knew of the doctor's answer: the ledger says that a call is missing."""
+ASKED = {
+    Step.DOCTOR_ASKED,
+    Step.DOCTOR_PAID,
+    Step.DOCTOR_COUNTED,
+    Step.REVIEW_ASKED,
+    Step.REVIEW_PAID,
+}
+"""Where only the process knew of a doctor's or reviewer's answer: the ledger says that a call is
+missing."""
 
 NOT_TAKEN = {
     (moment, step) for step in (Step.RUN_STORED, Step.LEASE_TAKEN) for moment in ("before", "after")
@@ -126,7 +133,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [call(100, response_id="a"), {"output": FAILED}],
         [call(50, response_id="b"), {"files": {"src/one.txt": "2\n", "stray.txt": "?\n"}}],
     ]
-    plan = {"features": ["failure_hardening"], "policy": {"doctor": "script"}}
+    plan = {"features": ["failure_hardening"], "policy": {"doctor": "script", "review": "script"}}
     phase = {"scope": {"paths": ["src/"]}}
     project = make_project(folder, {"one": builds}, plan=plan, phase=phase)
     answer = {
@@ -137,6 +144,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "call": call(10)["call"],
     }
     write_yaml(project.recording / "one.doctor.yaml", {"answers": [answer] * 3})
+    approval = {"verdict": "approve"} | call(10)
+    write_yaml(project.recording / "one.review.yaml", {"answers": [approval] * 3})
     bare = make_remote(project.repository)
     git(project.repository, "remote", "set-url", "central", f"../{bare.name}")
     return folder

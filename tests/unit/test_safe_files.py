@@ -248,6 +248,7 @@ ELSEWHERE = {
     "plan": "the plan, which is the user's",
     "research/report_file.py": "a report that the user names",
     "research/sources/passages.py": "walks the syntax tree of a file that was read",
+    "testing/scripted_reviewer.py": "a reviewer's script, which is the user's",
     "testing/scripted_doctor.py": "a doctor's script, which is the user's",
     "testing/scripted_researcher.py": "a researcher's script, which is the user's",
     "repair/lifecycle/detector.py": "the source of a pattern, to tell its versions apart",

@@ -210,6 +210,7 @@ class CommandBuilder(Agent[Options]):
             http_status=told.http_status if told else None,
             retry_after=told.retry_after if told else None,
             evidence=printed,
+            said=(told.said if told is not None and told.said else end.tail),
         )
 
     def spend(self, spool: Path) -> Spend:

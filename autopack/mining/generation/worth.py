@@ -36,6 +36,7 @@ _OF_THE_CHANGE = frozenset(
         FailureCause.UNUSABLE_CONTENT,
         FailureCause.OUT_OF_SCOPE,
         FailureCause.DELIVERABLE_MISSING,
+        FailureCause.REVIEW_REJECTED,
     }
 )
 """Causes that are mistakes in a change: its builder is told of them, and puts them right."""

@@ -24,7 +24,14 @@ from autopack.store.tables.rollups import error_logs
 
 _CHUNK = 2_000
 # Their message says what happened; what the program printed until then may say anything.
-_TOLD_BY_MESSAGE = frozenset((FailureCause.TIMEOUT.value, FailureCause.DELIVERABLE_MISSING.value))
+_TOLD_BY_MESSAGE = frozenset(
+    cause.value
+    for cause in (
+        FailureCause.TIMEOUT,
+        FailureCause.DELIVERABLE_MISSING,
+        FailureCause.REVIEW_REJECTED,
+    )
+)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ CATEGORY_OF = {
     FailureCause.LINT_ERROR: Category.VALIDATION,
     FailureCause.VALIDATION_FAILED: Category.VALIDATION,
     FailureCause.TIMEOUT: Category.VALIDATION,
+    # Its checks pass: what a reviewer objects to is a fault of reasoning.
+    FailureCause.REVIEW_REJECTED: Category.LOGIC,
     FailureCause.PROVIDER_ERROR: Category.INFRASTRUCTURE,
     FailureCause.RATE_LIMIT: Category.INFRASTRUCTURE,
     FailureCause.PROVIDER_REFUSED: Category.INFRASTRUCTURE,

@@ -14,10 +14,12 @@ from autopack.repair.lifecycle.later_attempts import settle_phase
 from autopack.runs.attempt.decisions import record
 from autopack.runs.attempt.judge import judge, phase_checks
 from autopack.runs.attempt.prescribe import carry_out
+from autopack.runs.attempt.reviewed_lines import quotes_changed
 from autopack.runs.session.session import RunSession
 from autopack.runs.spools.conversations import forget_conversations
 from autopack.runs.spools.redact_spools import mark_redacted
 from autopack.store import approvals
+from autopack.store.reviews import note_changed
 from autopack.store.runs import (
     Ended,
     Findings,
@@ -48,13 +50,17 @@ def conclude(
     """Record the verdict and carry out what follows from it, in one transaction."""
     attempt, phase_id = session.attempt(key), key.phase_id
     findings = session.findings.pop(key, Findings(None, None))
+    changed = quotes_changed(session, attempt, failure)
 
     def write(conn: Connection) -> None:
         lease, said = session.lease, decision.prescription
         mark_redacted(conn, key)  # the judge did it
         if said is not None and said.refused is not None:
             record_decision(conn, lease, key, "doctor", said.refused)
-        if failure is None:
+        if failure is None and decision.kind is DecisionKind.WAIT:
+            # It stays as it is built: once a person has accepted it, it is not built again.
+            approvals.ask(conn, lease, phase_id, decision.reason, attempt=key.attempt)
+        elif failure is None:
             passed = Ended(state=AttemptState.PASSED, findings=findings)
             finish_attempt(conn, lease, key, passed)
             move_phase(conn, lease, phase_id, PhaseState.COMPLETE, commit=attempt.commit)
@@ -78,6 +84,8 @@ def conclude(
                 approvals.ask(conn, lease, phase_id, decision.reason, exhausted=decision.exhausted)
             elif said is not None:
                 carry_out(conn, session, attempt, failure, decision.kind, said)
+        for review_id, which in changed.items():
+            note_changed(conn, lease, review_id, which)
         record(conn, session, key, decision)
         ended = _ENDS.get(decision.kind)
         if ended is not None and session.has(Feature.FAILURE_HARDENING):

@@ -61,6 +61,11 @@ def _cause(attempt: AttemptRow) -> FailureCause:
 
 def _told(attempt: AttemptRow) -> str:
     """Return what the next builder is told of a failed attempt."""
+    if POLICIES[_cause(attempt)].opinion:
+        return (
+            f"Attempt {attempt.attempt} passed its checks, and a reviewer rejected it:\n\n"
+            f"{attempt.failure_output}"
+        )
     output = select(attempt.failure_output or "", HINT_BYTES)
     why = f"({_cause(attempt).value}): {attempt.failure_message}"
     told = f"Attempt {attempt.attempt} failed {why}\n\n{output}".strip()

@@ -19,7 +19,8 @@ def check_prices(crew: Crew, field: str) -> None:
 
     What a builder calls without being told is not known before; such a call ends its build.
     """
-    for place, _, _ in crew.everyone():
+    reviewing = crew.reviewing()
+    for place in (*(one for one, _, _ in crew.everyone()), *([reviewing] if reviewing else ())):
         if not place.builder.tells_usage:
             raise BadInput(
                 f"{field} caps money, and builder {place.builder.name} tells no tokens that have a"
@@ -39,8 +40,10 @@ def check_prices(crew: Crew, field: str) -> None:
 
 
 def _called(crew: Crew) -> Iterable[Named]:
-    """Return the models that builders and doctor are known to call."""
+    """Return the models that builders, doctor and reviewer are known to call."""
     plan = crew.plan
+    if (reviewing := crew.reviewing()) is not None:
+        yield from reviewing.builder.models(plan, reviewing.model)
     for place, seen, _ in crew.everyone():
         yield from place.builder.models(seen, place.model)
     if plan.policy.doctor is DoctorMode.API:

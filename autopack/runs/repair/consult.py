@@ -80,12 +80,12 @@ async def _ask(session: RunSession, key: AttemptKey, failure: Failure, chosen: C
     except DoctorFailed as error:
         spent, problem = error.calls, error.message
     except TimeoutError:
-        calling.give_up(session, made)
+        calling.give_up(session, made.intent)
         _note(session, key, f"no answer after {made.seconds:.0f} s")
         return False
     except BaseException:
         # Stopped or cancelled: nobody waits for the answer, so nothing may be held for it.
-        calling.give_up(session, made)
+        calling.give_up(session, made.intent)
         raise
     answer = opinion.answer if opinion else None
     calls = builder_events(
@@ -100,7 +100,7 @@ async def _ask(session: RunSession, key: AttemptKey, failure: Failure, chosen: C
         earlier=made.intent.call * _MOST_OF_A_TRY,
     )
     with durable(Step.DOCTOR_COUNTED):
-        calling.record(session, made, events, spent)
+        calling.record(session, made.intent, events, spent)
 
     def write(conn: sa.Connection) -> None:
         if answer is None:

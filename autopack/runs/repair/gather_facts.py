@@ -10,10 +10,12 @@ from autopack.plan.plan import DoctorMode
 from autopack.repair.decide import Decision, Repair, decide
 from autopack.repair.doctor.doctor import Answer, DoctorAction
 from autopack.repair.doctor.routing import Calls, Consultation, DoctorTier
-from autopack.repair.facts import DoctorFacts, Facts, History, RepairState
+from autopack.repair.facts import DoctorFacts, Facts, History, RepairState, ReviewFacts
+from autopack.repair.review import Verdict
 from autopack.runs.repair.watch import possible, watch
 from autopack.runs.session.session import RunSession
 from autopack.store.mitigations import ConsultationRow, get_consultations
+from autopack.store.reviews import get_reviews
 from autopack.store.runs import get_attempts
 
 _INTERVENTIONS = frozenset({"replan", "rollback_run", "mark_fatal"})
@@ -41,7 +43,7 @@ def attempt_facts(
     """
     failure = repair.failure
     if failure is None:
-        return Facts(repair)
+        return Facts(repair, review=_review(session, key))
     if mitigates is None:
         mitigates = session.has(Feature.FAILURE_HARDENING)
     return Facts(
@@ -52,6 +54,24 @@ def attempt_facts(
         mitigates=mitigates,
         possible=possible(session, key, repair) if mitigates else (),
         doctor=_doctor(session, key, failure),
+    )
+
+
+def _review(session: RunSession, key: AttemptKey) -> ReviewFacts | None:
+    policy = session.plan.policy
+    if policy.review == "off":
+        return None
+    found, attempt = get_reviews(session.db, key.run_id, key.phase_id), session.attempt(key)
+    # Also one that was given before a crash: an answer is paid for once.
+    given = [
+        one for one in found if (one.attempt, one.commit) == (key.attempt, attempt.built_commit)
+    ]
+    return ReviewFacts(
+        rounds=len(found),
+        verdict=Verdict(given[-1].verdict) if given else None,
+        why=given[-1].why if given else "",
+        required=policy.review_required,
+        accepted=session.snapshot(key.phase_id).accepted_by(attempt),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from autopack.model.causes import POLICIES
 from autopack.model.features import Feature
 from autopack.model.ids import AttemptKey
 from autopack.repair.facts import RepairState
@@ -26,10 +27,13 @@ from autopack.store.runs import record_decision
 
 def watch(session: RunSession, key: AttemptKey, repair: RepairState) -> None:
     """Have the run's patterns look at a failure; record who looked, and what matched first."""
-    if repair.failure is None or not session.has(Feature.FAILURE_HARDENING):
+    failure = repair.failure
+    if failure is None or POLICIES[failure.cause].opinion:
+        return
+    if not session.has(Feature.FAILURE_HARDENING):
         return
     found = run_patterns(session)
-    evidence = Work.of(session, key, repair).evidence(repair.failure)
+    evidence = Work.of(session, key, repair).evidence(failure)
     matched = [(one, match) for one in found if (match := one.pattern.detect(evidence)) is not None]
     known = {hit.pattern_id for hit in phase_hits(session.db, key.run_id, key.phase_id)}
     new = [(one, match) for one, match in matched if match.pattern_id not in known]
@@ -57,7 +61,7 @@ def possible(session: RunSession, key: AttemptKey, repair: RepairState) -> tuple
     """Return the patterns that may meet the failure, best first: those that earned it, and are not
     held out in this phase.
     """
-    if repair.failure is None:
+    if repair.failure is None or POLICIES[repair.failure.cause].opinion:
         return ()
     evidence = Work.of(session, key, repair).evidence(repair.failure)
     held_out = {

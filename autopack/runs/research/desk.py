@@ -172,13 +172,13 @@ class Desk:
         except ResearchFailed as error:
             spent, problem, failed = error.calls, session.redactor.text(error.message), error
         except TimeoutError:
-            calling.give_up(session, made)
+            calling.give_up(session, made.intent)
             raise ResearchFailed(
                 f"no answer after {made.seconds:.0f} s", is_provider=True
             ) from None
         except BaseException:
             # Stopped or cancelled: nobody waits for the answer, so nothing may be held for it.
-            calling.give_up(session, made)
+            calling.give_up(session, made.intent)
             raise
         row = AnswerRow(step=ask.step, number=ask.number, answer=answer, problem=problem)
         is_answer = failed is None or not failed.is_provider
@@ -190,7 +190,7 @@ class Desk:
 
         events = self._events(spent, ask.step, made.intent.call, simulated=researcher.simulated)
         with durable(Step.RESEARCH_COUNTED):
-            calling.record(session, made, events, spent, also=keep)
+            calling.record(session, made.intent, events, spent, also=keep)
         if failed is not None and failed.is_provider:
             self._asked[ask.step] -= 1
             raise failed

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from autopack.agents.crew import Crew
 from autopack.clock import Clock
 from autopack.environments.environment import environment_folder
 from autopack.failpoints import Step, durable
@@ -24,6 +25,7 @@ from autopack.process.sandbox import Sandbox
 from autopack.process.scratch import Scratch
 from autopack.process.supervisor import Supervisor
 from autopack.repair.doctor.doctor_endpoint import Endpoint
+from autopack.repair.review.review_question import PROMPT_VERSION
 from autopack.runs.crew_of_run import crew_of
 from autopack.runs.prepare.take_fingerprint import take_fingerprint
 from autopack.runs.run_folder import open_workspace
@@ -183,7 +185,7 @@ def open_session(
                 source=source,
                 mirror=mirror,
                 toolchains=session.toolchains,
-                configuration=crew.configuration(),
+                configuration=crew.configuration() | _of_review(crew),
                 now=clock.now(),
                 environ=process_environment(),
             )
@@ -240,6 +242,11 @@ def _enter(
         set_flow_run(conn, session.lease, flow_run_id)
     if run.toolchains is None:
         set_toolchains(conn, session.lease, [asdict(found) for found in session.toolchains])
+
+
+def _of_review(crew: Crew) -> dict[str, str]:
+    """Return what shapes reviews besides the plan."""
+    return {} if crew.plan.policy.review == "off" else {"reviewer.question": PROMPT_VERSION}
 
 
 def _toolchains(mirror: Mirror, workspace: Workspace, run: RunRow) -> tuple[Detected, ...]:

@@ -119,9 +119,21 @@ class RunSnapshot:
     def is_approved(self, phase_id: str) -> bool:
         """Return whether a person has let the phase begin."""
         return any(
-            one.kind == "phase" and one.phase_id == phase_id and one.approved
+            one.kind == "phase"
+            and one.phase_id == phase_id
+            and one.approved
+            and one.attempt is None
             for one in self.approvals
         )
+
+    def accepted_by(self, attempt: AttemptRow) -> str | None:
+        """Return who has accepted an attempt that no reviewer approved."""
+        answers = (
+            one.answered_by
+            for one in self.approvals
+            if (one.phase_id, one.attempt) == (attempt.phase_id, attempt.attempt) and one.approved
+        )
+        return next(answers, None)
 
 
 def _attempts(conn: sa.Connection, run_id: str, phase_id: str | None) -> Sequence[AttemptRow]:

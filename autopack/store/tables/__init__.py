@@ -60,6 +60,7 @@ from autopack.store.tables.recovery import (
     mitigations,
     normalisations,
     phase_revisions,
+    reviews,
 )
 from autopack.store.tables.research import (
     research_answers,
@@ -120,6 +121,7 @@ __all__ = (
     "research_answers",
     "research_findings",
     "research_reports",
+    "reviews",
     "run_endings",
     "run_events",
     "run_fingerprints",

@@ -58,6 +58,8 @@ approvals = sa.Table(
     sa.Column("answered_by", sa.Text),
     sa.Column("new_cap", ExactDecimal),
     sa.Column("note", FreeText),
+    # Of a question about work that no reviewer approved: whose work.
+    sa.Column("attempt", sa.Integer),
     sa.ForeignKeyConstraint(["run_id", "phase_id"], ["phases.run_id", "phases.phase_id"]),
     one_of("kind", ("cap", "phase")),
     one_of("level", ("campaign", "run", "phase")),

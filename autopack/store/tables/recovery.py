@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from autopack.store.columns import FreeText, Json, UtcDateTime, metadata
+from autopack.store.columns import FreeText, Json, UtcDateTime, metadata, one_of
 
 # A plan that was made from plain text: the text, and how far the plan can be trusted.
 normalisations = sa.Table(
@@ -120,4 +120,34 @@ consultations = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.ForeignKeyConstraint(["run_id", "phase_id"], ["phases.run_id", "phases.phase_id"]),
     sa.Index(None, "run_id", "phase_id"),
+)
+
+# What a reviewer said of a change whose checks passed.
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("run_id", sa.String(64), nullable=False),
+    sa.Column("phase_id", sa.String(64), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    # Which review of its phase it is, from 1, and of which commit.
+    sa.Column("round", sa.Integer, nullable=False),
+    sa.Column("commit", sa.String(64), nullable=False),
+    sa.Column("reviewer", sa.Text, nullable=False),
+    sa.Column("model", sa.Text),
+    sa.Column("simulated", sa.Boolean, nullable=False),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    # Its sentence, or why it is inconclusive.
+    sa.Column("why", FreeText, nullable=False),
+    # What it objects to: path, quote, problem, place in the diff; later also whether the next
+    # attempt changed the quoted lines, and what a person said of it.
+    sa.Column("findings", Json, nullable=False),
+    # Findings whose quotation does not hold, with the reason of each.
+    sa.Column("dropped", Json, nullable=False),
+    sa.Column("notes", Json, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.ForeignKeyConstraint(["run_id", "phase_id"], ["phases.run_id", "phases.phase_id"]),
+    sa.UniqueConstraint("run_id", "phase_id", "round"),
+    one_of("verdict", ("approve", "reject", "inconclusive")),
+    sa.Index(None, "created_at"),
 )

@@ -11,6 +11,7 @@ from autopack.agents.recorded_call import RecordedCall
 from autopack.experiments.design import definition
 from autopack.plan import plan as plans
 from autopack.testing import recording as recordings
+from autopack.testing import scripted_reviewer
 from autopack.testing import simulation as simulations
 from support.reference.declared import table
 
@@ -73,9 +74,9 @@ def recording() -> str:
     # The recording
 
     What the builder `script` replays: a folder with one file a phase, named `<phase id>.yaml`,
-    and `<phase id>.doctor.yaml` for the doctor `script`. A build that ended is never replayed
-    again, so the second attempt gets the second build. The demo's is in
-    `deployments/demo/recording`.
+    `<phase id>.doctor.yaml` for the doctor `script` and `<phase id>.review.yaml` for the
+    [reviewer](../review.md) `script`. A build that ended is never replayed again, so the second
+    attempt gets the second build. The demo's is in `deployments/demo/recording`.
 
     """
     models = (
@@ -83,6 +84,9 @@ def recording() -> str:
         recordings.RecordedBuild,
         recordings.Step,
         RecordedCall,
+        scripted_reviewer.ReviewRecording,
+        scripted_reviewer.RecordedReview,
+        scripted_reviewer.RecordedFinding,
     )
     return textwrap.dedent(text) + "\n".join(_section(model) for model in models)
 

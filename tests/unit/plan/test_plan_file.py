@@ -61,7 +61,8 @@ def test_defaults():
         "tokens": 5_000_000, "cost": None, "phases": 25, "minutes": 120,
     }  # fmt: skip
     assert plan.policy.model_dump() == {
-        "doctor": "off", "drift": "advisory", "on_skip": "block", "execute_fix": (),
+        "doctor": "off", "review": "off", "review_required": False,
+        "drift": "advisory", "on_skip": "block", "execute_fix": (),
         "tests": "report", "pr": "off", "holdout": 0.0,
     }  # fmt: skip
     assert (plan.features, plan.setup, plan.models.builder) == ((), None, None)

@@ -63,12 +63,17 @@ def store(database: Database, settings: Settings) -> Callable[..., str]:
     """Stores a run of a project and returns its id."""
 
     def storing(
-        project: Project, run_id: str = "r", *, starter: Holder | None = None, **more: Any
+        project: Project,
+        run_id: str = "r",
+        *,
+        starter: Holder | None = None,
+        options: dict[str, str] | None = None,
+        **more: Any,
     ) -> str:
         request = RunRequest(
             plan=str(project.plan),
             repo=str(project.repository),
-            builder_options={"recording": str(project.recording)},
+            builder_options=options or {"recording": str(project.recording)},
             run_id=run_id,
             **more,
         )

@@ -1,0 +1,102 @@
+"""What reviewers said of changes that pass their checks, and what that was worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from autopack.model.ids import AttemptKey
+from autopack.store.database.engine import Database, insert_new, now, reading
+from autopack.store.leases import Lease, fence
+from autopack.store.tables import reviews
+
+VerdictName = Literal["approve", "reject", "inconclusive"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewReview:
+    """A review of a phase: the ``round``-th, of an attempt's ``commit``.
+
+    Each of ``findings`` has path, quote, problem, line and end, each of ``dropped`` path, quote,
+    problem and why. ``why`` is the reviewer's sentence, or why it is inconclusive.
+    """
+
+    phase_id: str
+    attempt: int
+    round: int
+    commit: str
+    reviewer: str
+    model: str | None
+    simulated: bool
+    verdict: VerdictName
+    why: str
+    findings: Sequence[Mapping[str, Any]]
+    dropped: Sequence[Mapping[str, Any]]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewRow(NewReview):
+    """A review as it is stored.
+
+    A finding also has ``changed`` once the next attempt was built: whether that changed the
+    quoted lines; and ``person``, right or wrong, once somebody has said so.
+    """
+
+    id: int
+    run_id: str
+    created_at: datetime
+
+
+def record_review(conn: sa.Connection, lease: Lease, new: NewReview) -> bool:
+    """Keep a review; return False where its round is there already. Raises LeaseLost."""
+    fence(conn, lease)
+    values: dict[str, Any] = {
+        **vars(new),
+        "findings": [dict(one) for one in new.findings],
+        "dropped": [dict(one) for one in new.dropped],
+        "notes": list(new.notes),
+    }
+    done = conn.execute(
+        insert_new(conn, reviews).values(run_id=lease.run_id, created_at=now(conn), **values)
+    )
+    return done.rowcount > 0
+
+
+def get_reviews(
+    source: Database | sa.Connection, run_id: str, phase_id: str | None = None
+) -> list[ReviewRow]:
+    """Return the reviews of a run, or of one phase of it, in the order they were made."""
+    query = sa.select(reviews).where(reviews.c.run_id == run_id).order_by(reviews.c.id)
+    if phase_id is not None:
+        query = query.where(reviews.c.phase_id == phase_id)
+    with reading(source) as conn:
+        return [review_of(row) for row in conn.execute(query).mappings()]
+
+
+def review_of(row: sa.RowMapping) -> ReviewRow:
+    return ReviewRow(**{each.name: row[each.name] for each in fields(ReviewRow)})
+
+
+def note_changed(
+    conn: sa.Connection, lease: Lease, review_id: int, changed: Sequence[bool]
+) -> None:
+    """Keep whether the next attempt changed the lines of each finding. Raises LeaseLost."""
+    fence(conn, lease)
+    _update(conn, review_id, [{"changed": one} for one in changed])
+
+
+def _update(conn: sa.Connection, review_id: int, more: Sequence[Mapping[str, Any]]) -> None:
+    where = reviews.c.id == review_id
+    found = conn.scalars(sa.select(reviews.c.findings).where(where).with_for_update()).one()
+    findings = [one | dict(added) for one, added in zip(found, more, strict=True)]
+    conn.execute(sa.update(reviews).where(where).values(findings=findings))
+
+
+def of_attempt(found: Sequence[ReviewRow], key: AttemptKey) -> list[ReviewRow]:
+    """Return the reviews of one attempt."""
+    return [one for one in found if (one.phase_id, one.attempt) == (key.phase_id, key.attempt)]
