@@ -12,6 +12,7 @@ from itertools import zip_longest
 
 from autopack.research.evidence import sha256_of
 from autopack.research.sources.source_protocol import (
+    FailureKind,
     Passage,
     Query,
     Source,
@@ -46,7 +47,8 @@ class Search:
 class Gathered:
     """What searching brought so far; it grows with every search.
 
-    ``keep`` stores the bytes of a source under their hash.
+    ``keep`` stores the bytes of a source under their hash; ``hides`` says which bytes hold a
+    secret of the run, and are used for nothing.
     """
 
     def __init__(
@@ -54,10 +56,12 @@ class Gathered:
         sources: Sequence[Source],
         *,
         keep: Callable[[bytes], str],
+        hides: Callable[[bytes], bool] = lambda _: False,
         now: Callable[[], datetime],
         most_searches: int,
     ) -> None:
         self._sources, self._keep, self._now = sources, keep, now
+        self._hides = hides
         self._most = most_searches
         self._passages: dict[tuple[str, int, int], Numbered] = {}
         self._contents: dict[str, bytes] = {}
@@ -145,7 +149,7 @@ class Gathered:
             listed.append(
                 {
                     "source_id": source.name,
-                    "status": "failed" if self._failures[source.name] else "searched",
+                    "status": "failed" if self._failures[source.name] and not hits else "searched",
                     "passages": hits,
                     "failures": [one.as_json() for one in told.values()],
                 }
@@ -203,6 +207,12 @@ class Gathered:
             content = source.read(locator)
         except SourceFailure as failure:
             self._failed(source.name, failure)
+            return None
+        if self._hides(content):
+            self._failed(
+                source.name,
+                SourceFailure(source.name, FailureKind.REFUSED, f"{locator} holds a secret"),
+            )
             return None
         if not locator.startswith("git:"):  # a repository keeps its own
             try:

@@ -111,7 +111,7 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("context", ("PLAN",), ("--phase", "--repo", "--commit", "--budget", "--mode")),
     ("plan init", ("FILE",), ("--from", "--repo")),
     ("plan check", ("FILE",), ()),
-    ("plan normalise", ("FILE",), ("--repo", "--accept-low-confidence")),
+    ("plan normalise", ("FILE",), ("--repo", "--accept-low-confidence", "--research")),
     ("plan normalize", ("FILE",), ("--repo", "--accept-low-confidence")),
     ("research verify", ("REPORT",), ("--repo", "--environment")),
     ("patterns list", (), ("--repo",)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def open_desk(session: RunSession, phase: PhaseSpec) -> Desk:
     gathered = Gathered(
         _sources(spec, settings),
         keep=kept_bytes(session).keep,
+        hides=lambda content: session.redactor.is_key_in(io.BytesIO(content)),
         now=session.clock.now,
         most_searches=max(spec.max_calls, len(spec.questions)),
     )

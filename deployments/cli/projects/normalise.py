@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from autopack.model.errors import BadInput
 from autopack.plan.load import read_plan_text
-from autopack.plan.normalise import CONFIDENCE_THRESHOLD, accept
+from autopack.plan.normalise import CONFIDENCE_THRESHOLD, Normalised, accept
 from autopack.plan.normalise import normalise as normalise_text
 from autopack.toolchains.detect import detect
 from deployments.cli.shared.output import AsJson, note, out, print_json
@@ -34,6 +34,10 @@ def normalise(
     accept_low_confidence: Annotated[
         bool, Parameter(negative="", help="Print the plan however little it can be trusted.")
     ] = False,
+    research: Annotated[
+        bool,
+        Parameter(negative="", help="Search the repository for the files of phases without scope."),
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Turn a text into a plan, and say how much it can be trusted."""
@@ -46,6 +50,8 @@ def normalise(
     source = plan_source(file)
     text = source if file == STANDARD_INPUT else read_plan_text(Path(source))
     found = normalise_text(text, root=repo, detected=detect(repo), name=Path(file).name)
+    if research:
+        found = _with_scope(found, repo)
     plan = accept(found, threshold=0.0 if accept_low_confidence else threshold)
     if as_json:
         print_json(found.to_dict())
@@ -59,3 +65,12 @@ def normalise(
     text = yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=100)
     out.print(text, end="")
     return 0
+
+
+def _with_scope(found: Normalised, repo: Path) -> Normalised:
+    from autopack.research.scope_search import with_scope
+    from autopack.research.sources.repository import RepositorySource
+    from autopack.workspace.source import SourceRepository
+
+    source = SourceRepository.open(str(repo))
+    return with_scope(found, RepositorySource(source.git, source.resolve(None)))

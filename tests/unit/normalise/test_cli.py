@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support.research import make_words
 
 from autopack.model.errors import AutopackError
 from autopack.plan.load import parse_plan
@@ -54,3 +56,19 @@ REFUSED = [
 def test_bad_input_is_refused_by_name(call, message: str, notes: Path, repository: Path) -> None:
     with pytest.raises(AutopackError, match=message):
         call(notes, repository)
+
+
+def test_research_fills_the_scope_of_phases_without_one(tmp_path: Path, capsys) -> None:
+    words = make_words(tmp_path / "words")
+    (tmp_path / "notes.md").write_text(
+        "# Tasks\n- Make the ordinal suffix of 111 th\n\nCheck: `python -m pytest -q`\n"
+    )
+    asked: dict[str, Any] = {"repo": words, "accept_low_confidence": True, "as_json": True}
+    assert normalise(str(tmp_path / "notes.md"), **asked) == 0
+    (bare,) = json.loads(capsys.readouterr().out)["plan"]["phases"]
+    assert normalise(str(tmp_path / "notes.md"), research=True, **asked) == 0
+    shown = json.loads(capsys.readouterr().out)
+    (phase,) = shown["plan"]["phases"]
+    assert bare["scope"]["paths"] == []
+    assert "words/inflect.py" in phase["scope"]["paths"]
+    assert any(":words/inflect.py@" in warning for warning in shown["warnings"])
