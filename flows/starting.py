@@ -11,6 +11,7 @@ from prefect.context import FlowRunContext, TaskRunContext
 from autopack.settings import Settings
 from flows.parameters import documented
 from flows.server import choose_server_once, set_manners
+from tasks.complaints import keep_brief
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,6 +39,7 @@ class StartedFlow(Flow[P, R]):
     def validate_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Check the parameters, which the engine does first of all however a flow run starts."""
         set_manners()
+        keep_brief()
         return super().validate_parameters(parameters)
 
 

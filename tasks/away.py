@@ -17,6 +17,7 @@ from prefect.settings import PREFECT_API_URL
 from autopack.clock import Clock, SystemClock
 from autopack.model.errors import WorkFailed
 from autopack.runs.session.session import RunSession
+from tasks import complaints
 from tasks.retries import client_retries
 
 T = TypeVar("T")
@@ -121,6 +122,7 @@ async def until_answers(
     url = PREFECT_API_URL.value()
     for pause in pauses():
         if await answers():
+            complaints.server_is_back()
             if (waited := clock.monotonic() - began) >= 1:
                 get_run_logger().warning("the Prefect server answers again, after %.0f s", waited)
             return
@@ -132,6 +134,7 @@ async def until_answers(
             )
         if pause == _FIRST_SECONDS:
             get_run_logger().warning("%s waits for the Prefect server at %s", what, url)
+            complaints.server_is_away()
             if say is not None:
                 say(f"the Prefect server at {url}")
         left = max(seconds - (clock.monotonic() - began), 0.1)

@@ -119,8 +119,10 @@ def test_a_run_waits_no_longer_than_it_has_minutes(
     stdout, _ = run.process.communicate(timeout=180)
 
     assert run.process.returncode == 1, run.stderr
-    assert 60 < run.waited() < 400
+    assert 60 < run.waited() < 1000, "two minutes, and what Prefect's client waits by itself"
     assert "fault of Autopack" not in stdout + run.stderr
+    assert "Traceback" not in run.stderr
+    assert "EventsWorker" not in run.stderr.partition("waits for")[2]
     assert server.api_url in stdout
     view = run_named(machine, "limited")
     assert view is not None
