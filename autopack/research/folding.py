@@ -89,9 +89,12 @@ def _pieces(text: str) -> Iterator[tuple[str, str, bool]]:
 
 def _segments(text: str) -> Iterator[str]:
     """Yield the smallest stretches that NFKC can be taken of one by one."""
+    # Most text is normalised as it is; then nothing but marks belongs to what stands before it.
+    is_normal = unicodedata.is_normalized("NFKC", text)
     segment = ""
     for char in text:
-        if segment and not _joins(segment, char):
+        joins = bool(unicodedata.combining(char)) if is_normal else _joins(segment, char)
+        if segment and not joins:
             yield segment
             segment = ""
         segment += char
@@ -99,7 +102,7 @@ def _segments(text: str) -> Iterator[str]:
 
 
 def _joins(segment: str, char: str) -> bool:
-    """Return whether a character may become one with what stands before it."""
+    """Return whether a character may become one with what stands before it, if anything does."""
     if unicodedata.combining(unicodedata.normalize("NFKD", char)[0]):
         return True
     apart = unicodedata.normalize("NFKC", segment) + unicodedata.normalize("NFKC", char)

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from autopack.research.folding import Folded, fold
 from autopack.research.rejection import Reason, Rejection
@@ -116,7 +117,7 @@ def _places(words: str, content: bytes) -> Iterator[Span]:
     """Yield every place of folded ``words``, as bytes of the original."""
     if not words:
         return
-    folded = Folded.of(content)
+    folded = _folded(content)
     at = folded.text.find(words)
     for _ in range(_MOST_PLACES):
         if at < 0:
@@ -126,6 +127,12 @@ def _places(words: str, content: bytes) -> Iterator[Span]:
         if is_apart and folded.begins_piece(at):
             yield Span(*folded.span(at, stop))
         at = folded.text.find(words, at + 1)
+
+
+@lru_cache(maxsize=8)
+def _folded(content: bytes) -> Folded:
+    """Fold a source once for all that is quoted from it."""
+    return Folded.of(content)
 
 
 def _is_whole(content: bytes, span: Span) -> bool:
