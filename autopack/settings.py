@@ -279,6 +279,7 @@ def _mark(name: str, meaning: str) -> Variable[str | None]:
 
 RUN = _mark("AUTOPACK_RUN", "the run that a process works for")
 ATTEMPT = _mark("AUTOPACK_ATTEMPT", "its phase and attempt")
+QUERY = _mark("AUTOPACK_QUERY", "what a search command of research is asked")
 STORE = _mark("AUTOPACK_STORE", "the database of that run")
 HOLDER = _mark("AUTOPACK_HOLDER", "the process that holds the run")
 CHILD = _mark("AUTOPACK_CHILD", "tells one supervised process from another")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from support.projects import refs_in, write_yaml
 from support.research import (
@@ -23,6 +25,7 @@ from support.research import (
 )
 
 from autopack.ledger.events.usage_events import token_totals
+from autopack.research.report_schema import json_schema
 from autopack.runs.research.stored_reports import stored_report
 from autopack.store.approvals import Answer, answer
 from autopack.store.database.engine import Database
@@ -76,6 +79,7 @@ async def test_without_a_model_lines_are_quoted_and_that_is_said(db: Database, t
     before = refs_in(repository)
     report = await research(questions=[QUESTION], repo=str(repository), sources=SOURCES)
     assert (report["state"], report["mode"]) == ("DONE_SUCCESS", "model-free")
+    jsonschema.validate(report, json.loads(json_schema()))
     assert "No model was asked" in report["notes"][0]
     assert {one["source_id"] for one in report["evidence"]} == set(SOURCES)
     assert {one["kind"] for one in report["evidence"]} == {"quoted"}
@@ -122,6 +126,7 @@ async def test_what_is_rejected_goes_back_once_and_builders_are_told_the_rest(
     )
     assert done["phases"][0]["state"] == "COMPLETE", done
     report = stored_report(db, "r", "look")
+    jsonschema.validate(report, json.loads(json_schema()))
     kinds = [one["kind"] for one in report["evidence"]]
     assert kinds == ["quoted", "derived", "unverified"]
     assert report["unverified"] == 1

@@ -28,7 +28,7 @@ from autopack.research.sources.source_protocol import (
     SourceFailure,
 )
 from autopack.research.sources.waiting import finish
-from autopack.settings import process_environment
+from autopack.settings import QUERY, process_environment
 
 MOST_OUTPUT = 4 * 1024 * 1024
 _PLACE = "{query}"
@@ -70,7 +70,7 @@ class CommandSource:
         if not any(_PLACE in word for word in self._argv):
             words.append(asked)
         env = child_environment(process_environment())
-        env["AUTOPACK_QUERY"] = asked
+        env[QUERY.name] = asked
         with tempfile.TemporaryDirectory(prefix="autopack-search-") as folder:
             spool = Path(folder).resolve() / "printed" / "output"
             ended = finish(

@@ -11,6 +11,7 @@ import pytest
 from autopack.research.evidence import EvidenceKind, sha256_of
 from autopack.research.gathering import Gathered
 from autopack.research.quoted_answers import quoted_answers
+from autopack.research.report_schema import SCHEMA_FILE, json_schema
 from autopack.research.research_report import Facts, Finding, report_json
 from autopack.research.researcher import Contradiction, Draft, Written
 from autopack.research.reviewing import Review, review
@@ -25,6 +26,10 @@ from autopack.research.sources.source_protocol import (
 
 TEXT = b"Waiting doubles with each try.\nThe pause ends at ninety seconds.\nJitter is a fifth.\n"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_the_shipped_schema_is_that_of_the_code():
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == json_schema()
 
 
 class Notes:
