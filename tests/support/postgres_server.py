@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -114,7 +114,7 @@ class PostgresServer:
         return True
 
     @contextmanager
-    def _connected(self, name: str) -> Iterator[sa.Connection]:
+    def _connected(self, name: str) -> Generator[sa.Connection]:
         engine = sa.create_engine(self._url.set(database=name), poolclass=sa.NullPool)
         with engine.begin() as conn:
             yield conn
