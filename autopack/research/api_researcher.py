@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from autopack.model.calls import ModelCall
 from autopack.research.research_prompts import INSTRUCTIONS
-from autopack.research.researcher import ANSWERS, Ask, Reply, ResearchFailed
+from autopack.research.researcher import ANSWERS, BYTES_A_TOKEN, Ask, Reply, ResearchFailed
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from autopack.agents.api.agent import ApiBuilder
 
 _SECONDS = 180.0
-# Text that is no prose has some three bytes a token; instructions and the schema of an answer take
-# less than 2,000 tokens.
-BYTES_A_TOKEN, OVERHEAD_TOKENS = 3, 2_000
+# Instructions and the schema of an answer.
+_OVERHEAD_TOKENS, _LEAST_ANSWER = 2_000, 300
 
 
 class ApiResearcher:
@@ -26,6 +25,8 @@ class ApiResearcher:
     name = "api"
     simulated = False
     seconds = _SECONDS
+    overhead_tokens = _OVERHEAD_TOKENS
+    least_answer = _LEAST_ANSWER
 
     def __init__(self, builder: ApiBuilder, model: str | None) -> None:
         self._builder = builder
@@ -34,7 +35,7 @@ class ApiResearcher:
 
     def most(self, ask: Ask) -> ModelCall:
         """Return the question and the longest answer."""
-        asked = len(ask.prompt.encode("utf-8", "replace")) // BYTES_A_TOKEN + OVERHEAD_TOKENS
+        asked = len(ask.prompt.encode("utf-8", "replace")) // BYTES_A_TOKEN + _OVERHEAD_TOKENS
         return ModelCall(
             provider=self._reached.provider,
             model=self._reached.model,

@@ -15,6 +15,9 @@ from autopack.model.errors import WorkFailed
 from autopack.research.evidence import EvidenceKind
 from autopack.store.columns import Category
 
+BYTES_A_TOKEN = 3
+"""How many bytes a token has at least on average, in text that is no prose."""
+
 
 class AskedFor(StrEnum):
     """What a model is asked for."""
@@ -170,6 +173,10 @@ class Researcher(Protocol):
     """Whether nobody is paid."""
     seconds: float
     """How long an answer may take."""
+    overhead_tokens: int
+    """What a call takes besides its prompt and its answer, at most."""
+    least_answer: int
+    """An answer of fewer tokens is of no use."""
 
     def most(self, ask: Ask) -> ModelCall:
         """Return what asking uses at most, which is set aside before it is done."""

@@ -62,6 +62,8 @@ class ScriptResearcher:
     model: str | None = None
     simulated = True
     seconds = 60.0
+    overhead_tokens = 0
+    least_answer = 1
 
     def __init__(self, folder: Path, phase_id: str) -> None:
         self._path = recording_of(folder, phase_id)

@@ -175,6 +175,25 @@ async def test_a_person_is_asked_what_no_source_can_answer(
     assert token_totals(db, "r").total == 300
 
 
+async def test_tokens_are_bounded_and_what_was_found_is_quoted_all_the_same(
+    db: Database, tmp_path: Path
+):
+    repository = make_words(tmp_path / "words")
+    recording = record_answers(
+        tmp_path / "recording",
+        ("clarify", CLARIFIED),
+        ("gather", {"queries": ["hundred"]}),
+        ("gather", NOTHING_MORE),
+        ("write", written(rule())),
+    )
+    done = await run(make_plan(tmp_path, tokens=250), repository, recording)
+    assert done["state"] == "DONE_SUCCESS", done
+    assert token_totals(db, "r").total == 200
+    report = stored_report(db, "r")
+    assert any("250 tokens" in note for note in report["notes"]), report["notes"]
+    assert report["findings"][0]["answered"]
+
+
 async def test_bounds_hold_and_what_is_left_is_said(db: Database, tmp_path: Path):
     repository = make_words(tmp_path / "words")
     greedy = [("gather", {"queries": [f"ordinal {n}", f"suffix {n}"]}) for n in range(9)]

@@ -17,11 +17,11 @@ from autopack.model.calls import ModelCall
 from autopack.model.ids import AttemptKey
 from autopack.plan.plan import PhaseSpec
 from autopack.plan.researching import ResearchSpec
-from autopack.research.api_researcher import BYTES_A_TOKEN, OVERHEAD_TOKENS
 from autopack.research.gathering import Gathered
 from autopack.research.research_report import Finding, PersonsAnswer
 from autopack.research.researcher import (
     ANSWERS,
+    BYTES_A_TOKEN,
     CATEGORY_OF,
     Ask,
     AskedFor,
@@ -46,7 +46,7 @@ Shaped = Clarified | Searches | Written
 
 _SHARE = {AskedFor.CLARIFY: 4, AskedFor.GATHER: 4, AskedFor.WRITE: 2}
 """A call takes at most that part of the tokens that are left, so that the last step has some."""
-_MOST_ANSWER, _LEAST_ANSWER = 8_000, 300
+_MOST_ANSWER = 8_000
 _MOST_PROMPT = 120_000
 _TRIES = 2
 """How often a question is put whose answer could not be read."""
@@ -140,8 +140,8 @@ class Desk:
             return None
         room = (self.spec.tokens - spent.tokens) // (1 if is_last else _SHARE[step])
         answer_tokens = min(_MOST_ANSWER, room // 3)
-        left = room - answer_tokens - OVERHEAD_TOKENS
-        if answer_tokens < _LEAST_ANSWER or left <= 0:
+        left = room - answer_tokens - researcher.overhead_tokens
+        if answer_tokens < researcher.least_answer or left <= 0:
             self.note(f"the {self.spec.tokens:,} tokens were used up")
             return None
         most_bytes = min(left * BYTES_A_TOKEN, _MOST_PROMPT)
