@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from autopack.model.errors import BadInput, NotFound
 from autopack.model.ids import AttemptKey
 from autopack.store.database.engine import Database, insert_new, now, reading
 from autopack.store.leases import Lease, fence
@@ -61,10 +62,8 @@ def record_review(conn: sa.Connection, lease: Lease, new: NewReview) -> bool:
         "dropped": [dict(one) for one in new.dropped],
         "notes": list(new.notes),
     }
-    done = conn.execute(
-        insert_new(conn, reviews).values(run_id=lease.run_id, created_at=now(conn), **values)
-    )
-    return done.rowcount > 0
+    row = insert_new(conn, reviews).values(run_id=lease.run_id, created_at=now(conn), **values)
+    return conn.execute(row.returning(reviews.c.id)).first() is not None
 
 
 def get_reviews(
@@ -76,6 +75,55 @@ def get_reviews(
         query = query.where(reviews.c.phase_id == phase_id)
     with reading(source) as conn:
         return [review_of(row) for row in conn.execute(query).mappings()]
+
+
+def find_reviews(
+    source: Database | sa.Connection,
+    *,
+    run_id: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[ReviewRow]:
+    """Return the reviews of a run, or those made from a moment on and before another."""
+    query = sa.select(reviews).order_by(reviews.c.id)
+    if run_id is not None:
+        query = query.where(reviews.c.run_id == run_id)
+    if since is not None:
+        query = query.where(reviews.c.created_at >= since)
+    if until is not None:
+        query = query.where(reviews.c.created_at < until)
+    with reading(source) as conn:
+        return [review_of(row) for row in conn.execute(query).mappings()]
+
+
+def judge_findings(
+    conn: sa.Connection, review_id: int, verdict: Literal["right", "wrong"], number: int | None
+) -> ReviewRow:
+    """Keep what a person says of a finding of a rejection, counted from 1, or of all of them.
+
+    Raises NotFound where there is no such review, and BadInput where there is no such finding.
+    """
+    row = conn.execute(sa.select(reviews).where(reviews.c.id == review_id)).mappings().first()
+    if row is None:
+        raise NotFound(
+            f"there is no review {review_id}", field="review", hint="autopack show RUN --json"
+        )
+    count = len(row["findings"])
+    if row["verdict"] != "reject":
+        raise BadInput(
+            f"review {review_id} rejects nothing", field="review", hint="judge a rejection"
+        )
+    if number is not None and not 1 <= number <= count:
+        raise BadInput(
+            f"review {review_id} has no finding {number}",
+            field="finding",
+            hint=f"use a number from 1 to {count}",
+        )
+    said = [{"person": verdict} if number in (None, at) else {} for at in range(1, count + 1)]
+    _update(conn, review_id, said)
+    return review_of(
+        conn.execute(sa.select(reviews).where(reviews.c.id == review_id)).mappings().one()
+    )
 
 
 def review_of(row: sa.RowMapping) -> ReviewRow:

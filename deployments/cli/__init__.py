@@ -171,6 +171,14 @@ research.command(
 )
 app.command(research)
 
+review = App(name="review", help="What reviewers said of changes.")
+review.command(
+    "deployments.cli.runs.review_judge:judge_review",
+    name="judge",
+    help="Say that a rejection was right or wrong.",
+)
+app.command(review)
+
 patterns = App(
     name="patterns", help="Known failures, and those that keep coming without being known."
 )

@@ -115,6 +115,7 @@ COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("plan normalize", ("FILE",), ("--repo", "--accept-low-confidence")),
     ("research verify", ("REPORT",), ("--repo", "--environment")),
     ("patterns list", (), ("--repo",)),
+    ("review judge", ("REVIEW", "VERDICT"), ("--finding",)),
     ("patterns hits", ("PATTERN",), ("--unjudged", "--limit", "--after")),
     ("patterns judge", ("HIT", "VERDICT"), ("--why",)),
     ("patterns promote", ("PATTERN",), ("--why", "--repo")),
@@ -181,7 +182,7 @@ def test_no_switch_has_a_negative_that_nobody_promised(capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(
-    "command", ["", "plan", "patterns", "research", "builders", "usage", "budget", "db"]
+    "command", ["", "plan", "patterns", "research", "review", "builders", "usage", "budget", "db"]
 )
 def test_help_lists_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = help_of(command, capsys)

@@ -19,6 +19,7 @@ class AttemptFacts:
     decisions: list[Json]
     mitigations: list[Json]
     consultations: list[ConsultationRow]
+    reviews: list[Json]
     tokens: int | None
     cost: float | None
     has_spent: bool
@@ -44,6 +45,7 @@ def facts_of(view: Json, consultations: list[ConsultationRow], row: AttemptRow) 
             for one in consultations
             if (one.phase_id, one.attempt) == (row.phase_id, row.attempt)
         ],
+        reviews=[one for one in phase["reviews"] if one["attempt"] == row.attempt],
         tokens=None if node is None else node["spent"]["tokens"],
         cost=None if node is None else node["spent"]["cost"],
         has_spent=node is not None,

@@ -17,6 +17,8 @@ from autopack.metrics.attempt_metrics import (
 )
 from autopack.model.errors import BadInput
 from autopack.model.features import Feature
+from autopack.repair.review.review_precision import as_json as review_as_json
+from autopack.repair.review.review_precision import reviewing
 from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
 from autopack.store.runs import get_run
@@ -38,7 +40,7 @@ def metrics(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Show the phase-6 metrics and the token efficiency of a run, or of all runs of a period."""
+    """Show the phase-6 metrics, the token efficiency and the reviewers of a run or a period."""
     if savings:
         if run_id is not None or until is not None:
             raise BadInput(
@@ -65,18 +67,45 @@ def metrics(
         phase6 = phase6_summary(conn, run_id=run_id, **period) if recorded else None
         told = run_id is None or tells_efficiency(conn, run_id)
         efficiency = token_efficiency_summary(conn, run_id=run_id, **period) if told else None
+        reviews = [review_as_json(one) for one in reviewing(conn, run_id=run_id, **period)]
     if as_json:
         times = {name: at and at.isoformat() for name, at in period.items()}
         which = {"run_id": run_id} if run_id is not None else times
-        print_json({**which, "phase6": phase6, "token_efficiency": efficiency})
-    elif efficiency is None:
+        figures = {"phase6": phase6, "token_efficiency": efficiency, "reviews": reviews}
+        print_json({**which, **figures})
+        return 0
+    if efficiency is None:
         out.print(f"{run_id} has no metrics: phase6_metrics was off for this run")
     else:
         if phase6 is not None:
             _print(phase6)
             out.print()
         _print(efficiency)
+    if reviews:
+        out.print()
+        _print_reviews(reviews)
     return 0
+
+
+def _print_reviews(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        who = row["reviewer"] + (f" ({row['model']})" if row["model"] else "")
+        counts = ("reviews", "approve", "reject", "inconclusive", "findings", "dropped")
+        table = plain_table(f"reviewer {who}", "", right=("",))
+        for name in counts:
+            table.add_row(name, f"{row[name]:,}")
+        table.add_row("findings right: quoted lines changed", _precision(row["changed"]))
+        table.add_row("findings right: a person agreed", _precision(row["person"]))
+        out.print(table)
+
+
+def _precision(found: dict[str, Any]) -> str:
+    """Return how many findings were right, with the bounds that hold at every look."""
+    if found["precision"] is None:
+        return "unknown"
+    low, high = found["interval"]["lo"], found["interval"]["hi"]
+    count = found["right"] + found["wrong"]
+    return f"{found['right']} of {count} ({low:.0%} to {high:.0%})"
 
 
 def _print(summary: dict[str, Any]) -> None:
