@@ -9,7 +9,7 @@ from autopack.agents.conventions import NAMES, conventions
 from autopack.agents.protocol import BuildRequest
 from autopack.model.situation import EarlierAttempt, PlanStep, Situation, StepState
 
-PROMPT_VERSION = "3"
+PROMPT_VERSION = "4"
 """Raised with every change of the words: it is part of a run's fingerprint."""
 
 _LONGEST_LINE = 200
@@ -62,6 +62,8 @@ def _continued(request: BuildRequest) -> Iterator[str]:
         "read them again before you change them."
     )
     yield from _before(request)
+    if request.files:
+        yield _titled("Files of the repository", request.files)
     if request.checks:
         yield "The same checks decide. Run them yourself, and end only when they pass."
     yield from _limits(request)

@@ -160,9 +160,9 @@ class _Shower:
     ) -> tuple[PackedFile, str]:
         """Return a file as it is shown. What is between sections counts with them."""
         size = count_tokens(text) + count_tokens(self._section(file, "")) + _BETWEEN
-        if not (is_central and size <= self.cap * _FULL_SHARE):
-            share = _NEAR_SHARE if rank < _NEAREST else _FAR_SHARE
-            room = max(_LEAST_OUTLINE, int(self.cap * share))
+        share = _NEAR_SHARE if rank < _NEAREST else _FAR_SHARE
+        room = max(_LEAST_OUTLINE, int(self.cap * share))
+        if size > (max(room, self.cap * _FULL_SHARE) if is_central else room):
             short = fitted(outline(file.path, text), room, self.wanted)
             section = self._section(file, short, " (outline)")
             tokens = count_tokens(section) + _BETWEEN

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # a quarter of a second, which only a pack is worth
     import numpy as np
     from numpy.typing import NDArray
 
-VERSION = 2
+VERSION = 3
 """Raised when the same tree would be indexed otherwise."""
 MOST_READ = 10_000
 """So many files are read; what comes after them by path is found by its path alone."""

@@ -66,6 +66,11 @@ SITUATIONS: dict[str, dict[str, Any]] = {
         "situation": Situation(STEPS, earlier=[FIRST], keeps_work=True),
         "resumes": "681aa4b2",
     },
+    "continued-conversation-shown-files": {
+        "files": "Files that seem to matter.\n\n`git:0123:a.py@4567`\n\n```\na = 1\n```",
+        "hint": "Attempt 1 failed (validation_failed): 2 of 40 tests failed",
+        "resumes": "681aa4b2",
+    },
     "continued-conversation-from-the-start": {
         "checks": [("pytest", "-q")],
         "hint": "Attempt 2 failed (validation_failed): 1 of 40 tests failed",
