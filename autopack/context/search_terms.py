@@ -44,4 +44,6 @@ def _stem(word: str) -> str:
     """Return a plural without its ending: tasks speak of one of a thing or of several."""
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes")):
+        return word[:-2]
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

@@ -31,6 +31,7 @@ _ELSEWHERE_TOO = ("git:", "dist:")
 """Locators of what another machine has as well, so that no report carries it."""
 _LEAST_SHARE = 0.2
 """What a passage holds of a question at least, by what its words tell; less is a coincidence."""
+_FEW_TEXTS = 50
 _OF_TESTS = 0.75
 """What tests say of a thing counts less than the thing itself."""
 _TESTS = re.compile(r"(^|/)(tests?|specs?)/|(^|/)test_[^/]*$|_test\.\w+$")
@@ -46,10 +47,11 @@ _SPELLINGS = (
 _ASKING = frozenset(
     terms(
         "how what why when where which who whose does do did done can could should must will would"
-        " has have had there any some about get use used using many much long into than then them"
-        " they we you it its happen work mean"
+        " has have had there any some about often get use used using many much long into than then"
+        " them they we you it its happen work mean"
     )
 )
+_ROOT = re.compile(r"([a-z]{4,})(?:ed|ing)")
 _BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
 
 
@@ -173,10 +175,15 @@ def _times(text: str, term: str) -> int:
 
 @lru_cache(maxsize=1_000)
 def _forms(term: str) -> frozenset[str]:
-    """Return how else a term is written: "try" is the stem of "tries"; British, American."""
+    """Return how else a term is written: "retried" and "retries", "caching" and "cached";
+    British, American.
+    """
     forms = {term}
-    if term.endswith("y"):
-        forms.add(f"{term[:-1]}ies")
+    if term.endswith("ied"):
+        forms.add(f"{term[:-3]}y")
+    elif (root := _ROOT.fullmatch(term)) is not None:
+        forms.add(root[1])
+    forms |= {f"{each[:-1]}ie" for each in forms if each.endswith("y")}
     for one, other in _SPELLINGS:
         forms |= {re.sub(one, other, each) for each in forms}
     # One that holds another would be counted twice.
@@ -184,7 +191,8 @@ def _forms(term: str) -> frozenset[str]:
 
 
 def _weights(counts: Sequence[Sequence[int]], total: int) -> tuple[float, ...]:
-    """Return how much each term tells: the rarer, the more."""
+    """Return how much each term tells: the rarer, the more; among few texts nothing is rare."""
+    total = max(total, _FEW_TEXTS)
     return tuple(
         math.log(1 + (total - holding + 0.5) / (holding + 0.5))
         for holding in (sum(1 for one in column if one) for column in zip(*counts, strict=True))
