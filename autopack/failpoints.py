@@ -58,7 +58,7 @@ class Step(StrEnum):
     RESEARCH_ASKED = "research-asked"
     """The intent of a call of research."""
     RESEARCH_PAID = "research-paid"
-    """The model answered: only this process knows it."""
+    """The model answered, and that is noted in the run's folder."""
     RESEARCH_COUNTED = "research-counted"
     """The call in the ledger, and its answer: nobody asks that again."""
     RESEARCH_CONCLUDED = "research-concluded"

@@ -38,7 +38,7 @@ def test_a_killed_research_pays_for_nothing_twice(machine: Machine, tmp_path: Pa
         asked += ["--source", "history", "--builder", "api", "--model", "claude-haiku-4-5"]
         asked += ["--set", f"base_url={server.url}", "--set", "provider=anthropic"]
         killed = machine.run(
-            "research", "run", *asked, AUTOPACK_FAILPOINT="kill after research-counted 2"
+            "research", "run", *asked, AUTOPACK_FAILPOINT="kill after research-paid 2"
         )
         assert killed.code == KILLED, killed.stderr
         assert server.totals().calls == 2

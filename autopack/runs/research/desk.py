@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from autopack.failpoints import Step, durable
 from autopack.ledger.events.build_events import builder_events
 from autopack.ledger.events.usage_events import event_key
+from autopack.ledger.recorder import Intent
 from autopack.model.calls import ModelCall
 from autopack.model.ids import AttemptKey
 from autopack.plan.plan import PhaseSpec
@@ -32,6 +33,7 @@ from autopack.research.researcher import (
     Written,
 )
 from autopack.runs import calling
+from autopack.runs.research.paid_answers import PaidAnswers
 from autopack.runs.session.session import RunSession
 from autopack.secrecy.redaction import Redactor
 from autopack.store.research_records import (
@@ -109,7 +111,7 @@ class Desk:
         for _ in range(_TRIES):
             self._asked[step] += 1
             number = self._asked[step]
-            row = self._stored(step, number)
+            row = self._stored(step, number) or self._left_behind(step, number)
             if row is None:
                 row = await self._pay(self.researcher, step, number, prompt, is_last=is_last)
             if row is None:
@@ -123,6 +125,14 @@ class Desk:
         stored = get_answers(self.session.db, self.session.run_id, self.phase.id)
         found = [one for one in stored if one.step == step and one.number == number]
         return found[0] if found else None
+
+    def _left_behind(self, step: AskedFor, number: int) -> AnswerRow | None:
+        """Store the answer that a process was given which crashed before it could."""
+        paid = self._paid.noted(step, number)
+        if paid is None or self.researcher is None:
+            return None
+        self._store(paid.row, Intent(self.key, "research", paid.call), paid.calls)
+        return paid.row
 
     async def _pay(
         self,
@@ -167,8 +177,10 @@ class Desk:
                 session.mirror.fence.check()
                 asking = asyncio.wait_for(researcher.ask(ask), made.seconds)
                 reply = await session.switch.guard(asking)
-            spent, problem = reply.calls, None
-            answer = _redacted(reply.answer.model_dump(mode="json"), session.redactor)
+                spent, problem = reply.calls, None
+                answer = _redacted(reply.answer.model_dump(mode="json"), session.redactor)
+                row = AnswerRow(step=ask.step, number=ask.number, answer=answer, problem=None)
+                self._paid.note(row, made.intent.call, spent)
         except ResearchFailed as error:
             spent, problem, failed = error.calls, session.redactor.text(error.message), error
         except TimeoutError:
@@ -181,20 +193,33 @@ class Desk:
             calling.give_up(session, made.intent)
             raise
         row = AnswerRow(step=ask.step, number=ask.number, answer=answer, problem=problem)
+        # What the provider refused may be asked again under the same number.
         is_answer = failed is None or not failed.is_provider
-
-        def keep(conn: sa.Connection) -> None:
-            # What the provider refused may be asked again under the same number.
-            if is_answer:
-                record_answer(conn, session.run_id, self.phase.id, row)
-
-        events = self._events(spent, ask.step, made.intent.call, simulated=researcher.simulated)
-        with durable(Step.RESEARCH_COUNTED):
-            calling.record(session, made.intent, events, spent, also=keep)
+        self._store(row, made.intent, spent, keeps=is_answer)
         if failed is not None and failed.is_provider:
             self._asked[ask.step] -= 1
             raise failed
         return row
+
+    def _store(
+        self, row: AnswerRow, intent: Intent, calls: Sequence[ModelCall], *, keeps: bool = True
+    ) -> None:
+        """Store an answer with its cost, in one transaction."""
+        session, step = self.session, AskedFor(row.step)
+        simulated = self.researcher is not None and self.researcher.simulated
+        events = self._events(calls, step, intent.call, simulated=simulated)
+
+        def keep(conn: sa.Connection) -> None:
+            if keeps:
+                record_answer(conn, session.run_id, self.phase.id, row)
+
+        with durable(Step.RESEARCH_COUNTED):
+            calling.record(session, intent, events, calls, also=keep)
+        self._paid.forget(row)
+
+    @property
+    def _paid(self) -> PaidAnswers:
+        return PaidAnswers(self.session.folder, self.phase.id)
 
     def _events(
         self, calls: Sequence[ModelCall], step: AskedFor, call: int, *, simulated: bool
