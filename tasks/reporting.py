@@ -16,6 +16,7 @@ from autopack.views.escaping import code, markdown, markdown_table, prose
 from autopack.views.fleet_standing import standings
 from autopack.views.live_build import LiveBuilds, live_line
 from autopack.views.operating.page_links import run_address
+from autopack.views.repair_view import review_line
 from autopack.views.run_view import changed_test_paths, left_out_paths, run_view
 from tasks.artifacts import (
     artifact_key,
@@ -188,4 +189,8 @@ def summary_markdown(run: dict[str, Any], where: str | None = None) -> str:
             if paths:
                 listed = ", ".join(map(code, paths))
                 lines += ["", f"**{markdown(phase['phase_id'])}** {words}: {listed}"]
+        lines += [
+            f"\n**{markdown(phase['phase_id'])}** {prose(told)}"
+            for told in map(review_line, phase["reviews"])
+        ]
     return "\n".join(lines) + "\n"

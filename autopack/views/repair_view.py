@@ -59,3 +59,11 @@ def review_view(row: ReviewRow) -> Json:
         "notes": list(row.notes),
         "created_at": timestamp(row.created_at),
     }
+
+
+def review_line(review: Json) -> str:
+    """Return a review (of the JSON of `show`) in a line."""
+    who = review["reviewer"] + (f" with {review['model']}" if review["model"] else "")
+    why = f": {review['why']}" if review["why"] else ""
+    said = f"{review['verdict']}{why}"
+    return f"Review {review['round']} by {who}, of attempt {review['attempt']}: {said}"

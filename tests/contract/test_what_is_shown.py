@@ -99,6 +99,16 @@ def summary() -> str:
         "failure": {"message": EVIL},
         "left_out": [{"path": EVIL, "kind": "ignored"}],
         "changed_tests": [{"path": EVIL, "attempt": 1}],
+        "reviews": [
+            {
+                "reviewer": "api",
+                "model": EVIL,
+                "round": 1,
+                "attempt": 1,
+                "verdict": "reject",
+                "why": EVIL,
+            }
+        ],
     }
     run = {
         "goal": f"g {EVIL}",

@@ -203,7 +203,10 @@ def print_run(run: dict[str, Any]) -> None:
 
 
 def found_by_judging(run: dict[str, Any]) -> list[str]:
-    """Lines on what the attempts of a run left out of their commits, and the tests they changed."""
+    """Lines on what the attempts of a run left out of their commits, the tests that they changed,
+    and what reviewers said.
+    """
+    from autopack.views.repair_view import review_line
     from autopack.views.run_view import changed_test_paths, left_out_paths
 
     lines: list[str] = []
@@ -215,6 +218,7 @@ def found_by_judging(run: dict[str, Any]) -> list[str]:
             if paths:
                 more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
                 lines.append(f"{phase['phase_id']}: {words}: {', '.join(paths[:_NAMED])}{more}")
+        lines += [f"{phase['phase_id']}: {review_line(one)}" for one in phase["reviews"]]
     return lines
 
 

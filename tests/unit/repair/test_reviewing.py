@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,9 @@ from autopack.repair.decide import MOST_ROUNDS, Decision, DecisionKind, Repair, 
 from autopack.repair.facts import Facts, History, RepairState, ReviewFacts
 from autopack.repair.review import Verdict, judged
 from autopack.repair.review.diff_quotes import touches
+from autopack.repair.review.review_precision import as_json, grouped
+from autopack.repair.review.review_question import PROMPT_VERSION, Case, question
+from autopack.store.reviews import ReviewRow
 
 APPROVE, REJECT, INCONCLUSIVE = Verdict.APPROVE, Verdict.REJECT, Verdict.INCONCLUSIVE
 DIFF = """\
@@ -214,3 +219,49 @@ def test_a_rejection_is_a_failure_that_counts_and_keeps_the_work() -> None:
     last = decide(Facts(RepairState.of(failure), history=History(3, 3)))
     assert isinstance(last, Decision)
     assert last.kind is DecisionKind.STOP
+
+
+SNAPSHOT = Path(__file__).parents[2] / "data" / "prompts" / "review.md"
+
+
+def test_what_a_reviewer_is_told() -> None:
+    """Raise PROMPT_VERSION with every change of the words: it is part of a run's fingerprint."""
+    case = Case(
+        goal="Sums are right",
+        instructions="Make add(1, 2) return 3.",
+        deliverables=["src/sum.py"],
+        scope=["src/", "docs/"],
+        read_only=["tests/"],
+        diff=DIFF,
+        checks=[("pytest", "-q", "-k", "a or b")],
+        said="2 passed in 0.01s",
+    )
+    told = question(case)
+    assert told == SNAPSHOT.read_text(encoding="utf-8")
+    assert PROMPT_VERSION == "1"
+
+
+def test_a_reviewer_is_measured_by_its_rejections() -> None:
+    def review(verdict: str, *findings: dict[str, Any]) -> ReviewRow:
+        return ReviewRow(
+            id=1, run_id="r", phase_id="one", attempt=1, round=1, commit="c", reviewer="api",
+            model="m", simulated=False, verdict=verdict, why="",  # pyright: ignore[reportArgumentType]
+            findings=findings, dropped=[{"why": "no"}], notes=[],
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        )  # fmt: skip
+
+    found = [
+        review("reject", {"changed": True, "person": "right"}, {"changed": False}),
+        review("reject", {}),
+        review("approve", {"changed": True, "person": "wrong"}),
+        review("inconclusive"),
+    ]
+    [one] = map(as_json, grouped(found))
+    assert (one["reviews"], one["approve"], one["reject"], one["inconclusive"]) == (4, 1, 2, 1)
+    assert (one["findings"], one["dropped"]) == (3, 4)
+    assert (one["changed"]["right"], one["changed"]["wrong"]) == (1, 1)
+    assert one["changed"]["precision"] == 0.5
+    assert one["person"]["precision"] == 1.0
+    [unknown] = map(as_json, grouped([review("approve")]))
+    assert unknown["changed"]["precision"] is None
+    assert unknown["changed"]["interval"] is None
