@@ -7,6 +7,7 @@ nobody has; a block of Prefect's notification kinds may take its place (Slack, T
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,10 +22,17 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
+from autopack.model.errors import WorkFailed
+
 BLOCK = "autopack-notify"
 NOWHERE = "https://notify.invalid/put-your-address-into-the-block-autopack-notify"
+_ADDRESS = re.compile(r"(\w+://[^/\s]*)\S*")
 _WEBHOOK = "webhook"
 _NOTIFIES = "notify"
+
+
+class NotSent(WorkFailed):
+    """A message did not reach whom it was for."""
 
 
 @dataclass(frozen=True)
@@ -194,14 +202,29 @@ async def _is_there(client: PrefectClient, block: UUID) -> bool:
 
 
 async def send(block: BlockDocument, occasion: Occasion) -> str:
-    """Send a sample by the block; return what the receiver answered."""
+    """Send a sample by the block; return what the receiver answered.
+
+    Raises NotSent where a block of a kind that notifies could not.
+    """
+    from prefect.blocks.abstract import NotificationError
     from prefect.blocks.core import Block
 
     loaded: Any = Block._from_block_document(block)  # pyright: ignore[reportPrivateUsage]
     sample = sample_payload(occasion)
     if isinstance(loaded, Webhook):
         return await call(loaded, sample)
-    await loaded.notify(sample["text"], subject=f"Autopack: {occasion.name}")
+    try:
+        # Else a receiver that refuses is a line in the log, and nothing more.
+        with loaded.raise_on_failure():
+            await loaded.notify(sample["text"], subject=f"Autopack: {occasion.name}")
+    except NotificationError as error:
+        lines = [_ADDRESS.sub(r"\1…", line.strip()) for line in error.log.splitlines()]
+        said = next((line for line in lines if line), "the block does not say why")
+        raise NotSent(
+            f"nothing was sent: {said}",
+            field="block",
+            hint=f"look at the block {BLOCK} in the Prefect UI: its address, and its access",
+        ) from error
     return "sent"
 
 

@@ -17,7 +17,7 @@ from autopack.settings import Settings
 from autopack.store import tables
 from autopack.store.database.engine import Database
 
-SCRIPTED = Path(__file__).parent.parent / "support" / "scripted_gh.py"
+SUPPORT = Path(__file__).parent.parent / "support"
 
 
 @dataclass
@@ -42,12 +42,18 @@ READING = (["auth", "status"], ["pr", "list"])
 
 
 @pytest.fixture
-def gh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gh:
-    """A `gh` on PATH that is logged in."""
+def program() -> str:
+    """The program that knows pull requests."""
+    return "gh"
+
+
+@pytest.fixture
+def gh(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gh:
+    """A `gh` or `glab` on PATH that is logged in."""
     folder = tmp_path / "programs"
     folder.mkdir()
-    shutil.copy(SCRIPTED, folder / "gh")
-    (folder / "gh").chmod(0o755)
+    shutil.copy(SUPPORT / f"scripted_{program}.py", folder / program)
+    (folder / program).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("GH_STATE", str(tmp_path / "prs.json"))
     return Gh(tmp_path / "prs.json")
@@ -75,6 +81,7 @@ def change(settings: Settings, run_id: str, **values: object) -> None:
     db.close()
 
 
+@pytest.mark.parametrize("program", ["gh", "glab"])
 def test_it_is_created_once_then_updated_then_left_alone(
     autopack: Any, succeeded: str, settings: Settings, gh: Gh, tmp_path: Path
 ) -> None:
@@ -108,6 +115,7 @@ def test_it_is_created_once_then_updated_then_left_alone(
     assert fingerprint(tmp_path / "copy") == before
 
 
+@pytest.mark.parametrize("program", ["gh", "glab"])
 @pytest.mark.parametrize("state", ["MERGED", "CLOSED"])
 def test_what_a_person_merged_or_closed_is_not_opened_again(
     state: str, autopack: Any, succeeded: str, gh: Gh

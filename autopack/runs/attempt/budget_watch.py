@@ -49,7 +49,8 @@ from autopack.runs.session.session import RunSession
 
 LOOK_SECONDS = 0.02
 """How often is looked whether something was written. Reading it takes its time: no more than a
-tenth of all time is spent on that, as long as the pauses need not be longer than half a second."""
+tenth of all time is spent on that, as long as the pauses need not be longer than half a second,
+nor a call or two may be the last."""
 _SHARE = 9
 _LONGEST_PAUSE = 0.5
 
@@ -68,10 +69,18 @@ class Allowance:
         self.most_minutes = left if self._shares_minutes else min(left, held.minutes)
         is_priced("", "")  # loads the price list, which takes longer than a look may
         self._began = session.clock.monotonic()
+        self._is_close = False
+
+    @property
+    def is_close(self) -> bool:
+        """Whether two calls as large as the largest so far would pass what is held."""
+        return self._is_close
 
     def refuse_call(self, calls: Sequence[ModelCall]) -> str | None:
         """Return why a build that made ``calls`` may make no further one; None while it may."""
         spent = amount_of(calls)
+        nearly = _after_two_more(spent, calls)
+        self._is_close = passed(self.held, nearly) is not None
         if self.held.cost is not None and spent.unpriced and not self._accepts_unpriced:
             models = sorted({call.model for call in calls if price_of(call) is None})
             names = ", ".join(model or "a model without a name" for model in models)
@@ -163,6 +172,14 @@ def amount_of(calls: Sequence[ModelCall]) -> Amounts:
     return Amounts(tokens, cost, unpriced=prices.count(None), calls=len(calls))
 
 
+def _after_two_more(spent: Amounts, calls: Sequence[ModelCall]) -> Amounts:
+    """Return what a build will have spent after two more calls, as large as the largest so far."""
+    largest = [amount_of([call]) for call in calls]
+    tokens = max((one.tokens for one in largest), default=0)
+    cost = max((one.cost for one in largest), default=Decimal(0))
+    return replace(spent, tokens=spent.tokens + 2 * tokens, cost=spent.cost + 2 * cost)
+
+
 async def within(
     allowance: Allowance, builder: Builder, spool: Path, build: Coroutine[Any, Any, BuildResult]
 ) -> BuildResult:
@@ -191,7 +208,8 @@ async def within(
             if reason is None and clock() >= asked + ORDERS_SECONDS:
                 full = await asyncio.to_thread(_lowered, allowance, builder, spool)
                 reason, asked = full and f"ended: a cap was lowered: {full}", clock()
-            pause = min(max(LOOK_SECONDS, _SHARE * (clock() - began)), _LONGEST_PAUSE)
+            share = 0.0 if allowance.is_close else _SHARE * (clock() - began)
+            pause = min(max(LOOK_SECONDS, share), _LONGEST_PAUSE)
             if reason is not None and not work.done():
                 work.cancel()
                 await asyncio.wait({work})

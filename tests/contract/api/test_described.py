@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.api_answers import answers
 from support.contract_api import Api
 
 from deployments.api.examples import examples
 
 NO_JSON = {"GET /metrics"}
+
+
+# What is sent and how it is described has nothing to do with the database.
+pytestmark = pytest.mark.parametrize("engine_name", ["sqlite"])
 
 
 def _operations(api: Api) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,8 @@ from autopack.access.secret import ApiSecret
 from autopack.store.runs import get_run
 from deployments.api.bounded import MOST_BYTES
 
+# What is sent and how it is described has nothing to do with the database.
+pytestmark = pytest.mark.parametrize("engine_name", ["sqlite"])
 JSON = {"Content-Type": "application/json"}
 EVENTS, LOG = "/runs/failed/events", "/runs/failed/phases/one/attempts/1/log"
 RUN = {"plan": "goal: x\nphases: [{id: a, instructions: b}]", "repo": "."}

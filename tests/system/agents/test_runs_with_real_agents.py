@@ -22,8 +22,8 @@ pytestmark = pytest.mark.slow
 
 FAULT = Path(__file__).parent.parent.parent / "data" / "repos" / "inflection.mutation.patch"
 KEY = "sk-canary-9876543210-zyxwvutsrqponmlkjihgfedcba"
-PROGRAMS = {"claude-code": "claude", "codex": "codex", "opencode": "opencode"}
-NAMES = [*PROGRAMS, "api"]
+PROGRAMS = {"claude-code": "claude", "codex": "codex", "opencode": "opencode", "pi": "pi"}
+NAMES = ["claude-code", "codex", "opencode", "api"]
 OBSTACLE = sandbox.obstacle(os.environ)
 
 
@@ -190,6 +190,43 @@ def test_confined_agents_work_too(
     assert answer.code == 0, answer.stderr + answer.stdout
     assert answer.json["tokens"]["total"] == counted.total > 0
     assert marked_processes(answer.json["run_id"]) == []
+
+
+CALL = 5_000
+"""Tokens of a call of the next test."""
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", [*NAMES, "pi"])
+def test_a_cap_holds_to_within_a_call_though_answers_come_at_once(
+    name: str, machine: Machine, repository: Path, programs: Path, tmp_path: Path
+) -> None:
+    look: dict[str, Any] = {"actions": [{"run": "ls"}]}
+    if name == "api":
+        look = {"tools": [{"name": "list_files", "arguments": {"folder": "."}}]}
+    spent = {"input": CALL - 50, "output": 50}
+    turns = [{"text": f"Look {n}.", **look, "usage": spent} for n in range(60)]
+    plan = plan_file(tmp_path, minutes=3)
+    with ScriptedModelServer({"turns": turns}) as server:
+        answer = run_with(
+            name,
+            machine,
+            server,
+            programs,
+            *(str(plan), "--repo", str(repository), "--token-cap", "30000"),
+        )
+        counted = server.totals()
+
+    assert answer.code == 1, answer.stderr + answer.stdout
+    run = answer.json
+    assert run["state"] == "DONE_FAILED_BUDGET_EXHAUSTED", run["failure_reason"]
+    # pi asks again after some 50 ms: the next call may be answered before it is ended.
+    most = 2 if name == "pi" else 1
+    # The last one may have been answered, and its program ended before it could tell.
+    assert 30_000 <= run["tokens"]["total"] <= counted.total, counted.calls
+    assert counted.total <= 30_000 + most * CALL
+    assert counted.total - run["tokens"]["total"] in (0, CALL)
+    assert marked_processes(run["run_id"]) == []
 
 
 FAILURES = {"500": "500", "429": "429", "hang": "out of time"}
