@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -228,64 +227,3 @@ def _interleaved(brought: Iterable[Sequence[Passage]]) -> Iterator[Passage]:
     """Yield the best passage of each source, then the next best: scores of two do not compare."""
     for row in zip_longest(*brought):
         yield from (passage for passage in row if passage is not None)
-
-
-def words_of(text: str) -> frozenset[str]:
-    """Return the telling words of a question, in lower case."""
-    found = re.findall(r"[^\W_][\w.]*[^\W_]", text.lower())
-    return frozenset(word for word in found if len(word) > 2 and word not in _COMMON)
-
-
-_COMMON = frozenset(
-    [
-        "the",
-        "and",
-        "for",
-        "what",
-        "which",
-        "how",
-        "does",
-        "are",
-        "was",
-        "were",
-        "who",
-        "why",
-        "when",
-        "where",
-        "with",
-        "from",
-        "into",
-        "that",
-        "this",
-        "these",
-        "those",
-        "has",
-        "have",
-        "had",
-        "can",
-        "could",
-        "should",
-        "would",
-        "will",
-        "may",
-        "might",
-        "must",
-        "not",
-        "any",
-        "all",
-        "its",
-        "between",
-        "there",
-        "then",
-        "than",
-        "been",
-        "being",
-        "about",
-        "some",
-        "such",
-        "only",
-        "also",
-        "used",
-        "use",
-    ]
-)

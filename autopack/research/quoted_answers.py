@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from autopack.research.gathering import Gathered, Numbered, words_of
+from autopack.research.gathering import Gathered, Numbered
 from autopack.research.researcher import Draft, Missing, Written
+from autopack.research.sources.passages import asked_terms, times
 
 MOST_QUOTES = 4
 """How many passages are quoted for a question."""
@@ -28,7 +29,8 @@ def quoted_answers(questions: Sequence[tuple[int, str]], gathered: Gathered) -> 
                 break
         claims += drafts
         if not drafts:
-            missing.append(Missing(question=number, what="no source holds words of the question"))
+            what = "no passage was found that holds its words"
+            missing.append(Missing(question=number, what=what))
     return Written(claims=tuple(claims), missing=tuple(missing))
 
 
@@ -49,7 +51,7 @@ def _excerpt(passage: bytes, question: str, whole: bytes) -> str | None:
         lines = passage.decode("utf-8").splitlines(keepends=True)
     except UnicodeDecodeError:
         return None
-    words = words_of(question)
+    words = asked_terms(question)
     found = [_score(line, words) for line in lines]
     if not any(found):
         return None
@@ -65,7 +67,7 @@ def _excerpt(passage: bytes, question: str, whole: bytes) -> str | None:
 
 def _score(line: str, words: Collection[str]) -> int:
     lowered = line.lower()
-    return sum(word in lowered for word in words)
+    return sum(times(lowered, word) > 0 for word in words)
 
 
 def _claim(quote: str) -> str:

@@ -14,7 +14,7 @@ from autopack.model.errors import BadInput, GitFailed
 from autopack.research.locator import GitCommit, parse_locator
 from autopack.research.rank import Rank
 from autopack.research.sources.git_objects import commit_record
-from autopack.research.sources.passages import Text, best_passages
+from autopack.research.sources.passages import Text, asked_terms, best_passages, forms_of
 from autopack.research.sources.repository import ORIGIN
 from autopack.research.sources.source_protocol import (
     MOST_PASSAGE_BYTES,
@@ -98,10 +98,9 @@ class HistorySource:
                 )
 
     def _by_message(self, query: Query) -> list[str]:
-        words = [f"--grep={term}" for term in dict.fromkeys(terms(query.text))]
-        if not words:
-            return []
-        return self._log("-i", "-F", *words[: 4 * _MOST_TERMS], most=_MOST_BY_MESSAGE)
+        asked = asked_terms(query.text)[: 4 * _MOST_TERMS]
+        words = [f"--grep={form}" for term in asked for form in sorted(forms_of(term))]
+        return self._log("-i", "-F", *words, most=_MOST_BY_MESSAGE) if words else []
 
     def _by_change(self, query: Query) -> Iterator[str]:
         names = (found[1] or found[2] for found in _IDENTIFIER.finditer(query.text))

@@ -80,8 +80,7 @@ def best_passages(source_id: str, query: Query, texts: Iterable[Text]) -> list[P
 
     None of them holds nothing that was asked for: where nothing is found, nothing is returned.
     """
-    words = dict.fromkeys(terms(query.text))
-    asked = tuple(word for word in words if word not in _ASKING) or tuple(words)
+    asked = asked_terms(query.text)
     if not asked:
         return []
     held, found, seen, sizes = 0, list[_Counted](), 0, 0
@@ -110,6 +109,17 @@ def best_passages(source_id: str, query: Query, texts: Iterable[Text]) -> list[P
     ]
     passages.sort(key=lambda each: (-each.score, each.locator, each.start))
     return passages[: query.most]
+
+
+def asked_terms(question: str) -> tuple[str, ...]:
+    """Return the terms of a question that tell something, each once."""
+    words = dict.fromkeys(terms(question))
+    return tuple(word for word in words if word not in _ASKING) or tuple(words)
+
+
+def times(text: str, term: str) -> int:
+    """Return how often ``text``, in lower case, has a term in any of its forms."""
+    return sum(text.count(form) for form in forms_of(term))
 
 
 def pieces(path: str, content: bytes, begin: int = 0) -> list[tuple[int, int]]:
@@ -165,16 +175,12 @@ def _counts(
     of_path = path.lower()
     bonus = 1 + (bool(path) and any(each in path for each in wanted))
     return tuple(
-        bonus * (_times(low, term) + _PATH_WEIGHT * _times(of_path, term)) for term in asked
+        bonus * (times(low, term) + _PATH_WEIGHT * times(of_path, term)) for term in asked
     )
 
 
-def _times(text: str, term: str) -> int:
-    return sum(text.count(form) for form in _forms(term))
-
-
 @lru_cache(maxsize=1_000)
-def _forms(term: str) -> frozenset[str]:
+def forms_of(term: str) -> frozenset[str]:
     """Return how else a term is written: "retried" and "retries", "caching" and "cached";
     British, American.
     """
