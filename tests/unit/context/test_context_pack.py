@@ -143,6 +143,33 @@ def test_the_plans_scope_goes_before_others_that_fit_as_well(shop: Path) -> None
     assert other[0].startswith("shop/")
 
 
+def test_tests_come_later_unless_the_task_speaks_of_them(tmp_path: Path) -> None:
+    source = "def total(): ...\n"
+    files = {"a/invoice.py": source, "tests/test_invoice.py": "# the invoice\n" + source}
+    repository = make_repository(tmp_path, files)
+
+    assert paths(pack(repository, Task("the total of the invoice")))[0] == "a/invoice.py"
+    found = paths(pack(repository, Task("add a test of the total of the invoice")))
+    assert found[0] == "tests/test_invoice.py"
+
+
+def test_of_long_files_the_beginning_is_indexed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "".join(f"number_{number} = 0\n" for number in range(2_000))
+    files = {"long.py": f"first_word = 1\n{long}last_word = 1\n", "short.py": "own_word = 1\n"}
+    repository = make_repository(tmp_path, files)
+    monkeypatch.setattr(file_index, "_MOST_INDEXED", 1_000)
+
+    assert "long.py" in paths(pack(repository, Task("first")))
+    assert "long.py" not in paths(pack(repository, Task("last")))
+    assert "short.py" in paths(pack(repository, Task("own")))
+
+    monkeypatch.setattr(file_index, "MOST_READ", 1)
+    assert "short.py" not in paths(pack(repository, Task("own")))
+    assert "short.py" in paths(pack(repository, Task("short")))
+
+
 def test_importers_of_what_is_meant_are_shown_though_they_name_none_of_it(tmp_path: Path) -> None:
     files = {
         "a/core.py": "def dissolve_sugar(): ...\n",
