@@ -81,7 +81,7 @@ def test_one_module_makes_artifacts() -> None:
 
 
 def test_one_module_writes_comma_separated_values_and_html() -> None:
-    readers = {"importing.py", "pairs_csv.py", "earlier_csv.py"}
+    readers = {"importing.py", "pairs_csv.py", "earlier_csv.py", "installed.py"}
     assert users_of(imports("csv")) - readers == {"escaping.py"}
     assert users_of(uses("to_csv", "DictWriter")) == set()
     assert users_of(imports("html")) - {"spellings.py"} == {"escaping.py"}
