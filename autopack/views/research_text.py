@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from autopack.model.counted import counted, dollars
 from autopack.research.builder_findings import fenced
 from autopack.views.escaping import code, markdown, plain
 
@@ -88,19 +89,21 @@ def _sources(report: Report) -> Iterator[str]:
     yield "## Sources"
     yield ""
     for one in report["sources"]:
-        yield f"- {markdown(one['source_id'])}: {one['status']}, {one['passages']} passages"
+        found = counted(one["passages"], "passage")
+        yield f"- {markdown(one['source_id'])}: {one['status']}, {found}"
         for failure in one["failures"]:
             yield f"  - {failure['kind']}: {markdown(failure['message'])}"
 
 
 def _spent(report: Report) -> Iterator[str]:
     spent = report["spent"]
-    cost = "unknown" if spent["cost"] is None else f"${spent['cost']:.4f}"
+    cost = "unknown" if spent["cost"] is None else dollars(spent["cost"])
     parts = ", ".join(f"{name} {count:,}" for name, count in spent["by_category"].items() if count)
     yield ""
     yield "## Spent"
     yield ""
-    yield f"{spent['total']:,} tokens in {spent['calls']} calls ({parts or 'none'}); cost {cost}."
+    calls = counted(spent["calls"], "call")
+    yield f"{spent['total']:,} tokens in {calls} ({parts or 'none'}); cost {cost}."
 
 
 def _indented(text: str) -> str:

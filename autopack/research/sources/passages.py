@@ -174,9 +174,7 @@ def _counts(
     low = content.decode("utf-8", "replace").lower()
     of_path = path.lower()
     bonus = 1 + (bool(path) and any(each in path for each in wanted))
-    return tuple(
-        bonus * (times(low, term) + _PATH_WEIGHT * times(of_path, term)) for term in asked
-    )
+    return tuple(bonus * (times(low, term) + _PATH_WEIGHT * times(of_path, term)) for term in asked)
 
 
 @lru_cache(maxsize=1_000)

@@ -86,7 +86,8 @@ def _tell(checked: list[Checked], failed: list[Checked]) -> None:
         told.append(f"{_unverified(checked):,} unverified")
     unread = sum(one.is_unread for one in failed)
     if len(failed) > unread:
-        told.append(f"{len(failed) - unread:,} no longer hold")
+        fallen = len(failed) - unread
+        told.append(f"{fallen:,} no longer {'holds' if fallen == 1 else 'hold'}")
     if unread:
         told.append(f"{unread:,} cannot be checked here")
     out.print(", ".join(told))
