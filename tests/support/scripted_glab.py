@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 STATE = Path(os.environ["GH_STATE"])
 TAKES = {
@@ -66,7 +67,7 @@ def main() -> int:
     return 0
 
 
-def shown(mr: dict) -> dict:
+def shown(mr: dict[str, Any]) -> dict[str, Any]:
     title = f"Draft: {mr['title']}" if mr["isDraft"] else mr["title"]
     return {
         "iid": mr["number"],
@@ -79,8 +80,12 @@ def shown(mr: dict) -> dict:
     }
 
 
-def parsed(command: tuple, words: list) -> tuple:
-    given, flags, rest = {}, set(), []
+def parsed(
+    command: tuple[str, str], words: list[str]
+) -> tuple[dict[str, str], set[str], list[str]]:
+    given: dict[str, str] = {}
+    flags: set[str] = set()
+    rest: list[str] = []
     while words:
         word = words.pop(0)
         if word in FLAGS[command]:
@@ -94,7 +99,7 @@ def parsed(command: tuple, words: list) -> tuple:
     return given, flags, rest
 
 
-def _note(command: tuple, flags: set) -> None:
+def _note(command: tuple[str, str], flags: set[str]) -> None:
     """List what is asked as the scripted `gh` does."""
     said = "ready" if "--ready" in flags else SAME_AS[command]
     with STATE.with_suffix(".log").open("a") as log:
