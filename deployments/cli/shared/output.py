@@ -14,6 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from autopack.model.counted import counted
 from autopack.model.errors import AutopackError, PlanError
 from autopack.views.board import tokens_text
 from deployments.cli.shared import early
@@ -117,7 +118,8 @@ def cost_text(view: dict[str, Any]) -> str:
     elif known is not None:
         text = f"cost unknown, ${known:,.4f} of it known"
     if view["unpriced_calls"]:
-        text += f" ({view['unpriced_calls']} calls of models without a known price)"
+        calls = counted(view["unpriced_calls"], "call")
+        text += f" ({calls} of models without a known price)"
     if view["simulated_calls"]:
         text += " (simulated: nothing was paid)"
     return text
