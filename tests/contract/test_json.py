@@ -203,6 +203,7 @@ def test_health(autopack: Any) -> None:
         "failure_hardening": False,
         "intention_context": False,
         "plan_normalization": False,
+        "context_pack": False,
         "holdout": False,
     }
 

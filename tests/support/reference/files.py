@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from autopack.agents.recorded_call import RecordedCall
 from autopack.experiments.design import definition
 from autopack.plan import plan as plans
+from autopack.plan.researching import ResearchSpec
 from autopack.testing import recording as recordings
 from autopack.testing import scripted_reviewer
 from autopack.testing import simulation as simulations
@@ -41,6 +42,7 @@ def plan_file() -> str:
         plans.PhaseSpec,
         plans.Scope,
         plans.PhaseBudget,
+        ResearchSpec,
         plans.RunBudget,
         plans.Policy,
         plans.Models,

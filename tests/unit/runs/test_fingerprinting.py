@@ -118,6 +118,9 @@ CHANGING = {
     "AUTOPACK_INSTALL_UNLISTED": "true",
     "AUTOPACK_DOCTOR_BLOCK": "night",
     "AUTOPACK_DOCTOR_RECORDING": "/recordings",
+    "AUTOPACK_REVIEW_RECORDING": "/recordings",
+    "AUTOPACK_CONTEXT_BUDGET": "4000",
+    "AUTOPACK_CONTEXT_MODE": "semantic",
     "AUTOPACK_EMBEDDER": "minilm",
 }
 
