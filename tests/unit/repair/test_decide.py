@@ -15,18 +15,21 @@ from autopack.model.causes import FailureCause as Cause
 from autopack.model.states import RunState
 from autopack.repair.decide import (
     MOST_MITIGATIONS,
+    MOST_ROUNDS,
     Consult,
     Decision,
     DecisionKind,
     Fix,
     Mitigate,
     Repair,
+    Review,
     decide,
     stop_at_cap,
 )
 from autopack.repair.doctor import Answer, DoctorAction
 from autopack.repair.doctor.routing import CALLS_A_PHASE, Calls, Consultation, DoctorTier
-from autopack.repair.facts import DoctorFacts, Facts, History, RepairState, Tried
+from autopack.repair.facts import DoctorFacts, Facts, History, RepairState, ReviewFacts, Tried
+from autopack.repair.review import Verdict
 
 HUMAN = RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW
 ENVIRONMENT = RunState.DONE_FAILED_ENVIRONMENT
@@ -310,6 +313,8 @@ def test_a_cap_ends_the_run_before_the_build_is_paid_for() -> None:
 
 MOST_STEPS = MOST_MITIGATIONS + CALLS_A_PHASE + 1
 """Of one attempt: mitigations, a cheap doctor and a strong one, and a fix."""
+MOST_TAKEN = MOST_ROUNDS + MOST_MITIGATIONS + 1
+"""Every review, and each time that what it said is taken again after something else was tried."""
 
 
 @given(st.data())
@@ -324,11 +329,12 @@ def test_every_attempt_comes_to_its_end_whatever_each_step_brings(data: st.DataO
         history=data.draw(st.sampled_from([SOME_LEFT, NONE_LEFT])),
         mitigates=data.draw(st.booleans()),
         possible=("known",),
+        review=data.draw(st.sampled_from([None, ReviewFacts()])),
     )
     seen = list[Step]()
     while not isinstance(step := decide(now), Decision):
         seen.append(kind(step))
-        assert len(seen) <= MOST_STEPS, seen
+        assert len(seen) <= MOST_STEPS + MOST_TAKEN, seen
         left = data.draw(st.none() | causes.map(failed))
         repair, doctor = now.repair, now.doctor
         match step:
@@ -348,8 +354,20 @@ def test_every_attempt_comes_to_its_end_whatever_each_step_brings(data: st.DataO
                     repair = replace(repair, unanswered=True)
             case Fix():
                 repair = replace(repair, failure=left and repair.failure, fix_ran=True)
+            case Review():
+                review = now.review
+                assert review is not None
+                if review.verdict is None:
+                    verdict = data.draw(st.sampled_from(Verdict))
+                    review = replace(review, verdict=verdict, rounds=review.rounds + 1)
+                if review.verdict is Verdict.REJECT:
+                    repair = replace(repair, failure=failed(Cause.REVIEW_REJECTED))
+                now = replace(now, review=review)
+        if isinstance(step, Mitigate | Fix) and now.review is not None and data.draw(st.booleans()):
+            now = replace(now, review=replace(now.review, verdict=None))  # another commit
         now = replace(now, repair=repair, doctor=doctor)
-    assert len(seen) <= MOST_STEPS
+    assert len(seen) <= MOST_STEPS + MOST_TAKEN
+    assert seen.count(Review) <= MOST_TAKEN
     assert step.kind is not DecisionKind.DEFER
 
 
