@@ -9,7 +9,7 @@ from typing import Annotated, Any, Protocol, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from autopack.plan.dependencies import Misfit, in_order, misfits
+from autopack.plan.dependencies import Misfit, Placed, in_order, misfits
 from autopack.plan.values import Count, NonEmpty, Tokens, shown
 
 CONTEXT = "research:"
@@ -58,15 +58,9 @@ ContextRef = Annotated[str, AfterValidator(_reference)]
 """``research:ID``: the findings of that phase go into the prompt."""
 
 
-class Researched(Protocol):
+class Researched(Placed, Protocol):
     """What a phase says of research and of its place."""
 
-    @property
-    def id(self) -> str: ...
-    @property
-    def tier(self) -> str: ...
-    @property
-    def depends_on(self) -> Sequence[str]: ...
     @property
     def research(self) -> ResearchSpec | None: ...
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from autopack.agents.api.answered_calls import answered_calls
 from autopack.model.calls import ModelCall
 from autopack.research.research_prompts import INSTRUCTIONS
 from autopack.research.researcher import ANSWERS, BYTES_A_TOKEN, Ask, Reply, ResearchFailed
@@ -83,27 +84,4 @@ class ApiResearcher:
         return Reply(done.output, self._calls(messages))
 
     def _calls(self, messages: Sequence[ModelMessage]) -> tuple[ModelCall, ...]:
-        """Return one call a response, in the terms of the ledger."""
-        from pydantic_ai.messages import ModelResponse
-
-        calls: list[ModelCall] = []
-        for message in messages:
-            if not isinstance(message, ModelResponse):
-                continue
-            usage = message.usage
-            read, write = usage.cache_read_tokens, usage.cache_write_tokens
-            new = max(usage.input_tokens - read - write, 0)
-            calls.append(
-                ModelCall(
-                    provider=self._reached.provider,
-                    model=message.model_name or self._reached.model,
-                    input=new,
-                    cache_read=read,
-                    cache_write=write,
-                    output=usage.output_tokens,
-                    reasoning=min(usage.details.get("reasoning_tokens", 0), usage.output_tokens),
-                    total=new + read + write + usage.output_tokens,
-                    response_id=message.provider_response_id,
-                )
-            )
-        return tuple(calls)
+        return answered_calls(messages, provider=self._reached.provider, model=self._reached.model)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from autopack.agents.api.answered_calls import answered_calls
 from autopack.agents.model_providers import protocol_of, split_model
 from autopack.model.calls import (
     ModelCall,
@@ -16,7 +17,6 @@ from autopack.repair.doctor.doctor_endpoint import Endpoint
 from autopack.repair.doctor.routing import DoctorTier
 
 if TYPE_CHECKING:
-    from pydantic_ai.messages import ModelMessage
     from pydantic_ai.models import Model
 
 INSTRUCTIONS = """\
@@ -100,8 +100,8 @@ class ApiDoctor:
                 )
                 done = await agent.run(question)
             except (AgentRunError, UserError) as error:
-                raise DoctorFailed(str(error), _calls(messages)) from error
-        return Opinion(done.output, _calls(messages))
+                raise DoctorFailed(str(error), answered_calls(messages)) from error
+        return Opinion(done.output, answered_calls(messages))
 
     def _model(self, tier: DoctorTier) -> Model | str:
         name = provider_and_model(self._models[tier])
@@ -143,30 +143,3 @@ def provider_and_model(name: str) -> str:
     """
     provider, model = split_model(name)
     return f"{protocol_of(provider)}:{model}"
-
-
-def _calls(messages: Sequence[ModelMessage]) -> tuple[ModelCall, ...]:
-    """One call a response, in the terms of the ledger."""
-    from pydantic_ai.messages import ModelResponse
-
-    calls: list[ModelCall] = []
-    for message in messages:
-        if not isinstance(message, ModelResponse):
-            continue
-        usage = message.usage
-        read, write = usage.cache_read_tokens, usage.cache_write_tokens
-        new = max(usage.input_tokens - read - write, 0)
-        calls.append(
-            ModelCall(
-                provider=message.provider_name or "unknown",
-                model=message.model_name or "unknown",
-                input=new,
-                cache_read=read,
-                cache_write=write,
-                output=usage.output_tokens,
-                reasoning=min(usage.details.get("reasoning_tokens", 0), usage.output_tokens),
-                total=new + read + write + usage.output_tokens,
-                response_id=message.provider_response_id,
-            )
-        )
-    return tuple(calls)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autopack.agents.api.agent import ApiBuilder
+from autopack.agents.api.answered_calls import answered_calls
 from autopack.model.calls import ModelCall
 from autopack.repair.review.answer import ReviewAnswer
 from autopack.repair.review.reviewer import Question, Reply, ReviewFailed
@@ -74,26 +75,4 @@ class ApiReviewer:
         return ()
 
     def _calls(self, messages: Sequence[ModelMessage]) -> tuple[ModelCall, ...]:
-        from pydantic_ai.messages import ModelResponse
-
-        calls: list[ModelCall] = []
-        for message in messages:
-            if not isinstance(message, ModelResponse):
-                continue
-            usage = message.usage
-            read, write = usage.cache_read_tokens, usage.cache_write_tokens
-            new = max(usage.input_tokens - read - write, 0)
-            calls.append(
-                ModelCall(
-                    provider=self._reached.provider,
-                    model=self._reached.model,
-                    input=new,
-                    cache_read=read,
-                    cache_write=write,
-                    output=usage.output_tokens,
-                    reasoning=min(usage.details.get("reasoning_tokens", 0), usage.output_tokens),
-                    total=new + read + write + usage.output_tokens,
-                    response_id=message.provider_response_id,
-                )
-            )
-        return tuple(calls)
+        return answered_calls(messages, provider=self._reached.provider, model=self._reached.model)
