@@ -108,9 +108,17 @@ def run_view(db: Database, run_id: str) -> Json:
                 lost.get(row.phase_id, NOTHING_LOST),
             )
             | after_attempts(row.phase_id, mitigations, reviews)
+            | {"report_id": _report_id(row, plan)}
             for row in phases
         ],
     }
+
+
+def _report_id(phase: PhaseRow, plan: Mapping[str, Any]) -> str | None:
+    """Return the report of a research phase that is complete."""
+    researches = {one["id"] for one in plan.get("phases", ()) if one.get("research")}
+    is_told = phase.state is PhaseState.COMPLETE and phase.phase_id in researches
+    return f"{phase.run_id}.{phase.phase_id}" if is_told else None
 
 
 def phase_view(session: RunSession, phase_id: str) -> Json:

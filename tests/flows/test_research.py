@@ -32,7 +32,7 @@ from autopack.store.database.engine import Database
 from autopack.store.runs import get_attempts
 from autopack.testing.model_server.model_script import Mode
 from autopack.testing.model_server.server import ScriptedModelServer
-from autopack.views.run_view import tokens_view
+from autopack.views.run_view import run_view, tokens_view
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +84,8 @@ async def test_without_a_model_lines_are_quoted_and_that_is_said(db: Database, t
     assert {one["source_id"] for one in report["evidence"]} == set(SOURCES)
     assert {one["kind"] for one in report["evidence"]} == {"quoted"}
     assert report["spent"]["total"] == 0
+    [shown] = run_view(db, report["run_id"])["phases"]
+    assert shown["report_id"] == report["report_id"]
     # The head is unchanged, so that no branch is made.
     assert refs_in(repository) == before
 

@@ -206,7 +206,7 @@ def print_run(run: dict[str, Any]) -> None:
 
 def found_by_judging(run: dict[str, Any]) -> list[str]:
     """Lines on what the attempts of a run left out of their commits, the tests that they changed,
-    and what reviewers said.
+    what reviewers said, and where the reports of research are.
     """
     from autopack.views.repair_view import review_line
     from autopack.views.run_view import changed_test_paths, left_out_paths
@@ -221,6 +221,9 @@ def found_by_judging(run: dict[str, Any]) -> list[str]:
                 more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
                 lines.append(f"{phase['phase_id']}: {words}: {', '.join(paths[:_NAMED])}{more}")
         lines += [f"{phase['phase_id']}: {review_line(one)}" for one in phase["reviews"]]
+        if phase.get("report_id"):
+            shown = f"autopack research show {run['run_id']} --phase {phase['phase_id']}"
+            lines.append(f"{phase['phase_id']}: what it found: {shown}")
     return lines
 
 
