@@ -12,8 +12,8 @@ from autopack.settings import process_environment, program_environment
 
 AUTOPACK = Path(__file__).parents[2] / "autopack"
 STARTS = {"subprocess.run", "subprocess.Popen", "asyncio.create_subprocess_exec"}
-OWN = {"autopack/mining/generation/self_test.py"}
-"""Where it is Autopack itself that is started."""
+OWN = {"autopack/mining/generation/self_test.py", "autopack/research/sources/relay.py"}
+"""Where it is Autopack itself that is started, or what passes on what it was given."""
 
 
 def starts() -> Iterator[tuple[str, ast.Call]]:

@@ -14,6 +14,8 @@ from autopack.repair.review.reviewer import Verdict
 
 MOST_FINDINGS = 20
 _LONGEST = 2_000
+# What looks like an object and is none is read to where it fails, and again from its next brace.
+_READINGS = 20
 
 
 @dataclass(frozen=True)
@@ -137,13 +139,17 @@ def _read(text: str) -> ReviewAnswer | str:
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects in ``text`` that are in no other."""
+    """Yield the JSON objects in ``text`` that are in no other, in time linear in its length."""
     decoder = json.JSONDecoder(object_pairs_hook=_once)
-    at = 0
-    while (at := text.find("{", at)) >= 0:
+    at, left = 0, _READINGS * len(text)
+    while left > 0 and (at := text.find("{", at)) >= 0:
         try:
             value, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
+        except RecursionError:
+            return  # nested deeper than any answer
+        except ValueError as error:
+            end = error.pos if isinstance(error, json.JSONDecodeError) else len(text)
+            left -= max(end - at, 1)
             at += 1
             continue
         if isinstance(value, dict):

@@ -77,6 +77,8 @@ REPLIES: list[tuple[str, Verdict, str]] = [
     (answer("reject", findings="it is wrong"), INCONCLUSIVE, "findings"),
     ("[" * 100_000, INCONCLUSIVE, "not the JSON object"),
     ('{"a":' * 100_000, INCONCLUSIVE, "not the JSON object"),
+    ('{"a":[1,' * 500 + " " * 100_000, INCONCLUSIVE, "not the JSON object"),
+    ("if (a) { b }\n" * 1_000 + answer("approve"), APPROVE, "So."),
     # two answers
     (answer("approve") + RIGHT, INCONCLUSIVE, "more than one"),
     ('{"verdict": "reject", "verdict": "approve"}', INCONCLUSIVE, "not the JSON object"),
