@@ -101,6 +101,7 @@ def test_a_run_goes_on_when_its_server_is_back(
 
     assert run.process.returncode == 0, run.stderr
     assert f"waits for the Prefect server at {server.api_url}" in run.stderr
+    assert "Traceback" not in run.stderr
     db = Database.open(machine.database_url)
     stored = get_run(db, "patient")
     db.close()
@@ -112,6 +113,7 @@ def test_a_run_goes_on_when_its_server_is_back(
     server.wait()
 
 
+@pytest.mark.full
 def test_a_run_waits_no_longer_than_it_has_minutes(
     machine: Machine, server: OwnServer, tmp_path: Path
 ) -> None:
