@@ -81,7 +81,8 @@ _MASK = re.compile(
 _DIGITS = re.compile(r"(?<![A-Za-z0-9])-?\d+|\d+")
 _RUN = re.compile(r"<\*>(?:(?:[ ,;:|/.&+-]|\s?\band\s){0,4}<\*>)+")
 _PLURAL = re.compile(r"(<\*> [A-Za-z]{2,30}?[a-hj-rtv-z])(?:\(s\)|s)(?!\w)")
-_SPACES = re.compile(r"[ \t\r\f\v]+")
+_COUNTED = f"{WILDCARD} "
+_SPACES = re.compile(r"[\t\r\f\v][ \t\r\f\v]*| [ \t\r\f\v]+")
 _PROSE = re.compile(r"[A-Za-z][a-z']*[,.:;]?(?: \S+){3,}")
 _PLAIN_WORD = re.compile(r"[A-Za-z][a-z']*[,.:;]?")
 _FUNCTION_WORD = re.compile(
@@ -94,8 +95,10 @@ _FUNCTION_WORD = re.compile(
 def mask(text: str) -> str:
     """Return ``text`` with everything variable as ``<*>``, runs of those as one."""
     masked = _MASK.sub(_replace, text)
-    masked = _RUN.sub(WILDCARD, masked)
-    masked = _PLURAL.sub(r"\1", masked)
+    if masked.count(WILDCARD) > 1:
+        masked = _RUN.sub(WILDCARD, masked)
+    if _COUNTED in masked:
+        masked = _PLURAL.sub(r"\1", masked)
     return _SPACES.sub(" ", masked).strip()
 
 

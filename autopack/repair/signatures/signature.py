@@ -15,7 +15,7 @@ SIGNATURE_VERSION = 1
 """Raised with every change that gives any text another signature; older groups stay as they are."""
 
 # Most failures of a project print the same line again and again.
-_LINES_KEPT = 10_000
+_LINES_KEPT = 30_000
 
 _HEAD = re.compile(
     r"^(?:- )?(?:\[[a-z0-9<*>]+(?:[-_][a-z0-9<>*]+)+\] )?(?:[\[(]?<\*>[\])]?[ ,:;|-]{0,3})*(?=\S)"
