@@ -335,3 +335,15 @@ def test_it_asks_for_the_goal_and_the_phases(
     plan = load_plan(file)
     assert plan.goal == "Slugs for titles"
     assert [phase.id for phase in plan.phases] == ["add-a-slug", "add-a-slug-2"]
+
+
+@pytest.mark.parametrize("source", ["what", "folder:", "mcp:", "url:ftp://x", "repository:x"])
+def test_a_source_that_does_not_exist_is_found_by_the_check(
+    source: str, autopack: Any, tmp_path: Path
+) -> None:
+    phase = {"id": "know", "research": {"questions": ["Why?"], "sources": ["history", source]}}
+    file = tmp_path / "plan.yaml"
+    file.write_text(yaml.safe_dump({"goal": "Know", "phases": [phase]}))
+    answer = autopack("plan", "check", str(file), "--json")
+    assert answer.code == 2
+    assert answer.json["error"]["field"] == "phases[0].research.sources[1]"

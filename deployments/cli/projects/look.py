@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from autopack.agents.crew import check_builders
 from autopack.model.counted import counted
 from autopack.model.errors import BadInput
+from autopack.runs.prepare.check_research import check_named_sources
 from autopack.runs.prepare.prepare import read_plan
 from autopack.toolchains.detect import detect, unsupported_language
 from deployments.cli.shared.output import AsJson, note, out, plain_table, print_json
@@ -21,6 +22,7 @@ def check(file: PlanArgument, *, as_json: AsJson = False) -> int:
     """Check a plan file, and show in which order its phases would run."""
     plan = read_plan(plan_source(file))
     check_builders(plan)
+    check_named_sources(plan)
     if as_json:
         print_json({"valid": True, "plan_hash": plan.plan_hash, "plan": plan.to_dict()})
         return 0
