@@ -1,6 +1,6 @@
 """The Reviewer protocol: what it is asked, what it replies, and what that cost.
 
-A reviewer replies in words; what they amount to is found in one place, whoever said them.
+A reviewer replies in words; one place decides what they amount to, for every kind of reviewer.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def test_a_real_agent_reviews_and_writes_nothing(
         "turns": [
             {
                 "text": "I look.",
-                "actions": [{"run": "echo mine > stray.txt"}],
+                "actions": [{"run": "echo mine > extra.txt"}],
                 "usage": {"input": 1011, "cache_read": 500, "output": 17},
             },
             {"text": json.dumps(verdict), "usage": {"input": 2011, "output": 40}},
@@ -62,12 +62,12 @@ def test_a_real_agent_reviews_and_writes_nothing(
     [phase] = answer.json["phases"]
     [review] = phase["reviews"]
     assert review["verdict"] == verdict["verdict"], review
-    assert review["notes"] == ["it wrote to its checkout, which was discarded: stray.txt"]
+    assert review["notes"] == ["it wrote to its checkout, which was discarded: extra.txt"]
     assert answer.json["tokens"]["total"] == counted.total > 0
     approved = verdict["verdict"] == "approve"
     assert answer.code == (0 if approved else 1), answer.stderr
     if approved:
         assert git(project.repository, "show", "autopack/r:word") == f"{LINE}\n"
-        assert "stray.txt" not in git(project.repository, "ls-tree", "-r", "autopack/r")
+        assert "extra.txt" not in git(project.repository, "ls-tree", "-r", "autopack/r")
     else:
         assert phase["failure"]["cause"] == "review_rejected"

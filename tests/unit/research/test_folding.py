@@ -61,7 +61,7 @@ def test_a_quotation_with_one_character_altered_never_passes(
     other = data.draw(st.one_of(CHARACTERS, st.just("")))
     altered = right.quote[:place] + other + right.quote[place + 1 :]
     assume(fold(altered) != fold(right.quote))
-    # Whoever forges a quotation gives it the hash that fits.
+    # A forged quotation comes with the hash that fits it.
     forged = sealed(right.model_copy(update={"quote": altered}), text.encode())
     assert rejections(forged, text.encode())
 

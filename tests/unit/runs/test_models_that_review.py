@@ -77,7 +77,7 @@ prompt = sys.stdin.read()
 assert "+the sum is a plus b" in prompt, prompt
 assert pathlib.Path("word").read_text() == "the sum is a plus b\\n"
 pathlib.Path("word").write_text("mine")
-pathlib.Path("stray.txt").write_text("mine")
+pathlib.Path("extra.txt").write_text("mine")
 print(%r)
 """
 
@@ -96,7 +96,7 @@ async def test_a_builder_reviews_and_what_it_writes_is_discarded(
     assert (await carried_on(session)).kind is DecisionKind.COMPLETE
     [review] = get_reviews(session.db, "r")
     assert (review.reviewer, review.verdict) == ("command", "approve"), review
-    assert review.notes == ["it wrote to its checkout, which was discarded: stray.txt, word"]
+    assert review.notes == ["it wrote to its checkout, which was discarded: extra.txt, word"]
     head = session.head()
     assert session.mirror.file_at(head, "word") == b"the sum is a plus b\n"
     assert not (session.folder / "review" / "review-1").exists()
