@@ -225,7 +225,8 @@ def test_a_cap_holds_to_within_a_call_though_answers_come_at_once(
     # The last one may have been answered, and its program ended before it could tell.
     assert 30_000 <= run["tokens"]["total"] <= counted.total, counted.calls
     assert counted.total <= 30_000 + most * CALL
-    assert counted.total - run["tokens"]["total"] in (0, CALL)
+    untold = counted.total - run["tokens"]["total"]
+    assert untold == 0 or (untold == CALL and run["tokens"]["unknown_builds"] == 1)
     assert marked_processes(run["run_id"]) == []
 
 
