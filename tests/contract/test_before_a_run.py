@@ -347,3 +347,15 @@ def test_a_source_that_does_not_exist_is_found_by_the_check(
     answer = autopack("plan", "check", str(file), "--json")
     assert answer.code == 2
     assert answer.json["error"]["field"] == "phases[0].research.sources[1]"
+
+
+@pytest.mark.parametrize("source", ["what", "folder:/nowhere", "mcp:nobody", "mcp:nobody/tool"])
+def test_research_of_a_source_that_does_not_exist_is_refused(
+    source: str, autopack: Any, tmp_path: Path
+) -> None:
+    repository = make_repository(tmp_path / "repository", PYTEST)
+    answer = autopack(
+        *("research", "run", "Why?", "--repo", str(repository), "--source", source, "--json")
+    )
+    assert answer.code == 2
+    assert answer.json["error"]["field"].startswith("source")

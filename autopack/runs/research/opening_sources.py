@@ -25,7 +25,7 @@ from autopack.runs.session.session import RunSession
 
 FOLDER = "research"
 """The folder of a run that has the bytes which its research read."""
-_MCP_FILE = ".mcp.json"
+MCP_FILE = ".mcp.json"
 """Where the repository says how its MCP servers are started; only those are that a plan names."""
 
 
@@ -36,7 +36,7 @@ def open_desk(session: RunSession, phase: PhaseSpec) -> Desk:
         raise AssertionError(f"{phase.id} is not a research phase")
     run, environment = session.run(), session.environment
     base = Path(run.repo) if Path(run.repo).is_dir() else None
-    servers = None if base is None else base / _MCP_FILE
+    servers = None if base is None else base / MCP_FILE
     settings = SourceSettings(
         git=session.mirror.git,
         location=run.repo,

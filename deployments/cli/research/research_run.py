@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -67,6 +68,7 @@ class ResearchOptions:
 
         sources = [_absolute(one) for one in self.source or []]
         check_sources(sources)
+        _check_servers(sources, Path(self.repo))
         plan = research_plan(
             questions,
             sources=sources,
@@ -97,6 +99,17 @@ def _absolute(source: str) -> str:
     if not folder.is_dir():
         raise BadInput(f"there is no folder {folder}", field="source", hint="name one that exists")
     return f"{name}{colon}{folder}"
+
+
+def _check_servers(sources: Sequence[str], repository: Path) -> None:
+    """Raise BadInput for an MCP server that a repository on this machine does not describe."""
+    from autopack.research.sources.source_registry import SourceSettings, sources_for
+    from autopack.runs.research.opening_sources import MCP_FILE
+
+    servers = [one for one in sources if one.startswith("mcp:")]
+    if servers and repository.is_dir():
+        file = repository / MCP_FILE
+        sources_for(servers, SourceSettings(mcp_file=file if file.is_file() else None))
 
 
 Out = Annotated[
