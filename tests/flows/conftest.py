@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prefect import context
+from prefect.context import SettingsContext
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 
 from autopack.stack import OWN_SERVER
 
@@ -13,26 +17,35 @@ from autopack.stack import OWN_SERVER
 @pytest.fixture(scope="session")
 def drained(prefect_api: str) -> Iterator[str]:
     """The API of the server, which does not end before it has what Prefect still has to send."""
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
-
     yield prefect_api
     APILogWorker.drain_all(timeout=10)
     EventsWorker.drain_all(timeout=10)
 
 
-@pytest.fixture
-def prefect_server(drained: str) -> Iterator[None]:
-    """Points this process, every thread and child of it, at the server of the test session."""
-    from prefect.context import refresh_global_settings_context
-
+@pytest.fixture(scope="session")
+def pointed(drained: str) -> tuple[dict[str, str], SettingsContext]:
+    """The variables that point at the server, and Prefect's settings by them."""
+    # Nobody but these tests uses it, so that nobody else cancels in it.
+    variables = {"PREFECT_API_URL": drained, OWN_SERVER: "1"}
+    before = context.GLOBAL_SETTINGS_CONTEXT
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_API_URL", drained)
-        # Nobody but these tests uses it, so that nobody else cancels in it.
-        patch.setenv(OWN_SERVER, "1")
-        refresh_global_settings_context()
-        yield
-    refresh_global_settings_context()
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        context.refresh_global_settings_context()
+    made, context.GLOBAL_SETTINGS_CONTEXT = context.GLOBAL_SETTINGS_CONTEXT, before
+    return variables, made
+
+
+@pytest.fixture
+def prefect_server(
+    pointed: tuple[dict[str, str], SettingsContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Points this process, every thread and child of it, at the server of the test session."""
+    variables, settings = pointed
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    # Reading them anew takes Prefect 50 ms a test.
+    monkeypatch.setattr(context, "GLOBAL_SETTINGS_CONTEXT", settings)
 
 
 @pytest.fixture

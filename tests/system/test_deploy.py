@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.prefect_server import running
 from support.processes import Machine, kill_tree
 from support.projects import Project, call, make_project
 from support.stack import is_building, run_named, wait_for
@@ -21,6 +22,15 @@ from flows.server import HEARTBEAT_TAG
 
 PREFECT = str(Path(sys.executable).parent / "prefect")
 ZOMBIES = "autopack-zombies"
+
+
+@pytest.fixture(scope="module")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that somebody else started, as Prefect's manual says; here writes may be refused."""
+    with running(
+        tmp_path_factory.mktemp("server"), *["-m", "prefect", "server", "start", "--port"]
+    ) as api:
+        yield api
 
 
 @pytest.fixture
