@@ -140,7 +140,9 @@ async def prepare(
                 await steps.run(argv)
         for check in installs:
             await steps.carry_out(check)
-        found = (*_withheld(environ), *steps.notes), Made(stamps(root), checkout.settle())
+        # Where nothing ran, nothing lies beside the commit that the checkout was cleared for.
+        there: Stamps = checkout.settle() if projects or setup or installs else {}
+        found = (*_withheld(environ), *steps.notes), Made(stamps(root), there)
         _record(ready, key, *found, installs=_listed(installs), modules=_modules(workspace, used))
     notes, made = found
     return RunEnvironment(root, child_environment(environ, venv=venv), venv, notes, made, fresh)

@@ -18,9 +18,14 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import signal
 import sys
 import time
+
+TYPE_CHECKING = False  # of `typing`, which takes long to load
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # the enumerations around it take half as long as Python
 
 _SET_CHILD_SUBREAPER = 36
 _LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446
@@ -106,6 +111,8 @@ def _wait_for(program: int) -> int:
 
 def _sweep(grace: float) -> None:
     """End every descendant that is left; one stuck in the kernel is given up in the end."""
+    if not _reap():
+        return  # what is below has somebody above it, which would be a child
     deadline = time.monotonic() + grace
     if grace > 0:
         _signal_all(_descendants(), signal.SIGTERM)

@@ -31,16 +31,11 @@ from autopack.model.calls import (
     Exactness,
 )
 from autopack.model.errors import BadInput, GitFailed
-from autopack.testing.recording import (
-    PhaseRecording,
-    RecordedBuild,
-    Step,
-    load_phase,
-)
 
 if TYPE_CHECKING:
     from autopack.plan.plan import Plan
     from autopack.process.supervisor import Supervisor
+    from autopack.testing.recording import PhaseRecording, RecordedBuild, Step
 
 
 class Options(AgentOptions):
@@ -118,6 +113,8 @@ class ScriptBuilder(Agent[Options]):
         }
 
     def _recording(self, phase_id: str) -> PhaseRecording:
+        from autopack.testing.recording import load_phase
+
         if phase_id not in self._phases:
             self._phases[phase_id] = load_phase(self._folder, phase_id)
         return self._phases[phase_id]

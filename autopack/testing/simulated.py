@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Literal
@@ -24,11 +25,11 @@ from autopack.agents.protocol import (
     EndedBy,
 )
 from autopack.agents.spooled import open_spool, write_record
-from autopack.testing.simulation import Simulation, load_simulation
 
 if TYPE_CHECKING:
     from autopack.plan.plan import Plan
     from autopack.process.supervisor import Supervisor
+    from autopack.testing.simulation import Simulation
 
 DONE, BROKEN = "done\n", "broken\n"
 _FOR_EVER = 10 * 24 * 3600.0
@@ -52,8 +53,14 @@ class SimulatedBuilder(Agent[Options]):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
-        self._spec = load_simulation(options.spec.expanduser()) if options.spec else Simulation()
+        self._given = _loaded(options.spec)
         self._seed = None if options.seed == "run" else options.seed
+
+    @cached_property
+    def _spec(self) -> Simulation:
+        from autopack.testing.simulation import Simulation
+
+        return self._given or Simulation()
 
     def provider(self, model: str | None) -> str:
         """Return whose circuit its errors count against."""
@@ -158,3 +165,11 @@ def _edit(request: BuildRequest, text: str) -> None:
     paths = request.deliverables or (f"{folder}{request.phase_id}.txt",)
     for path in paths:
         write_file(request.worktree, path, text)
+
+
+def _loaded(spec: Path | None) -> Simulation | None:
+    if spec is None:
+        return None
+    from autopack.testing.simulation import load_simulation
+
+    return load_simulation(spec.expanduser())

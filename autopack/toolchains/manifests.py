@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import cast
 from xml.etree import ElementTree
 
-import yaml
-
 from autopack.toolchains.tree import Tree, Unreadable, join
 
 Table = Mapping[str, object]
@@ -62,7 +60,7 @@ def read_xml(tree: Tree, path: str, name: str) -> tuple[ElementTree.Element | No
 def _read(tree: Tree, path: str, name: str, parse: Callable[[str], object]) -> Parsed:
     try:
         data = parse(tree.read(join(path, name)))
-    except (Unreadable, ValueError, RecursionError, configparser.Error, yaml.YAMLError) as error:
+    except (Unreadable, ValueError, RecursionError, configparser.Error) as error:
         reason = str(error).strip().splitlines()
         return Parsed(NOTHING, f"{name}: cannot be parsed ({reason[0] if reason else 'empty'})")
     if data is None:
@@ -79,8 +77,13 @@ def _ini(text: str) -> Table:
 
 
 def _yaml(text: str) -> object:
-    # The plainest loader: tables, lists and strings, whatever the tags ask for.
-    return yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
+    import yaml
+
+    try:
+        # The plainest loader: tables, lists and strings, whatever the tags ask for.
+        return yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
 
 
 def table(data: object, *keys: str) -> Table:

@@ -171,11 +171,16 @@ class Workspace:
         found = self.extras(commit)
         for path in found.tops:
             remove_tree(self.path / path)
-        self.rewrite(found)
-        self.reset(commit)
+        if self.rewrite(found) or found.tops or self._installed():
+            self.note_installed(())
+            self.reset(commit)
 
-    def rewrite(self, found: Extras) -> None:
-        """Let the next reset write the files anew that have other permissions than git gives."""
+    def rewrite(self, found: Extras) -> bool:
+        """Let the next reset write the files anew that have other permissions than git gives.
+
+        Return whether there are any.
+        """
+        odd_ones = False
         probe = self.private / "probe"
         probe.unlink(missing_ok=True)
         probe.touch(0o666)
@@ -186,6 +191,8 @@ class Workspace:
             odd = stamp.permissions not in given or stamp.links > 1
             if odd and stat.S_ISREG(stamp.mode):
                 (self.path / path).unlink(missing_ok=True)
+                odd_ones = True
+        return odd_ones
 
     def note_installed(self, paths: Collection[str]) -> None:
         """Keep the by-product folders of ``paths``, which setup made, out of every change."""
@@ -193,6 +200,10 @@ class Workspace:
         folders = {byproducts.byproduct_folder(path) for path in paths} - {None}
         self.private.mkdir(parents=True, exist_ok=True)
         note.write_text(json.dumps(sorted(f"{folder}/" for folder in folders)), encoding="utf-8")
+
+    def _installed(self) -> list[str]:
+        note = self.private / "installed.json"
+        return json.loads(note.read_text(encoding="utf-8")) if note.is_file() else []
 
     def restore(self, commit: str, paths: Sequence[str]) -> None:
         """Have ``paths`` (files) as they are in ``commit``; one that is not there goes away."""
@@ -336,11 +347,8 @@ class Workspace:
             self._restore(commit)
 
     def _write_excludes(self, commit: str) -> None:
-        installed: list[str] = []
-        note = self.private / "installed.json"
-        if note.is_file():
-            installed = json.loads(note.read_text(encoding="utf-8"))
-        text = byproducts.excludes(self.mirror.paths(commit), [f"{one}x" for one in installed])
+        installed = [f"{one}x" for one in self._installed()]
+        text = byproducts.excludes(self.mirror.paths(commit), installed)
         text += excludes.of_user(self.mirror.source, self._ignored_everywhere)
         self._excludes.write_text(text, encoding="utf-8", errors="surrogateescape")
 
