@@ -46,6 +46,10 @@ QUIET = {
 }
 """Settings of a Prefect that tells nobody of itself."""
 
+_AUTHORITIES = "PREFECT_API_SSL_CERT_FILE"
+_NO_AUTHORITY = str(Path(__file__).with_name("no_authority.pem"))
+"""A certificate that vouches for nobody: its key was never kept."""
+
 LOGIN = "PREFECT_API_AUTH_STRING"
 """The variable with the login that this process and its children give."""
 
@@ -61,10 +65,10 @@ def choose_server(settings: Settings, *, own: bool = False) -> None:
     _mark_environment()
     url = None if own else server_url(settings)
     if url is not None:
-        os.environ["PREFECT_API_URL"] = url
+        _reach(url)
         log_in(settings.home, url)
     elif own or not _use_running_server(settings.home):
-        os.environ.pop("PREFECT_API_URL", None)
+        _reach(None)
         _use_own_server(settings.home)
     _is_chosen = True
     _refresh()
@@ -84,7 +88,7 @@ def use_home_server(home: Path, api_url: str) -> None:
     global _is_chosen
     _mark_environment()
     _live_in(home)
-    os.environ["PREFECT_API_URL"] = api_url
+    _reach(api_url)
     # One that is being started has no note yet, by which ``log_in`` would know it.
     os.environ[LOGIN] = home_server.make_login(home)
     home_server.use(home)
@@ -119,6 +123,23 @@ def set_manners() -> None:
     _mark_environment()
     if os.environ != before:
         _refresh()
+
+
+def _reach(url: str | None) -> None:
+    """Have Prefect's clients talk to this server; None for one that they start themselves.
+
+    Each of half a dozen clients would read the certificates of all authorities, 20 ms of processor,
+    also where none is asked for.
+    """
+    is_plain = url is None or url.startswith("http://")
+    if is_plain:
+        os.environ.setdefault(_AUTHORITIES, _NO_AUTHORITY)
+    elif os.environ.get(_AUTHORITIES) == _NO_AUTHORITY:
+        del os.environ[_AUTHORITIES]
+    if url is None:
+        os.environ.pop("PREFECT_API_URL", None)
+    else:
+        os.environ["PREFECT_API_URL"] = url
 
 
 def _mark_environment() -> None:
