@@ -27,6 +27,8 @@ GLANCE_SECONDS = 1.0
 """How often the run's row is read: an indexed read, and the slot of a run that ended is wanted."""
 
 PATIENCE_SECONDS = 3600.0
+"""How long a run is waited for that nobody works on."""
+
 _FIRST_POLL_SECONDS, _LAST_POLL_SECONDS, _JITTER = 2.0, 30.0, 0.2
 
 
@@ -43,27 +45,28 @@ async def wait_for_end(
 ) -> State | None:
     """Return when the run has ended or waits for a person, or this process is to stop.
 
-    When its flow run ended without it, that one's state is returned. Raises WorkFailed when it
-    took longer than an hour and than its own cap on minutes; the run is left alone.
+    When its flow run ended without it, that one's state is returned. Raises WorkFailed when nobody
+    has worked on it for an hour and its flow run waits for nothing; the run is left alone.
     """
-    run = get_run(db, run_id)
-    deadline = clock.monotonic() + max(PATIENCE_SECONDS, run.minutes_cap * 60)
-    pauses = poll_pauses()
-    poll_at = clock.monotonic() + next(pauses)
+    run, pauses = get_run(db, run_id), poll_pauses()
+    alive_at = clock.monotonic()
+    poll_at = alive_at + next(pauses)
     while not has_stopped(run) and not is_stopping():
-        if clock.monotonic() >= poll_at:
+        if (at := clock.monotonic()) >= poll_at:
             state = await _state_of(flow_run_id)
             if state is not None and state.is_final():
                 # It ends after its run, which may just have ended.
                 run = _glance(db, run)
                 return None if has_stopped(run) else state
-            poll_at = clock.monotonic() + next(pauses)
-        if clock.monotonic() > deadline:
-            raise WorkFailed(
-                f"run {run_id} takes longer than its cap of {run.minutes_cap:g} minutes; "
-                "it continues by itself",
-                hint=f"autopack show {run_id}",
-            )
+            if _is_alive(db, run_id, state):
+                alive_at = at
+            elif at - alive_at > PATIENCE_SECONDS:
+                raise WorkFailed(
+                    f"nobody has worked on run {run_id} for an hour, and its flow run has not "
+                    "ended",
+                    hint=f"autopack show {run_id}; a worker of its pool resumes it",
+                )
+            poll_at = at + next(pauses)
         await asyncio.sleep(GLANCE_SECONDS)
         run = _glance(db, run)
     return None
@@ -135,6 +138,16 @@ async def cancelled_in_prefect(run_id: str, *, db: Database, settings: Settings)
         return False
     await asyncio.to_thread(close_now, [run_id], db, settings)
     return True
+
+
+def _is_alive(db: Database, run_id: str, state: State | None) -> bool:
+    """Return whether somebody works on the run, or its flow run waits for a worker or a person."""
+    if state is not None and (state.is_scheduled() or state.is_pending() or state.is_paused()):
+        return True
+    try:
+        return holder_of(db, run_id) is not None
+    except DatabaseRefused:
+        return True  # nobody knows
 
 
 def _glance(db: Database, last: RunRow) -> RunRow:

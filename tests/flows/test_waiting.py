@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from uuid import UUID, uuid4
 import pytest
 from support.projects import make_simulated
 
-from autopack.clock import SystemClock
+from autopack.clock import Clock, SystemClock
+from autopack.model.errors import WorkFailed
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
+from autopack.store.holders import Holder
+from autopack.store.leases import acquire
 
 # What differs between the engines is tested with the store.
 one_engine = pytest.mark.parametrize("engine_name", ["sqlite"])
@@ -57,7 +61,28 @@ async def stored(home: Path, tmp_path: Path) -> Database:
     return db
 
 
-async def wait(db: Database, flow_run_id: UUID) -> Any:
+class Hurrying(SystemClock):
+    """A clock on which ten minutes pass between two looks."""
+
+    def __init__(self) -> None:
+        self.looks, self.later = 0, asyncio.Event()
+
+    def monotonic(self) -> float:
+        self.looks += 1
+        if self.looks > 9:
+            self.later.set()
+        return self.looks * 600.0
+
+
+@pytest.fixture
+def hurrying(monkeypatch: pytest.MonkeyPatch) -> Hurrying:
+    from flows import waiting
+
+    monkeypatch.setattr(waiting, "GLANCE_SECONDS", 0.01)
+    return Hurrying()
+
+
+async def wait(db: Database, flow_run_id: UUID, clock: Clock | None = None) -> Any:
     """Wait as a fleet does, inside a flow, since that is where warnings go."""
     from prefect import flow
 
@@ -67,7 +92,7 @@ async def wait(db: Database, flow_run_id: UUID) -> Any:
 
     @flow(name="waits", persist_result=False)
     async def waits() -> None:
-        ended.append(await wait_for_end("r", flow_run_id, db=db, clock=SystemClock()))
+        ended.append(await wait_for_end("r", flow_run_id, db=db, clock=clock or SystemClock()))
 
     await waits()
     return ended[0]
@@ -104,3 +129,58 @@ async def test_a_flow_run_that_ended_without_the_run_ends_the_wait(stored: Datab
         flow_run = await client.read_flow_run(state.state_details.flow_run_id)
     ended = await wait(stored, flow_run.id)
     assert (ended.type, ended.message) == ("CRASHED", "the machine is gone")
+
+
+async def flow_run_in(state: Any) -> UUID:
+    from prefect import flow, get_client
+
+    @flow(name="lives", persist_result=False)
+    async def lives() -> None: ...
+
+    async with get_client() as client:
+        return (await client.create_flow_run(lives, state=state)).id
+
+
+@one_engine
+async def test_a_run_that_nobody_works_on_is_given_up_after_an_hour(
+    stored: Database, hurrying: Hurrying
+) -> None:
+    from prefect.states import Running
+
+    with pytest.raises(WorkFailed, match="nobody has worked on run r for an hour"):
+        await wait(stored, await flow_run_in(Running()), hurrying)
+    assert hurrying.looks > 6
+
+
+def _hold(db: Database) -> None:
+    acquire(db, "r", Holder.of_this_process(), 600)
+
+
+@one_engine
+@pytest.mark.parametrize(
+    ("state", "and_then"),
+    [
+        ("Running", _hold),  # a build of hours, or a pause
+        ("Scheduled", None),  # the workers are busy with others
+        ("Pending", None),
+        ("Paused", None),  # a person is asked
+    ],
+)
+async def test_a_run_that_is_worked_on_or_waits_is_waited_for(
+    stored: Database,
+    hurrying: Hurrying,
+    state: str,
+    and_then: Callable[[Database], None] | None,
+) -> None:
+    from prefect import states
+
+    if and_then is not None:
+        and_then(stored)
+    flow_run_id = await flow_run_in(getattr(states, state)())
+    waiting = asyncio.create_task(wait(stored, flow_run_id, hurrying))
+    later = asyncio.create_task(hurrying.later.wait())
+    await asyncio.wait({waiting, later}, return_when=asyncio.FIRST_COMPLETED)
+    assert not waiting.done()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
