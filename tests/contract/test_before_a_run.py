@@ -97,6 +97,31 @@ def test_a_dry_run_names_checks_that_the_repository_suggests(autopack: Any, tmp_
     assert "1 phases" not in autopack("run", *words).out
 
 
+def test_a_dry_run_expects_builds_of_phases_that_build_alone(
+    autopack: Any, failed_run: str, settings: Settings
+) -> None:
+    shown = autopack("show", failed_run, "--json").json
+    plan = Path(settings.home.parent / "asks.yaml")
+    research = {"questions": ["What is it for?"], "tokens": 7_000}
+    build = {"instructions": "do", "validate": ["true"]}
+    phases = [{"id": "ask", "research": research}, {"id": "one", **build}, {"id": "two", **build}]
+    plan.write_text(yaml.safe_dump({"goal": "Again", "setup": [], "phases": phases}))
+    recording = plan.parent / "asks"
+    recording.mkdir()
+    for name in ("one", "two"):
+        (recording / f"{name}.yaml").write_text("builds: [{steps: [{output: x}]}]\n")
+    words = (str(plan), "--repo", shown["repo"], "--set", f"recording={recording}", "--dry-run")
+    told = autopack("run", *words, "--json").json
+    assert told["expected"]["tokens"] == shown["tokens"]["total"]
+    asks = told["phases"][0]
+    assert (asks["checks"], asks["checks_inferred"]) == ([], False)
+    assert asks["research"]["questions"] == ["What is it for?"]
+    said = autopack("run", *words).out
+    assert "research: 1 question" in said
+    assert "for 2 phases" in said
+    assert "research at most 7,000 tokens" in said
+
+
 # a plan on standard input
 
 

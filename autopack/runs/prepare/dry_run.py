@@ -44,8 +44,9 @@ def dry_run(request: RunRequest, *, db: Database, settings: Settings, clock: Clo
     setup = [(one.path, one.argv) for one in inferred_setup(detected)]
     if plan.setup is not None:
         setup = [("", argv) for argv in plan.setup]
+    builds = sum(phase.research is None for phase in plan.phases)
     expected = expected_spend(
-        db, phases=len(plan.phases), builder=new.builder, model=new.model, repo=new.repo
+        db, phases=builds, builder=new.builder, model=new.model, repo=new.repo
     )
     return {
         "dry_run": True,
@@ -83,6 +84,7 @@ def _builder(new: NewRun, crew: Crew) -> Json:
 
 
 def _phase(crew: Crew, phase: PhaseSpec, inferred: list[tuple[str, Command]]) -> Json:
+    is_judged = phase.research is None
     checks = inferred if phase.checks is None else [("", argv) for argv in phase.checks]
     return {
         "phase_id": phase.id,
@@ -90,11 +92,12 @@ def _phase(crew: Crew, phase: PhaseSpec, inferred: list[tuple[str, Command]]) ->
         "builder": crew.name if crew.is_own(phase) else phase.builder,
         "models": [model for model in crew.ladder(phase) if model is not None],
         "depends_on": list(phase.depends_on),
-        "checks": [_command(*one) for one in checks],
-        "checks_inferred": phase.checks is None,
+        "checks": [_command(*one) for one in checks] if is_judged else [],
+        "checks_inferred": is_judged and phase.checks is None,
         "scope": list(phase.scope.paths),
         "approval": phase.approval,
         "budget": phase.budget.model_dump(mode="json"),
+        "research": phase.research and phase.research.model_dump(mode="json"),
     }
 
 

@@ -39,7 +39,7 @@ def print_dry_run(told: dict[str, Any]) -> None:
     out.print()
     table = plain_table("phase", "tier", "after", "checks", "caps", wraps=("after", "checks"))
     for phase in told["phases"]:
-        checks = "; ".join(phase["checks"]) or "none"
+        checks = "; ".join(phase["checks"]) or _research(phase["research"]) or "none"
         table.add_row(
             phase["phase_id"] + (" (asks a person first)" if phase["approval"] else ""),
             phase["tier"],
@@ -60,7 +60,7 @@ def print_dry_run(told: dict[str, Any]) -> None:
     out.print(f"sandbox      {environment['sandbox']}")
     out.print(f"features     {', '.join(told['features']) or 'none'}")
     out.print(f"caps         {_caps(caps)}; at a cap the run {_AT_CAP[caps['at_cap']]}")
-    out.print(f"expected     {_expected(told['expected'], len(told['phases']))}")
+    out.print(f"expected     {_expected(told['expected'], told['phases'])}")
     if told["confidence"] is not None:
         note(f"the plan was made from the text, with confidence {told['confidence']:.2f}")
     for warning in told["warnings"]:
@@ -96,7 +96,20 @@ def _caps(caps: dict[str, Any]) -> str:
     return ", ".join(told)
 
 
-def _expected(told: dict[str, Any], phases: int) -> str:
+def _research(told: dict[str, Any] | None) -> str:
+    if told is None:
+        return ""
+    return f"research: {counted(len(told['questions']), 'question')}"
+
+
+def _expected(told: dict[str, Any], phases: list[dict[str, Any]]) -> str:
+    most = sum(phase["research"]["tokens"] for phase in phases if phase["research"])
+    research = f"; research at most {most:,} tokens" if most else ""
+    builds = [phase for phase in phases if not phase["research"]]
+    return f"{_of_builds(told, len(builds))}{research}"
+
+
+def _of_builds(told: dict[str, Any], phases: int) -> str:
     if not told["n"]:
         return "unknown: no finished phase of this builder and model so far"
     text = f"{told['tokens']:,} tokens"
