@@ -150,6 +150,9 @@ WARM_WORKER = _flag(
     "`false` has workers start a new Python for every flow run instead of forking it",
     unset=True,
 )
+WARM_COMMANDS = _flag(
+    "AUTOPACK_WARM_COMMANDS", Role.PLACES, "`false` has commands load everything anew", unset=True
+)
 LEASE_SECONDS = Variable(
     "AUTOPACK_LEASE_SECONDS",
     Role.PLACES,

@@ -20,6 +20,7 @@ from autopack.views.pause_view import pause_view
 from autopack.views.run_view import timestamp
 from deployments.advice import advice
 from deployments.reaching import server_version, unreachable
+from deployments.warm.handing_over import why_not
 
 _MOST_ASIDES = 20
 
@@ -139,7 +140,9 @@ def _prefect(settings: Settings) -> dict[str, Any]:
 def _server(settings: Settings) -> dict[str, Any]:
     """Return the server of this home: of `autopack up`, else the one that commands start on demand.
 
-    ``ends_at`` is when one that nobody uses ends, None while it is used.
+    ``ends_at`` is when one that nobody uses ends, None while it is used. ``warm_commands`` says
+    whether a command like this one would be handed over to a process that has loaded everything,
+    ``not_warm_because`` why not.
     """
     answer: dict[str, Any] = dict.fromkeys(
         ("started_by", "api_url", "ui_url", "pid", "since", "ends_at", "version")
@@ -153,6 +156,8 @@ def _server(settings: Settings) -> dict[str, Any]:
         answer |= {"started_by": "on demand", "version": found.version}
         answer |= {"api_url": found.api_url, "pid": found.pid, "since": _time(found.started)}
         answer["ends_at"] = None if unused is None else _time(unused + found.idle_seconds)
+    reason = why_not(process_environment())
+    answer |= {"warm_commands": reason is None, "not_warm_because": reason}
     return {"running": stack is not None or found is not None} | answer
 
 

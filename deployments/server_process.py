@@ -31,6 +31,7 @@ from autopack import home_server
 from autopack.home_server import CHALLENGE, PROOF, HomeServer, proof
 from autopack.secrecy.memory import hide_memory
 from autopack.stack import running_stack
+from deployments.warm.keeping import CommandServerKeeper
 
 _LOOK_SECONDS = 1.0
 _GRACE_SECONDS = 5
@@ -42,7 +43,8 @@ STARTUP_FAILED = 3
 class Told:
     """What the process is told: settings of Prefect, the login, and whose server it is.
 
-    ``socket`` and ``lock`` are descriptors that it inherits.
+    ``socket`` and ``lock`` are descriptors that it inherits. ``obeyed`` is what commands share that
+    may be forked beside the server of a home (`deployments.warm.interpreter`); None for none.
     """
 
     login: str
@@ -53,6 +55,7 @@ class Told:
     lock: int | None = None
     version: str = ""
     idle_seconds: float = 0.0
+    obeyed: dict[str, str] | None = None
 
     def line(self) -> bytes:
         """Return what is written to the process's standard input."""
@@ -114,18 +117,26 @@ def main() -> int:
         )
     )
 
+    ending: list[int] = []
+
     def end(number: int = 0, frame: FrameType | None = None) -> None:
+        ending.append(number)
         server.should_exit = True
 
     watching: Callable[[], None] = _Attached(end).watch
+    keeper = CommandServerKeeper(
+        Path(told.home or "."), told.obeyed, answers=lambda: server.started and not ending
+    )
     if told.home is not None and note is not None and told.lock is not None:
-        watching = _Home(Path(told.home), told.lock, note, app, end).watch
+        watching = _Home(Path(told.home), told.lock, note, app, end, keeper.look).watch
     threading.Thread(target=watching, daemon=True).start()
     given = [socket.socket(fileno=told.socket)] if told.socket is not None else None
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn sends itself again what it was sent, when it has ended in order.
         signal.signal(number, end)
     server.run(sockets=given)
+    ending.append(0)
+    keeper.end()
     if note is not None and told.home is not None and server.started:
         _forget(Path(told.home), note)
     return 0 if server.started else STARTUP_FAILED
@@ -167,9 +178,16 @@ class _Home:
     """Ends the server of a home that nobody uses, or that is gone."""
 
     def __init__(
-        self, home: Path, lock: int, note: HomeServer, app: Proving, end: Callable[[], None]
+        self,
+        home: Path,
+        lock: int,
+        note: HomeServer,
+        app: Proving,
+        end: Callable[[], None],
+        keep: Callable[[], None],
     ) -> None:
-        self._home, self._lock, self._note, self._app, self._end = home, lock, note, app, end
+        self._home, self._lock, self._note, self._app = home, lock, note, app
+        self._end, self._keep = end, keep
         self._locked_out: int | None = None
 
     def watch(self) -> None:
@@ -178,6 +196,8 @@ class _Home:
         while home_server.is_lock_of(self._home, self._lock):
             with suppress(OSError):  # a full disk is no reason to end
                 unused_since = self._look(unused_since)
+            with suppress(OSError):
+                self._keep()
             if self._locked_out is not None:
                 break
             time.sleep(pause)

@@ -1,1 +1,1 @@
-"""A worker that starts flow runs from a process that has loaded everything already."""
+"""Flow runs and commands that start at once: from a process that has loaded everything already."""

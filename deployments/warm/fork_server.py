@@ -44,7 +44,7 @@ CANNOT_FORK = b"cannot fork"
 
 # Not what experiments and replays need besides: numpy starts threads. The first six are what
 # Prefect and Autopack load when a run first needs them.
-_PRELOADED = (
+PRELOADED = (
     "anyio._backends._asyncio",
     "encodings.idna",
     "fastapi.encoders",
@@ -65,7 +65,8 @@ def main(words: list[str]) -> None:
     """Fork flow runs until the worker is gone; return in it, and in each of them at its end."""
     ctrl_c = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides what it means
     channel = socket.socket(fileno=int(words[0]))
-    _preload()
+    preload(*PRELOADED)
+    home_server.let_go(Settings.from_environment().home)  # it uses no server itself
     flow_run = _Forking(channel).serve()
     if flow_run is None:
         return
@@ -103,15 +104,18 @@ def _leave_in_time(status: int) -> None:
     timer.start()
 
 
-def _preload() -> None:
-    for module in _PRELOADED:
+def preload(*modules: str) -> None:
+    """Load modules, and have what they are made of stay shared with every fork.
+
+    Raises SystemExit when one has started a thread, with which nothing can be forked.
+    """
+    for module in modules:
         import_module(module)
-    home_server.let_go(Settings.from_environment().home)  # it uses no server itself
     if psutil.Process().num_threads() != 1:
         names = ", ".join(thread.name for thread in threading.enumerate())
         raise SystemExit(f"cannot fork: loading the flows started threads beside {names}")
     gc.collect()
-    gc.freeze()  # what no collection touches stays shared with every flow run
+    gc.freeze()  # what no collection touches stays shared
 
 
 class _Forking:
@@ -127,7 +131,7 @@ class _Forking:
         os.set_blocking(writing, False)
         os.set_blocking(reading, False)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, _wake)
+        signal.signal(signal.SIGCHLD, wake)
         with selectors.DefaultSelector() as selector:
             selector.register(self._channel, selectors.EVENT_READ)
             selector.register(reading, selectors.EVENT_READ)
@@ -183,7 +187,7 @@ class _Forking:
                 told.close()
 
 
-def _wake(number: int, frame: FrameType | None) -> None:
+def wake(number: int, frame: FrameType | None) -> None:
     """Have SIGCHLD written to the descriptor that wakes the loop."""
 
 

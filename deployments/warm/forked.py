@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -19,16 +18,10 @@ from autopack.process.python_module import module_command
 from deployments.setting_up import ENGINE
 from deployments.spawning import HIDDEN, split
 from deployments.warm.fork_server import CANNOT_FORK, FLOW_RUN, LENGTH, NO_FLOW_RUN
-
-_FOR_A_NEW_INTERPRETER = re.compile(
-    r"(PYTHON|LD_|DYLD_|MALLOC_|LC_)\w*|LANG|LANGUAGE|AUTOPACK_FAILPOINT"
-    r"|PREFECT_(?!_|API_|FLOWS_HEARTBEAT_|LOGGING_)\w+"
-)
-"""What is read while Python starts, or while Prefect and the flows are loaded."""
+from deployments.warm.installed_code import code_stamp
+from deployments.warm.interpreter import OF_A_FLOW_RUN
 
 _SERVER = "deployments.warm.fork_server"
-_PACKAGES = ("autopack", "blocks", "tasks", "flows", "deployments")
-_ROOT = Path(__file__).parent.parent.parent
 _LOOK_SECONDS = 0.5
 
 
@@ -96,19 +89,19 @@ class ForkServer:
         self.environ, self._module = dict(environ), module
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
-        self._code = 0
+        self._code: tuple[int, ...] = ()
         self._starting = asyncio.Lock()
 
     def can_start(self, environ: Mapping[str, str]) -> bool:
         """Return whether a forked process can still take this environment for its own."""
         both = environ.keys() | self.environ.keys()
         differing = (name for name in both if environ.get(name) != self.environ.get(name))
-        return not any(_FOR_A_NEW_INTERPRETER.fullmatch(name) for name in differing)
+        return not any(OF_A_FLOW_RUN.fullmatch(name) for name in differing)
 
     async def start(self) -> socket.socket:
         """Return the channel to the process, which is started unless it lives with today's code."""
         async with self._starting:
-            code = await asyncio.to_thread(_code)
+            code = await asyncio.to_thread(code_stamp)
             ended = self._process is None or self._process.poll() is not None
             if ended or code != self._code or self._channel is None:
                 self.close()
@@ -194,9 +187,3 @@ def _start(
         with suppress(BrokenPipeError), process.stdin as telling:
             telling.write(json.dumps(told).encode() + b"\n")
     return process, ours
-
-
-def _code() -> int:
-    """Return what differs once the installed code does: when it was last written."""
-    files = (path for name in _PACKAGES for path in (_ROOT / name).rglob("*.py"))
-    return max((path.stat().st_mtime_ns for path in files), default=0)

@@ -120,6 +120,7 @@ READERS = {
     "flows/server.py": "sets what Prefect reads in this process, and takes it back",
     "deployments/server_process.py": "sets what Prefect reads in the server's process",
     "deployments/prefect_schema.py": "sets what Prefect reads, to write down its tables",
+    "deployments/cli/__init__.py": "the console script, which loads next to nothing at first",
     "deployments/hidden.py": "takes over the environment that it was sent",
     "deployments/demo/repository": "a project of somebody else",
 }

@@ -40,6 +40,9 @@ def _print(answer: dict[str, Any]) -> None:
         ends = f", ends at {server['ends_at']} unless used" if server["ends_at"] else ""
         by = f"{server['started_by']}, pid {server['pid']}"
         out.print(f"server    {server['api_url']}  ({by}) since {server['since']}{ends}")
+        warm = "start at once" if server["warm_commands"] else "load what they need themselves"
+        because = f": {server['not_warm_because']}" if server["not_warm_because"] else ""
+        out.print(f"commands  {warm}{because}")
     for text in prefect["advice"]:
         out.print(f"          {text}")
     for one in answer["circuits"]:

@@ -9,6 +9,8 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from autopack.settings import PREFECT_API_URL
+
 _SECONDS = 0.2
 _NEED_PREFECT = {
     *((name,) for name in ("demo", "run", "resume", "retry", "fleet", "replay", "reconcile")),
@@ -24,7 +26,8 @@ def say_soon(argv: Sequence[str]) -> None:
     words = tuple(word for word in argv if not word.startswith("-"))
     if not {words[:1], words[:2]} & _NEED_PREFECT or {"--help", "-h", "--dry-run"} & set(argv):
         return
-    _timer = threading.Timer(_SECONDS, _say, words[:1])
+    # What is configured now: the command itself sets it, too.
+    _timer = threading.Timer(_SECONDS, _say, (words[0], PREFECT_API_URL.of()))
     _timer.daemon = True
     _timer.start()
 
@@ -35,17 +38,16 @@ def be_quiet() -> None:
         _timer.cancel()
 
 
-def _say(command: str) -> None:
-    sys.stderr.write(f"loading; {_server(command)}\n")
+def _say(command: str, url: str | None) -> None:
+    sys.stderr.write(f"loading; {_server(command, url)}\n")
     sys.stderr.flush()
 
 
-def _server(command: str) -> str:
+def _server(command: str, url: str | None) -> str:
     """Return which Prefect server the command will use, as far as files say."""
     from autopack import home_server
-    from autopack.settings import PREFECT_API_URL, home_folder
+    from autopack.settings import home_folder
 
-    url = PREFECT_API_URL.of()
     if command == "demo":
         return "the demo starts a Prefect server of its own"
     if url:

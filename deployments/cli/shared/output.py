@@ -44,6 +44,12 @@ _STATE_STYLES = {
 }
 
 
+def look_at_the_terminal() -> None:
+    """Have both consoles find out again what they write to, in a process that has just got it."""
+    out.__init__()
+    err.__init__(stderr=True)
+
+
 def print_json(value: dict[str, Any]) -> None:
     """Print exactly one JSON object on stdout."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
