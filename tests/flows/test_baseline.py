@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.projects import make_project
+from support.projects import PYTEST_SETUP, make_project
 
 RED = "".join(f"def test_red_{n}():\n    assert {n} == 0\n\n\n" for n in (1, 2, 3))
 FILES = {
@@ -72,7 +72,7 @@ async def test_an_attempt_answers_for_what_it_broke(
         tmp_path,
         {"one": [[{"files": changes}] if changes else [{"output": "nothing to do"}]]},
         files=FILES,
-        plan={"setup": ["python -m pip install pytest"]},
+        plan={"setup": [PYTEST_SETUP]},
         phase={"validate": None, "budget": {"attempts": 1}, **phase},
     )
     text = project.plan.read_text().replace("  validate: null\n", "")

@@ -282,7 +282,7 @@ async def test_a_doctor_is_asked_twice_a_phase_at_most(
 
 @whoever_answers
 async def test_ten_calls_a_run_at_most(db: Database, tmp_path: Path, consulted: Consulted) -> None:
-    names = [f"p{n}" for n in range(7)]
+    names = [f"p{n}" for n in range(6)]
     project = make_project(
         tmp_path,
         {name: [[BAD], [BAD], [BAD], [GOOD]] for name in names},

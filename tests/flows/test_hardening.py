@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.projects import Project, git, make_project
+from support.projects import PYTEST_SETUP, Project, git, make_project
 
 from autopack.store.database.engine import Database
 from autopack.store.mitigations import get_mitigations
@@ -87,7 +87,7 @@ CASES = [
         {"work.py": READY, "tests/unit/test_work.py": None},
         {"tests/test_work.py": TEST, "tests/unit/test_work.py": TEST, "requirements.txt": ""},
         {"work.py": WRONG},
-        setup=("python -m pip install pytest",),
+        setup=(PYTEST_SETUP,),
     ),
     Case(
         "permission_error",

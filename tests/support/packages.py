@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
+from functools import cache
 from pathlib import Path
 
 # A virtual environment made by uv has no pip; the interpreter behind it, or uv itself, has.
@@ -15,9 +19,14 @@ _PIPS = (
 )
 
 
-def download_source(name: str, version: str, folder: Path) -> Path:
-    """Download a source distribution into ``folder``; AssertionError with the reasons if not."""
-    folder.mkdir(parents=True, exist_ok=True)
+@cache
+def download_source(name: str, version: str) -> Path:
+    """A source distribution, downloaded once a test process: pip builds its metadata to get it.
+
+    Raises AssertionError with the reasons if it cannot be had.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="autopack-sdist-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     reasons: list[str] = []
     for pip in _PIPS:
         arguments = ["download", "--no-deps", "--no-binary", ":all:", "--dest", str(folder)]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import subprocess
+import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from support import link_pytest
 
 
 def git(folder: Path, *args: str) -> str:
@@ -48,6 +52,12 @@ def refs_in(repository: Path, *patterns: str) -> dict[str, str]:
     """The commits of the refs that begin with one of ``patterns``, of all by default."""
     listed = git(repository, "for-each-ref", "--format=%(refname) %(objectname)", *patterns)
     return dict(line.split(" ") for line in listed.splitlines())
+
+
+PYTEST_SETUP = shlex.join(
+    ["python", str(Path(link_pytest.__file__)), sysconfig.get_path("purelib")]
+)
+"""The command of a plan's `setup` after which checks can run pytest."""
 
 
 @dataclass(frozen=True)

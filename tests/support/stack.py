@@ -173,7 +173,7 @@ def switch_off_reconcile(machine: Machine) -> None:
 
 
 def schedule_reconcile(machine: Machine) -> None:
-    schedule = {"active": True, "schedule": {"interval": 15}}
+    schedule = {"active": True, "schedule": {"interval": 6}}
     found = deployment_id(machine, "reconcile/reconcile")
     api(machine, f"/deployments/{found}/schedules", [schedule])
 

@@ -19,7 +19,7 @@ from autopack.store.database.engine import Database
 from autopack.store.experiment_records import get_pairs
 from autopack.store.runs import get_attempts, get_run, list_runs
 
-PAIRS = 3
+PAIRS, KILLS = 2, 2
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def trial(tmp_path: Path) -> Trial:
 def test_a_killed_experiment_goes_on(machine: Machine, trial: Trial) -> None:
     dice = random.Random("killed experiment")
     kills = 0
-    while kills < 3:
+    while kills < KILLS:
         process = machine.start("ab", "run", str(trial.spec), "--json")
         _wait_for_runs(machine, process, 1 + 2 * kills)
         time.sleep(dice.uniform(0.1, 1.5))

@@ -20,10 +20,11 @@ pytestmark = pytest.mark.slow
 LONG = {"delay": 600}
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A home with its own server: no worker is there that runs could be left to."""
-    made = Machine(tmp_path / "home", f"sqlite:///{tmp_path / 'autopack.db'}", None)
+    folder = tmp_path_factory.mktemp("api")
+    made = Machine(folder / "home", f"sqlite:///{folder / 'autopack.db'}", None)
     yield made
     made.run("down")
 
@@ -89,15 +90,16 @@ def test_a_run_from_start_to_end_while_the_api_is_killed(machine: Machine, tmp_p
 def test_a_lowered_cap_ends_the_build_under_way(machine: Machine, tmp_path: Path) -> None:
     project = make_project(tmp_path / "p", {"one": [[call(50), LONG]]})
     with served(machine) as api:
-        _run(api, project, "r")
-        api.follow("r", "attempt STARTED one")
+        _run(api, project, "capped")
+        api.follow("capped", "attempt STARTED one")
         time.sleep(1)
-        assert machine.run("caps", "r", "--token-cap", "40", "--json").code == 0
-        api.follow("r", "run DONE_FAILED_BUDGET_EXHAUSTED")
-        assert api.get("/runs/r/status")["tokens"] == 50
+        assert machine.run("caps", "capped", "--token-cap", "40", "--json").code == 0
+        api.follow("capped", "run DONE_FAILED_BUDGET_EXHAUSTED")
+        assert api.get("/runs/capped/status")["tokens"] == 50
 
 
-def test_it_starts_quickly_and_stays_small(machine: Machine) -> None:
+def test_it_starts_quickly_and_stays_small(tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "home", f"sqlite:///{tmp_path / 'autopack.db'}", None)
     machine.run("db", "upgrade")
     with served(machine) as api:
         assert api.process is not None

@@ -164,7 +164,7 @@ def test_a_taken_port_and_a_broken_database_are_left_to_others(home: Path) -> No
     assert not home.exists()
 
 
-@pytest.mark.parametrize("number", [5, pytest.param(32, marks=pytest.mark.full)])
+@pytest.mark.parametrize("number", [3, pytest.param(32, marks=pytest.mark.full)])
 def test_first_commands_at_once_share_one_server_that_builds_cannot_ask(
     number: int, home: Path, tmp_path: Path
 ) -> None:

@@ -56,6 +56,11 @@ def kills(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    # Each engine is killed at every step in test_crash_matrix.py.
+    "engine_name",
+    ["sqlite", pytest.param("postgresql", marks=pytest.mark.full)],
+)
 def test_killed_runs_go_on_as_if_nothing_had_happened(
     any_machine: Machine, tmp_path: Path, kills: int, engine_name: str
 ) -> None:

@@ -128,7 +128,7 @@ def test_a_server_started_on_demand_ends_once_nobody_uses_it(stack: Machine) -> 
 
 def test_a_schedule_starts_a_run(stack: Machine, tmp_path: Path) -> None:
     project = make_project(tmp_path, {"one": [[call(5), {"files": {"a": "1"}}]]})
-    at = datetime.now(UTC) + timedelta(seconds=12)
+    at = datetime.now(UTC) + timedelta(seconds=8)
     schedule = {
         "active": True,
         "schedule": {

@@ -33,27 +33,15 @@ INFLECTION = Sample("inflection", "0.5.1", "inflection/__init__.py", "455 passed
 HUMANIZE = Sample("humanize", "4.17.0", "src/humanize/number.py", " passed", "test_ordinal")
 
 
-@pytest.fixture(scope="session")
-def source_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sample], Path]:
-    """Downloads each source distribution once a session. A run on real input is not optional:
-    without a package index these tests fail."""
-    found: dict[str, Path] = {}
-
-    def source(sample: Sample) -> Path:
-        if sample.name not in found:
-            folder = tmp_path_factory.mktemp(sample.name)
-            found[sample.name] = download_source(sample.name, sample.version, folder)
-        return found[sample.name]
-
-    return source
-
-
 @pytest.fixture
-def broken(tmp_path: Path, source_of: Callable[[Sample], Path]) -> Callable[[Sample], Path]:
-    """The project as a repository: its release, and the fault committed on top."""
+def broken(tmp_path: Path) -> Callable[[Sample], Path]:
+    """The project as a repository: its release, and the fault committed on top.
+
+    A run on real input is not optional: without a package index these tests fail.
+    """
 
     def make(sample: Sample) -> Path:
-        repository = unpack(source_of(sample), tmp_path / "project")
+        repository = unpack(download_source(sample.name, sample.version), tmp_path / "project")
         git(repository, "init", "-q", "-b", "main")
         git(repository, "add", "-A")
         git(repository, "commit", "-qm", f"{sample.name} {sample.version}")

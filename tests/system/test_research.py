@@ -80,7 +80,7 @@ def test_a_real_project_is_asked_and_its_answers_hold_elsewhere(
 ) -> None:
     version, questions = REAL[name]
     try:
-        archive = download_source(name, version, tmp_path / "sdist")
+        archive = download_source(name, version)
     except AssertionError as error:
         pytest.skip(str(error)[:200])
     repository = unpack(archive, tmp_path / "project")

@@ -294,7 +294,7 @@ def test_nothing_outside_changes_and_nothing_hangs(
     monkeypatch.setenv("HOME", str(root / "user"))
     world = World(root, confined=confined)
     full = pytestconfig.getoption("--full")
-    most = (2_000 if confined else 8_000) if full else (20 if confined else 140)
+    most = (2_000 if confined else 8_000) if full else (12 if confined else 80)
 
     @settings(
         max_examples=most,

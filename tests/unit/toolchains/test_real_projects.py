@@ -116,7 +116,27 @@ async def test_inflection(tmp_path: Path) -> None:
     assert "455 passed" in await check(workspace, made)
 
 
-@pytest.mark.slow
+async def test_a_project_whose_version_is_not_in_its_source(lay, tmp_path: Path) -> None:
+    workspace = lay(
+        {
+            "pyproject.toml": '[build-system]\nrequires = ["hatchling", "hatch-vcs"]\n'
+            'build-backend = "hatchling.build"\n[project]\nname = "told"\n'
+            'dynamic = ["version"]\n[project.optional-dependencies]\ntests = ["pytest"]\n'
+            '[tool.hatch.version]\nsource = "vcs"\n',
+            "src/told/__init__.py": "",
+            "tests/test_it.py": "import importlib.metadata\n\ndef test_it():\n"
+            "    assert importlib.metadata.version('told')\n",
+        }
+    )
+    commit(workspace)
+
+    made = await prepare_in(tmp_path / "run", workspace)
+
+    assert made.notes == ()
+    assert "1 passed" in await check(workspace, made)
+
+
+@pytest.mark.full
 async def test_humanize_whose_version_is_not_in_its_source(tmp_path: Path) -> None:
     workspace = source_distribution(tmp_path, "humanize", "4.17.0")
 
