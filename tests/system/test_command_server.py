@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import pty
@@ -244,6 +245,11 @@ def test_a_terminal_is_one(home: Home) -> None:
     os.close(theirs)
 
 
+def give_up_privileges() -> None:
+    """Do what every sandbox does first: programs started from here gain no rights any more."""
+    assert ctypes.CDLL(None).prctl(38, 1, 0, 0, 0) == 0
+
+
 OTHERS: dict[str, dict[str, Any]] = {
     "switched off": {"env": {"AUTOPACK_WARM_COMMANDS": "off"}},
     "another server": {"env": {"PREFECT_API_URL": "http://127.0.0.1:9/api"}},
@@ -255,6 +261,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "less memory": {
         "preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
     },
+    "fewer rights": {"preexec_fn": give_up_privileges},
     "another niceness": {"preexec_fn": lambda: os.nice(3)},
     "fewer processors": {
         "preexec_fn": lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

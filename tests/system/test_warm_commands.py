@@ -79,9 +79,7 @@ def shown(text: str, run_id: str) -> str:
 
 ENDINGS: dict[str, tuple[list[str], int]] = {
     "works": (["--run-id", "RUN"], 0),
-    "is shown as JSON": (["--run-id", "RUN", "--json"], 0),
     "fails": (["--run-id", "RUN", "--set", "recording=/nowhere"], 2),
-    "is bad": (["--run-id", "RUN", "--no-such-option"], 2),
     "is bad JSON": (["--run-id", "RUN", "--token-cap", "many", "--json"], 2),
     "is there already": (["--run-id", "first", "--json"], 2),
 }
