@@ -14,6 +14,15 @@ from prefect.logging.handlers import APILogWorker
 from autopack.stack import OWN_SERVER
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.full)])
+def engine_name(request: pytest.FixtureRequest) -> str:
+    """Runs the test on SQLite, and with --full on PostgreSQL, too.
+
+    The engines differ in the store, which is tested on both; some tests here ask for both.
+    """
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def drained(prefect_api: str) -> Iterator[str]:
     """The API of the server, which does not end before it has what Prefect still has to send."""

@@ -62,6 +62,7 @@ def raised(tokens: int) -> Answer:
     return Answer(approved=True, by="ann@desk", new_cap=Decimal(tokens), resource=Resource.TOKENS)
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite", "postgresql"])
 async def test_at_its_cap_a_run_waits_and_goes_on_with_a_higher_one(
     db: Database, tmp_path: Path
 ) -> None:

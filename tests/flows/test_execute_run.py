@@ -37,6 +37,7 @@ def attempts_of(run_id: str, phase_id: str) -> list[Any]:
         db.close()
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite", "postgresql"])
 async def test_phases_are_built_in_dependency_order_and_committed(
     home: Path, tmp_path: Path
 ) -> None:
@@ -55,6 +56,7 @@ async def test_phases_are_built_in_dependency_order_and_committed(
     assert fingerprint(project.repository) == before
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite", "postgresql"])
 async def test_the_real_failure_is_the_hint_of_the_next_attempt(home: Path, tmp_path: Path) -> None:
     check = "sh -c 'cat word; grep -q good word'"
     project = make_project(

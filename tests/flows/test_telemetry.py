@@ -47,6 +47,7 @@ async def run_twice_failing(tmp_path: Path, **more: Any) -> dict[str, Any]:
     )
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite", "postgresql"])
 async def test_every_attempt_tells_and_every_failure_is_logged(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

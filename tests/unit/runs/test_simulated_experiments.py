@@ -6,35 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.carried_pairs import carry_out_pair
 from support.experiments import Trial, agent, make_trial
-from support.runs import carry_out
 
-from autopack.clock import SystemClock
-from autopack.experiments.concluding import conclude, enough, judge
-from autopack.experiments.design.layout import ARM_NAMES
+from autopack.experiments.concluding import conclude, enough
 from autopack.experiments.design.registration import register_experiment
 from autopack.experiments.shapes.analysis_schema import Analysis
-from autopack.runs.finish.finish import finish
-from autopack.runs.next_phase import ending
-from autopack.runs.prepare.prepare import prepare_run
-from autopack.runs.session.opening import (
-    close_session,
-    open_session,
-)
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
-from autopack.store.experiment_records import finish_pair, get_pairs, start_pair
-from autopack.store.reading import get_ending, get_phases
-
-
-async def execute(run_id: str, db: Database, settings: Settings) -> None:
-    session = open_session(run_id, db=db, settings=settings, clock=SystemClock())
-    try:
-        await carry_out(session)
-        state, reason = get_ending(db, run_id) or ending(get_phases(db, run_id))
-        finish(session, state, reason)
-    finally:
-        close_session(session)
+from autopack.store.experiment_records import get_pairs
 
 
 async def experiment(trial: Trial, db: Database, settings: Settings) -> Analysis:
@@ -43,20 +23,7 @@ async def experiment(trial: Trial, db: Database, settings: Settings) -> Analysis
     for pair in get_pairs(db, registered.test_id):
         if enough(db, registered) is not None:
             break
-        start_pair(db, pair, reserve=0, cap=None)
-        for arm in ARM_NAMES:
-            request = registered.request(pair, arm)
-            run = prepare_run(request, db=db, settings=settings, clock=SystemClock())
-            await execute(run.run_id, db, settings)
-        [found] = judge(db, registered, [pair]).validity
-        finish_pair(
-            db,
-            pair.test_id,
-            pair.number,
-            is_valid=found.is_valid,
-            warnings=found.warnings,
-            errors=found.errors,
-        )
+        await carry_out_pair(registered, pair, db, settings)
     concluded = conclude(db, registered, settings=settings)
     assert concluded is not None
     return concluded.analysis
