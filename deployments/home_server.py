@@ -24,11 +24,11 @@ import psutil
 from autopack import home_server
 from autopack.home_server import HomeServer
 from autopack.model.errors import AutopackError, Refused, WorkFailed
-from autopack.settings import WARM_COMMANDS, Settings, process_environment
+from autopack.settings import Settings, process_environment
 from deployments.own_server import WITHOUT_UI
 from deployments.server_process import STARTUP_FAILED, Told
 from deployments.spawning import listen, spawn, split
-from deployments.warm.interpreter import obeyed_by_commands
+from deployments.warm.keeping import obeyed_here
 from flows.server import DISPOSABLE, QUIET
 
 _START_SECONDS = 300.0
@@ -69,8 +69,7 @@ class UsedServer:
         self._ready = threading.Event()
         self._error: AutopackError | OSError | None = None
         self._set_aside, self._killed = False, 0
-        # Before this process takes the server's settings for its own.
-        self._obeyed = obeyed_by_commands(process_environment()) if WARM_COMMANDS.of() else None
+        self._obeyed = obeyed_here()
         self.api_url = self._find_or_start(None)
         self.login = home_server.make_login(self._home)
         threading.Thread(target=self._look_after, name="prefect-server", daemon=True).start()

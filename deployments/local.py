@@ -32,6 +32,7 @@ from deployments.own_postgres import own_postgres
 from deployments.server_process import Told
 from deployments.setting_up import ENGINE, POOL, SettingUp
 from deployments.spawning import HIDDEN, listen, spawn, split
+from deployments.warm.keeping import CommandServerKeeper, obeyed_here
 from flows.server import LOGIN, ON_SQLITE
 
 DEFAULT_PORT = 4200
@@ -58,6 +59,7 @@ def local_stack(
             f"a stack is running already, as pid {running.pid}: {running.ui_url}",
             hint="stop it with Ctrl-C in its terminal",
         )
+    obeyed = obeyed_here()
     hide_memory()  # from now on it holds the login and the database's password
     lock = home_server.lock_stack(settings.home)
     if lock is None and home_server.is_possible():
@@ -104,6 +106,8 @@ def local_stack(
             settings.home, Stack(stack.api_url, stack.url, me.pid, started=me.create_time())
         )
         parts.callback(stack_file(settings.home).unlink, missing_ok=True)
+        stack.commands = CommandServerKeeper(settings.home, obeyed, answers=lambda: True)
+        parts.callback(stack.commands.end)
         yield stack
 
 
@@ -120,6 +124,8 @@ class LocalStack:
         self.created: dict[str, Any] = {}
         self.runs_api: str | None = None
         """Where the HTTP API is; None when it was not asked for."""
+        self.commands: CommandServerKeeper | None = None
+        """Keeps what commands are forked from; None until the stack is ready."""
         self._parts: dict[str, subprocess.Popen[bytes]] = {}
 
     def start_server(self, listening: socket.socket, environ: Mapping[str, str]) -> None:
@@ -205,6 +211,9 @@ class LocalStack:
         """Return when ``stopping`` is set. Raises WorkFailed when a part ends before."""
         while not stopping.wait(1.0):
             self.check()
+            if self.commands is not None:
+                with suppress(OSError):
+                    self.commands.look()
 
     def end(self) -> None:
         """End every part and what it started."""

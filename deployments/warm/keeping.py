@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from autopack.process.python_module import module_command
-from autopack.settings import process_environment
+from autopack.settings import WARM_COMMANDS, process_environment
 from deployments.spawning import split
+from deployments.warm.interpreter import obeyed_by_commands
 
 _SERVER = "deployments.warm.command_server"
 _COMMANDS = "deployments.cli"
@@ -21,6 +22,14 @@ _WAIT_SECONDS = 2.0
 between two starts."""
 
 _END_SECONDS = 2.0
+
+
+def obeyed_here() -> dict[str, str] | None:
+    """Return what commands have to share with this process; None when each is to load everything.
+
+    To be asked before a process takes a server's settings for its own.
+    """
+    return obeyed_by_commands(process_environment()) if WARM_COMMANDS.of() else None
 
 
 class CommandServerKeeper:

@@ -126,6 +126,25 @@ def test_a_server_started_on_demand_ends_once_nobody_uses_it(stack: Machine) -> 
     assert home_server.read_note(stack.home) is None
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="commands are handed over on Linux alone")
+def test_a_command_that_finds_the_stack_starts_at_once(stack: Machine, tmp_path: Path) -> None:
+    finds_it = replace(stack, prefect_api=None)
+
+    def is_warm() -> bool:
+        return finds_it.run("health", "--json").json["server"]["warm_commands"]
+
+    wait_for("the process that commands are forked from", is_warm)
+    slow = [call(7, response_id="slow"), {"delay": 600}, {"files": {"b": "2"}}]
+    project = make_project(tmp_path, {"one": [slow]})
+    process = finds_it.start("run", *project.run_args, "--run-id", "forked", "--json")
+    wait_for("its build", lambda: is_building(stack, "forked"))
+    assert holder_pid(stack, "forked") != process.pid
+    process.send_signal(signal.SIGINT)
+    told = json.loads(process.communicate(timeout=60)[0])
+    assert (process.returncode, told["state"]) == (130, "PHASE_EXECUTION")
+    assert stack.run("cancel", "forked").code == 0
+
+
 def test_a_schedule_starts_a_run(stack: Machine, tmp_path: Path) -> None:
     project = make_project(tmp_path, {"one": [[call(5), {"files": {"a": "1"}}]]})
     at = datetime.now(UTC) + timedelta(seconds=8)
