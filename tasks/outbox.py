@@ -30,6 +30,11 @@ class Outbox:
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send())
 
+    async def pause(self, seconds: float = 1.0) -> None:
+        """Let what is being sent arrive first, for so long at most; the rest waits."""
+        if self._sending is not None:
+            await asyncio.wait({self._sending}, timeout=seconds)
+
     async def flush(self) -> None:
         """Wait until all is sent, also when the run is cancelled meanwhile."""
         cancelled = False
