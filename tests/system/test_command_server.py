@@ -188,7 +188,8 @@ def test_signals_reach_it(home: Home) -> None:
 def test_it_stops_and_continues_with_the_process_that_was_asked(
     number: signal.Signals, home: Home
 ) -> None:
-    process, path = home.start("wait")
+    # In a group of its own: SIGTSTP stops none that nobody in its session looks after.
+    process, path = home.start("wait", process_group=0)
     forked, asked = psutil.Process(said_by(path)["pid"]), psutil.Process(process.pid)
     process.send_signal(number)
     until(lambda: forked.status() == asked.status() == psutil.STATUS_STOPPED)

@@ -74,7 +74,9 @@ def test_what_up_and_run_leave_is_their_users_alone(user: User) -> None:
     up = user.start("up", "--json")
     assert up.stdout is not None
     try:
-        assert up.stdout.readline().startswith('{"ui_url"'), up.communicate()[1][-2000:]
+        log = home / "stack" / "server.log"
+        said = up.stdout.readline()
+        assert said.startswith('{"ui_url"'), (up.communicate()[1], log.read_text()[-2000:])
         words = ("--repo", str(project.repository), "--set", f"recording={project.recording}")
         ran = user.run("run", str(project.plan), *words)
         assert ran["state"] == "DONE_SUCCESS"
