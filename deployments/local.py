@@ -6,6 +6,7 @@ the process that started it.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shlex
@@ -77,7 +78,8 @@ def local_stack(
         )
         parts.callback(stack.end)
         environ = _environment(settings, stack.api_url)
-        of_server = _of_server(environ, chosen)  # the database's password is for nobody else
+        # The database's password is for nobody else.
+        of_server = _of_server(environ, chosen) | _writable_ui(settings.home)
         if sqlite:
             of_server |= ON_SQLITE
         else:
@@ -89,6 +91,7 @@ def local_stack(
         environ |= {LOGIN: stack.login} | (ON_SQLITE if sqlite else {})
         setting_up = parts.enter_context(SettingUp(environ, command=_engine()))
         stack.wait_for_server()
+        _close_ui(settings.home)
         listening.close()  # the server's alone from now on
         say("setting up the work pool, the blocks, the deployments and the limits")
         stack.created = setting_up.finish()
@@ -244,6 +247,29 @@ def _of_server(environ: Mapping[str, str], port: int) -> dict[str, str]:
     kept = {k: v for k, v in rest.items() if k.startswith("PREFECT_") or k == "AUTOPACK_HOME"}
     origins = ",".join(f"http://{name}:{port}" for name in ("127.0.0.1", "localhost"))
     return plain | kept | {"PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origins}
+
+
+def _writable_ui(home: Path) -> dict[str, str]:
+    """Return where Prefect is to put its UI, which it copies into its own package by itself.
+
+    An ordinary user can have it from somebody who installed it for all.
+    """
+    found = importlib.util.find_spec("prefect")
+    places = (found and found.submodule_search_locations) or ()
+    if all(os.access(Path(place, "server"), os.W_OK) for place in places):
+        return {}
+    return {"PREFECT_SERVER_UI_STATIC_DIRECTORY": str(_ui_folder(home))}
+
+
+def _ui_folder(home: Path) -> Path:
+    return home / "prefect" / "ui"
+
+
+def _close_ui(home: Path) -> None:
+    """Give the folders that Prefect has copied the mode of all that is in a home."""
+    for path in _ui_folder(home).rglob("*"):
+        if path.is_dir():
+            path.chmod(0o700)
 
 
 def _environment(settings: Settings, api_url: str) -> dict[str, str]:
