@@ -26,7 +26,7 @@ from typing import Any
 from autopack.secrecy.memory import hide_memory
 from autopack.settings import process_environment
 from deployments.warm.asking import Asking
-from deployments.warm.fork_server import PRELOADED, preload, wake
+from deployments.warm.fork_server import PRELOADED, ended, preload, wake
 from deployments.warm.handing_over import ENDED, LONGEST_ASKED, READY, SOCKET
 from deployments.warm.installed_code import ROOT, code_stamp
 from deployments.warm.sameness import facts_of, first_difference
@@ -178,18 +178,10 @@ class CommandServer:
                 asking.forget()
 
     def _reap(self) -> None:
-        while self._forked:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            asking = self._forked.pop(pid, None)
-            if asking is not None:
-                with suppress(OSError):
-                    asking.connection.send(b"%s %d" % (ENDED, os.waitstatus_to_exitcode(status)))
-                asking.forget()
+        for asking, status in ended(self._forked):
+            with suppress(OSError):
+                asking.connection.send(b"%s %d" % (ENDED, status))
+            asking.forget()
 
     def _let_go(self, listening: socket.socket) -> None:
         """Have nothing of this process's close a descriptor that the fork opens later."""

@@ -24,16 +24,19 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
 from autopack import home_server
 from autopack.secrecy.memory import hide_memory
 from autopack.settings import Settings, process_environment
+
+Parent = TypeVar("Parent")
 
 FLOW_RUN = "PREFECT__FLOW_RUN_ID"
 NO_FLOW_RUN = "0" * 36
@@ -173,18 +176,24 @@ class _Forking:
         return False
 
     def _reap(self) -> None:
-        while self._children:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            told = self._children.pop(pid, None)
-            if told is not None:
-                with suppress(OSError):
-                    told.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
-                told.close()
+        for told, status in ended(self._children):
+            with suppress(OSError):
+                told.sendall(b"%d\n" % status)
+            told.close()
+
+
+def ended(children: dict[int, Parent]) -> Iterator[tuple[Parent, int]]:
+    """Take those that have ended out of ``children``; yield who asked for each, and its status."""
+    while children:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        asked = children.pop(pid, None)
+        if asked is not None:
+            yield asked, os.waitstatus_to_exitcode(status)
 
 
 def wake(number: int, frame: FrameType | None) -> None:

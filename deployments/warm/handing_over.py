@@ -252,7 +252,7 @@ def _status(connection: socket.socket, process: int) -> int | None:
 def _received(connection: socket.socket) -> bytes:
     try:
         return connection.recv(SHORT)
-    except OSError:  # whoever could say is gone
+    except OSError:  # the process that could say has ended
         return b""
 
 
