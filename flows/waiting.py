@@ -64,7 +64,7 @@ async def wait_for_end(
                 raise WorkFailed(
                     f"nobody has worked on run {run_id} for an hour, and its flow run has not "
                     "ended",
-                    hint=f"autopack show {run_id}; a worker of its pool resumes it",
+                    hint=f"autopack resume {run_id}",
                 )
             poll_at = at + next(pauses)
         await asyncio.sleep(GLANCE_SECONDS)
