@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, ClassVar, Protocol, cast
 
+from autopack.agents.laid_out import as_seen, laid_out, values_of
 from autopack.files import safe_files
 from autopack.model.calls import (
     MOST_TOKENS,
@@ -97,24 +97,28 @@ class ContinuingParser(UsageParser, Protocol):
 def events(
     source: Path | bytes | BinaryIO, markers: Sequence[bytes], miss: Callable[[], None]
 ) -> Iterator[Json]:
-    """Yield the JSON objects among the lines of ``source`` that hold one of ``markers``.
+    """Yield the JSON objects in ``source`` that hold one of ``markers``.
+
+    Most are a line; a program's one report at its end may be an array of them, or stand over
+    several lines. What a terminal would not show is no part of a line.
 
     ``miss`` is called for each that looks like one and cannot be read: cut off, or too long.
     """
     stream = source.open("rb") if isinstance(source, Path) else source
     stream = io.BytesIO(stream) if isinstance(stream, bytes) else stream
+    wanted = [*markers, *(marker.replace(b'":"', b'": "') for marker in markers)]
     with stream:
-        for line in _lines(stream):
-            if not any(marker in line for marker in markers):
+        for line in laid_out(_lines(stream), LONGEST_LINE):
+            if not any(marker in line for marker in wanted):
                 continue
-            try:
-                event: object = json.loads(line) if len(line) <= LONGEST_LINE else None
-            except (ValueError, RecursionError):
-                event = None
-            if isinstance(event, dict):
-                yield cast("Json", event)
-            elif event is None and line.startswith(b"{"):
+            plain = as_seen(line)
+            told = values_of(plain) if len(line) <= LONGEST_LINE else None
+            if told is None and plain.startswith((b"{", b"[{")):
                 miss()
+            for value in told or ():
+                for one in cast("list[object]", value) if isinstance(value, list) else (value,):
+                    if isinstance(one, dict):
+                        yield cast("Json", one)
 
 
 def whole(source: Path | bytes | BinaryIO, most: int) -> bytes:
@@ -185,7 +189,11 @@ def text(data: Json, name: str) -> str | None:
 
 
 def http_status(value: object) -> int | None:
-    """Return the status of an answer over HTTP; None for anything else."""
+    """Return the status of an answer over HTTP, also where it is told as text; None for anything
+    else.
+    """
+    if isinstance(value, str) and len(value) == 3 and value.isascii() and value.isdigit():
+        value = int(value)
     is_one = isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599
     return value if is_one and isinstance(value, int) else None
 

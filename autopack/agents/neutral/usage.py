@@ -41,6 +41,7 @@ from autopack.agents.usage_reading import (
     exactness_of,
     http_status,
     model_call,
+    part,
     retry_after,
     text,
 )
@@ -69,7 +70,10 @@ class NeutralParser:
             self._error = None
         elif text(event, "error"):
             self._error = event
-        elif isinstance(event.get("calls"), int):
+        elif words := text(part(event, "error"), "message"):
+            inner = part(event, "error")  # as providers answer
+            self._error = {"status": inner.get("code"), **event, "error": words}
+        elif isinstance(event.get("calls"), int) and not isinstance(event["calls"], bool):
             self._counted = event["calls"]
 
     def miss(self) -> None:
@@ -107,6 +111,12 @@ class NeutralParser:
             report.tokens("output"),
             reasoning,
         )
+        total = report.tokens("total") or split.total
+        if total != split.total:  # one of both is not the whole
+            most = max(total, split.total)
+            return ModelCall(
+                provider, model, most, response_id=identity, exactness=Exactness.PARTIAL
+            )
         sound = report.sound and (reasoning or 0) <= split.output
         return model_call(provider, model, split, response_id=identity, sound=sound)
 

@@ -18,28 +18,52 @@ _TOO_MANY = frozenset({429, 529})
 _PASSING = frozenset({408, 409, 423, 425})
 
 _NO_CREDIT = re.compile(
-    r"insufficient_quota|credit balance is too low|billing|payment required", re.I
+    r"insufficient_quota|credit balance is too low|payment required"
+    r"|\binsufficient (?:balance|credits?|funds)\b|\b(?:out of|no|more) credits\b",
+    re.I,
+)
+# Where to pay is also said of a limit that passes, with when it does.
+_PAY_HERE = re.compile(
+    r"\bbilling (?:details|account|settings|plan|to be enabled)|account/billing|\bbilling_\w+limit"
+    r"|\bbilling_not_active", re.I,
+)  # fmt: skip
+_PASSES = re.compile(
+    r"\b(?:re)?try (?:again )?(?:in|at|after)\b|\bresets?\b|\bper (?:min|minute|day)\b", re.I
 )
 _TOO_LONG = re.compile(
     r"prompt is too long|context_length_exceeded|maximum context length|context window", re.I
 )
 _REFUSED = re.compile(
-    r"\b(?:invalid|incorrect|missing) (?:x-)?(?:api|authentication)[ _-]?key\b|authentication_error"
-    r"|invalid_api_key|permission_error|\bunauthori[sz]ed\b|model_not_found|\bunknown model\b"
-    r"|\bmodel\b[^\n]{0,80}(?:\bdoes not exist\b|\bnot found\b)|invalid_request_error"
-    r"|\bnot (?:logged in|authenticated)\b|please run /login",
+    r"\b(?:invalid|incorrect|missing|expired) (?:x-)?(?:api|auth\w*|bearer|access|oauth)[ _-]?"
+    r"(?:key|token|credentials?)\b|authentication_error"
+    r"|invalid_api_key|permission_error|\bunauthori[sz]ed\b|\bunauthenticated\b|model_not_found"
+    r"|\bunknown model\b|invalid_request_error"
+    r"|\bmodel\b[^\n]{0,80}\b(?:(?:does|may) not exist|(?:is )?not (?:found|available|supported))\b"
+    r"|\bnot (?:logged in|authenticated)\b|\byou (?:must|need to) (?:be logged|log|sign) in\b"
+    r"|\bplease (?:run|use) [`'\"]?[\w/ -]{0,20}\blogin\b|\bplease (?:log|sign) in\b"
+    r"|\b(?:api key|(?:oauth|access|bearer) token)(?: is| has| was)?(?: been)? "
+    r"(?:not valid|not found|invalid|expired|revoked|required|missing|could not be refreshed)\b"
+    r"|\bno (?:api key|(?:auth\w* )?credentials) (?:found|provided|available|configured|set)\b"
+    r"|_(?:api_key|auth_token)\b[^\n]{0,60}\b(?:not set|missing|required)\b"
+    r"|\b(?:must be|please) set\b[^\n]{0,100}_(?:api_key|auth_token)\b"
+    r"|\b(?:account|organi[sz]ation) (?:has been|is|was) (?:disabled|suspended|deactivated)\b",
     re.I,
 )
 _RATE_LIMIT = re.compile(
     r"rate.?limit|\boverloaded|too many requests|resource_exhausted|\bquota exceeded\b"
-    r"|\bat capacity\b|high demand",
+    r"|\bat capacity\b|high demand|resource has been exhausted|throttlingexception"
+    r"|\b(?:hit|reached|exceeded|exhausted) your\b[\w -]{0,40}\b(?:limit|quota|capacity)\b"
+    r"|\b(?:usage|hour|hourly|daily|weekly|monthly|session) limit (?:reached|exceeded|hit)\b"
+    r"|\b(?:requests|tokens) per (?:min|minute|day)\b|\bserver is busy\b",
     re.I,
 )
 _DOWN = re.compile(
-    r"internal server error|service unavailable|bad gateway|gateway time-?out"
+    r"internal ?server ?error|service ?unavailable|bad ?gateway|gateway time-?out"
     r"|connection[ _](?:refused|reset|error|aborted|closed|timed out)|(?:could not|unable to|cannot"
     r"|failed to) connect|connect(?:ion)? ?timeout|stream disconnected|\bsocket hang up\b"
-    r"|\bfetch failed\b|\brequest timed out\b|peer closed connection"
+    r"|\bfetch failed\b|\b(?:request|operation) timed out\b|(?:peer|other side) closed"
+    r"|\bconnection was (?:closed|reset)\b|upstream connect error|no such host"
+    r"|could not resolve host"
     r"|\b(?:ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE)\b"
     r"|getaddrinfo|name resolution|network is unreachable|no route to host|api_error\b",
     re.I,
@@ -106,7 +130,7 @@ def told_status(end: Ended) -> int | None:
 
 def refusal(words: str, http_status: int | None) -> str:
     """Return one line on what the provider refused and what to do about it."""
-    if _NO_CREDIT.search(words):
+    if _is_out_of_credit(words):
         todo = _WHAT_TO_DO[402]
     elif http_status is None:
         todo = "check the key, the model and the address of the provider"
@@ -119,7 +143,7 @@ def refusal(words: str, http_status: int | None) -> str:
 
 def _by_status(status: int, words: str, calls: int) -> FailureCause | None:
     if status in _TOO_MANY:
-        refused = status == 429 and _NO_CREDIT.search(words)
+        refused = status == 429 and _is_out_of_credit(words)
         return FailureCause.PROVIDER_REFUSED if refused else FailureCause.RATE_LIMIT
     if status >= 500 or status in _PASSING:
         return FailureCause.PROVIDER_ERROR
@@ -132,11 +156,19 @@ def _by_words(words: str, calls: int) -> FailureCause | None:
     found = _STATUS.search(words)
     if found:
         return _by_status(int(found["status"] or found["first"]), words, calls)
-    if _RATE_LIMIT.search(words) and not _NO_CREDIT.search(words):
+    no_credit = _is_out_of_credit(words)
+    if _RATE_LIMIT.search(words) and not no_credit:
         return FailureCause.RATE_LIMIT
-    if _REFUSED.search(words) or _NO_CREDIT.search(words) or _TOO_LONG.search(words):
+    if no_credit or _REFUSED.search(words) or _TOO_LONG.search(words):
         return _refused(words, calls)
     return FailureCause.PROVIDER_ERROR if _DOWN.search(words) else None
+
+
+def _is_out_of_credit(words: str) -> bool:
+    """Return whether somebody has to pay before it answers again: time lifts no such limit."""
+    if _NO_CREDIT.search(words):
+        return True
+    return _PAY_HERE.search(words) is not None and not _PASSES.search(words)
 
 
 def _refused(words: str, calls: int) -> FailureCause | None:

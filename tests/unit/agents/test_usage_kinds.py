@@ -223,6 +223,9 @@ def one(**figures: Any) -> Any:
         ((one(output=5),), 5, Exactness.PARTIAL),  # what went in is not said
         ((one(input=5),), 5, Exactness.PARTIAL),
         ((one(input=5, output=2, reasoning=3),), 7, Exactness.PARTIAL),  # more than the whole
+        ((one(input=5, output=2, total=7),), 7, Exactness.EXACT),
+        ((one(input=5, output=2, total=9),), 9, Exactness.PARTIAL),  # what is in no part of it
+        ((one(input=1, output=1), {"calls": True}), 2, Exactness.EXACT),  # no number
         ((one(total=-1),), None, Exactness.UNKNOWN),
         (({"input": "what was typed", "output": "what came"},), None, Exactness.UNKNOWN),
         (({"error": "not logged in"},), None, Exactness.UNKNOWN),

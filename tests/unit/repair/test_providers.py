@@ -51,7 +51,49 @@ WORDS = [
     # no credit is not a limit that time lifts
     ("insufficient_quota: you exceeded your current quota", STOPS),
     ("Your credit balance is too low to access the API", STOPS),
+    ("Insufficient Balance", STOPS),
+    ("Insufficient credits. Add more at https://example.com/credits", STOPS),
+    ("This request requires more credits, or fewer max_tokens.", STOPS),
+    ("You have run out of credits", STOPS),
+    ("Your account is not active, please check your billing details", STOPS),
+    ("You exceeded your current quota, please check your plan and billing details.", STOPS),
+    # where it can be paid for is also said of one that time lifts
+    ("Rate limit reached: try again in 20s. See https://example.com/account/billing", WAITS),
+    ("You exceeded your current quota, check your billing details. Please retry in 32.5s.", WAITS),
+    # limits of subscriptions, in the words of several programs
+    ("Claude AI usage limit reached|1735689600", WAITS),
+    ("You've hit your limit · resets 3pm (Europe/Berlin)", WAITS),
+    ("5-hour limit reached ∙ resets 7pm", WAITS),
+    ("Weekly limit reached · resets Mon 9am", WAITS),
+    ("You've hit your usage limit. Upgrade to Pro, or try again in 2 hours 15 minutes.", WAITS),
+    ("You\u2019ve reached your usage limit for this model", WAITS),
+    ("You have exhausted your capacity on this model. Your quota will reset after 3h.", WAITS),
+    ("Resource has been exhausted (e.g. check quota).", WAITS),
+    ("ThrottlingException: Too many tokens, please wait before trying again.", WAITS),
+    ("40,000 tokens per minute are used up", WAITS),
+    ("ServiceUnavailableException: it is unable to process your request.", WAITS),
+    ("dial tcp: lookup api.example.com: no such host", WAITS),
+    ("error sending request for url (https://x/v1/responses): operation timed out", WAITS),
+    ("upstream connect error or disconnect/reset before headers", WAITS),
+    ("The socket connection was closed unexpectedly", WAITS),
+    # logins and keys
+    ("OAuth token has expired. Please obtain a new token.", STOPS),
+    ("Invalid bearer token", STOPS),
+    ("API key not valid. Please pass a valid API key.", STOPS),
+    ("No API key found for provider anthropic", STOPS),
+    ("Your access token could not be refreshed because you have since logged out.", STOPS),
+    ("Please run `codex login`", STOPS),
+    ("Session expired. Please log in again.", STOPS),
+    ("No auth credentials found", STOPS),
+    ("OPENAI_API_KEY is not set", STOPS),
+    ("The api_key must be set by setting the OPENAI_API_KEY environment variable", STOPS),
+    ("Your organization has been disabled.", STOPS),
+    ("There's an issue with the selected model (m-9). It may not exist.", STOPS),
+    ("The 'm-9' model is not supported with this account", STOPS),
     # of the builder itself
+    ("src/billing/invoice.py: error: no billing address", NEITHER),
+    ("FAILED tests/test_limits.py::test_quota_resets - assert 3 == 4", NEITHER),
+    ("the test of the expired token fails; the session limit is 5", NEITHER),
     ("Traceback: KeyError: 'x'", NEITHER),
     ("", NEITHER),
 ]
@@ -102,6 +144,19 @@ def test_silence(calls: int, has_provider: bool, expected: str | None) -> None:
         BuildStatus.TIMED_OUT, None, "ran out of time after 429 s", ended_by=EndedBy.AUTOPACK
     )
     assert judged(end, calls, has_provider=has_provider) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("insufficient_quota: try again in 20s", STOPS),
+        ("You exceeded your current quota, please check your plan and billing details.", STOPS),
+        ("Limit 30000 tokens per min. Try again in 20s, or see /account/billing", WAITS),
+        ("Quota exceeded, check your billing details. Please retry in 32s.", WAITS),
+    ],
+)
+def test_too_many_requests_may_mean_that_nothing_is_paid_for(words: str, expected: str) -> None:
+    assert judged(failed(words, http_status=429, ended_by=EndedBy.PROVIDER)) == expected
 
 
 def test_a_conversation_that_grew_too_long_is_the_builders_own() -> None:
