@@ -22,6 +22,7 @@ from autopack.toolchains.runners import (
     Told,
     ask,
     ask_scripts,
+    broken_off,
     read_results,
     readable,
 )
@@ -95,8 +96,9 @@ async def run_checks(
             report = own / f"{spool.stem}-{number}.xml"
             safe_files.remove(report)  # of an earlier command, or a link that it left
             start = output.size()
+            argv = check.argv if ignore is None else ask(check.argv, report)
             done = await supervisor.run(
-                check.argv if ignore is None else ask(check.argv, report),
+                argv,
                 cwd=workspace / check.path,
                 env=environment if ignore is None else {**environment, **ask_scripts()},
                 timeout=left,
@@ -107,7 +109,11 @@ async def run_checks(
                 ),
             )
             if done.status == 0 and not done.timed_out:
-                continue
+                told = Told(argv, 0, "", report, workspace / check.path)
+                early = None if done.truncated else _left_early(told, output, start)
+                if early is None:
+                    continue
+                return replace(_failed(check, done, output, start, report, None), note=early)
             folder = None if ignore is None else workspace / check.path
             failed = _failed(check, done, output, start, report, folder)
             if ignore is None or failed.results is None:
@@ -116,6 +122,15 @@ async def run_checks(
             if why is not None:
                 return replace(failed, note=why)
     return None
+
+
+def _left_early(told: Told, output: Log, start: int) -> str | None:
+    """Return what to say of a command that succeeded before its tests had ended; None of others."""
+    if output.size() - start > 2 * _SEARCHED:
+        return None  # what is left out may have the end of a run whose beginning is seen
+    printed = output.read(2 * _SEARCHED, head=_SEARCHED, start=start)
+    runner = broken_off(replace(told, output=printed))
+    return runner and f"{runner} ended before its tests did, as if something had left its process"
 
 
 def _failed(

@@ -98,7 +98,8 @@ class Runner(ABC):
     of a line. ``finds``: whether it runs tests, checks types or looks at style. ``overrides``:
     whether ``ask`` makes it go on after a failure whatever its project says. ``variables`` do
     the same where a script calls it. ``speaks_for_others``: whether it may print what another
-    runner is known for.
+    runner is known for. ``opens`` is a line that a run begins with, ``closes`` the one that it
+    ends with, where both are always printed.
     """
 
     name: str = ""
@@ -111,6 +112,8 @@ class Runner(ABC):
     overrides: bool = True
     variables: Mapping[str, str] = {}
     speaks_for_others: bool = False
+    opens: re.Pattern[str] | None = None
+    closes: re.Pattern[str] | None = None
 
     def starts(self, argv: Command) -> bool:
         """Return whether the command calls this runner itself, and not through a script."""
@@ -124,6 +127,16 @@ class Runner(ABC):
     @abstractmethod
     def results(self, told: Told) -> Results | None:
         """Return the whole account that the run gave; None when it gave none."""
+
+    def broke_off(self, told: Told) -> bool:
+        """Return whether a run that succeeded ended before its tests did.
+
+        What is tested may leave the process, with status 0 (``os._exit``, ``process.exit``,
+        ``die``): the tests that were still to come are then not seen to fail.
+        """
+        if self.opens is None or self.closes is None:
+            return False
+        return len(self.opens.findall(told.output)) > len(self.closes.findall(told.output))
 
     def readable(self, output: str) -> str:
         """Return ``output`` as a person reads it."""

@@ -6,6 +6,8 @@ To add one, add a module with a ``RUNNER`` to the folder of its toolchain; see `
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +23,7 @@ __all__ = [
     "Told",
     "ask",
     "ask_scripts",
+    "broken_off",
     "may_stop_early",
     "read_results",
     "readable",
@@ -41,7 +44,7 @@ def read_results(told: Told) -> Results | None:
     Where a script called the runner, it is found by what it printed, and not believed when two
     of them are, or when the project's settings may have ended its tests early.
     """
-    told = Told(told.argv, told.status, plain(told.output), told.report, told.folder)
+    told = replace(told, output=plain(told.output))
     called = _called(told.argv)
     if called is not None:
         if not called.overrides and may_stop_early(told.folder):
@@ -53,6 +56,12 @@ def read_results(told: Told) -> Results | None:
         return None
     found = [each for each in runners() if each.marker and each.marker.search(told.output)]
     return found[0].results(told) if len(found) == 1 else None
+
+
+def broken_off(told: Told) -> str | None:
+    """Return the runner whose tests did not run to their end although its command succeeded."""
+    told = replace(told, output=plain(told.output))
+    return next((each.name for each in runners() if each.broke_off(told)), None)
 
 
 def ask_scripts() -> dict[str, str]:
@@ -82,13 +91,14 @@ _EARLY = re.compile(
     r"\bbail\b(?!['\"]?\s*[:=]\s*(?:0|false))|\bfail[-_]?fast\b(?!['\"]?\s*[:=]\s*false)"
     r"|\bmax-?fail(?:ures)?\b(?!['\"]?\s*[:=]\s*0)|\bexitfirst\b|\bpytest\b[^\n]{0,200}\s-x\b"
     r"|\baddopts\b[^\n]{0,200}[\s'\"]-x\b|\bstepwise\b|\bskipAfterFailureCount\b"
-    r"|\bstop-?on-?(?:failure|error|defect)\b(?!['\"]?\s*[:=]\s*['\"]?false)",
+    r"|\bstop-?on-?(?:fail|failure|error|defect|warning|risky)\b(?!['\"]?\s*[:=]\s*['\"]?false)",
     re.IGNORECASE,
 )
 _BUILD_FILES = (
     "Makefile", "makefile", "GNUmakefile", "justfile", "Justfile", "Taskfile.yml",
 )  # fmt: skip
 _MOST = 256 * 1024
+_MOST_PLACES = 100
 
 
 def may_stop_early(folder: Path | None) -> bool:
@@ -98,11 +108,19 @@ def may_stop_early(folder: Path | None) -> bool:
     """
     if folder is None:
         return False
-    for name in (*_BUILD_FILES, *(n for one in toolchains() for n in one.settings)):
-        try:
-            text = safe_files.read_text(folder / name, most=_MOST)
-        except OSError:
-            continue
-        if _EARLY.search(text):
-            return True
-    return False
+    names = {*_BUILD_FILES, *(n for one in toolchains() for n in one.settings)}
+    return any(_speaks_of_it(place / name) for place in _places(folder) for name in names)
+
+
+def _places(folder: Path) -> Iterator[Path]:
+    """Yield a project's folder and those in it, where parts of it have settings of their own."""
+    yield folder
+    inside = [folder / name for name in safe_files.names(folder) if not name.startswith(".")]
+    yield from (place for place in inside[:_MOST_PLACES] if safe_files.is_folder(place))
+
+
+def _speaks_of_it(file: Path) -> bool:
+    try:
+        return _EARLY.search(safe_files.read_text(file, most=_MOST)) is not None
+    except OSError:
+        return False

@@ -28,6 +28,8 @@ class DotnetTest(Runner):
     red = (r"^Failed!  - Failed:[ ]{1,8}[1-9]",)
     unbuilt = (r"^Build FAILED\.$",)
 
+    overrides = False  # no option undoes what xunit.runner.json says
+
     def starts(self, argv: Command) -> bool:
         return argv[:2] == ("dotnet", "test")
 

@@ -11,6 +11,7 @@ class Dotnet(Toolchain):
 
     name = "dotnet"
     languages = {".NET": "cs fs vb"}
+    settings = ("xunit.runner.json", ".runsettings", "test.runsettings")
     variables = (r"(DOTNET|MSBUILD|NUGET)_\w+",)
     test_files = ("*Test.cs", "*Tests.cs")
     test_settings = ("*.runsettings", "xunit.runner.json")

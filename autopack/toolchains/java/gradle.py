@@ -30,6 +30,8 @@ class Gradle(Runner):
     red = (r"^\d{1,7} tests? completed, [1-9]\d{0,6} failed", r"^> Task \S{0,80}:test FAILED$")
     unbuilt = (r"^> Task \S{0,80}:compile\w{1,40} FAILED$",)
 
+    overrides = False  # no option undoes a build's own failFast
+
     def starts(self, argv: Command) -> bool:
         return bool(argv) and PurePosixPath(argv[0]).name in ("gradle", "gradlew", "gradlew.bat")
 

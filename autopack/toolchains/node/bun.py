@@ -24,6 +24,8 @@ class Bun(Runner):
     name = "bun test"
     marker = re.compile(r"^Ran \d+ tests? across \d+ files?\.", re.MULTILINE)
     red = (r"^[ ]{0,2}[1-9]\d{0,6} fail$",)
+    opens = re.compile(r"^bun test v\d", re.MULTILINE)
+    closes = re.compile(r"^Ran \d+ tests?\b", re.MULTILINE)
 
     def starts(self, argv: Command) -> bool:
         return argv[:2] == ("bun", "test")

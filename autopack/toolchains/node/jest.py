@@ -28,6 +28,8 @@ class Jest(Runner):
     marker = re.compile(r"^Test Suites: .*\btotal$", re.MULTILINE)
     red = (r"^Tests:[ ]{1,10}[1-9]\d{0,6} failed",)
     uncollected = (r"^[ ]{0,8}● Test suite failed to run",)
+    opens = re.compile(r"^\s*●\s+process\.exit called with", re.MULTILINE)
+    closes = re.compile(r"(?!)")  # other workers may have summed up
 
     def ask(self, argv: Command, report: Path) -> Command:
         return inserted(without(argv, "--bail", "-b"), self.programs, "--bail=0")

@@ -19,6 +19,9 @@ from autopack.toolchains.runner import (
 
 _END = re.compile(r"^  (\d+) failing$", re.MULTILINE)
 _ENTRY = re.compile(r"^  \d+\) (.*)$")
+_ECHO = re.compile(r"^> .*\bmocha\b", re.MULTILINE)
+_TICK = re.compile(r"^ {2,}[✔✓] ", re.MULTILINE)
+_PASSING = re.compile(r"^  \d+ (?:passing|pending|failing)\b", re.MULTILINE)
 _HOOK = re.compile(r'"(?:before|after)(?: each| all)?" hook')
 
 
@@ -31,6 +34,11 @@ class Mocha(Runner):
 
     def ask(self, argv: Command, report: Path) -> Command:
         return inserted(without(argv, "--bail", "-b"), self.programs, "--no-bail")
+
+    def broke_off(self, told: Told) -> bool:
+        """Its name tells its ticks from those of others, also where a script has called it."""
+        named = self.starts(told.argv) or _ECHO.search(told.output)
+        return bool(named and _TICK.search(told.output) and not _PASSING.search(told.output))
 
     def results(self, told: Told) -> Results | None:
         ends = list(_END.finditer(told.output))

@@ -27,6 +27,10 @@ class PhpUnit(Runner):
     marker = re.compile(r"^Tests: \d+, Assertions: \d+", re.MULTILINE)
     red = (r"^(?:FAILURES|ERRORS)!$",)
     overrides = False  # no option undoes what phpunit.xml says
+    opens = re.compile(
+        r"^PHPUnit \d[\d.]* by Sebastian Bergmann[^\n]*\n+(?:Runtime: |[.FEWISRND]+$)", re.MULTILINE
+    )
+    closes = re.compile(r"^(?:OK\b|Tests: \d|No tests executed)", re.MULTILINE)
 
     def ask(self, argv: Command, report: Path) -> Command:
         return without(argv, *_STOPS)

@@ -13,7 +13,7 @@ class Php(Toolchain):
     languages = {"PHP": "php phtml"}
     manifests = ("composer.json",)
     lock_files = ("composer.lock",)
-    settings = ("composer.json", "phpunit.xml", "phpunit.xml.dist")
+    settings = ("composer.json", "phpunit.xml", "phpunit.xml.dist", "phpunit.dist.xml")
     variables = (
         r"COMPOSER_(HOME|CACHE_DIR|ALLOW_SUPERUSER|NO_INTERACTION)|PHPRC|PHP_INI_SCAN_DIR",
     )

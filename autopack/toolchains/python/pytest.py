@@ -23,6 +23,7 @@ _LAST_LINE = re.compile(
     r"^=*[ ]?((?:\d+ [a-z]+(?: [a-z]+)?(?:, )?)+) in \d[\d.]*s(?: \([\d:]+\))?[ ]?=*$",
     re.MULTILINE,
 )
+_DOTS = re.compile(r"\A\s*\Z|(?:\A|\n)(?:\S+\.py )?[.sxXFE]+\Z")
 _COUNTED = ("failed", "passed", "skipped", "xfailed", "xpassed", "error", "errors")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,16}\b")
 
@@ -42,16 +43,34 @@ class Pytest(Runner):
         r"\bImportError while (?:importing test module|loading conftest)\b",
         r"\bcollected 0 items\b|^=*[ ]?no tests ran in \d",
     )
+    opens = re.compile(r"^=+ test session starts =+$", re.MULTILINE)
+    closes = re.compile(r"^=+ [^\n=]+ in \d[\d.]*s\b[^\n]*$", re.MULTILINE)
 
     def ask(self, argv: Command, report: Path) -> Command:
         """The last of equal options counts, so these beat ``addopts``."""
-        return (*argv, "--maxfail=0", "-rfE", f"--junitxml={report}")
+        return (*argv, "--maxfail=0", "-rfE", _report(report))
+
+    def broke_off(self, told: Told) -> bool:
+        """Say so also where ``pytest.exit`` ended it, where the report that it writes at its end
+        is not there, and where the last it printed are dots of a line that was not ended.
+        """
+        if super().broke_off(told):
+            return True
+        if not self.starts(told.argv):
+            return False
+        if _report(told.report) in told.argv and not safe_files.is_file(told.report):
+            return True
+        return bool(_BROKE_OFF.search(told.output) or _DOTS.search(told.output))
 
     def results(self, told: Told) -> Results | None:
         if told.status != _TESTS_FAILED or _BROKE_OFF.search(told.output):
             # Interrupted, a fault of its own, nothing collected: the others were not run.
             return None if self.starts(told.argv) else _in_words(told.output)
         return _of_report(told) if self.starts(told.argv) else _in_words(told.output)
+
+
+def _report(report: Path) -> str:
+    return f"--junitxml={report}"
 
 
 def _of_report(told: Told) -> Results | None:

@@ -24,6 +24,10 @@ _RAN = re.compile(
     r"(?:ok|FAIL|ERROR|skipped|expected failure|unexpected success)?",
     re.MULTILINE,
 )
+_VERBOSE = re.compile(
+    r"^[^\n]+ \.\.\. (?:[^\n]*\b)?(ok|FAIL|ERROR|skipped|expected failure|unexpected success)\b",
+    re.MULTILINE,
+)
 _DOTS = re.compile(r"^[.FEsxu]+$", re.MULTILINE)
 
 
@@ -32,6 +36,8 @@ class Unittest(Runner):
     marker = re.compile(r"^Ran \d+ tests? in [\d.]+s$", re.MULTILINE)
     red = (r"^FAILED \((?:failures|errors|unexpected successes)=",)
     uncollected = (r"\bFailed to import test module: ",)
+    opens = re.compile(r"^Found \d+ test\(s\)\.$", re.MULTILINE)
+    closes = marker
 
     def starts(self, argv: Command) -> bool:
         words = [PurePosixPath(word).name for word in argv]
@@ -61,15 +67,25 @@ class Unittest(Runner):
             return None
         count = number(r"^Ran (\d+) tests? in ", told.output)
         ran = frozenset(found["test"] for found in _RAN.finditer(told.output))
+        found = number(r"^Found (\d+) test\(s\)\.$", told.output)
+        if found is not None and found != count:
+            return None  # Django's: it stopped at a failure
         asked = self.starts(told.argv)
-        if not asked and _ends_with_failure(told.output):
+        if not asked and found is None and _ends_with_failure(told.output):
             return None  # a run that stops at a failure looks like this
         return Results(frozenset(failed), ran if len(ran) == count else None, count)
+
+    def broke_off(self, told: Told) -> bool:
+        by_itself = self.starts(told.argv) and "unittest" in told.argv and "-h" not in told.argv
+        return super().broke_off(told) or (by_itself and not self.closes.search(told.output))
 
 
 def _ends_with_failure(output: str) -> bool:
     dots = _DOTS.findall(output)
-    return bool(dots) and dots[-1][-1] in "FE"
+    if dots:
+        return dots[-1][-1] in "FE"
+    named = _VERBOSE.findall(output)
+    return bool(named) and named[-1] in ("FAIL", "ERROR")
 
 
 RUNNER = Unittest()

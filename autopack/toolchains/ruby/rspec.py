@@ -32,6 +32,12 @@ class RSpec(Runner):
     def ask(self, argv: Command, report: Path) -> Command:
         return inserted(without(argv, "--fail-fast"), self.programs, "--no-fail-fast")
 
+    def broke_off(self, told: Told) -> bool:
+        """What is left of the usual formatter's output is dots."""
+        rest = re.sub(r"^Randomized with seed \d+$", "", told.output, flags=re.MULTILINE)
+        only_dots = not rest.strip(".*F \n")
+        return self.starts(told.argv) and only_dots and "--dry-run" not in told.argv
+
     def results(self, told: Told) -> Results | None:
         last = list(_LAST.finditer(told.output))
         if len(last) != 1 or "outside of examples" in told.output:

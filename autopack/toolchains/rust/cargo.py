@@ -32,6 +32,8 @@ class Cargo(Runner):
     marker = re.compile(r"^test result: (?:ok|FAILED)\. \d+ passed;", re.MULTILINE)
     red = (r"^test result: FAILED",)
     unbuilt = (r"^error: could not compile ",)
+    opens = re.compile(r"^running \d+ tests?$", re.MULTILINE)
+    closes = re.compile(r"^test result: ", re.MULTILINE)
 
     def starts(self, argv: Command) -> bool:
         return argv[:1] == ("cargo",) and "test" in argv[1:3] and "nextest" not in argv
