@@ -69,6 +69,31 @@ def json_keys(*keys: str, scripts: str) -> Sections:
     return sections
 
 
+def blocks(pattern: str) -> Sections:
+    """Return what reads the lines of a text that fit ``pattern``, each with those indented below.
+
+    Of a Makefile that is a rule with its recipe, of a script in braces a block.
+    """
+    wanted = re.compile(pattern)
+
+    def sections(content: bytes | None) -> Any:
+        found: list[str] = []
+        depth: int | None = None
+        for line in (content or b"").decode("utf-8", "replace").splitlines():
+            if not line.strip():
+                continue
+            indent = len(line) - len(line.lstrip())
+            if depth is not None and indent <= depth:
+                depth = None
+            if depth is None and wanted.search(line):
+                depth = indent
+            if depth is not None:
+                found.append(line.rstrip())
+        return found
+
+    return sections
+
+
 def _at(document: Any, path: tuple[str, ...]) -> Any:
     for key in path:
         if not isinstance(document, dict):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Literal
 
 from autopack.model.path_patterns import matches
+from autopack.toolchains.test_sections import blocks
 from autopack.toolchains.toolchain import Sections
 from autopack.toolchains.toolchain_registry import is_named, toolchains
 from autopack.workspace.changes import Change
@@ -29,8 +31,23 @@ _SPEC_FOLDERS = {"spec", "specs"}
 _SPEC_FILES = (".rb", ".js", ".jsx", ".ts", ".tsx", ".mjs", ".coffee", ".php", ".lua", ".scala")
 # Of what has no toolchain, and of several.
 _NAMES = (
-    "*_test.dart", "*Tests.swift", "*Test.swift", "*.snap", "*.feature", "*.bats",
+    "*_test.dart", "*Tests.swift", "*Test.swift", "*.snap", "*.feature", "*.bats", "*.Tests.ps1",
 )  # fmt: skip
+# Programs that run tests, by whatever language they are written in, and what is set for them.
+_SETTINGS = (
+    "run[-_]test", "run[-_]tests", "run[-_]test.*", "run[-_]tests.*", "runtests", "runtests.*",
+    "test.sh", ".env.test", ".env.testing",
+)  # fmt: skip
+_RUNS_TESTS = blocks(r"(?i)test|spec\b|\bcheck|verify|coverage")
+_BUILD_FILES = dict.fromkeys(
+    ("Makefile", "makefile", "GNUmakefile", "justfile", "Justfile", "Taskfile.yml"), _RUNS_TESTS
+)
+# unit_tests, functional-tests, Shop.Tests, integrationTest, test_data; not latest, contest.
+_FOLDER = re.compile(
+    r"(?i:\w+[-_.]tests|(?:unit|integration|functional|acceptance|system|smoke|e2e)[-_]?tests?"
+    r"|tests?[-_]?(?:data|fixtures?|resources?|cases|suites?|helpers?|utils|support))"
+    r"|[a-z]+Tests?"
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +110,8 @@ def _kind(path: str) -> Kind | None:
     if is_named(name, _settings()):
         return "settings"
     around = {folder.lower() for folder in folders}
+    if any(map(_FOLDER.fullmatch, folders)):
+        return "test"
     if around & _FOLDERS or (around & _SPEC_FOLDERS and name.endswith(_SPEC_FILES)):
         return "test"
     return "test" if is_named(name, _names()) else None
@@ -105,13 +124,14 @@ def _names() -> tuple[str, ...]:
 
 @cache
 def _settings() -> tuple[str, ...]:
-    return tuple(name for one in toolchains() for name in one.test_settings)
+    return (*_SETTINGS, *(name for one in toolchains() for name in one.test_settings))
 
 
 @cache
 def _sections() -> dict[str, Sections]:
     """Return how to read what is about tests, by the name of the manifest."""
-    return {name: read for one in toolchains() for name, read in one.test_sections.items()}
+    named = (each for one in toolchains() for each in one.test_sections.items())
+    return {**_BUILD_FILES, **dict(named)}
 
 
 def _name(path: str) -> str:

@@ -14,6 +14,7 @@ from autopack.toolchains.manifests import (
     text,
     without_comments,
 )
+from autopack.toolchains.test_sections import blocks
 from autopack.toolchains.toolchain import Detected, Found, Toolchain
 from autopack.toolchains.tree import Tree, Unreadable, join
 
@@ -32,6 +33,7 @@ class Deno(Toolchain):
     safe_commands = (("deno", "test"), ("deno", "check"), ("deno", "lint"))
     readable = (".deno",)
     variables = (r"DENO_\w+",)
+    test_sections = dict.fromkeys(_MANIFESTS, blocks(r'test|"(?:lint|check)"'))
     log_lines = LogLines(
         failed=(r"^\S.* \.\.\. FAILED\b",),
         last=(r"^FAILED \| ",),

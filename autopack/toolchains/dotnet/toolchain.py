@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autopack.toolchains.log_lines import LogLines
+from autopack.toolchains.test_sections import blocks
 from autopack.toolchains.toolchain import Toolchain
 
 
@@ -15,6 +16,7 @@ class Dotnet(Toolchain):
     variables = (r"(DOTNET|MSBUILD|NUGET)_\w+",)
     test_files = ("*Test.cs", "*Tests.cs")
     test_settings = ("*.runsettings", "xunit.runner.json")
+    test_sections = {"Directory.Build.props": blocks(r"(?i)test|runsettings")}
     log_lines = LogLines(
         failed=(r"^\s+Failed \S.*\[[^\]]*\]$",),
         error=(r"^\s*Assert\.\w+\(\) Failure",),

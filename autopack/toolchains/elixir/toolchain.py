@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autopack.toolchains.test_sections import blocks
 from autopack.toolchains.toolchain import Toolchain
 
 
@@ -15,3 +16,4 @@ class Elixir(Toolchain):
     variables = (r"MIX_\w+|HEX_\w+",)
     test_files = ("*_test.exs",)
     test_settings = ("test_helper.exs",)
+    test_sections = {"mix.exs": blocks(r"\btest|aliases")}

@@ -9,6 +9,7 @@ import sys
 from autopack.model.causes import FailureCause
 from autopack.toolchains.log_lines import LogLines
 from autopack.toolchains.manifests import read_xml, without_comments
+from autopack.toolchains.test_sections import blocks
 from autopack.toolchains.toolchain import Command, Detected, Found, Missed, Toolchain
 from autopack.toolchains.tree import (
     Tree,
@@ -17,7 +18,11 @@ from autopack.toolchains.tree import (
     join,
 )
 
+_ENDINGS = ("java", "kt", "groovy", "scala")
 _BUILD = ("build.gradle.kts", "build.gradle")
+_OF_TESTS = (
+    r"\btest(?!Implementation|CompileOnly|RuntimeOnly)\w*\b|\bTest\b|useJUnit|jacoco|\bcheck\b"
+)
 _SETTINGS = ("settings.gradle.kts", "settings.gradle")
 
 
@@ -50,10 +55,17 @@ class Java(Toolchain):
     )
     generated = (".gradle/",)
     test_files = (
-        *("*Test.java", "*Tests.java", "*IT.java", "*Test.kt", "*Tests.kt", "*Spec.kt"),
-        *("*Spec.scala", "*Test.scala"),
+        *(f"*{kind}.{end}" for kind in ("Test", "Tests", "Spec", "IT") for end in _ENDINGS),
     )
     test_settings = ("testng.xml", "junit-platform.properties")
+    test_sections = {
+        **dict.fromkeys(_BUILD, blocks(_OF_TESTS)),
+        "gradle.properties": blocks(_OF_TESTS),
+        "pom.xml": blocks(
+            r"(?i)surefire|failsafe|jacoco|skip\w*tests?|maven\.test|test\w*(?:directory|resources>)"
+            r"|testFailureIgnore|<(?:exclude|include|groups|excludedGroups)\b"
+        ),
+    }
     log_lines = LogLines(
         noise=(r"^\[INFO\]|^> Task \S+(?: UP-TO-DATE| NO-SOURCE)?$",),
         failed=(r"<<< (?:FAILURE|ERROR)!|^\S.* > .* FAILED$",),

@@ -16,7 +16,7 @@ from autopack.toolchains.manifests import (
     table,
     text,
 )
-from autopack.toolchains.test_sections import json_keys
+from autopack.toolchains.test_sections import blocks, json_keys
 from autopack.toolchains.toolchain import Command, Detected, Found, Missed, Toolchain
 from autopack.toolchains.tree import (
     Tree,
@@ -41,6 +41,8 @@ _DEPENDENCIES = (
     "peerDependencies",
 )
 _BUN_TEST = re.compile(r"[._](?:test|spec)\.[cm]?[jt]sx?$")
+_TESTS = ("test", "spec", "cy", "e2e", "e2e-spec")
+_ENDINGS = ("js", "cjs", "mjs", "ts", "cts", "mts")
 _PLACEHOLDER = "no test specified"
 """What ``npm init`` writes into scripts.test; it always fails."""
 
@@ -107,22 +109,30 @@ class Node(Toolchain):
     installed = ("node_modules",)
     generated = ("node_modules/",)
     test_files = (
-        *("*.test.[cm]js", "*.test.[cm]ts", "*.test.js", "*.test.ts", "*.test.jsx", "*.test.tsx"),
-        *("*.test.mjs", "*.spec.js", "*.spec.ts", "*.spec.jsx", "*.spec.tsx", "*.spec.mjs"),
-        *("*.spec.cjs", "*.cy.js", "*.cy.ts", "*.cy.jsx", "*.cy.tsx"),
+        *(
+            f"*.{kind}.{mark}[jt]s{x}"
+            for kind in _TESTS
+            for mark in ("", "[cm]")
+            for x in ("", "x")
+        ),
     )
     test_settings = (
         *("jest.config.*", "jest.setup.*", "jest-*.config.*", "vitest.config.*"),
         *("vitest.workspace.*", "vitest.setup.*", "playwright.config.*", "cypress.config.*"),
         *("cypress.json", "karma.conf.*", ".mocharc*", "ava.config.*", ".nycrc*", ".c8rc*"),
-        *("wdio.conf.*", "bunfig.toml"),
+        *("wdio.conf.*", "bunfig.toml", "setupTests.*", "setup-tests.*", "test-setup.*", ".taprc"),
+        *("jasmine.json", "jasmine.mjs", "vitest-*.config.*"),
     )
     test_sections = {
+        **dict.fromkeys((f"vite.config.{end}" for end in _ENDINGS), blocks(r"\btest\w*\b|vitest")),
+        "angular.json": blocks(r'"test"'),
+        "project.json": blocks(r'"(?:test|e2e)'),
+        "turbo.json": blocks(r'test|"lint"'),
         "package.json": json_keys(
             *("jest", "vitest", "mocha", "ava", "nyc", "c8", "tap", "cypress", "playwright"),
             *("qunit", "jasmine", "karma"),
             scripts=r"(?i)test|spec|e2e|coverage|jest|vitest|mocha|check|verify",
-        )
+        ),
     }
     log_lines = LogLines(
         noise=(r"^\s*(?:[✓✔↓○·﹣]|\(pass\)|\(skip\))",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autopack.toolchains.log_lines import LogLines
+from autopack.toolchains.test_sections import json_keys
 from autopack.toolchains.toolchain import Toolchain
 
 
@@ -22,6 +23,7 @@ class Php(Toolchain):
         *("phpunit.xml", "phpunit.xml.dist", "phpunit.dist.xml", "pest.php", "Pest.php"),
         *("behat.yml*", "codeception*.yml"),
     )
+    test_sections = {"composer.json": json_keys(scripts=r"(?i)test|spec|check|phpunit|pest")}
     log_lines = LogLines(
         error=(r"^\s*Failed asserting",),
         last=(r"^Tests: \d+",),

@@ -120,10 +120,11 @@ class Python(Toolchain):
         *(".hypothesis/", ".coverage"),
     )
     generated = ("*.egg-info/", ".tox/", ".nox/", ".venv/")
-    test_files = ("test_*.py", "*_test.py", "tests.py", "conftest.py")
+    test_files = ("test_*.py", "*_test.py", "tests.py", "test.py", "conftest.py")
     test_settings = (
-        *("pytest.ini", ".pytest.ini", "tox.ini", "noxfile.py", "conftest.py"),
-        *("sitecustomize.py", "usercustomize.py", ".coveragerc"),
+        *("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "toxfile.py"),
+        *("tox.toml", "noxfile.py", "conftest.py", "sitecustomize.py", "usercustomize.py"),
+        *(".coveragerc", ".coveragerc.toml", "unittest.cfg", "nose2.cfg", ".noserc"),
     )
     test_sections = {
         "pyproject.toml": toml_tables(

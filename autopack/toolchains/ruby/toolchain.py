@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autopack.toolchains.log_lines import LogLines
+from autopack.toolchains.test_sections import blocks
 from autopack.toolchains.toolchain import Toolchain
 
 
@@ -23,6 +24,7 @@ class Ruby(Toolchain):
     test_settings = (
         *(".rspec", ".rspec-local", "spec_helper.rb", "rails_helper.rb", "test_helper.rb"),
     )
+    test_sections = {"Rakefile": blocks(r"(?i)test|spec|\bdefault\b")}
     log_lines = LogLines(
         failed=(r"^rspec \S",),
         error=(r"^\s*Failure/Error",),

@@ -43,7 +43,9 @@ class Rust(Toolchain):
     test_sections = {
         "Cargo.toml": toml_tables(
             ("test",), ("bench",), ("lib", "test"), ("lib", "doctest"), ("profile", "test")
-        )
+        ),
+        # of .cargo: what "cargo test" means, and what runs the tests
+        "config.toml": toml_tables(("alias",), ("target",)),
     }
     log_lines = LogLines(
         noise=(r"\.\.\. (?:ok|ignored)$",),

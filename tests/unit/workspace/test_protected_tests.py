@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table
 """Which changes are changes of tests, or of the settings that decide which tests count."""
 
 from __future__ import annotations
@@ -29,7 +30,24 @@ PATHS = [
     ("vitest.config.mts", "settings"),
     ("phpunit.xml.dist", "settings"),
     (".coveragerc", "settings"),
+    ("pytest.toml", "settings"),
+    ("toxfile.py", "settings"),
+    ("src/setupTests.ts", "settings"),
+    ("run_tests.sh", "settings"),
+    ("scripts/runtests.py", "settings"),
+    ("web/a.spec.mts", "test"),
+    ("web/a.e2e-spec.ts", "test"),
+    ("src/ASpec.groovy", "test"),
+    ("shop/test.py", "test"),
+    ("Shop.Tests/Cart.cs", "test"),
+    ("app/src/androidTest/Helper.kt", "test"),
+    ("unit_tests/a.py", "test"),
+    ("test-utils/index.ts", "test"),
     ("src/contest.py", None),
+    ("src/testing.py", None),
+    ("models/net.pth", None),
+    ("Latest/a.py", None),
+    ("contests/a.py", None),
     ("src/latest.py", None),
     ("src/attest/a.py", None),
     ("README.md", None),
@@ -50,6 +68,7 @@ def test_a_path_tells(path: str, kind: str | None, status: str) -> None:
 
 
 # a manifest, before, after, whether its settings of tests changed
+# fmt: off
 MANIFESTS = [
     ("pyproject.toml", "[project]\nversion='1'\n", "[project]\nversion='2'\n", False),
     ("pyproject.toml", "", "[tool.pytest.ini_options]\naddopts='-k nothing'\n", True),
@@ -64,9 +83,28 @@ MANIFESTS = [
     ("setup.cfg", "[metadata]\nname=a\n", "[metadata]\nname=b\n", False),
     ("setup.cfg", "", "[tool:pytest]\naddopts=-x\n", True),
     ("Cargo.toml", "[package]\nname='a'\n", "[package]\nname='a'\n[lib]\ntest=false\n", True),
+    (".cargo/config.toml", "", "[alias]\ntest = 'check'\n", True),
+    ("config.toml", "debug = true\n", "debug = false\n", False),
+    # of what any program may be built with
+    ("Makefile", "test:\n\tpytest\n", "test:\n\ttrue\n", True),
+    ("Makefile", "all:\n\tcc a.c\ntest:\n\t./a\n", "all:\n\tcc -O2 a.c\ntest:\n\t./a\n", False),
+    ("justfile", "test:\n    go test ./...\n", "test:\n    go vet ./...\n", True),
+    ("Taskfile.yml", "tasks:\n  test:\n    cmds: [a]\n", "tasks:\n  test:\n    cmds: [b]\n", True),
+    ("Rakefile", "task :spec do\n  sh 'rspec'\nend\n", "task :spec do\n  true\nend\n", True),
+    ("build.gradle", "test {\n  useJUnitPlatform()\n}\n", "test {\n  enabled = false\n}\n", True),
+    ("build.gradle", "dependencies {\n  testImplementation 'a:1'\n}", "dependencies {\n  testImplementation 'a:2'\n}", False),
+    ("pom.xml", "<a/>\n", "<properties>\n<skipTests>true</skipTests>\n</properties>\n", True),
+    ("pom.xml", "<dependency>\n<scope>test</scope>\n", "<dependency>\n<version>2</version>\n<scope>test</scope>\n", False),
+    ("vite.config.ts", "export default {\n  test: {\n    globals: true\n  }\n}", "export default {\n  test: {\n    exclude: ['**']\n  }\n}", True),
+    ("vite.config.ts", "export default {\n  base: '/a'\n}", "export default {\n  base: '/b'\n}", False),
+    ("deno.json", '{"tasks": {"test": "a"}}', '{"tasks": {"test": "b"}}', True),
+    ("CMakeLists.txt", "add_test(NAME a COMMAND a)\n", "", True),
+    ("composer.json", '{"scripts": {"test": "phpunit"}}', '{"scripts": {"test": "true"}}', True),
+    ("mix.exs", "[test_paths: [\"test\"]]", "[test_paths: []]", True),
 ]
 
 
+# fmt: on
 @pytest.mark.parametrize(("path", "before", "after", "counts"), MANIFESTS)
 def test_of_a_manifest_only_what_is_about_tests_counts(
     path: str, before: str, after: str, counts: bool
