@@ -24,6 +24,7 @@ _RAN = re.compile(
     r"(?:ok|FAIL|ERROR|skipped|expected failure|unexpected success)?",
     re.MULTILINE,
 )
+_COUNT = re.compile(r"^Ran \d+ tests? in [\d.]+s$", re.MULTILINE)
 _VERBOSE = re.compile(
     r"^[^\n]+ \.\.\. (?:[^\n]*\b)?(ok|FAIL|ERROR|skipped|expected failure|unexpected success)\b",
     re.MULTILINE,
@@ -33,11 +34,11 @@ _DOTS = re.compile(r"^[.FEsxu]+$", re.MULTILINE)
 
 class Unittest(Runner):
     name = "unittest"
-    marker = re.compile(r"^Ran \d+ tests? in [\d.]+s$", re.MULTILINE)
+    marker = _COUNT
     red = (r"^FAILED \((?:failures|errors|unexpected successes)=",)
     uncollected = (r"\bFailed to import test module: ",)
     opens = re.compile(r"^Found \d+ test\(s\)\.$", re.MULTILINE)
-    closes = marker
+    closes = _COUNT
 
     def starts(self, argv: Command) -> bool:
         words = [PurePosixPath(word).name for word in argv]
@@ -77,7 +78,7 @@ class Unittest(Runner):
 
     def broke_off(self, told: Told) -> bool:
         by_itself = self.starts(told.argv) and "unittest" in told.argv and "-h" not in told.argv
-        return super().broke_off(told) or (by_itself and not self.closes.search(told.output))
+        return super().broke_off(told) or (by_itself and not _COUNT.search(told.output))
 
 
 def _ends_with_failure(output: str) -> bool:
