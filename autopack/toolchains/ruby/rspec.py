@@ -33,7 +33,7 @@ class RSpec(Runner):
         return inserted(without(argv, "--fail-fast"), self.programs, "--no-fail-fast")
 
     def broke_off(self, told: Told) -> bool:
-        """What is left of the usual formatter's output is dots."""
+        """Say so where all that the usual formatter printed are dots."""
         rest = re.sub(r"^Randomized with seed \d+$", "", told.output, flags=re.MULTILINE)
         only_dots = not rest.strip(".*F \n")
         return self.starts(told.argv) and only_dots and "--dry-run" not in told.argv
