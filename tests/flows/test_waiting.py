@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
+    temporary_settings,
+)
 from support.projects import make_simulated
 
 from autopack.clock import Clock, SystemClock
@@ -184,3 +191,37 @@ async def test_a_run_that_is_worked_on_or_waits_is_waited_for(
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+@pytest.mark.parametrize(
+    ("health", "ready", "expected"),
+    [
+        (200, 200, True),
+        (200, 503, False),  # its database restarts: other calls are answered by 500
+        (200, 404, True),  # one that has no such question
+        (503, 200, False),
+    ],
+)
+async def test_a_server_without_its_database_does_not_answer(
+    health: int, ready: int, expected: bool
+) -> None:
+    from tasks import away
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response({"/api/health": health, "/api/ready": ready}.get(self.path, 200))
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/api"
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False}):
+            assert await away.answers() is expected
+    finally:
+        server.shutdown()
+        server.server_close()
