@@ -56,7 +56,8 @@ _LABEL = re.compile(r"^([^:：.!?`\n]{2,60})[:：]\s")  # noqa: RUF001
 _BOX = re.compile(r"^\[([ xX✓✔~-])\][ \t]+")
 _SETTLED = re.compile(
     r"^(?:✅|☑️?|✔️?|❌|✗|✘|🚫|⛔|\(?(?:done|fixed|cancelled|canceled|wontfix)\b[):]+)\s*"
-    r"|\s*(?:✅|☑️?|✔️?|❌|[(\[](?:done|fixed|cancelled|canceled|rejected|wontfix)[)\]])$",
+    r"|\s*(?:✅|☑️?|✔️?|❌|[(\[](?:done|fixed|cancelled|canceled|rejected|wontfix)[)\]]"
+    r"|\s[-–—]+\s*(?:already\s+)?(?:done|fixed|finished|shipped|merged|cancelled|canceled|wontfix)[.!]?)$",  # noqa: RUF001
     re.IGNORECASE,
 )
 _STRUCK = re.compile(r"~~[^~\n]+~~")

@@ -24,6 +24,8 @@ class Placed:
 _INLINE = re.compile(r"^([^:：.!?`]{2,60})[:：]\s+(.+)$")  # noqa: RUF001
 _NEGATED = re.compile(
     r"^(?:please )?(?:do not|don'?t|never|no|avoid) (?!longer|one\b)\w"
+    r"|^(?:we|i) (?:(?:have )?(?:considered|rejected|discarded)|decided against|ruled out"
+    r"|will not|won'?t)\b"
     r"|without (?:adding|touching|changing|breaking)\b"
     r"|^(?:nicht|keine?|kein|ne pas|pas de|pas d'|no hay que|sin|não|nao|sem|non|nessun\w*|niet"
     r"|geen|nie|bez|inte|ikke|не|без|нет|nem|ei) (?!mehr\b)\w"

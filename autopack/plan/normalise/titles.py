@@ -106,6 +106,7 @@ _TITLES: Mapping[Role, str] = {
         |timeline|schedule|milestones and dates|deadlines|dates|estimates|estimate|effort|budget
         |stakeholders|people|team|owners|reviewers|approvers|attendees|participants|contacts
         |authors|credits|consequences|implications|impact|drawbacks|pros|cons|pros and cons
+        |mitigations|rollback|rollback plan|rollback strategy|roll back
         |risks|open questions|questions|unresolved questions|appendix|acknowledgements|license
         |erledigt|fertig|abgeschlossen|geschafft|bereits erledigt|umgesetzt|verlauf
         |spater|zukunft|kunftige arbeit|ausblick|ideen|erfolgsmetriken|metriken|kennzahlen
@@ -192,10 +193,14 @@ _TRAILING = re.compile(
 
 
 _REJECTING = re.compile(
-    r"\b(?:non goals?|out of scope|rejected|discarded|dismissed|ruled out|wont|will not|not doing"
+    r"\b(?:non goals?|out of scope|why not|not (?:in|for|part of) (?:this|the current|scope)"
+    r"|rejected|discarded|dismissed|ruled out|wont|will not|not doing"
     r"|alternatives? (?:we )?considered|verworfene\w*|ecartee?s|descartad[ao]s|scartat[eio])\b"
+    r"|\b(?:for|in) (?:a|the|another) (?:later|next|future|separate|follow up) "
+    r"(?:pr|pull request|release|version|milestone|sprint|iteration|phase|plan)\b"
 )
 
+_PARTS = re.compile(r"\s*[/&+,]\s*|\s+(?:and|or|und|et|y|e|en|og|och|i|и|和|と)\s+", re.IGNORECASE)
 _OPTION = re.compile(
     r"^(?:option|alternative|variant|approach|variante|opcion|opcao) (?:[a-z]|\d{1,2})$"
 )
@@ -215,8 +220,11 @@ def role_of_title(title: str) -> Role | None:
                 return _BY_TITLE[name]
     if _OPTION.match(whole):
         return Role.ASIDE
-    rejects = _REJECTING.search(whole) and not starts_with_verb(title)
-    return Role.NON_GOALS if rejects else None
+    if _REJECTING.search(whole) and not starts_with_verb(title):
+        return Role.NON_GOALS
+    pieces = _PARTS.split(title)  # "Backlog / later", "Background and motivation"
+    roles = [role_of_title(piece) for piece in pieces] if len(pieces) > 1 else []
+    return roles[0] if roles and None not in roles and Role.WORK not in roles else None
 
 
 def _bare(title: str) -> str:

@@ -160,6 +160,28 @@ def test_text_orders_its_phases(text: str, expected: list[list[int]], normalise)
     assert needs(found) == expected, steps(found)
 
 
+# Titles of several words that each name what is no work; and what is not work in a list.
+NO_WORK = [
+    "## Backlog / later\n- Add `c.py`",
+    "## Why not\n- Replace threading with asyncio",
+    "## Future work & ideas\n- Add priorities",
+    "## Background and motivation\n- Add ordinals, they said",
+    "## Risks and mitigations\n- Add retries",
+    "## Done / shipped\n- Add `a.py`",
+    "## Erledigt und verworfen\n- Add `a.py`",
+    "**Not in this PR:**\n- Add `c.py`",
+    "**For a later release**\n- Add `c.py`",
+    "- Fix `plurals.py` — done",
+    "- We considered adding `kafka.py` but rejected it",
+]
+
+
+@pytest.mark.parametrize("text", NO_WORK)
+def test_what_is_no_work_is_no_phase(text: str, normalise) -> None:
+    found = normalise(f"# Ordinals\n\n- Fix ordinals in `inflection.py`\n\n{text}\n")
+    assert steps(found) == [["Fix ordinals in `inflection.py`"]]
+
+
 def test_circle_is_told(normalise) -> None:
     found = normalise("1. Fix ordinals (after step 2)\n2. Add a login page (after step 1)")
     assert any("wait for each other" in warning for warning in found.warnings)
