@@ -173,7 +173,7 @@ def _end_of_class(part: str, start: int) -> int | None:
     """
     if part.startswith(("[[", "[..."), start) or (start and part[start - 1] == "["):
         return None
-    first = start + 1 + (part[start + 1 : start + 2] == "!")
+    first = start + 1 + (part[start + 1 : start + 2] in ("!", "^"))
     end = part.find("]", first + 1)
     if end < 0 or _is_name(part[start + 1 : end]):
         return None
@@ -192,7 +192,7 @@ def _ranges(inside: str) -> list[tuple[str, str]]:
 
 
 def _class(inside: str) -> Callable[[str], bool]:
-    negated = inside.startswith("!")
+    negated = inside.startswith(("!", "^"))
     body = inside[1:] if negated else inside
     members: set[str] = set()
     spans: list[tuple[str, str]] = []

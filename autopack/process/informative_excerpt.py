@@ -32,7 +32,9 @@ _ANY_TOOL = LogLines(
     ),
     failed=(
         r"^\s*not ok \d",  # TAP
-        r"^\s*\d+\) \S",  # mocha, phpunit, rspec, playwright
+        r"^\s*\d+\) \S",  # mocha, phpunit, rspec, playwright, ExUnit, hspec
+        r"\*\*\* FAILED \*\*\*| \[E\]$|^\s*[✗✘⨯◼] |^[Ff]ailure → ",  # ScalaTest, dart, pest, busted
+        r"^\w+#test\w* \[",  # minitest
     ),
     error=(
         r"^\s*(?:E\s+)?(?:[A-Za-z_][\w$]*[.:]{1,2})*"
@@ -41,6 +43,8 @@ _ANY_TOOL = LogLines(
         r"\berror: |: error\b|^\S+:\d+:\d+: \S",  # compilers and linters
         r"\b(?:command not found|No such file or directory|Permission denied)\b",
         r"\b(?:cannot find|not found)\b",
+        r"^\s*(?:[Ff]ailure|FAILURE)\b",
+        r"^\s*(?:[Ee]xpected|[Aa]ctual|[Gg]ot|[Bb]ut got|[Ll]eft|[Rr]ight): ",
     ),
     library=("/usr/lib/",),
     frame=(r"^\s+at \S",),
@@ -132,9 +136,14 @@ def _names(lines: Sequence[str], budget: int) -> list[str]:
 
 
 def _windows(lines: Sequence[str], budget: int) -> list[str]:
-    """Error lines with what is around them, the first ones first, in the order of the log."""
+    """Error lines with what is around them, the first ones first, in the order of the log.
+
+    Where none looks like one, the names of tests that failed take their place.
+    """
     wanted: set[int] = set()
     errors = [place for place, line in enumerate(lines) if _lines("error").search(line)]
+    # What a test that failed has to say stands below its name.
+    errors = errors or [at for at, line in enumerate(lines) if _lines("failed").search(line)]
     for place in errors:
         window = _around(lines, place) - wanted
         cost = sum(_size(lines[each]) + 1 for each in window)

@@ -82,6 +82,30 @@ def test_of_every_runner(sample: str, test: str, error: str, place: str) -> None
     assert error in selected
 
 
+# Runners that no toolchain of ours reads: what they print, and what of it has to be there.
+OTHERS = [
+    ('elixir', '..\n\n  1) test adds (CartTest)\n     test/cart_test.exs:5\n     Assertion with == failed\n     code:  assert Cart.total() == 3\n     left:  2\n     right: 3\n     stacktrace:\n       test/cart_test.exs:7: (test)\n\nFinished in 0.03 seconds\n3 tests, 1 failure\n', ('test adds (CartTest)', 'left:  2')),
+    ('minitest', 'Run options: --seed 1\n\n# Running:\n..F\n\nFailure:\nCartTest#test_total [test/cart_test.rb:7]:\nExpected: 3\n  Actual: 2\n\nrails test test/cart_test.rb:5\n\n3 runs, 3 assertions, 1 failures, 0 errors, 0 skips\n', ('CartTest#test_total', 'Expected: 3', 'Actual: 2')),
+    ('sbt', '[info] CartSpec:\n[info] - adds *** FAILED ***\n[info]   2 did not equal 3 (CartSpec.scala:8)\n[info] *** 1 TEST FAILED ***\n[error] Failed tests:\n[error] \tCartSpec\n', ('adds *** FAILED', '2 did not equal 3')),
+    ('dart', '00:01 +2 -1: test/cart_test.dart: adds [E]\n  Expected: <3>\n    Actual: <2>\n  package:test_api expect\n  test/cart_test.dart 7:5  main.<fn>\n00:01 +2 -1: Some tests failed.\n', ('adds [E]', 'Expected: <3>')),
+    ('busted', '●●◼\n2 successes / 1 failure / 0 errors / 0 pending : 0.002 seconds\n\nFailure → spec/cart_spec.lua @ 5\ncart adds\nspec/cart_spec.lua:7: Expected objects to be equal.\nPassed in:\n(number) 2\nExpected:\n(number) 3\n', ('cart_spec.lua', 'Expected objects')),
+    ('bats', '1..3\nok 1 a\nnot ok 2 adds numbers\n# (in test file t.bats, line 5)\n#   `[ "$result" -eq 3 ]\' failed\nok 3 c\n', ('not ok 2 adds', 'failed')),
+    ('haskell', 'Failures:\n\n  test/Spec.hs:10:7: \n  1) Cart adds numbers\n       expected: 3\n        but got: 2\n\nFinished in 0.0003 seconds\n3 examples, 1 failure\n', ('Cart adds', 'expected: 3')),
+    ('swift', 'Test Suite \'All tests\' started\n/p/Tests/ATests.swift:12: error: ATests.testOld : XCTAssertEqual failed: ("2") is not equal to ("3")\nTest Case \'ATests.testOld\' failed (0.001 seconds)\nExecuted 3 tests, with 1 failure (0 unexpected) in 0.01 seconds\n', ('ATests.testOld', 'XCTAssertEqual failed')),
+    ('googletest', '[==========] Running 3 tests from 1 test suite.\n[ RUN      ] Cart.Total\n/p/cart_test.cc:12: Failure\nExpected equality of these values:\n  total()\n    Which is: 2\n  3\n[  FAILED  ] Cart.Total (0 ms)\n[ RUN      ] Cart.Ok\n[       OK ] Cart.Ok (0 ms)\n[  FAILED  ] 1 test, listed below:\n[  FAILED  ] Cart.Total\n', ('Cart.Total', 'Which is: 2', 'cart_test.cc:12')),
+    ('karma', 'Chrome Headless 120 (Linux) Cart adds FAILED\n\tError: Expected 2 to be 3.\n\t    at <Jasmine>\n\t    at UserContext.apply (src/cart.spec.ts:7:25)\nChrome Headless 120 (Linux): Executed 3 of 3 (1 FAILED) (0.01 secs)\n', ('Cart adds FAILED', 'Expected 2 to be 3')),
+    ('pest', '   FAIL  Tests\\Unit\\CartTest\n  ⨯ it adds\n  ────────\n   FAILED  Tests\\Unit\\CartTest > it adds\n  Failed asserting that 2 is identical to 3.\n\n  at tests/Unit/CartTest.php:6\n  Tests:    1 failed, 2 passed (3 assertions)\n', ('it adds', 'Failed asserting')),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "printed", "telling"), OTHERS)
+def test_of_runners_that_nobody_reads(name: str, printed: str, telling: tuple[str, ...]) -> None:
+    before = "".join(f"DEBUG  worker {n} took item {n * 7}\n" for n in range(600))
+    after = "".join(f"INFO  uploading part {n}\n" for n in range(600))
+    found = select(f"{before}{printed}\n{after}")
+    assert [each for each in telling if each not in found] == []
+
+
 def test_the_first_error_comes_before_the_last() -> None:
     errors = "".join(
         f"____ test_{n} ____\n    a\n    b\nE   ValueError: number {n}\n\na.py:{n}: ValueError\n"

@@ -37,6 +37,8 @@ from autopack.workspace import Change, check_scope, matches, missing_deliverable
         ("a/.txt", "a?.txt", False),
         ("a1.txt", "a[0-9].txt", True),
         ("ax.txt", "a[!0-9].txt", True),
+        ("ax.txt", "a[^0-9].txt", True),
+        ("a1.txt", "a[^0-9].txt", False),
         ("a/.txt", "a[!0-9].txt", False),
         ("a^.txt", "a[^x].txt", True),  # ^ is a plain character in a shell's class
         ("a[.txt", "a[.txt", True),  # an open bracket stands for itself
