@@ -92,5 +92,8 @@ def warnings_of(table: PairTable, tokens: TokenEvidence, early: EarlyEndings) ->
             f"below {DESCRIPTIVE_BELOW} plans the interval of the ratio of totals is description"
         )
     if len(table.valid) > tokens.summary.n:
-        found.append("pairs of one plan were averaged; Tango and McNemar treat them as independent")
+        found.append(
+            "pairs of one plan were averaged, and a plan counts once where success is judged; "
+            "the figures of single runs (Tango, McNemar) treat its pairs as independent"
+        )
     return found

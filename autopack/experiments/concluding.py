@@ -150,13 +150,13 @@ def enough(db: Database, registered: Registered) -> str | None:
     if seen.stopped_at is None:
         return None
     valid = set(table.valid["pair"])
-    phases = sum(
-        len(registered.plans[pair.plan_name].phases)
-        for pair in finished
-        if f"{pair.number:04d}" in valid
-    )
+    # A plan counts once where success is judged, however often it was run.
+    run = {pair.plan_name for pair in finished if f"{pair.number:04d}" in valid}
     protocol = registered.protocol
-    if seen.direction < 0 and phases < phases_needed(protocol.ni_margin, protocol.margin_alpha):
+    outcomes = len(run)
+    if protocol.success_endpoint != "runs":
+        outcomes = sum(len(registered.plans[name].phases) for name in run)
+    if seen.direction < 0 and outcomes < phases_needed(protocol.ni_margin, protocol.margin_alpha):
         return None
     return f"the evidence sufficed {of}"
 

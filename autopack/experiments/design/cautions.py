@@ -76,12 +76,12 @@ def _about_plans(registered: Registered) -> Iterator[str]:
 def _about_success(registered: Registered) -> Iterator[str]:
     declared, protocol = registered.declared, registered.protocol
     needed = phases_needed(declared.ni_margin, protocol.margin_alpha)
+    # A plan counts once, however often it is run: its replicates share what is hard about it.
     if protocol.success_endpoint == "runs":
-        what, has = "runs an arm", declared.planned
+        what, has = "plans", _plans(registered)
     else:
-        rounds, rest = divmod(declared.planned, len(registered.plans))
         sizes = sorted((len(plan.phases) for plan in registered.plans.values()), reverse=True)
-        what, has = "phases", rounds * sum(sizes) + sum(sizes[:rest])
+        what, has = "phases", sum(sizes[: declared.planned])
     if has < needed:
         margin = smallest_margin(has, protocol.margin_alpha)
         usual = phases_needed(declared.ni_margin, _CONVENTION)
@@ -90,7 +90,7 @@ def _about_success(registered: Registered) -> Iterator[str]:
             f"success can never be shown to be maintained: within a margin of "
             f"{declared.ni_margin:g} that takes {needed} {what}{weaker}, and this experiment has "
             f"{has}; "
-            f"add plans or replicates, or declare a margin of {margin:.2f} or more"
+            f"add plans, or declare a margin of {margin:.2f} or more"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -25,8 +26,8 @@ Parse = Callable[[str], object]
 
 
 def name(text: str) -> str:
-    """Return a name, which must not be empty."""
-    return text or wrong(text, "")
+    """Return a name, which must not be empty; other code points for the same text are the same."""
+    return unicodedata.normalize("NFC", text) or wrong(text, "")
 
 
 def void(text: str) -> str:
@@ -42,7 +43,10 @@ def void(text: str) -> str:
 def truth(text: str) -> bool:
     """Return a yes or a no."""
     word = text.lower()
-    return word in _TRUE or (word not in _FALSE and wrong(text, "is neither true nor false"))
+    if word in _TRUE:
+        return True
+    zero = word in _FALSE or _is(0.0, text)
+    return not zero and (_is(1.0, text) or wrong(text, "is neither true nor false"))
 
 
 def order(text: str) -> str:
@@ -83,8 +87,20 @@ def fraction(text: str) -> float:
 
 
 def metric(text: str) -> float:
-    """Return a number from 0 on; NaN where the cell is empty."""
-    return number(text) if text else float("nan")
+    """Return a number from 0 on; NaN where the cell is empty, or says so as programs do."""
+    return float("nan") if text.lower() in _NOTHING else number(text)
+
+
+def is_unsaid(text: str) -> bool:
+    """Return whether a cell of a void pair says nothing: empty, NA and the like, or zero."""
+    return text.lower() in _NOTHING or _is(0.0, text)
+
+
+def _is(value: float, text: str) -> bool:
+    try:
+        return "_" not in text and float(text) == value
+    except ValueError:
+        return False
 
 
 def wrong(text: str, what: str) -> NoReturn:

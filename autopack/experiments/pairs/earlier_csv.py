@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
@@ -34,12 +35,12 @@ def read_earlier(path: Path, primary: Primary = "tokens") -> dict[str, list[floa
     found: defaultdict[str, list[float]] = defaultdict(list)
     for row in reader:
         where = f"{path.name}, line {reader.line_num}"
-        plan = (row["plan"] or "").strip()
+        plan = unicodedata.normalize("NFC", (row["plan"] or "").strip())
         if not plan:
             raise BadInput(f"{where}, plan: the cell is empty", field=_FIELD)
         text = (row[primary] or "").strip()
         try:
-            amount = float(text)
+            amount = float("_" if "_" in text else text)
         except ValueError:
             amount = math.nan
         if not 0 < amount < 1e15:

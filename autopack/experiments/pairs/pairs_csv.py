@@ -33,7 +33,9 @@ def read_pairs(path: Path, *, progress: Callable[[int], None] | None = None) -> 
     reader: TableReader | None = None
     rows: list[list[str]] = []
     header: list[str] = []
-    parser = csv.reader(io.StringIO(_read_text(path)), strict=True)
+    text = _read_text(path)
+    # Ends of lines as any system writes them.
+    parser = csv.reader(io.StringIO(text, newline=None), strict=True)
     try:
         for row in parser:
             if not any(cell.strip() for cell in row):
@@ -42,7 +44,7 @@ def read_pairs(path: Path, *, progress: Callable[[int], None] | None = None) -> 
                 header = _check_header(row, source, parser.line_num)
                 reader = TableReader(header, source, place=lambda row: f"line {lines[row]}")
                 continue
-            if len(row) != len(header):
+            if len(row) != len(header) or (row[0][:1] == "#" and not any(row[1:])):
                 raise _wrong_length(row, header, source, parser.line_num)
             rows.append(row)
             lines.append(parser.line_num)
@@ -52,6 +54,8 @@ def read_pairs(path: Path, *, progress: Callable[[int], None] | None = None) -> 
                 if progress is not None:
                     progress(len(lines))
     except csv.Error as error:
+        if reader is None:
+            _check_first_line(text, source)
         raise BadInput(
             f"{source}, line {parser.line_num}: {error}", field="csv", hint=_ENCODING_HINT
         ) from None
@@ -80,6 +84,7 @@ def _check_header(row: list[str], source: str, line: int) -> list[str]:
     """Return the names of the columns. Raises BadInput saying what the first line is instead."""
     header = [cleaned(cell) for cell in row]
     first = header[0]
+    _refuse_json(first, source)
     if first.startswith("sep="):
         raise _not_a_header(
             f"{source}, line {line}: {','.join(row).strip()!r} is a spreadsheet's note of what "
@@ -107,6 +112,23 @@ def _check_header(row: list[str], source: str, line: int) -> list[str]:
             hint="capital letters make no difference",
         )
     return header
+
+
+def _check_first_line(text: str, source: str) -> None:
+    """Raise BadInput saying what the text is that cannot be read as a header."""
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    _refuse_json(first, source)
+    for mark, name in _SEPARATORS.items():
+        if mark in first and "," not in first:
+            raise _not_a_header(
+                f"{source} is not separated by commas: its first line has {name}",
+                "separate its cells by commas",
+            )
+
+
+def _refuse_json(first: str, source: str) -> None:
+    if first[:1] in ("{", "["):
+        raise _not_a_header(f"{source} is JSON, not a table of pairs", _HEADER_HINT)
 
 
 def _wrong_length(row: list[str], header: list[str], source: str, line: int) -> BadInput:

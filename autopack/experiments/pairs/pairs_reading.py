@@ -38,7 +38,7 @@ _ALIKE = 0.7
 class _Column:
     """One column of the table: where it stands in a row, how it is read, and what was read.
 
-    ``or_void`` is what a void pair has that leaves the cell empty, or says zero.
+    ``or_void`` is what a void pair has whose cell says nothing.
     """
 
     name: str
@@ -141,7 +141,7 @@ class TableReader:
         read: list[Any] = []
         for row, text in enumerate(texts):
             is_void = bool(void) and void[row] != ""
-            if is_void and column.or_void is not None and text in {"", "0"}:
+            if is_void and column.or_void is not None and cells.is_unsaid(text):
                 read.append(column.or_void)
                 continue
             try:
@@ -221,7 +221,7 @@ def _whole(column: _Column, texts: list[str]) -> Any | None:
     """Return a block converted at once; None where a cell needs to be looked at."""
     parse = column.parse
     if parse is cells.name:
-        return texts if all(texts) else None
+        return texts if all(texts) and "".join(texts).isascii() else None
     if parse in (cells.void, cells.order):
         return None if any(texts) else texts
     if parse is cells.truth:
@@ -293,7 +293,7 @@ def _sort_columns(
             hint=f"the header needs {', '.join(needed)}",
         )
     named = {f"{arm}_{metric}" for metric in metrics for arm in ARMS}
-    ignored = tuple(name for name in extra if name not in named)
+    ignored = tuple(name for name in extra if name and name not in named)
     absent = [name for name in KNOWN if name not in names]
     notes = [
         f"column {name} was ignored{close}"

@@ -66,7 +66,7 @@ def next_step(
         )
         return Next(text, left, None, None)
     for_resource = 0 if by is not ResourceAxis.UNCLEAR else _resource_pairs(tokens, protocol)
-    for_success = 0 if of is not SuccessAxis.UNCLEAR else _success_pairs(success, n_pairs, protocol)
+    for_success = 0 if of is not SuccessAxis.UNCLEAR else _success_pairs(success, protocol)
     both = None if for_resource is None or for_success is None else max(for_resource, for_success)
     text = _text(axes, for_resource, for_success, success, protocol)
     return Next(text, both, for_resource, for_success)
@@ -125,16 +125,14 @@ def _resource_pairs(tokens: TokenEvidence, protocol: AnalysisProtocol) -> int | 
     return _further(n, wanted)
 
 
-def _success_pairs(
-    success: SuccessEvidence, n_pairs: int, protocol: AnalysisProtocol
-) -> int | None:
-    """Further pairs to show that success is maintained, lower or higher, at the rates seen."""
+def _success_pairs(success: SuccessEvidence, protocol: AnalysisProtocol) -> int | None:
+    """Further plans to show that success is maintained, lower or higher, at the rates seen."""
     main, diff, margin = success.main, success.diff, protocol.ni_margin
     n = len(main.differences)
     if diff is None or n < 2 or main.none_succeeded:
         return None
     variance = float(main.differences.var(ddof=1))
-    single = main.outcomes.n / n_pairs if main.outcomes is not None and n_pairs else 1.0
+    single = main.outcomes.n / n if main.outcomes is not None else 1.0
     wanted: list[int | None] = []
     if diff > -margin and success.runs_direction >= 0:
         ni = _quantile(protocol.margin_alpha)

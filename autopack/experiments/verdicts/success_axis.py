@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -39,13 +40,16 @@ class Endpoint:
     """A difference in success, treatment minus control, and its limits.
 
     A limit is the widest of what hold: the t limit over plans and, where single outcomes are
-    known, Tango's score limit, which stays honest where all outcomes are alike.
-    ``none_succeeded`` is true where neither arm had any success.
+    known, Tango's score limit, which stays honest where all outcomes are alike. ``outcomes``
+    count a plan once, however often it was run; where that leaves fractions they are rounded
+    against the treatment, and for it in ``best``. ``none_succeeded`` is true where neither arm
+    had any success.
     """
 
     differences: Floats
     outcomes: PairedOutcomes | None
     none_succeeded: bool
+    best: PairedOutcomes | None = None
 
     @property
     def diff(self) -> float | None:
@@ -57,29 +61,25 @@ class Endpoint:
         lo, hi = t_limits(self.differences, level)
         if self.outcomes is not None:
             scored = tango_interval(self.outcomes, level) or _EVERYTHING
-            lo, hi = min(lo, scored[0]), max(hi, scored[1])
+            lo = min(lo, scored[0])
+            if self.best is not None:
+                scored = tango_interval(self.best, level) or _EVERYTHING
+            hi = max(hi, scored[1])
         return (lo, hi) if math.isinf(lo) else (max(lo, -1.0), min(hi, 1.0))
 
     def above(self, bound: float, side: float) -> bool:
         """Return whether it is shown, wrong in ``side`` at most, to be over ``bound``."""
         if self.limits(1 - 2 * side)[0] <= bound:
             return False
-        counts = self._enumerated(side)
+        counts = _enumerated(self.outcomes, side)
         return counts is None or bool(p_above(*counts, bound)[0] <= side)
 
     def below(self, bound: float, side: float) -> bool:
         """Return whether it is shown, wrong in ``side`` at most, to be under ``bound``."""
         if self.limits(1 - 2 * side)[1] >= bound:
             return False
-        counts = self._enumerated(side)
+        counts = _enumerated(self.best or self.outcomes, side)
         return counts is None or bool(p_below(*counts, bound)[0] <= side)
-
-    def _enumerated(self, side: float) -> tuple[int, Counts, Counts] | None:
-        """Single outcomes that an exact test can count; None where limits have to do."""
-        found = self.outcomes
-        if found is None or not is_exact(found.n, side):
-            return None
-        return found.n, np.array([found.n10]), np.array([found.n01])
 
 
 @dataclass(frozen=True)
@@ -190,16 +190,21 @@ def weigh_success(
     ``watched`` is the margin where a loss beyond it was looked for after every pair.
     """
     outcomes = PairedOutcomes.count(control, treatment)
+    worst, best = _once_a_plan(outcomes, len(groups.names))
     runs = Endpoint(
         groups.mean(treatment.astype(np.float64) - control.astype(np.float64)),
-        outcomes,
+        worst,
         not (control.any() or treatment.any()),
+        best,
     )
     by_phase = None
     if fractions is not None:
         first, second = fractions
         none = not (first.any() or second.any())
-        by_phase = Endpoint(groups.mean(second - first), phases, none)
+        worst = best = None
+        if phases is not None:
+            worst, best = _once_a_plan(phases, len(groups.names), outcomes.n)
+        by_phase = Endpoint(groups.mean(second - first), worst, none, best)
     endpoint: EndpointName = declared or ("runs" if by_phase is None else "phases")
     main = runs if endpoint == "runs" or by_phase is None else by_phase
     lost = None
@@ -219,6 +224,40 @@ def weigh_success(
         score_lower=score_lower_limit(main.outcomes),
         lost_at=lost,
     )
+
+
+def _once_a_plan(
+    outcomes: PairedOutcomes, plans: int, pairs: int | None = None
+) -> tuple[PairedOutcomes, PairedOutcomes | None]:
+    """Return the outcomes that ``plans`` have, rounded against the treatment and for it; the
+    second is None where nothing is rounded.
+
+    Replicates share what is hard about their plan: seven plans that were run ten times each and
+    never failed are seven plans that did not fail, not seventy. ``pairs`` are those that had the
+    outcomes; without it each outcome is a pair of its own.
+    """
+    share = Fraction(plans, pairs or outcomes.n or 1)
+    if share >= 1:
+        return outcomes, None
+    n = math.floor(outcomes.n * share)
+    lost, won = outcomes.n10 * share, outcomes.n01 * share
+
+    def rounded(gone: int, come: int) -> PairedOutcomes:
+        both = min(round(outcomes.n11 * share), n - gone - come)
+        return PairedOutcomes(both, gone, come, n - gone - come - both)
+
+    most_lost, most_won = min(math.ceil(lost), n), min(math.ceil(won), n)
+    return (
+        rounded(most_lost, min(math.floor(won), n - most_lost)),
+        rounded(min(math.floor(lost), n - most_won), most_won),
+    )
+
+
+def _enumerated(found: PairedOutcomes | None, side: float) -> tuple[int, Counts, Counts] | None:
+    """Single outcomes that an exact test can count; None where limits have to do."""
+    if found is None or not is_exact(found.n, side):
+        return None
+    return found.n, np.array([found.n10]), np.array([found.n01])
 
 
 def t_limits(differences: Floats, level: float) -> Limits:

@@ -60,7 +60,7 @@ def test_numbers_that_decide_what_can_be_reached() -> None:
         ),
         ({"plans": 12, "phases": 3}, None),
         ({"plans": 12, "ni_margin": 0.28}, None),
-        ({"plans": 12, "replicates": 3, "max_pairs": 20}, "this experiment has 20"),
+        ({"plans": 12, "replicates": 3, "max_pairs": 20}, "this experiment has 12"),
         ({"plans": 7, "phases": 4}, "7 plans can never stop early"),
         ({"plans": 6, "phases": 9}, "it can only end INSUFFICIENT"),
         # nothing begins once 14 % of the budget are spent, however little pairs need

@@ -10,6 +10,7 @@ import pytest
 from autopack.experiments.pairs.pair_table import PairTable
 from autopack.experiments.pairs.pairs_csv import read_pairs
 from autopack.experiments.pairs.pairs_reading import table_of
+from autopack.experiments.published import void_reasons
 from autopack.model.errors import BadInput, NotFound
 
 HEADER = "pair,plan,control_tokens,treatment_tokens,control_success,treatment_success"
@@ -56,6 +57,14 @@ def table(*lines: str) -> str:
         (table("SEP=;", HEADER, ROW), "line 1: 'SEP=;' is a spreadsheet's note", "csv"),
         (table("# pairs of May", HEADER, ROW), "line 1: begins with #", "csv"),
         (table(HEADER, ROW, "# the rest is new"), "line 3: begins with #", "csv"),
+        (table(HEADER, ROW, "# the rest is new,,,,,"), "line 3: begins with #", "csv"),
+        ('[{"pair": "p1", "plan": "a"}]', "is JSON, not a table of pairs", "csv"),
+        ('{"pair": "p1", "plan": "a"}\n', "is JSON, not a table of pairs", "csv"),
+        (
+            '"' + HEADER.replace(",", '";"') + '"',
+            "not separated by commas: its first line has semicolons",
+            "csv",
+        ),
         # names that are nearly right
         (
             table(HEADER.replace("control_tokens", "control_token"), ROW),
@@ -271,3 +280,42 @@ def test_a_wrong_cell_is_found_in_any_block(
     assert heard == [3, 6, 9]
     with pytest.raises(BadInput, match="line 9, control_tokens: 'x' is not a number"):
         read(tmp_path, table(HEADER + ",void", *rows).replace("p7,a,8", "p7,a,x"))
+
+
+@pytest.mark.parametrize("nothing", ["", "NA", "NaN", "null", "None", "-", "n/a"])
+def test_what_programs_write_for_nothing_is_unknown(tmp_path: Path, nothing: str) -> None:
+    header = HEADER + ",void,control_cost,treatment_cost"
+    void = ",".join([nothing] * 4)
+    pairs = read(
+        tmp_path, table(header, f"{ROW},,{nothing},0.5", f"p2,a,{void},crash,{nothing},{nothing}")
+    )
+    assert pairs.frame["control_cost"].isna().tolist() == [True, True]
+    assert pairs.frame["treatment_tokens"].isna().tolist() == [False, True]
+    assert void_reasons(pairs) == {"crash": 1}
+
+
+def test_a_void_pair_may_have_used_nothing_in_any_spelling(tmp_path: Path) -> None:
+    pairs = read(tmp_path, table(HEADER + ",void", "p1,a,0.0,0,0.00,0,crash"))
+    assert pairs.frame["control_tokens"].isna().all()
+
+
+@pytest.mark.parametrize("ending", ["\r", "\r\n", "\n"], ids=["old Mac", "Windows", "Unix"])
+def test_lines_end_as_any_system_ends_them(tmp_path: Path, ending: str) -> None:
+    (tmp_path / "pairs.csv").write_bytes(table(HEADER, ROW).replace("\n", ending).encode())
+    assert len(read_pairs(tmp_path / "pairs.csv").frame) == 1
+
+
+def test_a_name_is_the_same_in_other_code_points(tmp_path: Path) -> None:
+    rows = ("p1,caf\u00e9,100,80,1,1", "p2,cafe\u0301,100,80,1,1")
+    assert len(set(read(tmp_path, table(HEADER, *rows)).frame["plan"])) == 1
+
+
+def test_shares_of_runs_are_yes_or_no_only_where_they_are_whole(tmp_path: Path) -> None:
+    pairs = read(tmp_path, table(HEADER, "p1,a,100,80,1.00,0.00"))
+    assert pairs.frame[["control_success", "treatment_success"]].to_numpy().tolist() == [
+        [True, False]
+    ]
+
+
+def test_a_column_without_a_name_needs_no_remark(tmp_path: Path) -> None:
+    assert read(tmp_path, table("," + HEADER, "0," + ROW)).ignored == ()

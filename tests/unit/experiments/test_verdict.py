@@ -54,6 +54,17 @@ def counts(n: int, phases: int) -> dict[str, list[int]]:
         (7, 0.5, {}, "SAVES_SUCCESS_UNPROVEN", "limit -35.4 by the outcomes of single runs"),
         (35, 0.5, {}, "SAVES_SUCCESS_UNPROVEN", "may be lower by more than"),
         (36, 0.5, {}, "SAVES", "maintained within the margin"),
+        # seven plans are seven, however often each was run
+        (70, 0.5, {"plan": [i % 7 for i in range(70)]}, "SAVES_SUCCESS_UNPROVEN", "limit -35.4"),
+        (70, 0.5, {"plan": [i % 35 for i in range(70)]}, "SAVES_SUCCESS_UNPROVEN", "may be lower"),
+        (72, 0.5, {"plan": [i % 36 for i in range(72)]}, "SAVES", "maintained within the margin"),
+        (
+            80,
+            0.5,
+            fractions(80, 0.0) | counts(80, 2) | {"plan": [i % 10 for i in range(80)]},
+            "SAVES_SUCCESS_UNPROVEN",
+            "single phases",
+        ),
         # the same of phases: ten plans tell more when each has eight
         (10, 0.5, fractions(10, 0.0) | counts(10, 2), "SAVES_SUCCESS_UNPROVEN", "single phases"),
         (10, 0.5, fractions(10, 0.0) | counts(10, 8), "SAVES", "maintained within the margin"),
