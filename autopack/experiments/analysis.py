@@ -200,7 +200,7 @@ def analyse(
             lo=tokens.equivalence_interval.lo, hi=tokens.equivalence_interval.hi
         ),
         outlier_warning=tokens.has_outlier,
-        secondary=compare_metrics(table, protocol.metrics),
+        secondary=compare_metrics(table, protocol.metrics, protocol.primary),
         power=planned_power(tokens.summary.sd),
         description=description(*(table.values(f"{arm}_tokens") for arm in ARMS)),
         metric_descriptions={

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from autopack.store.tables import usage_by_run
+from autopack.ledger.events.usage_events import Lost, lost_by_phase
+from autopack.store.pattern_hits import of_run, origin
+from autopack.store.tables import runs, usage_by_run
 from autopack.store.tables.patterns import pattern_hits
 
 _LEAST_RUNS = 2
@@ -16,20 +19,39 @@ _LEAST_RUNS = 2
 
 @dataclass
 class _Arm:
+    """Phases weigh by how unlikely their arm was, as `arm_weight` says."""
+
     runs: set[str] = field(default_factory=set[str])
-    phases: int = 0
-    tokens: int = 0
+    weight: float = 0.0
+    tokens: float = 0.0
 
     @property
     def mean(self) -> float:
-        return self.tokens / self.phases
+        return self.tokens / self.weight
+
+
+def arm_weight(arm: str, share: float) -> float:
+    """Return what a phase weighs in the mean of its arm, given the share that was held out.
+
+    Where the share was changed, the arms are made of other mixtures of earlier and later phases;
+    weighed by how unlikely their arm was, both stand for all of them (Horvitz and Thompson 1952).
+    """
+    chance = share if arm == "held_out" else 1 - share
+    return 1 / chance if chance > 0 else 1.0
+
+
+def untold(conn: sa.Connection) -> Mapping[tuple[str, str], Lost]:
+    """Return the run and phase of every draw whose calls did not tell all that they used."""
+    drawn = sa.select(pattern_hits.c.run_id).where(pattern_hits.c.arm.is_not(None))
+    return lost_by_phase(conn, lambda table: table.c.run_id.in_(drawn))
 
 
 def mitigations_saved(conn: sa.Connection, chosen: sa.ColumnElement[bool]) -> int | None:
     """Return the tokens that mitigations saved in the phases ``chosen``; None without data.
 
     Each treated phase counts with what held-out ones of its pattern used more in the mean, over
-    all runs: an unbiased estimate of the total, with its sign.
+    all runs: an unbiased estimate of the total, with its sign. A phase of which a part is unknown
+    has no mean to tell, and a replay is no further run.
     """
     treated = sa.and_(chosen, pattern_hits.c.arm == "treated", pattern_hits.c.outcome.is_not(None))
     query = sa.select(pattern_hits.c.digest, sa.func.count()).where(treated)
@@ -60,15 +82,24 @@ def _arms(conn: sa.Connection, digests: list[str]) -> dict[tuple[str, str], _Arm
     )
     same = sa.and_(hits.c.run_id == spent.c.run_id, hits.c.phase_id == spent.c.phase_id)
     query = (
-        sa.select(hits.c.digest, hits.c.arm, hits.c.run_id, spent.c.tokens)
-        .join_from(hits, spent, same)
+        sa.select(
+            hits.c.digest,
+            hits.c.arm,
+            hits.c.share,
+            hits.c.run_id,
+            hits.c.phase_id,
+            origin(),
+            spent.c.tokens,
+        )
+        .select_from(hits.join(spent, same).outerjoin(runs, of_run()))
         .where(hits.c.digest.in_(digests), hits.c.arm.is_not(None), hits.c.outcome.is_not(None))
     )
     arms: dict[tuple[str, str], _Arm] = defaultdict(_Arm)
-    for digest, arm, run_id, tokens in conn.execute(query):
-        if tokens:
-            found = arms[digest, arm]
-            found.runs.add(run_id)
-            found.phases += 1
-            found.tokens += int(tokens)
+    lost = untold(conn)
+    for digest, arm, share, run_id, phase_id, first, tokens in conn.execute(query):
+        if tokens and (run_id, phase_id) not in lost:
+            found, weight = arms[digest, arm], arm_weight(arm, share)
+            found.runs.add(first)
+            found.weight += weight
+            found.tokens += weight * int(tokens)
     return arms

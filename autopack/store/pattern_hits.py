@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from autopack.model.errors import BadInput, NotFound
 from autopack.model.ids import AttemptKey
 from autopack.store.database.engine import Database, insert_new, now, reading
+from autopack.store.tables import runs
 from autopack.store.tables.patterns import pattern_hits, pattern_looks, pattern_sets
 
 Verdict = Literal["right", "wrong"]
@@ -162,16 +163,49 @@ def note_outcome(conn: sa.Connection, run_id: str, phase_id: str, state: str) ->
     conn.execute(sa.update(table).where(where).values(outcome=state))
 
 
+def origin() -> sa.ColumnElement[str]:
+    """Return which run a hit goes back to: of a replay's, the run that it replays.
+
+    A replay meets the failures of its original again, and has its draws: it is no further
+    observation. To be used where `pattern_hits` is joined to `runs` by `of_run`.
+    """
+    return sa.func.coalesce(runs.c.replay_of, pattern_hits.c.run_id)
+
+
+def of_run() -> sa.ColumnElement[bool]:
+    """Return the condition that joins hits to their runs."""
+    return runs.c.run_id == pattern_hits.c.run_id
+
+
+def _counted(*where: sa.ColumnElement[bool]) -> sa.Subquery:
+    """Judged hits that count: one of each original phase, a person's verdict before the rest."""
+    table = pattern_hits
+    order = (sa.case((table.c.judged_by == "person", 0), else_=1), table.c.id)
+    same = (table.c.pattern_id, table.c.digest, origin(), table.c.phase_id)
+    keys = (table.c.pattern_id, table.c.digest, table.c.repository, table.c.verdict)
+    ranked = (
+        sa.select(*keys, sa.func.row_number().over(partition_by=same, order_by=order).label("rank"))
+        .select_from(table.outerjoin(runs, of_run()))
+        .where(table.c.verdict.is_not(None), *where)
+        .subquery()
+    )
+    return sa.select(ranked).where(ranked.c.rank == 1).subquery()
+
+
 def counts(conn: sa.Connection, pattern_id: str, digest: str, repository: str) -> tuple[int, int]:
-    """Return how many hits of a detector were right and wrong; in one repository, or in all."""
+    """Return how many hits of a detector were right and wrong; in one repository, or in all.
+
+    A hit of a replay counts only where the same phase of its original has none that is judged.
+    """
     table = pattern_hits
     where = [table.c.pattern_id == pattern_id, table.c.digest == digest]
     if repository:
         where.append(table.c.repository == repository)
+    judged = _counted(*where)
     query = sa.select(
-        sa.func.count().filter(table.c.verdict == "right"),
-        sa.func.count().filter(table.c.verdict == "wrong"),
-    ).where(*where)
+        sa.func.count().filter(judged.c.verdict == "right"),
+        sa.func.count().filter(judged.c.verdict == "wrong"),
+    )
     right, wrong = conn.execute(query).one()
     return right, wrong
 
@@ -202,16 +236,20 @@ def watched(conn: sa.Connection) -> dict[tuple[str, str, str], Watched]:
     """Return what each detector saw, by pattern id, digest and repository."""
     table = pattern_hits
     keys = (table.c.pattern_id, table.c.digest, table.c.repository)
-    hits = sa.select(
-        *keys,
-        sa.func.count(),
-        sa.func.count().filter(table.c.verdict == "right"),
-        sa.func.count().filter(table.c.verdict == "wrong"),
-        sa.func.max(table.c.created_at),
-    ).group_by(*keys)
+    hits = sa.select(*keys, sa.func.count(), sa.func.max(table.c.created_at)).group_by(*keys)
     found: dict[tuple[str, str, str], Watched] = {
-        (row[0], row[1], row[2]): Watched(0, *row[3:]) for row in conn.execute(hits)
+        (row[0], row[1], row[2]): Watched(0, row[3], last_hit=row[4]) for row in conn.execute(hits)
     }
+    judged = _counted()
+    named = (judged.c.pattern_id, judged.c.digest, judged.c.repository)
+    verdicts = sa.select(*named, judged.c.verdict, sa.func.count()).group_by(
+        *named, judged.c.verdict
+    )
+    for pattern_id, digest, repository, verdict, count in conn.execute(verdicts):
+        key = (pattern_id, digest, repository)
+        found[key] = found.get(key, Watched()).plus(
+            Watched(right=count) if verdict == "right" else Watched(wrong=count)
+        )
     looked = (
         sa.select(
             pattern_looks.c.set_id, pattern_looks.c.repository, sa.func.count().label("looks")

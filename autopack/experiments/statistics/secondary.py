@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
-def compare_metrics(table: PairTable, declared: Sequence[str] | None) -> list[Secondary]:
+def compare_metrics(
+    table: PairTable, declared: Sequence[str] | None, primary: str = "tokens"
+) -> list[Secondary]:
     """Treatment over control of each declared metric (all in the table when None).
 
+    ``primary`` is what the verdict compares: no metric beside it, and no part of the family.
     Pairs that miss a value are omitted of its metric. A declared metric that the table does
     not have, or that cannot be tested, keeps its place in the family with p = 1.
     """
-    names = table.metrics if declared is None else tuple(declared)
+    given = table.metrics if declared is None else declared
+    names = [name for name in given if name != primary]
     results = [_compare(table, name) for name in names]
     adjusted = holm([1.0 if result.p is None else result.p for result in results])
     return [

@@ -9,17 +9,19 @@ from autopack.experiments.shapes.matrix import Decision
 from autopack.model.errors import BadInput
 
 
-def required_decisions(given: Sequence[str] | None) -> frozenset[Decision] | None:
+def required_decisions(
+    given: Sequence[str] | None, field: str = "require"
+) -> frozenset[Decision] | None:
     """Return the decisions named in ``given``, each entry one or several with commas; None without.
 
-    Raises BadInput for a name that is no decision.
+    Raises BadInput naming ``field`` for a name that is no decision.
     """
     if given is None:
         return None
     names = [name.strip().upper() for entry in given for name in entry.split(",") if name.strip()]
     if not names:
-        raise BadInput("require names no decision", field="require", hint=_hint())
-    return frozenset(_decision(name) for name in names)
+        raise BadInput(f"{field} names no decision", field=field, hint=_hint())
+    return frozenset(_decision(name, field) for name in names)
 
 
 def exit_status(
@@ -35,12 +37,12 @@ def exit_status(
     return (1 if decision is Decision.INVALID and required is None else 0), None
 
 
-def _decision(name: str) -> Decision:
+def _decision(name: str, field: str) -> Decision:
     if name in frozenset(Decision):
         return Decision(name)
     close = get_close_matches(name, list(Decision), n=1)
     meant = f"; did you mean {close[0]}?" if close else ""
-    raise BadInput(f"require: {name!r} is not a decision{meant}", field="require", hint=_hint())
+    raise BadInput(f"{field}: {name!r} is not a decision{meant}", field=field, hint=_hint())
 
 
 def _hint() -> str:

@@ -8,8 +8,10 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
+from autopack.ledger.held_out import untold
 from autopack.repair.holdout import Arm
-from autopack.store.tables import phases, usage_by_run
+from autopack.store.pattern_hits import of_run, origin
+from autopack.store.tables import phases, runs, usage_by_run
 from autopack.store.tables.patterns import pattern_hits
 from autopack.store.tables.rollups import phase6_metrics
 
@@ -20,9 +22,10 @@ _FINAL = ("COMPLETE", "FAILED", "SKIPPED")
 class EligiblePhase:
     """A phase with a draw: its arm is what was meant for it, whatever became of it.
 
-    ``tokens`` and ``cost`` (US dollars) are of the whole phase; None where unknown, the cost also
-    while a call has no price. ``completed`` is None while it is open. ``modelled`` are the doctor's
-    tokens that were estimated to be avoided.
+    ``run_id`` is the run that it goes back to: a replay has the draws of its original.
+    ``tokens`` and ``cost`` (US dollars) are of the whole phase; None where a part is unknown, the
+    cost also while a call has no price. ``completed`` is None while it is open. ``modelled`` are
+    the doctor's tokens that were estimated to be avoided.
     """
 
     pattern_id: str
@@ -68,6 +71,8 @@ def eligible(conn: sa.Connection, since: datetime | None = None) -> list[Eligibl
             hits.c.version,
             hits.c.digest,
             hits.c.run_id,
+            hits.c.phase_id,
+            origin().label("origin"),
             hits.c.arm,
             hits.c.share,
             sa.func.coalesce(hits.c.outcome, sa.cast(phases.c.state, sa.Text)).label("state"),
@@ -80,6 +85,7 @@ def eligible(conn: sa.Connection, since: datetime | None = None) -> list[Eligibl
         .select_from(hits)
         .outerjoin(phases, _same(hits, phases))
         .outerjoin(spent, _same(hits, spent))
+        .outerjoin(runs, of_run())
         .outerjoin(
             modelled,
             sa.and_(_same(hits, modelled), modelled.c.pattern_id == hits.c.pattern_id),
@@ -89,25 +95,29 @@ def eligible(conn: sa.Connection, since: datetime | None = None) -> list[Eligibl
     )
     if since is not None:
         query = query.where(hits.c.created_at >= since)
-    return [_of(row) for row in conn.execute(query).mappings()]
+    lost = untold(conn)
+    return [
+        _of(row, told=(row["run_id"], row["phase_id"]) not in lost)
+        for row in conn.execute(query).mappings()
+    ]
 
 
 def _same(hits: sa.Table, other: sa.FromClause) -> sa.ColumnElement[bool]:
     return sa.and_(hits.c.run_id == other.c.run_id, hits.c.phase_id == other.c.phase_id)
 
 
-def _of(row: sa.RowMapping) -> EligiblePhase:
+def _of(row: sa.RowMapping, *, told: bool) -> EligiblePhase:
     cost = None
-    if row["micro"] is not None and not row["unpriced"]:
+    if told and row["micro"] is not None and not row["unpriced"]:
         cost = Decimal(int(row["micro"])) / 10**6 + Decimal(int(row["pico"])) / 10**12
     return EligiblePhase(
         pattern_id=row["pattern_id"],
         version=row["version"],
         digest=row["digest"],
-        run_id=row["run_id"],
+        run_id=row["origin"],
         arm=row["arm"],
         share=row["share"],
-        tokens=None if row["tokens"] is None else int(row["tokens"]),
+        tokens=int(row["tokens"]) if told and row["tokens"] is not None else None,
         cost=cost,
         completed=row["state"] == "COMPLETE" if row["state"] in _FINAL else None,
         modelled=None if row["modelled"] is None else int(row["modelled"]),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from autopack.ledger.held_out import arm_weight
 from autopack.mining.savings.arm_differences import Observed, differences
 from autopack.mining.savings.eligible import EligiblePhase, eligible
 from autopack.repair.holdout import Arm
@@ -123,8 +124,13 @@ def _cost(phase: EligiblePhase) -> float | None:
 
 def _means(ended: Sequence[EligiblePhase], figure: _Figure) -> Arms:
     def mean(arm: Arm) -> float | None:
-        known = [value for one in ended if one.arm == arm and (value := figure(one)) is not None]
-        return sum(known) / len(known) if known else None
+        known = [
+            (arm_weight(arm, one.share), value)
+            for one in ended
+            if one.arm == arm and (value := figure(one)) is not None
+        ]
+        weight = sum(weight for weight, _ in known)
+        return sum(weight * value for weight, value in known) / weight if known else None
 
     return Arms(mean("treated"), mean("held_out"))
 

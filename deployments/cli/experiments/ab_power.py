@@ -169,7 +169,7 @@ def power(
             field="success_difference",
             hint="give a share between -1 and 1, such as -0.05",
         )
-    goal = sorted(required_decisions(wanted.goal) or ())
+    goal = sorted(required_decisions(wanted.goal, "for") or ())
     plans = [
         plan_verdict(
             truth.scenario(one, sd, known),
@@ -195,7 +195,7 @@ def _known(noise: Noise) -> Pilot | None:
     sd, pilot, test = noise.sd, noise.pilot, noise.test
     control, treatment = noise.control_runs, noise.treatment_runs
     runs = control or treatment
-    if sum(source is not None and bool(source) for source in (sd, pilot, test, runs)) != 1:
+    if sum(source is not None and source != [] for source in (sd, pilot, test, runs)) != 1:
         raise BadInput(
             "the noise of the pairs is needed once",
             field="sd",

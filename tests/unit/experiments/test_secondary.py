@@ -78,6 +78,12 @@ def test_a_declared_metric_that_is_missing_keeps_its_place_in_the_family(
     assert (gone.ratio, gone.p, gone.p_holm, gone.n) == (None, None, None, 0)
 
 
+def test_the_primary_is_no_metric_beside_itself(make_table: MakeTable) -> None:
+    table = with_metrics(make_table, control_cost=[1.0] * 8, treatment_cost=[2.0] * 8)
+    assert [one.metric for one in compare_metrics(table, None)] == ["cost"]
+    assert compare_metrics(table, None, "cost") == []
+
+
 def test_undeclared_metrics_are_not_tested(make_table: MakeTable) -> None:
     table = with_metrics(make_table, control_x=[1] * 8, treatment_x=[2] * 8)
     assert compare_metrics(table, ()) == []

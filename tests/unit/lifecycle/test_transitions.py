@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from unit.store.conftest import NEW_RUN
 
 from autopack.model.errors import BadInput, NotFound, Refused
 from autopack.repair.lifecycle.detector import EVERYWHERE, Detector
@@ -26,6 +27,7 @@ from autopack.repair.lifecycle.transitions import (
 )
 from autopack.store.database.engine import Database
 from autopack.store.pattern_hits import HitRow, Verdict, counts, get_hit, get_hits, judge_hit
+from autopack.store.runs import create_run
 
 Hitting = Callable[..., HitRow]
 
@@ -169,3 +171,18 @@ def _is_whole(db: Database) -> None:
         else PatternState.SHADOW
     )
     assert states(db)[-1] == expected
+
+
+def test_replays_of_one_failure_are_one_observation(database: Database, hit: Hitting) -> None:
+    for number in range(60):
+        origin = None if number < 3 else f"run-{number % 3}"
+        new = replace(NEW_RUN, run_id=f"run-{number}", branch=f"b-{number}", replay_of=origin)
+        create_run(database, new, [("one", "T1")])
+        judge(database, hit(number), "right", by="trial")
+    assert states(database) == ["shadow"]
+    (row,) = [as_json(one) for one in standings(database, ())]
+    assert (row["hits"], row["judged"], row["right"]) == (60, 3, 3)
+    # what a person says of one of them beats what facts said of the others
+    judge(database, get_hits(database, limit=1)[0], "wrong")
+    (row,) = [as_json(one) for one in standings(database, ())]
+    assert (row["judged"], row["right"], row["wrong"]) == (3, 2, 1)
