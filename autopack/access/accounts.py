@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -21,17 +21,19 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 _LEAST_PASSWORD, _MOST_PASSWORD = 12, 1024
+_NEXT = {"generation": api_accounts.c.generation + 1}
 
 
 @dataclass(frozen=True)
 class Account:
-    """An account without its password."""
+    """An account without its password; tokens of an earlier ``generation`` hold no more."""
 
     name: str
     scopes: frozenset[Scope]
     active: bool
     created_at: datetime
     created_by: str
+    generation: int = field(default=0, compare=False)
 
     @classmethod
     def of(cls, row: sa.RowMapping) -> Account:
@@ -41,11 +43,13 @@ class Account:
             row["active"],
             row["created_at"],
             row["created_by"],
+            row["generation"],
         )
 
     def principal(self, via: str) -> Principal:
         """Return this account as the caller of a request."""
-        return Principal(self.name, "session" if via == "session" else "token", self.scopes)
+        kind = "session" if via == "session" else "token"
+        return Principal(self.name, kind, self.scopes, account=self.name)
 
 
 def account_name(text: str) -> str:
@@ -110,9 +114,7 @@ def check_sign_in(db: Database, name: str, password: str) -> Account | None:
 def set_active(db: Database, name: str, active: bool) -> bool:
     """Let an account in or keep it out, its tokens and keys too; return whether that changed.
 
-    Its sessions end for good.
-
-    Raises NotFound.
+    Its sessions and tokens end for good. Raises NotFound.
     """
     name = account_name(name)
 
@@ -120,7 +122,7 @@ def set_active(db: Database, name: str, active: bool) -> bool:
         if _one(conn, name).active == active:
             return False
         mine = api_accounts.c.name == name
-        conn.execute(api_accounts.update().where(mine).values(active=active))
+        conn.execute(api_accounts.update().where(mine).values(active=active, **_NEXT))
         conn.execute(api_sessions.delete().where(api_sessions.c.account == name))
         return True
 
@@ -128,7 +130,10 @@ def set_active(db: Database, name: str, active: bool) -> bool:
 
 
 def set_password(db: Database, name: str, password: str) -> None:
-    """Give an account another password; its sessions end. Raises NotFound, BadInput."""
+    """Give an account another password; its sessions and tokens end.
+
+    Its keys, which it handles one by one, stay. Raises NotFound, BadInput.
+    """
     name = account_name(name)
     _check_password(password, name)
     hashed = _hasher().hash(password)
@@ -136,7 +141,7 @@ def set_password(db: Database, name: str, password: str) -> None:
     def write(conn: sa.Connection) -> None:
         _one(conn, name)
         mine = api_accounts.c.name == name
-        conn.execute(api_accounts.update().where(mine).values(password_hash=hashed))
+        conn.execute(api_accounts.update().where(mine).values(password_hash=hashed, **_NEXT))
         conn.execute(api_sessions.delete().where(api_sessions.c.account == name))
 
     db.transact(write)

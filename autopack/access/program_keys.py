@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from autopack.access.key_text import check_key, new_key
-from autopack.access.scopes import Principal, Scope, scopes_within
+from autopack.access.scopes import Forbidden, Principal, Scope, scopes_within
 from autopack.access.secret import ApiSecret
 from autopack.model.errors import BadInput, NotFound
 from autopack.store.database.engine import Database, now
@@ -42,6 +42,7 @@ class ApiKey:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    made_by_key: str | None
 
     @classmethod
     def of(cls, row: sa.RowMapping) -> ApiKey:
@@ -65,8 +66,8 @@ def create_key(
 ) -> tuple[str, ApiKey]:
     """Make a key, and return its text, which is not stored, with the key.
 
-    Raises BadInput for a name or an expiry that cannot be used, Forbidden for scopes that its
-    maker does not have.
+    One that a key makes ends with that key. Raises BadInput for a name or an expiry that cannot be
+    used, Forbidden for scopes that its maker does not have, or an expiry after its maker's own.
     """
     name = wanted.name.strip()
     if not name or len(name) > _MOST_NAME or not name.isprintable():
@@ -76,6 +77,7 @@ def create_key(
             hint="name what will use it, such as nightly-ci",
         )
     scopes = scopes_within(wanted.scopes, maker)
+    expires_at = _expiry_within(wanted.expires_at, maker)
     text = new_key()
 
     def write(conn: sa.Connection) -> ApiKey:
@@ -92,7 +94,8 @@ def create_key(
             "account": wanted.account,
             "created_at": at,
             "created_by": maker.name,
-            "expires_at": wanted.expires_at,
+            "expires_at": expires_at,
+            "made_by_key": maker.key_id,
         }
         conn.execute(api_keys.insert().values(row))
         return _one(conn, api_keys.c.key_id == row["key_id"])
@@ -119,7 +122,8 @@ def use_key(db: Database, secret: ApiSecret, text: str) -> Principal | None:
         db.transact(
             lambda conn: conn.execute(api_keys.update().where(mine).values(last_used_at=at))
         )
-    return Principal(key.account or f"key {key.name}", "key", key.scopes)
+    name = key.account or f"key {key.name}"
+    return Principal(name, "key", key.scopes, key.account, key.key_id, key.expires_at)
 
 
 def list_keys(db: Database, *, account: str | None = None) -> list[ApiKey]:
@@ -138,19 +142,37 @@ def get_key(db: Database, key_id: str, *, account: str | None = None) -> ApiKey:
 
 
 def revoke_key(db: Database, key_id: str, *, account: str | None = None) -> bool:
-    """End a key at once; return whether it was in use until now.
+    """End a key at once, with those that it made; return whether it was in use until now.
 
     With ``account``, only one of that account's own. Raises NotFound.
     """
     mine = _which(key_id, account)
 
     def write(conn: sa.Connection) -> bool:
-        if _one(conn, mine).revoked_at is not None:
-            return False
-        conn.execute(api_keys.update().where(mine).values(revoked_at=now(conn)))
-        return True
+        at, left = now(conn), [_one(conn, mine)]
+        was_in_use = left[0].revoked_at is None
+        while left:
+            key_id = left.pop().key_id
+            one = sa.and_(api_keys.c.key_id == key_id, api_keys.c.revoked_at.is_(None))
+            conn.execute(api_keys.update().where(one).values(revoked_at=at))
+            made = sa.select(api_keys).where(api_keys.c.made_by_key == key_id)
+            left += [ApiKey.of(row) for row in conn.execute(made).mappings()]
+        return was_in_use
 
     return db.transact(write)
+
+
+def _expiry_within(asked: datetime | None, maker: Principal) -> datetime | None:
+    """Return when a key ends: with its maker, where that ends and nothing earlier is asked for."""
+    if maker.until is None:
+        return asked
+    if asked is not None and asked > maker.until:
+        raise Forbidden(
+            f"{maker.name} ends earlier itself",
+            field="expires",
+            hint="name none, or an earlier one",
+        )
+    return asked or maker.until
 
 
 def _which(key_id: str, account: str | None) -> sa.ColumnElement[bool]:

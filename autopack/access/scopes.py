@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -35,11 +36,16 @@ class Principal:
     """Who makes a request, by which means, and what they may do.
 
     ``local`` is somebody at the command line of this machine, who holds the database anyway.
+    ``account`` is whose key, token or session it is, None where it is nobody's. Of a key,
+    ``key_id`` says which, and ``until`` when it ends.
     """
 
     name: str
     via: Via
     scopes: frozenset[Scope]
+    account: str | None = field(default=None, compare=False)
+    key_id: str | None = field(default=None, compare=False)
+    until: datetime | None = field(default=None, compare=False)
 
     def needs(self, scope: Scope) -> None:
         """Raise Forbidden unless this caller has the scope."""

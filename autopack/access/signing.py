@@ -18,7 +18,7 @@ from autopack.access.secret import ApiSecret
 from autopack.model.errors import BadInput, Refused
 from autopack.settings import API_SECRET, API_SIGNING_KEY
 from autopack.store.database.engine import Database, now
-from autopack.store.tables import api_signing_keys
+from autopack.store.tables import api_accounts, api_signing_keys
 
 if TYPE_CHECKING:
     from joserfc.jwk import RSAKey
@@ -41,11 +41,15 @@ class BadToken(Refused):
 
 @dataclass(frozen=True)
 class Claims:
-    """What a token that holds says: whose it is, its own name, and until when."""
+    """What a token that holds says: whose it is, its own name, and until when.
+
+    ``generation`` is the account's when it was issued.
+    """
 
     subject: str
     token_id: str
     expires_at: datetime
+    generation: int = 0
 
 
 class TokenSigner:
@@ -62,13 +66,20 @@ class TokenSigner:
         """Where the keys come from: ``environment`` or ``database``."""
         return "database" if self._given is None else "environment"
 
-    def issue(self, subject: str) -> tuple[str, Claims]:
-        """Return a token for an account, and what it says."""
+    def issue(self, subject: str, generation: int | None = None) -> tuple[str, Claims]:
+        """Return a token for an account, and what it says.
+
+        ``generation`` is the account's when its password was looked at, by default as it is now.
+        """
         from joserfc import jwt
 
         key = self._signing_key()
         with self._db.read() as conn:
             issued = self._db.now(conn).replace(microsecond=0)
+            if generation is None:
+                mine = api_accounts.c.name == subject
+                found = conn.scalar(sa.select(api_accounts.c.generation).where(mine))
+                generation = int(found or 0)
         expires, token_id = issued + LIFETIME, secrets.token_hex(16)
         claims = {
             "iss": self.issuer,
@@ -78,10 +89,11 @@ class TokenSigner:
             "exp": int(expires.timestamp()),
             "jti": token_id,
             "type": _TYPE,
+            "gen": generation,
         }
         header = {"alg": _ALGORITHM, "kid": key.kid, "typ": "JWT"}
         text = jwt.encode(header, claims, key, algorithms=[_ALGORITHM])
-        return text, Claims(subject, token_id, expires)
+        return text, Claims(subject, token_id, expires, generation)
 
     def check(self, token: str) -> Claims:
         """Return what a token says. Raises BadToken, which does not say why it does not hold."""
@@ -105,7 +117,8 @@ class TokenSigner:
             rules.validate(found.claims)
             claims = found.claims
             expires = datetime.fromtimestamp(claims["exp"], at.tzinfo)
-            return Claims(str(claims["sub"]), str(claims["jti"]), expires)
+            generation = int(claims.get("gen", 0))
+            return Claims(str(claims["sub"]), str(claims["jti"]), expires, generation)
         except (JoseError, ValueError, TypeError, KeyError, OverflowError) as error:
             raise BadToken(
                 "this token is not valid here", field="Authorization", hint="sign in again"

@@ -33,6 +33,16 @@ class Change:
         """Return the same without its key: an answer that holds a secret must not be kept."""
         return replace(self, key=None)
 
+    def before(self, who: Principal) -> dict[str, Any] | None:
+        """Return what this very request was answered before, None for the first.
+
+        To be asked before looking at what may have changed since: the run may have ended by now.
+        """
+        if self.key is None or self.dry_run:
+            return None
+        found = answers.find(self.service.db, answers.Request(who.name, self.key, self.sha256))
+        return None if found is None else found.body
+
     def carry_out(
         self, who: Principal, deed: Deed, act: Callable[[], tuple[bool, Any]]
     ) -> dict[str, Any]:

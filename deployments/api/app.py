@@ -63,6 +63,8 @@ def create_app(service: Service) -> FastAPI:
         },
         docs_url=None,
         redoc_url=None,
+        # Sent elsewhere by whatever a request calls this host, a client would take its key along.
+        redirect_slashes=False,
     )
     app.state.service = service
     app.add_middleware(Bounded)
@@ -71,7 +73,8 @@ def create_app(service: Service) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     app.mount(BASE, create_page(service), "page")
-    app.add_route("/", _to_page, include_in_schema=False)
+    for path in ("/", BASE):
+        app.add_route(path, _to_page, include_in_schema=False)
     described(app)
     return app
 

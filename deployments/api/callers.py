@@ -30,6 +30,9 @@ def caller(
 ) -> Principal:
     """Return the caller, who has every scope that the route asks for."""
     found: list[Principal] = []
+    for name in ("X-API-Key", "Authorization"):
+        if len(request.headers.getlist(name)) > 1:
+            raise Unauthenticated(f"{name} is there twice", field=name, hint="send it once")
     if key is not None:
         found.append(_of_key(service, key))
     if bearer is not None:
@@ -42,7 +45,8 @@ def caller(
         raise Unauthenticated("this needs a key or a token", hint=_HINT)
     known = found[0]
     for other in found[1:]:
-        known = replace(known, scopes=known.scopes & other.scopes)
+        account = known.account or other.account
+        known = replace(known, scopes=known.scopes & other.scopes, account=account)
     for scope in asked.scopes:
         known.needs(Scope(scope))
     # For an answer that lasts: who was let in may be let in no longer.
@@ -70,8 +74,9 @@ def _of_key(service: Service, text: str) -> Principal:
 
 
 def _of_token(service: Service, text: str) -> Principal:
-    account = find_account(service.db, service.signer.check(text).subject)
-    if account is None or not account.active:
+    claims = service.signer.check(text)
+    account = find_account(service.db, claims.subject)
+    if account is None or not account.active or claims.generation != account.generation:
         raise BadToken("this token is not valid here", field="Authorization", hint="sign in again")
     return account.principal("token")
 

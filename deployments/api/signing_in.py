@@ -16,9 +16,10 @@ def sign_in(db: Database, given: str, password: str, address: str) -> Account | 
         name = accounts.account_name(given)
     except BadInput:
         name = given[:64]
-    sign_ins.admit(db, name, address)
+    number = sign_ins.admit(db, name, address)
     account = accounts.check_sign_in(db, name, password)
-    sign_ins.note_sign_in(db, name, address, succeeded=account is not None)
+    if account is not None:
+        sign_ins.succeed(db, number)
     outcome = "done" if account else "refused"
     who = Principal(name, "session", frozenset())
     audit.note(db, who, Deed("account.sign_in", name, outcome), address=address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -38,7 +39,8 @@ async def known_parameters_only(request: Request) -> None:
 
 
 async def json_only(request: Request) -> None:
-    """Raise BadInput for a body where none is taken, UnsupportedType for one that is no JSON.
+    """Raise BadInput for a body where none is taken, or that names something twice, and
+    UnsupportedType for one that is no JSON.
 
     Where callers are asked who they are, that comes first.
     """
@@ -56,6 +58,17 @@ async def json_only(request: Request) -> None:
             field="Content-Type",
             hint="send application/json",
         )
+    with contextlib.suppress(ValueError, RecursionError):  # said by who reads it
+        json.loads(body, object_pairs_hook=_each_once)
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise BadInput(f"{name[:100]} is there twice", field=name[:100], hint="name it once")
+        found[name] = value
+    return found
 
 
 async def storable_text_only(request: Request) -> None:

@@ -45,7 +45,9 @@ class Api:
         """The headers of a signed-in account with these scopes, made when it is new."""
         if accounts.find_account(self.service.db, name) is None:
             accounts.add_account(self.service.db, name, PASSWORD, frozenset(scopes or ALL), LOCAL)
-        return {"Authorization": f"Bearer {self.service.signer.issue(name)[0]}"}
+        account = accounts.find_account(self.service.db, name)
+        generation = account.generation if account else 0
+        return {"Authorization": f"Bearer {self.service.signer.issue(name, generation)[0]}"}
 
 
 @pytest.fixture

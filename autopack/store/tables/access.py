@@ -15,6 +15,8 @@ api_accounts = sa.Table(
     sa.Column("active", sa.Boolean, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("created_by", sa.Text, nullable=False),
+    # Tokens of an earlier one hold no more: a new password begins another, and being kept out.
+    sa.Column("generation", sa.Integer, nullable=False, server_default="0"),
 )
 
 api_keys = sa.Table(
@@ -33,6 +35,8 @@ api_keys = sa.Table(
     sa.Column("revoked_at", UtcDateTime),
     # To the minute, so that reading does not write.
     sa.Column("last_used_at", UtcDateTime),
+    # The key that asked for this one, with which it ends.
+    sa.Column("made_by_key", sa.String(16)),
     sa.UniqueConstraint("digest"),
 )
 

@@ -73,7 +73,7 @@ _HEADERS = {
 
 def create_page(service: Service) -> FastAPI:
     """Return the page over the database of a service."""
-    site = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    site = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     site.state.service = service
     site.add_middleware(Guarded)
     site.add_exception_handler(SignInFirst, _sign_in_first)

@@ -54,7 +54,7 @@ def login(given: Credentials, request: Request, service: ServiceOf) -> dict[str,
             field="password",
             hint="accounts are made by `autopack api user add`",
         )
-    token, claims = service.signer.issue(account.name)
+    token, claims = service.signer.issue(account.name, account.generation)
     return {
         "access_token": token,
         "token_type": "Bearer",

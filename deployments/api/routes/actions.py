@@ -97,6 +97,8 @@ def reject(
 def _answer(
     run_id: str, given: Answer, who: Principal, service: Service, change: Change
 ) -> dict[str, Any]:
+    if (answered := change.before(who)) is not None:
+        return answered
     get_run(service.db, run_id)
     with service.db.read() as conn:
         question = pending(conn, run_id)

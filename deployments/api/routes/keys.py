@@ -43,11 +43,14 @@ def list_keys(who: Caller, service: ServiceOf) -> dict[str, Any]:
 def create_key(
     wanted: WantedKey, who: Caller, service: ServiceOf, change: Changing
 ) -> dict[str, Any]:
-    """Make a key with scopes that the caller has; its text is in this answer and nowhere else."""
+    """Make a key with scopes that the caller has; its text is in this answer and nowhere else.
+
+    One that a key makes belongs to the same account, and ends with that key.
+    """
     key = NewKey(
         wanted.name,
         scopes_within(parse_scopes(wanted.scopes), who),
-        account=None if who.via == "key" else who.name,
+        account=who.account,
         expires_at=parse_expiry(wanted.expires, datetime.now(UTC), "expires"),
     )
 
@@ -78,6 +81,7 @@ def key_view(key: ApiKey) -> dict[str, Any]:
         "name": key.name,
         "scopes": sorted(key.scopes),
         "account": key.account,
+        "made_by_key": key.made_by_key,
         "created_by": key.created_by,
         **{name: at and at.isoformat() for name in times for at in [getattr(key, name)]},
     }

@@ -79,6 +79,8 @@ def pause_run(
     run_id: str, wanted: PauseOfRun, who: Runner, service: ServiceOf, change: Changing
 ) -> dict[str, Any]:
     """Keep builds of a run from starting; it waits and spends nothing until it is resumed."""
+    if (answered := change.before(who)) is not None:
+        return answered
     if (state := get_run(service.db, run_id).state).is_final:
         raise Refused(f"run {run_id} has ended: {state}", field="run_id", hint="see its status")
     latch = Latch("run", run_id)
@@ -123,6 +125,8 @@ def caps(
     run_id: str, wanted: NewCaps, who: Runner, service: ServiceOf, change: Changing
 ) -> dict[str, Any]:
     """Raise or lower caps of a run; the build under way obeys them."""
+    if (answered := change.before(who)) is not None:
+        return answered
     new = Caps(**wanted.model_dump())
     if (state := get_run(service.db, run_id).state).is_final:
         raise Refused(f"run {run_id} has ended: {state}", field="run_id", hint="see its status")

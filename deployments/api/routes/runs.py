@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,10 +12,12 @@ from starlette.responses import JSONResponse
 from autopack.access.scopes import Principal, Scope
 from autopack.ledger.period import parse_moment
 from autopack.model.errors import NotFound
+from autopack.secrecy.credentials import MASK, SHAPES
 from autopack.store.leases import token_of
 from autopack.store.pauses import list_pauses, pauses_of_run
 from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT, Chosen, get_attempts, list_runs
 from autopack.store.rows import AttemptRow
+from autopack.views.escaping import plain
 from autopack.views.run_view import run_line, timestamp
 from deployments.api.callers import caller, needs
 from deployments.api.service import Service, ServiceOf
@@ -27,6 +30,9 @@ WithContent = Annotated[
 ]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 _Json = dict[str, Any]
+
+_MOST = 256 * 1024
+"""The most characters of one text that an agent or a check wrote."""
 
 
 @router.get("", dependencies=[needs(Scope.READ)])
@@ -145,20 +151,43 @@ def attempt_view(row: AttemptRow) -> dict[str, Any]:
 
 def _allowed(view: dict[str, Any], who: Principal, *, content: bool) -> dict[str, Any]:
     """Return the view; without ``content`` null stands for what agents and checks wrote."""
-    if content:
-        who.needs(Scope.CONTENT)
-        return view
-    return without_content(view)
+    if not content:
+        return without_content(view)
+    who.needs(Scope.CONTENT)
+    return view | {"phases": [_told(phase, _bounded) for phase in view["phases"]]}
 
 
 def without_content(view: dict[str, Any]) -> dict[str, Any]:
-    """Return the view of a run with null for what agents and checks wrote."""
-    return view | {"phases": [_phase_without_content(phase) for phase in view["phases"]]}
+    """Return the view of a run with null for what agents, checks and reviewers wrote."""
+    return view | {"phases": [_told(phase, lambda _: None) for phase in view["phases"]]}
 
 
-def _phase_without_content(phase: dict[str, Any]) -> dict[str, Any]:
-    last, failure = phase["last_failure"], phase["failure"]
+def _bounded(text: str) -> str:
+    return SHAPES.sub(MASK, plain(text[:_MOST]))
+
+
+def _told(phase: dict[str, Any], say: Callable[[str], str | None]) -> dict[str, Any]:
+    """Return a phase with what ``say`` makes of everything that Autopack did not write itself."""
+
+    def fields(found: dict[str, Any] | None, *names: str) -> dict[str, Any] | None:
+        if found is None:
+            return None
+        return found | {
+            name: say(found[name]) for name in names if isinstance(found.get(name), str)
+        }
+
+    reviews = [
+        one
+        | {
+            "why": say(one["why"]),
+            "findings": [fields(each, "quote", "problem") for each in one["findings"]],
+            "dropped": [fields(each, *each.keys() - {"path"}) for each in one["dropped"]],
+            "notes": [say(each) for each in one["notes"]],
+        }
+        for one in phase["reviews"]
+    ]
     return phase | {
-        "last_failure": None if last is None else last | {"lines": None, "message": None},
-        "failure": None if failure is None else failure | {"message": None},
+        "last_failure": fields(phase["last_failure"], "lines", "message"),
+        "failure": fields(phase["failure"], "message"),
+        "reviews": reviews,
     }

@@ -102,6 +102,8 @@ def create(wanted: WantedRun, who: Runner, service: ServiceOf, change: Changing)
     A run of that id with the same plan, repository and commit is the same run: it is not made
     again, and started only where nobody executes it.
     """
+    if (answered := change.before(who)) is not None:
+        return _of_run(answered)
     request = with_defaults(
         _with_block(wanted.request(_own_id(who, change.key)), service),
         db=service.db,
@@ -121,10 +123,7 @@ def create(wanted: WantedRun, who: Runner, service: ServiceOf, change: Changing)
             return False, {"run": status_of(service, run.run_id), "started": None}
         return True, {"run": status_of(service, run.run_id), "started": started}
 
-    answer = change.carry_out(who, Deed("run.create", request.run_id or wanted.repo), act)
-    if answer["detail"] is not None:
-        answer = answer | {"target": answer["detail"]["run"]["run_id"]}
-    return answer
+    return _of_run(change.carry_out(who, Deed("run.create", request.run_id or wanted.repo), act))
 
 
 @router.post("/{run_id}/execute")
@@ -140,6 +139,13 @@ def execute(run_id: str, who: Runner, service: ServiceOf, change: Changing) -> d
         return True, {"run": status_of(service, run_id), "started": started}
 
     return change.carry_out(who, Deed("run.execute", run_id), act)
+
+
+def _of_run(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer with the run's id as its target, which may have been made only now."""
+    if answer["detail"] is None:
+        return answer
+    return answer | {"target": answer["detail"]["run"]["run_id"]}
 
 
 def _own_id(who: Principal, key: str | None) -> str | None:

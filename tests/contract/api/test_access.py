@@ -6,6 +6,7 @@ import base64
 import hmac
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -164,6 +165,10 @@ def test_a_scope_opens_its_own_routes_and_no_other(api: Api) -> None:
 def test_a_key_and_a_token_may_do_what_both_may(api: Api) -> None:
     both = api.key(Scope.READ, Scope.RUN) | api.token("reader", Scope.READ)
     assert api.client.get("/api/auth/me", headers=both).json()["scopes"] == ["read"]
+    for name, value in both.items():
+        twice = [(name, value), (name, value)]
+        answer = api.client.get("/api/auth/me", headers=twice)
+        assert (answer.status_code, answer.json()["field"]) == (401, name)
 
 
 def test_nobody_makes_a_key_that_may_do_more(api: Api) -> None:
@@ -192,6 +197,49 @@ def test_a_key_from_making_to_revoking(api: Api) -> None:
     assert api.client.delete(where, headers=other).status_code == 404
 
 
+def _made(api: Api, headers: dict[str, str], **more: str) -> dict[str, Any]:
+    wanted = {"name": "made", "scopes": ["read"], **more}
+    answer = api.client.post("/api/auth/keys", headers=headers, json=wanted)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["detail"]
+
+
+def _lets_in(api: Api, key: dict[str, Any]) -> bool:
+    asked = api.client.get("/api/auth/me", headers={"X-API-Key": key["key"]})
+    return asked.status_code == 200
+
+
+def test_a_key_that_a_key_made_ends_with_it(api: Api) -> None:
+    of_ada = _made(api, api.token("ada", Scope.READ))
+    lines = [[_made(api, api.key(), expires="30d")], [of_ada]]
+    for line in lines:
+        for _ in range(2):
+            line.append(_made(api, {"X-API-Key": line[-1]["key"]}))
+    assert [one["account"] for one in lines[1]] == ["ada"] * 3
+    assert len({one["expires_at"] for one in lines[0]}) == 1
+    longer = {"name": "longer", "scopes": ["read"], "expires": "31d"}
+    headers = {"X-API-Key": lines[0][0]["key"]}
+    answer = api.client.post("/api/auth/keys", headers=headers, json=longer)
+    assert (answer.status_code, answer.json()["field"]) == (403, "expires")
+    accounts.set_active(api.service.db, "ada", active=False)
+    assert [[_lets_in(api, one) for one in line] for line in lines] == [[True] * 3, [False] * 3]
+    program_keys.revoke_key(api.service.db, lines[0][1]["key_id"])
+    assert [_lets_in(api, one) for one in lines[0]] == [True, False, False]
+
+
+def test_a_token_ends_with_the_password_and_when_its_account_is_kept_out(api: Api) -> None:
+    db = api.service.db
+    for change in (
+        lambda: accounts.set_password(db, "ada", "another good password"),
+        lambda: [accounts.set_active(db, "ada", active=one) for one in (False, True)],
+    ):
+        old = api.token("ada")
+        assert api.client.get("/api/auth/me", headers=old).status_code == 200
+        change()
+        assert api.client.get("/api/auth/me", headers=old).status_code == 401
+        assert api.client.get("/api/auth/me", headers=api.token("ada")).status_code == 200
+
+
 def test_signing_in(api: Api) -> None:
     api.token("ada")
     good = {"name": "Ada", "password": "correct horse battery"}
@@ -212,6 +260,18 @@ def test_guessing_is_slowed_down(api: Api) -> None:
     answer = api.client.post("/api/auth/login", json=good)
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_of_many_guesses_at_once_no_more_are_looked_at(api: Api) -> None:
+    wrong = {"name": "ada", "password": "wrong horse battery"}
+    with ThreadPoolExecutor(20) as pool:
+        asked = [
+            pool.submit(api.client.post, "/api/auth/login", json=wrong)
+            for _ in range(2 * sign_ins.MOST_OF_ACCOUNT)
+        ]
+        told = [one.result().status_code for one in asked]
+    assert set(told) <= {401, 429}
+    assert told.count(401) <= sign_ins.MOST_OF_ACCOUNT
 
 
 def test_registration_is_closed_unless_it_is_opened(api: Api, opened: Any) -> None:

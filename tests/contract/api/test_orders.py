@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from support.contract_api import Api
 from support.failed_run import fail, make, store
 
+from autopack.access import answers
 from autopack.access.scopes import Scope
 from autopack.files import safe_files
 from autopack.model.ids import AttemptKey
@@ -17,6 +21,7 @@ from autopack.runs.spools.spool import open_spool
 from autopack.store.folder_note import find_folder
 from autopack.store.leases import Holder, acquire
 from autopack.store.runs import get_phases, get_run, move_run
+from autopack.store.tables import attempts, phases, reviews
 
 READ, RUN, CONTENT = Scope.READ, Scope.RUN, Scope.CONTENT
 
@@ -98,6 +103,60 @@ def test_caps_move_while_a_run_is_under_way(stored: Api) -> None:
     assert (answer["detail"]["token_cap"], answer["detail"]["cost_cap"]) == (7, 1.5)
     assert not _post(stored, "/runs/waiting/caps", {"token_cap": 7}).json()["changed"]
     assert get_run(stored.service.db, "waiting").token_cap == 7
+
+
+SENT = {
+    "/runs/failed/cancel": None,
+    "/runs/failed/pause": {},
+    "/runs/failed/resume": None,
+    "/runs/failed/caps": {"token_cap": 7},
+    "/runs/failed/approve": {},
+    "/runs/failed/reject": {},
+    "/runs/failed/execute": None,
+    "/pauses/set": {"all": True},
+    "/pauses/lift": {"all": True},
+    "/runs": {"plan": "goal: x\nphases: []", "repo": "/moved/away"},
+}
+
+
+def test_a_repeated_request_is_answered_alike_whatever_became_of_the_run(stored: Api) -> None:
+    headers = stored.key() | {"Content-Type": "application/json", "Idempotency-Key": "one"}
+    who = stored.client.get("/api/auth/me", headers=headers).json()["name"]
+    for path, body in SENT.items():
+        sent = b"" if body is None else json.dumps(body).encode()
+        digest = hashlib.sha256(f"POST {path}?\n".encode() + sent).hexdigest()
+        request = answers.Request(who, "one", digest)
+        given = {"target": path, "changed": True, "dry_run": False, "detail": None}
+        assert answers.begin(stored.service.db, request) is None
+        answers.finish(stored.service.db, request, answers.Answer(200, given))
+        told = stored.client.post(path, content=sent, headers=headers)
+        assert (told.status_code, told.json()) == (200, given), path
+        answers.finish(stored.service.db, request, None)
+
+
+def test_what_others_wrote_is_for_those_who_may_read_it_and_is_text(stored: Api) -> None:
+    text, db = "\x1b[31mcanary\x1b[0m\u202e npm_abc123DEF456ghi789", stored.service.db
+    said = {"path": "b", "quote": text, "problem": text}
+    review = {
+        "run_id": "failed", "phase_id": "two", "attempt": 1, "round": 1, "commit": "c" * 40,
+        "reviewer": "script", "simulated": False, "verdict": "reject", "why": text,
+        "findings": [said], "dropped": [{**said, "why": text}], "notes": [text],
+        "created_at": datetime.now(UTC),
+    }  # fmt: skip
+    failure = {"failure_message": text}
+
+    def write(conn: sa.Connection) -> None:
+        conn.execute(reviews.insert().values(review))
+        conn.execute(phases.update().values(failure))
+        conn.execute(attempts.update().values(failure | {"failure_output": f"FAILED {text}"}))
+
+    db.transact(write)
+    for path in ("", "/phases", "/phases/two", "/phases/two/attempts/1", "/status", "/events"):
+        assert "canary" not in json.dumps(_get(stored, f"/runs/failed{path}")), path
+    for path in ("", "/phases", "/phases/two"):
+        told = json.dumps(_get(stored, f"/runs/failed{path}?content=true", READ, CONTENT))
+        assert told.count("canary [secret]") >= 8, path
+        assert not [sign for sign in ("\\u001b", "\\u202e", "npm_") if sign in told], path
 
 
 def _patch(api: Api, body: Any, phase: str = "one", run: str = "waiting") -> Any:

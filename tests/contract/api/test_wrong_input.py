@@ -67,6 +67,8 @@ READ: list[tuple[str, dict[str, str], int, str]] = [
         for number in ("0", "-1", "x", "2147483648", "%D9%A3")
     ),
     ("/runs/a/b/status", {}, 404, "path"),
+    # No redirect to where a header says that this host is.
+    *((path, {"Host": "evil.example"}, 404, "path") for path in ("/runs/", "/livez/")),
     ("/runs?since=-1d", {}, 400, "since"),
     ("/runs?state=", {}, 400, "state"),
 ]
@@ -99,6 +101,17 @@ SENT: list[tuple[str, str, Any, dict[str, str], int, str]] = [
         }.items()
         for value in values
     ),
+    *(
+        ("POST", "/runs/waiting/caps", sent, JSON, 400, field)
+        for sent, field in {
+            b'{"token_cap": 5, "token_cap": 6}': "token_cap",
+            b'{"token_cap": 5, "token\\u005fcap": 5}': "token_cap",
+            b'{"minutes_cap": Infinity}': "minutes_cap",
+            b'{"minutes_cap": 1e400}': "minutes_cap",
+            b'{"cost_cap": -Infinity}': "cost_cap",
+        }.items()
+    ),
+    ("POST", "/runs", b'{"plan": {"a": {"x": 1, "x": 2}}, "repo": "."}', JSON, 400, "x"),
     ("POST", "/pauses/set", {}, JSON, 400, "body"),
     ("POST", "/pauses/set", {"all": True, "builder": "codex"}, JSON, 400, "body"),
     ("POST", "/pauses/set", {"builder": "\u202e"}, JSON, 404, "builder"),

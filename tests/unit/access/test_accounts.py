@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from autopack.access import accounts, sign_ins
 from autopack.access.scopes import ALL, Forbidden, Principal, Scope
 from autopack.model.errors import BadInput, NotFound
-from autopack.store.tables import api_accounts
+from autopack.store.tables import api_accounts, api_sign_ins
 
 LOCAL = Principal("somebody", "local", ALL)
 PASSWORD = "correct horse battery"
@@ -111,6 +111,36 @@ def test_an_address_has_fifty(database):
 
 
 def test_successes_do_not_count(database):
-    for _ in range(sign_ins.MOST_OF_ADDRESS):
-        sign_ins.note_sign_in(database, "ada", "10.0.0.1", succeeded=True)
-    sign_ins.admit(database, "ada", "10.0.0.1")
+    for _ in range(sign_ins.MOST_OF_ADDRESS + 1):
+        sign_ins.succeed(database, sign_ins.admit(database, "ada", "10.0.0.1"))
+
+
+def test_a_refused_try_does_not_keep_an_account_shut(database):
+    _fail(database, sign_ins.MOST_OF_ACCOUNT)
+    for _ in range(3):
+        with pytest.raises(sign_ins.TooManyTries):
+            sign_ins.admit(database, "ada", "10.0.0.1")
+    with database.read() as conn:
+        kept = conn.scalar(sa.select(sa.func.count()).select_from(api_sign_ins))
+    assert kept == sign_ins.MOST_OF_ACCOUNT
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("2001:db8::1", "2001:db8:0:0:ffff::2", True),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("::ffff:10.0.0.1", "10.0.0.1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("10.0.0.1", "10.0.0.2", False),
+        ("unknown", "testclient", False),
+    ],
+)
+def test_who_has_many_addresses_has_no_more_tries(database, one, other, is_same):
+    for number in range(sign_ins.MOST_OF_ADDRESS):
+        _fail(database, 1, account=f"name-{number}", address=one)
+    if not is_same:
+        sign_ins.admit(database, "someone-else", other)
+        return
+    with pytest.raises(sign_ins.TooManyTries):
+        sign_ins.admit(database, "someone-else", other)
