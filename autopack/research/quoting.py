@@ -16,6 +16,9 @@ MIN_CHARACTERS = 12
 
 _MOST_PLACES = 1_000
 _LINE_ENDS = re.compile(rb"\r\n|\r|\n")
+# What joins two halves of a word, and of a number.
+_JOINTS = "-\u2010\u2011'\u2019"
+_IN_NUMBERS = re.compile(r"[.,:/\u2044]\d|[%\u2030]")
 
 
 @dataclass(frozen=True)
@@ -136,17 +139,27 @@ def _folded(content: bytes) -> Folded:
 
 
 def _is_whole(content: bytes, span: Span) -> bool:
-    """Return whether a span cuts neither a word nor a number: "supported" is not "unsupported"."""
+    """Return whether a span cuts neither a word nor a number: "supported" is not "unsupported",
+    "can" not "can't", "safe" not "thread-safe".
+    """
     before = content[max(0, span.start - 16) : span.start].decode("utf-8", "ignore")
     after = content[span.end : span.end + 16].decode("utf-8", "ignore")
     inside = content[span.start : span.end].decode("utf-8", "surrogateescape")
-    if before and _is_letter(before[-1]) and _is_letter(inside[0]):
+    if before and _is_letter(inside[0]) and _ends_in_word(before):
         return False
-    if after and _is_letter(after[0]) and _is_letter(inside[-1]):
+    if after and _is_letter(inside[-1]) and _ends_in_word(after[::-1]):
         return False
-    if inside[0].isdecimal() and re.search(r"\d[.,]$|(?:^|[\s(\[{=<>,:])[-\u2212]$", before):
+    if inside[0].isdecimal() and re.search(
+        r"\d[.,:/\u2044]$|(?:^|[\s(\[{=<>,:])[-\u2212]$", before
+    ):
         return False
-    return not (inside[-1].isdecimal() and re.match(r"[.,]\d", after))
+    return not (inside[-1].isdecimal() and _IN_NUMBERS.match(after))
+
+
+def _ends_in_word(text: str) -> bool:
+    """Return whether a text ends in a word, or in what joins a word to what follows."""
+    last, before = text[-1], text[-2:-1]
+    return _is_letter(last) or (last in _JOINTS and before != "" and _is_letter(before))
 
 
 def _is_letter(char: str) -> bool:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-_HIDDEN = frozenset({"script", "style", "template", "noscript", "svg", "head"})
+# The end of a head need not be written: what no reader sees of it is named one by one.
+_HIDDEN = frozenset({"script", "style", "template", "noscript", "svg", "title"})
+# Where a word may be broken, which nobody sees nor copies.
+_UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
 _BLOCKS = re.compile(
     r"address|article|aside|blockquote|br|caption|dd|details|div|dl|dt|fieldset|figure|footer|form"
-    r"|h[1-6]|header|hr|li|main|nav|ol|p|pre|section|summary|table|td|th|tr|ul"
+    r"|h[1-6]|header|hr|legend|li|main|nav|ol|option|p|pre|section|summary|table|td|th|tr|ul"
 )
 
 
-def page_text(content: bytes) -> bytes:
-    """Return the text of a page in UTF-8; the same bytes give the same text."""
+def page_text(page: str) -> bytes:
+    """Return the text of a page in UTF-8; the same page gives the same text."""
     reader = _Reader()
-    reader.feed(content.decode("utf-8", "replace"))
+    reader.feed(page)
     reader.close()
-    lines = (line.strip() for line in "".join(reader.parts).splitlines())
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip().encode("utf-8", "replace") + b"\n"
+    lines = (line.rstrip() for line in "".join(reader.parts).translate(_UNSEEN).splitlines())
+    return (
+        re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n").encode("utf-8", "replace") + b"\n"
+    )
 
 
 class _Reader(HTMLParser):
@@ -41,5 +46,11 @@ class _Reader(HTMLParser):
             self.parts.append("\n")
 
     def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data if self._pre else re.sub(r"\s+", " ", data))
+        if self._hidden:
+            return
+        if self._pre:
+            self.parts.append(data)
+            return
+        text = re.sub(r"\s+", " ", data)
+        begins_line = not self.parts or self.parts[-1].endswith("\n")
+        self.parts.append(text.lstrip() if begins_line else text)

@@ -20,6 +20,7 @@ import httpcore
 
 from autopack.research.locator import Elsewhere, rank_of_path
 from autopack.research.rank import Rank
+from autopack.research.sources.page_encoding import text_of
 from autopack.research.sources.page_text import page_text
 from autopack.research.sources.passages import Text, best_passages
 from autopack.research.sources.source_protocol import (
@@ -67,8 +68,10 @@ class WebSource:
     def _fetched(self) -> Text:
         if self._page is None:
             address, kind, content = self._follow()
-            text = page_text(content) if "html" in kind else content
-            rank = Rank.PROSE if "html" in kind else rank_of_path(urlsplit(address).path)
+            is_page = "html" in kind
+            told = text_of(content, kind, is_page=is_page)
+            text = page_text(told) if is_page else told.encode("utf-8", "replace")
+            rank = Rank.PROSE if is_page else rank_of_path(urlsplit(address).path)
             self._page = Text(
                 str(Elsewhere("url", self._address)),
                 urlsplit(address).path,

@@ -36,6 +36,7 @@ SOURCES = {
         "Unsupported on Windows since version 2.10. It waits 1,000 ms between calls, -5 at most.\n"
         "The caf\u00e9 example is \ufb01nished. Strict mode is the default.\n"
         "The same sentence stands here twice. The same sentence stands here twice.\n"
+        "Such a call you can\u2019t repeat: it is no thread-safe one. About 50% begin at 10:30.\n"
     ).encode(),
     WHEEL: b"Name: humanize\nVersion: 4.9.0\nRequires-Python: >=3.8\n\nNumbers for people.\n",
 }
@@ -98,6 +99,11 @@ RIGHT = [
     # Nothing of it is there: the nearest text, and the query.
     quoted("There is no jitter", CODE, "yield 0.5 * 2**number", absence=True, query="jitter"),
     quoted("4 retries are not the default", CODE, "def delays(times=3):", absence=True, query="=4"),
+    # Numbers in words, whole words up to the end.
+    quoted("It waits a thousand ms", DOCS, "It waits 1,000 ms between calls"),
+    quoted("It goes through seven", DOCS, "mode goes through all 7 steps."),
+    quoted("It is not", DOCS, "Such a call you can\u2019t repeat"),
+    quoted("Some begin then", DOCS, "About 50% begin at 10:30"),
     # No quotation is needed where none is claimed.
     Evidence(claim="Users like it", kind="unverified"),  # pyright: ignore[reportArgumentType]
 ]
@@ -112,6 +118,11 @@ WRONG = [
     (quoted("It is fine", DOCS, "supported on Windows since version"), "not_whole_words"),
     (quoted("It is old", DOCS, "Unsupported on Windows since version 2"), "not_whole_words"),
     (quoted("It waits", DOCS, "000 ms between calls"), "not_whole_words"),
+    (quoted("It can be", DOCS, "Such a call you can"), "not_whole_words"),
+    (quoted("It is", DOCS, "repeat: it is no thread"), "not_whole_words"),
+    (quoted("It is safe", DOCS, "safe one. About 50%"), "not_whole_words"),
+    (quoted("It is 50", DOCS, "thread-safe one. About 50"), "not_whole_words"),
+    (quoted("At 10", DOCS, "About 50% begin at 10"), "not_whole_words"),
     # Offsets of another place.
     (quoted("It stops", DOCS, STRICT, STANDS[1:]), "wrong_offset"),
     (quoted("It stops", DOCS, "Strict mode is the default.", start=0, end=27), "wrong_offset"),
@@ -147,6 +158,8 @@ WRONG = [
     (quoted("Five by default", CODE, "def delays(times=3):"), "number_not_quoted"),
     (quoted("Since 2.1", DOCS, "Unsupported on Windows since version 2.10"), "number_not_quoted"),
     (quoted("5 at most", DOCS, "between calls, -5 at most."), "number_not_quoted"),
+    (quoted("Seventy-one steps", DOCS, "mode goes through all 7 steps."), "number_not_quoted"),
+    (quoted("A hundred ms", DOCS, "It waits 1,000 ms between calls"), "number_not_quoted"),
     # Fewer than twelve characters, blanks aside.
     (quoted("A claim", DOCS, "Strict mode"), "too_short"),
     (quoted("A claim", CODE, "\n\n        \n"), "too_short"),
