@@ -7,21 +7,19 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
 
 from autopack.model.errors import BadInput, GitFailed
 from autopack.settings import process_environment
+from autopack.workspace.forge_host import place_of
 from autopack.workspace.git import clean_environment
 from autopack.workspace.source import without_credentials
 
 _SECONDS = 120.0
 _URL = re.compile(r"https?://\S+")
-_ADDRESS = re.compile(
-    r"(?:[a-z+]+://)?(?:[^@/\s]+@)?(?P<host>[A-Za-z0-9.-]+)(?::\d+/|[:/])(?P<path>[^\s]+?)(?:\.git)?/?"
-)
 
 
 @dataclass(frozen=True)
@@ -123,18 +121,19 @@ class GitHub(_Program):
         """Return the pull requests of a head branch, open or not, the newest first."""
         fields = "number,url,title,body,isDraft,state,headRefOid"
         words = ("--head", branch, "--state", "all", "--limit", "20", "--json", fields)
-        return [
-            PullRequest(
-                int(one["number"]),
-                str(one["url"]),
-                str(one["title"]),
-                str(one["body"] or ""),
-                bool(one["isDraft"]),
-                str(one["state"]).lower(),
-                one.get("headRefOid"),
-            )
-            for one in _listed(self.call("pr", "list", *words))
-        ]
+        return _listed(self.call("pr", "list", *words), self._shown)
+
+    @staticmethod
+    def _shown(one: dict[str, Any]) -> PullRequest:
+        return PullRequest(
+            int(one["number"]),
+            str(one["url"]),
+            str(one["title"]),
+            str(one["body"] or ""),
+            bool(one["isDraft"]),
+            str(one["state"]).lower(),
+            one.get("headRefOid"),
+        )
 
     def create(self, branch: str, title: str, body: str, *, draft: bool) -> str:
         """Open one, and return its address."""
@@ -163,18 +162,19 @@ class GitLab(_Program):
     def find(self, branch: str) -> Sequence[PullRequest]:
         """Return the merge requests of a source branch, open or not, the newest first."""
         words = ("--source-branch", branch, "--all", "--output", "json")
-        return [
-            PullRequest(
-                int(one["iid"]),
-                str(one["web_url"]),
-                str(one["title"]).removeprefix("Draft: "),
-                str(one["description"] or ""),
-                bool(one.get("draft")),
-                {"opened": "open"}.get(str(one["state"]), str(one["state"])),
-                one.get("sha"),
-            )
-            for one in _listed(self.call("mr", "list", *words))
-        ]
+        return _listed(self.call("mr", "list", *words), self._shown)
+
+    @staticmethod
+    def _shown(one: dict[str, Any]) -> PullRequest:
+        return PullRequest(
+            int(one["iid"]),
+            str(one["web_url"]),
+            str(one["title"]).removeprefix("Draft: "),
+            str(one["description"] or ""),
+            bool(one.get("draft")),
+            {"opened": "open"}.get(str(one["state"]), str(one["state"])),
+            one.get("sha"),
+        )
 
     def create(self, branch: str, title: str, body: str, *, draft: bool) -> str:
         """Open one, and return its address."""
@@ -196,10 +196,7 @@ def forge_of(address: str, folder: Path | None) -> Forge:
 
     Raises BadInput when none is installed or logged in, and says what to do.
     """
-    place = _ADDRESS.fullmatch(address) if not Path(address).is_absolute() else None
-    host, path = (place["host"], place["path"]) if place else ("", "")
-    if not host[:1].isalnum() or ("." not in host and host != "localhost"):
-        host, path = "", ""
+    host, path = place_of(address) or ("", "")
     repository = f"{host}/{path}" if host else ""
     gh = GitHub(host, repository, folder)
     glab = GitLab(host, f"https://{repository}" if repository else "", folder)
@@ -218,19 +215,22 @@ def forge_of(address: str, folder: Path | None) -> Forge:
     for one in there:
         if one.is_logged_in():
             return one
+    asked = " and ".join(one.program for one in there) + (" is" if len(there) == 1 else " are")
     raise BadInput(
-        f"{there[0].program} is not logged in{f' to {host}' if host else ''}",
+        f"{asked} not logged in{f' to {host}' if host else ''}",
         field="pr",
         hint=f"{there[0].program} auth login",
     )
 
 
-def _listed(printed: str) -> list[dict[str, Any]]:
+def _listed(printed: str, shown: Callable[[dict[str, Any]], PullRequest]) -> Sequence[PullRequest]:
     try:
         found: object = json.loads(printed or "[]")
-    except ValueError as error:
-        raise GitFailed(f"the list of pull requests is no JSON: {printed[:200]!r}") from error
-    return cast("list[dict[str, Any]]", found) if isinstance(found, list) else []
+        return [shown(one) for one in cast("list[dict[str, Any]]", found)]
+    except (ValueError, KeyError, TypeError) as error:
+        raise GitFailed(
+            f"the list of pull requests is in no form that is known: {printed.strip()[:200]!r}"
+        ) from error
 
 
 def _address(printed: str) -> str:

@@ -14,7 +14,9 @@ from autopack.workspace.mirror import Mirror
 from autopack.workspace.remote import Remote
 from autopack.workspace.source import SourceRepository
 
-_LONGEST_BODY = 60_000
+_MOST_BYTES = 60_000
+"""Forges take 65,536 characters or more, and glab is given it as an argument, which systems limit.
+"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def open_pull_request(
     remote = remote_of(source, run.push)
     forge = forge_of(remote.address, _folder(source))
     moved = remote.push_branch(mirror, run.branch, run.head_commit, ours)
-    body = report.body[:_LONGEST_BODY]
+    body = report.body.encode("utf-8", "replace")[:_MOST_BYTES].decode("utf-8", "ignore")
     found = forge.find(run.branch)
     one = next((each for each in found if each.state == "open"), None)
     if one is None and found and found[0].head == run.head_commit:
@@ -83,7 +85,8 @@ def open_pull_request(
 
 
 def _update(forge: Forge, one: PullRequest, title: str, body: str, ready: bool) -> bool:
-    changed = (one.title, one.body.strip()) != (title, body.strip())
+    standing = one.body.replace("\r\n", "\n").strip()
+    changed = (one.title, standing) != (title, body.strip())
     if changed:
         forge.edit(one, title, body)
     if ready and one.is_draft:
