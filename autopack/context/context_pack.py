@@ -131,7 +131,8 @@ def packed(
     files: list[PackedFile] = []
     used, misses = count_tokens(_HEAD), 0
     chosen = [index.files[one.number] for one in order]
-    for rank, (file, text) in enumerate(zip(chosen, read_texts(git, chosen), strict=True)):
+    texts = read_texts(git, chosen, western=True)
+    for rank, (file, text) in enumerate(zip(chosen, texts, strict=True)):
         if text is None:
             continue
         shown, section = shower.show(file, text, rank, is_central=order[rank].central)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from autopack.context.import_graph import edges, imported_names
+from autopack.context.made_by_programs import is_made_by_program
 from autopack.context.repository_files import TreeFile, listed_files, read_texts, tree_of
 from autopack.context.search_terms import terms, terms_of, words
 from autopack.files import safe_files
@@ -23,7 +24,7 @@ if TYPE_CHECKING:  # a quarter of a second, which only a pack is worth
     import numpy as np
     from numpy.typing import NDArray
 
-VERSION = 3
+VERSION = 4
 """Raised when the same tree would be indexed otherwise."""
 MOST_READ = 10_000
 """So many files are read; what comes after them by path is found by its path alone."""
@@ -96,10 +97,12 @@ def _built(git: Git, commit: str) -> FileIndex:
     imports: list[list[str]] = []
     numbers = _TermNumbers()
     found: list[list[int]] = []
-    for file, text in zip(read, read_texts(git, read), strict=True):
+    for file, text in zip(read, read_texts(git, read, western=True), strict=True):
         if text is not None:
             files.append(file)
-            found.append(numbers.of(file.path, text[:most]))
+            # By its path alone: its text would answer every question.
+            own = "" if is_made_by_program(file.path, text) else text[:most]
+            found.append(numbers.of(file.path, own))
             imports.append(imported_names(file.path, text[:most]))
     for file in unread:
         files.append(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,10 @@ MOST_BYTES = 1024 * 1024
 """A larger file is data, or was made by a program."""
 _PLAIN = ("100644", "100755")
 _AT_ONCE = 1_000
+_CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_BEYOND = re.compile(rb"[\x80-\xff]+")
+_ALONE = re.compile(rb"(?<![\x80-\xff])[\x80-\xff](?![\x80-\xff])")
+_SHARE_ALONE = 0.8
 _BYTES_AT_ONCE = 64 * 1024 * 1024
 
 
@@ -42,13 +47,20 @@ def listed_files(git: Git, commit: str) -> list[TreeFile]:
     for entry in filter(None, listing.split("\0")):
         about, _, path = entry.partition("\t")
         mode, _, blob, size = about.split()
-        if mode in _PLAIN and int(size) <= MOST_BYTES and _is_for_people(path):
+        if mode not in _PLAIN or not size.isdecimal():  # git has no size of what is not there
+            continue
+        if int(size) <= MOST_BYTES and _is_for_people(path):
             found.append(TreeFile(path, blob, int(size)))
     return sorted(found, key=lambda file: file.path)
 
 
-def read_texts(git: Git, files: Sequence[TreeFile]) -> Iterator[str | None]:
-    """Yield what each of ``files`` holds, its line breaks as one kind; None for what is no text."""
+def read_texts(
+    git: Git, files: Sequence[TreeFile], *, western: bool = False
+) -> Iterator[str | None]:
+    """Yield what each of ``files`` holds, its line breaks as one kind; None for what is no text.
+
+    Text is UTF-8, and with ``western`` also what older files of Western languages are in.
+    """
     for part in _parts(files):
         args = ("cat-file", "--batch", "--buffer")
         finished = git.call(*args, input="".join(f"{file.blob}\n" for file in part))
@@ -57,9 +69,13 @@ def read_texts(git: Git, files: Sequence[TreeFile]) -> Iterator[str | None]:
         output, at = finished.output, 0
         for _ in part:
             head = output.index(b"\n", at)
-            size = int(output[at:head].rpartition(b" ")[2])
-            yield _text(output[head + 1 : head + 1 + size])
-            at = head + size + 2
+            told = output[at:head].rpartition(b" ")[2]
+            if not told.isdigit():  # missing
+                yield None
+                at = head + 1
+                continue
+            yield _text(output[head + 1 : head + 1 + int(told)], western=western)
+            at = head + int(told) + 2
 
 
 def _parts(files: Sequence[TreeFile]) -> Iterator[Sequence[TreeFile]]:
@@ -83,11 +99,21 @@ def _is_for_people(path: str) -> bool:
     )
 
 
-def _text(content: bytes) -> str | None:
+def _text(content: bytes, *, western: bool) -> str | None:
     if b"\0" in content:
         return None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return None
+        if not western or not _is_western(content):
+            return None
+        text = content.decode("cp1252", "replace")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _is_western(content: bytes) -> bool:
+    """Return whether bytes beyond ASCII stand as accented letters do: seldom two together."""
+    if _CONTROL.search(content):
+        return False
+    beyond = sum(map(len, _BEYOND.findall(content)))
+    return len(_ALONE.findall(content)) >= _SHARE_ALONE * beyond

@@ -187,7 +187,8 @@ def test_importers_of_what_is_meant_are_shown_though_they_name_none_of_it(tmp_pa
 WORD = b"def invoice_total(): ...\n"
 NEVER = {
     "binary": ("binary.py", WORD + b"\0"),
-    "not UTF-8": ("latin.py", WORD + b"# \xe9\n"),
+    "Japanese of old": ("japanese.py", WORD + "# \u65e5\u672c\u8a9e\n".encode("cp932")),
+    "no text": ("noise.py", WORD + bytes(range(1, 256))),
     "UTF-16": ("wide.py", WORD.decode().encode("utf-16")),
     "huge": ("huge.py", WORD * 60_000),
     "installed": ("node_modules/left/invoice_total.js", WORD),
