@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import time
+import re
+import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -13,6 +15,11 @@ if TYPE_CHECKING:
     import httpx
 
 _SSH: Final = frozenset({"ssh", "git+ssh", "ssh+git"})
+# As git takes it for a host and a path, and as a slash too few leaves it.
+_BARE_LOGIN: Final = re.compile(
+    r"\s*(?:[a-z][a-z0-9+.-]*:(?!//)/?)?[^/\\@:\s]+:[^/\\@\s]*@", re.IGNORECASE
+)
+_PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
 _MOST_REDIRECTS = 5
 _SECONDS = 30.0
 
@@ -27,9 +34,11 @@ def check_no_login(url: str, field: str) -> None:
         parts = urlsplit(url)
         user, password = parts.username, parts.password
         host = parts.hostname
-    except ValueError as error:
-        raise BadInput(f"{field} is not a URL: {error}", field=field) from error
-    if password is None and (user is None or (parts.scheme in _SSH and len(user) <= 32)):
+    except ValueError:
+        # Why not is told with the address, which may hold anything.
+        raise BadInput(f"{field} is not a URL", field=field, hint="check its host") from None
+    is_harmless = password is None and (user is None or (parts.scheme in _SSH and len(user) <= 32))
+    if is_harmless and _BARE_LOGIN.match(url) is None:
         return
     raise BadInput(
         f"the URL of {host or 'a host'} in {field} holds a user name or a password, which would be "
@@ -62,17 +71,9 @@ def read_text(url: str, *, most_bytes: int, field: str) -> str:
 
     check_no_login(url, field)
     shown = url.partition("?")[0]  # where storage services have their signatures
-    deadline = time.monotonic() + _SECONDS
     try:
-        with (
-            httpx.Client(max_redirects=_MOST_REDIRECTS, timeout=10) as client,
-            # Nothing compressed: what a few bytes unfold to would have no bound.
-            client.stream(
-                "GET", url, follow_redirects=True, headers={"Accept-Encoding": "identity"}
-            ) as answer,
-        ):
-            answer.raise_for_status()
-            content = _within(answer, most_bytes, deadline)
+        with httpx.Client(max_redirects=_MOST_REDIRECTS, timeout=10) as client:
+            content = _in_time(lambda: _fetched(client, url, most_bytes))
     except _Unreadable as error:
         raise BadInput(f"{shown} {error}", field=field, hint="save it to a file") from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
@@ -88,9 +89,40 @@ class _Unreadable(Exception):
     """What is wrong with an answer, as the rest of a sentence that begins with its URL."""
 
 
-def _within(answer: httpx.Response, most_bytes: int, deadline: float) -> bytes:
+def _in_time(fetch: Callable[[], bytes]) -> bytes:
+    """Return what ``fetch`` returns, and wait no longer: each byte of a header, and each answer of
+    a resolver, has time limits of its own at best.
+    """
+    found: list[bytes] = []
+    failed: list[Exception] = []
+
+    def work() -> None:
+        try:
+            found.append(fetch())
+        except Exception as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=work, name="autopack-read", daemon=True)
+    thread.start()
+    thread.join(_SECONDS)
+    if failed:
+        raise failed[0]
+    if not found:
+        raise _Unreadable(f"did not arrive within {_SECONDS:.0f} s")
+    return found[0]
+
+
+def _fetched(client: httpx.Client, url: str, most_bytes: int) -> bytes:
+    # Nothing compressed: what a few bytes unfold to would have no bound.
+    headers = {"Accept-Encoding": "identity"}
+    with client.stream("GET", url, follow_redirects=True, headers=headers) as answer:
+        answer.raise_for_status()
+        return _within(answer, most_bytes)
+
+
+def _within(answer: httpx.Response, most_bytes: int) -> bytes:
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind.startswith(("image/", "audio/", "video/", "font/")) or kind == "text/html":
+    if kind.startswith(("image/", "audio/", "video/", "font/")) or kind in _PAGES:
         raise _Unreadable(f"is {kind}, not a text to read")
     if answer.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
         raise _Unreadable("comes compressed, which was not asked for")
@@ -99,6 +131,4 @@ def _within(answer: httpx.Response, most_bytes: int, deadline: float) -> bytes:
         content += chunk
         if len(content) > most_bytes:
             raise _Unreadable(f"is longer than {most_bytes // 1024:,} kB")
-        if time.monotonic() > deadline:
-            raise _Unreadable(f"did not arrive within {_SECONDS:.0f} s")
     return bytes(content)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 from autopack.files.untrusted import remove_tree
 from autopack.workspace.git import AUTHOR, EMAIL, Git
+
+_LOGIN = re.compile(r"^((?:https?|ftps?)://)[^/]*@", re.IGNORECASE)
 
 # Commits an agent makes need an identity and must not wait for a passphrase; its git must see
 # files as Autopack wrote them.
@@ -62,10 +65,14 @@ def install(pristine: Path, git_dir: Path, commit: str, excludes: Path | None) -
 def install_submodule(
     pristine: Path, git_dir: Path, commit: str, excludes: Path | None, url: str
 ) -> None:
-    """As ``install`` for a submodule: without the tags, and ``url`` is its origin."""
+    """As ``install`` for a submodule: without the tags, and ``url`` is its origin.
+
+    Without a login: the address of the user's repository, which such URLs may be relative to, may
+    hold one.
+    """
     install(pristine, git_dir, commit, excludes)
     (git_dir / "packed-refs").unlink(missing_ok=True)
-    escaped = url.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    escaped = _LOGIN.sub(r"\1", url).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     remote = (
         f'[remote "origin"]\n\turl = "{escaped}"\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n'
     )

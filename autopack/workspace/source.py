@@ -16,7 +16,7 @@ from autopack.workspace.git import Finished, Git, failure
 BRANCH_FOLDER = "autopack"
 
 _FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_CREDENTIALS = re.compile(r"://[^/@\s]+@")
+_CREDENTIALS = re.compile(r"://[^/\s]+@")
 _REMOTE_SECONDS = 120.0
 
 

@@ -22,13 +22,21 @@ WITH_LOGIN = [
     f"ssh://git:{TOKEN}@host/x.git",
     f"git://{TOKEN}@host/x.git",
     f"https://{TOKEN}%40b@host/",
+    f"https:me:{TOKEN}@host/x.git",
+    f"https:/me:{TOKEN}@host/x.git",
+    f"me:{TOKEN}@host:x.git",
+    f"https://\uff4d\uff45\uff1a{TOKEN}\uff20host/",
 ]
+# Raw in a password, and not where a URL may have them.
+WITH_MARKS = [f"https://me:a{mark}{TOKEN}@host/x.git" for mark in "/?#"]
 WITHOUT = [
     "https://host/x.git",
     "ssh://git@host/x.git",
     "git@host:team/x.git",
     "https://host:8443/a@b",
     "http://[::1]:80/x",
+    "http://[::1]:80/@team/x",
+    "http://localhost:4873/@team/x?y=a@b",
     "",
 ]
 
@@ -50,6 +58,7 @@ def test_other_addresses_are_taken(url: str) -> None:
     "url",
     [
         *WITH_LOGIN,
+        *WITH_MARKS,
         f"https://host/x.git?private_token={TOKEN}",
         f"https://host/x.git?key={TOKEN}",
         f"https://host/x?X-Amz-Signature={TOKEN}",
@@ -109,6 +118,16 @@ class Answers(BaseHTTPRequestHandler):
         except OSError:
             pass
 
+    def drips_headers(self) -> None:
+        try:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Y: ")
+            for _ in range(100):
+                self.wfile.write(b"x")
+                self.wfile.flush()
+                time.sleep(0.1)
+        except OSError:
+            pass
+
     def compressed(self) -> None:
         self.head(Content_Encoding="gzip")
         self.wfile.write(b"\x1f\x8b")
@@ -150,6 +169,7 @@ def test_a_text_is_read(path: str, server: str) -> None:
 REFUSED = [
     ("large", "is longer than"),
     ("drips", "did not arrive within"),
+    ("drips-headers", "did not arrive within"),
     ("compressed", "comes compressed"),
     ("page", "is text/html"),
     ("picture", "is image/png"),

@@ -40,6 +40,15 @@ from autopack.secrecy.credentials import environment_secrets, names_a_secret, ur
         "MY_CREDS",
         "K8S_TOKEN",
         "npm_config_//registry.example.com/:_authToken",
+        "SIGNING_KEY_PEM",
+        "TLS_KEY_B64",
+        "STRIPE_KEY_LIVE",
+        "MASTER_KEYS",
+        "OPENAIKEY",
+        "DBPASS",
+        "OAUTH",
+        "PASSKEY",
+        "RECOVERY_PHRASE",
     ],
 )
 def test_a_name_that_tells(name: str) -> None:
@@ -65,6 +74,9 @@ def test_a_name_that_tells(name: str) -> None:
         "DATABASE_URL",
         "PATTERN",
         "SSL_CERT_FILE",
+        "CLIENT_KEYBOARD",
+        "USER_PASSENGERS",
+        "DATA_DIR",
     ],
 )
 def test_a_name_that_only_looks_like_one(name: str) -> None:
@@ -96,6 +108,13 @@ def test_a_name_that_only_looks_like_one(name: str) -> None:
         # a place, not a secret
         ("GOOGLE_APPLICATION_CREDENTIALS", "/etc/google.json", set()),
         ("HOME", "/root", set()),
+        ("MY_SECRET_FILE", "~/.config/x", set()),
+        ("MY_SECRET_FILE", "~me/x", set()),
+        # base64 has slashes, too, also at its beginning
+        ("MY_SECRET", "/9j4AAQSkZJRgABAQ+x/y==", {"/9j4AAQSkZJRgABAQ+x/y=="}),
+        ("MY_SECRET", "/9j4AAQSkZJRgABAQ", {"/9j4AAQSkZJRgABAQ"}),
+        ("MY_PASSWORD", "~Hunter22", {"~Hunter22"}),
+        ("UPSTREAM", "postgresql://me:a/b#c1234@host/db", {"a/b#c1234"}),
         ("ANTHROPIC_MODEL", "claude", set()),
     ],
 )

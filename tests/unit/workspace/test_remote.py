@@ -69,7 +69,7 @@ def test_checking_pushes_nothing(user, bare, remote, mirror, base):
 
 
 def test_what_git_says_is_told_without_credentials(user, mirror, base):
-    user.git("remote", "add", "secret", "http://me:hunter2@127.0.0.1:9/x.git")
+    user.git("remote", "add", "secret", "http://me:p@hunter2@127.0.0.1:9/x.git")
     remote = Remote.named("secret", SourceRepository.open(str(user.path)))
     with pytest.raises(BadInput) as refused:
         remote.check(mirror, base, "run-1")

@@ -57,6 +57,19 @@ def test_they_come_from_the_users_clones_when_the_origin_is_gone(
     assert with_submodule.fingerprint() == before
 
 
+@pytest.mark.parametrize("login", ["t0ken-canary", "me:t0ken-canary", "me:t0ken@canary"])
+def test_a_login_of_the_users_origin_is_not_told(
+    with_submodule, open_mirror, tmp_path, in_folder, login
+):
+    with_submodule.git("config", "remote.origin.url", f"https://{login}@host.invalid/a/project")
+    head = with_submodule.git("rev-parse", "HEAD")
+    space = Workspace.create(open_mirror(with_submodule), tmp_path / "w", head)
+    told = in_folder(space.path / "lib ü", "config", "remote.origin.url").strip()
+    assert told == "https://host.invalid/a/up/library"
+    kept = [*tmp_path.glob("w/**/config"), *tmp_path.glob("home*/**/config")]
+    assert not [path for path in kept if b"canary" in path.read_bytes()]
+
+
 def test_an_agent_cannot_push_into_the_users_clones(space, with_submodule, in_folder, tmp_path):
     before = with_submodule.fingerprint()
     for folder in ("lib ü", "lib ü/deep"):
