@@ -10,11 +10,12 @@ from autopack.files import safe_files
 from autopack.model.errors import LeaseLost
 from autopack.store.leases import Acquired
 from autopack.store.runs import RunRow
+from autopack.toolchains.toolchain_registry import is_named, steering_files
 from autopack.workspace.fence import Fence
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.workspace import Workspace
 
-_CHECKOUTS = "work"
+_CHECKOUTS, _REMOVED = "work", "removed-"
 _SHARED = ("environment", "caches", "final", "review", "uncommitted")
 
 
@@ -41,6 +42,24 @@ def open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired
     return Workspace.create(mirror, path, run.head_commit or run.base_commit)
 
 
+def remove_strays(folder: Path, mirror: Mirror) -> None:
+    """Remove what builds left in the folders above their checkouts, and is none of ours.
+
+    Tools look for settings and packages there as well (a pytest.ini, go.work or node_modules): they
+    would decide about a commit that lacks them.
+    """
+    checkouts = folder / _CHECKOUTS
+    for name in safe_files.names(checkouts):
+        path = checkouts / name
+        if not (
+            name.startswith(_REMOVED) or Workspace.private_folder(mirror.git_dir, path).is_dir()
+        ):
+            safe_files.remove(path)
+    for name in safe_files.names(folder):
+        if name.startswith(".") or is_named(name, steering_files()):
+            safe_files.remove(folder / name)
+
+
 def checkout_left_behind(folder: Path, name: str | None) -> Path | None:
     """Return the checkout that a crashed holder worked in, by its name, or the only one
     there is.
@@ -62,7 +81,7 @@ def remove_workspace(folder: Path, workspace: Workspace, fence: Fence) -> None:
     deleted, which takes long, where nobody looks for it.
     """
     workspace.remove()
-    gone = folder / _CHECKOUTS / f"removed-{secrets.token_hex(4)}"
+    gone = folder / _CHECKOUTS / f"{_REMOVED}{secrets.token_hex(4)}"
 
     def take_away() -> None:
         for name in _SHARED:

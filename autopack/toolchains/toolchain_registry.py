@@ -17,6 +17,16 @@ from autopack.toolchains.toolchain import Toolchain
 ENTRY_POINTS = "autopack.toolchains"
 """The entry-point group; each entry is named like the toolchain, and is its class."""
 
+_ABOVE = (
+    "conftest.py",
+    "babel.config.*",
+    "eslint.config.*",
+    "tsconfig*.json",
+    "go.work",
+    "rust-toolchain*",
+)
+"""What tools look for in the folders above, and no toolchain names."""
+
 _HERE = "autopack.toolchains"
 _BUILTIN = (
     ("python", f"{_HERE}.python.toolchain:Python"),
@@ -87,6 +97,14 @@ def manifest_patterns() -> tuple[str, ...]:
 def installed_folders() -> frozenset[str]:
     """Return the names of the folders that installs make beside manifests."""
     return frozenset(name for one in toolchains() for name in one.installed)
+
+
+@cache
+def steering_files() -> tuple[str, ...]:
+    """Return the patterns of the names of what tools obey, also where it lies above a project."""
+    settings = (p for one in toolchains() for p in (*one.settings, *one.test_settings))
+    sections = (name for one in toolchains() for name in one.test_sections)
+    return (*manifest_patterns(), *installed_folders(), *settings, *sections, *_ABOVE)
 
 
 def is_named(path: str, patterns: Collection[str]) -> bool:

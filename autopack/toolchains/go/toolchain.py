@@ -15,8 +15,8 @@ class Go(Toolchain):
     name = "go"
     languages = {"Go": "go"}
     programs = ("go", "gofmt", "gotestsum", "golangci-lint")
-    manifests = ("go.mod",)
-    lock_files = ("go.sum",)
+    manifests = ("go.mod", "go.work")
+    lock_files = ("go.sum", "go.work.sum")
     safe_commands = (("go", "test"), ("go", "vet"), ("go", "build"))
     missed = (Missed(r"^go: (?:go\.mod file not found in|cannot find main module)", "go.mod"),)
     messages = {

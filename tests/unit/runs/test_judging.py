@@ -18,6 +18,7 @@ from autopack.model.states import AttemptState
 from autopack.runs import attempt as steps
 from autopack.runs.session.stop import RunStopped, StopReason
 from autopack.store.runs import get_attempts, get_decisions
+from autopack.workspace.workspace import Workspace
 
 # what the phase asks for, what the builder does, how that is judged
 JUDGED = [
@@ -160,6 +161,29 @@ async def test_a_check_sees_the_marks_and_not_the_keys(
     check = 'test "$AUTOPACK_RUN" = r -a "$AUTOPACK_ATTEMPT" = one/1 -a -z "$ANTHROPIC_API_KEY"'
     session = await open_phase([write(a="1")], validate=[["sh", "-c", check]])
     assert await steps.validate(session, AttemptKey("r", "one", await build(session))) is None
+
+
+STRAYS = ["go.work", "pytest.ini", "package.json", "node_modules/a/index.js", ".eslintrc", "x/y"]
+
+
+@pytest.mark.parametrize("above", [".", ".."])
+async def test_what_a_build_left_above_its_worktree_is_gone(open_phase: Any, above: str) -> None:
+    """Tools look for settings and packages in the folders above as well."""
+    strays = STRAYS if above == "." else STRAYS[:-1]
+    tests = " || ".join(f"test -e ../{above}/{name}" for name in strays)
+    session = await open_phase([write(a="1")], validate=[["sh", "-c", f"! ({tests})"]])
+    number = await build(session)
+    for name in strays:
+        place = session.workspace.path.parent / above / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("x")
+    other = Workspace.create(
+        session.mirror, session.workspace.path.with_name("000009"), session.head()
+    )
+
+    assert await steps.validate(session, AttemptKey("r", "one", number)) is None
+
+    assert other.path.is_dir(), "the checkout of a holder that may still be alive"
 
 
 async def test_a_run_that_was_stopped_begins_no_check(open_phase: Any) -> None:
