@@ -182,6 +182,9 @@ def summary_markdown(run: dict[str, Any], where: str | None = None) -> str:
                 f"**{markdown(phase['phase_id'])}** {prose(phase['failure']['message'])}",
             ]
     for phase in run["phases"]:
+        if phase.get("unchanged"):
+            unchanged = "nothing was changed, its checks pass as they are"
+            lines += ["", f"**{markdown(phase['phase_id'])}** {unchanged}"]
         for words, paths in (
             ("Not in the commit, and set aside before the checks", left_out_paths(phase)),
             ("Changed tests and test settings", changed_test_paths(phase)),

@@ -106,7 +106,7 @@ def decide(facts: Facts) -> Repair | Decision:
     """
     failure = facts.repair.failure
     if failure is None:
-        return _passed(facts.review)
+        return _passed(facts.review, changed=facts.changed)
     if (mitigation := _mitigation(facts)) is not None:
         return mitigation
     if (doomed := _doomed(facts, failure)) is not None:
@@ -130,13 +130,17 @@ _SAME_PHASE_AGAIN = frozenset({DecisionKind.RETRY, DecisionKind.WAIT, DecisionKi
 resumed or has more budget."""
 
 
-def _passed(review: ReviewFacts | None) -> Review | Decision:
+def _passed(review: ReviewFacts | None, *, changed: bool) -> Review | Decision:
     """Decide about what passes its checks: a reviewer has its say, then a person where one must.
 
     What a reviewer objects to is a failure like any other. Only an approval approves: one that
     is silent, or not to be understood, leaves the plan's policy to decide.
     """
-    passes = "the commit is in scope and passes its checks"
+    passes = (
+        "the commit is in scope and passes its checks"
+        if changed
+        else "nothing was changed, and the checks pass as they are"
+    )
     if review is None:
         return Decision(DecisionKind.COMPLETE, passes)
     unseen = review.verdict is None and review.rounds < MOST_ROUNDS

@@ -103,6 +103,7 @@ class ReviewFacts:
 class Facts:
     """Everything that what follows an attempt depends on.
 
+    ``changed``: whether its commit differs from what the branch had.
     ``exhausted`` is the first cap that leaves no room for another build, ``ask_at_cap`` whether a
     person is asked for more then. ``mitigates`` is the feature's switch, ``possible`` the ids of
     the patterns that recognise the failure, best first. ``doctor`` and ``review`` are None
@@ -117,3 +118,4 @@ class Facts:
     possible: tuple[str, ...] = ()
     doctor: DoctorFacts | None = None
     review: ReviewFacts | None = None
+    changed: bool = True

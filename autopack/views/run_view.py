@@ -279,6 +279,7 @@ def _phase(
         "model_level": attempts[-1].model_level if attempts else 0,
         "left_out": _of_attempts(attempts, "left_out"),
         "changed_tests": _of_attempts(attempts, "changed_tests"),
+        "unchanged": _is_unchanged(phase, attempts),
         "last_failure": _last_failure(attempts),
         "decisions": [
             {"attempt": decision.attempt, "kind": decision.kind, "reason": decision.reason}
@@ -293,6 +294,16 @@ def _of_attempts(attempts: list[AttemptRow], name: str) -> list[Json] | None:
     if not looked:
         return None
     return [{"attempt": at.attempt, **found} for at in looked for found in getattr(at, name)]
+
+
+def _is_unchanged(phase: PhaseRow, attempts: list[AttemptRow]) -> bool | None:
+    """Return whether a phase is complete though nothing was changed for it; None while it is not,
+    and where no build of this run completed it.
+    """
+    passed = [one for one in attempts if one.state is AttemptState.PASSED]
+    if phase.state is not PhaseState.COMPLETE or not passed or passed[-1].changed_paths is None:
+        return None
+    return not passed[-1].changed_paths
 
 
 def left_out_paths(phase: Json) -> list[str]:

@@ -43,7 +43,8 @@ def attempt_facts(
     """
     failure = repair.failure
     if failure is None:
-        return Facts(repair, review=_review(session, key))
+        changed = session.attempt(key).changed_paths != ()
+        return Facts(repair, review=_review(session, key), changed=changed)
     if mitigates is None:
         mitigates = session.has(Feature.FAILURE_HARDENING)
     return Facts(

@@ -211,7 +211,7 @@ def print_run(run: dict[str, Any]) -> None:
 
 
 def found_by_judging(run: dict[str, Any]) -> list[str]:
-    """Lines on what the attempts of a run left out of their commits, the tests that they changed,
+    """Lines on phases that changed nothing, what attempts left out of their commits, changed tests,
     what reviewers said, and where the reports of research are.
     """
     from autopack.views.repair_view import review_line
@@ -219,6 +219,8 @@ def found_by_judging(run: dict[str, Any]) -> list[str]:
 
     lines: list[str] = []
     for phase in run["phases"]:
+        if phase.get("unchanged"):
+            lines.append(f"{phase['phase_id']}: nothing was changed, its checks pass as they are")
         for words, paths in (
             ("not in the commit, and set aside before the checks", left_out_paths(phase)),
             ("changed tests", changed_test_paths(phase)),

@@ -15,10 +15,15 @@ from autopack.agents.command.agent import CommandBuilder
 from autopack.model.causes import FailureCause as Cause
 from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState
+from autopack.repair.decide import Decision
+from autopack.repair.facts import RepairState
 from autopack.runs import attempt as steps
+from autopack.runs.repair.gather_facts import next_step
 from autopack.runs.session.stop import RunStopped, StopReason
 from autopack.store.runs import get_attempts, get_decisions
+from autopack.views.run_view import run_view
 from autopack.workspace.workspace import Workspace
+from deployments.cli.shared.output import found_by_judging
 
 # what the phase asks for, what the builder does, how that is judged
 JUDGED = [
@@ -161,6 +166,24 @@ async def test_a_check_sees_the_marks_and_not_the_keys(
     check = 'test "$AUTOPACK_RUN" = r -a "$AUTOPACK_ATTEMPT" = one/1 -a -z "$ANTHROPIC_API_KEY"'
     session = await open_phase([write(a="1")], validate=[["sh", "-c", check]])
     assert await steps.validate(session, AttemptKey("r", "one", await build(session))) is None
+
+
+@pytest.mark.parametrize(("recorded", "unchanged"), [([call(1)], True), ([write(a="1")], False)])
+async def test_a_phase_that_is_complete_without_a_change_says_so(
+    recorded: list[dict[str, Any]], unchanged: bool, open_phase: Any
+) -> None:
+    session = await open_phase(recorded)
+    key = AttemptKey("r", "one", await build(session))
+    assert run_view(session.db, "r")["phases"][0]["unchanged"] is None
+    assert await steps.validate(session, key) is None
+    decision = next_step(session, key, RepairState.of(None))
+    assert isinstance(decision, Decision)
+    assert ("nothing was changed" in decision.reason) is unchanged
+    steps.conclude(session, key, None, decision)
+    view = run_view(session.db, "r")
+    assert view["phases"][0]["unchanged"] is unchanged
+    told = ["one: nothing was changed, its checks pass as they are"]
+    assert found_by_judging(view) == (told if unchanged else [])
 
 
 STRAYS = ["go.work", "pytest.ini", "package.json", "node_modules/a/index.js", ".eslintrc", "x/y"]
