@@ -33,8 +33,20 @@ VERBS: Mapping[Feature, str] = {
 RECORD_ONLY = frozenset({Feature.PHASE6_METRICS, Feature.CONSOLIDATED_METRICS})
 
 _MEASURED = frozenset({Treatment.FEATURES, Treatment.MODEL})
-# A dated or floating version of a model is that model.
-_VERSION = re.compile(r"(?:[-@:]?\d{6,8}.*|[-:@]latest|@.*|-v\d+(?::\d+)?)?")
+# A dated or floating version of a model is that model, and so is what a tag chooses of it: as
+# Anthropic, OpenAI, Google, Mistral, Bedrock, OpenRouter and Ollama write them.
+_VERSION = re.compile(
+    r"(?:[-@:]?\d{6,8}.*|[-@]\d{4}-\d\d(?:-\d\d)?|-\d{3,4}|-\d\d-\d\d|-latest|[@:].*|-v\d+(?::\d+)?"
+    r"|-(?:preview|exp)(?:-.*)?)?"
+)
+_PROVIDER = re.compile(
+    r"[a-z][a-z_-]*:(?!(?:latest|free|nitro|floor|online|extended|exacto|thinking|cloud|instruct"
+    r"|chat)\b)(?=[a-z])"
+)
+_VENDOR = re.compile(
+    r"(?:(?:us|us-gov|eu|apac|au|jp|global)\.)?(?:ai21|amazon|anthropic|cohere|deepseek|google|meta"
+    r"|minimax|mistral|moonshot|nvidia|openai|qwen|writer|zai)\."
+)
 
 
 @dataclass(frozen=True)
@@ -97,7 +109,8 @@ def saw_model(declared: str, seen: Collection[str]) -> bool | None:
         return None
     plain = _plain(declared)
     return any(
-        _is_version(_plain(name), plain) or _is_version(plain, _plain(name)) for name in seen
+        _is_version(name, plain) or _is_version(plain, name) or _is_alias(plain, name)
+        for name in map(_plain, seen)
     )
 
 
@@ -137,8 +150,17 @@ def summarise(pairs: Sequence[Mapping[str, bool | None]]) -> list[Exposure]:
 
 
 def _plain(model: str) -> str:
-    """Return a model's own name, without provider or path."""
-    return model.lower().rpartition("/")[2].partition(":")[2] or model.lower().rpartition("/")[2]
+    """Return a model's own name, without provider, path or vendor; a tag stays with it."""
+    name = model.strip().lower().rpartition("/")[2]
+    for prefix in (_PROVIDER, _VENDOR):
+        found = prefix.match(name)
+        name = name[found.end() :] if found else name
+    return name
+
+
+def _is_alias(plain: str, name: str) -> bool:
+    """Return whether a word that an agent takes for a model, such as sonnet, is in its name."""
+    return plain.isalpha() and plain in name.split("-")
 
 
 def _is_version(name: str, plain: str) -> bool:

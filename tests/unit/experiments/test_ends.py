@@ -77,6 +77,26 @@ def test_every_feature_can_be_looked_up() -> None:
         ("gpt-5", {"gpt-5-mini"}, False),
         ("gpt-5-mini", {"gpt-5"}, False),
         ("large", {"small", "large"}, True),
+        # as providers date them
+        ("gpt-5", {"gpt-5-2025-08-07"}, True),
+        ("gpt-5-mini", {"gpt-5-2025-08-07"}, False),
+        ("gpt-4.1", {"gpt-4.1-mini-2025-04-14"}, False),
+        ("mistral-large", {"mistral-large-2411"}, True),
+        ("google-gla:gemini-2.5-pro", {"models/gemini-2.5-pro-preview-05-06"}, True),
+        ("claude-sonnet-4", {"claude-sonnet-4-5-20250929"}, False),
+        ("vertex_ai/claude-opus-4-1@20250805", {"claude-opus-4-1"}, True),
+        ("us.anthropic.claude-3-5-sonnet-20241022-v2:0", {"claude-3-5-sonnet-20241022"}, True),
+        ("anthropic.claude-3-5-sonnet-20241022-v2:0", {"amazon.nova-pro-v1:0"}, False),
+        # a tag is not the name of a model
+        ("llama3:8b", {"qwen:8b"}, False),
+        ("ollama:llama3:8b", {"llama3:8b"}, True),
+        ("llama3", {"llama3:8b"}, True),
+        ("llama3:70b", {"llama3:8b"}, False),
+        ("openai/gpt-4o:free", {"openai/gpt-4o"}, True),
+        ("openai/gpt-4o:free", {"mistralai/mistral-nemo:free"}, False),
+        # the words that an agent takes for a model
+        ("sonnet", {"claude-sonnet-4-5-20250929"}, True),
+        ("sonnet", {"claude-opus-4-1"}, False),
         ("large", set[str](), None),
     ],
 )
