@@ -16,6 +16,7 @@ from autopack.store.experiment_records import ExperimentRow, amend_test, get_pai
 OUT_OF_BUDGET = "the budget of the experiment"
 
 _RESOURCES = tuple(field.name for field in fields(Limits))
+_MOST_DIGITS = 30
 
 
 def parse_budget(given: Collection[str]) -> Limits | None:
@@ -34,6 +35,8 @@ def parse_budget(given: Collection[str]) -> Limits | None:
             )
         try:
             number = Decimal(value.replace("_", "") if name == "tokens" else value)
+            if name == "tokens" and abs(number.adjusted()) > _MOST_DIGITS:
+                raise OverflowError(value)  # int would write out a billion digits
             added[name] = {"tokens": int, "cost": Decimal, "minutes": float}[name](number)
         except (InvalidOperation, ValueError, OverflowError):
             raise BadInput(

@@ -32,6 +32,11 @@ from autopack.store.usage_event import UsageEvent
 
 _BATCH = 5_000
 _SQLITE = b"SQLite format 3\x00"
+_TOO_MANY = "\0"
+_HINT = (
+    "give CSV with commas and a header, in a file *.csv; or JSON lines, one object a line; "
+    "run_id and total_tokens are needed"
+)
 _METRICS = {table.name: table for table in (phase6_metrics, token_efficiency_metrics)}
 
 
@@ -67,20 +72,48 @@ def import_file(db: Database, path: Path) -> Imported:
         with path.open(encoding="utf-8-sig", newline="") as file:
             try:
                 if path.suffix.lower() == ".csv":
-                    reader = csv.DictReader(file, strict=True)
-                    rows = _numbered(reader, 2)
+                    reader = csv.DictReader(file, strict=True, restkey=_TOO_MANY)
+                    _read_header(reader, path)
+                    rows = _numbered(map(_refuse_longer, enumerate(reader, 2)), 2)
                     _note_missing(done, "events", reader.fieldnames or ())
                 else:
                     rows = _numbered(map(_parsed, enumerate(file, 1)), 1)
                 _import_events(db, rows, path, done)
             except (UnicodeDecodeError, csv.Error) as error:
                 raise BadInput(
-                    f"{path} is neither CSV nor JSON lines: {error}", field="file"
+                    f"{path} is neither CSV nor JSON lines: {error}", field="file", hint=_HINT
                 ) from error
     return done
 
 
-def _numbered(rows: Iterator[Row] | csv.DictReader[str], first: int) -> Iterator[tuple[int, Row]]:
+def _read_header(reader: csv.DictReader[str], path: Path) -> None:
+    """Take the names of columns without blanks and capitals. Raises BadInput for what cannot be
+    a header.
+    """
+    given = [name.strip().lower() for name in reader.fieldnames or ()]
+    if not given:
+        raise BadInput(f"{path} is empty", field="file", hint=_HINT)
+    known = [name for name in given if EARLIER_NAMES.get(name, name) in FIELDS]
+    if not known:
+        raise BadInput(f"line 1 of {path} names no column of usage", field="file", hint=_HINT)
+    for name in known:
+        if known.count(name) > 1:
+            raise BadInput(f"{path}: column {name} is there twice", field=name)
+    reader.fieldnames = given
+
+
+def _refuse_longer(row: tuple[int, dict[Any, Any]]) -> Row:
+    number, cells = row
+    if _TOO_MANY in cells:
+        raise BadInput(
+            f"row {number} has more cells than the header",
+            field=f"row {number}",
+            hint="quote cells that hold a comma",
+        )
+    return cells
+
+
+def _numbered(rows: Iterator[Row], first: int) -> Iterator[tuple[int, Row]]:
     return ((number, row) for number, row in enumerate(rows, first) if row)
 
 
@@ -90,10 +123,11 @@ def _parsed(line: tuple[int, str]) -> Row:
         return {}
     try:
         row = json.loads(text)
-    except ValueError as error:
-        raise BadInput(f"line {number}: no JSON: {error}", field="file") from error
+    except (ValueError, RecursionError) as error:
+        why = "too deep" if isinstance(error, RecursionError) else error
+        raise BadInput(f"line {number}: no JSON: {why}", field="file", hint=_HINT) from error
     if not isinstance(row, dict):
-        raise BadInput(f"line {number}: no JSON object", field="file")
+        raise BadInput(f"line {number}: no JSON object", field="file", hint=_HINT)
     return cast("Row", row)
 
 

@@ -126,9 +126,11 @@ def values_of(number: int, row: Row) -> Values:
     values: Values = {}
     for column, value in row.items():
         reading = _READING.get(column)
-        if reading is None or value is None or (isinstance(value, str) and not value.strip()):
+        if reading is None or value is None:
             continue
         name, convert = reading
+        if isinstance(value, str) and _says_nothing(name, value):
+            continue
         try:
             values[name] = convert(value)
         except (ValueError, TypeError, InvalidOperation, OverflowError) as error:
@@ -180,15 +182,21 @@ def _because(error: Exception) -> str:
     return f": {error.args[0]}" if isinstance(error, _Unfit) else ""
 
 
+def _says_nothing(name: str, value: str) -> bool:
+    """Return whether a cell is empty, or says so as R, pandas and SQL do where a number stands."""
+    word = value.strip().lower()
+    return not word or (name not in _TEXTS and word in _NOTHING)
+
+
 class _Unfit(ValueError):
     """A value that can be read and is not allowed; its argument says what is."""
 
 
 def _whole(value: Any) -> int:
-    text = str(value)
     # What went through pandas beside an empty cell reads 12.0.
-    number = int(text) if text.isdecimal() else Decimal(text)
-    if number != int(number) or not 0 <= number < 2**53:
+    number = Decimal(str(value))
+    # Bounded before it is whole: of 1e999999999 a billion digits would be written out.
+    if not 0 <= number < 2**53 or number != int(number):
         raise ValueError(value)
     return int(number)
 
@@ -201,9 +209,13 @@ def _attempt(value: Any) -> int:
 
 
 def _identity(value: Any) -> str:
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise _Unfit("use text")
     text = str(value)
     if len(text) > _SIZE:
         raise _Unfit(f"longer than {_SIZE} characters")
+    if not text.isprintable():
+        raise _Unfit("it holds characters that cannot be printed")
     return text
 
 
@@ -248,6 +260,13 @@ _BY_TYPE: tuple[tuple[type[TypeEngine[Any]], Callable[[Any], Any]], ...] = (
     (UtcDateTime, moment),
 )
 _COLUMNS = {each.name: each for each in LEDGER_COLUMNS}
+_NOTHING = frozenset({"na", "n/a", "nan", "none", "null", "-"})
+# A model, a run or a phase may be called anything.
+_TEXTS = frozenset(
+    each.name
+    for each in LEDGER_COLUMNS
+    if not each.words and not any(isinstance(each.type, kind) for kind, _ in _BY_TYPE)
+)
 _READING: dict[str, tuple[str, Callable[[Any], Any]]] = {
     column: (name, _conversion(_COLUMNS[name]))
     for column, name in [*((name, name) for name in FIELDS), *EARLIER_NAMES.items()]

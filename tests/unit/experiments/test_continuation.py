@@ -73,7 +73,21 @@ def test_more_budget_is_read(given: list[str], found: Limits | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["tokens", "tokens=", "tokens=many", "money=3", "tokens=-1", "cost=0", "cost=1,cost=2"]
+    "given",
+    [
+        "tokens",
+        "tokens=",
+        "tokens=many",
+        "money=3",
+        "tokens=-1",
+        "cost=0",
+        "cost=1,cost=2",
+        "tokens=1e999999999",
+        "tokens=1e-999999999",
+        "cost=1e999999999",
+        "cost=nan",
+        "minutes=inf",
+    ],
 )
 def test_what_is_no_budget_is_refused(given: str) -> None:
     with pytest.raises(BadInput) as refused:

@@ -47,6 +47,16 @@ def test_a_csv_counts_every_row_once(database: Database, tmp_path: Path) -> None
     assert check(database) == []
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_a_csv_as_programs_write_it(database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "usage.csv"
+    header = " Run_ID ,MODEL,Total_Tokens,input_tokens,output_tokens,cost,created_at"
+    file.write_text(f"{header}\r\nr,na,5,NA,NaN,null,None\r\nr,null,12.0,-,,,\r\n")
+    assert import_file(database, file).new_events == 2
+    spent = consolidated_tokens(database, "r").spent
+    assert (spent.total, spent.unsplit, spent.unpriced_calls) == (17, 17, 2)
+
+
 def test_json_lines_keep_the_keys_they_bring(database: Database, tmp_path: Path) -> None:
     file = tmp_path / "usage.jsonl"
     row = {"event_key": "k", "run_id": "r", "total_tokens": 3, "cost": "0.25"}
@@ -72,6 +82,19 @@ def test_json_lines_keep_the_keys_they_bring(database: Database, tmp_path: Path)
         ("a.csv", f"run_id,total_tokens\n{'r' * 65},1\n", "longer than 64"),
         ("a.csv", "run_id,total_tokens,doctor_model\nr,1,huge\n", "use cheap, strong"),
         ("missing.csv", None, "cannot be read"),
+        # numbers that would never end, nesting, ids that are none
+        ("a.csv", "run_id,total_tokens\nr,1e999999999\n", "total_tokens is '1e999999999'"),
+        ("a.jsonl", '{"run_id": "r", "total_tokens": Infinity}\n', "row 1: total_tokens is inf"),
+        ("a.jsonl", "[" * 100_000, "line 1: no JSON: too deep"),
+        ("a.jsonl", '{"run_id": ["r"], "total_tokens": 1}\n', "run_id is .*: use text"),
+        ("a.jsonl", '{"run_id": "\\ud800", "total_tokens": 1}\n', "cannot be printed"),
+        ("a.jsonl", '{"run_id": "a\\u0000", "total_tokens": 1}\n', "cannot be printed"),
+        # shapes that are not asked for
+        ("a.csv", "", "a.csv is empty"),
+        ("a.csv", "run_id;total_tokens\nr;1\n", "line 1 of .* names no column of usage"),
+        ("a.csv", "run_id,total_tokens,total_tokens\nr,1,2\n", "total_tokens is there twice"),
+        ("a.csv", "run_id,total_tokens\nr,1,2\n", "row 2 has more cells than the header"),
+        ("a.json", '[{"run_id": "r", "total_tokens": 1}]\n', "line 1: no JSON object"),
     ],
 )
 @pytest.mark.parametrize("engine_name", ["sqlite"])
