@@ -64,11 +64,10 @@ class AgentLines:
             if self._attempt is not None and one.attempt != self._attempt:
                 continue
             log = self._log(AttemptKey(one.run_id, one.phase_id, one.attempt))
-            for text in log.read():
+            is_live = one.state is AttemptState.STARTED
+            for text in log.read(is_over=not is_live):
                 told = SHAPES.sub(MASK, self._redactor.text(text))
-                yield AgentLine(
-                    one.phase_id, one.attempt, told, live=one.state is AttemptState.STARTED
-                )
+                yield AgentLine(one.phase_id, one.attempt, told, live=is_live)
         self._tail_bytes = None  # an attempt that begins from now on is followed from its start
 
     def redact(self, text: str) -> str:

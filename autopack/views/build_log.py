@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from autopack.agents.laid_out import as_seen, values_of
 from autopack.files import safe_files
 from autopack.model.ids import AttemptKey
 from autopack.runs.spools.spool import spool_folder
@@ -30,8 +30,11 @@ class BuildLog:
     key: AttemptKey
     offset: int = 0
 
-    def read(self) -> Iterator[str]:
-        """Yield the lines that were written since the last look; of a cut-off one nothing yet."""
+    def read(self, *, is_over: bool = False) -> Iterator[str]:
+        """Yield the lines that were written since the last look.
+
+        Of one that has no end yet nothing, unless the build ``is_over``: then none will come.
+        """
         path = spool_folder(self.run_folder, self.key) / _OUTPUT
         try:
             file = safe_files.open_read(path)
@@ -45,6 +48,9 @@ class BuildLog:
                 self.offset += len(raw)
                 if raw.endswith(b"\n"):
                     yield from lines_of(raw)
+            if is_over and raw:
+                self.offset += len(raw)
+                yield from lines_of(raw)
 
     def skip_to_end(self, most: int) -> None:
         """Read from here on about ``most`` bytes before the end, at the start of a line."""
@@ -62,14 +68,12 @@ class BuildLog:
 
 def lines_of(raw: bytes) -> list[str]:
     """Return what a line of an agent's output says to people; none for mere bookkeeping."""
-    text = raw.decode("utf-8", "replace").rstrip()
-    if not text.startswith("{"):
+    bare = as_seen(raw)
+    if not bare.startswith(b"{"):
+        text = raw.decode("utf-8", "replace").rstrip()
         return [_short(text)] if text.strip() else []
-    try:
-        event: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return []
-    return [_short(line) for line in _said(cast("Json", event))] if isinstance(event, dict) else []
+    events = [one for one in values_of(bare) or () if isinstance(one, dict)]
+    return [_short(line) for event in events for line in _said(cast("Json", event))]
 
 
 def _said(event: Json) -> Iterator[str]:
@@ -77,30 +81,52 @@ def _said(event: Json) -> Iterator[str]:
     item, part, message = (_object(event, name) for name in ("item", "part", "message"))
     kind = event.get("type")
     is_answer = kind in ("message", "message_end") and message.get("role") == "assistant"
-    if kind == "assistant" or is_answer:  # claude, pi
+    if kind == "assistant" or is_answer:  # claude, qwen, pi
         yield from _contents(message)
+    elif kind == "message" and event.get("role") == "assistant":  # gemini
+        yield from _contents(event)
     elif kind == "item.completed":  # codex
         if item.get("type") in ("agent_message", "reasoning") and item.get("text"):
             yield str(item["text"])
         elif item.get("type") == "command_execution":
-            yield f"> {item.get('command', '')}"
+            yield f"> {item.get('command') or ''}"
         elif item.get("type") == "file_change":
-            changed = [str(one.get("path")) for one in item.get("changes", []) if "path" in one]
-            yield f"> change {', '.join(changed)}"
+            changes: object = item.get("changes")
+            listed = cast("list[object]", changes) if isinstance(changes, list) else []
+            named = [cast("Json", one).get("path") for one in listed if isinstance(one, dict)]
+            yield f"> change {', '.join(str(path) for path in named if path)}"
     elif kind == "text" and part.get("text"):  # opencode
         yield str(part["text"])
     elif kind == "tool_use" and part.get("tool"):
         yield _tool(str(part["tool"]), _object(_object(part, "state"), "input"))
+    elif kind == "tool_use" and event.get("tool_name"):  # gemini
+        yield _tool(str(event["tool_name"]), _object(event, "parameters"))
     elif kind is None and isinstance(event.get("output"), str):  # recordings, and agents of ours
         yield from str(event["output"]).splitlines()
-    elif kind in ("error", "turn.failed") or "error" in event:
-        words = _object(event, "error").get("message") or event.get("error") or event.get("message")
-        if isinstance(words, str) and words:
-            yield f"error: {words}"
+    elif kind in ("error", "turn.failed") or event.get("error"):
+        yield from _error(event)
+    elif kind == "result" and event.get("is_error") is True and event.get("result"):  # claude
+        yield f"error: {event['result']}"
+
+
+def _error(event: Json) -> Iterator[str]:
+    error = _object(event, "error")
+    told = (
+        _object(error, "data").get("message"),
+        error.get("message"),
+        event.get("error"),
+        event.get("message"),
+        error.get("name"),
+    )
+    words = next((one for one in told if isinstance(one, str) and one), None)
+    if words is not None:
+        yield f"error: {words}"
 
 
 def _contents(message: Json) -> Iterator[str]:
     contents: object = message.get("content")
+    if isinstance(contents, str) and contents.strip():
+        yield contents
     for one in cast("list[object]", contents) if isinstance(contents, list) else []:
         if not isinstance(one, dict):
             continue

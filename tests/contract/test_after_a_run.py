@@ -39,6 +39,7 @@ SAID = {
             "content": [{"type": "toolCall", "name": "bash", "arguments": {"command": "ls"}}],
         },
     },
+    "gemini": {"type": "tool_use", "tool_name": "bash", "parameters": {"command": "ls"}},
 }
 
 
@@ -84,6 +85,22 @@ def test_a_tool_is_shown_whatever_agent_used_it(agent: str) -> None:
         (b"[" * 100_000, ["[" * 399 + "\u2026"]),
         (b'{"error": {"message": "not logged in"}}', ["error: not logged in"]),
         (b"\n", []),
+        # the same in colours, and two on a line
+        (b'\x1b[1m{"type":"text","part":{"text":"hi"}}\x1b[0m\n', ["hi"]),
+        (b'{"type":"text","part":{"text":"a"}}{"type":"text","part":{"text":"b"}}\n', ["a", "b"]),
+        (b'{"type":"message","role":"assistant","content":"I look."}', ["I look."]),
+        (b'{"type":"message","role":"user","content":"the prompt"}', []),
+        (b'{"type":"assistant","message":{"content":"I look."}}', ["I look."]),
+        # what went wrong, as each tells it
+        (b'{"type":"result","is_error":true,"result":"Not logged in"}', ["error: Not logged in"]),
+        (b'{"type":"result","is_error":false,"result":"Done"}', []),
+        (b'{"type":"result","error":{"message":"[API Error]"}}', ["error: [API Error]"]),
+        (b'{"type":"error","error":{"name":"APIError","data":{"message":"no"}}}', ["error: no"]),
+        (b'{"type":"error","error":{"name":"APIError"}}', ["error: APIError"]),
+        # what no version wrote so far
+        (b'{"type":"item.completed","item":{"type":"file_change","changes":null}}', ["> change"]),
+        (b'{"type":"item.completed","item":{"type":"file_change","changes":[1,{}]}}', ["> change"]),
+        (b'{"type":"item.completed","item":{"type":"command_execution","command":null}}', [">"]),
     ],
 )
 def test_a_line_is_for_people_or_is_not_shown(raw: bytes, shown: list[str]) -> None:
@@ -99,6 +116,10 @@ def test_a_log_tells_each_line_once_and_no_half_of_one(tmp_path: Path) -> None:
     assert list(log.read()) == ["one"]
     (spool / "builder.out").write_text("one\ntwo\n")
     assert list(log.read()) == ["two"]
+    (spool / "builder.out").write_text("one\ntwo\nthree")
+    assert list(log.read()) == []
+    assert list(log.read(is_over=True)) == ["three"]
+    assert list(log.read(is_over=True)) == []
 
 
 def test_logs_are_of_one_phase_and_hold_no_secret(
