@@ -78,6 +78,8 @@ class CommandLineAgent(Agent[ProgramOptions]):
     needs_model: ClassVar[bool] = False
     own_arguments: ClassVar[Collection[str]] = ()
     """What a user's `args` may not hold: Autopack sets it, or it would end the isolation."""
+    abbreviates: ClassVar[bool] = False
+    """Whether the program takes the beginning of a long option for the whole."""
     reads: ClassVar[Sequence[str]] = ("AGENTS.md",)
     """The repository's files of instructions that it reads by itself: the first that is there."""
     can_continue: ClassVar[bool] = False
@@ -380,10 +382,9 @@ class CommandLineAgent(Agent[ProgramOptions]):
         return f"set {name}, or name the variable that holds the key: --set key_env=NAME"
 
     def extra(self) -> list[str]:
-        """Return the arguments that the user adds. Raises BadInput for one that is
-        Autopack's own.
-        """
-        return extra_arguments(self.options.args, program=self.program, own=self.own_arguments)
+        """Return the arguments that the user adds. Raises BadInput for one of Autopack's own."""
+        own, short = self.own_arguments, self.abbreviates
+        return extra_arguments(self.options.args, program=self.program, own=own, abbreviates=short)
 
     def _program_path(self) -> str:
         wanted = self.options.executable or self.program

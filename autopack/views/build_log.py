@@ -72,8 +72,8 @@ def lines_of(raw: bytes) -> list[str]:
     if not bare.startswith(b"{"):
         text = raw.decode("utf-8", "replace").rstrip()
         return [_short(text)] if text.strip() else []
-    events = [one for one in values_of(bare) or () if isinstance(one, dict)]
-    return [_short(line) for event in events for line in _said(cast("Json", event))]
+    events = [cast("Json", one) for one in values_of(bare) or () if isinstance(one, dict)]
+    return [_short(line) for event in events for line in _said(event)]
 
 
 def _said(event: Json) -> Iterator[str]:

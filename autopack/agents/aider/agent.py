@@ -36,6 +36,7 @@ class AiderBuilder(CommandLineAgent):
     needs_model = True
     reads = ()
     tested = ("0.86.2",)
+    abbreviates = True
     own_arguments = frozenset(
         [
             "--model",
@@ -47,6 +48,7 @@ class AiderBuilder(CommandLineAgent):
             "--yes-always",
             "--auto-commits",
             "--commit",
+            "--dry-run",
             "--map-tokens",
             "--analytics",
             "--analytics-log",

@@ -70,6 +70,8 @@ class CodexBuilder(CommandLineAgent):
             "--oss",
             "--local-provider",
             "--dangerously-bypass-approvals-and-sandbox",
+            "--yolo",
+            "--full-auto",
             "--ephemeral",
             "--ignore-user-config",
             "--trust",

@@ -16,7 +16,7 @@
 | `cache_read`, `cache_write` | input tokens read from and written to the cache; 0 unless given |
 | `output` | output tokens, reasoning included |
 | `reasoning` | the part of `output` that is reasoning; unknown unless given |
-| `total` | all tokens, in place of the figures above where the split is not known |
+| `total` | all tokens, in place of the figures above where the split is not known; else their sum |
 | `id` | the provider's id of the answer |
 
 Write a line when its call has ended, so that limits hold while the program works and the spend of

@@ -204,6 +204,10 @@ def _reason(line: str) -> str:
     return f"the provider refused every call: {found[1] if found else line}"
 
 
+_UNREADABLE = b'{"type":"step_finish"\n'
+"""A step that nobody can tell more of: as a line that was cut off."""
+
+
 def _database(home: Path) -> Path:
     return home / _DATABASE
 
@@ -232,9 +236,13 @@ def _steps(database: Path) -> bytes:
 
 
 def _step(part_id: str, part_text: str, message_text: str) -> bytes:
-    part, message = json.loads(part_text), json.loads(message_text)
-    if part.get("type") != "step-finish":
-        return b""
+    try:
+        part, message = json.loads(part_text), json.loads(message_text)
+        if part.get("type") != "step-finish":
+            return b""
+        message.get("modelID")
+    except (ValueError, RecursionError, TypeError, AttributeError):
+        return _UNREADABLE
     event = {
         "type": "step_finish",
         "part": {"id": part_id, **part},

@@ -93,7 +93,7 @@ def mcp_servers(
             field="mcp",
             hint='write {"mcpServers": {"name": {"command": "program", "args": []}}}',
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{path} is not JSON: {error}", field="mcp") from None
     return tuple(
         _filled(name, one, allowed, environ)

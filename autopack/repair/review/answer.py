@@ -52,14 +52,21 @@ def _folded(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def _or_nothing(value: object) -> object:
+    return "" if value is None else value
+
+
+Words = Annotated[str, BeforeValidator(_or_nothing)]
+
+
 class SaidFinding(BaseModel):
     """One objection, with lines of the diff quoted exactly."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    path: str = ""
-    quote: str = ""
-    problem: str = ""
+    path: Words = ""
+    quote: Words = ""
+    problem: Words = ""
 
 
 class ReviewAnswer(BaseModel):
@@ -68,8 +75,10 @@ class ReviewAnswer(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     verdict: Annotated[Literal["approve", "reject"], BeforeValidator(_folded)]
-    summary: str = ""
-    findings: tuple[SaidFinding, ...] = Field(default=())
+    summary: Words = ""
+    findings: Annotated[tuple[SaidFinding, ...], BeforeValidator(lambda said: said or ())] = Field(
+        default=()
+    )
 
 
 def judged(text: str, diff: str) -> Judgement:
@@ -140,7 +149,8 @@ def _read(text: str) -> ReviewAnswer | str:
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
     """Yield the JSON objects in ``text`` that are in no other, in time linear in its length."""
-    decoder = json.JSONDecoder(object_pairs_hook=_once)
+    # Lines are quoted with their breaks and tabs as they are, too.
+    decoder = json.JSONDecoder(object_pairs_hook=_once, strict=False)
     at, left = 0, _READINGS * len(text)
     while left > 0 and (at := text.find("{", at)) >= 0:
         try:

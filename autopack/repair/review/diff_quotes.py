@@ -51,7 +51,8 @@ def quoted_lines(diff: str, quote: str, *, path: str | None) -> tuple[str, Seque
     """
     files = files_of(diff)
     if path is not None:
-        files = [one for one in files if one.path == path]
+        named = _named(path, [one.path for one in files])
+        files = [one for one in files if one.path == named]
         if not files:
             raise Misquoted(f"the change has no file {path}")
     if not re.search(r"\w", quote):
@@ -64,6 +65,15 @@ def quoted_lines(diff: str, quote: str, *, path: str | None) -> tuple[str, Seque
         if held:
             return held[0]
     raise Misquoted("the quotation is not in the change")
+
+
+def _named(path: str, known: Sequence[str]) -> str | None:
+    """Return the path that is meant: as git's diff writes it, or with a line behind it, too."""
+    plain = re.sub(r"(?<=\w):\d+(?:[-:]\d+)?$", "", path.strip("`'\""))
+    for name in (path, plain, re.sub(r"^\./", "", plain), re.sub(r"^[ab]/", "", plain)):
+        if name in known:
+            return name
+    return None
 
 
 def _in_hunk(hunk: Sequence[DiffLine], quote: str, mark: int) -> Sequence[DiffLine] | Rejection:

@@ -62,6 +62,10 @@ REPLIES: list[tuple[str, Verdict, str]] = [
     (answer("APPROVE"), APPROVE, "So."),
     (f"I looked at it.\n```json\n{answer('approve')}\n```\nThat is all.", APPROVE, "So."),
     (RIGHT, REJECT, "So."),
+    # what is left empty, and lines quoted as they are
+    (answer("approve", findings=None, summary=None), APPROVE, ""),
+    (answer("reject", {"path": None, "quote": TWO_LINES, "problem": "no"}), REJECT, "So."),
+    (RIGHT.replace("\\n", "\n"), REJECT, "So."),
     # silent
     ("", INCONCLUSIVE, "said nothing"),
     (" \n", INCONCLUSIVE, "said nothing"),
@@ -106,6 +110,12 @@ QUOTES: list[tuple[str, str, bool]] = [
     ("    # Subtracting is adding the negative.", "src/sum.py", True),
     (" def twice(value: int) -> int:\n+    return left - right", "src/sum.py", True),
     (TWO_LINES, "src/sum.py", True),
+    # the file as the diff names it, or as a reviewer does
+    (TWO_LINES, "b/src/sum.py", True),
+    (TWO_LINES, "./src/sum.py", True),
+    (TWO_LINES, "`src/sum.py:2`", True),
+    (TWO_LINES, "src/sum.py:2-3", True),
+    (TWO_LINES, "src/sum", False),
     # in more than one place
     ("+    # Subtracting is adding the negative.", "", False),
     ("+    return left - right", "src/sum.py", False),
