@@ -34,22 +34,32 @@ _CODES: Final = (
     rb"|(?<=[\x00-\x08\x0b\x0c\x0e-\x1f\x7f])"
     rb"|(?<=\xc2)[\x80-\x9f\xad]|(?<=\xe2)(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xa9])"
     rb"|(?<=\xef)\xbb\xbf"
+    # The same in the notation of ``cat -v``.
+    rb"|(?<=\^)\[\[[0-?]{0,60}[ -/]{0,9}[@-~]"
 )
 # A line end with the blanks around it.
 _WRAPS: Final = (
     rb"|(?<=[\r\n])[\r\n]*[ \t]{0,400}|(?<=\\)[\r\n]+[ \t]{0,400}"
     rb"|(?<=[ \t])(?<![ \t][ \t])[ \t]{0,400}\\?[\r\n]+[ \t]{0,400}"
 )
-_UNSEEN: Final = re.compile(rb"[\x00-\x20\x7f\\\xc2\xe2\xef](?:" + _CODES + _WRAPS + rb")")
+_UNSEEN: Final = re.compile(rb"[\x00-\x20\x7f\\\^\xc2\xe2\xef](?:" + _CODES + _WRAPS + rb")")
 # All but letters and digits, frames included: what quoting, wrapping and marking leave between.
 _BETWEEN: Final = re.compile(rb"(?:[^0-9A-Za-z\x80-\xff]|\xe2[\x94-\x96][\x80-\xbf])+")
 _ESCAPES: Final = re.compile(
-    rb'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}(?:\\u[dD][c-fC-F][0-9A-Fa-f]{2})?|x[0-9A-Fa-f]{2}|033|e)'
+    rb'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}(?:\\u[dD][c-fC-F][0-9A-Fa-f]{2})?|u\{0{0,4}[0-9A-Fa-f]{1,4}\}'
+    rb"|x[0-9A-Fa-f]{2}|[0-3][0-7]{2}|e)"
 )
-_HTML: Final = re.compile(rb"&(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
+# Bytes in a list, as dumps and sources have them.
+_LISTED: Final = re.compile(
+    rb"\b0[xX][0-9A-Fa-f]{2}(?:[,; \t\r\n]{1,8}0[xX][0-9A-Fa-f]{2}){7,511}\b"
+)
+_BYTE: Final = re.compile(rb"0[xX]([0-9A-Fa-f]{2})")
+_HTML: Final = re.compile(
+    rb"&(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});|&#[0-9]{1,7}(?=[^0-9;])"
+)
 _PERCENT: Final = re.compile(rb"%[0-9A-Fa-f]{2}")
 _SIMPLE: Final = {
-    b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"e": b"\x1b", b"0": b"\x1b",
+    b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"e": b"\x1b",
 }  # fmt: skip
 
 # A secret of such characters alone is one word: cut short it is still a part of a key. Others,
@@ -111,6 +121,10 @@ def _plain(secret: str) -> Iterator[Spelling]:
         for view in _decoded(_View(text.encode("utf-8", "surrogatepass"))):
             yield from _spelling(view.text, opaque=opaque)
     yield from _spelling(raw.hex().encode(), opaque=opaque)
+    backwards = secret[::-1].encode("utf-8", "surrogatepass")
+    once = base64.b64encode(raw)
+    for whole in (backwards, base64.b32encode(raw).rstrip(b"="), base64.b64encode(once)[:-4]):
+        yield from _spelling(whole, opaque=opaque)
     for before in range(3):
         code = base64.b64encode(bytes(before) + raw)
         # What the bytes before and behind have a part in is not known.
@@ -213,7 +227,12 @@ def _looks(view: _View) -> Iterator[tuple[_View, bool]]:
 def _decoded(view: _View) -> Iterator[_View]:
     """Yield a text as it is, and decoded as often as that changes something, up to a bound."""
     ways: tuple[tuple[re.Pattern[bytes], _By], ...]
-    ways = ((_ESCAPES, _of_escape), (_PERCENT, _of_percent), (_HTML, _of_html))
+    ways = (
+        (_ESCAPES, _of_escape),
+        (_PERCENT, _of_percent),
+        (_HTML, _of_html),
+        (_LISTED, _of_listed),
+    )
     yield view
     todo = [(view, 0)]
     for _ in range(_LEVELS):
@@ -255,6 +274,10 @@ def _of_escape(match: re.Match[bytes]) -> bytes:
     piece = match.group()
     if piece[1:2] == b"x":
         return bytes.fromhex(piece[2:].decode())
+    if piece[1:2].isdigit():
+        return bytes([int(piece[1:], 8)])
+    if piece[1:3] == b"u{":
+        return chr(int(piece[3:-1], 16)).encode("utf-8", "surrogatepass")
     if piece[1:2] != b"u":
         return _SIMPLE.get(piece[1:2], piece[1:2])
     return json.loads(b'"' + piece + b'"').encode("utf-8", "surrogatepass")
@@ -262,6 +285,10 @@ def _of_escape(match: re.Match[bytes]) -> bytes:
 
 def _of_percent(match: re.Match[bytes]) -> bytes:
     return bytes.fromhex(match.group()[1:].decode())
+
+
+def _of_listed(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(b"".join(_BYTE.findall(match.group())).decode())
 
 
 def _of_html(match: re.Match[bytes]) -> bytes:

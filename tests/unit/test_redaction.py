@@ -76,6 +76,14 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "colour by name": at(4, "\\x1b[0m"),
     "link": lambda key: f"\x1b]8;;http://x\x1b\\{key}\x1b]8;;\x1b\\",
     "zero width": at(4, "\u200b"),
+    "octal escapes": lambda key: "".join(f"\\{byte:03o}" for byte in key.encode()),
+    "escapes of JavaScript": lambda key: "".join(f"\\u{{{ord(char):x}}}" for char in key),
+    "HTML without an end": lambda key: "".join(f"&#{ord(char)}" for char in key) + " ",
+    "bytes in a list": lambda key: ", ".join(f"0x{byte:02x}" for byte in key.encode()),
+    "base32": lambda key: base64.b32encode(key.encode()).decode(),
+    "base64 twice": lambda key: base64.b64encode(base64.b64encode(key.encode())).decode(),
+    "from its end": lambda key: key[::-1],
+    "colour by cat -v": at(4, "^[[31m"),
     "UTF-16": lambda key: key.encode("utf-16-le").decode("latin-1"),
 }
 
