@@ -202,6 +202,19 @@ def remove(path: Path) -> None:
         remove_entry(path.name, folder, path)
 
 
+def remove_if_empty(path: Path) -> bool:
+    """Delete a folder that holds nothing; return whether it is gone. No link is followed."""
+    try:
+        with open_parent(path) as folder:
+            if folder is None:
+                path.rmdir()
+            else:
+                os.rmdir(path.name, dir_fd=folder)
+    except OSError:
+        return False
+    return True
+
+
 def names(path: Path) -> list[str]:
     """Return what is in a folder, sorted; nothing when it is no folder, or a link leads to it."""
     return sorted(name for name, _ in _entries(path))

@@ -21,6 +21,7 @@ from autopack.model.errors import GitFailed
 from autopack.workspace import agent_git
 from autopack.workspace.changes import GITLINK, Change
 from autopack.workspace.content import byproducts, embedded, submodules
+from autopack.workspace.content.left_rules import drop_left_rules
 from autopack.workspace.content.staging import Bounds, Refused
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
@@ -273,9 +274,7 @@ class Workspace:
     def _drop_empty(self, folder: Path) -> None:
         """Remove the folders that a removed file leaves empty, which git would not have."""
         for one in (folder, *folder.parents)[:-1]:
-            try:
-                (self.path / one).rmdir()
-            except OSError:
+            if not safe_files.remove_if_empty(self.path / one):
                 return
 
     @property
@@ -321,6 +320,7 @@ class Workspace:
     def _restore(self, commit: str) -> None:
         self._drop_stale_lock()
         git = self._git
+        drop_left_rules(self.path, self.mirror.folders(commit), self.mirror.modes(commit))
         git.run("read-tree", "--reset", "-u", commit)
         git.run("clean", "--quiet", "-ffd")
         self._remove_repositories(commit)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autopack.files.untrusted import same_content
-from autopack.model.errors import GitFailed
 from autopack.workspace.git import Finished, Git, failure
 
 MAX_FILE_BYTES = 100_000_000
@@ -166,7 +165,7 @@ def _add(git: Git, closed: Sequence[str]) -> list[Refused]:
         )  # fmt: skip
         if added.status == 0:
             break
-        if _MACHINE.search(added.errors):
+        if _MACHINE.search(added.errors) and not _is_name(git, closed):
             raise failure(("add", "-A"), added)
         told = _blamed(git, added)
         if "fatal: adding files failed" not in added.errors and "fatal:" in added.errors:
@@ -182,8 +181,19 @@ def _add(git: Git, closed: Sequence[str]) -> list[Refused]:
         refused |= {path: told.get(path) or _why(path) for path in [*left, *told]}
         break
     else:
-        raise GitFailed(f"git add: more than {_TRIES} files cannot be recorded")
+        # Each of them ends git; nobody waits for as many tries as there are files.
+        why = f"is not looked at: {_TRIES} others cannot be recorded"
+        refused |= dict.fromkeys(_candidates(git, [*closed, *refused]), why)
+        git.run(
+            "add", "-A", "--ignore-errors", "--pathspec-from-file=-", "--pathspec-file-nul",
+            input="\0".join([".", *_but([*closed, *refused])]),
+        )  # fmt: skip
     return [Refused(path, reason) for path, reason in refused.items()]
+
+
+def _is_name(git: Git, closed: Sequence[str]) -> bool:
+    """Return whether a file is called as git complains of the machine: its name stands there."""
+    return any(_MACHINE.search(path) for path in _candidates(git, closed))
 
 
 def _blamed(git: Git, added: Finished) -> dict[str, str]:

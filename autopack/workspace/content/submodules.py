@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from autopack.files.untrusted import remove_tree
 from autopack.model.errors import GitFailed
 from autopack.workspace import agent_git
+from autopack.workspace.content.left_rules import drop_rules_left_in
 from autopack.workspace.content.staging import gitlinks
 from autopack.workspace.content.survey import repositories
 from autopack.workspace.git import Finished, Git, failure
@@ -188,6 +189,7 @@ def _clear_way(root: Path, path: str) -> Path:
 
 def _check_out(git: Git, index: Path, commit: str) -> None:
     index.with_name("index.lock").unlink(missing_ok=True)
+    drop_rules_left_in(git, commit)
     try:
         git.run("read-tree", "--reset", "-u", commit)
     except GitFailed:

@@ -10,7 +10,7 @@ from support.workspaces import FIRST, content
 from autopack.model.ids import AttemptKey
 from autopack.secrecy.redaction import Redactor
 from autopack.workspace import Workspace
-from autopack.workspace.content import embedded
+from autopack.workspace.content import embedded, staging
 from autopack.workspace.content.staging import Bounds
 
 
@@ -55,11 +55,20 @@ def _an_encoding_that_is_not_kept_to(folder, git):
     make(folder, ".gitattributes", "wide*.txt text working-tree-encoding=UTF-16LE-BOM\n")
 
 
+def _names_like_trouble_of_the_machine(folder, git):
+    make(folder, "No space left on device/.GIT/x")
+    make(folder, "Input/output error/.GIT/x")
+
+
 REFUSED = {
     _a_git_folder_in_capitals: {".GIT/config", "src/.Git/hooks/x"},
     _a_name_that_windows_reads_as_git: {"git~1/config"},
     _submodules_by_a_link: {".gitmodules"},
     _a_large_file: {"large.bin"},
+    _names_like_trouble_of_the_machine: {
+        "No space left on device/.GIT/x",
+        "Input/output error/.GIT/x",
+    },
     _many_bytes: {"part0"},
     _an_encoding_that_is_not_kept_to: {"wide.txt", "wide2.txt"},
 }
@@ -107,17 +116,94 @@ def _far_down(folder, git):
     os.close(here)
 
 
-HARMLESS = [_pipes, _pipes_in_a_repository, _a_link_to_the_users_repository, _far_down]
+def _how_files_are_written(folder, git):
+    make(folder, ".gitattributes", "* text eol=crlf\n")
+    make(folder, "src/.gitattributes", "* working-tree-encoding=UTF-16\n")
+    (folder / "src/code.py").write_bytes("x = 3\n".encode("utf-16"))
+    make(folder, "readme.txt", "changed\r\n")
+
+
+def _what_ignores_itself(folder, git):
+    make(folder, "src/.gitignore", "*\n")
+    make(folder, "src/left.py")
+
+
+def _odd_names(folder, git):
+    for name in ("a\nb", "a'b", 'a"b', "-x", ":(exclude)readme.txt", "*", "a\\b", "x ", "e" * 250):
+        make(folder, name)
+    (folder / os.fsdecode(b"\xff\xfe")).touch()
+
+
+def _links_anywhere(folder, git):
+    for name, to in {
+        "loop": "loop",
+        "abs": "/etc/passwd",
+        "up": "../../..",
+        "z": "x" * 4000,
+    }.items():
+        (folder / name).symlink_to(to)
+    for name in (".gitattributes", "src/.gitignore"):
+        (folder / name).symlink_to("/dev/zero")
+
+
+def _git_folders_that_lead_elsewhere(folder, git):
+    make(folder, "one/.git", "gitdir: /etc\n")
+    make(folder, "two/.git", "gitdir: ../.git\n")
+    make(folder, "three/.git/HEAD", "ref: refs/heads/../../../../etc/passwd\n")
+    for name in ("one/x", "two/x", "three/x"):
+        make(folder, name)
+    make(folder / ".git", "objects/info/alternates", "/root/x\n")
+    make(folder / ".git", "commondir", "/etc")
+    make(folder / ".git", "shallow", "0" * 40)
+
+
+def _submodules_that_run_programs(folder, git):
+    orders = "path = -x\nurl = ext::touch ran\nupdate = !touch ran\n"
+    make(folder, ".gitmodules", f'[submodule "../x"]\n{orders}[submodule "y"]\n{orders}')
+    git(folder, "update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},y")
+
+
+HARMLESS = [
+    _pipes,
+    _pipes_in_a_repository,
+    _a_link_to_the_users_repository,
+    _far_down,
+    _how_files_are_written,
+    _what_ignores_itself,
+    _odd_names,
+    _links_anywhere,
+    _git_folders_that_lead_elsewhere,
+    _submodules_that_run_programs,
+]
 
 
 @pytest.mark.parametrize("deed", HARMLESS, ids=lambda deed: deed.__name__)
 def test_it_neither_stops_git_nor_makes_it_wait(workspace, base, in_folder, deed):
-    deed(workspace.path, in_folder)
     make(workspace.path, "src/code.py", "x = 2\n")
+    deed(workspace.path, in_folder)
     taken = record(workspace, base)
     assert "src/code.py" in {change.path for change in taken.changes}
     workspace.reset(base)
     assert content(workspace.path) == FIRST
+
+
+def test_more_files_than_git_can_be_tried_with_are_all_named(workspace, base, monkeypatch):
+    monkeypatch.setattr(staging, "_TRIES", 2)
+    wide = {f"w{number}.txt" for number in range(4)}
+    for name in wide:
+        (workspace.path / name).write_bytes(b"\xff\xfe\x00")
+    make(workspace.path, ".gitattributes", "w*.txt text working-tree-encoding=UTF-16LE-BOM\n")
+    taken = record(workspace, base)
+    assert wide <= {one.path for one in taken.refused}
+    assert not wide & {change.path for change in taken.changes}
+
+
+def test_no_folder_is_removed_where_a_link_leads(workspace, base, tmp_path):
+    elsewhere = tmp_path / "elsewhere/empty"
+    elsewhere.mkdir(parents=True)
+    (workspace.path / "new").symlink_to(elsewhere.parent)
+    workspace.restore(base, ["new/empty/file"])
+    assert elsewhere.is_dir()
 
 
 def test_a_worktree_of_the_agents_own_is_left_out(workspace, base, in_folder):

@@ -155,10 +155,18 @@ def test_a_reset_restores_them(space, with_submodule, in_folder):
     head = with_submodule.git("rev-parse", "HEAD")
     (space.path / "lib ü/readme.txt").write_text("edited\n", encoding="utf-8")
     (space.path / "lib ü/new.txt").write_text("x", encoding="utf-8")
+    rules = {".gitattributes": "* text eol=crlf\n", ".gitignore": "*\n"}
+    for name, text in rules.items():
+        (space.path / "lib ü/src" / name).write_text(text, encoding="utf-8")
+    code = space.path / "lib ü/src/code.py"
+    before = code.read_bytes()
+    code.write_text("x = 2\n", encoding="utf-8")
     shutil.rmtree(space.path / "lib ü/deep")
     space.reset(head)
     assert in_folder(space.path, "status", "--porcelain") == ""
     assert not (space.path / "lib ü/new.txt").exists()
+    assert not [name for name in rules if (space.path / "lib ü/src" / name).exists()]
+    assert code.read_bytes() == before
     assert (space.path / "lib ü/deep/readme.txt").exists()
 
 
