@@ -16,6 +16,9 @@ fuzzing playground playgrounds playwright repro repros sample samples sandbox sa
 scaffolds skeleton skeletons snippets starter starters template templates testcases testdata
 tutorial tutorials
 """
+_PLACEHOLDER = re.compile(r"\{\{|\{%|<%|^\$\w+\$$|^%\w+%$")
+"""A name that a generator of projects fills in: what lies there is a template."""
+
 _WHOLE, _ANYWHERE = frozenset(_WHOLE_NAMES.split()), frozenset(_PARTS.split())
 
 
@@ -27,5 +30,7 @@ def is_beside(path: str, *, but: Collection[str] = ()) -> str | None:
     """
     for name in path.lower().split("/") if path != "." else ():
         if name not in but and (name in _WHOLE or _ANYWHERE & set(re.split(r"[-_.]+", name))):
+            return name
+        if _PLACEHOLDER.search(name):
             return name
     return None

@@ -37,9 +37,10 @@ def detect(root: Path) -> tuple[Detected, ...]:
     workspaces = [(one, _members(one, found)) for one in found if one.members]
     owned = {id(member) for _, members in workspaces for member in members}
     languages = languages_of(tree)
+    unjudged = languages.unsupported or languages.without(one.detected.name for one in found)
     files = {id(one): [m.detected.manifests for m in members] for one, members in workspaces}
     alone = [
-        _weighed(_with_manifests(one.detected, files.get(id(one), [])), languages)
+        _weighed(_with_manifests(one.detected, files.get(id(one), [])), languages, unjudged)
         for one in found
         if id(one) not in owned
     ]
@@ -47,8 +48,11 @@ def detect(root: Path) -> tuple[Detected, ...]:
 
 
 def unsupported_language(root: Path) -> str | None:
-    """Return the main language of ``root``, when Autopack has no toolchain for it."""
-    return languages_of(Tree.scan(root)).unsupported
+    """Return the main language of ``root``, when Autopack has no toolchain for it, or finds no
+    project of the one that it has (sbt, Ant and Bazel build Java too).
+    """
+    languages = languages_of(Tree.scan(root))
+    return languages.unsupported or languages.without(one.name for one in detect(root))
 
 
 def inferred_setup(detected: Sequence[Detected]) -> tuple[Check, ...]:
@@ -92,16 +96,16 @@ def _with_manifests(one: Detected, more: Sequence[tuple[str, ...]]) -> Detected:
     return replace(one, manifests=(*one.manifests, *(name for names in more for name in names)))
 
 
-def _weighed(one: Detected, languages: Languages) -> Detected:
+def _weighed(one: Detected, languages: Languages, main: str | None) -> Detected:
     """Return the same project, less certain the deeper it lies (a little, so that it only sorts),
-    and where it is beside what the repository is about."""
+    and where it is beside what the repository is about. ``main`` is the language of most of it,
+    where no project judges that."""
     confidence = one.confidence - 0.02 * _depth(one.path)
     evidence = one.evidence
     beside = is_beside(one.path)
     if beside is not None:
         confidence *= 0.4
         evidence = (*evidence, f"in {beside}/: beside the project rather than part of it")
-    main = languages.unsupported
     if main is not None and languages.share_of(one.name) < SMALL:
         confidence *= 0.4
         evidence = (*evidence, f"the repository is mainly {main}, which this does not judge")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -56,6 +56,14 @@ class Languages:
         """The main language, when Autopack has no toolchain for it."""
         built = {name for one in toolchains() if one.detects() for name in one.languages}
         return None if self.main in (None, *built) else self.main
+
+    def without(self, found: Iterable[str]) -> str | None:
+        """Return the main language, when it is none of those of the toolchains ``found``."""
+        names = set(found)
+        covered = {name for one in toolchains() if one.name in names for name in one.languages}
+        # Deno's are Node's: it declares none of its own.
+        bare = any(one.name in names and not one.languages for one in toolchains())
+        return None if bare or self.main in (None, *covered) else self.main
 
     def share_of(self, toolchain: str) -> float:
         """Return the share of the sources that a toolchain builds."""

@@ -213,11 +213,32 @@ def test_dependencies_of_test_environments_are_installed(
     assert [word for word in absent if word in commands] == []
 
 
+JEST = '{"scripts": {"test": "jest"}}'
+
+# What a generator of projects fills in is a template, wherever it lies.
+TEMPLATES = ["{{cookiecutter.slug}}", "{% if a %}api{% endif %}", "src/$name$", "<%= name %>"]
+
+
+@pytest.mark.parametrize("folder", TEMPLATES)
+def test_a_template_is_no_project_of_the_repository(lay, folder: str) -> None:
+    found = detect(lay({"setup.py": SETUP, "test_a.py": TEST, f"{folder}/setup.py": SETUP}))
+    assert [one.path for one in found if one.confidence >= USED_FROM] == ["."]
+
+
+def test_tests_of_another_language_judge_no_project_without_a_toolchain(lay) -> None:
+    files = {"build.sbt": "x\n", "A.scala": "x\n" * 50, "package.json": JEST}
+    assert inferred_checks(detect(lay(files))) == ()
+
+
 UNSUPPORTED = [
     (PHP, "PHP"),
     ({"a.rb": "x\n" * 50, "a.py": "x\n"}, "Ruby"),
     ({"a.py": "x\n" * 50, "a.rb": "x\n"}, None),
     ({"README.md": "x"}, None),
+    # Java built by what is not read: no other project's tests judge it
+    ({"build.sbt": "x\n", "A.scala": "x\n" * 50, "package.json": JEST}, "Java"),
+    ({"build.xml": "x\n", "A.java": "x\n" * 50, "setup.py": SETUP}, "Java"),
+    ({"pom.xml": "<project/>", "A.java": "x\n" * 50, "package.json": JEST}, None),
     # what is in examples and documentation does not count
     ({"docs/a.rb": "x\n" * 500, "a.py": "x\n"}, None),
 ]
