@@ -6,10 +6,12 @@ To add one, add a module with a ``RUNNER`` to the folder of its toolchain; see `
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
+from itertools import dropwhile
+from pathlib import Path, PurePosixPath
 
 from autopack.files import safe_files
 from autopack.model.commands import Command
@@ -60,8 +62,25 @@ def read_results(told: Told) -> Results | None:
 
 def broken_off(told: Told) -> str | None:
     """Return the runner whose tests did not run to their end although its command succeeded."""
-    told = replace(told, output=plain(told.output))
+    told = replace(told, argv=_unwrapped(told.argv), output=plain(told.output))
     return next((each.name for each in runners() if each.broke_off(told)), None)
+
+
+def _unwrapped(argv: Command) -> Command:
+    """Return the one program that a ``sh -c`` runs; the command itself where there are several."""
+    shell = len(argv) == 3 and PurePosixPath(argv[0]).name in _SHELLS and argv[1].endswith("c")
+    if not shell or _SEVERAL.search(argv[2]):
+        return argv
+    try:
+        words = shlex.split(argv[2])
+    except ValueError:
+        return argv
+    return tuple(dropwhile(_ASSIGNMENT.fullmatch, words)) or argv
+
+
+_SHELLS = frozenset(("sh", "bash", "dash", "zsh"))
+_SEVERAL = re.compile(r"[;&|<>$`\n(){}]")
+_ASSIGNMENT = re.compile(r"\w+=.*|exec", re.DOTALL)
 
 
 def ask_scripts() -> dict[str, str]:

@@ -23,7 +23,14 @@ _LAST_LINE = re.compile(
     r"^=*[ ]?((?:\d+ [a-z]+(?: [a-z]+)?(?:, )?)+) in \d[\d.]*s(?: \([\d:]+\))?[ ]?=*$",
     re.MULTILINE,
 )
-_DOTS = re.compile(r"\A\s*\Z|(?:\A|\n)(?:\S+\.py )?[.sxXFE]+\Z")
+# The last line, progress that came to its end, or a reporter of another kind.
+_TOLD = re.compile(
+    r"\b(?:passed|skipped|xfailed|xpassed|deselected|collected|no tests ran)\b|\[ *100%\]"
+    r"|\[ *(\d+)/ *\1\]|(?:\A|\n)[.sxXFE]+\n"
+)
+_TELLS_ONLY = frozenset(
+    ["-h", "--help", "-V", "--version", "--fixtures", "--funcargs", "--markers", "--cache-show"]
+)
 _COUNTED = ("failed", "passed", "skipped", "xfailed", "xpassed", "error", "errors")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,16}\b")
 
@@ -52,15 +59,15 @@ class Pytest(Runner):
 
     def broke_off(self, told: Told) -> bool:
         """Say so also where ``pytest.exit`` ended it, where the report that it writes at its end
-        is not there, and where the last it printed are dots of a line that was not ended.
+        is not there, and where it has told nothing at all: what it had not yet written out is lost.
         """
         if super().broke_off(told):
             return True
-        if not self.starts(told.argv):
+        if not self.starts(told.argv) or not _TELLS_ONLY.isdisjoint(told.argv):
             return False
         if _report(told.report) in told.argv and not safe_files.is_file(told.report):
             return True
-        return bool(_BROKE_OFF.search(told.output) or _DOTS.search(told.output))
+        return bool(_BROKE_OFF.search(told.output)) or not _TOLD.search(told.output)
 
     def results(self, told: Told) -> Results | None:
         if told.status != _TESTS_FAILED or _BROKE_OFF.search(told.output):

@@ -77,7 +77,8 @@ class Unittest(Runner):
         return Results(frozenset(failed), ran if len(ran) == count else None, count)
 
     def broke_off(self, told: Told) -> bool:
-        by_itself = self.starts(told.argv) and "unittest" in told.argv and "-h" not in told.argv
+        by_itself = self.starts(told.argv) and "unittest" in told.argv
+        by_itself = by_itself and {"-h", "--help"}.isdisjoint(told.argv)
         return super().broke_off(told) or (by_itself and not _COUNT.search(told.output))
 
 

@@ -156,6 +156,8 @@ def test_a_script_whose_project_stops_early_is_not_believed(
 LEFT = [
     (("pytest", "-q"), "."),
     (("python", "-m", "pytest"), ""),
+    (("sh", "-c", "A=1 exec python -m pytest -q tests"), "."),
+    (("python", "-m", "pytest", "-q"), "a.py:3: DeprecationWarning: is old\n"),  # on stderr
     (MAKE, "===== test session starts =====\ncollected 3 items\n\ntest_a.py ."),
     (("pytest", "-q"), "!!!!!!! _pytest.outcomes.Exit: done !!!!!!!\n1 passed in 0.01s\n"),
     (("python", "-m", "unittest", "discover"), ".."),
@@ -174,6 +176,8 @@ ENDED = [
     (("pytest", "-qq"), "...                             [100%]\n"),
     (("python", "-m", "pytest"), "===== test session starts =====\n\n===== 3 passed, 1 warning in 65.03s (0:01:05) =====\n"),
     (("pytest", "--version"), "pytest 9.2.0\n"),
+    (("pytest", "-qq", "-o", "console_output_style=classic"), "...\n"),
+    (("pytest", "-qq", "-o", "console_output_style=count"), "... [3/3]\n"),
     (MAKE, "===== test session starts =====\n===== 1 passed in 0.01s =====\n" * 2),
     (("python", "-m", "unittest"), "...\n-----\nRan 3 tests in 0.001s\n\nOK\n"),
     (("python", "manage.py", "test"), "Found 1 test(s).\n.\n-----\nRan 1 test in 0.001s\n\nOK\n"),
@@ -184,6 +188,9 @@ ENDED = [
     (("vendor/bin/phpunit", "--version"), "PHPUnit 10.5.1 by Sebastian Bergmann and contributors.\n"),
     (("vendor/bin/phpunit",), "PHPUnit 10.5.1 by Sebastian Bergmann and contributors.\n\nRuntime:       PHP 8.2.1\n\n.   1 / 1 (100%)\n\nOK (1 test, 1 assertion)\n"),
     (("bundle", "exec", "rspec"), "..\n\nFinished in 0.1 seconds\n2 examples, 0 failures\n"),
+    (("sh", "-c", "pytest -q > log"), ""),
+    (("sh", "-c", "pytest -q || true"), ""),
+    (("sh", "-c", "echo 'pytest"), ""),
     (MAKE, "cc -o x x.c\n"),
     (MAKE, ""),
 ]  # fmt: skip
