@@ -240,11 +240,17 @@ def _was_starved(run: sa.RowMapping) -> bool:
 
 
 def _wall_seconds(run: sa.RowMapping) -> float | None:
-    """Return how long it was worked on; not while it was interrupted, or waited for a provider."""
+    """Return how long it was worked on; not while it was interrupted, or waited for a provider.
+
+    None where unknown, as where a clock was set back meanwhile and nothing else tells.
+    """
     if run["started_at"] is None or run["finished_at"] is None:
         return None
     whole = (run["finished_at"] - run["started_at"]).total_seconds()
-    return min(run["elapsed_seconds"] or whole, whole)
+    worked: float | None = run["elapsed_seconds"] or None
+    if whole < 0:
+        return worked
+    return whole if worked is None else min(worked, whole)
 
 
 def _usage(conn: sa.Connection, run_ids: list[str]) -> defaultdict[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from autopack.model.causes import FailureCause
-from autopack.repair.classify.classifier import classify
+from autopack.repair.classify.classifier import classify, classify_check
 from autopack.repair.patterns import Evidence, FailurePattern, matches
 from autopack.repair.signatures.signature import SIGNATURE_VERSION, Signed, sign
 from autopack.repair.signatures.telling import Rank
@@ -133,7 +133,10 @@ def telling_text(error_type: str, message: str | None, output: str | None) -> tu
 
 def _type(logged: str, text: str) -> str:
     """Return the cause: as it was recorded with the attempt, else by what the text says."""
-    if logged not in ("", "unknown", FailureCause.VALIDATION_FAILED.value):
+    if logged == FailureCause.VALIDATION_FAILED.value:
+        # A check printed it: a refused connection there is none of the provider's.
+        return classify_check(exit_status=None, output=text).cause.value
+    if logged not in ("", "unknown"):
         return logged
     return classify(exit_status=None, output=text).cause.value
 

@@ -79,6 +79,18 @@ def test_a_pause_is_not_wall_time(database: Any, ran: Ran) -> None:
     assert run_facts(database, ["r"])["r"].metrics["wall_seconds"] == 4.5
 
 
+@pytest.mark.parametrize("worked", [None, 4.5])
+def test_a_clock_that_was_set_back_makes_no_negative_time(
+    database: Any, ran: Ran, worked: float | None
+) -> None:
+    ran("r", 10)
+    runs = tables.runs
+    later = sa.select(runs.c.finished_at).scalar_subquery()
+    values = {"started_at": later, "finished_at": runs.c.started_at, "elapsed_seconds": worked or 0}
+    database.transact(lambda conn: conn.execute(sa.update(runs).values(values)))
+    assert run_facts(database, ["r"])["r"].metrics["wall_seconds"] == worked
+
+
 def test_a_run_counts_for_what_was_recorded_of_it(database: Any, ran: Ran) -> None:
     ran("failed", 1000, state=RunState.DONE_FAILED_REQUIRES_HUMAN_REVIEW, doctor=300)
     facts = run_facts(database, ["failed"])["failed"]

@@ -84,6 +84,18 @@ def test_the_costliest_goes_first_and_unknown_is_said(database: Database) -> Non
     assert (third.tokens, third.cost, third.cost_known) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("error_type", "type_"),
+    [("validation_failed", "validation_failed"), ("unknown", "provider_error")],
+)
+def test_what_a_check_could_not_reach_is_no_provider(
+    database: Database, error_type: str, type_: str
+) -> None:
+    refused = "Error: connect ECONNREFUSED 127.0.0.1:5432"
+    store(database, [error(1, refused, error_type=error_type)])
+    assert mined(database).signatures[0].type == type_
+
+
 def test_a_second_mining_changes_nothing(database: Database) -> None:
     store(database, [error(n, KEY.format(n)) for n in range(5)])
     first = mined(database)
