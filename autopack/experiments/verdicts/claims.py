@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from autopack.experiments.pairs.resource import resource
 from autopack.experiments.shapes.analysis_protocol import STRICT
 from autopack.experiments.shapes.matrix import Decision, ResourceAxis, SuccessAxis
+from autopack.experiments.verdicts.next_step import is_open_above
 from autopack.experiments.verdicts.wording import percent, points, ratio_range
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ def claim(
             return f"{succeeded} and {spent}{_price(cost, protocol)}"
         case SuccessAxis.HIGHER if by in (ResourceAxis.FEWER, ResourceAxis.SAME):
             return f"{spent} and {succeeded}"
+        case SuccessAxis.MAINTAINED if is_open_above(decision, axes):
+            margin = f"{100 * protocol.ni_margin:g} points or more"
+            return f"{spent} and {succeeded}, but it may also be higher by {margin}"
         case SuccessAxis.MAINTAINED if by is not ResourceAxis.UNCLEAR:
             return f"{spent} and {succeeded}"
         case SuccessAxis.UNCLEAR if by is ResourceAxis.FEWER:

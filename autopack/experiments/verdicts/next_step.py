@@ -67,9 +67,47 @@ def next_step(
         return Next(text, left, None, None)
     for_resource = 0 if by is not ResourceAxis.UNCLEAR else _resource_pairs(tokens, protocol)
     for_success = 0 if of is not SuccessAxis.UNCLEAR else _success_pairs(success, protocol)
+    may_be_higher = is_open_above(decision, axes)
+    if may_be_higher:
+        for_success = _bounding_pairs(success, protocol)
     both = None if for_resource is None or for_success is None else max(for_resource, for_success)
-    text = _text(axes, for_resource, for_success, success, protocol)
+    if may_be_higher:
+        text = _of_a_gain(for_success)
+    else:
+        text = _text(axes, for_resource, for_success, success, protocol)
     return Next(text, both, for_resource, for_success)
+
+
+def is_open_above(decision: Decision, axes: tuple[ResourceAxis, SuccessAxis]) -> bool:
+    """Return whether all that is missing for EQUIVALENT is that success is not higher either."""
+    return decision is Decision.INCONCLUSIVE and axes == (ResourceAxis.SAME, SuccessAxis.MAINTAINED)
+
+
+def _of_a_gain(needed: int | None) -> str:
+    if needed is None:
+        return (
+            f"Fewer than {MOST_FURTHER:,} further pairs will not settle whether success is higher."
+        )
+    return (
+        f"About {count(needed, 'further pair')} of other plans would settle whether success is "
+        "higher, or the same on both sides, with a chance of 80%, if things stay as they were seen."
+    )
+
+
+def _bounding_pairs(success: SuccessEvidence, protocol: AnalysisProtocol) -> int | None:
+    """Further plans to show that success is higher, or not higher by the margin either."""
+    main, diff, margin = success.main, success.diff, protocol.ni_margin
+    n = len(main.differences)
+    if diff is None or n < 2:
+        return None
+    variance = float(main.differences.var(ddof=1))
+    wanted: list[int | None] = []
+    if diff > 0:
+        wanted.append(math.ceil(variance * ((_SIDE + _POWER) / diff) ** 2))
+    if diff < margin:
+        quantile = _quantile(protocol.margin_alpha) + _POWER
+        wanted.append(math.ceil(variance * (quantile / (margin - diff)) ** 2))
+    return _further(n, wanted)
 
 
 def _text(

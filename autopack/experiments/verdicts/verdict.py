@@ -280,7 +280,8 @@ def _limit(success: SuccessEvidence, protocol: AnalysisProtocol) -> str:
         return "there is no limit yet"
     over = ""
     if success.score_lower is not None and success.score_lower < (success.lower or math.inf):
-        over = f" by the outcomes of single {'phases' if success.endpoint == 'phases' else 'runs'}"
+        single = "runs" if success.main.outcomes == success.runs.outcomes else "phases"
+        over = f" by the outcomes of single {single}"
     return (
         f"it differs by {points(success.diff)} points, "
         f"one-sided {percent(1 - alpha)} limit {points(lowest)}{over}"

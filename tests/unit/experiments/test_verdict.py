@@ -32,6 +32,11 @@ def fractions(n: int, difference: float) -> dict[str, list[float]]:
     }
 
 
+def all_phases(n: int) -> dict[str, list[float]]:
+    """Both arms completed every phase of every pair."""
+    return {f"{arm}_phase_fraction": [1.0] * n for arm in ("control", "treatment")}
+
+
 def counts(n: int, phases: int) -> dict[str, list[int]]:
     """Every phase of every pair was completed by both arms."""
     nothing = {name: [0] * n for name in ("phases_n10", "phases_n01", "phases_n00")}
@@ -68,6 +73,9 @@ def counts(n: int, phases: int) -> dict[str, list[int]]:
         # the same of phases: ten plans tell more when each has eight
         (10, 0.5, fractions(10, 0.0) | counts(10, 2), "SAVES_SUCCESS_UNPROVEN", "single phases"),
         (10, 0.5, fractions(10, 0.0) | counts(10, 8), "SAVES", "maintained within the margin"),
+        # shares of phases that are all alike say no more than the runs
+        (7, 0.5, all_phases(7), "SAVES_SUCCESS_UNPROVEN", "limit -35.4 by the outcomes of single"),
+        (36, 0.5, all_phases(36), "SAVES", "maintained within the margin"),
         # fewer tokens, success maintained
         (40, 0.6, {}, "SAVES", "maintained within the margin of 10 points"),
         (30, 0.6, fractions(30, -0.05), "SAVES", "it differs by -5.0 points"),
@@ -256,3 +264,17 @@ def test_success_is_not_maintained_where_no_run_succeeds(
     assert analysis.decision == "SAVES_SUCCESS_UNPROVEN"
     assert any(text.startswith("nothing succeeded in either arm") for text in analysis.reasons)
     assert "and success is maintained" not in analysis.sentence
+
+
+def test_the_same_with_a_gain_that_is_open_says_what_is_open(make_table: MakeTable) -> None:
+    # 3 pairs lost and 9 won of 110: not shown to be more, nor to be less than ten points more
+    tokens = [1000 + 5 * (-1) ** i for i in range(110)]
+    control, treatment = [not 3 <= i < 12 for i in range(110)], [i >= 3 for i in range(110)]
+    table = make_table([1000.0] * 110, tokens, control_success=control, treatment_success=treatment)
+    analysis = analyse(table, AnalysisProtocol())
+    axes = (analysis.decision, analysis.resource_axis, analysis.success_axis)
+    assert axes == ("INCONCLUSIVE", "same", "maintained")
+    assert "but it may also be higher by 10 points or more" in analysis.sentence
+    assert analysis.next.success_pairs == analysis.next.further_pairs
+    assert analysis.next.further_pairs
+    assert "would settle whether success is higher" in analysis.next.text
