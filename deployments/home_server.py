@@ -305,5 +305,7 @@ def _environment(folder: Path, listening: socket.socket) -> tuple[dict[str, str]
         "PREFECT_HOME": str(folder),
         "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"),
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+        # Its clients do not ask for such tokens (see WITHOUT_QUESTIONS): it has a login.
+        "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "false",
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{listening.getsockname()[1]}",
     }

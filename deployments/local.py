@@ -34,7 +34,7 @@ from deployments.server_process import Told
 from deployments.setting_up import ENGINE, POOL, SettingUp
 from deployments.spawning import HIDDEN, listen, spawn, split
 from deployments.warm.keeping import CommandServerKeeper, obeyed_here
-from flows.server import LOGIN, ON_SQLITE
+from flows.server import LOGIN, ON_SQLITE, WITHOUT_QUESTIONS
 
 DEFAULT_PORT = 4200
 API_PORT = 4280
@@ -280,19 +280,23 @@ def _environment(settings: Settings, api_url: str) -> dict[str, str]:
         if not name.startswith("PREFECT_") and name != leftovers.HOLDER
     }
     folder = settings.home / "prefect"
-    return kept | {
-        "AUTOPACK_HOME": str(settings.home),
-        "DATABASE_URL": settings.database_url,
-        "PREFECT_HOME": str(folder),
-        "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"),
-        "PREFECT_API_URL": api_url,
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
-        # A schedule that is switched on in the UI takes effect within this many seconds.
-        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
-        "DO_NOT_TRACK": "1",
-    }
+    return (
+        kept
+        | WITHOUT_QUESTIONS
+        | {
+            "AUTOPACK_HOME": str(settings.home),
+            "DATABASE_URL": settings.database_url,
+            "PREFECT_HOME": str(folder),
+            "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"),
+            "PREFECT_API_URL": api_url,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            # A schedule that is switched on in the UI takes effect within this many seconds.
+            "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
+            "DO_NOT_TRACK": "1",
+        }
+    )
 
 
 def _listening(wanted: int | None) -> socket.socket:

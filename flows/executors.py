@@ -6,6 +6,7 @@ import asyncio
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -29,10 +30,10 @@ from autopack.store.folder_note import claim_folder
 from autopack.store.leases import token_of
 from autopack.store.runs import get_run
 from flows.run import execute_run
+from flows.run_watch import RunWatch, has_stopped
 from flows.server import tags_of_runs, without_login
 from flows.waiting import (
     cancelled_in_prefect,
-    has_stopped,
     may_resume,
     wait_for_end,
     wait_until_due,
@@ -62,6 +63,11 @@ class Execution:
     db: Database
     settings: Settings
     database: str | None = None
+
+    @cached_property
+    def watch(self) -> RunWatch:
+        """Tells of runs that end at workers."""
+        return RunWatch(self.db)
 
 
 def deployment_name(asked: str | None, settings: Settings) -> str:
@@ -128,7 +134,7 @@ async def execute_stored(run_id: str, where: Execution, *, tag: str | None = Non
 
 async def _here(run_id: str, database: str | None, db: Database) -> None:
     """Execute the run in this process, unless it ended before Prefect could be told."""
-    if not has_stopped(get_run(db, run_id)):
+    if not has_stopped(get_run(db, run_id).state):
         await execute_run(run_id=run_id, database=database)
 
 
@@ -154,7 +160,7 @@ async def _in_processes(
                 return
             raise failed
         run = await wait_until_due(run_id, db=db, settings=settings)
-        if run is None or has_stopped(run):
+        if run is None or has_stopped(run.state):
             return
         if await cancelled_in_prefect(run_id, db=db, settings=settings):
             return
@@ -209,11 +215,11 @@ async def _at_workers(run_id: str, where: Execution, tag: str | None) -> None:
         flow_run = await patiently(
             lambda: submit(run_id, deployment, db=db, database=database, tag=tag), _server
         )
-        ended = await wait_for_end(run_id, flow_run.id, db=db, clock=SystemClock())
+        ended = await wait_for_end(run_id, flow_run.id, watch=where.watch, clock=SystemClock())
         if ended is None:
             return
         run = await wait_until_due(run_id, db=db, settings=settings)
-        if run is None or has_stopped(run):
+        if run is None or has_stopped(run.state):
             return
         said = f"the flow run of {run_id} ended as {ended.name}: {ended.message or 'no reason'}"
         if not await may_resume(run_id, ended, seen=seen, db=db, settings=settings):

@@ -46,6 +46,14 @@ QUIET = {
 }
 """Settings of a Prefect that tells nobody of itself."""
 
+WITHOUT_QUESTIONS = {
+    # Each of half a dozen clients of a process would ask first. A server of ours has a login
+    # instead of such tokens, and is of the same version as who starts it or what it starts.
+    "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+    "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+}
+"""Settings of clients of a server that Autopack has started."""
+
 _AUTHORITIES = "PREFECT_API_SSL_CERT_FILE"
 _NO_AUTHORITY = str(Path(__file__).with_name("no_authority.pem"))
 """A certificate that vouches for nobody: its key was never kept."""
@@ -91,6 +99,7 @@ def use_home_server(home: Path, api_url: str) -> None:
     _reach(api_url)
     # One that is being started has no note yet, by which ``log_in`` would know it.
     os.environ[LOGIN] = home_server.make_login(home)
+    os.environ.update(WITHOUT_QUESTIONS)
     home_server.use(home)
     _is_chosen = True
     _refresh()

@@ -12,7 +12,6 @@ from prefect.client.schemas.objects import State
 
 from autopack.clock import Clock, SystemClock
 from autopack.model.errors import DatabaseRefused, WorkFailed
-from autopack.model.states import RunState
 from autopack.runs.reconcile.reconcile import claim_recovery, give_up, seconds_until_due
 from autopack.runs.session.session import is_stopping
 from autopack.settings import Settings
@@ -20,11 +19,12 @@ from autopack.store.database.engine import Database
 from autopack.store.leases import abandoned_runs, holder_of
 from autopack.store.rows import RunRow
 from autopack.store.runs import get_run
+from flows.run_watch import RunWatch, has_stopped
 from tasks.closing import close_now
 from tasks.verdicts import is_cancelled_state, last_flow_runs, timed_out, was_cancelled
 
 GLANCE_SECONDS = 1.0
-"""How often the run's row is read: an indexed read, and the slot of a run that ended is wanted."""
+"""How often the run's own row is read, of which only its end is heard sooner."""
 
 PATIENCE_SECONDS = 3600.0
 """How long a run is waited for that nobody works on."""
@@ -41,23 +41,24 @@ def poll_pauses(uniform: Callable[[float, float], float] = random.uniform) -> It
 
 
 async def wait_for_end(
-    run_id: str, flow_run_id: UUID, *, db: Database, clock: Clock
+    run_id: str, flow_run_id: UUID, *, watch: RunWatch, clock: Clock
 ) -> State | None:
     """Return when the run has ended or waits for a person, or this process is to stop.
 
     When its flow run ended without it, that one's state is returned. Raises WorkFailed when nobody
     has worked on it for an hour and its flow run waits for nothing; the run is left alone.
     """
+    db = watch.db
     run, pauses = get_run(db, run_id), poll_pauses()
     alive_at = clock.monotonic()
     poll_at = alive_at + next(pauses)
-    while not has_stopped(run) and not is_stopping():
+    while not has_stopped(run.state) and not is_stopping():
         if (at := clock.monotonic()) >= poll_at:
             state = await _state_of(flow_run_id)
             if state is not None and state.is_final():
                 # It ends after its run, which may just have ended.
                 run = _glance(db, run)
-                return None if has_stopped(run) else state
+                return None if has_stopped(run.state) else state
             if _is_alive(db, run_id, state):
                 alive_at = at
             elif at - alive_at > PATIENCE_SECONDS:
@@ -67,7 +68,7 @@ async def wait_for_end(
                     hint=f"autopack resume {run_id}",
                 )
             poll_at = at + next(pauses)
-        await asyncio.sleep(GLANCE_SECONDS)
+        await watch.until_stopped(run_id, GLANCE_SECONDS)
         run = _glance(db, run)
     return None
 
@@ -88,7 +89,7 @@ async def wait_while_held(run_id: str, *, db: Database) -> RunRow | None:
 async def wait_until_due(run_id: str, *, db: Database, settings: Settings) -> RunRow | None:
     """As `wait_while_held`, and then for as long as the run is to be left alone."""
     run = await wait_while_held(run_id, db=db)
-    while run is not None and not has_stopped(run):
+    while run is not None and not has_stopped(run.state):
         pause = seconds_until_due(db, run_id, settings.lease_seconds)
         if pause <= 0:
             break
@@ -159,11 +160,6 @@ def _glance(db: Database, last: RunRow) -> RunRow:
     except DatabaseRefused as error:
         get_run_logger().warning("no answer about run %s: %s", last.run_id, error.message)
         return last
-
-
-def has_stopped(run: RunRow) -> bool:
-    """Return whether nobody needs to work on the run: it has ended, or waits for a person."""
-    return run.state.is_final or run.state is RunState.AWAITING_APPROVAL
 
 
 async def _state_of(flow_run_id: UUID) -> State | None:

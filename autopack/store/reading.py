@@ -40,6 +40,14 @@ def find_run(source: Source, run_id: str) -> RunRow | None:
     return None if row is None else RunRow.of(row)
 
 
+def states_of(source: Source, run_ids: Sequence[str]) -> dict[str, RunState]:
+    """Return the state of each of these runs that is stored."""
+    runs = tables.runs
+    wanted = sa.select(runs.c.run_id, runs.c.state).where(runs.c.run_id.in_(run_ids))
+    with reading(source) as conn:
+        return {row.run_id: row.state for row in conn.execute(wanted)}
+
+
 def get_plan_body(source: Source, plan_hash: str) -> dict[str, Any]:
     """Return the plan as it was stored. Raises NotFound."""
     query = sa.select(tables.plans.c.body).where(tables.plans.c.plan_hash == plan_hash)

@@ -4,8 +4,10 @@
 
 The application database and Prefect's are on PostgreSQL. Memory is what all processes together
 hold, shared pages counted once (PSS), looked at every two seconds. What a run costs is the
-processor time of all processes, and the transactions of both databases, between the ends of the
-first and of the last tenth of the runs.
+processor time of all processes, and the transactions of both databases, while the first tenth of
+the work was done and while the last was. Runs that begin together end together, so that ends alone
+would tell the work of many as that of few: a run's beginning, each phase and its end are each the
+same part of it.
 """
 
 from __future__ import annotations
@@ -34,12 +36,18 @@ from deployments.postgres_place import place_of
 
 _LOOK_SECONDS = 2.0
 
+_PARTS = """
+SELECT (SELECT count(*) FROM runs WHERE started_at IS NOT NULL)
+     + (SELECT count(*) FROM phases WHERE state IN ('COMPLETE', 'FAILED', 'SKIPPED'))
+     + (SELECT count(*) FROM runs WHERE state LIKE 'DONE%')
+"""
+
 
 @dataclass(frozen=True)
 class Look:
-    """How things stood: ended runs, seconds of processors, bytes, transactions."""
+    """How things stood: runs done, in parts too; seconds of processors, bytes, transactions."""
 
-    ended: int
+    done: float
     cpu: float
     memory: int
     transactions: int
@@ -108,7 +116,7 @@ def _fleet(
             *("--run-id", "many", "--json"),
         )
         looks: list[Look] = []
-        watched = _Watched((fleet.pid, *roots))
+        watched = _Watched((fleet.pid, *roots), parts=wanted.phases + 2)
         while fleet.poll() is None:
             looks.append(watched.look(engine))
             with suppress(psutil.TimeoutExpired):
@@ -126,9 +134,8 @@ def _fleet(
 
 
 def _print_growth(looks: list[Look], runs: int) -> None:
-    tenth = max(runs // 10, 1)
-    first = _between(looks, tenth, 2 * tenth)
-    last = _between(looks, runs - 2 * tenth, runs - tenth)
+    first = _between(looks, 0, runs / 10)
+    last = _between(looks, runs * 9 / 10, runs)
     if first is None or last is None:
         print("growth        too few runs to say")
         return
@@ -136,21 +143,22 @@ def _print_growth(looks: list[Look], runs: int) -> None:
     print(f"transactions  {first[1]:.0f} first, {last[1]:.0f} last: {last[1] / first[1]:.2f}")
 
 
-def _between(looks: list[Look], low: int, high: int) -> tuple[float, float] | None:
-    """Return what each run cost from the end of one to the end of another."""
-    one = next((look for look in looks if look.ended >= low), None)
-    two = next((look for look in looks if look.ended >= high), None)
-    if one is None or two is None or two.ended == one.ended:
+def _between(looks: list[Look], low: float, high: float) -> tuple[float, float] | None:
+    """Return what each run cost while so many were done, from its first part to its last."""
+    within = [look for look in looks if low < look.done < high]
+    if len(within) < 2:
         return None
-    runs = two.ended - one.ended
+    one, two = within[0], within[-1]
+    runs = two.done - one.done
     return (two.cpu - one.cpu) / runs, (two.transactions - one.transactions) / runs
 
 
 class _Watched:
     """Everything below some processes."""
 
-    def __init__(self, roots: tuple[int, ...]) -> None:
+    def __init__(self, roots: tuple[int, ...], *, parts: int) -> None:
         self._roots = roots
+        self._parts = parts
         self._cpu: dict[tuple[int, float], float] = {}
 
     def look(self, engine: sa.Engine) -> Look:
@@ -161,11 +169,11 @@ class _Watched:
                 self._cpu[process.pid, process.create_time()] = times.user + times.system
                 memory += process.memory_full_info().pss
         with engine.connect() as connection:
-            ended = connection.scalar(sa.text("SELECT count(*) FROM runs WHERE state LIKE 'DONE%'"))
+            done = connection.scalar(sa.text(_PARTS)) or 0
             transactions = connection.scalar(
                 sa.text("SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database")
             )
-        return Look(ended or 0, sum(self._cpu.values()), memory, int(transactions or 0))
+        return Look(done / self._parts, sum(self._cpu.values()), memory, int(transactions or 0))
 
     def _processes(self) -> Generator[psutil.Process]:
         for root in self._roots:

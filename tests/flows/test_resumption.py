@@ -105,10 +105,11 @@ async def test_a_waiter_is_told_of_a_flow_run_that_ended_without_its_run(
 ) -> None:
     from prefect.states import Crashed
 
+    from flows.run_watch import RunWatch
     from flows.waiting import wait_for_end
 
     crashed = await flow_run_in(Crashed(message="killed"), run_id)
-    ended = await wait_for_end(run_id, crashed, db=db, clock=SystemClock())
+    ended = await wait_for_end(run_id, crashed, watch=RunWatch(db), clock=SystemClock())
     assert ended is not None
     assert (ended.name, ended.message) == ("Crashed", "killed")
 

@@ -93,13 +93,15 @@ async def wait(db: Database, flow_run_id: UUID, clock: Clock | None = None) -> A
     """Wait as a fleet does, inside a flow, since that is where warnings go."""
     from prefect import flow
 
+    from flows.run_watch import RunWatch
     from flows.waiting import wait_for_end
 
     ended: list[Any] = []
 
     @flow(name="waits", persist_result=False)
     async def waits() -> None:
-        ended.append(await wait_for_end("r", flow_run_id, db=db, clock=clock or SystemClock()))
+        at = clock or SystemClock()
+        ended.append(await wait_for_end("r", flow_run_id, watch=RunWatch(db), clock=at))
 
     await waits()
     return ended[0]
