@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from deployments.warm import HANDED_OVER
+
 if TYPE_CHECKING:
     from cyclopts import App
 
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """The console script."""
-    from deployments.warm.handing_over import hand_over
+    if not HANDED_OVER.isdisjoint(sys.argv[1:2]):
+        from deployments.warm.handing_over import hand_over
 
-    hand_over(sys.argv, os.environ)
+        hand_over(sys.argv, os.environ)
     here()
 
 

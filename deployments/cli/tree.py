@@ -243,6 +243,8 @@ db.command(f"{_RETENTION}:identity", name="identity", help="Show which database 
 db.command(f"{_RETENTION}:retain", name="retain", help="Archive the calls of old runs.")
 app.command(db)
 
-app.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType]
-    help="Have the shell complete autopack's commands and options."
+app.command(
+    "deployments.cli.machine.completion:install_completion",
+    name="--install-completion",
+    help="Have the shell complete autopack's commands and options.",
 )

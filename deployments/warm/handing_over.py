@@ -20,14 +20,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any, NoReturn
 
+from deployments.warm import HANDED_OVER
 from deployments.warm.installed_code import ROOT
 from deployments.warm.interpreter import obeyed_by_commands
 
 # As in `autopack.settings`, which would take as long to load as all of this.
 HOME, WARM_COMMANDS, API = "AUTOPACK_HOME", "AUTOPACK_WARM_COMMANDS", "PREFECT_API_URL"
-
-HANDED_OVER = {("run",), ("resume",), ("retry",), ("fleet",)}
-"""The commands that are, by their first words: those that run flows in their process."""
 
 SOCKET = "commands"
 READY, BEGIN, LEAVING, ENDED = b"ready", b"begin", b"leaving", b"ended"
@@ -65,7 +63,7 @@ def is_possible(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
     words = tuple(argv[1:])
     return (
         sys.platform == "linux"
-        and not {words[:1], words[:2]}.isdisjoint(HANDED_OVER)
+        and not HANDED_OVER.isdisjoint(words[:1])
         and {"--help", "-h", "--version"}.isdisjoint(words)
         and environ.get(WARM_COMMANDS, "").strip() in ("", "true")
         # It would load the client of another server, or has settings of Prefect's to obey.

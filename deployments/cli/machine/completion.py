@@ -1,0 +1,7 @@
+"""`autopack --install-completion`: what loads for it no other command needs."""
+
+from cyclopts.completion.install import create_install_completion_command
+
+from deployments.cli.tree import app
+
+install_completion = create_install_completion_command(app.install_completion, add_to_startup=True)
