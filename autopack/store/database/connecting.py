@@ -19,6 +19,13 @@ _HINT = "DATABASE_URL is sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
 _CONTENTION_SQLSTATES = frozenset({"40P01", "40001", "55P03"})
 # connection_exception, operator intervention (a restart), idle_in_transaction_session_timeout
 _OUTAGE_SQLSTATES = ("08", "57P0", "25P03")
+# Who is not admitted is told no SQLSTATE: of a server, of a role or database, of a pooler.
+_CROWDED = (
+    "too many clients",
+    "remaining connection slots",
+    "too many connections",
+    "no more connections allowed",
+)
 _FROZEN_MILLISECONDS = 120_000
 _SECRETS = ("password", "sslpassword")  # libpq takes them in the query, too
 
@@ -84,6 +91,8 @@ def refusal(url: URL, error: Exception) -> DatabaseRefused:
             reason = "it is a folder"
         elif not path.parent.is_dir() and not str(path).startswith("file:"):
             reason = "its folder does not exist"
+    if isinstance(error, exc.DBAPIError) and is_crowded(error):
+        hint = "raise its limit of connections, or have less run at once"
     if is_contention(cause):
         hint = "other processes are writing to it: try again"
     return DatabaseRefused(
@@ -100,7 +109,8 @@ def create_engine(url: URL, *, busy_seconds: float, foreign_keys: bool = True) -
         url,
         pool_pre_ping=True,
         pool_size=5,
-        max_overflow=10,
+        # Of threads that work at once; nothing else shares it (see `pools`).
+        max_overflow=30,
         connect_args={
             # libpq takes less than 2 for 2, and 0 for ever
             "connect_timeout": max(2, min(10, int(busy_seconds))),
@@ -185,6 +195,12 @@ def is_outage(error: exc.DBAPIError) -> bool:
     if sqlstate is None:  # there is no connection that could have told one
         return isinstance(error, exc.OperationalError)
     return error.connection_invalidated or sqlstate.startswith(_OUTAGE_SQLSTATES)
+
+
+def is_crowded(error: exc.DBAPIError) -> bool:
+    """Return whether the server is there, and has no connection to spare for this one."""
+    said = str(error.orig)
+    return isinstance(error, exc.OperationalError) and any(words in said for words in _CROWDED)
 
 
 def is_contention(error: BaseException | None) -> bool:

@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL
 from autopack.clock import Clock, SystemClock
 from autopack.model.errors import DatabaseRefused
 from autopack.store import identity as identities
-from autopack.store.database import connecting, network_folders, schema
+from autopack.store.database import connecting, network_folders, pools, schema
 from autopack.store.tables import UtcDateTime
 
 T = TypeVar("T")
@@ -33,12 +33,13 @@ _SERVER_TIME = sa.select(sa.func.clock_timestamp(type_=UtcDateTime))
 class Database:
     """One application database. Safe to share between threads, not across a fork."""
 
-    def __init__(self, url: URL, engine: sa.Engine, *, clock: Clock, busy_seconds: float) -> None:
+    def __init__(self, url: URL, *, clock: Clock, busy_seconds: float) -> None:
         self._url = url
-        self._engine = engine.execution_options(clock=clock)
+        self._pool: pools.Pool | None = pools.join(url, busy_seconds=busy_seconds)
+        self._engine = self._pool.engine.execution_options(clock=clock)
         self._reader = self._engine.execution_options(**_reading(url))
         self._busy_seconds = busy_seconds
-        self._outage_seconds = 0.0
+        self._outage_seconds = self._crowd_seconds = 0.0
 
     @classmethod
     def open(
@@ -54,13 +55,14 @@ class Database:
 
         SQLite upgrades itself; PostgreSQL is refused until ``autopack db upgrade`` has run.
         ``busy_seconds`` is how long a writer waits for others (a lease is renewed with less),
-        ``outage_seconds`` how long everybody waits for a server that went away meanwhile.
+        ``outage_seconds`` how long everybody waits for a server that went away meanwhile, or has
+        no connection to spare.
         ``check_schema=False`` leaves the schema alone, for the commands that look after it.
         Raises DatabaseRefused.
         """
         parsed = connecting.parse_url(url)
-        engine = connecting.create_engine(parsed, busy_seconds=busy_seconds)
-        db = cls(parsed, engine, clock=clock or SystemClock(), busy_seconds=busy_seconds)
+        db = cls(parsed, clock=clock or SystemClock(), busy_seconds=busy_seconds)
+        db._crowd_seconds = outage_seconds
         try:
             version = db.schema_version()
             if check_schema:
@@ -131,15 +133,22 @@ class Database:
             return self._outlasting(lambda: retrying(_is_worth_retrying, once))
 
     def _outlasting(self, work: Callable[[], T]) -> T:
-        """Do ``work`` again while the database is away, for as long as that is waited for."""
-        deadline = time.monotonic() + self._outage_seconds
+        """Do ``work`` again while the database is away or admits no more, for as long as that is
+        waited for.
+        """
+        began = time.monotonic()
         while True:
             try:
                 return work()
             except exc.DBAPIError as error:
-                if time.monotonic() >= deadline or not connecting.is_outage(error):
+                if time.monotonic() >= began + self._patience(error):
                     raise
             time.sleep(_OUTAGE_LOOK_SECONDS)
+
+    def _patience(self, error: exc.DBAPIError) -> float:
+        if connecting.is_crowded(error):
+            return self._crowd_seconds
+        return self._outage_seconds if connecting.is_outage(error) else 0.0
 
     def now(self, conn: sa.Connection) -> datetime:
         """Return the current time, aware, UTC; see `now`."""
@@ -207,8 +216,10 @@ class Database:
         return "sqlite" if self._url.get_backend_name() == "sqlite" else "postgresql"
 
     def close(self) -> None:
-        """Give every pooled connection back."""
-        self._engine.dispose()
+        """Give the connections back that nobody else in this process uses."""
+        if self._pool is not None:
+            pools.leave(self._pool)
+            self._pool = None
 
     @contextmanager
     def _refusing(self, *errors: type[Exception]) -> Generator[None, None, None]:
