@@ -111,7 +111,8 @@ def test_a_commit_of_unknown_end_is_not_done_again(database, outage):
 
 def test_who_freezes_in_a_transaction_does_not_keep_others_out(open_database, run, monkeypatch):
     monkeypatch.setattr(connecting, "_FROZEN_MILLISECONDS", 200)
-    frozen, other = open_database(), open_database()
+    # In seconds of their own, and so with connections of their own, which know the limit.
+    frozen, other = open_database(busy_seconds=30.0), open_database(busy_seconds=30.0)
     lease = leases.acquire(frozen, "run-1", ME, 0).lease
     inside, taken = threading.Event(), threading.Event()
     ends = []
