@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterable
+from asyncio import AbstractEventLoop
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import httpx
 from prefect import get_client, get_run_logger
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow
 from prefect.runtime import flow_run as current_flow_run
 
@@ -30,6 +31,7 @@ from autopack.store.leases import holder_of
 from autopack.store.runs import find_run, run_of_flow
 from flows.naming import prepared_run_id
 from flows.opening import application
+from flows.shared_look import SharedLook
 from tasks.closing import (
     DATABASE_LABEL,
     NAME_LABEL,
@@ -37,7 +39,7 @@ from tasks.closing import (
     close_now,
     runs_of_campaign,
 )
-from tasks.verdicts import Lineage, database_label
+from tasks.verdicts import Lineage, cancelled_among, database_label
 
 _log = logging.getLogger("autopack")
 
@@ -65,15 +67,12 @@ class Watched:
         """Return whether Prefect has the flow run cancelled; not while its server does not
         say so.
         """
-        try:
-            return self._lineage is not None and self._lineage.is_cancelled()
-        except (httpx.HTTPError, ObjectNotFound):
-            return False  # away, or it forgot the flow run: the next look may tell
-        except Exception:
-            # Anything else is a fault, but one of looking: it may end neither the looks to come nor
-            # the flow run that is being ended.
-            _log.exception("whether the flow run was cancelled is not known")
-            return False
+        return self._lineage is not None and bool(_cancelled([self._lineage]))
+
+    async def until_cancelled(self, seconds: float) -> None:
+        """Return when Prefect has the flow run cancelled; it is asked every so many seconds."""
+        if self._lineage is not None:
+            await _look_every(seconds).until_found(self._lineage)
 
     async def was_cancelled(self, run_ids: Iterable[str]) -> bool:
         """Return whether the flow run was cancelled, asked anew when one of these runs was.
@@ -117,11 +116,39 @@ async def heeding(db: Database, settings: Settings) -> AsyncGenerator[Watched]:
 
 
 async def _watch(watched: Watched, seconds: float) -> None:
-    while not watched.cancelled:
-        await asyncio.sleep(seconds)
-        if await asyncio.to_thread(watched.look):
-            get_run_logger().warning("cancelled in Prefect")
-            await asyncio.to_thread(watched.cancel)
+    await watched.until_cancelled(seconds)
+    if not watched.cancelled:
+        get_run_logger().warning("cancelled in Prefect")
+        await asyncio.to_thread(watched.cancel)
+
+
+# Of the fifty runs of a fleet each would ask on its own, with a client of its own.
+_looks: WeakKeyDictionary[AbstractEventLoop, SharedLook[Lineage]] = WeakKeyDictionary()
+
+
+def _look_every(seconds: float) -> SharedLook[Lineage]:
+    """Return the look that all flow runs of this event loop share."""
+
+    async def look(lineages: Sequence[Lineage]) -> list[Lineage]:
+        return await asyncio.to_thread(_cancelled, lineages)
+
+    loop = asyncio.get_running_loop()
+    if loop not in _looks:
+        _looks[loop] = SharedLook(seconds, look)
+    return _looks[loop]
+
+
+def _cancelled(lineages: Sequence[Lineage]) -> list[Lineage]:
+    """Return those that Prefect has cancelled; none while its server does not say so."""
+    try:
+        return cancelled_among(lineages)
+    except httpx.HTTPError:
+        return []  # away: the next look may tell
+    except Exception:
+        # Anything else is a fault, but one of looking: it may end neither the looks to come nor
+        # a flow run that is being ended.
+        _log.exception("whether flow runs were cancelled is not known")
+        return []
 
 
 async def declare(db: Database, name: str) -> None:

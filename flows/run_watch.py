@@ -1,14 +1,14 @@
-"""Several times a second, one look at all runs that a process waits for: their slots are wanted."""
+"""Several times a second, one read of all runs that a process waits for: a slot is wanted."""
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
+from collections.abc import Sequence
 
 from autopack.model.errors import DatabaseRefused
 from autopack.model.states import RunState
 from autopack.store.database.engine import Database
 from autopack.store.reading import states_of
+from flows.shared_look import SharedLook
 
 LOOK_SECONDS = 0.1
 
@@ -19,29 +19,19 @@ def has_stopped(state: RunState) -> bool:
 
 
 class RunWatch:
-    """Tells those who wait for runs of one database, of which any number cost one read a look."""
+    """Tells those who wait for runs of one database."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
-        self._told: dict[str, asyncio.Event] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._look = SharedLook(LOOK_SECONDS, self._stopped)
 
     async def until_stopped(self, run_id: str, seconds: float) -> None:
         """Return when the run has ended or waits for a person, or after so many seconds."""
-        told = self._told.setdefault(run_id, asyncio.Event())
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
-        try:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(told.wait(), seconds)
-        finally:
-            self._told.pop(run_id, None)
+        await self._look.until_found(run_id, seconds)
 
-    async def _look(self) -> None:
-        while self._told:
-            await asyncio.sleep(LOOK_SECONDS)
-            # Whoever waits reads the run, too, and says when there is no answer.
-            with suppress(DatabaseRefused):
-                for run_id, state in states_of(self.db, list(self._told)).items():
-                    if has_stopped(state) and run_id in self._told:
-                        self._told[run_id].set()
+    async def _stopped(self, run_ids: Sequence[str]) -> list[str]:
+        try:
+            states = states_of(self.db, run_ids)
+        except DatabaseRefused:
+            return []  # whoever waits reads the run, too, and says so
+        return [run_id for run_id, state in states.items() if has_stopped(state)]

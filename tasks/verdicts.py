@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Collection, Iterable, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterable, Iterator, Sequence
+from typing import TypeVar
 from uuid import UUID
 
 from prefect import get_client
-from prefect.client.orchestration import PrefectClient
+from prefect.client.orchestration import PrefectClient, SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowRunFilter,
@@ -20,6 +21,8 @@ from prefect.exceptions import ObjectNotFound
 
 from autopack.store.database.engine import Database
 from tasks.retries import client_retries
+
+One = TypeVar("One")
 
 PAGE = 200
 """The most that a server answers at once."""
@@ -48,34 +51,47 @@ def database_label(db: Database) -> str:
 
 
 class Lineage:
-    """A flow run and those that it is a part of, asked in one call about their states.
+    """A flow run and those that it is a part of."""
+
+    def __init__(self, flow_run_id: UUID | str) -> None:
+        self._first = UUID(str(flow_run_id))
+        self._ids: tuple[UUID, ...] | None = None
+
+    def ids(self, client: SyncPrefectClient) -> tuple[UUID, ...]:
+        """Return all of them, which are asked for once; none where one is not known any more."""
+        if self._ids is None:
+            try:
+                self._ids = tuple(self._read(client))
+            except ObjectNotFound:
+                return ()
+        return self._ids
+
+    def _read(self, client: SyncPrefectClient) -> Iterator[UUID]:
+        flow_run_id: UUID | None = self._first
+        while flow_run_id is not None:
+            flow_run = client.read_flow_run(flow_run_id)
+            yield flow_run.id
+            parent = _parent_task_run(flow_run)
+            flow_run_id = None if parent is None else client.read_task_run(parent).flow_run_id
+
+
+def cancelled_among(lineages: Sequence[Lineage]) -> list[Lineage]:
+    """Return those of which a flow run is being cancelled, or was; asked in one call, or a few.
 
     Works in a thread and where an event loop is being ended; a server that is away is not waited
     for, and raises what its client raises.
     """
-
-    def __init__(self, flow_run_id: UUID | str) -> None:
-        self._first = UUID(str(flow_run_id))
-        self._ids: list[UUID] | None = None
-
-    def is_cancelled(self) -> bool:
-        """Return whether one of them is being cancelled, or was."""
-        with (
-            client_retries(0),
-            get_client(sync_client=True, httpx_settings={"timeout": 10}) as client,
-        ):
-            if self._ids is None:
-                found = [client.read_flow_run(self._first)]
-                while (parent := _parent_task_run(found[-1])) is not None:
-                    flow_run_id = client.read_task_run(parent).flow_run_id
-                    if flow_run_id is None:
-                        break
-                    found.append(client.read_flow_run(flow_run_id))
-                self._ids = [flow_run.id for flow_run in found]
-            else:
-                some = FlowRunFilter(id=FlowRunFilterId(any_=self._ids))
-                found = client.read_flow_runs(flow_run_filter=some)
-        return any(is_cancelled_state(flow_run.state) for flow_run in found)
+    cancelled = set[UUID]()
+    with (
+        client_retries(0),
+        get_client(sync_client=True, httpx_settings={"timeout": 10}) as client,
+    ):
+        known = [(lineage, lineage.ids(client)) for lineage in lineages]
+        for page in _pages(sorted({one for _, ids in known for one in ids})):
+            some = FlowRunFilter(id=FlowRunFilterId(any_=page))
+            found = client.read_flow_runs(flow_run_filter=some)
+            cancelled |= {one.id for one in found if is_cancelled_state(one.state)}
+    return [lineage for lineage, ids in known if not cancelled.isdisjoint(ids)]
 
 
 def _parent_task_run(flow_run: FlowRun) -> UUID | None:
@@ -149,7 +165,7 @@ async def flow_runs(
             return
 
 
-def _pages(all_: list[str]) -> Iterator[list[str]]:
+def _pages(all_: list[One]) -> Iterator[list[One]]:
     for begin in range(0, len(all_), PAGE):
         yield all_[begin : begin + PAGE]
 

@@ -59,7 +59,7 @@ async def test_who_waits_for_a_run_that_stops_is_told_and_no_other(
 async def test_twenty_who_wait_cost_one_read_a_look(
     database: Database, reads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows import run_watch
+    from flows import run_watch, shared_look
 
     looks, sleep = 0, asyncio.sleep
 
@@ -68,7 +68,7 @@ async def test_twenty_who_wait_cost_one_read_a_look(
         looks += seconds == run_watch.LOOK_SECONDS
         await sleep(seconds)
 
-    monkeypatch.setattr(run_watch.asyncio, "sleep", counted)
+    monkeypatch.setattr(shared_look.asyncio, "sleep", counted)
     watch = run_watch.RunWatch(database)
     await asyncio.gather(*(watch.until_stopped(name, 0.5) for name in RUNS))
     assert 2 <= len(reads) <= looks
