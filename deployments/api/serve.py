@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from autopack.access.accounts import list_accounts
 from autopack.access.program_keys import list_keys
 from autopack.model.errors import BadInput, Refused
+from autopack.secrecy.memory import hide_memory
 from deployments.api.service import Service
 
 
@@ -34,13 +36,21 @@ def check_listening(service: Service, where: Listening) -> None:
     """Raise Refused for an address that others reach while nobody could sign in."""
     if not 0 <= where.port <= 65535:
         raise BadInput(f"invalid port: {where.port}", field="port", hint="use 0 to 65535")
-    if where.is_local or list_keys(service.db) or list_accounts(service.db):
+    if where.is_local or _lets_somebody_in(service):
         return
     raise Refused(
-        f"{where.host} can be reached from elsewhere, and there is no key and no account",
+        f"{where.host} can be reached from elsewhere, and no key and no account lets anybody in",
         field="host",
         hint="make one first: `autopack api keys create NAME`, or `autopack api user add NAME`",
     )
+
+
+def _lets_somebody_in(service: Service) -> bool:
+    at = datetime.now(UTC)
+    return any(
+        key.revoked_at is None and (key.expires_at is None or key.expires_at > at)
+        for key in list_keys(service.db)
+    ) or any(account.active for account in list_accounts(service.db))
 
 
 def serve(service: Service, where: Listening, *, say: Callable[[str], object]) -> None:
@@ -55,6 +65,7 @@ def serve(service: Service, where: Listening, *, say: Callable[[str], object]) -
     from deployments.api.app import create_app
 
     check_listening(service, where)
+    hide_memory()  # it holds the secret that sessions and keys are checked with, and the database's
     family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -5,21 +5,27 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from fastapi.routing import APIRoute
 from joserfc import jwt
 from joserfc.jwk import RSAKey
-from support.contract_api import LOCAL, Api
+from support.contract_api import LOCAL, PASSWORD, Api
 
 from autopack.access import accounts, audit, program_keys, sign_ins
 from autopack.access.scopes import Scope
 from autopack.access.signing import AUDIENCE
+from autopack.model.errors import Refused
 from autopack.store.tables import api_keys
 from deployments.api.app import ROUTERS
+from deployments.api.serve import Listening, check_listening
+from deployments.api.service import Service
 
 OPEN = {
     ("GET", "/livez"),
@@ -279,6 +285,45 @@ def test_registration_is_closed_unless_it_is_opened(api: Api, opened: Any) -> No
     assert api.client.post("/api/auth/register", json=eve).status_code == 403
     answer = opened(registration=True).client.post("/api/auth/register", json=eve)
     assert (answer.status_code, answer.json()["scopes"]) == (201, ["read"])
+
+
+def test_where_others_reach_it_somebody_can_sign_in(service: Service) -> None:
+    db, elsewhere = service.db, Listening("0.0.0.0", 0)
+
+    def is_refused() -> bool:
+        try:
+            check_listening(service, elsewhere)
+        except Refused:
+            return True
+        return False
+
+    assert is_refused()
+    new = program_keys.NewKey("k", frozenset({Scope.READ}))
+    _, key = program_keys.create_key(db, service.secret, new, LOCAL)
+    accounts.add_account(db, "ada", PASSWORD, frozenset({Scope.READ}), LOCAL)
+    assert not is_refused()
+    program_keys.revoke_key(db, key.key_id)
+    assert not is_refused()
+    accounts.set_active(db, "ada", active=False)
+    assert is_refused()
+    check_listening(service, Listening("127.0.0.1", 0))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_no_other_program_reads_the_secrets_of_the_server(service: Service) -> None:
+    code = (
+        "import ctypes, os\n"
+        "from autopack.settings import Settings\n"
+        "from deployments.api.serve import Listening, serve\n"
+        "from deployments.api.service import Service\n"
+        "service = Service.open(Settings.from_environment(), os.environ)\n"
+        "get_dumpable = lambda _: os._exit(40 + ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))\n"
+        "serve(service, Listening('127.0.0.1', 0), say=get_dumpable)\n"
+    )
+    service.db.close()  # the same database, which is there
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == 40
 
 
 def test_sign_ins_and_changes_are_in_the_audit(api: Api) -> None:
