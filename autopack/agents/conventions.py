@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from autopack.agents.edits import OutsideWorktree, place_of
@@ -18,22 +18,24 @@ def conventions(worktree: Path, reads: Sequence[str]) -> list[tuple[str, str]]:
     ``reads`` are the names that it reads by itself, of which it takes the first that is there.
     What such a file includes (``@AGENTS.md``) or repeats is told already.
     """
-    there = dict(_there(worktree))
+    there = dict(_there(worktree, dict.fromkeys((*NAMES, *reads))))
     own = next((name for name in reads if name in there), None)
     told = [] if own is None else [there.pop(own)]
     found: list[tuple[str, str]] = []
-    for name, text in there.items():
+    for name in NAMES:
+        if (text := there.get(name)) is None:
+            continue
         is_included = any(f"@{name}" in one or f"@./{name}" in one for one in told)
-        if not is_included and text not in told:
+        if not is_included and text.split() not in [one.split() for one in told]:
             found.append((name, _cut(text)))
             told.append(text)
     return found
 
 
-def _there(worktree: Path) -> Iterator[tuple[str, str]]:
-    for name in NAMES:
+def _there(worktree: Path, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for name in names:
         try:
-            text = safe_files.read_text(place_of(worktree, name)).strip()
+            text = safe_files.read_text(place_of(worktree, name)).removeprefix("\ufeff").strip()
         except (OSError, OutsideWorktree):
             continue
         if text:

@@ -140,6 +140,10 @@ def test_a_long_plan_is_shown_around_the_task() -> None:
         ({"AGENTS.md": "same", "CLAUDE.md": "same\n"}, ("CLAUDE.md",), []),
         ({"AGENTS.md": "same", "CLAUDE.md": "same"}, (), ["AGENTS.md"]),
         ({"AGENTS.md": "  \n"}, (), []),
+        ({"AGENTS.md": "A", "GEMINI.md": "G"}, ("GEMINI.md",), ["AGENTS.md"]),
+        ({"AGENTS.md": "A", "GEMINI.md": "@./AGENTS.md"}, ("GEMINI.md",), []),
+        ({"AGENTS.md": "A\nB", "GEMINI.md": "A\r\nB\r\n"}, ("GEMINI.md",), []),  # a copy
+        ({"GEMINI.md": "G"}, ("AGENTS.md",), []),
         ({}, (), []),
     ],
 )
