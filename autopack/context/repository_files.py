@@ -61,6 +61,12 @@ def read_texts(
 
     Text is UTF-8, and with ``western`` also what older files of Western languages are in.
     """
+    for content in read_contents(git, files):
+        yield None if content is None else _text(content, western=western)
+
+
+def read_contents(git: Git, files: Sequence[TreeFile]) -> Iterator[bytes | None]:
+    """Yield the bytes of each of ``files``; None for one that is not there."""
     for part in _parts(files):
         args = ("cat-file", "--batch", "--buffer")
         finished = git.call(*args, input="".join(f"{file.blob}\n" for file in part))
@@ -74,8 +80,13 @@ def read_texts(
                 yield None
                 at = head + 1
                 continue
-            yield _text(output[head + 1 : head + 1 + int(told)], western=western)
+            yield output[head + 1 : head + 1 + int(told)]
             at = head + int(told) + 2
+
+
+def is_text(content: bytes) -> bool:
+    """Return whether bytes are text in UTF-8."""
+    return _text(content, western=False) is not None
 
 
 def _parts(files: Sequence[TreeFile]) -> Iterator[Sequence[TreeFile]]:

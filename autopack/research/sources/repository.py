@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from autopack.context.repository_files import listed_files, read_texts
+from autopack.context.repository_files import is_text, listed_files, read_contents
 from autopack.model.errors import BadInput, GitFailed
 from autopack.research.locator import GitFile, parse_locator, rank_of_path
 from autopack.research.sources.git_objects import file_of
@@ -57,26 +57,27 @@ class RepositorySource:
     def _texts(self) -> Iterator[Text]:
         files = listed_files(self._git, self._commit)
         held = 0
-        for number, (file, text) in enumerate(
-            zip(files, read_texts(self._git, files), strict=True)
-        ):
-            held += 0 if text is None else len(text)
+        # Byte for byte, line breaks and all: offsets are of the file as it is.
+        contents = read_contents(self._git, files)
+        for number, (file, content) in enumerate(zip(files, contents, strict=True)):
+            if content is None or not is_text(content):
+                continue
+            held += len(content)
             if held > MOST_HELD:
                 self._note(f"it is too large: {number:,} of {len(files):,} files were searched")
                 return
-            if text is not None:
-                yield Text(
-                    str(GitFile(self._commit, file.path, file.blob)),
-                    file.path,
-                    text.encode("utf-8"),
-                    SourceFacts(
-                        is_primary=True,
-                        rank=rank_of_path(file.path),
-                        origin=ORIGIN,
-                        version=self._commit,
-                        installed_version=self._commit,
-                    ),
-                )
+            yield Text(
+                str(GitFile(self._commit, file.path, file.blob)),
+                file.path,
+                content,
+                SourceFacts(
+                    is_primary=True,
+                    rank=rank_of_path(file.path),
+                    origin=ORIGIN,
+                    version=self._commit,
+                    installed_version=self._commit,
+                ),
+            )
 
     def _note(self, message: str) -> None:
         self.failures.append(SourceFailure(self.name, FailureKind.TOO_LARGE, message))

@@ -12,6 +12,7 @@ from support.own_packages import install
 
 from autopack.model.errors import BadInput
 from autopack.research.locator import GitCommit, GitFile, parse_locator
+from autopack.research.quoting import Span, find_quote
 from autopack.research.sources import Passage, Query, Rank, Source, SourceFailure, source_registry
 from autopack.research.sources.folder import FolderSource
 from autopack.research.sources.installed import InstalledSource
@@ -86,6 +87,29 @@ def test_code_and_documents_of_a_commit_are_found(repository: Git) -> None:
     assert isinstance(named := parse_locator(readme.locator), GitFile)
     assert named.path == "README.md"
     assert all("data.bin" not in one.locator for one in found_by(source, "exponential backoff"))
+
+
+@pytest.mark.parametrize(
+    ("before", "ends"), [(b"", b"\r\n"), (b"\xef\xbb\xbf", b"\n"), (b"\xef\xbb\xbf", b"\r\n")]
+)
+def test_files_of_windows_are_quoted_where_they_stand(
+    tmp_path: Path, before: bytes, ends: bytes
+) -> None:
+    git = Git(git_dir=tmp_path / ".git", work_tree=tmp_path)
+    git.run("init", "-q")
+    both = b"def one(x):\n    return jitter(x)\n\ndef other(jitter):\n    return jitter(x)\n"
+    (tmp_path / "m.py").write_bytes(before + both.replace(b"\n", ends))
+    git.run("add", "-A")
+    git.run("commit", "-q", "-m", "lines")
+    source, _ = of_repository(git)
+
+    found = [one for one in found_by(source, "jitter") if "other" in one.text]
+    for one in found:
+        quote = one.content.rstrip()
+        at = {"start": one.start, "end": one.start + len(quote)}
+        span = find_quote(quote.decode(), source.read(one.locator), is_code=True, **at)
+        assert isinstance(span, Span)
+    assert found
 
 
 def test_what_is_nowhere_is_not_found(repository: Git) -> None:
