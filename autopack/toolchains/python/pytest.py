@@ -29,7 +29,10 @@ _TOLD = re.compile(
     r"|\[ *(\d+)/ *\1\]|(?:\A|\n)[.sxXFE]+\n"
 )
 _TELLS_ONLY = frozenset(
-    ["-h", "--help", "-V", "--version", "--fixtures", "--funcargs", "--markers", "--cache-show"]
+    {
+        *("-h", "--help", "-V", "--version", "--fixtures", "--funcargs", "--markers"),
+        *("--cache-show", "--collect-only", "--co", "no:terminal"),
+    }
 )
 _COUNTED = ("failed", "passed", "skipped", "xfailed", "xpassed", "error", "errors")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,16}\b")

@@ -176,6 +176,8 @@ ENDED = [
     (("pytest", "-qq"), "...                             [100%]\n"),
     (("python", "-m", "pytest"), "===== test session starts =====\n\n===== 3 passed, 1 warning in 65.03s (0:01:05) =====\n"),
     (("pytest", "--version"), "pytest 9.2.0\n"),
+    (("pytest", "--collect-only", "-qq"), "test_a.py: 2\n"),
+    (("pytest", "-p", "no:terminal"), ""),
     (("pytest", "-qq", "-o", "console_output_style=classic"), "...\n"),
     (("pytest", "-qq", "-o", "console_output_style=count"), "... [3/3]\n"),
     (MAKE, "===== test session starts =====\n===== 1 passed in 0.01s =====\n" * 2),
