@@ -184,6 +184,11 @@ def told_before(
     return [source for one in told if (source := opened(one)) is not None]
 
 
+def has_left(spool: Path) -> bool:
+    """Return whether an attempt left a session that nobody has removed."""
+    return not {_NOTE, _FOLDER}.isdisjoint(safe_files.names(spool))
+
+
 def forget(spool: Path) -> None:
     """Remove the session that an attempt left."""
     safe_files.remove(spool / _NOTE)

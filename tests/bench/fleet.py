@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,25 +105,24 @@ def _fleet(
 ) -> None:
     spec = {"success": 1, "calls": 1, "seconds": 1}
     project = make_simulated(folder / "project", spec, phases=wanted.phases)
-    out = folder / "fleet.json"
-    with out.open("w") as stdout:
-        began = time.monotonic()
-        fleet = machine.start(
-            "fleet",
-            *[str(project.plan)] * wanted.runs,
-            *("--repo", str(project.repository), "--builder", "simulated"),
-            *("--set", f"spec={project.recording}", "--set", "seed=run"),
-            *("--executor", wanted.executor, "--max", str(wanted.at_once)),
-            *("--run-id", "many", "--json"),
-        )
-        looks: list[Look] = []
-        watched = _Watched((fleet.pid, *roots), parts=wanted.phases + 2)
-        while fleet.poll() is None:
+    began = time.monotonic()
+    fleet = machine.start(
+        "fleet",
+        *[str(project.plan)] * wanted.runs,
+        *("--repo", str(project.repository), "--builder", "simulated"),
+        *("--set", f"spec={project.recording}", "--set", "seed=run"),
+        *("--executor", wanted.executor, "--max", str(wanted.at_once)),
+        *("--run-id", "many", "--json"),
+    )
+    looks: list[Look] = []
+    watched = _Watched((fleet.pid, *roots), parts=wanted.phases + 2)
+    with ThreadPoolExecutor(1) as reader:
+        # Who fills a pipe that nobody empties stands still.
+        answer = reader.submit(fleet.communicate)
+        while not answer.done():
             looks.append(watched.look(engine))
-            with suppress(psutil.TimeoutExpired):
-                psutil.Process(fleet.pid).wait(_LOOK_SECONDS)
-        said, complained = fleet.communicate()
-        stdout.write(said)
+            wait([answer], _LOOK_SECONDS)
+    said, complained = answer.result()
     if fleet.returncode != 0:
         raise SystemExit(said[-2000:] + complained[-2000:])
     results = json.loads(said)["results"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,7 +24,7 @@ from autopack.model.states import RunState
 from autopack.process import leftovers
 from autopack.process.scratch import Scratch
 from autopack.runs.finish.finish import end_abandoned
-from autopack.runs.spools.conversations import forget_conversations
+from autopack.runs.spools.conversations import forget_conversations, has_conversations
 from autopack.runs.spools.late_usage import count_returned
 from autopack.runs.spools.redact_spools import redact_all
 from autopack.runs.stored_run import is_here
@@ -32,7 +32,7 @@ from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
 from autopack.store.folder_note import note_of, our_folders
 from autopack.store.leases import abandoned_runs, holder_of
-from autopack.store.reading import uncounted_attempts
+from autopack.store.reading import states_of, uncounted_attempts
 from autopack.store.rows import RunRow
 from autopack.store.runs import find_run, get_run, note_recovery_try
 from autopack.workspace.git import Git
@@ -44,6 +44,7 @@ MOST_RECOVERIES = 3
 it is closed."""
 
 _LONGEST_PAUSE = 3600.0
+_PAGE = 500
 
 GRACE = timedelta(days=7)
 """How long the folder of a run that the database no longer knows is kept."""
@@ -128,20 +129,35 @@ def clean(db: Database, settings: Settings, *, grace: timedelta = GRACE) -> Clea
     """
     ended = _end_orphans(db, settings)
     folders = list(our_folders(settings.home, db))
+    states = _states(db, [run_id for run_id, _ in folders])
+    over = [(run_id, folder) for run_id, folder in folders if _has_ended(states.get(run_id))]
     workspaces = sum(
         _guarded(run_id, partial(_remove_workspace, db, settings.home, run_id, folder))
-        for run_id, folder in folders
+        for run_id, folder in over
     )
     returned = count_returned(db, settings, environ=process_environment())
-    for run_id, folder in folders:
+    for run_id, folder in over:
         _guarded(run_id, partial(_forget_conversations, db, settings.home, run_id, folder))
     ingested = ingest_all(db, settings.home)
     redact_all(db, settings.home, process_environment())
     runs = sum(
         _guarded(run_id, partial(_remove_run, db, settings.home, run_id, folder, grace))
         for run_id, folder in folders
+        if run_id not in states
     )
     return Cleaned(ended, workspaces, runs, returned + ingested.new)
+
+
+def _states(db: Database, run_ids: Sequence[str]) -> dict[str, RunState]:
+    """Return the states of those that are stored: most have ended, and nothing is left to do."""
+    found: dict[str, RunState] = {}
+    for begin in range(0, len(run_ids), _PAGE):
+        found |= states_of(db, run_ids[begin : begin + _PAGE])
+    return found
+
+
+def _has_ended(state: RunState | None) -> bool:
+    return state is not None and state.is_final
 
 
 def _guarded(run_id: str, step: Callable[[], bool]) -> bool:
@@ -177,25 +193,22 @@ def _end_orphans(db: Database, settings: Settings) -> int:
 
 def _remove_workspace(db: Database, home: Path, run_id: str, folder: Path) -> bool:
     """Remove the checkouts and the environment of a run that has ended."""
-    run = find_run(db, run_id)
-    if run is None or not run.state.is_final or _is_worked_on(db, run):
-        return False
     left = [name for name in ("work", "environment") if safe_files.is_folder(folder / name)]
+    if not left or not _is_over(db, run_id):
+        return False
     for checkout in safe_files.names(folder / "work"):
         for git_dir in (home / "repositories").glob("*.git"):
             remove_tree(Workspace.private_folder(git_dir, folder / "work" / checkout))
     for name in left:
         with suppress(OSError):
             safe_files.remove(folder / name)
-    if left:
-        Scratch.of(folder).sweep()
-    return bool(left)
+    Scratch.of(folder).sweep()
+    return True
 
 
 def _forget_conversations(db: Database, home: Path, run_id: str, folder: Path) -> bool:
     """Remove the conversations of a run that has ended, once what its builds spent is counted."""
-    run = find_run(db, run_id)
-    if run is None or not run.state.is_final or _is_worked_on(db, run):
+    if not has_conversations(folder) or not _is_over(db, run_id):
         return False
     if uncounted_attempts(db, home_id(home), run_id):
         return False  # they tell the new calls of a conversation from those before
@@ -223,6 +236,12 @@ def _remove_refs(git: Git, name: str) -> None:
     names = git.run("for-each-ref", "--format=delete %(refname)", *run_refs(name))
     if names.strip():
         git.run("update-ref", "--stdin", input=names)
+
+
+def _is_over(db: Database, run_id: str) -> bool:
+    """Return whether the run has ended, and nobody works on it again."""
+    run = find_run(db, run_id)
+    return run is not None and run.state.is_final and not _is_worked_on(db, run)
 
 
 def _is_worked_on(db: Database, run: RunRow) -> bool:

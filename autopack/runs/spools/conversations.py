@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from autopack.agents.continuing import forget, kept_session
+from autopack.agents.continuing import forget, has_left, kept_session
 from autopack.files import safe_files
 from autopack.model.states import AttemptState
 from autopack.runs.spools.spool import spool_folder
@@ -30,9 +30,19 @@ def to_continue(run_folder: Path, attempts: Sequence[AttemptRow], revision: int)
 
 def forget_conversations(run_folder: Path, phase_id: str | None = None) -> None:
     """Remove what is kept of the conversations of a phase that ended, or of the whole run."""
+    for spool in _spools(run_folder, phase_id):
+        with contextlib.suppress(OSError):
+            forget(spool)
+
+
+def has_conversations(run_folder: Path) -> bool:
+    """Return whether anything is kept of a run's conversations."""
+    return any(map(has_left, _spools(run_folder)))
+
+
+def _spools(run_folder: Path, phase_id: str | None = None) -> Iterator[Path]:
     folder = run_folder / "spool"
     for phase in safe_files.names(folder) if phase_id is None else (phase_id,):
         for attempt in safe_files.names(folder / phase):
             if attempt.isdecimal():
-                with contextlib.suppress(OSError):
-                    forget(folder / phase / attempt)
+                yield folder / phase / attempt
