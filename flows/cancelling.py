@@ -69,11 +69,6 @@ class Watched:
         """
         return self._lineage is not None and bool(_cancelled([self._lineage]))
 
-    async def until_cancelled(self, seconds: float) -> None:
-        """Return when Prefect has the flow run cancelled; it is asked every so many seconds."""
-        if self._lineage is not None:
-            await _look_every(seconds).until_found(self._lineage)
-
     async def was_cancelled(self, run_ids: Iterable[str]) -> bool:
         """Return whether the flow run was cancelled, asked anew when one of these runs was.
 
@@ -99,8 +94,9 @@ async def heeding(db: Database, settings: Settings) -> AsyncGenerator[Watched]:
     if flow_run_id is None or process_environment().get(OWN_SERVER):
         yield Watched(db)
         return
-    watched = Watched(db, Lineage(flow_run_id))
-    watching = asyncio.create_task(_watch(watched, settings.prefect_seconds))
+    lineage = Lineage(flow_run_id)
+    watched = Watched(db, lineage)
+    watching = asyncio.create_task(_watch(watched, lineage, settings.prefect_seconds))
     try:
         yield watched
     except Exception:
@@ -115,8 +111,8 @@ async def heeding(db: Database, settings: Settings) -> AsyncGenerator[Watched]:
         watching.cancel()
 
 
-async def _watch(watched: Watched, seconds: float) -> None:
-    await watched.until_cancelled(seconds)
+async def _watch(watched: Watched, lineage: Lineage, seconds: float) -> None:
+    await until_cancelled(lineage, seconds)
     if not watched.cancelled:
         get_run_logger().warning("cancelled in Prefect")
         await asyncio.to_thread(watched.cancel)
@@ -124,6 +120,11 @@ async def _watch(watched: Watched, seconds: float) -> None:
 
 # Of the fifty runs of a fleet each would ask on its own, with a client of its own.
 _looks: WeakKeyDictionary[AbstractEventLoop, SharedLook[Lineage]] = WeakKeyDictionary()
+
+
+async def until_cancelled(lineage: Lineage, seconds: float) -> None:
+    """Return when Prefect has one of them cancelled; it is asked every so many seconds."""
+    await _look_every(seconds).until_found(lineage)
 
 
 def _look_every(seconds: float) -> SharedLook[Lineage]:

@@ -76,10 +76,9 @@ async def test_one_that_the_server_forgot_keeps_nothing_from_the_others(
 
 
 async def test_those_who_watch_share_the_looks(family: list[UUID]) -> None:
-    from flows.cancelling import Watched
+    from flows.cancelling import until_cancelled
 
-    watched = [Watched(None, Lineage(one)) for one in family[1:]]  # pyright: ignore[reportArgumentType]
-    waiting = [asyncio.create_task(one.until_cancelled(0.2)) for one in watched]
+    waiting = [asyncio.create_task(until_cancelled(Lineage(one), 0.2)) for one in family[1:]]
     await asyncio.sleep(1.5)  # their lineages are known
     with counted() as calls:
         await asyncio.sleep(1.0)
