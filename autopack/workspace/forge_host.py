@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autopack.model.errors import GitFailed
 from autopack.model.locations import is_url
-from autopack.settings import process_environment
+from autopack.settings import process_environment, program_environment
 from autopack.workspace.git import Git, clean_environment
 
 _ADDRESS = re.compile(
@@ -59,7 +59,7 @@ def _behind(host: str) -> str:
     try:
         told = subprocess.run(
             [ssh, "-G", host],
-            env=clean_environment(process_environment(), as_user=True),
+            env=clean_environment(program_environment(), as_user=True),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_SECONDS,

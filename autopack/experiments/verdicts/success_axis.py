@@ -13,7 +13,6 @@ from scipy import special
 from autopack.experiments.shapes.analysis_protocol import STRICT
 from autopack.experiments.shapes.matrix import SuccessAxis
 from autopack.experiments.statistics.exact_margin import is_exact, p_above, p_below
-from autopack.experiments.statistics.log_ratio import ROUNDING
 from autopack.experiments.statistics.losing import lost_at
 from autopack.experiments.statistics.paired_success import (
     PairedOutcomes,
@@ -202,13 +201,11 @@ def weigh_success(
     if fractions is not None:
         first, second = fractions
         none = not (first.any() or second.any())
-        gaps = groups.mean(second - first)
         if phases is not None:
             worst, best = _once_a_plan(phases, len(groups.names), outcomes.n)
-        elif len(gaps) and float(np.ptp(gaps)) > ROUNDING:
+        else:
             worst = best = None
-        # Else shares that are all alike have no t limit, and the runs have to speak for them.
-        by_phase = Endpoint(gaps, worst, none, best)
+        by_phase = Endpoint(groups.mean(second - first), worst, none, best)
     endpoint: EndpointName = declared or ("runs" if by_phase is None else "phases")
     main = runs if endpoint == "runs" or by_phase is None else by_phase
     lost = None

@@ -32,11 +32,6 @@ def fractions(n: int, difference: float) -> dict[str, list[float]]:
     }
 
 
-def all_phases(n: int) -> dict[str, list[float]]:
-    """Both arms completed every phase of every pair."""
-    return {f"{arm}_phase_fraction": [1.0] * n for arm in ("control", "treatment")}
-
-
 def counts(n: int, phases: int) -> dict[str, list[int]]:
     """Every phase of every pair was completed by both arms."""
     nothing = {name: [0] * n for name in ("phases_n10", "phases_n01", "phases_n00")}
@@ -73,9 +68,6 @@ def counts(n: int, phases: int) -> dict[str, list[int]]:
         # the same of phases: ten plans tell more when each has eight
         (10, 0.5, fractions(10, 0.0) | counts(10, 2), "SAVES_SUCCESS_UNPROVEN", "single phases"),
         (10, 0.5, fractions(10, 0.0) | counts(10, 8), "SAVES", "maintained within the margin"),
-        # shares of phases that are all alike say no more than the runs
-        (7, 0.5, all_phases(7), "SAVES_SUCCESS_UNPROVEN", "limit -35.4 by the outcomes of single"),
-        (36, 0.5, all_phases(36), "SAVES", "maintained within the margin"),
         # fewer tokens, success maintained
         (40, 0.6, {}, "SAVES", "maintained within the margin of 10 points"),
         (30, 0.6, fractions(30, -0.05), "SAVES", "it differs by -5.0 points"),
