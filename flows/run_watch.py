@@ -33,5 +33,5 @@ class RunWatch:
         try:
             states = states_of(self.db, run_ids)
         except DatabaseRefused:
-            return []  # whoever waits reads the run, too, and says so
+            return []  # the caller reads the run, too, and says so
         return [run_id for run_id, state in states.items() if has_stopped(state)]

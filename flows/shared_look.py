@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-Key = TypeVar("Key")
+Key = TypeVar("Key", bound=Hashable)
 
 
 class SharedLook(Generic[Key]):
@@ -22,23 +22,25 @@ class SharedLook(Generic[Key]):
     ) -> None:
         self._seconds = seconds
         self._look = look
-        self._told: dict[Key, asyncio.Event] = {}
+        self._waiting: list[tuple[Key, asyncio.Event]] = []
         self._looking: asyncio.Task[None] | None = None
 
     async def until_found(self, key: Key, within: float | None = None) -> None:
         """Return when ``key`` is found, or after so many seconds; without them, not before."""
-        told = self._told.setdefault(key, asyncio.Event())
+        waiter = (key, asyncio.Event())
+        self._waiting.append(waiter)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._keep_looking())
         try:
             with suppress(TimeoutError):
-                await asyncio.wait_for(told.wait(), within)
+                await asyncio.wait_for(waiter[1].wait(), within)
         finally:
-            self._told.pop(key, None)
+            self._waiting.remove(waiter)
 
     async def _keep_looking(self) -> None:
-        while self._told:
+        while self._waiting:
             await asyncio.sleep(self._seconds)
-            for key in await self._look(list(self._told)):
-                if key in self._told:
-                    self._told[key].set()
+            found = set(await self._look(list({key for key, _ in self._waiting})))
+            for key, told in self._waiting:
+                if key in found:
+                    told.set()

@@ -84,3 +84,16 @@ async def test_who_waits_again_is_told_too(database: Database, run: runs.RunRow)
     database.transact(lambda conn: runs.move_run(conn, lease, RunState.DONE_CANCELLED))
     async with asyncio.timeout(30):
         await watch.until_stopped(run.run_id, 60)
+
+
+async def test_two_may_wait_for_one_run(database: Database, run: runs.RunRow) -> None:
+    from flows.run_watch import RunWatch
+
+    watch = RunWatch(database)
+    impatient = watch.until_stopped(run.run_id, 0.05)
+    patient = asyncio.create_task(watch.until_stopped(run.run_id, 60))
+    await impatient
+    lease = leases.acquire(database, run.run_id, Holder.of_this_process(), 45).lease
+    database.transact(lambda conn: runs.move_run(conn, lease, RunState.DONE_CANCELLED))
+    async with asyncio.timeout(30):
+        await patient
