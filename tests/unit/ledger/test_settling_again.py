@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
+from support.new_run import NEW_RUN
 from support.usage import record, usage_event
 
 from autopack.ledger.budget import budget_tree, reservations
@@ -26,23 +28,8 @@ from autopack.store.tables import budget_reservations
 from autopack.store.tables.rollups import ATTEMPT_NOT_KEPT, usage_archive
 
 OLD = datetime(2020, 1, 1, tzinfo=UTC)
-NEW_RUN = runs.NewRun(
-    run_id="r",
-    plan_hash="a" * 64,
-    plan_body={"goal": "g", "phases": [{"id": "one"}]},
-    goal="g",
-    repo="/repo",
-    base_commit="b" * 40,
-    branch="autopack/r",
-    builder="script",
-    builder_options={},
-    model=None,
-    models={},
-    features=(),
-    token_cap=1_000,
-    cost_cap=Decimal(10),
-    minutes_cap=120,
-    at_cap="fail",
+RUN = replace(
+    NEW_RUN, run_id="r", branch="autopack/r", token_cap=1_000, cost_cap=Decimal(10), features=()
 )
 
 
@@ -69,7 +56,7 @@ def settle(db: Database, attempt: int) -> None:
 @pytest.fixture
 def archived(database: Database) -> Database:
     """A run of two attempts, the second with a doctor's call, that ended long ago."""
-    runs.create_run(database, NEW_RUN, [("one", "T")])
+    runs.create_run(database, RUN, [("one", "T")])
     lease = acquire(database, "r", Holder.of_this_process(), 45).lease
 
     def begin(conn: sa.Connection, attempt: int) -> None:

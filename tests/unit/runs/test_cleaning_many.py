@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import event
+from support.new_run import NEW_RUN
 
 from autopack.model.states import RunState
 from autopack.runs.reconcile import reconcile
@@ -17,29 +17,10 @@ from autopack.settings import Settings
 from autopack.store import Database, Holder, leases, runs
 from autopack.store.folder_note import claim_folder
 
-NEW = runs.NewRun(
-    run_id="",
-    plan_hash="a" * 64,
-    plan_body={"goal": "g", "phases": [{"id": "one"}]},
-    goal="g",
-    repo="/repo",
-    base_commit="b" * 40,
-    branch="autopack/r",
-    builder="script",
-    builder_options={},
-    model=None,
-    models={"builder": "m"},
-    features=(),
-    token_cap=1_000,
-    cost_cap=Decimal(1),
-    minutes_cap=60,
-    at_cap="fail",
-)
-
 
 def ended(db: Database, settings: Settings, name: str) -> None:
     """A run that was cancelled, with its folder and what a build left in it."""
-    new = replace(NEW, run_id=name, branch=f"autopack/{name}")
+    new = replace(NEW_RUN, run_id=name, branch=f"autopack/{name}")
     runs.create_run(db, new, [("one", "T1")])
     lease = leases.acquire(db, name, Holder.of_this_process(), 45).lease
     db.transact(lambda conn: runs.move_run(conn, lease, RunState.DONE_CANCELLED))

@@ -4,34 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pytest
+from support.new_run import NEW_RUN
 
 from autopack.store import Database, Holder, Lease, leases, runs
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-NEW_RUN = runs.NewRun(
-    run_id="run-1",
-    plan_hash="a" * 64,
-    plan_body={"goal": "g", "phases": [{"id": "one"}]},
-    goal="g",
-    repo="/repo",
-    base_commit="b" * 40,
-    branch="autopack/run-1",
-    builder="script",
-    builder_options={"recording": "dir"},
-    model=None,
-    models={"builder": "m"},
-    features=("failure_hardening",),
-    token_cap=5_000_000,
-    cost_cap=Decimal("12.34"),
-    minutes_cap=120,
-    at_cap="fail",
-)
 
 
 @dataclass(frozen=True)
