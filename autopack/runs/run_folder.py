@@ -42,7 +42,7 @@ def open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired
     return Workspace.create(mirror, path, run.head_commit or run.base_commit)
 
 
-def remove_strays(folder: Path, mirror: Mirror) -> None:
+def remove_misplaced(folder: Path, mirror: Mirror) -> None:
     """Remove what builds left in the folders above their checkouts, and is none of ours.
 
     Tools look for settings and packages there as well (a pytest.ini, go.work or node_modules): they

@@ -20,7 +20,7 @@ from autopack.environments.environment import Made
 from autopack.files.contents import Stamp, altered, stamps
 from autopack.files.untrusted import remove_tree
 from autopack.runs.environment.run_environment import aside_of, install
-from autopack.runs.run_folder import remove_strays
+from autopack.runs.run_folder import remove_misplaced
 from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import StopReason
 from autopack.runs.spools.record_build import readable
@@ -78,7 +78,7 @@ async def only_committed(session: RunSession, commit: str) -> AsyncGenerator[Non
 def _set_aside(session: RunSession, commit: str, aside: Aside) -> bool:
     """Return whether what setup made is as setup left it, once nothing lies beside it any more."""
     workspace, root, made = session.workspace, session.tools.root, session.tools.made
-    remove_strays(session.folder, session.mirror)
+    remove_misplaced(session.folder, session.mirror)
     found = workspace.extras(commit, made.workspace.keys())
     installed = stamps(root)
     aside.take(workspace.path, found.tops)

@@ -34,7 +34,7 @@ from autopack.runs.attempt.committed_tree import only_committed
 from autopack.runs.attempt.judge import phase_checks
 from autopack.runs.environment.run_environment import install
 from autopack.runs.repair.mitigate import RECHECKED
-from autopack.runs.run_folder import remove_strays
+from autopack.runs.run_folder import remove_misplaced
 from autopack.runs.session.session import FINAL, RunSession
 from autopack.runs.spools.blame import failure_of
 from autopack.store.mitigations import get_mitigations
@@ -124,7 +124,7 @@ async def _in_fresh_checkout(
     outdated: list[tuple[_ToCheck, str]],
 ) -> tuple[str, FailedCheck] | None:
     folder = session.folder / FINAL
-    await asyncio.to_thread(remove_strays, session.folder, session.mirror)
+    await asyncio.to_thread(remove_misplaced, session.folder, session.mirror)
     await asyncio.to_thread(remove_tree, folder)
     safe_files.make_folder(folder, below=session.folder)
     workspace = await asyncio.to_thread(Workspace.create, session.mirror, folder / "work", head)

@@ -186,17 +186,17 @@ async def test_a_phase_that_is_complete_without_a_change_says_so(
     assert found_by_judging(view) == (told if unchanged else [])
 
 
-STRAYS = ["go.work", "pytest.ini", "package.json", "node_modules/a/index.js", ".eslintrc", "x/y"]
+MISPLACED = ["go.work", "pytest.ini", "package.json", "node_modules/a/index.js", ".eslintrc", "x/y"]
 
 
 @pytest.mark.parametrize("above", [".", ".."])
 async def test_what_a_build_left_above_its_worktree_is_gone(open_phase: Any, above: str) -> None:
     """Tools look for settings and packages in the folders above as well."""
-    strays = STRAYS if above == "." else STRAYS[:-1]
-    tests = " || ".join(f"test -e ../{above}/{name}" for name in strays)
+    misplaced = MISPLACED if above == "." else MISPLACED[:-1]
+    tests = " || ".join(f"test -e ../{above}/{name}" for name in misplaced)
     session = await open_phase([write(a="1")], validate=[["sh", "-c", f"! ({tests})"]])
     number = await build(session)
-    for name in strays:
+    for name in misplaced:
         place = session.workspace.path.parent / above / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text("x")
