@@ -11,6 +11,7 @@ from autopack.runs.session.session import held
 from autopack.store.rows import AttemptRow
 from autopack.views.run_view import Json, phase_view
 from flows.phases.research_phase import execute_research
+from flows.phases.succession import succession_of
 from tasks.attempting import (
     build_attempt,
     conclude_attempt,
@@ -61,13 +62,17 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
         state=phase["state"],
         tokens=phase["tokens"],
     )
+    if (phases := succession_of(run_id)) is not None:
+        phases.goes_on()
     return phase
 
 
 async def _build(run_id: str, phase_id: str) -> AttemptRow | Decision:
     """Start the next attempt and build it; a decision says why nothing was started."""
     async with build_slot(run_id, phase_id):
-        started = await start_attempt(run_id, phase_id)
+        phases = succession_of(run_id)
+        starting = start_attempt if phases is None else phases.start_attempt
+        started = await starting(run_id, phase_id)
         if isinstance(started, AttemptRow) and started.state is AttemptState.STARTED:
             opened = await build_attempt(started.key)
             if opened is not None:
@@ -80,6 +85,8 @@ async def _build(run_id: str, phase_id: str) -> AttemptRow | Decision:
 
 async def _conclude(key: AttemptKey) -> Decision:
     """Validate a built attempt, and carry out what is decided until that ends it."""
+    if (phases := succession_of(key.run_id)) is not None:
+        phases.foresee(key.phase_id)
     repair = RepairState.of(await validate_attempt(key))
     step = await decide_next(key, repair)
     while not isinstance(step, Decision):

@@ -48,6 +48,7 @@ from flows.parameters import (
     TokenCap,
 )
 from flows.phase import execute_phase
+from flows.phases.succession import Succession
 from flows.returning import state_of_run
 from flows.starting import started_flow
 from tasks.away import patiently, until_answers, wait_for_server
@@ -175,12 +176,13 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     """Work on the run until it ends or is stopped, then release its lease in any case."""
     run_id, progress = session.run_id, RunProgress(session.run_id, SystemClock())
     outbox = Outbox()
+    phases = Succession(session, execute_phase, outbox)
     _announce(session, "run.started")
     broken = True
     try:
         if flow_run_id is not None:
             outbox.send("the flow run keeps its name", lambda: rename(run_id))
-        state, reason = await _execute_phases(session, progress, outbox)
+        state, reason = await _execute_phases(session, progress, outbox, phases)
         if state is RunState.AWAITING_APPROVAL:
             await let_wait(run_id, reason or "")
             _announce(session, "run.waiting")
@@ -197,8 +199,11 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
         if stopped.reason is StopReason.CANCELLED:
             await finish_run(run_id, RunState.DONE_CANCELLED, stopped.message)
     finally:
-        # A fault is no decision of anybody's: who reconciles resumes the run.
-        close_session(session, release_lease=not broken)
+        try:
+            await phases.close()
+        finally:
+            # A fault is no decision of anybody's: who reconciles resumes the run.
+            close_session(session, release_lease=not broken)
         await outbox.flush()
     # Prefect is to hear of the end; what happened is stored, so that this may fail.
     with suppress(WorkFailed):
@@ -211,13 +216,13 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
         await send_ended(session.db, run_id)
 
 
-async def _execute(session: RunSession, phase: PhaseSpec) -> bool:
+async def _execute(session: RunSession, phase: PhaseSpec, phases: Succession) -> bool:
     """Execute a phase; False when it ended before Prefect could be told."""
     now = session.snapshot()
     following = next_phase(session.plan, now.phases)
     if now.ending is not None or following is None or following.id != phase.id:
         return False
-    await execute_phase(session.run_id, phase.id)
+    await phases.execute(phase.id)
     return True
 
 
@@ -271,7 +276,7 @@ def _announce(session: RunSession, event: str, **more: Any) -> None:
 
 
 async def _execute_phases(
-    session: RunSession, progress: RunProgress, outbox: Outbox
+    session: RunSession, progress: RunProgress, outbox: Outbox, phases: Succession
 ) -> tuple[RunState, str | None]:
     """Execute what is left of the plan; return where the run ends or waits, and why."""
     run_id = session.run_id
@@ -306,7 +311,8 @@ async def _execute_phases(
         # The database knows how far the phase is, whatever Prefect has heard of it.
         async with _kept_up(session, progress, outbox):
             if not await patiently(
-                lambda phase=phase: _execute(session, phase), lambda: wait_for_server(session)
+                lambda phase=phase: _execute(session, phase, phases),
+                lambda: wait_for_server(session),
             ):
                 continue
         _show(session, progress, outbox)

@@ -107,6 +107,13 @@ def _wanted(session: RunSession, phase_id: str) -> list[str]:
     return names + ([provider_limit(provider)] if provider else [])
 
 
+def is_limited(run_id: str, phase_id: str) -> bool:
+    """Return whether the next build of the phase may have to wait for a slot, as far as known."""
+    if process_environment().get(OWN_SERVER):
+        return False
+    return any(_known.get(name, True) for name in _wanted(held(run_id), phase_id))
+
+
 async def _existing(names: list[str]) -> list[str]:
     """Those that the server limits; none on a server of the process's own, which nobody shares."""
     if process_environment().get(OWN_SERVER):

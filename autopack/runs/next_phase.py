@@ -11,8 +11,13 @@ from autopack.store.runs import PhaseRow
 
 def next_phase(plan: Plan, rows: Sequence[PhaseRow]) -> PhaseSpec | None:
     """Return the first phase in execution order that is not at its end; None when all are."""
-    states = {row.phase_id: row.state for row in rows}
-    return next((phase for phase in plan.ordered() if not states[phase.id].is_final), None)
+    left = {row.phase_id for row in rows if not row.state.is_final}
+    return next((phase for phase in plan.ordered() if phase.id in left), None)
+
+
+def phase_after(plan: Plan, rows: Sequence[PhaseRow], phase_id: str) -> PhaseSpec | None:
+    """Return the phase that comes next once this one is at its end; None when all are."""
+    return next_phase(plan, [row for row in rows if row.phase_id != phase_id])
 
 
 def ending(rows: Sequence[PhaseRow]) -> tuple[RunState, str | None]:

@@ -1,0 +1,173 @@
+"""The phases of a run in their order: what Prefect asks for each is done beside other work.
+
+Six requests register a subflow before it begins, and one says that it has ended: half of what an
+empty phase takes. Judging a phase asks the server nothing, so that the flow run of the next one is
+registered meanwhile; and while the end of a phase is told, the next attempt is started. Never are
+two told at once: of two writes at once a server on SQLite refuses one, which then waits two
+seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from copy import copy
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from prefect import Task, get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.context import FlowRunContext
+from prefect.flow_engine import run_flow_async
+from prefect.states import Cancelled, Pending
+
+from autopack.repair.decide import Decision
+from autopack.runs.approval import may_ask
+from autopack.runs.next_phase import phase_after
+from autopack.runs.session.session import RunSession
+from autopack.store.rows import AttemptRow
+from tasks.attempting import start_attempt
+from tasks.away import going_without
+from tasks.outbox import Outbox
+from tasks.slots import is_limited
+
+if TYPE_CHECKING:
+    from prefect.flows import Flow
+
+_STATE = "Next"
+"""What the UI calls the state of a phase that is about to come; its type is PENDING."""
+
+_NEVER_BEGAN = "the run did not come to this phase"
+
+
+class Succession:
+    """Executes the phases of a run that this process holds, each as a subflow."""
+
+    def __init__(
+        self,
+        session: RunSession,
+        phase: Flow[[str, str], Any],
+        outbox: Outbox,
+    ) -> None:
+        self._session, self._phase, self._outbox = session, phase, outbox
+        self._named = copy(phase)
+        self._named.flow_run_name = None  # it is registered with its name
+        context = FlowRunContext.get()
+        self._parent = context.flow_run if context else None
+        self._registered: dict[str, FlowRun] = {}
+        self._begun = set[str]()
+        self._started: dict[str, asyncio.Task[AttemptRow | Decision]] = {}
+        self._verdict = asyncio.Event()
+        self._under_way: asyncio.Task[None] | None = None
+        _of_runs[session.run_id] = self
+
+    async def execute(self, phase_id: str) -> None:
+        """Execute a phase until it is at its end, which Prefect may hear of later.
+
+        Raises what the phase raises, and what telling the end of the one before it raised.
+        """
+        if self._may_start(phase_id):
+            starting = start_attempt(self._session.run_id, phase_id)
+            self._started[phase_id] = asyncio.create_task(starting)
+        await self._told()
+        at_its_end = asyncio.Event()
+        self._verdict = at_its_end
+        self._under_way = asyncio.create_task(self._execute(phase_id))
+        ended = asyncio.create_task(at_its_end.wait())
+        try:
+            await asyncio.wait({self._under_way, ended}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self._under_way.cancel()
+            await self._told()
+            raise
+        finally:
+            ended.cancel()
+        if self._under_way.done():
+            await self._told()
+
+    async def start_attempt(self, run_id: str, phase_id: str) -> AttemptRow | Decision:
+        """Start the phase's next attempt; or return what came of it where that is done already."""
+        started = self._started.pop(phase_id, None)
+        return await (started or start_attempt(run_id, phase_id))
+
+    def foresee(self, phase_id: str) -> None:
+        """Have the flow run registered of the phase that follows this one if it passes."""
+        session = self._session
+        following = phase_after(session.plan, session.snapshot().phases, phase_id)
+        # Retried by Prefect, a flow run takes its earlier subflows up, by their order.
+        if following is None or self._parent is None or self._parent.run_count > 1:
+            return
+        if following.id not in self._registered and not may_ask(session, following):
+            self._outbox.send(
+                f"phase {following.id} is registered later", lambda: self._register(following.id)
+            )
+
+    def goes_on(self) -> None:
+        """Let the run go on: its phase is at its end."""
+        self._verdict.set()
+
+    async def close(self) -> None:
+        """Return when Prefect has heard of the last phase's end; let none seem to come any more.
+
+        What was started and not used is looked after by who takes the run up.
+        """
+        _of_runs.pop(self._session.run_id, None)
+        if self._registered:
+            self._outbox.send("a phase still seems to come", self._cancel)
+        started = list(self._started.values())
+        await asyncio.gather(*started, return_exceptions=True)
+        with going_without("the end of the last phase is not told"):
+            await self._told()
+
+    async def _told(self) -> None:
+        """Return when the flow run that is under way is at its end. Raises what it raised."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            await under_way
+
+    def _may_start(self, phase_id: str) -> bool:
+        """Return whether an attempt may be started before Prefect knows of the phase."""
+        if phase_id in self._started or self._session.phase(phase_id).research is not None:
+            return False
+        return not is_limited(self._session.run_id, phase_id)
+
+    async def _execute(self, phase_id: str) -> None:
+        self._begun.add(phase_id)
+        flow_run = self._registered.pop(phase_id, None)
+        if flow_run is None:
+            await self._phase(self._session.run_id, phase_id)
+        else:
+            await run_flow_async(self._named, flow_run, self._parameters(phase_id))
+
+    async def _register(self, phase_id: str) -> None:
+        if self._parent is None or phase_id in self._begun:
+            return
+        stands_for_it = Task(self._phase.fn, name=self._phase.name, version=self._phase.version)
+        name = f"{phase_id} ({self._session.run_id})"
+        async with get_client() as client:
+            task_run = await client.create_task_run(
+                stands_for_it, self._parent.id, uuid4().hex, name=name, state=Pending()
+            )
+            self._registered[phase_id] = await client.create_flow_run(
+                self._phase,
+                name=name,
+                parameters=self._parameters(phase_id),
+                state=Pending(name=_STATE),
+                parent_task_run_id=task_run.id,
+            )
+
+    async def _cancel(self) -> None:
+        async with get_client() as client:
+            for flow_run in self._registered.values():
+                never = Cancelled(message=_NEVER_BEGAN)
+                await client.set_flow_run_state(flow_run.id, never, force=True)
+
+    def _parameters(self, phase_id: str) -> dict[str, str]:
+        return {"run_id": self._session.run_id, "phase_id": phase_id}
+
+
+_of_runs: dict[str, Succession] = {}
+
+
+def succession_of(run_id: str) -> Succession | None:
+    """Return the succession that a run's phases are executed in; None outside ``execute_run``."""
+    return _of_runs.get(run_id)
