@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,11 +27,13 @@ from autopack.runs.session.session import is_stopping
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.folder_note import claim_folder
-from autopack.store.leases import token_of
+from autopack.store.leases import holder_of, token_of
+from autopack.store.rows import RunRow
 from autopack.store.runs import get_run
 from flows.run import execute_run
 from flows.run_watch import RunWatch, has_stopped
 from flows.server import tags_of_runs, without_login
+from flows.turns import Turns
 from flows.waiting import (
     cancelled_in_prefect,
     may_resume,
@@ -56,6 +58,7 @@ class Execution:
     """Where stored runs are executed, and what they are stored in.
 
     ``deployment`` is the one that workers are asked for, ``database`` the block that names ``db``.
+    ``turns`` are those of the fleet that the runs are a part of.
     """
 
     executor: Executor
@@ -63,6 +66,15 @@ class Execution:
     db: Database
     settings: Settings
     database: str | None = None
+    turns: Turns | None = None
+
+    def turn_of(self, run_id: str) -> AbstractAsyncContextManager[None]:
+        """Hold the run back in this block until its fleet has room for it."""
+        return nullcontext() if self.turns is None else self.turns.turn(run_id)
+
+    def room(self) -> AbstractAsyncContextManager[None]:
+        """Take a slot of the fleet in this block, where there is one."""
+        return nullcontext() if self.turns is None else self.turns.room()
 
     @cached_property
     def watch(self) -> RunWatch:
@@ -113,7 +125,7 @@ async def execute_stored(run_id: str, where: Execution, *, tag: str | None = Non
     db, settings, database = where.db, where.settings, where.database
     if get_run(db, run_id).state.is_final:
         return
-    run = await wait_while_held(run_id, db=db)
+    run = await _when_free(run_id, where)
     if run is None or run.state.is_final:
         return
     if run.cancel_requested_at is not None:
@@ -124,12 +136,21 @@ async def execute_stored(run_id: str, where: Execution, *, tag: str | None = Non
             case "inline":
                 await patiently(lambda: _here(run_id, database, db), _server)
             case "process":
-                await _in_processes(run_id, database, db, settings)
+                await _in_processes(run_id, where)
             case "deployment":
                 await _at_workers(run_id, where, tag)
     run = get_run(db, run_id)
     if run.state is RunState.PHASE_EXECUTION and not is_stopping():
         raise WorkFailed(f"run {run_id} was interrupted", hint=f"autopack resume {run_id}")
+
+
+async def _when_free(run_id: str, where: Execution) -> RunRow | None:
+    """Return the run as it stands when nobody works on it; who does has a slot meanwhile."""
+    holder = holder_of(where.db, run_id)
+    if holder is None or holder.is_gone():
+        return get_run(where.db, run_id)
+    async with where.room():
+        return await wait_while_held(run_id, db=where.db)
 
 
 async def _here(run_id: str, database: str | None, db: Database) -> None:
@@ -142,14 +163,14 @@ async def _server() -> None:
     await until_answers(_PATIENCE_SECONDS, what="this flow run")
 
 
-async def _in_processes(
-    run_id: str, database: str | None, db: Database, settings: Settings
-) -> None:
+async def _in_processes(run_id: str, where: Execution) -> None:
     """Execute the run in a process, and in another when that one is killed."""
+    db, settings = where.db, where.settings
     while True:
         seen = get_run(db, run_id).recoveries
         log = claim_folder(settings.home, db, run_id) / "process.log"
-        status = await _in_a_process(run_id, database, log, settings.home)
+        async with where.turn_of(run_id):
+            status = await _in_a_process(run_id, where.database, log, settings.home)
         if status == 0:
             return
         failed = WorkFailed(
@@ -212,10 +233,11 @@ async def _at_workers(run_id: str, where: Execution, tag: str | None) -> None:
     deployment = deployment_name(where.deployment, settings)
     while True:
         seen = get_run(db, run_id).recoveries
-        flow_run = await patiently(
-            lambda: submit(run_id, deployment, db=db, database=database, tag=tag), _server
-        )
-        ended = await wait_for_end(run_id, flow_run.id, watch=where.watch, clock=SystemClock())
+        async with where.turn_of(run_id):
+            flow_run = await patiently(
+                lambda: submit(run_id, deployment, db=db, database=database, tag=tag), _server
+            )
+            ended = await wait_for_end(run_id, flow_run.id, watch=where.watch, clock=SystemClock())
         if ended is None:
             return
         run = await wait_until_due(run_id, db=db, settings=settings)

@@ -39,6 +39,7 @@ from flows.parameters import (
 )
 from flows.returning import cancelled
 from flows.starting import started_flow
+from flows.turns import MOST_AHEAD, Turns
 from tasks.preparing import prepare_run
 from tasks.watching import FleetBoard, publish_fleet
 
@@ -143,9 +144,13 @@ async def execute_all(
     An entry that is a result already stays what it is; the others are ``watched``. ``name`` tags
     the flow runs, and the progress of all is shown under it.
     """
-    slots = asyncio.Semaphore(at_once)
     if not entries:
         return []
+    # Those in this process begin at once.
+    ahead = 0 if where.executor == "inline" else MOST_AHEAD
+    turns = Turns(where.db, name, at_once, ahead=ahead)
+    if ahead:
+        where = replace(where, turns=turns)
     watched.add([entry for entry in entries if isinstance(entry, str)])
     board = FleetBoard(name, entries, where.db, SystemClock())
 
@@ -153,7 +158,7 @@ async def execute_all(
         return entry if isinstance(entry, FleetItem) else await execute(entry)
 
     async def execute(run_id: str) -> FleetItem:
-        async with slots:
+        async with turns.place():
             try:
                 if not is_stopping():
                     await execute_stored(run_id, where, tag=f"fleet:{name}")
@@ -164,5 +169,5 @@ async def execute_all(
                 get_run_logger().warning("run %s: %s", run_id, error)
                 return item_of(where.db, where.settings, run_id, error)
 
-    async with board.kept():
+    async with turns.kept(), board.kept():
         return list(await asyncio.gather(*(one(entry) for entry in entries)))

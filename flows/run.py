@@ -23,6 +23,8 @@ from autopack.runs.session.session import (
 )
 from autopack.runs.session.stop import RunStopped, StopReason
 from autopack.runs.stored_run import plan_of
+from autopack.runs.turn import has_turn
+from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.rows import RunRow
 from autopack.store.runs import find_run, get_run, run_of_flow
@@ -52,6 +54,7 @@ from flows.phases.succession import Succession
 from flows.returning import state_of_run
 from flows.starting import started_flow
 from tasks.away import patiently, until_answers, wait_for_server
+from tasks.closing import close_now
 from tasks.outbox import Outbox
 from tasks.preparing import (
     ask_before,
@@ -146,7 +149,9 @@ async def execute_run(
         watched.add([run_id])
         run = get_run(db, run_id)
         block = await configured(run.builder)
-        if not await still_waits(db, run_id):
+        if not await has_turn(run_id, db):
+            await _rest(run_id, db, settings)
+        elif not await still_waits(db, run_id):
             clone = repo if plan is None else None
             asks = plan_of(db, run).policy.doctor is DoctorMode.API
             doctor = await configured_doctor() if asks else None
@@ -170,6 +175,13 @@ def _begun(db: Database, flow_run_id: str | None, asked: str | None) -> RunRow |
         return find_run(db, prepared) if prepared else None
     named = find_run(db, asked)
     return named if named and named.flow_run_id and same_call(named.flow_run_id) else None
+
+
+async def _rest(run_id: str, db: Database, settings: Settings) -> None:
+    """Leave a run alone that did not get its turn in its fleet; end it if it is to be cancelled."""
+    get_run_logger().warning("run %s has no turn in its fleet any more, and rests", run_id)
+    if get_run(db, run_id).cancel_requested_at is not None:
+        await asyncio.to_thread(close_now, [run_id], db, settings)
 
 
 async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:

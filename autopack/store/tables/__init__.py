@@ -42,7 +42,7 @@ from autopack.store.tables.budgets import (
     circuits,
 )
 from autopack.store.tables.campaigns import replay_campaigns
-from autopack.store.tables.control import pauses, run_events
+from autopack.store.tables.control import pauses, run_events, turns
 from autopack.store.tables.experiments import ab_tests, run_fingerprints
 from autopack.store.tables.ledger import llm_call_intents, llm_usage_events
 from autopack.store.tables.mining import mined_errors, mined_signatures
@@ -128,6 +128,7 @@ __all__ = (
     "runs",
     "sent_spans",
     "storable",
+    "turns",
     "usage_by_run",
 )
 

@@ -36,3 +36,17 @@ pauses = sa.Table(
     sa.Column("note", FreeText),
     one_of("kind", PAUSE_KINDS),
 )
+
+TURN_STATES = ("held", "ready", "given")
+
+# A run that a fleet has begun before there is room for it. A row that is not renewed any more
+# holds nobody back; one that goes before it was given says that the run is to rest.
+turns = sa.Table(
+    "turns",
+    metadata,
+    sa.Column("run_id", sa.String(64), primary_key=True),
+    sa.Column("fleet", sa.Text, nullable=False),
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("renewed_at", UtcDateTime, nullable=False),
+    one_of("state", TURN_STATES),
+)
