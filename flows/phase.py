@@ -73,6 +73,8 @@ async def _build(run_id: str, phase_id: str) -> AttemptRow | Decision:
         phases = succession_of(run_id)
         starting = start_attempt if phases is None else phases.start_attempt
         started = await starting(run_id, phase_id)
+        if phases is not None:
+            phases.foresee(phase_id)
         if isinstance(started, AttemptRow) and started.state is AttemptState.STARTED:
             opened = await build_attempt(started.key)
             if opened is not None:
@@ -85,8 +87,6 @@ async def _build(run_id: str, phase_id: str) -> AttemptRow | Decision:
 
 async def _conclude(key: AttemptKey) -> Decision:
     """Validate a built attempt, and carry out what is decided until that ends it."""
-    if (phases := succession_of(key.run_id)) is not None:
-        phases.foresee(key.phase_id)
     repair = RepairState.of(await validate_attempt(key))
     step = await decide_next(key, repair)
     while not isinstance(step, Decision):

@@ -1,10 +1,10 @@
 """The phases of a run in their order: what Prefect asks for each is done beside other work.
 
 Six requests register a subflow before it begins, and one says that it has ended: half of what an
-empty phase takes. Judging a phase asks the server nothing, so that the flow run of the next one is
-registered meanwhile; and while the end of a phase is told, the next attempt is started. Never are
-two told at once: of two writes at once a server on SQLite refuses one, which then waits two
-seconds.
+empty phase takes. Building and judging a phase ask the server nothing, so that the flow run of the
+next one is registered meanwhile; and while the end of a phase is told, the next attempt is started.
+Never are two told at once: of two writes at once a server on SQLite refuses one, which then waits
+two seconds.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ async def _states(client: Any, flow_run: FlowRun) -> list[str]:
     return [state.name or "" for state in sorted(states, key=lambda state: state.timestamp)]
 
 
-async def test_each_phase_is_one_subflow_registered_while_the_one_before_is_judged(
+async def test_each_phase_is_one_subflow_registered_while_the_one_before_is_at_work(
     home: Path, tmp_path: Path
 ) -> None:
     run = await executed(three_phases(tmp_path))
