@@ -17,14 +17,13 @@ from autopack.plan.plan import DoctorMode, PhaseSpec
 from autopack.runs.approval import end_of_rejected, may_ask
 from autopack.runs.finish.finish import decided_ending
 from autopack.runs.next_phase import ending, next_phase
-from autopack.runs.session.opening import Given, close_session
+from autopack.runs.session.opening import Given, close_session, enter
 from autopack.runs.session.session import (
     RunSession,
 )
 from autopack.runs.session.stop import RunStopped, StopReason
+from autopack.runs.session.turn import wait_for_turn
 from autopack.runs.stored_run import plan_of
-from autopack.runs.turn import has_turn
-from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.rows import RunRow
 from autopack.store.runs import find_run, get_run, run_of_flow
@@ -54,7 +53,6 @@ from flows.phases.succession import Succession
 from flows.returning import state_of_run
 from flows.starting import started_flow
 from tasks.away import patiently, until_answers, wait_for_server
-from tasks.closing import close_now
 from tasks.outbox import Outbox
 from tasks.preparing import (
     ask_before,
@@ -149,13 +147,11 @@ async def execute_run(
         watched.add([run_id])
         run = get_run(db, run_id)
         block = await configured(run.builder)
-        if not await has_turn(run_id, db):
-            await _rest(run_id, db, settings)
-        elif not await still_waits(db, run_id):
+        if not await still_waits(db, run_id):
             clone = repo if plan is None else None
             asks = plan_of(db, run).policy.doctor is DoctorMode.API
             doctor = await configured_doctor() if asks else None
-            given = Given(flow_run_id, block.secrets, clone, doctor, resumes)
+            given = Given(flow_run_id, block.secrets, clone, doctor, reopen=resumes, enters=False)
             session = await take_over_run(run_id, db, settings, given)
             await _carry_on(session, flow_run_id)
             await still_waits(db, run_id)
@@ -177,23 +173,20 @@ def _begun(db: Database, flow_run_id: str | None, asked: str | None) -> RunRow |
     return named if named and named.flow_run_id and same_call(named.flow_run_id) else None
 
 
-async def _rest(run_id: str, db: Database, settings: Settings) -> None:
-    """Leave a run alone that did not get its turn in its fleet; end it if it is to be cancelled."""
-    get_run_logger().warning("run %s has no turn in its fleet any more, and rests", run_id)
-    if get_run(db, run_id).cancel_requested_at is not None:
-        await asyncio.to_thread(close_now, [run_id], db, settings)
-
-
 async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     """Work on the run until it ends or is stopped, then release its lease in any case."""
     run_id, progress = session.run_id, RunProgress(session.run_id, SystemClock())
     outbox = Outbox()
     phases = Succession(session, execute_phase, outbox)
-    _announce(session, "run.started")
     broken = True
     try:
         if flow_run_id is not None:
             outbox.send("the flow run keeps its name", lambda: rename(run_id))
+        if session.run().state is RunState.RUN_CREATED:
+            phases.foresee()
+        await wait_for_turn(session)
+        await asyncio.to_thread(enter, session)
+        _announce(session, "run.started")
         state, reason = await _execute_phases(session, progress, outbox, phases)
         if state is RunState.AWAITING_APPROVAL:
             await let_wait(run_id, reason or "")

@@ -22,6 +22,9 @@ from flows.shared_look import SharedLook
 MOST_AHEAD = 3
 """How many runs at most begin before there is room for them; never more than may work at once."""
 
+SETTLE_SECONDS = 2.0
+"""How long the start of another run waits when one has ended: those whose turn it is come first."""
+
 LOOK_SECONDS = 0.1
 _RENEW_SECONDS = 15.0
 
@@ -32,6 +35,7 @@ class Turns:
     def __init__(self, db: Database, fleet: str, at_once: int, *, ahead: int = 0) -> None:
         self._db, self._fleet = db, fleet
         self._places = asyncio.Semaphore(at_once + min(at_once, ahead))
+        self._settles = SETTLE_SECONDS if ahead else 0.0
         self._room = asyncio.Semaphore(at_once)
         self._held_back = set[str]()
         self._look = SharedLook(LOOK_SECONDS, self._ready)
@@ -39,8 +43,11 @@ class Turns:
     @asynccontextmanager
     async def place(self) -> AsyncGenerator[None]:
         """Take one of the places of those that work or have begun."""
-        async with self._places:
+        await self._places.acquire()
+        try:
             yield
+        finally:
+            asyncio.get_running_loop().call_later(self._settles, self._places.release)
 
     @asynccontextmanager
     async def room(self) -> AsyncGenerator[None]:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from autopack.store.database.engine import Database, now, now_in_sql, reading
 from autopack.store.reading import Source
-from autopack.store.tables import runs, turns
+from autopack.store.tables.control import turns
 
 HELD_SECONDS = 60
 """How long a run is held back by a fleet that says nothing any more."""
@@ -32,16 +32,11 @@ class TurnState(StrEnum):
 
 @dataclass(frozen=True)
 class Turn:
-    """A run's turn in its fleet.
-
-    ``is_kept`` is false once the fleet says no longer that it holds the run back, ``is_moot`` true
-    once the run has ended or is to be cancelled.
-    """
+    """A run's turn in its fleet, and whether that still says that it holds the run back."""
 
     fleet: str
     state: TurnState
     is_kept: bool
-    is_moot: bool
 
     @property
     def holds_back(self) -> bool:
@@ -83,21 +78,13 @@ def end_turn(db: Database, run_id: str) -> None:
 
 def turn_of(source: Source, run_id: str) -> Turn | None:
     """Return the run's turn; None where no fleet has begun it beforehand."""
-    query = (
-        sa.select(turns, runs.c.state.label("run_state"), runs.c.cancel_requested_at)
-        .join_from(turns, runs, turns.c.run_id == runs.c.run_id)
-        .where(turns.c.run_id == run_id)
-    )
+    query = sa.select(turns).where(turns.c.run_id == run_id)
     with reading(source) as conn:
         row = conn.execute(query).first()
         if row is None:
             return None
-        return Turn(
-            row.fleet,
-            TurnState(row.state),
-            is_kept=row.renewed_at >= now(conn) - timedelta(seconds=HELD_SECONDS),
-            is_moot=row.run_state.is_final or row.cancel_requested_at is not None,
-        )
+        kept = row.renewed_at >= now(conn) - timedelta(seconds=HELD_SECONDS)
+        return Turn(row.fleet, TurnState(row.state), kept)
 
 
 def ready_among(source: Source, run_ids: Collection[str]) -> list[str]:

@@ -89,8 +89,10 @@ class Succession:
         started = self._started.pop(phase_id, None)
         return await (started or start_attempt(run_id, phase_id))
 
-    def foresee(self, phase_id: str) -> None:
-        """Have the flow run registered of the phase that follows this one if it passes."""
+    def foresee(self, phase_id: str | None = None) -> None:
+        """Have the flow run registered of the phase that follows this one if it passes; of the
+        first without one.
+        """
         session = self._session
         following = phase_after(session.plan, session.snapshot().phases, phase_id)
         # Retried by Prefect, a flow run takes its earlier subflows up, by their order.

@@ -69,6 +69,14 @@ async def test_so_many_at_once_and_the_results_in_order(
     assert len({result["tokens"] for result in results}) > 1, "each run has a seed of its own"
 
 
+async def test_those_that_begin_beforehand_are_not_under_way(home: Path, project: Project) -> None:
+    results = await fleet(
+        project, [project.plan] * 5, max_concurrent_runs=2, run_id="five", executor="process"
+    )
+    assert all(result["success"] for result in results)
+    assert most_at_once(results) == 2
+
+
 async def test_a_failure_takes_no_other_run_down(
     home: Path, project: Project, tmp_path: Path
 ) -> None:

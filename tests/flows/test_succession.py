@@ -54,7 +54,7 @@ async def test_each_phase_is_one_subflow_registered_while_the_one_before_is_at_w
 
     assert run["state"] == "DONE_SUCCESS"
     assert await phases_of(run) == [
-        (f"p0 ({run['run_id']})", ["Pending", "Running", "Completed"]),
+        (f"p0 ({run['run_id']})", ["Next", "Running", "Completed"]),
         (f"p1 ({run['run_id']})", ["Next", "Running", "Completed"]),
         (f"p2 ({run['run_id']})", ["Next", "Running", "Completed"]),
     ]
@@ -68,7 +68,7 @@ async def test_a_phase_that_a_run_does_not_come_to_is_not_left_as_if_it_would(
 
     assert run["state"] == "DONE_FAILED_REQUIRES_HUMAN_REVIEW"
     assert [states for _, states in await phases_of(run)] == [
-        ["Pending", "Running", "Completed"],
+        ["Next", "Running", "Completed"],
         ["Next", "Cancelled"],
     ]
 

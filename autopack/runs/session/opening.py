@@ -17,7 +17,6 @@ from autopack.ledger.recorder import Recorder
 from autopack.model.commands import (
     Check,
 )
-from autopack.model.fingerprint import Fingerprint
 from autopack.model.ids import process_mark
 from autopack.model.states import RunState
 from autopack.process import leftovers
@@ -33,7 +32,7 @@ from autopack.runs.session.fenced_effects import fence_of
 from autopack.runs.session.fetch import fetch_missing
 from autopack.runs.session.lease_keeper import LeaseKeeper
 from autopack.runs.session.reopen import reopen as reopen_run
-from autopack.runs.session.session import FINAL, RunSession, hold, let_go
+from autopack.runs.session.session import FINAL, Entry, RunSession, hold, let_go
 from autopack.runs.session.stop import StopReason, StopSwitch
 from autopack.runs.session.takeover import recover
 from autopack.runs.spools.late_usage import count_returned
@@ -74,6 +73,7 @@ class Given:
     ``builder_secrets`` are options of its builder. ``repo`` is this machine's clone of the run's
     repository, where that has another path here. ``doctor`` says where the doctor is reached, None
     leaves it to the environment. With ``reopen`` a run that ended for its environment continues.
+    Without ``enters`` the run is not under way before `enter` is called.
     """
 
     flow_run_id: str | None = None
@@ -81,6 +81,7 @@ class Given:
     repo: str | None = None
     doctor: Endpoint | None = None
     reopen: bool = False
+    enters: bool = True
 
 
 NOTHING_GIVEN = Given()
@@ -190,10 +191,9 @@ def open_session(
                 environ=process_environment(),
             )
         )
-        with durable(Step.RUN_ENTERED):
-            db.transact(
-                lambda conn: _enter(conn, session, given.flow_run_id, fingerprint, acquired)
-            )
+        session.entry = Entry(given.flow_run_id, fingerprint, acquired)
+        if given.enters:
+            enter(session)
     except BaseException:
         keeper.close()
         if acquired.previous is None or acquired.was_released:
@@ -221,15 +221,21 @@ def close_session(session: RunSession, *, release_lease: bool = True) -> None:
             (release if release_lease else abandon)(session.db, session.lease)
 
 
-def _enter(
-    conn: Connection,
-    session: RunSession,
-    flow_run_id: str | None,
-    fingerprint: Fingerprint | None,
-    acquired: Acquired,
-) -> None:
-    """Note that the run is under way, where, with which tools, and what it started from."""
+def enter(session: RunSession) -> None:
+    """Note that the run is under way, where, with which tools, and what it started from.
+
+    Nothing happens where that was noted already.
+    """
+    entry, session.entry = session.entry, None
+    if entry is not None:
+        with durable(Step.RUN_ENTERED):
+            session.db.transact(lambda conn: _enter(conn, session, entry))
+        session.forget()
+
+
+def _enter(conn: Connection, session: RunSession, entry: Entry) -> None:
     run = get_run(conn, session.run_id)
+    acquired, fingerprint, flow_run_id = entry.acquired, entry.fingerprint, entry.flow_run_id
     if acquired.previous is not None and not acquired.was_released:
         count_recovery(conn, session.lease)
     if fingerprint is not None:

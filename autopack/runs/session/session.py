@@ -27,6 +27,7 @@ from autopack.model.commands import (
 )
 from autopack.model.errors import Refused
 from autopack.model.features import Feature, kill_switches
+from autopack.model.fingerprint import Fingerprint
 from autopack.model.ids import AttemptKey
 from autopack.plan.plan import PhaseSpec, Plan
 from autopack.process import leftovers
@@ -41,7 +42,7 @@ from autopack.runs.spools.record_build import BuildRecorder
 from autopack.secrecy.redaction import Redactor
 from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
-from autopack.store.leases import Lease
+from autopack.store.leases import Acquired, Lease
 from autopack.store.runs import (
     AttemptRow,
     Findings,
@@ -69,6 +70,15 @@ class Granted:
     shares_minutes: bool
     caps: tuple[Limits, ...]
     """The caps above it when it began, outermost first."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is to be noted of a run when it is under way: who works on it, and from what."""
+
+    flow_run_id: str | None
+    fingerprint: Fingerprint | None
+    acquired: Acquired
 
 
 @dataclass
@@ -99,6 +109,8 @@ class RunSession:
     """What mitigations installed besides setup; done again wherever setup is."""
     findings: dict[AttemptKey, Findings] = field(default_factory=dict[AttemptKey, Findings])
     """What judging an attempt showed besides its verdict, until that is stored."""
+    entry: Entry | None = None
+    """What is still to be noted; None once the run is under way."""
     waits_for: str | None = None
     """What the run waits for before it can continue, in words."""
     clock: Clock = field(default_factory=SystemClock)

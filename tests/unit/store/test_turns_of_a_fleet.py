@@ -9,9 +9,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 import sqlalchemy as sa
 
-from autopack.runs import turn as waiting
 from autopack.store import Database, runs
 from autopack.store.tables.control import turns as table
+from autopack.store.turns import TurnState, move_turn, turn_of
+from flows import turns as slots
 from flows.turns import Turns
 
 AT_ONCE, AHEAD = 2, 3
@@ -31,6 +32,22 @@ async def turns(database: Database, new_run: Callable[..., runs.NewRun]) -> Asyn
     made = Turns(database, "many", AT_ONCE, ahead=AHEAD)
     async with made.kept():
         yield made
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run begins as soon as one has ended."""
+    monkeypatch.setattr(slots, "SETTLE_SECONDS", 0.0)
+
+
+async def has_turn(run_id: str, db: Database) -> bool:
+    """Do as a run does that is ready; whether it may work in the end, and does not rest."""
+    move_turn(db, run_id, TurnState.READY)
+    while True:
+        turn = turn_of(db, run_id)
+        if turn is None or not turn.holds_back:
+            return turn is not None
+        await asyncio.sleep(0.05)
 
 
 def rows(db: Database) -> int:
@@ -73,7 +90,7 @@ async def test_a_few_begin_beforehand_and_only_as_many_work_as_may(
 
     async def executed(name: str) -> None:
         async with turns.place(), turns.turn(name), seen.beginning():
-            assert await waiting.has_turn(name, database)
+            assert await has_turn(name, database)
             await seen.work()
 
     await asyncio.gather(*(executed(name) for name in NAMES))
@@ -89,9 +106,9 @@ async def test_the_slot_of_a_run_that_crashed_is_given_to_one_that_is_ready(
     async with AsyncExitStack() as first:
         for name in NAMES[:AT_ONCE]:
             await first.enter_async_context(turns.turn(name))
-            assert await waiting.has_turn(name, database)
+            assert await has_turn(name, database)
         async with turns.turn(NAMES[2]):
-            next_one = asyncio.create_task(waiting.has_turn(NAMES[2], database))
+            next_one = asyncio.create_task(has_turn(NAMES[2], database))
             await asyncio.sleep(0.5)
             assert not next_one.done()
             await first.aclose()
@@ -108,7 +125,7 @@ async def test_who_was_not_given_a_turn_rests_when_the_fleet_gives_up(
 
     fleet = [asyncio.create_task(executed(name)) for name in NAMES]
     await until(lambda: rows(database) == 2 * AT_ONCE)
-    at_workers = [asyncio.create_task(waiting.has_turn(name, database)) for name in NAMES[:4]]
+    at_workers = [asyncio.create_task(has_turn(name, database)) for name in NAMES[:4]]
     await until(lambda: sum(one.done() for one in at_workers) == AT_ONCE)
     for one in fleet:
         one.cancel()
@@ -122,7 +139,7 @@ async def test_a_run_that_somebody_works_on_has_a_slot(turns: Turns, database: D
         for _ in range(AT_ONCE):
             await others.enter_async_context(turns.room())
         async with turns.turn(NAMES[0]):
-            begun = asyncio.create_task(waiting.has_turn(NAMES[0], database))
+            begun = asyncio.create_task(has_turn(NAMES[0], database))
             await asyncio.sleep(0.5)
             assert not begun.done()
             await others.aclose()
