@@ -63,7 +63,7 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
         tokens=phase["tokens"],
     )
     if (phases := succession_of(run_id)) is not None:
-        phases.goes_on()
+        phases.continue_run()
     return phase
 
 

@@ -184,6 +184,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
             outbox.send("the flow run keeps its name", lambda: rename(run_id))
         if session.run().state is RunState.RUN_CREATED:
             phases.foresee()
+        _show(session, progress, outbox)
         await wait_for_turn(session)
         await asyncio.to_thread(enter, session)
         _announce(session, "run.started")
@@ -289,7 +290,6 @@ async def _execute_phases(
         return decided
     if (rejected := end_of_rejected(session)) is not None:
         return rejected
-    _show(session, progress, outbox)
     try:
         await prepare_environment(run_id)
     except WorkFailed as error:

@@ -57,7 +57,7 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, run_id: str) -> AsyncGenerator[None]:
-        """Let the run work, whoever executes it in this block, once it is ready and has room.
+        """Let the run that is executed in this block work once it is ready and there is room.
 
         A run that has not been given its turn when the block is left is to rest.
         """

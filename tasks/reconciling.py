@@ -25,7 +25,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import ObjectNotFound
-from prefect.states import AwaitingRetry, Completed, Crashed
+from prefect.states import AwaitingRetry, Cancelled, Completed, Crashed
 
 from autopack.clock import SystemClock
 from autopack.model.states import RunState
@@ -42,6 +42,7 @@ from tasks.step import step
 from tasks.verdicts import PAGE, flow_runs, last_flow_runs, timed_out, was_cancelled
 
 _OF_RUNS = FlowFilter(name=FlowFilterName(any_=["execute-run"]))
+_NEVER_BEGAN = "its process is gone; it had not begun"
 _GONE = "its process is gone; the run continues in another flow run"
 _STARTING_LEASES = 10
 """For how many lengths of a lease a flow run may start up, as where its image has to be fetched."""
@@ -134,7 +135,7 @@ async def mark_lost_flow_runs(db: Database, settings: Settings) -> Marked:
             if not await asyncio.to_thread(_is_lost, db, flow_run, settings.lease_seconds):
                 continue
             run = await asyncio.to_thread(run_of_flow, db, str(flow_run.id))
-            for child in await _running_children(client, flow_run):
+            for child in await _open_children(client, flow_run):
                 told += await _tell(client, child, _end_of_phase(db, run, child))
             told += await _tell(client, flow_run, _end_of_run(run))
         for child in await _orphans(client, timedelta(seconds=2 * settings.lease_seconds)):
@@ -193,26 +194,27 @@ def _stored_run_of(db: Database, flow_run: FlowRun) -> RunRow | None:
     return find_run(db, run_id)
 
 
-async def _running_children(client: PrefectClient, flow_run: FlowRun) -> list[FlowRun]:
-    running = FlowRunFilter(
-        parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[flow_run.id]),
-        state=_in_states(StateType.RUNNING),
+async def _open_children(client: PrefectClient, flow_run: FlowRun) -> list[FlowRun]:
+    unfinished = FlowRunFilter(
+        parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[flow_run.id]), state=_OPEN
     )
-    return [one async for one in flow_runs(client, None, running)]
+    return [one async for one in flow_runs(client, None, unfinished)]
 
 
 def _in_states(*states: StateType) -> FlowRunFilterState:
     return FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
 
 
+_OPEN = _in_states(StateType.PENDING, StateType.RUNNING)
+
+
 async def _orphans(client: PrefectClient, settled: timedelta) -> list[FlowRun]:
-    """Phases that Prefect believes to be running though the flow run that they belong to ended:
-    what noticed its crash (the worker, the automation) marked that one alone.
+    """Phases that Prefect believes to be running, or to come next, though the flow run that they
+    belong to ended: what noticed its crash (the worker, the automation) marked that one alone.
     """
     phases = FlowFilter(name=FlowFilterName(any_=["execute-phase"]))
-    running = FlowRunFilter(state=_in_states(StateType.RUNNING))
     found: list[FlowRun] = []
-    async for phase in flow_runs(client, phases, running):
+    async for phase in flow_runs(client, phases, FlowRunFilter(state=_OPEN)):
         if phase.parent_task_run_id is None or phase.state is None:
             continue
         if SystemClock().now() - phase.state.timestamp < settled:
@@ -234,8 +236,10 @@ def _end_of_run(run: RunRow | None) -> State[Any]:
 
 def _end_of_phase(db: Database, run: RunRow | None, flow_run: FlowRun) -> State[Any]:
     """Return how the flow run of a phase ends: that is told by the phase itself where it
-    has ended.
+    has ended. One that had not begun never did.
     """
+    if flow_run.state is not None and flow_run.state.is_pending():
+        return Cancelled(message=_NEVER_BEGAN)
     if run is not None:
         wanted = flow_run.parameters.get("phase_id")
         for phase in get_phases(db, run.run_id):

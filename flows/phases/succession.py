@@ -12,9 +12,9 @@ from __future__ import annotations
 import asyncio
 from copy import copy
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from prefect import Task, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentTaskRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.flow_engine import run_flow_async
@@ -55,6 +55,7 @@ class Succession:
         self._parent = context.flow_run if context else None
         self._registered: dict[str, FlowRun] = {}
         self._begun = set[str]()
+        self._is_closed = False
         self._started: dict[str, asyncio.Task[AttemptRow | Decision]] = {}
         self._verdict = asyncio.Event()
         self._under_way: asyncio.Task[None] | None = None
@@ -95,16 +96,15 @@ class Succession:
         """
         session = self._session
         following = phase_after(session.plan, session.snapshot().phases, phase_id)
-        # Retried by Prefect, a flow run takes its earlier subflows up, by their order.
-        if following is None or self._parent is None or self._parent.run_count > 1:
+        if following is None or following.id in self._registered:
             return
-        if following.id not in self._registered and not may_ask(session, following):
+        if self._parent is not None and not may_ask(session, following):
             self._outbox.send(
                 f"phase {following.id} is registered later", lambda: self._register(following.id)
             )
 
-    def goes_on(self) -> None:
-        """Let the run go on: its phase is at its end."""
+    def continue_run(self) -> None:
+        """Let the run continue: its phase is at its end."""
         self._verdict.set()
 
     async def close(self) -> None:
@@ -113,8 +113,9 @@ class Succession:
         What was started and not used is looked after by who takes the run up.
         """
         _of_runs.pop(self._session.run_id, None)
-        if self._registered:
-            self._outbox.send("a phase still seems to come", self._cancel)
+        self._is_closed = True
+        # After what is being registered just now.
+        self._outbox.send("a phase still seems to come", self._cancel)
         started = list(self._started.values())
         await asyncio.gather(*started, return_exceptions=True)
         with going_without("the end of the last phase is not told"):
@@ -135,21 +136,35 @@ class Succession:
     async def _execute(self, phase_id: str) -> None:
         self._begun.add(phase_id)
         flow_run = self._registered.pop(phase_id, None)
+        if flow_run is None and self._parent is not None and self._parent.run_count > 1:
+            flow_run = await self._flow_run_of(phase_id, self._parent)
         if flow_run is None:
             await self._phase(self._session.run_id, phase_id)
         else:
             await run_flow_async(self._named, flow_run, self._parameters(phase_id))
 
     async def _register(self, phase_id: str) -> None:
-        if self._parent is None or phase_id in self._begun:
-            return
+        if self._parent is not None and phase_id not in self._begun and not self._is_closed:
+            self._registered[phase_id] = await self._flow_run_of(phase_id, self._parent)
+
+    async def _flow_run_of(self, phase_id: str, parent: FlowRun) -> FlowRun:
+        """Return a flow run for the phase that has not begun; or the one that the same flow run was
+        at, before Prefect retried it.
+        """
         stands_for_it = Task(self._phase.fn, name=self._phase.name, version=self._phase.version)
         name = f"{phase_id} ({self._session.run_id})"
         async with get_client() as client:
             task_run = await client.create_task_run(
-                stands_for_it, self._parent.id, uuid4().hex, name=name, state=Pending()
+                stands_for_it, parent.id, f"phase {phase_id}", name=name, state=Pending()
             )
-            self._registered[phase_id] = await client.create_flow_run(
+            if parent.run_count > 1:
+                its = FlowRunFilterParentTaskRunId(any_=[task_run.id])
+                for found in await client.read_flow_runs(
+                    flow_run_filter=FlowRunFilter(parent_task_run_id=its)
+                ):
+                    if found.state is not None and not found.state.is_final():
+                        return found
+            return await client.create_flow_run(
                 self._phase,
                 name=name,
                 parameters=self._parameters(phase_id),
@@ -158,6 +173,8 @@ class Succession:
             )
 
     async def _cancel(self) -> None:
+        if not self._registered:
+            return
         async with get_client() as client:
             for flow_run in self._registered.values():
                 never = Cancelled(message=_NEVER_BEGAN)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from prefect import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
+from prefect.client.schemas.objects import FlowRun
 from support.projects import Project, call, make_project
 
 from autopack.ledger.events.usage_events import token_totals
@@ -49,11 +53,16 @@ def passing(home: Path, tmp_path: Path) -> Project:
 
 async def states_of(flow_run_id: str) -> list[str]:
     """The names of the states that a flow run has been in, in order."""
-    from prefect import get_client
-
     async with get_client() as client:
         states = await client.read_flow_run_states(flow_run_id)  # pyright: ignore[reportArgumentType]
     return [state.name or "" for state in sorted(states, key=lambda state: state.timestamp)]
+
+
+async def subflows_of(flow_run_id: str) -> list[FlowRun]:
+    """The flow runs of a run's phases."""
+    parent = FlowRunFilterParentFlowRunId(any_=[UUID(flow_run_id)])
+    async with get_client() as client:
+        return await client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parent))
 
 
 async def test_a_failed_run_was_never_completed_and_its_result_is_read(failing: Project) -> None:
@@ -131,6 +140,8 @@ async def test_a_run_that_is_interrupted_by_a_limit_on_its_time_goes_on_when_it_
     run = await retried(**parameters(project, run_id="limited"))
     assert run["state"] == "DONE_SUCCESS"
     assert [phase["attempts"] for phase in run["phases"]] == [1, 1], "phase one was not paid twice"
+    phases = await subflows_of(run["flow_run_id"])
+    assert {phase.state_name for phase in phases} == {"Completed"}, "none seems to be at work"
 
 
 async def test_a_run_that_met_a_fault_goes_on_when_it_is_retried(
@@ -156,6 +167,8 @@ async def test_a_run_that_met_a_fault_goes_on_when_it_is_retried(
         "Running",
         "Completed",
     ]
+    phases = await subflows_of(ended["flow_run_id"])
+    assert {one.state_name for one in phases} <= {"Completed", "Cancelled"}, "none seems to come"
 
 
 @pytest.mark.parametrize("named", [{}, {"run_id": "named"}])

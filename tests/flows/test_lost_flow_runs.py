@@ -10,22 +10,31 @@ from uuid import UUID
 import httpx
 import pytest
 import sqlalchemy as sa
+from prefect.client.schemas.objects import State
+from prefect.states import Crashed, Pending, Running
 from support.projects import make_simulated
 
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.store.tables import runs
+from tasks.reconciling import Marked, mark_lost_flow_runs
 
 # The engine of the application database makes no difference to what Prefect shows.
 pytestmark = pytest.mark.parametrize("engine_name", ["sqlite"])
 
 
-async def test_a_phase_of_a_flow_run_that_crashed_is_marked_too(home: Path) -> None:
+@pytest.mark.parametrize(
+    ("left", "marked", "counted"),
+    [
+        (Running(), "CRASHED", Marked(crashed=1)),
+        (Pending(name="Next"), "CANCELLED", Marked(ended=1)),
+    ],
+)
+async def test_a_phase_of_a_flow_run_that_crashed_is_marked_too(
+    home: Path, left: State, marked: str, counted: Marked
+) -> None:
     from prefect import flow, get_client
     from prefect.context import FlowRunContext
-    from prefect.states import Crashed, Running
-
-    from tasks.reconciling import Marked, mark_lost_flow_runs
 
     seen: dict[str, UUID] = {}
 
@@ -49,10 +58,10 @@ async def test_a_phase_of_a_flow_run_that_crashed_is_marked_too(home: Path) -> N
     db = Database.open(settings.database_url)
     async with get_client() as client:
         # As a worker leaves it whose flow run was killed while a phase was under way.
-        await client.set_flow_run_state(seen["phase"], Running(), force=True)
+        await client.set_flow_run_state(seen["phase"], left, force=True)
         await client.set_flow_run_state(seen["run"], Crashed(), force=True)
-        assert await mark_lost_flow_runs.fn(db, settings) == Marked(crashed=1)
-        assert (await client.read_flow_run(seen["phase"])).state_type == "CRASHED"
+        assert await mark_lost_flow_runs.fn(db, settings) == counted
+        assert (await client.read_flow_run(seen["phase"])).state_type == marked
         assert await mark_lost_flow_runs.fn(db, settings) == Marked()
     db.close()
 
