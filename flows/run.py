@@ -311,8 +311,6 @@ async def _execute_phases(
             question = await ask_before(run_id, phase)
             if question is not None:
                 return RunState.AWAITING_APPROVAL, question
-        # Of two writes at once a server on SQLite refuses one, which then waits two seconds.
-        await outbox.pause()
         # The database knows how far the phase is, whatever Prefect has heard of it.
         async with _kept_up(session, progress, outbox):
             if not await patiently(

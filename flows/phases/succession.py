@@ -70,6 +70,7 @@ class Succession:
             starting = start_attempt(self._session.run_id, phase_id)
             self._started[phase_id] = asyncio.create_task(starting)
         await self._told()
+        await self._outbox.pause()
         at_its_end = asyncio.Event()
         self._verdict = at_its_end
         self._under_way = asyncio.create_task(self._execute(phase_id))
@@ -84,6 +85,9 @@ class Succession:
             ended.cancel()
         if self._under_way.done():
             await self._told()
+        else:
+            # What is to be shown next waits for it.
+            self._outbox.send("the end of a phase is told", self._until_told)
 
     async def start_attempt(self, run_id: str, phase_id: str) -> AttemptRow | Decision:
         """Start the phase's next attempt; or return what came of it where that is done already."""
@@ -120,6 +124,10 @@ class Succession:
         await asyncio.gather(*started, return_exceptions=True)
         with going_without("the end of the last phase is not told"):
             await self._told()
+
+    async def _until_told(self) -> None:
+        if self._under_way is not None:
+            await asyncio.wait({self._under_way})
 
     async def _told(self) -> None:
         """Return when the flow run that is under way is at its end. Raises what it raised."""
