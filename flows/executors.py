@@ -180,6 +180,7 @@ async def _in_processes(run_id: str, where: Execution) -> None:
             if get_run(db, run_id).state is RunState.DONE_CANCELLED:
                 return
             raise failed
+        await _when_free(run_id, where)
         run = await wait_until_due(run_id, db=db, settings=settings)
         if run is None or has_stopped(run.state):
             return
@@ -240,6 +241,7 @@ async def _at_workers(run_id: str, where: Execution, tag: str | None) -> None:
             ended = await wait_for_end(run_id, flow_run.id, watch=where.watch, clock=SystemClock())
         if ended is None:
             return
+        await _when_free(run_id, where)
         run = await wait_until_due(run_id, db=db, settings=settings)
         if run is None or has_stopped(run.state):
             return

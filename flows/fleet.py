@@ -158,7 +158,7 @@ async def execute_all(
         return entry if isinstance(entry, FleetItem) else await execute(entry)
 
     async def execute(run_id: str) -> FleetItem:
-        async with turns.place():
+        async with turns.place(run_id):
             try:
                 if not is_stopping():
                     await execute_stored(run_id, where, tag=f"fleet:{name}")

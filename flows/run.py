@@ -202,6 +202,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
         broken = False
         if stopped.reason is StopReason.LEASE_LOST:
             raise LeaseLost(stopped.message, hint=f"autopack show {run_id}") from stopped
+        await phases.give_back()
         if stopped.reason is StopReason.CANCELLED:
             await finish_run(run_id, RunState.DONE_CANCELLED, stopped.message)
     finally:

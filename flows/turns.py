@@ -11,12 +11,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 
+from anyio import CancelScope
 from prefect import get_run_logger
 
 from autopack.model.errors import AutopackError, DatabaseRefused
 from autopack.store import turns
 from autopack.store.database.engine import Database
-from autopack.store.turns import TurnState
 from flows.shared_look import SharedLook
 
 MOST_AHEAD = 3
@@ -35,19 +35,20 @@ class Turns:
     def __init__(self, db: Database, fleet: str, at_once: int, *, ahead: int = 0) -> None:
         self._db, self._fleet = db, fleet
         self._places = asyncio.Semaphore(at_once + min(at_once, ahead))
-        self._settles = SETTLE_SECONDS if ahead else 0.0
+        self._worked = set[str]()
         self._room = asyncio.Semaphore(at_once)
         self._held_back = set[str]()
         self._look = SharedLook(LOOK_SECONDS, self._ready)
 
     @asynccontextmanager
-    async def place(self) -> AsyncGenerator[None]:
+    async def place(self, run_id: str) -> AsyncGenerator[None]:
         """Take one of the places of those that work or have begun."""
         await self._places.acquire()
         try:
             yield
         finally:
-            asyncio.get_running_loop().call_later(self._settles, self._places.release)
+            seconds = SETTLE_SECONDS if run_id in self._worked else 0.0
+            asyncio.get_running_loop().call_later(seconds, self._places.release)
 
     @asynccontextmanager
     async def room(self) -> AsyncGenerator[None]:
@@ -69,18 +70,21 @@ class Turns:
             yield
         finally:
             giving.cancel()
-            await asyncio.wait({giving})
             self._held_back.discard(run_id)
-            slot.leave()
-            with suppress(AutopackError):  # it is forgotten within a minute
-                await asyncio.to_thread(turns.end_turn, self._db, run_id)
+            # A limit on the time of the fleet cancels what is awaited again and again.
+            with CancelScope(shield=True):
+                await asyncio.wait({giving})
+                slot.leave()
+                with suppress(AutopackError):  # it is forgotten within a minute
+                    await asyncio.to_thread(turns.end_turn, self._db, run_id, self._fleet)
 
     async def _give(self, run_id: str, slot: _Slot) -> None:
         await self._look.until_found(run_id)
         await slot.enter()
         self._held_back.discard(run_id)
+        self._worked.add(run_id)
         try:
-            await asyncio.to_thread(turns.move_turn, self._db, run_id, TurnState.GIVEN)
+            await asyncio.to_thread(turns.give_turn, self._db, run_id, self._fleet)
         except AutopackError as error:
             # Not renewed any more, it holds the run back no longer than that.
             seconds = turns.HELD_SECONDS
@@ -106,7 +110,8 @@ class Turns:
             await asyncio.sleep(_RENEW_SECONDS)
             if self._held_back:
                 with suppress(AutopackError):
-                    await asyncio.to_thread(turns.keep_back, self._db, list(self._held_back))
+                    held = list(self._held_back)
+                    await asyncio.to_thread(turns.keep_back, self._db, held, self._fleet)
 
 
 class _Slot:

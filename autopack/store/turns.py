@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import sqlalchemy as sa
@@ -19,6 +19,8 @@ from autopack.store.tables.control import turns
 
 HELD_SECONDS = 60
 """How long a run is held back by a fleet that says nothing any more."""
+
+_KEPT_SECONDS = 24 * 3600
 
 
 class TurnState(StrEnum):
@@ -32,48 +34,59 @@ class TurnState(StrEnum):
 
 @dataclass(frozen=True)
 class Turn:
-    """A run's turn in its fleet, and whether that still says that it holds the run back."""
+    """A run's turn in its fleet, and when that last said that it holds the run back.
+
+    ``is_kept`` is whether that was within the last minute.
+    """
 
     fleet: str
     state: TurnState
+    renewed_at: datetime
     is_kept: bool
-
-    @property
-    def holds_back(self) -> bool:
-        """Whether nothing may be done of the run."""
-        return self.is_kept and self.state is not TurnState.GIVEN
 
 
 def hold_back(db: Database, run_id: str, fleet: str) -> None:
-    """Have the run wait for its turn once it is ready to work."""
+    """Have the run wait for its turn once it is ready to work; forget what nobody keeps."""
 
     def write(conn: sa.Connection) -> None:
-        conn.execute(sa.delete(turns).where(turns.c.run_id == run_id))
+        forgotten = turns.c.renewed_at < now(conn) - timedelta(seconds=_KEPT_SECONDS)
+        conn.execute(sa.delete(turns).where((turns.c.run_id == run_id) | forgotten))
         held = {"run_id": run_id, "fleet": fleet, "state": TurnState.HELD}
         conn.execute(sa.insert(turns).values(**held, renewed_at=now_in_sql(conn)))
 
     db.transact(write)
 
 
-def keep_back(db: Database, run_ids: Collection[str]) -> None:
-    """Say again that these runs are held back."""
+def keep_back(db: Database, run_ids: Collection[str], fleet: str) -> None:
+    """Say again that the fleet holds these runs back."""
 
     def write(conn: sa.Connection) -> None:
-        kept = sa.update(turns).where(turns.c.run_id.in_(run_ids))
+        kept = sa.update(turns).where(turns.c.run_id.in_(run_ids), turns.c.fleet == fleet)
         conn.execute(kept.values(renewed_at=now_in_sql(conn)))
 
     db.transact(write)
 
 
-def move_turn(db: Database, run_id: str, state: TurnState) -> None:
-    """Note that a run which is held back is ready, or that it may work."""
-    moved = sa.update(turns).where(turns.c.run_id == run_id).values(state=state)
-    db.transact(lambda conn: conn.execute(moved))
+def note_ready(db: Database, run_id: str) -> None:
+    """Note that a run which is held back only waits for its turn."""
+    held = (turns.c.run_id == run_id) & (turns.c.state == TurnState.HELD)
+    ready = sa.update(turns).where(held).values(state=TurnState.READY)
+    db.transact(lambda conn: conn.execute(ready))
 
 
-def end_turn(db: Database, run_id: str) -> None:
-    """Forget the run's turn; a run that has not been given it is to rest."""
-    db.transact(lambda conn: conn.execute(sa.delete(turns).where(turns.c.run_id == run_id)))
+def give_turn(db: Database, run_id: str, fleet: str) -> None:
+    """Hold the run back no longer."""
+    given = sa.update(turns).where(_is(run_id, fleet)).values(state=TurnState.GIVEN)
+    db.transact(lambda conn: conn.execute(given))
+
+
+def end_turn(db: Database, run_id: str, fleet: str) -> None:
+    """Forget the run's turn; a run that waits for it is to rest."""
+    db.transact(lambda conn: conn.execute(sa.delete(turns).where(_is(run_id, fleet))))
+
+
+def _is(run_id: str, fleet: str) -> sa.ColumnElement[bool]:
+    return (turns.c.run_id == run_id) & (turns.c.fleet == fleet)
 
 
 def turn_of(source: Source, run_id: str) -> Turn | None:
@@ -84,7 +97,7 @@ def turn_of(source: Source, run_id: str) -> Turn | None:
         if row is None:
             return None
         kept = row.renewed_at >= now(conn) - timedelta(seconds=HELD_SECONDS)
-        return Turn(row.fleet, TurnState(row.state), kept)
+        return Turn(row.fleet, TurnState(row.state), row.renewed_at, kept)
 
 
 def ready_among(source: Source, run_ids: Collection[str]) -> list[str]:

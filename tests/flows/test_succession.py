@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from prefect import get_client
+from prefect import get_client, tags
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from support.projects import Project, call, make_project
@@ -31,13 +31,16 @@ def three_phases(folder: Path, **phase: Any) -> Project:
     return make_project(folder, builds, phase=phase)
 
 
+async def subflows_of(flow_run_id: str) -> list[FlowRun]:
+    parent = FlowRunFilterParentFlowRunId(any_=[UUID(flow_run_id)])
+    async with get_client() as client:
+        return await client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parent))
+
+
 async def phases_of(run: dict[str, Any]) -> list[tuple[str, list[str]]]:
     """The subflows of a run in the order they were registered: name and names of states."""
-    parent = FlowRunFilterParentFlowRunId(any_=[UUID(run["flow_run_id"])])
     async with get_client() as client:
-        found = await client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(parent_flow_run_id=parent)
-        )
+        found = await subflows_of(run["flow_run_id"])
         found.sort(key=lambda one: one.created or one.start_time)  # pyright: ignore
         return [(one.name, await _states(client, one)) for one in found]
 
@@ -58,6 +61,33 @@ async def test_each_phase_is_one_subflow_registered_while_the_one_before_is_at_w
         (f"p1 ({run['run_id']})", ["Next", "Running", "Completed"]),
         (f"p2 ({run['run_id']})", ["Next", "Running", "Completed"]),
     ]
+
+
+async def test_the_flow_runs_of_phases_have_the_tags_of_who_calls(
+    home: Path, tmp_path: Path
+) -> None:
+    with tags("mine"):
+        run = await executed(three_phases(tmp_path))
+    assert [set(one.tags) for one in await subflows_of(run["flow_run_id"])] == [{"mine"}] * 3
+
+
+async def test_a_limit_on_the_time_of_a_run_ends_its_phase_in_prefect(
+    home: Path, tmp_path: Path
+) -> None:
+    from flows import execute_run
+
+    project = make_project(tmp_path, {"one": [[call(7), {"delay": 60}]]})
+    state = await execute_run.with_options(timeout_seconds=5)(
+        plan=str(project.plan),
+        repo=str(project.repository),
+        builder_options=f"recording={project.recording}",
+        run_id="limited-phase",
+        return_state=True,
+    )
+    assert state.name == "TimedOut"
+    assert state.state_details.flow_run_id is not None
+    (phase,) = await subflows_of(str(state.state_details.flow_run_id))
+    assert phase.state_name == "Crashed"
 
 
 async def test_a_phase_that_a_run_does_not_come_to_is_not_left_as_if_it_would(

@@ -148,6 +148,12 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         return session.transact(write, changes)
 
 
+def give_back(session: RunSession, begun: AttemptRow | Decision) -> None:
+    """End an attempt that was started and will not be built; what it reserved is free again."""
+    if isinstance(begun, AttemptRow) and begun.state is AttemptState.STARTED:
+        session.recorder.interrupted(begun, because="the run was stopped before its build")
+
+
 def _check_out(session: RunSession, commit: str) -> bool:
     """Return whether the worktree holds ``commit`` now; judging says why one cannot be
     checked out.

@@ -191,7 +191,10 @@ def open_session(
                 environ=process_environment(),
             )
         )
-        session.entry = Entry(given.flow_run_id, fingerprint, acquired)
+        session.entry = Entry(fingerprint, acquired)
+        if given.flow_run_id is not None and run.flow_run_id != given.flow_run_id:
+            flow_run_id = given.flow_run_id
+            db.transact(lambda conn: set_flow_run(conn, acquired.lease, flow_run_id))
         if given.enters:
             enter(session)
     except BaseException:
@@ -222,7 +225,7 @@ def close_session(session: RunSession, *, release_lease: bool = True) -> None:
 
 
 def enter(session: RunSession) -> None:
-    """Note that the run is under way, where, with which tools, and what it started from.
+    """Note that the run is under way, with which tools, and what it started from.
 
     Nothing happens where that was noted already.
     """
@@ -235,7 +238,7 @@ def enter(session: RunSession) -> None:
 
 def _enter(conn: Connection, session: RunSession, entry: Entry) -> None:
     run = get_run(conn, session.run_id)
-    acquired, fingerprint, flow_run_id = entry.acquired, entry.fingerprint, entry.flow_run_id
+    acquired, fingerprint = entry.acquired, entry.fingerprint
     if acquired.previous is not None and not acquired.was_released:
         count_recovery(conn, session.lease)
     if fingerprint is not None:
@@ -244,8 +247,6 @@ def _enter(conn: Connection, session: RunSession, entry: Entry) -> None:
         reopen_run(conn, session.lease)
     elif run.state is not RunState.PHASE_EXECUTION:
         move_run(conn, session.lease, RunState.PHASE_EXECUTION)
-    if flow_run_id is not None and run.flow_run_id != flow_run_id:
-        set_flow_run(conn, session.lease, flow_run_id)
     if run.toolchains is None:
         set_toolchains(conn, session.lease, [asdict(found) for found in session.toolchains])
 

@@ -74,9 +74,8 @@ class Granted:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is to be noted of a run when it is under way: who works on it, and from what."""
+    """What is to be noted of a run when it is under way: whom it was taken from, and its begin."""
 
-    flow_run_id: str | None
     fingerprint: Fingerprint | None
     acquired: Acquired
 

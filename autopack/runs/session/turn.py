@@ -7,7 +7,7 @@ import asyncio
 from autopack.model.errors import DatabaseRefused
 from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import StopReason
-from autopack.store.turns import Turn, TurnState, move_turn, turn_of
+from autopack.store.turns import HELD_SECONDS, Turn, TurnState, note_ready, turn_of
 
 LOOK_SECONDS = 0.1
 
@@ -17,27 +17,42 @@ async def wait_for_turn(session: RunSession) -> None:
 
     Raises RunStopped when the run is stopped, also because its fleet has given up: then it rests.
     """
-    db, run_id = session.db, session.run_id
-    turn = await asyncio.to_thread(turn_of, db, run_id)
-    if turn is None or not turn.holds_back:
+    turn = await asyncio.to_thread(turn_of, session.db, session.run_id)
+    if turn is None or not turn.is_kept:
         return
     session.waits_for = f"its turn in fleet {turn.fleet}"
     try:
         with session.keeper.idle():
-            await asyncio.to_thread(move_turn, db, run_id, TurnState.READY)
-            while turn.holds_back:
-                await session.switch.guard(asyncio.sleep(LOOK_SECONDS))
-                turn = await asyncio.to_thread(_look, session, turn)
+            await asyncio.to_thread(note_ready, session.db, session.run_id)
+            await _wait(session, turn)
     finally:
         session.waits_for = None
 
 
-def _look(session: RunSession, last: Turn) -> Turn:
+async def _wait(session: RunSession, turn: Turn) -> None:
+    """Return when the turn is given, or the fleet has said nothing for so long.
+
+    By the time in which the run could have heard it: machines sleep, and databases are away.
+    """
+    silent = 0.0
+    while turn.state is not TurnState.GIVEN and silent < HELD_SECONDS:
+        began = session.clock.monotonic()
+        await session.switch.guard(asyncio.sleep(LOOK_SECONDS))
+        seen = await asyncio.to_thread(_look, session, turn)
+        if seen is not None and seen.renewed_at == turn.renewed_at:
+            silent += min(session.clock.monotonic() - began, 1.0)
+        else:
+            silent = 0.0
+        turn = seen or turn
+
+
+def _look(session: RunSession, last: Turn) -> Turn | None:
+    """Return how the turn stands now; None while nobody knows."""
     try:
         turn = turn_of(session.db, session.run_id)
     except DatabaseRefused:
-        return last  # nobody knows
+        return None
     if turn is None:
         session.switch.stop(StopReason.INTERRUPTED, f"fleet {last.fleet} was stopped")
         session.switch.check()
-    return turn or last
+    return turn

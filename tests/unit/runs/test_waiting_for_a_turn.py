@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,24 +12,17 @@ import sqlalchemy as sa
 from support.projects import call, make_project
 
 from autopack.clock import SystemClock
-from autopack.model.states import RunState
+from autopack.model.states import AttemptState, RunState
+from autopack.runs.attempt.begin_attempt import begin, give_back
 from autopack.runs.session import turn as waiting
 from autopack.runs.session.opening import Given, close_session, enter, open_session
 from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import RunStopped, StopReason
 from autopack.settings import Settings
 from autopack.store import Database
-from autopack.store.database.engine import now
-from autopack.store.runs import request_cancel
-from autopack.store.tables.control import turns as table
-from autopack.store.turns import (
-    HELD_SECONDS,
-    TurnState,
-    end_turn,
-    hold_back,
-    move_turn,
-    ready_among,
-)
+from autopack.store.runs import AttemptRow, get_attempts, request_cancel
+from autopack.store.tables.budgets import budget_reservations
+from autopack.store.turns import end_turn, give_turn, hold_back, keep_back, ready_among
 
 
 @pytest.fixture
@@ -57,21 +50,15 @@ async def test_a_run_of_no_fleet_waits_for_nobody_and_is_under_way_when_it_enter
 
 
 def given(db: Database) -> None:
-    move_turn(db, "r", TurnState.GIVEN)
+    give_turn(db, "r", "many")
 
 
 def silent(db: Database) -> None:
-    """As if its fleet had died, and said nothing since."""
-
-    def write(conn: sa.Connection) -> None:
-        long_ago = now(conn) - timedelta(seconds=HELD_SECONDS + 1)
-        conn.execute(sa.update(table).values(renewed_at=long_ago))
-
-    db.transact(write)
+    """As if its fleet had died."""
 
 
 def withdrawn(db: Database) -> None:
-    end_turn(db, "r")
+    end_turn(db, "r", "many")
 
 
 def cancelled(db: Database) -> None:
@@ -90,12 +77,16 @@ def cancelled(db: Database) -> None:
 async def test_what_ends_the_wait(
     session: RunSession,
     database: Database,
+    monkeypatch: pytest.MonkeyPatch,
     happens: Callable[[Database], None],
     stops: StopReason | None,
 ) -> None:
+    monkeypatch.setattr(waiting, "HELD_SECONDS", 1.0)
     hold_back(database, "r", "many")
     begun = asyncio.create_task(waiting.wait_for_turn(session))
-    await asyncio.sleep(3 * waiting.LOOK_SECONDS)
+    for _ in range(15):
+        await asyncio.sleep(0.1)
+        keep_back(database, ["r"], "many")
     assert not begun.done()
     assert session.waits_for == "its turn in fleet many"
     assert ready_among(database, ["r"]) == ["r"]
@@ -108,3 +99,31 @@ async def test_what_ends_the_wait(
         assert stopped.value.reason is stops
     assert session.waits_for is None
     assert session.run().started_at is None
+
+
+async def test_a_fleet_that_was_gone_before_holds_nobody_back(
+    session: RunSession, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold_back(database, "r", "many")
+    turn = waiting.turn_of(database, "r")
+    assert turn is not None
+    gone = replace(turn, is_kept=False)
+    monkeypatch.setattr(waiting, "turn_of", lambda *_: gone)
+    await asyncio.wait_for(waiting.wait_for_turn(session), 10)
+
+
+async def test_an_attempt_that_is_given_back_is_interrupted_and_holds_no_budget(
+    session: RunSession, database: Database
+) -> None:
+    enter(session)
+    begun = begin(session, "one")
+    assert isinstance(begun, AttemptRow)
+    give_back(session, begun)
+    (attempt,) = get_attempts(database, "r")
+    assert attempt.state is AttemptState.INTERRUPTED
+    with database.read() as conn:
+        open_ones = sa.select(sa.func.count()).where(budget_reservations.c.settled_at.is_(None))
+        assert conn.scalar(open_ones) == 0
+    again = begin(session, "one")
+    assert isinstance(again, AttemptRow)
+    assert again.attempt == 2

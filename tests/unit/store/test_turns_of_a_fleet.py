@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from autopack.store import Database, runs
 from autopack.store.tables.control import turns as table
-from autopack.store.turns import TurnState, move_turn, turn_of
+from autopack.store.turns import TurnState, note_ready, turn_of
 from flows import turns as slots
 from flows.turns import Turns
 
@@ -42,10 +42,10 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def has_turn(run_id: str, db: Database) -> bool:
     """Do as a run does that is ready; whether it may work in the end, and does not rest."""
-    move_turn(db, run_id, TurnState.READY)
+    note_ready(db, run_id)
     while True:
         turn = turn_of(db, run_id)
-        if turn is None or not turn.holds_back:
+        if turn is None or turn.state is TurnState.GIVEN:
             return turn is not None
         await asyncio.sleep(0.05)
 
@@ -89,7 +89,7 @@ async def test_a_few_begin_beforehand_and_only_as_many_work_as_may(
     seen = Seen()
 
     async def executed(name: str) -> None:
-        async with turns.place(), turns.turn(name), seen.beginning():
+        async with turns.place(name), turns.turn(name), seen.beginning():
             assert await has_turn(name, database)
             await seen.work()
 
@@ -119,7 +119,7 @@ async def test_who_was_not_given_a_turn_rests_when_the_fleet_gives_up(
     turns: Turns, database: Database
 ) -> None:
     async def executed(name: str) -> bool:
-        async with turns.place(), turns.turn(name):
+        async with turns.place(name), turns.turn(name):
             await asyncio.sleep(60)
         return False
 
@@ -144,3 +144,15 @@ async def test_a_run_that_somebody_works_on_has_a_slot(turns: Turns, database: D
             assert not begun.done()
             await others.aclose()
             assert await asyncio.wait_for(begun, 10)
+
+
+async def test_a_place_that_was_not_needed_is_free_at_once(
+    turns: Turns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A fleet that is started again passes hundreds of runs that have ended.
+    monkeypatch.setattr(slots, "SETTLE_SECONDS", 600.0)
+    async with asyncio.timeout(30):
+        for _ in range(20):
+            for name in NAMES:
+                async with turns.place(name):
+                    pass
