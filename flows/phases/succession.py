@@ -14,12 +14,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from anyio import CancelScope
-from prefect import Task, get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentTaskRunId
-from prefect.client.schemas.objects import FlowRun
-from prefect.context import FlowRunContext, TagsContext
 from prefect.flow_engine import run_flow_async
-from prefect.states import Cancelled, Pending
 
 from autopack.repair.decide import Decision
 from autopack.runs.approval import may_ask
@@ -27,6 +22,7 @@ from autopack.runs.attempt.begin_attempt import give_back
 from autopack.runs.next_phase import phase_after
 from autopack.runs.session.session import RunSession
 from autopack.store.rows import AttemptRow
+from flows.phases.registering import PhaseFlowRuns
 from tasks.attempting import start_attempt
 from tasks.away import going_without
 from tasks.outbox import Outbox
@@ -34,11 +30,6 @@ from tasks.slots import is_limited
 
 if TYPE_CHECKING:
     from prefect.flows import Flow
-
-_STATE = "Next"
-"""What the UI calls the state of a phase that is about to come; its type is PENDING."""
-
-_NEVER_BEGAN = "the run did not come to this phase"
 
 
 class Succession:
@@ -53,13 +44,7 @@ class Succession:
         self._session, self._phase, self._outbox = session, phase, outbox
         self._named = copy(phase)
         self._named.flow_run_name = None  # it is registered with its name
-        context = FlowRunContext.get()
-        self._parent = context.flow_run if context else None
-        self._is_retried = self._parent is not None and self._parent.run_count > 1
-        self._registered: dict[str, FlowRun] = {}
-        self._begun = set[str]()
-        self._unused: list[FlowRun] = []
-        self._is_closed = False
+        self._flow_runs = PhaseFlowRuns(session.run_id, phase, outbox)
         self._started: dict[str, asyncio.Task[AttemptRow | Decision]] = {}
         self._verdict = asyncio.Event()
         self._under_way: asyncio.Task[None] | None = None
@@ -105,13 +90,8 @@ class Succession:
         """
         session = self._session
         following = phase_after(session.plan, session.snapshot().phases, phase_id)
-        if following is None or following.id in self._registered:
-            return
-        # Retried by Prefect, a flow run takes up the phases that it was at.
-        if not self._is_retried and not may_ask(session, following):
-            self._outbox.send(
-                f"phase {following.id} is registered later", lambda: self._register(following.id)
-            )
+        if following is not None and not may_ask(session, following):
+            self._flow_runs.register(following.id)
 
     def continue_run(self) -> None:
         """Let the run continue: its phase is at its end."""
@@ -128,9 +108,7 @@ class Succession:
     async def close(self) -> None:
         """Return when Prefect has heard of the last phase's end; let none seem to come any more."""
         _of_runs.pop(self._session.run_id, None)
-        self._is_closed = True
-        # After what is being registered just now.
-        self._outbox.send("a phase still seems to come", self._cancel)
+        self._flow_runs.close()
         for started in self._started.values():
             await _at_its_end(started)
         with going_without("the end of the last phase is not told"):
@@ -150,60 +128,13 @@ class Succession:
         return not is_limited(self._session.run_id, phase_id)
 
     async def _execute(self, phase_id: str) -> None:
-        again = phase_id in self._begun or self._is_retried
-        self._begun.add(phase_id)
-        flow_run = self._registered.pop(phase_id, None)
-        if flow_run is None and again and self._parent is not None:
-            flow_run = await self._flow_run_of(phase_id, self._parent, again=True)
+        run_id = self._session.run_id
+        flow_run = await self._flow_runs.begin(phase_id)
         if flow_run is None:
-            await self._phase(self._session.run_id, phase_id)
+            await self._phase(run_id, phase_id)
         else:
-            await run_flow_async(self._named, flow_run, self._parameters(phase_id))
-
-    async def _register(self, phase_id: str) -> None:
-        if self._parent is None or phase_id in self._begun or self._is_closed:
-            return
-        made = await self._flow_run_of(phase_id, self._parent)
-        if phase_id in self._begun:
-            self._unused.append(made)  # it came too late
-        else:
-            self._registered[phase_id] = made
-
-    async def _flow_run_of(self, phase_id: str, parent: FlowRun, *, again: bool = False) -> FlowRun:
-        """Return a new flow run for the phase; ``again``, one that has not ended is taken up."""
-        stands_for_it = Task(self._phase.fn, name=self._phase.name, version=self._phase.version)
-        name = f"{phase_id} ({self._session.run_id})"
-        async with get_client() as client:
-            task_run = await client.create_task_run(
-                stands_for_it, parent.id, f"phase {phase_id}", name=name, state=Pending()
-            )
-            if again:
-                its = FlowRunFilterParentTaskRunId(any_=[task_run.id])
-                for found in await client.read_flow_runs(
-                    flow_run_filter=FlowRunFilter(parent_task_run_id=its)
-                ):
-                    if found.state is not None and not found.state.is_final():
-                        return found
-            return await client.create_flow_run(
-                self._phase,
-                name=name,
-                parameters=self._parameters(phase_id),
-                state=Pending(name=_STATE),
-                parent_task_run_id=task_run.id,
-                tags=TagsContext.get().current_tags,
-            )
-
-    async def _cancel(self) -> None:
-        unused = [*self._unused, *self._registered.values()]
-        if not unused:
-            return
-        async with get_client() as client:
-            for flow_run in unused:
-                never = Cancelled(message=_NEVER_BEGAN)
-                await client.set_flow_run_state(flow_run.id, never, force=True)
-
-    def _parameters(self, phase_id: str) -> dict[str, str]:
-        return {"run_id": self._session.run_id, "phase_id": phase_id}
+            parameters = {"run_id": run_id, "phase_id": phase_id}
+            await run_flow_async(self._named, flow_run, parameters)
 
 
 async def _at_its_end(task: asyncio.Task[Any]) -> None:

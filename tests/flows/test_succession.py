@@ -121,7 +121,7 @@ async def test_an_attempt_is_started_beforehand_where_its_build_waits_for_no_slo
     def noted(run_id: str, phase_id: str) -> Any:
         phases = succession.succession_of(run_id)
         assert phases is not None
-        begun.append((phase_id, phase_id in phases._begun))
+        begun.append((phase_id, phase_id in phases._flow_runs._begun))
         return starting(run_id, phase_id)
 
     monkeypatch.setattr(succession, "start_attempt", noted)
