@@ -41,7 +41,9 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def settings(home: Path) -> Settings:
+def settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    # Other tests had workers on this server, which seem to be there for a while.
+    monkeypatch.setenv("AUTOPACK_DEPLOYMENT", "nobodys")
     return Settings.from_environment()
 
 
