@@ -106,8 +106,11 @@ def run_named(machine: Machine, run_id: str) -> dict[str, Any] | None:
 
 
 def is_building(machine: Machine, run_id: str) -> bool:
+    """Whether the builder of a run's phase is at work: it has read its recording by then."""
     run = run_named(machine, run_id)
-    return run is not None and run["executing_phases"] == 1
+    if run is None or run["executing_phases"] != 1:
+        return False
+    return any((machine.home / "runs" / run_id).glob("spool/*/*/builder.out"))
 
 
 def is_done(machine: Machine, run_id: str) -> dict[str, Any] | None:

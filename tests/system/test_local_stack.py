@@ -212,11 +212,7 @@ def test_cancel_ends_a_run_that_a_worker_executes(stack: Machine, tmp_path: Path
     project = make_project(tmp_path, {"one": [[call(5), {"delay": 300}]]})
     flow_run = trigger(stack, project, run_id="cancelled-far-away")
 
-    def is_building() -> bool:
-        run = run_named(stack, "cancelled-far-away")
-        return run is not None and run["executing_phases"] == 1
-
-    wait_for("the build", is_building)
+    wait_for("the build", lambda: is_building(stack, "cancelled-far-away"))
     answer = stack.run("cancel", "cancelled-far-away", "--json")
     assert answer.code == 0
     assert answer.json["state"] == "DONE_CANCELLED"
@@ -277,6 +273,7 @@ def test_workers_execute_a_fleet_and_go_on_with_what_is_killed(
         "fleet",
         *[str(project.plan)] * 2,
         *("--repo", str(project.repository), "--builder", "simulated"),
+        *("--set", f"spec={project.recording}"),
         *("--executor", "deployment", "--run-id", "at-work", "--json"),
     )
 
