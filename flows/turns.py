@@ -34,7 +34,8 @@ class Turns:
 
     def __init__(self, db: Database, fleet: str, at_once: int, *, ahead: int = 0) -> None:
         self._db, self._fleet = db, fleet
-        self._places = asyncio.Semaphore(at_once + min(at_once, ahead))
+        self._places = asyncio.Semaphore(at_once)
+        self._ahead = min(at_once, ahead)
         self._worked = set[str]()
         self._room = asyncio.Semaphore(at_once)
         self._held_back = set[str]()
@@ -47,8 +48,7 @@ class Turns:
         try:
             yield
         finally:
-            seconds = SETTLE_SECONDS if run_id in self._worked else 0.0
-            asyncio.get_running_loop().call_later(seconds, self._places.release)
+            self._free_a_place(SETTLE_SECONDS if run_id in self._worked else 0.0)
 
     @asynccontextmanager
     async def room(self) -> AsyncGenerator[None]:
@@ -81,6 +81,8 @@ class Turns:
     async def _give(self, run_id: str, slot: _Slot) -> None:
         await self._look.until_found(run_id)
         await slot.enter()
+        if self._room.locked():
+            self._begin_ahead()
         self._held_back.discard(run_id)
         self._worked.add(run_id)
         try:
@@ -89,6 +91,15 @@ class Turns:
             # Not renewed any more, it holds the run back no longer than that.
             seconds = turns.HELD_SECONDS
             get_run_logger().warning("run %s waits %d s more: %s", run_id, seconds, error)
+
+    def _begin_ahead(self) -> None:
+        """Have runs begin beforehand, now that all slots are taken: the first come first."""
+        ahead, self._ahead = self._ahead, 0
+        for _ in range(ahead):
+            self._free_a_place(SETTLE_SECONDS)
+
+    def _free_a_place(self, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._places.release)
 
     async def _ready(self, run_ids: Sequence[str]) -> list[str]:
         with suppress(DatabaseRefused):  # the next look may tell

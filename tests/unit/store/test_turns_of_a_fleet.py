@@ -124,13 +124,17 @@ async def test_who_was_not_given_a_turn_rests_when_the_fleet_gives_up(
         return False
 
     fleet = [asyncio.create_task(executed(name)) for name in NAMES]
+    await until(lambda: rows(database) == AT_ONCE)
+    at_workers = [asyncio.create_task(has_turn(name, database)) for name in NAMES[:AT_ONCE]]
+    await until(lambda: all(one.done() for one in at_workers))
     await until(lambda: rows(database) == 2 * AT_ONCE)
-    at_workers = [asyncio.create_task(has_turn(name, database)) for name in NAMES[:4]]
-    await until(lambda: sum(one.done() for one in at_workers) == AT_ONCE)
+    beforehand = NAMES[AT_ONCE : 2 * AT_ONCE]
+    at_workers += [asyncio.create_task(has_turn(name, database)) for name in beforehand]
+    await asyncio.sleep(0.5)
     for one in fleet:
         one.cancel()
     await asyncio.gather(*fleet, return_exceptions=True)
-    assert sorted(await asyncio.gather(*at_workers)) == [False, False, True, True]
+    assert await asyncio.gather(*at_workers) == [True, True, False, False]
     assert rows(database) == 0
 
 
