@@ -70,10 +70,8 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
 async def _build(run_id: str, phase_id: str) -> AttemptRow | Decision:
     """Start the next attempt and build it; a decision says why nothing was started."""
     async with build_slot(run_id, phase_id):
-        phases = succession_of(run_id)
-        starting = start_attempt if phases is None else phases.start_attempt
-        started = await starting(run_id, phase_id)
-        if phases is not None:
+        started = await start_attempt(run_id, phase_id)
+        if (phases := succession_of(run_id)) is not None:
             phases.foresee(phase_id)
         if isinstance(started, AttemptRow) and started.state is AttemptState.STARTED:
             opened = await build_attempt(started.key)

@@ -66,6 +66,7 @@ from tasks.preparing import (
 from tasks.pushing import deliver_if_asked
 from tasks.recording import persist_view, record_metrics, send_ended
 from tasks.reporting import RunProgress, emit, publish_summary, standing_line
+from tasks.slots import learn_limits
 
 _LIVE_SECONDS = 30.0
 _PATIENCE_SECONDS = 300.0
@@ -182,6 +183,7 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     try:
         if flow_run_id is not None:
             outbox.send("the flow run keeps its name", lambda: rename(run_id))
+        outbox.send("limits on builds are read later", learn_limits)
         if session.run().state is RunState.RUN_CREATED:
             phases.foresee()
         _show(session, progress, outbox)

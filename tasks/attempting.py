@@ -18,13 +18,17 @@ from autopack.runs.repair.gather_facts import next_step
 from autopack.runs.repair.mitigate import execute_fix, mitigate
 from autopack.runs.session.session import held
 from autopack.store.rows import AttemptRow
+from tasks.ahead import ahead_of
 from tasks.step import step
 
 
 async def start_attempt(run_id: str, phase_id: str) -> AttemptRow | Decision:
     """Start the next attempt, or pick up one that was built before a crash; no task, as it is
-    over in a moment.
+    over in a moment. Where that was done beforehand, return what came of it.
     """
+    ahead = ahead_of(run_id)
+    if ahead is not None and phase_id in ahead:
+        return await ahead.started(phase_id)
     return await asyncio.to_thread(steps.begin, held(run_id), phase_id)
 
 
@@ -46,6 +50,9 @@ async def build_attempt(key: AttemptKey) -> str | None:
 
     Returns the circuit that its failure opened.
     """
+    ahead = ahead_of(key.run_id)
+    if ahead is not None and (under_way := ahead.building(key)) is not None:
+        return await under_way  # cancelled with this task
     return await steps.build(held(key.run_id), key)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
+from itertools import count
 
 from httpx import HTTPStatusError
 from prefect import get_client, get_run_logger
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError, concurrency
-from prefect.exceptions import ObjectNotFound
+from prefect.context import TagsContext
+from prefect.settings import PREFECT_API_URL
 
 from autopack.agents.registry import split_name
 from autopack.runs.attempt.ladder import next_place
@@ -26,8 +28,11 @@ LEASE_SECONDS = 60
 # Apart from each other, so that those who wait do not all ask at once.
 _PAUSE_SECONDS = (1.0, 3.0)
 
-# Which limits the server has, as this process found them when it first asked.
-_known: dict[str, bool] = {}
+_PAGE = 200
+"""How many limits a server lists at once."""
+
+# The limits of each server that are switched on, as this process found them when it first asked.
+_known: dict[str, frozenset[str]] = {}
 
 
 def builder_limit(builder: str) -> str:
@@ -107,29 +112,46 @@ def _wanted(session: RunSession, phase_id: str) -> list[str]:
     return names + ([provider_limit(provider)] if provider else [])
 
 
-def is_limited(run_id: str, phase_id: str) -> bool:
-    """Return whether the next build of the phase may have to wait for a slot, as far as known."""
+def is_limited(run_id: str, phase_id: str, tags: Iterable[str]) -> bool:
+    """Return whether the next build of the phase, by a task with these tags, may have to wait for
+    a slot, as far as known.
+    """
     if process_environment().get(OWN_SERVER):
         return False
-    return any(_known.get(name, True) for name in _wanted(held(run_id), phase_id))
+    active = _known.get(PREFECT_API_URL.value())
+    if active is None:
+        return True
+    tagged = [f"tag:{tag}" for tag in {*tags, *TagsContext.get().current_tags}]
+    return not active.isdisjoint([*_wanted(held(run_id), phase_id), *tagged])
+
+
+async def learn_limits() -> None:
+    """Find out which limits there are, unless this process knows."""
+    await _existing([])
 
 
 async def _existing(names: list[str]) -> list[str]:
     """Those that the server limits; none on a server of the process's own, which nobody shares."""
     if process_environment().get(OWN_SERVER):
         return []
-    unknown = [name for name in names if name not in _known]
-    if unknown:
-        async with get_client() as client:
-            for name in unknown:
-                try:
-                    limit = await client.read_global_concurrency_limit_by_name(name)
-                    _known[name] = limit.active
-                except ObjectNotFound:
-                    _known[name] = False
-                except HTTPStatusError as error:
-                    if not is_forbidden(error):
-                        raise
-                    get_run_logger().warning("limit %s is not kept: %s", name, error)
-                    _known[name] = False
-    return [name for name in names if _known[name]]
+    url = PREFECT_API_URL.value()
+    if url not in _known:
+        _known[url] = await _active()
+    return [name for name in names if name in _known[url]]
+
+
+async def _active() -> frozenset[str]:
+    found = set[str]()
+    async with get_client() as client:
+        for offset in count(step=_PAGE):
+            try:
+                page = await client.read_global_concurrency_limits(limit=_PAGE, offset=offset)
+            except HTTPStatusError as error:
+                if not is_forbidden(error):
+                    raise
+                get_run_logger().warning("limits on builds are not kept: %s", error)
+                break
+            found |= {limit.name for limit in page if limit.active}
+            if len(page) < _PAGE:
+                break
+    return frozenset(found)

@@ -2,7 +2,8 @@
 
 Six requests register a subflow before it begins, and one says that it has ended: half of what an
 empty phase takes. Building and judging a phase ask the server nothing, so that the flow run of the
-next one is registered meanwhile; and while the end of a phase is told, the next attempt is started.
+next one is registered meanwhile; and while the end of a phase and the beginning of the next are
+told, the next attempt is started and built.
 Never are two told at once while a phase is to come: of two writes at once a server on SQLite
 refuses one, which then waits two seconds.
 """
@@ -13,17 +14,14 @@ import asyncio
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from anyio import CancelScope
 from prefect.flow_engine import run_flow_async
 
-from autopack.repair.decide import Decision
 from autopack.runs.approval import may_ask
-from autopack.runs.attempt.begin_attempt import give_back
 from autopack.runs.next_phase import phase_after
 from autopack.runs.session.session import RunSession
-from autopack.store.rows import AttemptRow
 from flows.phases.registering import PhaseFlowRuns
-from tasks.attempting import start_attempt
+from tasks.ahead import Ahead, at_its_end
+from tasks.attempting import build_attempt
 from tasks.away import going_without
 from tasks.outbox import Outbox
 from tasks.slots import is_limited
@@ -45,7 +43,7 @@ class Succession:
         self._named = copy(phase)
         self._named.flow_run_name = None  # it is registered with its name
         self._flow_runs = PhaseFlowRuns(session.run_id, phase, outbox)
-        self._started: dict[str, asyncio.Task[AttemptRow | Decision]] = {}
+        self._ahead = Ahead(session)
         self._verdict = asyncio.Event()
         self._under_way: asyncio.Task[None] | None = None
         _of_runs[session.run_id] = self
@@ -56,14 +54,12 @@ class Succession:
         Raises what the phase raises, and what telling the end of the one before it raised.
         """
         if self._may_start(phase_id):
-            starting = start_attempt(self._session.run_id, phase_id)
-            self._started[phase_id] = asyncio.create_task(starting)
+            self._ahead.begin(phase_id)
         await self._told()
         await self._outbox.pause()
-        at_its_end = asyncio.Event()
-        self._verdict = at_its_end
+        self._verdict = verdict = asyncio.Event()
         self._under_way = under_way = asyncio.create_task(self._execute(phase_id))
-        ended = asyncio.create_task(at_its_end.wait())
+        ended = asyncio.create_task(verdict.wait())
         try:
             await asyncio.wait({under_way, ended}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
@@ -77,12 +73,7 @@ class Succession:
             await self._told()
         else:
             # What is to be shown next waits for it.
-            self._outbox.send("the end of a phase is told", lambda: _at_its_end(under_way))
-
-    async def start_attempt(self, run_id: str, phase_id: str) -> AttemptRow | Decision:
-        """Start the phase's next attempt; or return what came of it where that is done already."""
-        started = self._started.pop(phase_id, None)
-        return await (started or start_attempt(run_id, phase_id))
+            self._outbox.send("the end of a phase is told", lambda: at_its_end(under_way))
 
     def foresee(self, phase_id: str | None = None) -> None:
         """Have the flow run registered of the phase that follows this one if it passes; of the
@@ -98,19 +89,14 @@ class Succession:
         self._verdict.set()
 
     async def give_back(self) -> None:
-        """End the attempts that were started beforehand and will not be built."""
-        for phase_id in list(self._started):
-            started = self._started.pop(phase_id)
-            await _at_its_end(started)
-            if not started.cancelled() and started.exception() is None:
-                await asyncio.to_thread(give_back, self._session, started.result())
+        """End what was begun beforehand and no phase has asked for."""
+        await self._ahead.give_back()
 
     async def close(self) -> None:
         """Return when Prefect has heard of the last phase's end; let none seem to come any more."""
         _of_runs.pop(self._session.run_id, None)
         self._flow_runs.close()
-        for started in self._started.values():
-            await _at_its_end(started)
+        await self._ahead.close()
         with going_without("the end of the last phase is not told"):
             await self._told()
 
@@ -118,14 +104,14 @@ class Succession:
         """Return when the flow run that is under way is at its end. Raises what it raised."""
         under_way, self._under_way = self._under_way, None
         if under_way is not None:
-            await _at_its_end(under_way)
+            await at_its_end(under_way)
             await under_way
 
     def _may_start(self, phase_id: str) -> bool:
-        """Return whether an attempt may be started before Prefect knows of the phase."""
-        if phase_id in self._started or self._session.phase(phase_id).research is not None:
+        """Return whether an attempt may be built before Prefect knows of the phase."""
+        if phase_id in self._ahead or self._session.phase(phase_id).research is not None:
             return False
-        return not is_limited(self._session.run_id, phase_id)
+        return not is_limited(self._session.run_id, phase_id, build_attempt.tags)
 
     async def _execute(self, phase_id: str) -> None:
         run_id = self._session.run_id
@@ -135,15 +121,6 @@ class Succession:
         else:
             parameters = {"run_id": run_id, "phase_id": phase_id}
             await run_flow_async(self._named, flow_run, parameters)
-
-
-async def _at_its_end(task: asyncio.Task[Any]) -> None:
-    """Return when a task is at its end, which it comes to by itself.
-
-    A limit on the time of a flow run cancels what is awaited again and again.
-    """
-    with CancelScope(shield=True):
-        await asyncio.wait({task})
 
 
 _of_runs: dict[str, Succession] = {}

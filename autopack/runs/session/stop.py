@@ -37,7 +37,7 @@ class RunStopped(AutopackError):
 
 
 class StopSwitch:
-    """Set once, from any thread or signal handler; ends the guarded step within the event loop.
+    """Set once, from any thread or signal handler; ends the guarded steps within the event loop.
 
     The first reason wins.
     """
@@ -46,7 +46,7 @@ class StopSwitch:
         # Reentrant, for a signal handler may interrupt the thread that has it.
         self._lock = threading.RLock()
         self._stopped: RunStopped | None = None
-        self._waiting: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     @property
     def stopped(self) -> RunStopped | None:
@@ -59,9 +59,8 @@ class StopSwitch:
             if self._stopped is not None:
                 return
             self._stopped = RunStopped(reason, message)
-            waiting = self._waiting
-        if waiting is not None:
-            loop, event = waiting
+            waiting = list(self._waiting)
+        for loop, event in waiting:
             # The loop may have closed since: then no step is left to end.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(event.set)
@@ -77,11 +76,12 @@ class StopSwitch:
         A step is not begun when the switch was thrown before.
         """
         event = asyncio.Event()
+        waiting = asyncio.get_running_loop(), event
         with self._lock:
             if self._stopped is not None:
                 step.close()
                 raise self._stopped
-            self._waiting = (asyncio.get_running_loop(), event)
+            self._waiting.append(waiting)
         work = asyncio.ensure_future(step)
         thrown = asyncio.ensure_future(event.wait())
         try:
@@ -96,7 +96,7 @@ class StopSwitch:
         finally:
             thrown.cancel()
             with self._lock:
-                self._waiting = None
+                self._waiting.remove(waiting)
 
 
 async def in_thread(step: Callable[[threading.Event], T]) -> T:
