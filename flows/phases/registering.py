@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from prefect import Task, get_client
+from prefect.client.schemas.actions import FlowRunCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentTaskRunId
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, FlowRunPolicy
 from prefect.context import FlowRunContext, TagsContext
-from prefect.states import Cancelled, Pending
+from prefect.states import Cancelled, Pending, to_state_create
 
 from tasks.outbox import Outbox
 
@@ -30,6 +32,7 @@ class PhaseFlowRuns:
         self._parent = context.flow_run if context else None
         # Retried by Prefect, a flow run takes up the phases that it was at.
         self._is_retried = self._parent is not None and self._parent.run_count > 1
+        self._flow_id: UUID | None = None
         self._registered: dict[str, FlowRun] = {}
         self._unused: list[FlowRun] = []
         self._begun = set[str]()
@@ -81,14 +84,22 @@ class PhaseFlowRuns:
                 ):
                     if found.state is not None and not found.state.is_final():
                         return found
-            return await client.create_flow_run(
-                self._phase,
+            if self._flow_id is None:
+                self._flow_id = await client.create_flow(self._phase)
+            # The client's own method asks for the flow's id each time.
+            registration = FlowRunCreate(
+                flow_id=self._flow_id,
+                flow_version=self._phase.version,
                 name=name,
                 parameters={"run_id": self._run_id, "phase_id": phase_id},
-                state=Pending(name=_STATE),
+                state=to_state_create(Pending(name=_STATE)),
                 parent_task_run_id=task_run.id,
-                tags=tags,
+                tags=list(tags),
+                empirical_policy=FlowRunPolicy(retries=0, retry_delay=0),
             )
+            asked = registration.model_dump(mode="json", exclude_unset=True)
+            response = await client.request("POST", "/flow_runs/", json=asked)
+            return FlowRun.model_validate(response.json())
 
     async def _cancel(self) -> None:
         unused = [*self._unused, *self._registered.values()]

@@ -14,11 +14,10 @@ import asyncio
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from prefect.flow_engine import run_flow_async
-
 from autopack.runs.approval import may_ask
 from autopack.runs.next_phase import phase_after
 from autopack.runs.session.session import RunSession
+from flows.phases.registered import run_registered
 from flows.phases.registering import PhaseFlowRuns
 from tasks.ahead import Ahead, at_its_end
 from tasks.attempting import build_attempt
@@ -120,7 +119,7 @@ class Succession:
             await self._phase(run_id, phase_id)
         else:
             parameters = {"run_id": run_id, "phase_id": phase_id}
-            await run_flow_async(self._named, flow_run, parameters)
+            await run_registered(self._named, flow_run, parameters)
 
 
 _of_runs: dict[str, Succession] = {}
