@@ -41,6 +41,7 @@ class Succession:
         self._session, self._phase, self._outbox = session, phase, outbox
         self._named = copy(phase)
         self._named.flow_run_name = None  # it is registered with its name
+        self._named.should_validate_parameters = False  # they are its own
         self._flow_runs = PhaseFlowRuns(session.run_id, phase, outbox)
         self._ahead = Ahead(session)
         self._verdict = asyncio.Event()
