@@ -27,6 +27,10 @@ class _Begun:
         is_known = self.starting.done() and self.starting.exception() is None
         return self.starting.result() if is_known else None
 
+    async def at_its_end(self) -> None:
+        await at_its_end(self.starting)
+        await at_its_end(self.building)
+
 
 class Ahead:
     """What is begun of a run's phases beforehand, until a task asks for it."""
@@ -65,8 +69,9 @@ class Ahead:
         return begun.building
 
     async def give_back(self) -> None:
-        """End the builds that no task asked for, and the attempts that were not built."""
-        for begun in await self._cancel():
+        """End the attempts that were not built, once a stop of the run has ended the builds."""
+        for begun in self._take_all():
+            await begun.at_its_end()
             if isinstance(found := begun.found(), AttemptRow):
                 stands = self._session.attempt(found.key)
                 await asyncio.to_thread(give_back, self._session, stands)
@@ -74,16 +79,15 @@ class Ahead:
     async def close(self) -> None:
         """Leave nothing at work."""
         _of_runs.pop(self._session.run_id, None)
-        await self._cancel()
-
-    async def _cancel(self) -> list[_Begun]:
-        ended = list(self._begun.values())
-        self._begun.clear()
-        for begun in ended:
+        for begun in self._take_all():
             await at_its_end(begun.starting)
             begun.building.cancel()
-            await at_its_end(begun.building)
-        return ended
+            await begun.at_its_end()
+
+    def _take_all(self) -> list[_Begun]:
+        begun = list(self._begun.values())
+        self._begun.clear()
+        return begun
 
 
 async def _build(session: RunSession, starting: asyncio.Task[AttemptRow | Decision]) -> str | None:

@@ -33,6 +33,17 @@ async def test_only_limits_that_exist_and_are_switched_on_are_asked_for() -> Non
     assert await slots._existing(names) == ["autopack-there"]
 
 
+async def test_all_limits_are_seen_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "_PAGE", 2)
+    names = [f"autopack-many-{number}" for number in range(5)]
+    async with get_client() as client:
+        for name in names:
+            await client.create_global_concurrency_limit(
+                GlobalConcurrencyLimitCreate(name=name, limit=1)
+            )
+    assert await slots._existing(names) == names
+
+
 async def test_a_server_of_the_process_own_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(OWN_SERVER, "1")
     assert await slots._existing([NAME]) == []

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from prefect import get_client, tags
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from support.projects import Project, call, make_project
+
+from autopack.model.states import AttemptState
+from autopack.runs.session.session import held
+from autopack.runs.session.stop import StopReason
+from autopack.settings import Settings
+from autopack.stack import OWN_SERVER
+from autopack.store.database.engine import Database
+from autopack.store.reading import get_attempts
+from tasks import slots
+from tasks.ahead import _of_runs
 
 # The engine of the application database makes no difference to what Prefect hears.
 pytestmark = pytest.mark.parametrize("engine_name", ["sqlite"])
@@ -109,24 +123,142 @@ async def test_nobody_seems_to_come_who_has_to_be_asked_for(home: Path, tmp_path
     assert await phases_of(run) == []
 
 
-@pytest.mark.parametrize("limited", [False, True])
-async def test_an_attempt_is_started_beforehand_where_its_build_waits_for_no_slot(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limited: bool
-) -> None:
+@pytest.fixture
+def db(home: Path) -> Iterator[Database]:
+    opened = Database.open(Settings.from_environment().database_url)
+    yield opened
+    opened.close()
+
+
+Telling = Callable[[str], Awaitable[None]]
+
+
+@pytest.fixture
+def telling(monkeypatch: pytest.MonkeyPatch) -> Callable[[Telling], None]:
+    """Sets what is awaited, given the phase, before Prefect is told that a phase begins."""
     from flows.phases import succession
 
-    begun: list[tuple[str, bool]] = []
-    starting = succession.start_attempt
+    run_registered = succession.run_registered
 
-    def noted(run_id: str, phase_id: str) -> Any:
-        phases = succession.succession_of(run_id)
-        assert phases is not None
-        begun.append((phase_id, phase_id in phases._flow_runs._begun))
-        return starting(run_id, phase_id)
+    def set_it(before: Telling) -> None:
+        async def told(flow: Any, flow_run: Any, parameters: dict[str, Any]) -> Any:
+            await before(parameters["phase_id"])
+            return await run_registered(flow, flow_run, parameters)
 
-    monkeypatch.setattr(succession, "start_attempt", noted)
-    monkeypatch.setattr(succession, "is_limited", lambda *_: limited)
+        monkeypatch.setattr(succession, "run_registered", told)
+
+    return set_it
+
+
+async def until(seen: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not await asyncio.to_thread(seen):  # noqa: ASYNC110 - a database sets no event
+            await asyncio.sleep(0.02)
+
+
+async def test_a_phase_is_built_while_prefect_is_told_that_it_begins(
+    db: Database, tmp_path: Path, telling: Callable[[Telling], None]
+) -> None:
+    async def before(phase_id: str) -> None:
+        (run_id,) = _of_runs
+
+        def is_built() -> bool:
+            attempts = get_attempts(db, run_id, phase_id)
+            return bool(attempts) and attempts[-1].state is AttemptState.BUILT
+
+        await until(is_built)
+
+    telling(before)
     run = await executed(three_phases(tmp_path))
-
     assert run["state"] == "DONE_SUCCESS"
-    assert begun == [("p0", limited), ("p1", limited), ("p2", limited)]
+    for phase_id, states in await phases_of(run):
+        assert states == ["Next", "Running", "Completed"], phase_id
+
+
+@pytest.mark.parametrize("limit", ["autopack-builder-script", "tag:autopack-builder", "tag:mine"])
+async def test_a_phase_that_may_have_to_wait_for_a_slot_is_not_built_beforehand(
+    home: Path,
+    tmp_path: Path,
+    telling: Callable[[Telling], None],
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+) -> None:
+    async def before(phase_id: str) -> None:
+        (run_id,) = _of_runs
+        assert phase_id not in _of_runs[run_id]
+
+    telling(before)
+    monkeypatch.delenv(OWN_SERVER)
+    monkeypatch.setattr(slots, "_known", {})
+    made = GlobalConcurrencyLimitCreate(name=limit, limit=5)
+    async with get_client() as client:
+        await client.create_global_concurrency_limit(made)
+    try:
+        with tags("mine"):
+            run = await executed(three_phases(tmp_path))
+    finally:
+        async with get_client() as client:
+            await client.delete_global_concurrency_limit_by_name(limit)
+    assert run["state"] == "DONE_SUCCESS"
+
+
+async def test_a_server_that_is_away_meanwhile_has_nothing_built_twice(
+    db: Database, tmp_path: Path, telling: Callable[[Telling], None]
+) -> None:
+    broken = {"p0", "p1", "p2"}
+
+    async def before(phase_id: str) -> None:
+        if phase_id in broken:
+            broken.discard(phase_id)
+            raise httpx.ConnectError("away")
+
+    telling(before)
+    run = await executed(three_phases(tmp_path))
+    assert run["state"] == "DONE_SUCCESS"
+    assert [one.phase_id for one in get_attempts(db, run["run_id"])] == ["p0", "p1", "p2"]
+    assert broken == set()
+
+
+async def test_a_fault_of_prefect_leaves_no_build_at_work(
+    db: Database, tmp_path: Path, telling: Callable[[Telling], None]
+) -> None:
+    from flows import execute_run
+
+    async def before(phase_id: str) -> None:
+        (run_id,) = _of_runs
+        await until(lambda: bool(get_attempts(db, run_id, phase_id)))
+        raise RuntimeError("no flow run of this kind")
+
+    telling(before)
+    project = make_project(tmp_path, {"one": [[call(7), {"delay": 600}]]})
+    state = await execute_run(
+        plan=str(project.plan),
+        repo=str(project.repository),
+        builder_options=f"recording={project.recording}",
+        run_id="faulty",
+        return_state=True,
+    )
+    assert state.is_failed() or state.is_crashed()
+    assert _of_runs == {}
+    (attempt,) = get_attempts(db, "faulty", "one")
+    assert attempt.state is AttemptState.INTERRUPTED
+
+
+@pytest.mark.parametrize("seconds", [0, 600])
+async def test_a_run_that_is_cancelled_while_prefect_is_told_counts_what_was_begun(
+    db: Database, tmp_path: Path, telling: Callable[[Telling], None], seconds: int
+) -> None:
+    async def before(phase_id: str) -> None:
+        (run_id,) = _of_runs
+        await until(lambda: bool(get_attempts(db, run_id, phase_id)))
+        held(run_id).switch.stop(StopReason.CANCELLED, "enough")
+
+    telling(before)
+    project = make_project(tmp_path, {"one": [[call(7), {"delay": seconds}]]})
+    run = await executed(project)
+    assert run["state"] == "DONE_CANCELLED"
+    (attempt,) = get_attempts(db, run["run_id"], "one")
+    assert attempt.state in {AttemptState.INTERRUPTED, AttemptState.BUILT}
+    if seconds:
+        assert attempt.state is AttemptState.INTERRUPTED
+    assert run["tokens"]["total"] == 7

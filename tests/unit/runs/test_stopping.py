@@ -60,6 +60,18 @@ def test_of_many_threads_one_wins(switch: StopSwitch) -> None:
     assert seen == {switch.stopped}
 
 
+async def test_a_stop_ends_all_steps_that_are_guarded_at_once(switch: StopSwitch) -> None:
+    log: list[str] = []
+    steps = [asyncio.create_task(switch.guard(for_ever(log))) for _ in range(3)]
+    over = asyncio.create_task(switch.guard(asyncio.sleep(0)))
+    await over  # one that ends leaves the others guarded
+    switch.stop(StopReason.CANCELLED, "all of them")
+    for step in steps:
+        with pytest.raises(RunStopped, match="all of them"):
+            await asyncio.wait_for(step, 5)
+    assert log == ["cleaned up"] * 3
+
+
 async def test_a_step_that_ends_gives_its_result(switch: StopSwitch) -> None:
     async def step() -> int:
         await asyncio.sleep(0)
