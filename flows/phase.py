@@ -12,6 +12,7 @@ from autopack.store.rows import AttemptRow
 from autopack.views.run_view import Json, phase_view
 from flows.phases.research_phase import execute_research
 from flows.phases.succession import succession_of
+from tasks.ahead import slot_of_build
 from tasks.attempting import (
     build_attempt,
     conclude_attempt,
@@ -28,7 +29,6 @@ from tasks.attempting import (
 from tasks.pushing import push_if_asked
 from tasks.recording import record_metrics
 from tasks.reporting import emit
-from tasks.slots import build_slot
 
 
 @flow(name="execute-phase", flow_run_name="{phase_id} ({run_id})", persist_result=False)
@@ -69,7 +69,7 @@ async def execute_phase(run_id: str, phase_id: str) -> Json:
 
 async def _build(run_id: str, phase_id: str) -> AttemptRow | Decision:
     """Start the next attempt and build it; a decision says why nothing was started."""
-    async with build_slot(run_id, phase_id):
+    async with slot_of_build(run_id, phase_id):
         started = await start_attempt(run_id, phase_id)
         if (phases := succession_of(run_id)) is not None:
             phases.foresee(phase_id)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from asyncio import Future, Task
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from anyio import CancelScope
@@ -14,22 +16,40 @@ from autopack.repair.decide import Decision
 from autopack.runs import attempt as steps
 from autopack.runs.attempt.begin_attempt import give_back
 from autopack.runs.session.session import RunSession
+from autopack.runs.session.stop import in_thread
 from autopack.store.rows import AttemptRow
+from tasks.slots import build_slot, free_build_slot
+
+Started = AttemptRow | Decision
 
 
-@dataclass(frozen=True)
+def _future() -> Future[Any]:
+    return asyncio.get_running_loop().create_future()
+
+
+@dataclass
 class _Begun:
-    starting: asyncio.Task[AttemptRow | Decision]
-    building: asyncio.Task[str | None]
+    has_slot: Future[bool] = field(default_factory=_future)
+    started: Future[Started] = field(default_factory=_future)
+    built: Future[str | None] = field(default_factory=_future)
+    work: Task[None] | None = None
 
-    def found(self) -> AttemptRow | Decision | None:
+    def found(self) -> Started | None:
         """Return what came of starting; None while it is under way, and where it failed."""
-        is_known = self.starting.done() and self.starting.exception() is None
-        return self.starting.result() if is_known else None
+        return self.started.result() if _is_known(self.started) else None
 
-    async def at_its_end(self) -> None:
-        await at_its_end(self.starting)
-        await at_its_end(self.building)
+    def fail(self, error: BaseException) -> None:
+        """Have whoever waits for what is still to come raise ``error``."""
+        for future in (self.has_slot, self.started, self.built):
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # seen: it is raised by the task, too
+
+    async def cancel(self) -> None:
+        """End what is under way of it."""
+        if self.work is not None:
+            self.work.cancel()
+            await at_its_end(self.work)
 
 
 class Ahead:
@@ -38,70 +58,104 @@ class Ahead:
     def __init__(self, session: RunSession) -> None:
         self._session = session
         self._begun: dict[str, _Begun] = {}
+        self._at_work = set[Task[None]]()
         _of_runs[session.run_id] = self
 
     def __contains__(self, phase_id: str) -> bool:
         return phase_id in self._begun
 
-    def begin(self, phase_id: str) -> None:
-        """Start the phase's next attempt and build it, beside what is awaited meanwhile."""
-        starting = asyncio.create_task(asyncio.to_thread(steps.begin, self._session, phase_id))
-        building = asyncio.create_task(_build(self._session, starting))
-        self._begun[phase_id] = _Begun(starting, building)
+    async def begin(self, phase_id: str) -> None:
+        """Start the phase's next attempt and build it, beside what is awaited from now on.
 
-    async def started(self, phase_id: str) -> AttemptRow | Decision:
+        Does nothing where the build would have to wait for a slot. Raises what asking for one
+        raised.
+        """
+        begun = self._begun[phase_id] = _Begun()
+        begun.work = work = asyncio.create_task(self._work(phase_id, begun))
+        self._at_work.add(work)
+        work.add_done_callback(self._at_work.discard)
+        has_slot = False
+        try:
+            has_slot = await asyncio.shield(begun.has_slot)
+        except asyncio.CancelledError:
+            await begun.cancel()
+            raise
+        finally:
+            if not has_slot:
+                self._begun.pop(phase_id, None)
+
+    async def started(self, phase_id: str) -> Started:
         """Return what came of starting the attempt, which is kept here until its build is asked
         for. Raises what starting raised.
         """
         begun = self._begun[phase_id]
-        await at_its_end(begun.starting)
+        await asyncio.wait({begun.started})
         if not _is_to_build(begun.found()):
             del self._begun[phase_id]
-        return begun.starting.result()
+        return begun.started.result()
 
-    def building(self, key: AttemptKey) -> asyncio.Task[str | None] | None:
-        """Hand out the build of the attempt that is under way; None where none was begun here."""
+    def is_building(self, key: AttemptKey) -> bool:
+        """Return whether the build of the attempt was begun here, and nobody asked for it yet."""
         begun = self._begun.get(key.phase_id)
         found = begun.found() if begun is not None else None
-        if begun is None or not isinstance(found, AttemptRow) or found.key != key:
-            return None
-        del self._begun[key.phase_id]
-        return begun.building
+        return isinstance(found, AttemptRow) and found.key == key
+
+    async def built(self, phase_id: str) -> str | None:
+        """Return what building returns, once it does, or raise what it raises.
+
+        Cancelled, it cancels the build and waits for its end.
+        """
+        begun = self._begun.pop(phase_id)
+        try:
+            return await asyncio.shield(begun.built)
+        except asyncio.CancelledError:
+            await begun.cancel()
+            raise
 
     async def give_back(self) -> None:
         """End the attempts that were not built, once a stop of the run has ended the builds."""
-        for begun in self._take_all():
-            await begun.at_its_end()
-            if isinstance(found := begun.found(), AttemptRow):
+        begun = [*self._begun.values()]
+        self._begun.clear()
+        for work in [*self._at_work]:
+            await at_its_end(work)
+        for one in begun:
+            if isinstance(found := one.found(), AttemptRow):
                 stands = self._session.attempt(found.key)
                 await asyncio.to_thread(give_back, self._session, stands)
 
     async def close(self) -> None:
         """Leave nothing at work."""
         _of_runs.pop(self._session.run_id, None)
-        for begun in self._take_all():
-            await at_its_end(begun.starting)
-            begun.building.cancel()
-            await begun.at_its_end()
-
-    def _take_all(self) -> list[_Begun]:
-        begun = list(self._begun.values())
+        for begun in self._begun.values():
+            await begun.cancel()
         self._begun.clear()
-        return begun
+        for work in [*self._at_work]:
+            await at_its_end(work)  # its slot is given back
+
+    async def _work(self, phase_id: str, begun: _Begun) -> None:
+        try:
+            async with free_build_slot(self._session.run_id, phase_id) as is_free:
+                begun.has_slot.set_result(is_free)
+                if not is_free:
+                    return
+                started = await in_thread(lambda _: steps.begin(self._session, phase_id))
+                begun.started.set_result(started)
+                if _is_to_build(started):
+                    begun.built.set_result(await steps.build(self._session, started.key))
+        except BaseException as error:
+            begun.fail(error)
+            raise
 
 
-async def _build(session: RunSession, starting: asyncio.Task[AttemptRow | Decision]) -> str | None:
-    await asyncio.wait({starting})
-    if starting.exception() is None and _is_to_build(started := starting.result()):
-        return await steps.build(session, started.key)
-    return None
+def _is_known(future: Future[Any]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
 
 
-def _is_to_build(started: AttemptRow | Decision | None) -> TypeGuard[AttemptRow]:
+def _is_to_build(started: Started | None) -> TypeGuard[AttemptRow]:
     return isinstance(started, AttemptRow) and started.state is AttemptState.STARTED
 
 
-async def at_its_end(task: asyncio.Task[Any]) -> None:
+async def at_its_end(task: Task[Any]) -> None:
     """Return when a task is at its end, which it comes to by itself.
 
     A limit on the time of a flow run cancels what is awaited again and again.
@@ -118,3 +172,10 @@ _of_runs: dict[str, Ahead] = {}
 def ahead_of(run_id: str) -> Ahead | None:
     """Return what is begun beforehand of a run; None where nothing ever is."""
     return _of_runs.get(run_id)
+
+
+def slot_of_build(run_id: str, phase_id: str) -> AbstractAsyncContextManager[None]:
+    """Hold a slot of every limit on the phase's next build, which may be held already."""
+    ahead = ahead_of(run_id)
+    is_held = ahead is not None and phase_id in ahead
+    return nullcontext() if is_held else build_slot(run_id, phase_id)

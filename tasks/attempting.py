@@ -51,8 +51,8 @@ async def build_attempt(key: AttemptKey) -> str | None:
     Returns the circuit that its failure opened.
     """
     ahead = ahead_of(key.run_id)
-    if ahead is not None and (under_way := ahead.building(key)) is not None:
-        return await under_way  # cancelled with this task
+    if ahead is not None and ahead.is_building(key):
+        return await ahead.built(key.phase_id)
     return await steps.build(held(key.run_id), key)
 
 

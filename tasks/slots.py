@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from enum import Enum
 from http import HTTPStatus
 from itertools import count
 
@@ -63,6 +64,38 @@ async def build_slot(run_id: str, phase_id: str) -> AsyncGenerator[None]:
             await slots.aclose()
 
 
+@asynccontextmanager
+async def free_build_slot(run_id: str, phase_id: str) -> AsyncGenerator[bool]:
+    """Hold a slot of every limit on the next build of the phase where all have one to spare.
+
+    Yields whether they do. Raises what asking the server raises.
+    """
+    names = await _existing(_wanted(held(run_id), phase_id))
+    slots = AsyncExitStack()
+    try:
+        await slots.enter_async_context(_slots(names))
+        is_free = True
+    except ConcurrencySlotAcquisitionError:
+        is_free = False  # who waits for it finds out why
+    try:
+        yield is_free
+    finally:
+        with going_without("slots are held a little longer"):
+            await slots.aclose()
+
+
+def _slots(names: list[str]) -> AbstractAsyncContextManager[None]:
+    return concurrency(
+        names,
+        lease_duration=LEASE_SECONDS,
+        strict=True,
+        # Prefect would wait for ever in a thread that outlives the run.
+        max_retries=0,
+        # A server that was away is no reason to throw a build away.
+        raise_on_lease_renewal_failure=False,
+    )
+
+
 async def _acquire(session: RunSession, phase_id: str, slots: AsyncExitStack) -> None:
     said = False
     while names := await patiently(
@@ -70,17 +103,7 @@ async def _acquire(session: RunSession, phase_id: str, slots: AsyncExitStack) ->
     ):
         session.switch.check()
         try:
-            await slots.enter_async_context(
-                concurrency(
-                    names,
-                    lease_duration=LEASE_SECONDS,
-                    strict=True,
-                    # Prefect would wait for ever in a thread that outlives the run.
-                    max_retries=0,
-                    # A server that was away is no reason to throw a build away.
-                    raise_on_lease_renewal_failure=False,
-                )
-            )
+            await slots.enter_async_context(_slots(names))
         except ConcurrencySlotAcquisitionError as error:
             if not _is_taken(error):
                 # One of them was deleted or switched off meanwhile, or the server is away.
@@ -112,17 +135,30 @@ def _wanted(session: RunSession, phase_id: str) -> list[str]:
     return names + ([provider_limit(provider)] if provider else [])
 
 
-def is_limited(run_id: str, phase_id: str, tags: Iterable[str]) -> bool:
-    """Return whether the next build of the phase, by a task with these tags, may have to wait for
-    a slot, as far as known.
-    """
+class Limits(Enum):
+    """What a build may have to wait for before it begins."""
+
+    NONE = "none"
+    SLOTS = "slots"
+    """Slots of the limits on builders and providers, which Autopack takes."""
+    TAGS = "tags"
+    """A limit on tasks by their tags, which Prefect keeps itself."""
+    UNKNOWN = "unknown"
+    """This process has not asked yet."""
+
+
+def limits_on(run_id: str, phase_id: str, tags: Iterable[str]) -> Limits:
+    """Return what limits the next build of the phase, by a task with these tags."""
     if process_environment().get(OWN_SERVER):
-        return False
+        return Limits.NONE
     active = _known.get(PREFECT_API_URL.value())
     if active is None:
-        return True
-    tagged = [f"tag:{tag}" for tag in {*tags, *TagsContext.get().current_tags}]
-    return not active.isdisjoint([*_wanted(held(run_id), phase_id), *tagged])
+        return Limits.UNKNOWN
+    if any(f"tag:{tag}" in active for tag in {*tags, *TagsContext.get().current_tags}):
+        return Limits.TAGS
+    return (
+        Limits.SLOTS if any(n in active for n in _wanted(held(run_id), phase_id)) else Limits.NONE
+    )
 
 
 async def learn_limits() -> None:

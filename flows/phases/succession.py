@@ -23,7 +23,7 @@ from tasks.ahead import Ahead, at_its_end
 from tasks.attempting import build_attempt
 from tasks.away import going_without
 from tasks.outbox import Outbox
-from tasks.slots import is_limited
+from tasks.slots import Limits, learn_limits, limits_on
 
 if TYPE_CHECKING:
     from prefect.flows import Flow
@@ -53,10 +53,14 @@ class Succession:
 
         Raises what the phase raises, and what telling the end of the one before it raised.
         """
-        if self._may_start(phase_id):
-            self._ahead.begin(phase_id)
+        if self._limits(phase_id) is Limits.NONE:
+            await self._ahead.begin(phase_id)
         await self._told()
         await self._outbox.pause()
+        if self._limits(phase_id) is Limits.UNKNOWN:
+            await learn_limits()
+        if self._limits(phase_id) in {Limits.NONE, Limits.SLOTS}:
+            await self._ahead.begin(phase_id)
         self._verdict = verdict = asyncio.Event()
         self._under_way = under_way = asyncio.create_task(self._execute(phase_id))
         ended = asyncio.create_task(verdict.wait())
@@ -107,11 +111,13 @@ class Succession:
             await at_its_end(under_way)
             await under_way
 
-    def _may_start(self, phase_id: str) -> bool:
-        """Return whether an attempt may be built before Prefect knows of the phase."""
+    def _limits(self, phase_id: str) -> Limits | None:
+        """Return what the next build of the phase may wait for; None where there is none to begin
+        before Prefect knows of the phase.
+        """
         if phase_id in self._ahead or self._session.phase(phase_id).research is not None:
-            return False
-        return not is_limited(self._session.run_id, phase_id, build_attempt.tags)
+            return None
+        return limits_on(self._session.run_id, phase_id, build_attempt.tags)
 
     async def _execute(self, phase_id: str) -> None:
         run_id = self._session.run_id

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,10 @@ from uuid import UUID
 import httpx
 import pytest
 from prefect import get_client, tags
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.client.schemas.actions import (
+    GlobalConcurrencyLimitCreate,
+    GlobalConcurrencyLimitUpdate,
+)
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from support.projects import Project, call, make_project
@@ -175,31 +179,59 @@ async def test_a_phase_is_built_while_prefect_is_told_that_it_begins(
         assert states == ["Next", "Running", "Completed"], phase_id
 
 
-@pytest.mark.parametrize("limit", ["autopack-builder-script", "tag:autopack-builder", "tag:mine"])
-async def test_a_phase_that_may_have_to_wait_for_a_slot_is_not_built_beforehand(
+@asynccontextmanager
+async def limited(name: str, *, is_taken: bool) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
+    """A limit of the server on the builds of one; yields what makes room for it."""
+    async with get_client() as client:
+        made = GlobalConcurrencyLimitCreate(name=name, limit=1, active_slots=int(is_taken))
+        await client.create_global_concurrency_limit(made)
+
+        async def leave() -> None:
+            wanted = GlobalConcurrencyLimitUpdate(active_slots=0)
+            await client.update_global_concurrency_limit(name, wanted)
+
+        yield leave
+        await client.delete_global_concurrency_limit_by_name(name)
+
+
+@pytest.mark.parametrize(
+    ("limit", "is_taken", "is_begun"),
+    [
+        ("autopack-other", True, True),
+        ("autopack-builder-script", False, True),
+        ("autopack-builder-script", True, False),
+        ("tag:autopack-builder", False, False),
+        ("tag:mine", False, False),
+    ],
+)
+async def test_a_phase_is_built_beforehand_unless_it_has_to_wait_for_a_slot(
     home: Path,
     tmp_path: Path,
     telling: Callable[[Telling], None],
     monkeypatch: pytest.MonkeyPatch,
     limit: str,
+    is_taken: bool,
+    is_begun: bool,
 ) -> None:
+    begun: list[bool] = []
+
     async def before(phase_id: str) -> None:
         (run_id,) = _of_runs
-        assert phase_id not in _of_runs[run_id]
+        begun.append(phase_id in _of_runs[run_id])
+        if len(begun) == 1 and limit.startswith("autopack"):
+            await leave()
 
     telling(before)
     monkeypatch.delenv(OWN_SERVER)
     monkeypatch.setattr(slots, "_known", {})
-    made = GlobalConcurrencyLimitCreate(name=limit, limit=5)
-    async with get_client() as client:
-        await client.create_global_concurrency_limit(made)
-    try:
+    async with limited(limit, is_taken=is_taken) as leave:
         with tags("mine"):
             run = await executed(three_phases(tmp_path))
-    finally:
         async with get_client() as client:
-            await client.delete_global_concurrency_limit_by_name(limit)
+            left = await client.read_global_concurrency_limit_by_name(limit)
     assert run["state"] == "DONE_SUCCESS"
+    assert begun == [is_begun, is_begun or is_taken, is_begun or is_taken]
+    assert left.active_slots == 0
 
 
 async def test_a_server_that_is_away_meanwhile_has_nothing_built_twice(

@@ -53,6 +53,7 @@ class LeaseKeeper:
         self._switch = switch
         self._supervisor = supervisor
         self._counted_at = clock.monotonic()
+        self._idling = 0
         self._idle_since: float | None = None
         self.writes = 0
         """Rises when the run's working time is about to be written, and once it is."""
@@ -73,14 +74,19 @@ class LeaseKeeper:
 
     @contextmanager
     def idle(self) -> Generator[None]:
-        """Time while the block is open is not working time."""
-        self._idle_since = self._clock.monotonic()
+        """Time while the block is open is not working time, nor twice where blocks overlap."""
+        with self._counting:
+            if self._idle_since is None:
+                self._idle_since = self._clock.monotonic()
+            self._idling += 1
         try:
             yield
         finally:
             with self._counting:
-                self._counted_at += self._clock.monotonic() - self._idle_since
-                self._idle_since = None
+                self._idling -= 1
+                if not self._idling and self._idle_since is not None:
+                    self._counted_at += self._clock.monotonic() - self._idle_since
+                    self._idle_since = None
 
     def excuse(self, seconds: float) -> None:
         """Take ``seconds`` that have passed out of the working time, also where it was written."""

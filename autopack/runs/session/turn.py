@@ -9,7 +9,10 @@ from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import StopReason
 from autopack.store.turns import HELD_SECONDS, Turn, TurnState, note_ready, turn_of
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.03
+_LONGEST_SECONDS = 0.5
+_SHARE = 0.01
+"""A run looks less often the longer it has waited, and so loses a hundredth of that at most."""
 
 
 async def wait_for_turn(session: RunSession) -> None:
@@ -35,9 +38,11 @@ async def _wait(session: RunSession, turn: Turn) -> None:
     By the time in which the run could have heard it: machines sleep, and databases are away.
     """
     silent = 0.0
+    waiting_since = session.clock.monotonic()
     while turn.state is not TurnState.GIVEN and silent < HELD_SECONDS:
         began = session.clock.monotonic()
-        await session.switch.guard(asyncio.sleep(LOOK_SECONDS))
+        pause = min(max(_SHARE * (began - waiting_since), LOOK_SECONDS), _LONGEST_SECONDS)
+        await session.switch.guard(asyncio.sleep(pause))
         seen = await asyncio.to_thread(_look, session, turn)
         if seen is not None and seen.renewed_at == turn.renewed_at:
             silent += min(session.clock.monotonic() - began, 1.0)

@@ -258,3 +258,19 @@ def test_time_spent_waiting_is_not_working_time(kept: Kept) -> None:
     kept.clock.advance(2)
     kept.keeper.close()
     assert runs.get_run(kept.db, "r").elapsed_seconds == pytest.approx(3)
+
+
+def test_time_in_which_two_wait_is_left_out_once(kept: Kept) -> None:
+    kept.clock.advance(1)
+    first, second = kept.keeper.idle(), kept.keeper.idle()
+    first.__enter__()
+    kept.clock.advance(2)
+    second.__enter__()
+    kept.clock.advance(4)
+    first.__exit__(None, None, None)
+    kept.clock.advance(8)
+    second.__exit__(None, None, None)
+    kept.clock.advance(16)
+    assert kept.keeper.uncounted_seconds() <= 17
+    kept.keeper.close()
+    assert runs.get_run(kept.db, "r").elapsed_seconds == pytest.approx(17)
