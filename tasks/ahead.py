@@ -123,12 +123,17 @@ class Ahead:
                 stands = self._session.attempt(found.key)
                 await asyncio.to_thread(give_back, self._session, stands)
 
+    async def cancel(self) -> None:
+        """End the builds that no task asked for."""
+        begun = [*self._begun.values()]
+        self._begun.clear()
+        for one in begun:
+            await one.cancel()
+
     async def close(self) -> None:
         """Leave nothing at work."""
         _of_runs.pop(self._session.run_id, None)
-        for begun in self._begun.values():
-            await begun.cancel()
-        self._begun.clear()
+        await self.cancel()
         for work in [*self._at_work]:
             await at_its_end(work)  # its slot is given back
 
@@ -141,7 +146,10 @@ class Ahead:
                 started = await in_thread(lambda _: steps.begin(self._session, phase_id))
                 begun.started.set_result(started)
                 if _is_to_build(started):
-                    begun.built.set_result(await steps.build(self._session, started.key))
+                    # Whatever Prefect is waited for meanwhile.
+                    with self._session.keeper.working():
+                        built = await steps.build(self._session, started.key)
+                    begun.built.set_result(built)
         except BaseException as error:
             begun.fail(error)
             raise

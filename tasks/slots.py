@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
 from itertools import count
@@ -29,11 +31,23 @@ LEASE_SECONDS = 60
 # Apart from each other, so that those who wait do not all ask at once.
 _PAUSE_SECONDS = (1.0, 3.0)
 
-_PAGE = 200
-"""How many limits a server lists at once."""
+_PAGE = 10
+"""How many limits are listed at once; a server may be set to refuse more than a few."""
 
-# The limits of each server that are switched on, as this process found them when it first asked.
-_known: dict[str, frozenset[str]] = {}
+_KNOWN_SECONDS = 60.0
+"""How long this process goes by the limits that it has seen."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The limits of a server that are switched on; those on tags may be hidden from a login."""
+
+    at: float
+    active: frozenset[str]
+    is_complete: bool
+
+
+_known: dict[str, _Seen] = {}
 
 
 def builder_limit(builder: str) -> str:
@@ -151,18 +165,18 @@ def limits_on(run_id: str, phase_id: str, tags: Iterable[str]) -> Limits:
     """Return what limits the next build of the phase, by a task with these tags."""
     if process_environment().get(OWN_SERVER):
         return Limits.NONE
-    active = _known.get(PREFECT_API_URL.value())
-    if active is None:
+    seen = _recently_seen()
+    if seen is None:
         return Limits.UNKNOWN
-    if any(f"tag:{tag}" in active for tag in {*tags, *TagsContext.get().current_tags}):
+    tagged = {f"tag:{tag}" for tag in (*tags, *TagsContext.get().current_tags)}
+    if not seen.is_complete or not tagged.isdisjoint(seen.active):
         return Limits.TAGS
-    return (
-        Limits.SLOTS if any(n in active for n in _wanted(held(run_id), phase_id)) else Limits.NONE
-    )
+    is_limited = not seen.active.isdisjoint(_wanted(held(run_id), phase_id))
+    return Limits.SLOTS if is_limited else Limits.NONE
 
 
 async def learn_limits() -> None:
-    """Find out which limits there are, unless this process knows."""
+    """Find out which limits there are, unless this process has just seen them."""
     await _existing([])
 
 
@@ -170,13 +184,18 @@ async def _existing(names: list[str]) -> list[str]:
     """Those that the server limits; none on a server of the process's own, which nobody shares."""
     if process_environment().get(OWN_SERVER):
         return []
-    url = PREFECT_API_URL.value()
-    if url not in _known:
-        _known[url] = await _active()
-    return [name for name in names if name in _known[url]]
+    seen = _recently_seen()
+    if seen is None:
+        seen = _known[PREFECT_API_URL.value()] = await _look()
+    return [name for name in names if name in seen.active]
 
 
-async def _active() -> frozenset[str]:
+def _recently_seen() -> _Seen | None:
+    seen = _known.get(PREFECT_API_URL.value())
+    return seen if seen is not None and time.monotonic() - seen.at < _KNOWN_SECONDS else None
+
+
+async def _look() -> _Seen:
     found = set[str]()
     async with get_client() as client:
         for offset in count(step=_PAGE):
@@ -186,8 +205,8 @@ async def _active() -> frozenset[str]:
                 if not is_forbidden(error):
                     raise
                 get_run_logger().warning("limits on builds are not kept: %s", error)
-                break
+                return _Seen(time.monotonic(), frozenset(), is_complete=False)
             found |= {limit.name for limit in page if limit.active}
             if len(page) < _PAGE:
                 break
-    return frozenset(found)
+    return _Seen(time.monotonic(), frozenset(found), is_complete=True)

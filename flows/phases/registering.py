@@ -95,7 +95,10 @@ class PhaseFlowRuns:
                 state=to_state_create(Pending(name=_STATE)),
                 parent_task_run_id=task_run.id,
                 tags=list(tags),
-                empirical_policy=FlowRunPolicy(retries=0, retry_delay=0),
+                empirical_policy=FlowRunPolicy(
+                    retries=self._phase.retries,
+                    retry_delay=int(self._phase.retry_delay_seconds or 0),
+                ),
             )
             asked = registration.model_dump(mode="json", exclude_unset=True)
             response = await client.request("POST", "/flow_runs/", json=asked)

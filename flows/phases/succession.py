@@ -1,8 +1,8 @@
 """The phases of a run in their order: what Prefect asks for each is done beside other work.
 
 Six requests register a subflow before it begins, and one says that it has ended: half of what an
-empty phase takes. Building and judging a phase ask the server nothing, so that the flow run of the
-next one is registered meanwhile; and while the end of a phase and the beginning of the next are
+empty phase would take. Building and judging a phase ask the server nothing, so that the flow run of
+the next one is registered meanwhile; and while the end of a phase and the beginning of the next are
 told, the next attempt is started and built.
 Never are two told at once while a phase is to come: of two writes at once a server on SQLite
 refuses one, which then waits two seconds.
@@ -13,6 +13,8 @@ from __future__ import annotations
 import asyncio
 from copy import copy
 from typing import TYPE_CHECKING, Any
+
+from prefect._flow_run_suspension import raise_if_flow_run_suspension_requested
 
 from autopack.runs.approval import may_ask
 from autopack.runs.next_phase import phase_after
@@ -53,31 +55,41 @@ class Succession:
 
         Raises what the phase raises, and what telling the end of the one before it raised.
         """
+        at_work: asyncio.Task[None] | None = None
+        verdict = self._verdict = asyncio.Event()
+        ended = asyncio.create_task(verdict.wait())
+        try:
+            await self._begin_ahead(phase_id)
+            at_work = self._under_way = asyncio.create_task(self._execute(phase_id))
+            await asyncio.wait({at_work, ended}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            if at_work is not None:
+                at_work.cancel()
+            await self._ahead.cancel()
+            with going_without("the end of a phase is not told"):
+                await self._told()
+            raise
+        finally:
+            ended.cancel()
+        if at_work.done():
+            await self._told()
+        else:
+            # What is to be shown next waits for it.
+            self._outbox.send("the end of a phase is told", lambda: at_its_end(at_work))
+
+    async def _begin_ahead(self, phase_id: str) -> None:
+        """Begin what may begin before Prefect is told of the phase; return when it can be told."""
+        raise_if_flow_run_suspension_requested()
         if self._limits(phase_id) is Limits.NONE:
             await self._ahead.begin(phase_id)
+        if self._under_way is not None:
+            await asyncio.wait({self._under_way})
         await self._told()
         await self._outbox.pause()
         if self._limits(phase_id) is Limits.UNKNOWN:
             await learn_limits()
         if self._limits(phase_id) in {Limits.NONE, Limits.SLOTS}:
             await self._ahead.begin(phase_id)
-        self._verdict = verdict = asyncio.Event()
-        self._under_way = under_way = asyncio.create_task(self._execute(phase_id))
-        ended = asyncio.create_task(verdict.wait())
-        try:
-            await asyncio.wait({under_way, ended}, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            under_way.cancel()
-            with going_without("the end of a phase is not told"):
-                await self._told()
-            raise
-        finally:
-            ended.cancel()
-        if under_way.done():
-            await self._told()
-        else:
-            # What is to be shown next waits for it.
-            self._outbox.send("the end of a phase is told", lambda: at_its_end(under_way))
 
     def foresee(self, phase_id: str | None = None) -> None:
         """Have the flow run registered of the phase that follows this one if it passes; of the

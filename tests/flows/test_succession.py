@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,7 +24,7 @@ from support.projects import Project, call, make_project
 
 from autopack.model.states import AttemptState
 from autopack.runs.session.session import held
-from autopack.runs.session.stop import StopReason
+from autopack.runs.session.stop import StopReason, in_thread
 from autopack.settings import Settings
 from autopack.stack import OWN_SERVER
 from autopack.store.database.engine import Database
@@ -274,6 +276,56 @@ async def test_a_fault_of_prefect_leaves_no_build_at_work(
     assert _of_runs == {}
     (attempt,) = get_attempts(db, "faulty", "one")
     assert attempt.state is AttemptState.INTERRUPTED
+
+
+async def test_a_build_works_on_while_prefect_is_waited_for(
+    db: Database, tmp_path: Path, telling: Callable[[Telling], None]
+) -> None:
+    counted: list[float] = []
+
+    async def before(phase_id: str) -> None:
+        (run_id,) = _of_runs
+        await until(lambda: bool(get_attempts(db, run_id, phase_id)))
+        keeper = held(run_id).keeper
+        with keeper.idle():
+            so_far = keeper.uncounted_seconds()
+            await asyncio.sleep(0.5)
+            counted.append(keeper.uncounted_seconds() - so_far)
+
+    telling(before)
+    run = await executed(make_project(tmp_path, {"one": [[call(7), {"delay": 3}]]}))
+    assert run["state"] == "DONE_SUCCESS"
+    assert counted[0] >= 0.4
+
+
+async def test_a_limit_on_the_time_of_a_run_ends_what_was_begun_whoever_is_told(
+    db: Database, tmp_path: Path, telling: Callable[[Telling], None]
+) -> None:
+    from flows import execute_run
+
+    ended: list[str] = []
+
+    async def before(phase_id: str) -> None:
+        def wait(_: threading.Event) -> None:
+            given_up = time.monotonic() + 20
+            while time.monotonic() < given_up and not ended:
+                attempts = get_attempts(db, "limited-build", phase_id)
+                if attempts and attempts[-1].state is AttemptState.INTERRUPTED:
+                    ended.append(phase_id)
+                time.sleep(0.02)
+
+        await in_thread(wait)  # to its end, as what is told of a flow run that is cancelled
+
+    telling(before)
+    project = make_project(tmp_path, {"one": [[call(7), {"delay": 600}]]})
+    state = await execute_run.with_options(timeout_seconds=4)(
+        plan=str(project.plan),
+        repo=str(project.repository),
+        builder_options=f"recording={project.recording}",
+        run_id="limited-build",
+        return_state=True,
+    )
+    assert (state.name, ended) == ("TimedOut", ["one"])
 
 
 @pytest.mark.parametrize("seconds", [0, 600])

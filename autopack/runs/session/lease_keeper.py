@@ -53,7 +53,7 @@ class LeaseKeeper:
         self._switch = switch
         self._supervisor = supervisor
         self._counted_at = clock.monotonic()
-        self._idling = 0
+        self._idling = self._working = 0
         self._idle_since: float | None = None
         self.writes = 0
         """Rises when the run's working time is about to be written, and once it is."""
@@ -74,19 +74,30 @@ class LeaseKeeper:
 
     @contextmanager
     def idle(self) -> Generator[None]:
-        """Time while the block is open is not working time, nor twice where blocks overlap."""
-        with self._counting:
-            if self._idle_since is None:
-                self._idle_since = self._clock.monotonic()
-            self._idling += 1
+        """Time while the block is open is not working time, unless something works meanwhile."""
+        self._change(idling=1)
         try:
             yield
         finally:
-            with self._counting:
-                self._idling -= 1
-                if not self._idling and self._idle_since is not None:
-                    self._counted_at += self._clock.monotonic() - self._idle_since
-                    self._idle_since = None
+            self._change(idling=-1)
+
+    @contextmanager
+    def working(self) -> Generator[None]:
+        """Time while the block is open is working time, whatever waits beside it."""
+        self._change(working=1)
+        try:
+            yield
+        finally:
+            self._change(working=-1)
+
+    def _change(self, *, idling: int = 0, working: int = 0) -> None:
+        with self._counting:
+            now = self._clock.monotonic()
+            if self._idle_since is not None:
+                self._counted_at += now - self._idle_since
+            self._idling += idling
+            self._working += working
+            self._idle_since = now if self._idling and not self._working else None
 
     def excuse(self, seconds: float) -> None:
         """Take ``seconds`` that have passed out of the working time, also where it was written."""

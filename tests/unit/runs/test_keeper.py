@@ -260,17 +260,31 @@ def test_time_spent_waiting_is_not_working_time(kept: Kept) -> None:
     assert runs.get_run(kept.db, "r").elapsed_seconds == pytest.approx(3)
 
 
-def test_time_in_which_two_wait_is_left_out_once(kept: Kept) -> None:
+@pytest.mark.parametrize(
+    ("opened", "worked"),
+    [
+        ("idle", 1 + 16 + 32),
+        ("idle idle", 1 + 32),
+        ("idle working", 1 + 4 + 8 + 16 + 32),
+        ("working idle", 1 + 2 + 4 + 8 + 32),
+        ("working", 63),
+    ],
+)
+def test_blocks_that_overlap(kept: Kept, opened: str, worked: int) -> None:
+    """The first is open for 2 + 4 + 8 seconds, the second for 4 + 8 + 16."""
+    blocks = [getattr(kept.keeper, name)() for name in opened.split()]
     kept.clock.advance(1)
-    first, second = kept.keeper.idle(), kept.keeper.idle()
-    first.__enter__()
+    blocks[0].__enter__()
     kept.clock.advance(2)
-    second.__enter__()
+    for second in blocks[1:]:
+        second.__enter__()
     kept.clock.advance(4)
-    first.__exit__(None, None, None)
     kept.clock.advance(8)
-    second.__exit__(None, None, None)
+    blocks[0].__exit__(None, None, None)
     kept.clock.advance(16)
-    assert kept.keeper.uncounted_seconds() <= 17
+    for second in blocks[1:]:
+        second.__exit__(None, None, None)
+    kept.clock.advance(32)
+    assert kept.keeper.uncounted_seconds() <= worked
     kept.keeper.close()
-    assert runs.get_run(kept.db, "r").elapsed_seconds == pytest.approx(17)
+    assert runs.get_run(kept.db, "r").elapsed_seconds == pytest.approx(worked)
