@@ -20,6 +20,7 @@ from prefect.client.schemas.actions import (
 )
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 from prefect.client.schemas.objects import FlowRun
+from prefect.states import Cancelled
 from support.projects import Project, call, make_project
 
 from autopack.model.states import AttemptState
@@ -28,7 +29,7 @@ from autopack.runs.session.stop import StopReason, in_thread
 from autopack.settings import Settings
 from autopack.stack import OWN_SERVER
 from autopack.store.database.engine import Database
-from autopack.store.reading import get_attempts
+from autopack.store.reading import get_attempts, get_run
 from tasks import slots
 from tasks.ahead import _of_runs
 
@@ -251,6 +252,26 @@ async def test_a_server_that_is_away_meanwhile_has_nothing_built_twice(
     assert run["state"] == "DONE_SUCCESS"
     assert [one.phase_id for one in get_attempts(db, run["run_id"])] == ["p0", "p1", "p2"]
     assert broken == set()
+
+
+async def test_a_phase_that_was_cancelled_before_it_began_is_executed_in_another_flow_run(
+    db: Database, tmp_path: Path, telling: Callable[[Telling], None]
+) -> None:
+    cancelled: list[str] = []
+
+    async def before(phase_id: str) -> None:
+        if phase_id == "p1" and not cancelled:
+            (run_id,) = _of_runs
+            own = get_run(db, run_id).flow_run_id or ""
+            (waiting,) = [one for one in await subflows_of(own) if one.state_name == "Next"]
+            async with get_client() as client:
+                await client.set_flow_run_state(waiting.id, Cancelled())
+            cancelled.append(phase_id)
+
+    telling(before)
+    run = await executed(three_phases(tmp_path))
+    assert (run["state"], cancelled) == ("DONE_SUCCESS", ["p1"])
+    assert [one.phase_id for one in get_attempts(db, run["run_id"])] == ["p0", "p1", "p2"]
 
 
 async def test_a_fault_of_prefect_leaves_no_build_at_work(
