@@ -43,7 +43,7 @@ class _Begun:
         for future in (self.has_slot, self.started, self.built):
             if not future.done():
                 future.set_exception(error)
-                future.exception()  # seen: it is raised by the task, too
+                future.exception()  # seen, also where nobody waits
 
     async def cancel(self) -> None:
         """End what is under way of it."""
@@ -150,6 +150,8 @@ class Ahead:
                     with self._session.keeper.working():
                         built = await steps.build(self._session, started.key)
                     begun.built.set_result(built)
+        except Exception as error:
+            begun.fail(error)
         except BaseException as error:
             begun.fail(error)
             raise

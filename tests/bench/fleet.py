@@ -5,9 +5,13 @@
 The application database and Prefect's are on PostgreSQL. Memory is what all processes together
 hold, shared pages counted once (PSS), looked at every two seconds. What a run costs is the
 processor time of all processes, and the transactions of both databases, while the first tenth of
-the work was done and while the last was. Runs that begin together end together, so that ends alone
-would tell the work of many as that of few: a run's beginning, each phase and its end are each the
-same part of it.
+the work was done and while the last was, but for the time in which the slots fill and that in which
+they empty. Runs that begin together end together, so that ends alone
+would tell the work of many as that of few: that a run is taken, its beginning, each phase and its
+end are each the same part of it.
+
+The same work takes more processor time while both cores are at work, also for others. So at each
+look a fixed piece of work is timed, too, and a second ratio counts what a run costs by that.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import signal
+import statistics
 import sys
 import tempfile
 import time
@@ -38,7 +43,8 @@ from deployments.postgres_place import place_of
 _LOOK_SECONDS = 2.0
 
 _PARTS = """
-SELECT (SELECT count(*) FROM runs WHERE started_at IS NOT NULL)
+SELECT (SELECT count(*) FROM runs WHERE flow_run_id IS NOT NULL)
+     + (SELECT count(*) FROM runs WHERE started_at IS NOT NULL)
      + (SELECT count(*) FROM phases WHERE state IN ('COMPLETE', 'FAILED', 'SKIPPED'))
      + (SELECT count(*) FROM runs WHERE state LIKE 'DONE%')
 """
@@ -52,6 +58,8 @@ class Look:
     cpu: float
     memory: int
     transactions: int
+    piece: float
+    """Seconds of processor of a piece of work that is always the same."""
 
 
 def main() -> None:
@@ -115,7 +123,7 @@ def _fleet(
         *("--run-id", "many", "--json"),
     )
     looks: list[Look] = []
-    watched = _Watched((fleet.pid, *roots), parts=wanted.phases + 2)
+    watched = _Watched((fleet.pid, *roots), parts=wanted.phases + 3)
     with ThreadPoolExecutor(1) as reader:
         # Who fills a pipe that nobody empties stands still.
         answer = reader.submit(fleet.communicate)
@@ -130,27 +138,43 @@ def _fleet(
     print(f"{wanted.runs} runs of {wanted.phases} phases, {wanted.at_once} at once: {states}")
     print(f"seconds       {time.monotonic() - began:.0f}")
     print(f"most memory   {max(look.memory for look in looks) / 1e9:.2f} GB")
-    _print_growth(looks, wanted.runs)
+    _print_growth(looks, wanted.runs, wanted.at_once)
 
 
-def _print_growth(looks: list[Look], runs: int) -> None:
-    first = _between(looks, 0, runs / 10)
-    last = _between(looks, runs * 9 / 10, runs)
+def _print_growth(looks: list[Look], runs: int, at_once: int) -> None:
+    tenth = runs / 10
+    edge = min(at_once, tenth)
+    first = _between(looks, edge, edge + tenth)
+    last = _between(looks, runs - edge - tenth, runs - edge)
     if first is None or last is None:
         print("growth        too few runs to say")
         return
-    print(f"cpu a run     {first[0]:.2f} s first, {last[0]:.2f} s last: {last[0] / first[0]:.2f}")
-    print(f"transactions  {first[1]:.0f} first, {last[1]:.0f} last: {last[1] / first[1]:.2f}")
+    cpu, transactions, piece = (after / before for before, after in zip(first, last, strict=True))
+    print(f"cpu a run     {first[0]:.2f} s first, {last[0]:.2f} s last: {cpu:.2f}")
+    print(f"fixed work    {first[2] * 1e3:.1f} ms first, {last[2] * 1e3:.1f} ms last: {piece:.2f}")
+    print(f"cpu by that   {cpu / piece:.2f}")
+    print(f"transactions  {first[1]:.0f} first, {last[1]:.0f} last: {transactions:.2f}")
 
 
-def _between(looks: list[Look], low: float, high: float) -> tuple[float, float] | None:
-    """Return what each run cost while so many were done, from its first part to its last."""
+def _between(looks: list[Look], low: float, high: float) -> tuple[float, float, float] | None:
+    """Return what each run cost while so many were done, from its first part to its last: seconds
+    of processors, transactions, and what the fixed piece of work took meanwhile.
+    """
     within = [look for look in looks if low < look.done < high]
     if len(within) < 2:
         return None
     one, two = within[0], within[-1]
     runs = two.done - one.done
-    return (two.cpu - one.cpu) / runs, (two.transactions - one.transactions) / runs
+    piece = statistics.fmean(look.piece for look in within)
+    return (two.cpu - one.cpu) / runs, (two.transactions - one.transactions) / runs, piece
+
+
+def _fixed_piece() -> float:
+    """Return the seconds of processor that a little work takes now."""
+    began = time.thread_time()
+    table = {str(number): number for number in range(20_000)}
+    sum(table[str(number)] for number in range(20_000))
+    return time.thread_time() - began
 
 
 class _Watched:
@@ -173,7 +197,13 @@ class _Watched:
             transactions = connection.scalar(
                 sa.text("SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database")
             )
-        return Look(done / self._parts, sum(self._cpu.values()), memory, int(transactions or 0))
+        return Look(
+            done / self._parts,
+            sum(self._cpu.values()),
+            memory,
+            int(transactions or 0),
+            _fixed_piece(),
+        )
 
     def _processes(self) -> Generator[psutil.Process]:
         for root in self._roots:
