@@ -39,7 +39,7 @@ class _Begun:
         return self.started.result() if _is_known(self.started) else None
 
     def fail(self, error: BaseException) -> None:
-        """Have whoever waits for what is still to come raise ``error``."""
+        """Have those who wait for what is still to come raise ``error``."""
         for future in (self.has_slot, self.started, self.built):
             if not future.done():
                 future.set_exception(error)
