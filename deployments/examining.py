@@ -10,6 +10,7 @@ from autopack.files.asides import list_asides
 from autopack.model.errors import AutopackError
 from autopack.model.features import kill_switches
 from autopack.process import sandbox
+from autopack.secrecy.credentials import without_login
 from autopack.settings import Settings, in_force, process_environment
 from autopack.stack import running_stack
 from autopack.store.circuits import list_circuits
@@ -57,8 +58,9 @@ def _database(settings: Settings) -> dict[str, Any]:
     try:
         db = Database.open(settings.database_url)
     except AutopackError as error:
+        scheme, found, _ = settings.database_url.partition("://")
         return {
-            "engine": settings.database_url.partition(":")[0].partition("+")[0],
+            "engine": scheme.partition("+")[0] if found else None,
             "url_masked": None,
             "identity": None,
             "schema": None,
@@ -131,7 +133,7 @@ def _prefect(settings: Settings) -> dict[str, Any]:
     reachable = unreachable(url, seconds=3) is None
     return {
         "reachable": reachable,
-        "url": url,
+        "url": without_login(url),
         "version": server_version(url) if reachable else None,
         "advice": advice(url, settings.home) if reachable else [],
     }

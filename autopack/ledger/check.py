@@ -9,7 +9,14 @@ import sqlalchemy as sa
 from autopack.ledger.sums import ROLLUPS, keys_of, unexplained
 from autopack.model.states import AttemptState, PhaseState, RunState
 from autopack.store.database.engine import Database, now
-from autopack.store.tables import attempts, leases, llm_usage_events, phases, runs
+from autopack.store.tables import (
+    attempts,
+    leases,
+    llm_usage_events,
+    phases,
+    research_reports,
+    runs,
+)
 from autopack.store.tables.rollups import usage_archive_keys, usage_by_run, usage_imports
 
 _FINAL = [state for state in RunState if state.is_final]
@@ -66,9 +73,18 @@ def _complete_without_pass(conn: sa.Connection) -> list[Drift]:
         attempts.c.revision == phases.c.revision,
         attempts.c.state == AttemptState.PASSED,
     )
+    tried = sa.exists().where(
+        attempts.c.run_id == phases.c.run_id, attempts.c.phase_id == phases.c.phase_id
+    )
+    kept_by_retry = sa.and_(runs.c.retry_of.is_not(None), ~tried)
+    researched = sa.exists().where(
+        research_reports.c.run_id == phases.c.run_id,
+        research_reports.c.phase_id == phases.c.phase_id,
+    )
     query = (
         sa.select(phases.c.run_id, phases.c.phase_id)
-        .where(phases.c.state == PhaseState.COMPLETE, ~passed)
+        .join(runs)
+        .where(phases.c.state == PhaseState.COMPLETE, ~passed, ~kept_by_retry, ~researched)
         .order_by(phases.c.run_id, phases.c.ordinal)
     )
     return [

@@ -80,6 +80,7 @@ def _signature(each: Recurring) -> dict[str, Any]:
         "tokens": each.tokens,
         "cost": money(each.cost),
         "cost_known": money(each.cost_known),
+        "unpriced_calls": each.unpriced_calls,
         "confidence": each.confidence,
         "priority": each.priority,
         "samples": [storable(sample) for sample in each.samples],

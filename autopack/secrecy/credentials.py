@@ -212,3 +212,12 @@ def _of_parameters(value: str) -> Iterator[str]:
     for name, parameter in parse_qsl(query.partition("#")[0]):
         if parameter and (names_a_secret(name) or name.lower() in ("key", "sig", "signature")):
             yield parameter
+
+
+def without_login(url: str) -> str:
+    """Return an address as it may be shown: without the user name and password in it."""
+    scheme, found, rest = url.partition("://")
+    if not found:
+        return url
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

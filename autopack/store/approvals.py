@@ -22,7 +22,8 @@ from autopack.model.errors import BadInput, Refused
 from autopack.store import tables
 from autopack.store.database.engine import Database, now, reading
 from autopack.store.leases import Lease, fence
-from autopack.store.reading import Source, get_run
+from autopack.store.reading import Source, get_plan_body, get_run
+from autopack.store.rows import RunRow
 
 Kind = Literal["cap", "phase"]
 
@@ -129,10 +130,12 @@ def rejection(source: Source, run_id: str) -> Approval | None:
 def answer(db: Database, run_id: str, given: Answer) -> Approval:
     """Record who answered the run's open question, when and how; a cap is raised with it.
 
-    Raises Refused when nothing is asked, BadInput when the new cap is missing, of another kind,
-    no number, or no higher than what is used up. Calls without a price may be accepted under the
-    cap as it is.
+    Raises Refused when nothing is asked, BadInput when the new cap is missing, not asked for, of
+    another kind, no number, or no higher than the one there is. Calls without a price may be
+    accepted under the cap as it is.
     """
+    if given.new_cap is not None and given.resource is not None:
+        check_cap(given.new_cap, _CAP_COLUMNS[given.resource])
 
     def write(conn: sa.Connection) -> Approval:
         run = get_run(conn, run_id)
@@ -141,8 +144,14 @@ def answer(db: Database, run_id: str, given: Answer) -> Approval:
             raise Refused(
                 f"run {run_id} asks for nothing", field="run_id", hint=f"autopack show {run_id}"
             )
+        if given.new_cap is not None and (question.kind != "cap" or not given.approved):
+            raise BadInput(
+                f"run {run_id} asks for no cap: {question.question}",
+                field=given.resource and _CAP_COLUMNS[given.resource],
+                hint="answer without a cap",
+            )
         if given.approved and question.kind == "cap":
-            _raise_cap(conn, question, given, run.campaign_id)
+            _raise_cap(conn, question, given, run)
         table = tables.approvals
         # Of two that answer at once, one is told that nothing is asked any more.
         answered = conn.execute(
@@ -165,9 +174,7 @@ def answer(db: Database, run_id: str, given: Answer) -> Approval:
     return db.transact(write)
 
 
-def _raise_cap(
-    conn: sa.Connection, question: Approval, given: Answer, campaign_id: str | None
-) -> None:
+def _raise_cap(conn: sa.Connection, question: Approval, given: Answer, run: RunRow) -> None:
     if question.resource is None or question.level is None:
         raise AssertionError(f"question {question.id} names no cap")
     if NO_PRICE in question.question and given.new_cap is None:
@@ -179,25 +186,55 @@ def _raise_cap(
             field=_CAP_COLUMNS[question.resource],
             hint=f"raise it with {option} N, or end the run with --reject",
         )
-    check_cap(given.new_cap, _CAP_COLUMNS[question.resource])
     if question.level is Scope.PHASE:
-        return  # kept with the answer: a plan is not changed
+        # Kept with the answer: a plan is not changed.
+        _check_higher(given.new_cap, _phase_cap(conn, question, run), question.resource)
+        return
     runs, campaigns = tables.runs, tables.budget_campaigns
     table, where = runs, runs.c.run_id == question.run_id
     if question.level is Scope.CAMPAIGN:
-        table, where = campaigns, campaigns.c.campaign_id == campaign_id
+        table, where = campaigns, campaigns.c.campaign_id == run.campaign_id
     column = table.c[_CAP_COLUMNS[question.resource]]
     # Locked: of two who raise a campaign's cap at once, for two of its runs, neither lowers it.
     before = conn.scalar(sa.select(column).where(where).with_for_update())
-    if before is not None and given.new_cap <= Decimal(str(before)):
-        raise BadInput(
-            f"{given.new_cap} is no higher than the cap of {before}",
-            field=column.name,
-            hint=f"name a higher one with {option} N",
-        )
+    _check_higher(given.new_cap, before, question.resource)
     cap: Any = given.new_cap
     if question.resource is Resource.TOKENS:
         cap = int(cap)
     elif question.resource is Resource.MINUTES:
         cap = float(cap)
     conn.execute(sa.update(table).where(where).values({column.name: cap}))
+
+
+def _check_higher(wanted: Decimal, cap: Any, resource: Resource) -> None:
+    if cap is not None and wanted <= Decimal(str(cap)):
+        name = _CAP_COLUMNS[resource]
+        raise BadInput(
+            f"{wanted} is no higher than the cap of {cap}",
+            field=name,
+            hint=f"name a higher one with --{name.replace('_', '-')} N",
+        )
+
+
+def _phase_cap(conn: sa.Connection, question: Approval, run: RunRow) -> Any:
+    """Return the cap that a phase has: what a person last raised it to, else its plan's."""
+    table = tables.approvals
+    raised = conn.scalar(
+        sa.select(table.c.new_cap)
+        .where(
+            table.c.run_id == question.run_id,
+            table.c.phase_id == question.phase_id,
+            table.c.level == Scope.PHASE,
+            table.c.resource == question.resource,
+            table.c.approved.is_(True),
+            table.c.new_cap.is_not(None),
+        )
+        .order_by(table.c.id.desc())
+        .limit(1)
+    )
+    if raised is not None:
+        return raised
+    plan = get_plan_body(conn, run.plan_hash)
+    spec: dict[str, Any] = next(one for one in plan["phases"] if one["id"] == question.phase_id)
+    budget: dict[str, Any] = spec.get("budget") or {}
+    return budget.get(question.resource or "")

@@ -20,7 +20,8 @@ class RunLine:
     """One run: its state, its phases and how many are complete, and what it spent in tokens.
 
     ``tokens`` are those that are known, None when it built and nothing is; ``unknown_builds``
-    told less than all of it. ``cost`` is None while any of it is unknown.
+    told less than all of it. ``cost`` is None while any of it is unknown; ``cost_known`` is what
+    the calls with a price cost, None when none has one, ``unpriced_calls`` how many have none.
     """
 
     run_id: str
@@ -30,6 +31,8 @@ class RunLine:
     tokens: int | None
     unknown_builds: int
     cost: float | None = None
+    cost_known: float | None = None
+    unpriced_calls: int = 0
 
 
 def run_lines(source: Source, run_ids: Sequence[str]) -> list[RunLine]:
@@ -47,6 +50,7 @@ def run_lines(source: Source, run_ids: Sequence[str]) -> list[RunLine]:
             *(
                 sa.func.sum(usage_by_run.c[name]).label(name)
                 for name in (
+                    "events",
                     "total_tokens",
                     "cost_microdollars",
                     "cost_picodollars",
@@ -70,6 +74,8 @@ def run_lines(source: Source, run_ids: Sequence[str]) -> list[RunLine]:
                 tokens.get(run_id, None if run_id in lost else 0),
                 lost[run_id].builds if run_id in lost else 0,
                 None if run_id in lost else _cost(sums.get(run_id)),
+                _cost_known(sums.get(run_id), is_lost=run_id in lost),
+                int(sums[run_id]["unpriced_events"]) if run_id in sums else 0,
             )
             for run_id, state, count, done in conn.execute(query)
         }
@@ -80,3 +86,10 @@ def _cost(row: sa.RowMapping | None) -> float | None:
     if row is None:
         return 0.0
     return None if row["unpriced_events"] else float(dollars(row))
+
+
+def _cost_known(row: sa.RowMapping | None, *, is_lost: bool) -> float | None:
+    has_price = row is not None and row["events"] > row["unpriced_events"]
+    if row is not None and has_price:
+        return float(dollars(row))
+    return 0.0 if row is None and not is_lost else None

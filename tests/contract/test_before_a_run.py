@@ -384,3 +384,15 @@ def test_research_of_a_source_that_does_not_exist_is_refused(
     )
     assert answer.code == 2
     assert answer.json["error"]["field"].startswith("source")
+
+
+def test_a_model_that_is_typed_for_the_builder_beats_the_one_of_the_repository(
+    autopack: Any, one: Project
+) -> None:
+    put(one, "autopack.toml", 'builder = "command"\nmodel = "ours"\n')
+    words = ["run", str(one.plan), "--repo", str(one.repository), "--dry-run", "--json"]
+    words += ["--set", "template=sh -c true {model}"]
+    for more, model in ([], "ours"), (["--set", "model=typed"], "typed"):
+        answer = autopack(*words, *more)
+        assert answer.code == 0, answer.out
+        assert json.loads(answer.out)["builder"]["model"] == model

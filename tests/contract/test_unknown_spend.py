@@ -109,6 +109,7 @@ PRODUCERS: dict[str, tuple[Callable[[Database], Any], Any]] = {
     "standing": (lambda db: standings(db, ["r"])[0].tokens, None),
     "standing, cost": (lambda db: standings(db, ["r"])[0].cost, None),
     "listing": (lambda db: run_lines(db, ["r"])[0].tokens, None),
+    "listing, known cost": (lambda db: run_lines(db, ["r"])[0].cost_known, None),
     "experiment": (lambda db: run_facts(db, ["r"])["r"].arm.tokens, None),
     "experiment, cost": (lambda db: run_facts(db, ["r"])["r"].metrics["cost"], None),
     "table": (
@@ -169,6 +170,8 @@ def test_what_is_known_counts_beside_what_is_not(
 
     assert (run["tokens"]["total"], run["tokens"]["unknown_builds"]) == (1010, 1)
     assert (run["cost"], run["cost_known"]) == (None, 0.00315)
+    (line,) = run_lines(db, ["r"])
+    assert (line.cost, line.cost_known, line.unpriced_calls) == (None, 0.00315, 0)
     assert tokens_view(db, "r")["unreconciled_calls"] == 1
     assert "≥ 1,010" in _printed(run, capsys)
     assert "1 builds told less" in summary_markdown(run)
@@ -191,6 +194,8 @@ def test_a_build_that_spent_nothing_spent_zero(built: Callable[..., str], db: Da
     run = run_view(db, "r")
 
     assert (run["tokens"]["total"], run["cost"], run["cost_known"]) == (0, 0, 0)
+    (line,) = run_lines(db, ["r"])
+    assert (line.cost, line.cost_known, line.unpriced_calls) == (0, 0, 0)
 
 
 def test_recordings_are_no_money_spent(built: Callable[..., str], db: Database) -> None:

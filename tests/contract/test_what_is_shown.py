@@ -197,6 +197,7 @@ def mining() -> str:
         tokens=1,
         cost=None,
         cost_known=None,
+        unpriced_calls=1,
         samples=(EVIL,),
         first_seen=seen,
         last_seen=seen,

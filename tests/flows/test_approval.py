@@ -106,6 +106,43 @@ async def test_a_phase_that_asks_is_built_only_after_a_yes(db: Database, tmp_pat
     assert ended["approvals"][0]["note"] == "go on"
 
 
+NAN, MINUS = Decimal("NaN"), Decimal(-5)
+
+
+@pytest.mark.parametrize("cap", [NAN, MINUS, Decimal("Infinity"), Decimal(500)])
+@pytest.mark.parametrize("approved", [True, False])
+async def test_where_no_cap_is_asked_for_none_is_stored(
+    db: Database, tmp_path: Path, cap: Decimal, approved: bool
+) -> None:
+    phases = {"one": [[call(1), write(a="1")]]}
+    await start(make_project(tmp_path, phases, phase={"approval": True}))
+
+    with pytest.raises(BadInput, match=r"asks for no cap|invalid") as refused:
+        say(Answer(approved, "ann@desk", new_cap=cap, resource=Resource.MINUTES), db)
+
+    assert refused.value.field == "minutes_cap"
+    assert run_view(db, "r")["approvals"][0]["answered_at"] is None
+
+
+async def test_the_cap_of_a_phase_is_raised_and_never_lowered(db: Database, tmp_path: Path) -> None:
+    builds = [[call(60), write(**{name: "1"})] for name in ("a", "b", "c")]
+    phase = {"validate": ["test -e c"], "budget": {"tokens": 50}}
+    project = make_project(tmp_path, {"one": builds}, phase=phase)
+
+    waiting = await start(project, at_cap="ask")
+    assert "60 of 50 tokens" in waiting["failure_reason"]
+    for lower in (1, 50):
+        with pytest.raises(BadInput, match="no higher than the cap of 50"):
+            say(raised(lower), db)
+    say(raised(70), db)
+    again = await resume()
+    assert "120 of 70 tokens" in again["failure_reason"]
+    with pytest.raises(BadInput, match="no higher than the cap of 70"):
+        say(raised(60), db)
+    say(raised(500), db)
+    assert (await resume())["state"] == "DONE_SUCCESS"
+
+
 async def test_a_no_ends_the_run_also_where_its_recording_is_missing(
     db: Database, tmp_path: Path
 ) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from autopack.secrecy.credentials import environment_secrets, names_a_secret, url_holds_secret
+from autopack.secrecy.credentials import (
+    environment_secrets,
+    names_a_secret,
+    url_holds_secret,
+    without_login,
+)
 
 
 @pytest.mark.parametrize(
@@ -137,3 +142,18 @@ def test_the_secrets_of_an_environment(name: str, value: str, secrets: set[str])
 )
 def test_addresses_that_may_not_be_stored(url: str, holds: bool) -> None:
     assert url_holds_secret(url) == holds
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://127.0.0.1:4200/api", "http://127.0.0.1:4200/api"),
+        ("http://ann:secret@127.0.0.1:4200/api", "http://127.0.0.1:4200/api"),
+        ("https://token@host", "https://host"),
+        ("https://ann:se@cret@host/api@2", "https://host/api@2"),
+        ("https://ann:secret@[::1]:4200/api?a=b@c", "https://[::1]:4200/api?a=b@c"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_an_address_is_shown_without_its_login(url: str, shown: str) -> None:
+    assert without_login(url) == shown

@@ -30,8 +30,9 @@ class Recurring:
     """One signature with all its errors of the period.
 
     ``count`` is of distinct attempts. ``tokens`` is what those attempts used, None where nothing is
-    known; ``cost`` in US dollars is None while any of their calls has no known price, and
-    ``cost_known`` is what the others cost. ``samples`` are redacted and bounded.
+    known; ``cost`` in US dollars is None while any of their calls has no known price,
+    ``unpriced_calls`` how many have none, and ``cost_known`` is what the others cost. ``samples``
+    are redacted and bounded.
     """
 
     signature: str
@@ -46,6 +47,7 @@ class Recurring:
     tokens: int | None
     cost: Decimal | None
     cost_known: Decimal | None
+    unpriced_calls: int
     samples: tuple[str, ...]
     first_seen: datetime
     last_seen: datetime
@@ -105,6 +107,7 @@ def recurring(
             tokens=spent[name].tokens if name in spent else None,
             cost=spent[name].known if name in spent and not spent[name].unpriced else None,
             cost_known=spent[name].known if name in spent else None,
+            unpriced_calls=spent[name].unpriced if name in spent else 0,
             samples=samples[name],
             first_seen=each.first_seen,
             last_seen=each.last_seen,

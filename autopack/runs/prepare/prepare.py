@@ -151,7 +151,8 @@ def check_request(
     above = None if campaign is None else campaign.limits.cost
     plan, made = _plan_of(request, db=db, settings=settings, run_id=run_id)
     if request.defaults is not None:
-        own = request.defaults.builder in (None, request.builder)
+        is_default = request.defaults.builder in (None, request.builder)
+        own = is_default and "model" not in request.builder_options
         plan = request.defaults.under(plan, own_builder=own, from_text=made is not None)
     listed = [*plan.features, *_by_policy(request, plan)]
     features = _features(request, listed)

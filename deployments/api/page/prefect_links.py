@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 from time import monotonic
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
+from autopack.secrecy.credentials import without_login
 from autopack.settings import Settings
 from autopack.stack import running_stack
 
@@ -36,7 +37,4 @@ def _looked_up(settings: Settings, turn: int) -> str | None:
     url = server_url(settings)
     if url is None:
         return None
-    parts = urlsplit(url)
-    # A login in the address is for programs.
-    where = parts._replace(netloc=parts.netloc.rpartition("@")[2])
-    return urlunsplit(where).rstrip("/").removesuffix("/api")
+    return without_login(url).rstrip("/").removesuffix("/api")

@@ -13,6 +13,9 @@ from autopack.settings import Settings
 from deployments.cli.shared.output import AsJson, note, out, print_json, print_run
 from deployments.cli.shared.serving import start_server
 
+_LEFT_OFF = frozenset({"context_pack", "holdout"})
+"""Features that change what a builder is shown or which fixes are tried: the recording has none."""
+
 
 def demo(*, as_json: AsJson = False) -> int:
     """Run a plan of four phases on a sample repository, which stays in Autopack's home.
@@ -39,7 +42,7 @@ def demo(*, as_json: AsJson = False) -> int:
             plan=str(plan),
             repo=str(repository),
             builder_options={"recording": str(folder / "recording")},
-            enable=tuple(Feature),
+            enable=tuple(one for one in Feature if one.value not in _LEFT_OFF),
         ),
         db=db,
         settings=settings,

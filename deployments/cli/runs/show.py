@@ -68,6 +68,8 @@ def runs(
             "tokens": line.tokens,
             "unknown_builds": line.unknown_builds,
             "cost": line.cost,
+            "cost_known": line.cost_known,
+            "unpriced_calls": line.unpriced_calls,
             "duration_seconds": _duration(stored),
         }
     if as_json:

@@ -51,7 +51,9 @@ def _server(command: str, url: str | None) -> str:
     if command == "demo":
         return "the demo starts a Prefect server of its own"
     if url:
-        return f"the Prefect server is {url}"
+        from autopack.secrecy.credentials import without_login
+
+        return f"the Prefect server is {without_login(url)}"
     home = home_folder()
     if (home / "stack.json").exists():
         return "the Prefect server is the one of `autopack up`"

@@ -1,5 +1,7 @@
 """Contradictions in the database are found, and sound runs are left in peace."""
 
+from datetime import UTC, datetime
+
 import pytest
 import sqlalchemy as sa
 from support.usage import record, usage_event
@@ -68,6 +70,24 @@ def test_an_attempt_of_an_earlier_revision_does_not_complete_a_phase(finished):
     phases = tables.phases
     change(finished, sa.update(phases).where(phases.c.phase_id == "one").values(revision=1))
     assert found(finished) == [("complete_without_pass", "run-1", "one")]
+
+
+def test_a_phase_that_a_retry_kept_has_no_attempt_of_its_own(finished):
+    attempts, retried = tables.attempts, tables.runs
+    change(finished, sa.delete(attempts).where(attempts.c.phase_id == "one"))
+    assert found(finished) == [("complete_without_pass", "run-1", "one")]
+    change(finished, sa.update(retried).values(retry_of="run-0"))
+    assert found(finished) == []
+
+
+def test_a_research_phase_is_complete_by_its_report(finished):
+    attempts = tables.attempts
+    change(finished, sa.delete(attempts).where(attempts.c.phase_id == "one"))
+    report = sa.insert(tables.research_reports).values(
+        run_id="run-1", phase_id="one", report={}, created_at=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    change(finished, report)
+    assert found(finished) == []
 
 
 def test_several_open_attempts_of_a_phase_are_found(held):
