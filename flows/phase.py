@@ -118,10 +118,13 @@ def _tell(key: AttemptKey, failure: Failure | None, decision: Decision) -> None:
         log.info("attempt %d passed: %s", key.attempt, decision.reason)
         return
     log.warning("attempt %d failed: %s → %s", key.attempt, failure.message, decision.reason)
+    now = phase_view(held(key.run_id), key.phase_id)
     emit(
         "attempt.failed",
         key.run_id,
         phase_id=key.phase_id,
+        state=now["state"],
+        tokens=now["tokens"],
         attempt=key.attempt,
         cause=failure.cause.value,
         message=failure.message,

@@ -29,14 +29,18 @@ from tasks.artifacts import (
 
 
 def emit(event: str, run_id: str, **payload: Any) -> None:
-    """Emit ``autopack.<event>`` about a run; automations and the UI listen to these."""
+    """Emit ``autopack.<event>`` about a run; automations and the UI listen to these.
+
+    Each has a phase, a state and tokens, None where an event is about none.
+    """
+    about = {"run_id": run_id, "phase_id": None, "state": None, "tokens": None}
     emit_event(
         event=f"autopack.{event}",
         resource={
             "prefect.resource.id": f"autopack.run.{run_id}",
             "prefect.resource.name": run_id,
         },
-        payload={"run_id": run_id, **payload},
+        payload=about | payload,
     )
 
 

@@ -67,6 +67,14 @@ async def test_what_a_run_leaves_in_prefect(run: dict[str, Any], events: list[An
     for event in events:
         assert event["resource"]["prefect.resource.id"] == "autopack.run.shown.run"
         assert event["payload"]["run_id"] == "shown.run"
+        assert {"phase_id", "state", "tokens"} <= set(event["payload"])
+    failed = [event["payload"] for event in events if event["event"] == "autopack.attempt.failed"]
+    assert [(one["phase_id"], one["tokens"]) for one in failed] == [
+        ("one", 3),
+        ("two", 5),
+        ("two", 5),
+    ]
+    assert [one["state"] for one in failed] == ["EXECUTING", "EXECUTING", "FAILED"]
     finished = [event["payload"] for event in events if event["event"] == "autopack.phase.finished"]
     assert [(one["phase_id"], one["state"], one["tokens"]) for one in finished] == [
         ("one", "COMPLETE", 7),

@@ -78,7 +78,7 @@ def _builder(new: NewRun, crew: Crew) -> Json:
     probe = asdict(own[0].builder.probe())
     return {
         "name": new.builder,
-        "model": new.model or probe["model"],
+        "model": new.model or probe["model"] or own[0].builder.model,
         **{name: probe[name] for name in _PROBED},
     }
 
