@@ -186,7 +186,7 @@ def _dirty(repo: Path) -> None:
         (lambda repo: git(repo, "checkout", "-q", "--detach"), "on no branch"),
         (lambda repo: git(repo, "commit", "-q", "--allow-empty", "-m", "x"), "has moved on"),
         (lambda repo: (repo / ".git" / "MERGE_HEAD").write_text("x"), "in the middle of a merge"),
-        (lambda repo: (repo / "a").write_text("untracked, and in the way"), "git cannot merge it"),
+        (lambda repo: (repo / "a").write_text("untracked"), "a is in the way"),
     ],
 )
 def test_a_checkout_that_is_not_ready_stays_as_it_is(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from autopack.model.errors import GitFailed, Refused, RepositoryError
@@ -16,8 +19,9 @@ def merge_into(
 
     ``clone`` is a repository here that has the commit, None where none has.
 
-    Refused for a URL, a checkout with changes or in the middle of something, and where a
-    fast-forward is not possible. Nothing is changed then.
+    Refused for a URL, a checkout with changes or in the middle of something, where a file in it
+    that git does not track stands in the way, and where a fast-forward is not possible. Nothing is
+    changed then.
     """
     if source.is_url or source.git_dir is None:
         raise Refused(
@@ -51,7 +55,7 @@ def merge_into(
                 f"commit {commit[:12]} of {label} is only on the machine that made it",
                 field="run_id",
             )
-        git.run("fetch", "--quiet", "--no-tags", str(clone), commit)
+        replace(git, named=True).run("fetch", "--quiet", "--no-tags", str(clone), commit)
     head = git.run("rev-parse", "HEAD").strip()
     ahead = git.call("merge-base", "--is-ancestor", head, commit).status == 0
     if not ahead and not squash:
@@ -60,8 +64,11 @@ def merge_into(
             field="run_id",
             hint="autopack merge --squash stages the change on top, or use git merge",
         )
+    _check_nothing_is_in_the_way(git, commit)
+    # What the user's settings say of fast-forwards is not meant for this.
+    how = ["--ff", "--squash"] if squash else ["--ff-only"]
     try:
-        git.run("merge", "--quiet", *(["--squash"] if squash else ["--ff-only"]), commit)
+        git.run("merge", "--quiet", "--no-overwrite-ignore", *how, commit)
     except GitFailed as error:
         if squash:
             git.run("reset", "--quiet", "--merge", check=False)
@@ -71,3 +78,40 @@ def merge_into(
             hint="the checkout is as it was; use git merge to resolve conflicts",
         ) from error
     return branch
+
+
+def _check_nothing_is_in_the_way(git: Git, commit: str) -> None:
+    """Raise Refused where a file that is not tracked lies at a place that the change makes.
+
+    git overwrites ignored files, which may be all there is of them.
+    """
+    root = Path(git.run("rev-parse", "--show-toplevel").removesuffix("\n"))
+    deleted = set(_changed(git, "D", commit))
+    for name in _changed(git, "A", commit):
+        for place in (*reversed(name.parents), name):
+            path = root / place
+            is_folder = path.is_dir() and not path.is_symlink()
+            if place != name and is_folder:
+                continue
+            if not os.path.lexists(path) or place in deleted:
+                break
+            if is_folder and all(one.relative_to(root) in deleted for one in _files_below(path)):
+                break
+            shown = os.fsencode(place).decode(errors="replace")
+            raise Refused(
+                f"{shown} is in the way: git does not track it",
+                field="repo",
+                hint="move it elsewhere, then try again",
+            )
+
+
+def _changed(git: Git, kind: str, commit: str) -> list[Path]:
+    """Return the paths that the change to ``commit`` adds (A) or deletes (D)."""
+    how = ("--name-only", "-z", "--no-renames", "--no-relative", "--no-ext-diff")
+    listed = git.call("diff", *how, f"--diff-filter={kind}", f"HEAD...{commit}").output
+    return [Path(os.fsdecode(name)) for name in listed.split(b"\0") if name]
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for at, _, names in os.walk(folder):
+        yield from (Path(at, name) for name in names)
