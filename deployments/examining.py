@@ -10,7 +10,7 @@ from autopack.files.asides import list_asides
 from autopack.model.errors import AutopackError
 from autopack.model.features import kill_switches
 from autopack.process import sandbox
-from autopack.secrecy.credentials import without_login
+from autopack.secrecy.credentials import shown_address
 from autopack.settings import Settings, in_force, process_environment
 from autopack.stack import running_stack
 from autopack.store.circuits import list_circuits
@@ -133,7 +133,7 @@ def _prefect(settings: Settings) -> dict[str, Any]:
     reachable = unreachable(url, seconds=3) is None
     return {
         "reachable": reachable,
-        "url": without_login(url),
+        "url": shown_address(url),
         "version": server_version(url) if reachable else None,
         "advice": advice(url, settings.home) if reachable else [],
     }

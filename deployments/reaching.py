@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from autopack.model.errors import BadInput, Refused
-from autopack.secrecy.credentials import without_login
+from autopack.secrecy.credentials import shown_address
 from autopack.settings import process_environment
 from flows.configuration import Configured, configured
 
@@ -22,7 +22,7 @@ def check_reachable(url: str) -> None:
     reason = unreachable(url)
     if reason is not None:
         raise Refused(
-            f"no Prefect server answers at {without_login(url)}: {reason}",
+            f"no Prefect server answers at {shown_address(url)}: {reason}",
             field="PREFECT_API_URL",
             hint="start that server, or name another in PREFECT_API_URL, which ends in /api; "
             "`autopack up` starts one",

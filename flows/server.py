@@ -58,6 +58,9 @@ _AUTHORITIES = "PREFECT_API_SSL_CERT_FILE"
 _NO_AUTHORITY = str(Path(__file__).with_name("no_authority.pem"))
 """A certificate that vouches for nobody: its key was never kept."""
 
+_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+
 LOGIN = "PREFECT_API_AUTH_STRING"
 """The variable with the login that this process and its children give."""
 
@@ -149,6 +152,17 @@ def _reach(url: str | None) -> None:
         os.environ.pop("PREFECT_API_URL", None)
     else:
         os.environ["PREFECT_API_URL"] = url
+    _reach_this_machine_directly()
+
+
+def _reach_this_machine_directly() -> None:
+    """Have no proxy asked for what is on this machine, where one is set at all."""
+    if not any(name.lower() in _PROXIES for name in os.environ):
+        return
+    for variable in ("NO_PROXY", "no_proxy"):
+        set_ = [one.strip() for one in os.environ.get(variable, "").split(",") if one.strip()]
+        if "*" not in set_:
+            os.environ[variable] = ",".join(dict.fromkeys([*set_, *_THIS_MACHINE]))
 
 
 def _mark_environment() -> None:

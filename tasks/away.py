@@ -18,7 +18,7 @@ from prefect.settings import PREFECT_API_URL
 from autopack.clock import Clock, SystemClock
 from autopack.model.errors import WorkFailed
 from autopack.runs.session.session import RunSession
-from autopack.secrecy.credentials import without_login
+from autopack.secrecy.credentials import shown_address
 from tasks import complaints
 from tasks.retries import client_retries
 
@@ -134,7 +134,7 @@ async def until_answers(
     """
     clock = clock or SystemClock()
     began = clock.monotonic()
-    url = without_login(PREFECT_API_URL.value())
+    url = shown_address(PREFECT_API_URL.value())
     for pause in pauses():
         if await answers():
             complaints.server_is_back()

@@ -78,9 +78,11 @@ def remove_workspace(folder: Path, workspace: Workspace, fence: Fence) -> None:
 
     Its spools and its commits stay, and so do checkouts of holders that may still be alive. The
     environment is every holder's: it is taken away only while nobody has come after this one, and
-    deleted, which takes long, where nobody looks for it.
+    deleted, which takes long, where nobody looks for it. What cannot be deleted, as it belongs to
+    another user, is left.
     """
-    workspace.remove()
+    with contextlib.suppress(OSError):
+        workspace.remove()
     gone = folder / _CHECKOUTS / f"{_REMOVED}{secrets.token_hex(4)}"
 
     def take_away() -> None:

@@ -214,7 +214,7 @@ def _of_parameters(value: str) -> Iterator[str]:
             yield parameter
 
 
-def without_login(url: str) -> str:
+def shown_address(url: str) -> str:
     """Return an address as it may be shown: without the user name and password in it."""
     scheme, found, rest = url.partition("://")
     if not found:

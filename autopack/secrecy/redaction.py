@@ -31,7 +31,9 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = {secret for secret in secrets if len(secret) >= spellings.SHORTEST}
-        self.tags = frozenset(hashlib.sha256(one.encode()).hexdigest()[:4] for one in known)
+        self.tags = frozenset(
+            hashlib.sha256(spellings.as_bytes(one)).hexdigest()[:4] for one in known
+        )
         """Four digits of a digest of each secret: enough to see which of them are known."""
         found = {spelling for secret in known for spelling in of(secret)}
         self._known = tuple(sorted(found, key=lambda one: one.whole))

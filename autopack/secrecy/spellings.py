@@ -113,9 +113,18 @@ def is_key(secret: str) -> bool:
     return len(secret) >= _SHORTEST_KEY and all(any(map(kind, secret)) for kind in kinds)
 
 
+def as_bytes(secret: str) -> bytes:
+    """Return the bytes of a secret, which the environment may hold in no known encoding."""
+    try:
+        return secret.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return secret.encode("utf-8", "surrogatepass")
+
+
 def _plain(secret: str) -> Iterator[Spelling]:
     opaque = _OPAQUE.fullmatch(secret) is not None
-    raw = secret.encode("utf-8", "surrogatepass")
+    raw = as_bytes(secret)
+    yield from _spelling(raw, opaque=opaque)
     for text in {secret, secret.upper(), secret.lower()}:  # only ASCII is compared without case
         # As it is, and as decoding a text changes it that it stands in as it is.
         for view in _decoded(_View(text.encode("utf-8", "surrogatepass"))):

@@ -7,8 +7,8 @@ import pytest
 from autopack.secrecy.credentials import (
     environment_secrets,
     names_a_secret,
+    shown_address,
     url_holds_secret,
-    without_login,
 )
 
 
@@ -156,4 +156,4 @@ def test_addresses_that_may_not_be_stored(url: str, holds: bool) -> None:
     ],
 )
 def test_an_address_is_shown_without_its_login(url: str, shown: str) -> None:
-    assert without_login(url) == shown
+    assert shown_address(url) == shown

@@ -6,6 +6,7 @@ import base64
 import html
 import itertools
 import json
+import os
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -179,3 +180,17 @@ def test_a_large_file_is_rewritten_a_piece_at_a_time(tmp_path: Path) -> None:
     assert encoded(key)[:8] not in written
     parts = written.split(MASK.encode())
     assert [len(part.removesuffix(b"\x1b[0m\n")) for part in parts[:5]] == sizes[:5]
+
+
+@pytest.mark.parametrize(
+    "raw", [b"p\xe4ssw\xf6rd-1234567", b"\xff\xfe-binary-secret", "größer-als-1".encode()]
+)
+def test_a_secret_of_the_environment_may_be_in_any_encoding(tmp_path: Path, raw: bytes) -> None:
+    secret = os.fsdecode(raw)
+    redactor = Redactor([secret])
+    file = tmp_path / "out"
+    file.write_bytes(b"it is " + raw + b"\n")
+    redactor.folder(tmp_path)
+    assert raw not in file.read_bytes()
+    assert secret not in redactor.text(f"it is {secret}")
+    assert len(redactor.tags) == 1

@@ -111,7 +111,7 @@ def _keep(
     snapshot, unrecorded = record_tree(
         session.workspace,
         parent=session.head(),
-        message=commit_message(attempt, phase.instructions),
+        message=session.redactor.text(commit_message(attempt, phase.instructions)),
         ref=None,
     )
     if unrecorded is not None:

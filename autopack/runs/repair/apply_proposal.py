@@ -188,13 +188,11 @@ class Acting:
 
     def _snapshot(self) -> Snapshot:
         work = self._work
+        fixed_by = (*work.mitigated_by, self._proposal.pattern_id)
+        message = commit_message(work.attempt, work.phase.instructions, fixed_by)
         return self._session.workspace.snapshot(
             parent=self._session.head(),
-            message=commit_message(
-                work.attempt,
-                work.phase.instructions,
-                (*work.mitigated_by, self._proposal.pattern_id),
-            ),
+            message=self._session.redactor.text(message),
             ref=work.ref,
             replacing=work.commit,
         )

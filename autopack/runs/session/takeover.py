@@ -94,12 +94,13 @@ def _commit_of(
     if commit is not None or checkout is None:
         return commit, None
     private = Workspace.private_folder(mirror.git_dir, checkout / "recovered")
+    message = commit_message(attempt, _instructions(recorder.db, run, attempt.phase_id))
     try:
         left = Workspace.left_behind(mirror, checkout, attempt.base_commit, private)
         snapshot, unrecorded = record_tree(
             replace(left, bounds=Bounds(is_secret=recorder.redactor.is_key_in)),
             parent=run.head_commit or run.base_commit,
-            message=commit_message(attempt, _instructions(recorder.db, run, attempt.phase_id)),
+            message=recorder.redactor.text(message),
             ref=ref,
         )
         return snapshot.commit, unrecorded

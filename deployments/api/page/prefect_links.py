@@ -6,7 +6,7 @@ from functools import lru_cache
 from time import monotonic
 from urllib.parse import quote
 
-from autopack.secrecy.credentials import without_login
+from autopack.secrecy.credentials import shown_address
 from autopack.settings import Settings
 from autopack.stack import running_stack
 
@@ -37,4 +37,4 @@ def _looked_up(settings: Settings, turn: int) -> str | None:
     url = server_url(settings)
     if url is None:
         return None
-    return without_login(url).rstrip("/").removesuffix("/api")
+    return shown_address(url).rstrip("/").removesuffix("/api")

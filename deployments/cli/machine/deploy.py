@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from autopack.model.errors import BadInput
-from autopack.secrecy.credentials import without_login
+from autopack.secrecy.credentials import shown_address
 from autopack.settings import Settings, process_environment
 from deployments.advice import advice
 from deployments.cli.machine.worker import serve
@@ -39,7 +39,7 @@ def deploy(
         )
     choose_server(settings)
     check_reachable(url)
-    note(f"setting up {without_login(url)}")
+    note(f"setting up {shown_address(url)}")
     found = set_up({**process_environment(), "PREFECT_API_URL": url})
     found["advice"] = advice(url, settings.home)
     if as_json:

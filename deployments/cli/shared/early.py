@@ -51,9 +51,9 @@ def _server(command: str, url: str | None) -> str:
     if command == "demo":
         return "the demo starts a Prefect server of its own"
     if url:
-        from autopack.secrecy.credentials import without_login
+        from autopack.secrecy.credentials import shown_address
 
-        return f"the Prefect server is {without_login(url)}"
+        return f"the Prefect server is {shown_address(url)}"
     home = home_folder()
     if (home / "stack.json").exists():
         return "the Prefect server is the one of `autopack up`"

@@ -52,9 +52,11 @@ def execute(
             with progress:
                 return run_in_order(_tagged(lambda: execute_run(run_id=run_id, repo=repo)))
         except Exception as error:
+            from flows.run_watch import has_stopped
+
             _check_away(error)
             run = run_view(db, run_id)
-            if run["state"] == RunState.PHASE_EXECUTION:
+            if not has_stopped(RunState(run["state"])):
                 raise WorkFailed(
                     f"run {run_id} stopped: {_away(error)}",
                     field="PREFECT_API_URL",

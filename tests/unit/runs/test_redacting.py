@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from support.projects import call, make_project
+from support.projects import call, git, make_project
 
 from autopack.model.ids import AttemptKey
-from autopack.runs.attempt import begin
+from autopack.runs.attempt import begin, build
+from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.reconcile.reconcile import clean
 from autopack.runs.session.opening import (
     close_session,
@@ -116,3 +117,21 @@ def test_a_run_whose_spool_is_gone_holds_up_no_other(
     )
     clean(database, settings)
     assert marks(database) == [True]
+
+
+async def test_the_message_of_a_commit_has_no_secret(
+    tmp_path: Path,
+    store: Callable[..., str],
+    open_run: Callable[[str], RunSession],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MY_APP_PASSPHRASE", "correct-horse-battery-9")
+    steps = {"one": [[call(1), {"files": {"a": "1"}}]]}
+    phase = {"instructions": "log in with correct-horse-battery-9, then look"}
+    session = open_run(store(make_project(tmp_path / "project", steps, phase=phase)))
+    session.environment = await prepare_environment(session)
+    begin(session, "one")
+    await build(session, AttemptKey("r", "one", 1))
+    message = git(session.mirror.git_dir, "log", "--format=%B", "-1", "refs/autopack/r/one/1")
+    assert "correct-horse" not in message
+    assert "log in with" in message

@@ -327,6 +327,19 @@ def test_removing_the_checkouts_keeps_what_was_printed_and_committed(
     assert session.mirror.has(session.run().base_commit)
 
 
+def test_what_another_user_left_in_a_checkout_does_not_fail_the_run(
+    run_id: str, open_run: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = open_run(run_id)
+
+    def refused(_: Path) -> None:
+        raise PermissionError(1, "Operation not permitted", "build/x")
+
+    monkeypatch.setattr("autopack.workspace.workspace.remove_tree", refused)
+    remove_workspace(session.folder, session.workspace, session.mirror.fence)
+    assert session.workspace.path.exists()
+
+
 def test_temporary_files_of_a_dead_holders_programs_are_swept_away(
     run_id: str, open_run: Opening, settings: Settings
 ) -> None:
