@@ -47,7 +47,9 @@ def ini_sections(name: str) -> Sections:
 
 
 def json_keys(*keys: str, scripts: str) -> Sections:
-    """Return what reads these keys of a JSON object, and its scripts whose name has ``scripts``."""
+    """Return what reads these keys of a JSON object, and its scripts whose name has ``scripts``,
+    with those that they name.
+    """
 
     def sections(content: bytes | None) -> Any:
         if content is None:
@@ -63,10 +65,21 @@ def json_keys(*keys: str, scripts: str) -> Sections:
         commands = cast("dict[str, Any]", named) if isinstance(named, dict) else {}
         return (
             {key: package[key] for key in keys if key in package},
-            {name: command for name, command in commands.items() if re.search(scripts, name)},
+            _with_named(commands, {name for name in commands if re.search(scripts, name)}),
         )
 
     return sections
+
+
+def _with_named(commands: dict[str, Any], wanted: set[str]) -> dict[str, Any]:
+    """Return the wanted scripts, and those whose names stand in them."""
+    left, found = set(wanted), set[str]()
+    while left:
+        name = left.pop()
+        found.add(name)
+        words = set(re.findall(r"[\w:.@/-]+", str(commands[name])))
+        left |= (words & commands.keys()) - found
+    return {name: command for name, command in commands.items() if name in found}
 
 
 def blocks(pattern: str) -> Sections:

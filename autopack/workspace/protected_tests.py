@@ -38,7 +38,9 @@ _SETTINGS = (
     "run[-_]test", "run[-_]tests", "run[-_]test.*", "run[-_]tests.*", "runtests", "runtests.*",
     "test.sh", ".env.test", ".env.testing",
 )  # fmt: skip
-_RUNS_TESTS = blocks(r"(?i)test|spec\b|\bcheck|verify|coverage")
+_RUNS_TESTS = blocks(
+    r"(?i:test|spec\b|\bcheck|verify|coverage)|^\.IGNORE\b|\b(?:SHELL|\.?SHELLFLAGS|MAKEFLAGS)\s*[:?+]?="
+)
 _BUILD_FILES = dict.fromkeys(
     ("Makefile", "makefile", "GNUmakefile", "justfile", "Justfile", "Taskfile.yml"), _RUNS_TESTS
 )
@@ -48,6 +50,10 @@ _FOLDER = re.compile(
     r"|tests?[-_]?(?:data|fixtures?|resources?|cases|suites?|helpers?|utils|support))"
     r"|[a-z]+Tests?"
 )
+
+
+# At the root, Python imports these in place of what runs the tests.
+_SHADOWS = {"pytest.py", "pytest", "_pytest", "unittest.py", "unittest"}
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ def _is_about_tests(pattern: str) -> bool:
 
 def _kind(path: str) -> Kind | None:
     *folders, name = path.split("/")
-    if is_named(name, _settings()):
+    if is_named(name, _settings()) or path.split("/")[0] in _SHADOWS:
         return "settings"
     around = {folder.lower() for folder in folders}
     if any(map(_FOLDER.fullmatch, folders)):

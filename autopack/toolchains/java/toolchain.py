@@ -57,7 +57,10 @@ class Java(Toolchain):
     test_files = (
         *(f"*{kind}.{end}" for kind in ("Test", "Tests", "Spec", "IT") for end in _ENDINGS),
     )
-    test_settings = ("testng.xml", "junit-platform.properties")
+    test_settings = (
+        *("testng.xml", "junit-platform.properties", "maven.config", "jvm.config"),
+        *("mvnw", "mvnw.cmd", "gradlew", "gradlew.bat"),
+    )
     test_sections = {
         **dict.fromkeys(_BUILD, blocks(_OF_TESTS)),
         "gradle.properties": blocks(_OF_TESTS),

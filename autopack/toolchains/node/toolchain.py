@@ -127,7 +127,10 @@ class Node(Toolchain):
         **dict.fromkeys((f"vite.config.{end}" for end in _ENDINGS), blocks(r"\btest\w*\b|vitest")),
         "angular.json": blocks(r'"test"'),
         "project.json": blocks(r'"(?:test|e2e)'),
-        "turbo.json": blocks(r'test|"lint"'),
+        **dict.fromkeys(("turbo.json", "nx.json"), blocks(r'test|"lint"')),
+        ".npmrc": blocks(r"(?i)script[-_]shell|node[-_]options|ignore[-_]scripts"),
+        ".yarnrc.yml": blocks(r"yarnPath|^plugins|scriptShell|enableScripts"),
+        ".yarnrc": blocks(r"yarn-path|script-shell"),
         "package.json": json_keys(
             *("jest", "vitest", "mocha", "ava", "nyc", "c8", "tap", "cypress", "playwright"),
             *("qunit", "jasmine", "karma"),

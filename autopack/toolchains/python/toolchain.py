@@ -15,7 +15,7 @@ from autopack.toolchains.manifests import (
 )
 from autopack.toolchains.python.requirements import Declared, read_declared
 from autopack.toolchains.python.test_commands import Runner, find_runner, find_test_modules
-from autopack.toolchains.test_sections import ini_sections, toml_tables
+from autopack.toolchains.test_sections import blocks, ini_sections, toml_tables
 from autopack.toolchains.toolchain import Command, Detected, Found, Missed, Toolchain
 from autopack.toolchains.tree import Tree, join
 
@@ -131,8 +131,9 @@ class Python(Toolchain):
             *(("tool", name) for name in ("pytest", "pytest-env", "coverage", "tox", "nox")),
             *(("tool", "hatch", "envs"), ("tool", "pdm", "scripts"), ("tool", "poe")),
             *(("tool", "pixi", "tasks"), ("tool", "taskipy")),
-            ("project", "entry-points", "pytest11"),
+            *(("project", "entry-points", "pytest11"), ("tool", "poetry", "plugins", "pytest11")),
         ),
+        "setup.py": blocks(r"pytest11|test_suite|tests_require"),
         "setup.cfg": ini_sections(
             r"tool:pytest|pytest|testenv.*|tox|coverage:.*|aliases|nosetests|unittest"
         ),

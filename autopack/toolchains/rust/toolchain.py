@@ -45,7 +45,10 @@ class Rust(Toolchain):
             ("test",), ("bench",), ("lib", "test"), ("lib", "doctest"), ("profile", "test")
         ),
         # of .cargo: what "cargo test" means, and what runs the tests
-        "config.toml": toml_tables(("alias",), ("target",)),
+        "config.toml": toml_tables(
+            *(("alias",), ("target",), ("build", "rustc")),
+            *(("build", "rustc-wrapper"), ("build", "rustc-workspace-wrapper")),
+        ),
     }
     log_lines = LogLines(
         noise=(r"\.\.\. (?:ok|ignored)$",),
