@@ -134,7 +134,8 @@ class Asked:
         )
         asked = await asyncio.to_thread(with_defaults, bare, db=db, settings=settings)
         block = await configured(asked.builder)
-        own = parse_options(self.builder_options.splitlines())
+        lines = [line for line in self.builder_options.splitlines() if line.strip()]
+        own = parse_options(lines)
         return replace(asked, builder_options=block.options | own, builder_secrets=block.secrets)
 
 

@@ -36,10 +36,13 @@ class Resource(StrEnum):
 _MOST = 10**15
 """What no cap reaches: a 64-bit column holds it, and a float every whole number below it."""
 
+_LEAST = Decimal("1e-9")
+"""What every cap reaches: less would be stored as nothing."""
+
 
 def check_cap(cap: float | Decimal, field: str) -> None:
     """Raise BadInput naming ``field`` unless ``cap`` is a number that can limit anything."""
-    if not (Decimal(str(cap)).is_finite() and 0 < cap < _MOST):
+    if not (Decimal(str(cap)).is_finite() and _LEAST <= Decimal(str(cap)) < _MOST):
         name = field.replace("_", " ")
         raise BadInput(f"invalid {name}: {cap}", field=field, hint="use a number above 0")
 

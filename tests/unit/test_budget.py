@@ -14,10 +14,12 @@ from autopack.model.budget import (
     Resource,
     Room,
     Scope,
+    check_cap,
     first_exhausted,
     longer,
     reservation,
 )
+from autopack.model.errors import BadInput
 
 
 def level(limits: Limits, spent: Amounts, scope: Scope = Scope.RUN) -> Level:
@@ -125,3 +127,15 @@ def test_a_build_asks_for_more_time(
     found = longer(Reservation(0, None, held), used, Room(None, None, free), most)
 
     assert (found and found.minutes) == then
+
+
+@pytest.mark.parametrize("cap", [0, -1, float("nan"), float("inf"), 1e18, Decimal("1e-400")])
+def test_a_cap_that_limits_nothing_is_refused(cap: float | Decimal) -> None:
+    with pytest.raises(BadInput, match="invalid cost cap") as refused:
+        check_cap(cap, "cost_cap")
+    assert refused.value.field == "cost_cap"
+
+
+@pytest.mark.parametrize("cap", [1, 0.01, Decimal("0.000001"), 10**14])
+def test_a_cap_that_limits_something_is_taken(cap: float | Decimal) -> None:
+    check_cap(cap, "cost_cap")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,6 +44,7 @@ def fleet(
     if not plans:
         raise BadInput("no plan was named", field="plans", hint="autopack fleet PLAN… --repo DIR")
     many.check()
+    options = _in_lines(asked.set_ or ())
     settings = Settings.from_environment()
     name = check_id(run_id or new_run_id(SystemClock().now()).replace("run-", "fleet-"), "run_id")
     db = Database.open(settings.database_url)
@@ -66,7 +68,7 @@ def fleet(
             deployment=many.deployment,
             commit=asked.commit,
             builder=asked.builder,
-            builder_options="\n".join(asked.set_ or ()),
+            builder_options=options,
             model=asked.model,
             features=asked.features or None,
             token_cap=asked.token_cap,
@@ -133,3 +135,15 @@ def exit_code(results: list[dict[str, Any]]) -> int:
     if not others:
         return 0
     return 3 if others == {RunState.AWAITING_APPROVAL} else 1
+
+
+def _in_lines(options: Sequence[str]) -> str:
+    """Return the options as flows take them. Raises BadInput for one that is longer than a line."""
+    for option in options:
+        if len(option.splitlines()) > 1:
+            raise BadInput(
+                f"--set {option.partition('=')[0]} has several lines, of which a fleet takes one",
+                field="set",
+                hint="put them in a file that the option names",
+            )
+    return "\n".join(options)
