@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from autopack.model.locations import read_path
+
 
 def number(least: float, most: float, unit: str) -> Callable[[str], float]:
     """Return what reads a number of ``unit`` from ``least`` to ``most``."""
@@ -76,4 +78,4 @@ def words(text: str) -> tuple[str, ...]:
 
 def paths(text: str) -> tuple[Path, ...]:
     """Read folders separated as in PATH."""
-    return tuple(Path(path).expanduser() for path in text.split(os.pathsep) if path)
+    return tuple(read_path(path) for path in text.split(os.pathsep) if path)
