@@ -12,12 +12,14 @@ from cyclopts import CycloptsError
 
 from autopack.model.errors import AutopackError, BadInput, PlanError, WorkFailed
 from autopack.settings import process_environment
+from deployments.cli.shared.arguments import check_words
 
 
 def run_command(argv: Sequence[str], app: Callable[..., Any]) -> int:
     """Run one command line; return its exit code. Never raises, never prints a traceback."""
     as_json = any(word.partition("=")[0] == "--json" for word in argv)
     try:
+        check_words(argv, app)
         code = app(
             list(argv),
             exit_on_error=False,
