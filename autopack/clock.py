@@ -78,3 +78,14 @@ class ManualClock:
         """Let the machine sleep: the time of day and its uptime go on, nothing else does."""
         self.at += timedelta(seconds=seconds)
         self.slept += seconds
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return a moment in UTC, in which it is unless it says otherwise.
+
+    Raises ValueError for one that is in no year of UTC, at either end of the calendar.
+    """
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{moment} is in no year of UTC") from error

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from autopack.files import private
 from autopack.model.errors import BadInput
+from autopack.model.locations import expanded, read_path, utf8
 from autopack.model.value_readers import choice, flag, number, paths, secret, web_address, words
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ class Variable(Generic[T]):
         if not text:
             return self.unset
         try:
-            return self.read(text)
+            return self.read(utf8(text))
         except ValueError as error:
             shown = f"{len(text)} characters" if self.is_secret else repr(text)
             raise BadInput(f"{self.name} is {shown}", field=self.name, hint=str(error)) from error
@@ -92,7 +93,7 @@ HOME = Variable(
     "AUTOPACK_HOME",
     Role.PLACES,
     "where Autopack keeps its clones, spools and database",
-    lambda text: Path(text).expanduser(),
+    read_path,
     None,
     "`~/.autopack`",
 )
@@ -381,17 +382,15 @@ class Settings:
         )
 
     def run_folder(self, run_id: str) -> Path:
-        """Return where a run's spools, environment and workspaces are, unless another database has
-        it.
-
-        See `autopack.store.folder_note`, which knows.
+        """Return where a run's spools, environment and workspaces are; `autopack.store.folder_note`
+        knows when another database has them.
         """
         return self.home / "runs" / run_id
 
 
 def home_folder(environ: Mapping[str, str] | None = None) -> Path:
     """Return Autopack's home, which may not be there yet."""
-    return HOME.of(environ) or Path("~/.autopack").expanduser()
+    return HOME.of(environ) or expanded("~/.autopack", HOME.name)
 
 
 def _sqlite_url(path: Path) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from autopack.model.errors import BadInput
+from autopack.model.locations import expanded
 from autopack.settings import PREFECT_API_URL, process_environment
 
 _ASK = """
@@ -66,7 +67,7 @@ def configured() -> Configured:
 
 def _may_name_a_server() -> bool:
     """Return whether any place that Prefect looks into says something about its API."""
-    home = Path(process_environment().get("PREFECT_HOME") or "~/.prefect").expanduser()
+    home = expanded(process_environment().get("PREFECT_HOME") or "~/.prefect", "PREFECT_HOME")
     profiles = Path(process_environment().get("PREFECT_PROFILES_PATH") or home / "profiles.toml")
     return (
         _says(profiles, "PREFECT_API_URL")

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from autopack.access.scopes import Principal
 from autopack.model.errors import BadInput
 from autopack.store.database.engine import Database, now
-from autopack.store.reading import MAX_LIMIT
+from autopack.store.reading import MAX_LIMIT, row_number
 from autopack.store.tables import api_audit
 
 Outcome = Literal["done", "refused", "failed"]
@@ -68,7 +68,7 @@ def read_audit(
 ) -> tuple[list[AuditEntry], int | None]:
     """Return entries, newest first, and where the next page begins; None at the end.
 
-    Raises BadInput naming ``limit``.
+    Raises BadInput naming ``limit`` or ``after``.
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise BadInput(
@@ -76,6 +76,7 @@ def read_audit(
         )
     query = sa.select(api_audit).order_by(api_audit.c.id.desc()).limit(limit + 1)
     if before is not None:
+        before = row_number(before, "after", hint="use `next_cursor` of the page before")
         query = query.where(api_audit.c.id < before)
     with db.read() as conn:
         rows = [AuditEntry(**row) for row in conn.execute(query).mappings()]

@@ -42,6 +42,7 @@ from autopack.agents.watching import Watch, watched
 from autopack.files import safe_files
 from autopack.model.calls import Exactness
 from autopack.model.errors import BadInput
+from autopack.model.locations import expanded
 from autopack.process.exit_note import EXIT_NOTE, read_exit
 from autopack.process.run_options import RunOptions
 from autopack.settings import process_environment
@@ -388,7 +389,7 @@ class CommandLineAgent(Agent[ProgramOptions]):
 
     def _program_path(self) -> str:
         wanted = self.options.executable or self.program
-        found = shutil.which(str(Path(wanted).expanduser()) if wanted[0] == "~" else wanted)
+        found = shutil.which(str(expanded(wanted, "executable")) if wanted[0] == "~" else wanted)
         if found is None:
             install = self.install or f"npm install -g {self.package}"
             raise BadInput(

@@ -16,6 +16,7 @@ from autopack.agents.agent import Agent
 from autopack.agents.options import AgentOptions
 from autopack.agents.protocol import Builder
 from autopack.model.errors import BadInput, NotFound
+from autopack.model.locations import expanded
 
 ENTRY_POINTS = "autopack.agents"
 """The entry-point group; each entry is named like the builder, and is its class."""
@@ -172,7 +173,7 @@ def absolute_options(
         f"{other}.{option}" for other in scoped_names(options) for option in path_options(other)
     }
     return {
-        option: str(here / Path(value).expanduser()) if option in paths and value else value
+        option: str(here / expanded(value, option)) if option in paths and value else value
         for option, value in options.items()
     }
 

@@ -145,7 +145,8 @@ def replacing(path: Path, *, durable: bool = False) -> Generator[BinaryIO]:
     """Yield a file that takes the place of ``path`` when the block ends, and is gone when
     it fails.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+    # Cut, for a name that just fits would have no room for what is added.
+    part = path.with_name(f".{path.name[:50]}.{secrets.token_hex(6)}.part")
     try:
         with os.fdopen(open_new(part), "wb") as file:
             yield file

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from autopack.clock import in_utc
 from autopack.model.errors import BadInput
 
 _AGO = re.compile(r"(\d{1,6})\s*([hdw])")
@@ -23,6 +24,16 @@ def parse_age(text: str, field: str) -> timedelta:
     return int(found[1]) * _UNITS[found[2]]
 
 
+def moment_ago(now: datetime, age: timedelta, field: str) -> datetime:
+    """Return the moment so long ago. Raises BadInput naming ``field`` before the calendar began."""
+    try:
+        return now - age
+    except OverflowError as error:
+        raise BadInput(
+            f"{field}: no run ended {age.days:,} days ago", field=field, hint="use 90d or 12w"
+        ) from error
+
+
 def parse_moment(text: str, now: datetime, field: str) -> datetime:
     """Return a moment: so long ago (``7d``) or an ISO date or time, UTC unless it says otherwise.
 
@@ -34,14 +45,13 @@ def parse_moment(text: str, now: datetime, field: str) -> datetime:
         except OverflowError:
             return datetime.min.replace(tzinfo=UTC)
     try:
-        moment = datetime.fromisoformat(text.strip())
+        return in_utc(datetime.fromisoformat(text.strip()))
     except ValueError as error:
         raise BadInput(
             f"{field}: invalid time: {text!r}",
             field=field,
             hint="use 24h, 7d, 4w or a date such as 2026-01-31",
         ) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from autopack.ledger.period import moment_ago
 from autopack.ledger.sums import event_columns, keys_of
-from autopack.model.errors import BadInput
 from autopack.model.states import RunState
 from autopack.store.database.engine import Database, insert_new
 from autopack.store.tables import llm_call_intents, llm_usage_events, runs
@@ -42,24 +42,13 @@ def retain(db: Database, older_than: timedelta, *, dry_run: bool = False) -> Ret
     when ``older_than`` reaches back before the calendar does.
     """
     with db.read() as conn:
-        cutoff = _before(db.now(conn), older_than)
+        cutoff = moment_ago(db.now(conn), older_than, "--older-than")
         found = conn.execute(_archivable(cutoff)).all()
     chosen = tuple(row.run_id for row in found)
     if dry_run:
         return Retained(cutoff, chosen, sum(row.n for row in found))
     moved = sum(db.transact(partial(_archive, run_id=run_id)) for run_id in chosen)
     return Retained(cutoff, chosen, moved)
-
-
-def _before(moment: datetime, age: timedelta) -> datetime:
-    try:
-        return moment - age
-    except OverflowError as error:
-        raise BadInput(
-            f"--older-than: no run ended {age.days:,} days ago",
-            field="--older-than",
-            hint="use 90d or 12w",
-        ) from error
 
 
 def _archivable(cutoff: datetime) -> sa.Select[str, int]:

@@ -6,7 +6,9 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+from autopack.model.locations import read_path
 
 
 def number(least: float, most: float, unit: str) -> Callable[[str], float]:
@@ -57,12 +59,20 @@ def secret(least: int) -> Callable[[str], str]:
     return read
 
 
+def http_parts(text: str) -> SplitResult:
+    """Return the parts of an http(s) address. Raises ValueError for anything else."""
+    parts = urlsplit(text)
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https") or host.split() != [host] or parts.port == 0:
+        raise ValueError("use an http or https address")
+    return parts
+
+
 def web_address(text: str) -> str:
     """Read the address of a web site, without a slash at its end."""
     try:
-        parts = urlsplit(text)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname)
-        if not known or parts.username or parts.query or parts.fragment or parts.port == 0:
+        parts = http_parts(text)
+        if parts.username or parts.query or parts.fragment:
             raise ValueError
     except ValueError:
         raise ValueError("use an address such as https://autopack.example.org") from None
@@ -76,4 +86,4 @@ def words(text: str) -> tuple[str, ...]:
 
 def paths(text: str) -> tuple[Path, ...]:
     """Read folders separated as in PATH."""
-    return tuple(Path(path).expanduser() for path in text.split(os.pathsep) if path)
+    return tuple(read_path(path) for path in text.split(os.pathsep) if path)

@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from autopack.clock import in_utc
 from autopack.model.errors import BadInput, NotFound
 from autopack.model.states import AttemptState, RunState
 from autopack.store import tables
@@ -23,6 +24,9 @@ _RUN = sa.select(tables.runs).where(tables.runs.c.run_id == sa.bindparam("run_id
 
 DEFAULT_LIMIT = 1_000
 MAX_LIMIT = 10_000
+
+_ROWS = 2**31  # what an INTEGER of PostgreSQL holds
+_MOST_DIGITS = 10
 
 
 def get_run(source: Source, run_id: str) -> RunRow:
@@ -236,6 +240,16 @@ def check_limit(limit: int) -> None:
         )
 
 
+def row_number(text: str | int, field: str, *, hint: str) -> int:
+    """Return the number of a row that a text is. Raises BadInput naming ``field``."""
+    digits = str(text)
+    if digits.isascii() and digits.isdigit() and len(digits.lstrip("0")) <= _MOST_DIGITS:
+        number = int(digits.lstrip("0") or "0")
+        if 0 < number < _ROWS:
+            return number
+    raise BadInput(f"invalid {field}: {text!r}", field=field, hint=hint)
+
+
 def encode_cursor(at: datetime, name: str) -> str:
     """Return the cursor after the row of this name and time."""
     text = f"{at.isoformat()} {name}"
@@ -250,10 +264,10 @@ def decode_cursor(cursor: str) -> tuple[datetime, str]:
         decoded = datetime.fromisoformat(at)
         if not run_id or decoded.tzinfo is None:
             raise ValueError(cursor)
+        return in_utc(decoded), run_id
     except (ValueError, binascii.Error) as error:
         raise BadInput(
             f"invalid cursor: {cursor!r}",
             field="after",
             hint="use `next_cursor` of the page before",
         ) from error
-    return decoded, run_id

@@ -31,6 +31,7 @@ from autopack.model.calls import (
     Exactness,
 )
 from autopack.model.errors import BadInput, GitFailed
+from autopack.model.locations import expanded, is_folder
 
 if TYPE_CHECKING:
     from autopack.plan.plan import Plan
@@ -51,8 +52,8 @@ class ScriptBuilder(Agent[Options]):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
-        self._folder = options.recording.expanduser().absolute()
-        if not self._folder.is_dir():
+        self._folder = expanded(options.recording, "recording").absolute()
+        if not is_folder(self._folder):
             raise BadInput(
                 f"the recording {self._folder} is not a folder",
                 field="recording",

@@ -25,6 +25,7 @@ from autopack.agents.protocol import (
     EndedBy,
 )
 from autopack.agents.spooled import open_spool, write_record
+from autopack.model.locations import expanded
 
 if TYPE_CHECKING:
     from autopack.plan.plan import Plan
@@ -172,4 +173,4 @@ def _loaded(spec: Path | None) -> Simulation | None:
         return None
     from autopack.testing.simulation import load_simulation
 
-    return load_simulation(spec.expanduser())
+    return load_simulation(expanded(spec, "spec"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autopack.failpoints import Step, durable
 from autopack.model.errors import BadInput, GitFailed
-from autopack.model.locations import is_url
+from autopack.model.locations import expanded, is_folder, is_url
 from autopack.secrecy.addresses import check_no_secret
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
@@ -45,13 +45,13 @@ class Remote:
         if name in listed:
             address = source.git.run("remote", "get-url", "--push", name).splitlines()[0]
             if not is_url(address):
-                address = str(Path(source.location, Path(address).expanduser()))
+                address = str(Path(source.location, expanded(address, "push")))
             return cls(name, address)
         if is_url(name):
             check_no_secret(name, "push")
             return cls(name, name)
-        folder = Path(name).expanduser()
-        if not folder.is_dir():
+        folder = expanded(name, "push")
+        if not is_folder(folder):
             known = f"; the remotes are {', '.join(listed)}" if listed else ""
             raise _unusable(name, f"is neither a remote of {source.location} nor a folder{known}")
         return cls(str(folder.resolve()), str(folder.resolve()))

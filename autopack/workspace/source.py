@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autopack.model.errors import BadInput, GitFailed, RepositoryError
-from autopack.model.locations import is_url
+from autopack.model.locations import expanded, is_there, is_url
 from autopack.secrecy.addresses import check_no_secret
 from autopack.workspace.git import Finished, Git, failure
 
@@ -45,7 +45,7 @@ class SourceRepository:
             raise _unusable(location, "is not the name of a repository")
         if is_url(location):
             return _open_url(location)
-        return _open_folder(Path(location).expanduser())
+        return _open_folder(expanded(location, "repo"))
 
     @classmethod
     def named(cls, location: str) -> SourceRepository:
@@ -168,8 +168,8 @@ def _open_url(url: str) -> SourceRepository:
 
 
 def _open_folder(folder: Path) -> SourceRepository:
-    if not folder.exists():
-        raise _unusable(folder, "does not exist")
+    if not is_there(folder):
+        raise _unusable(folder, "does not exist", hint="name a folder that does, or a URL")
     if not folder.is_dir():
         raise _unusable(folder, "is a file, not a folder")
     asked = ("--is-bare-repository", "--is-inside-git-dir", "--absolute-git-dir")

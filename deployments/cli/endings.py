@@ -12,12 +12,14 @@ from cyclopts import CycloptsError
 
 from autopack.model.errors import AutopackError, BadInput, PlanError, WorkFailed
 from autopack.settings import process_environment
+from deployments.cli.shared.arguments import check_words
 
 
 def run_command(argv: Sequence[str], app: Callable[..., Any]) -> int:
     """Run one command line; return its exit code. Never raises, never prints a traceback."""
     as_json = any(word.partition("=")[0] == "--json" for word in argv)
     try:
+        check_words(argv, app)
         code = app(
             list(argv),
             exit_on_error=False,
@@ -40,7 +42,7 @@ def run_command(argv: Sequence[str], app: Callable[..., Any]) -> int:
         discard_stdout()
         return 0
     except Exception as error:
-        return _fail(_full_disk(error) or _closed_home(error) or _unexpected(error), as_json)
+        return _fail(_told(error) or _unexpected(error), as_json)
     return code if isinstance(code, int) else 0
 
 
@@ -91,6 +93,11 @@ def _fail(error: AutopackError, as_json: bool) -> int:
     return error.exit_code
 
 
+def _told(error: Exception) -> AutopackError | None:
+    """Return what the user can do something about; None for a fault of Autopack's own."""
+    return _full_disk(error) or _closed_home(error) or _long_name(error)
+
+
 def _full_disk(error: Exception) -> WorkFailed | None:
     if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return None
@@ -112,6 +119,16 @@ def _closed_home(error: Exception) -> BadInput | None:
         f"AUTOPACK_HOME {home} cannot be written to: {error.strerror}",
         field="AUTOPACK_HOME",
         hint="set AUTOPACK_HOME to a folder that you may write to",
+    )
+
+
+def _long_name(error: Exception) -> BadInput | None:
+    if not isinstance(error, OSError) or error.errno != errno.ENAMETOOLONG:
+        return None
+    return BadInput(
+        f"the name of {error.filename} is too long for the file system",
+        field="path",
+        hint="name a file or a folder by a shorter name",
     )
 
 

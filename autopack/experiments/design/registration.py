@@ -220,7 +220,7 @@ def register_experiment(
     arms: dict[ArmName, ArmSpec] = {arm: resolved(experiment.arm(arm), base) for arm in ARM_NAMES}
     files = {arm: files_of(arms[arm]) for arm in ARM_NAMES}
     check(experiment, plans, arms)
-    repository = SourceRepository.open(located(experiment.repo, base))
+    repository = SourceRepository.open(located(experiment.repo, base, "repo"))
     repository.check_publishable()
     said = {
         **experiment.declaration(),

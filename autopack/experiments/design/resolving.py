@@ -11,6 +11,7 @@ from autopack.experiments.design.definition import PAIR, ArmSpec, Experiment
 from autopack.experiments.design.layout import ARM_NAMES, ArmName
 from autopack.model.errors import BadInput, SpecError
 from autopack.model.features import kill_switches
+from autopack.model.locations import expanded, is_there
 from autopack.plan.plan import DriftMode, Plan
 from autopack.runs.prepare.prepare import read_plan
 from autopack.runs.prepare.priced_caps import check_prices
@@ -24,7 +25,7 @@ def resolve_plans(experiment: Experiment, base: Path) -> dict[str, Plan]:
     by_hash: dict[str, str] = {}
     for index, source in enumerate(experiment.plans):
         field = f"plans[{index}]"
-        plan = read_plan(located(source, base))
+        plan = read_plan(located(source, base, field))
         name = Path(source).stem
         if name in plans:
             name = f"{name}-{plan.plan_hash[:8]}"
@@ -46,11 +47,14 @@ def resolve_plans(experiment: Experiment, base: Path) -> dict[str, Plan]:
     return plans
 
 
-def located(place: str, base: Path) -> str:
-    """Return a path as seen from the file that names it; URLs stay as they are."""
-    if "://" in place or (":" in place and not Path(base, place).exists()):
+def located(place: str, base: Path, field: str) -> str:
+    """Return a path as seen from the file that names it; URLs stay as they are.
+
+    Raises BadInput naming ``field``.
+    """
+    if "://" in place or (":" in place and not is_there(base / place)):
         return place
-    return str(base / Path(place).expanduser())
+    return str(base / expanded(place, field))
 
 
 def resolved(arm: ArmSpec, base: Path) -> ArmSpec:

@@ -23,7 +23,16 @@ def read_earlier(path: Path, primary: Primary = "tokens") -> dict[str, list[floa
     except (UnicodeDecodeError, OSError) as error:
         raise BadInput(f"{path.name} cannot be read: {error}", field=_FIELD) from None
     reader = csv.DictReader(lines)
-    header = [name.strip().lower() for name in reader.fieldnames or ()]
+    try:
+        header = [name.strip().lower() for name in reader.fieldnames or ()]
+        reader.fieldnames = header
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise BadInput(
+            f"{path.name}, line {reader.line_num + 1}: {error}",
+            field=_FIELD,
+            hint=f"its header is plan,{primary}, one run a row",
+        ) from None
     for column in ("plan", primary):
         if column not in header:
             raise BadInput(
@@ -31,10 +40,9 @@ def read_earlier(path: Path, primary: Primary = "tokens") -> dict[str, list[floa
                 field=_FIELD,
                 hint=f"its header is plan,{primary}, one run a row",
             )
-    reader.fieldnames = header
     found: defaultdict[str, list[float]] = defaultdict(list)
-    for row in reader:
-        where = f"{path.name}, line {reader.line_num}"
+    for line, row in rows:
+        where = f"{path.name}, line {line}"
         plan = unicodedata.normalize("NFC", (row["plan"] or "").strip())
         if not plan:
             raise BadInput(f"{where}, plan: the cell is empty", field=_FIELD)

@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from types import TracebackType
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
+from autopack.clock import in_utc
 from autopack.model.errors import BadInput
 from autopack.store.columns import ExactDecimal, UtcDateTime
 from autopack.store.tables import ROLES
@@ -151,8 +152,7 @@ def values_of(number: int, row: Row) -> Values:
 
 def moment(value: Any) -> datetime:
     """Return an ISO time, UTC unless it says otherwise. Raises ValueError."""
-    at = datetime.fromisoformat(str(value))
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return in_utc(datetime.fromisoformat(str(value)))
 
 
 def _complete(values: Values) -> None:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autopack.model.errors import BadInput
+from autopack.model.locations import expanded, is_folder
 from autopack.research.sources.source_protocol import Source
 from autopack.settings import PASS_ENV, process_environment
 
@@ -147,9 +148,9 @@ def _distributions(argument: str | None, settings: SourceSettings) -> Source:
 def _folder(argument: str | None, settings: SourceSettings) -> Source:
     from autopack.research.sources.folder import FolderSource
 
-    path = Path(argument or "").expanduser()
+    path = expanded(argument or "", "sources")
     root = path if settings.base is None else settings.base / path
-    if not root.is_dir():
+    if not is_folder(root):
         raise BadInput(f"there is no folder {root}", field="sources", hint="name one that exists")
     return FolderSource(f"folder:{argument}", root)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from autopack.agents.crew import Crew
 from autopack.agents.registry import split_name
 from autopack.model.errors import BadInput
+from autopack.model.locations import expanded
 from autopack.plan.plan import PhaseSpec
 from autopack.research.researcher import Researcher
 from autopack.research.sources.source_registry import DEFAULT
@@ -41,7 +41,7 @@ def _recorded(crew: Crew, name: str, phase: PhaseSpec) -> Researcher | None:
     from autopack.testing.scripted_researcher import ScriptResearcher, recording_of
 
     crew.builder(name, None)  # looks at the options
-    place = Path(crew.options_of(name)["recording"]).expanduser().absolute()
+    place = expanded(crew.options_of(name)["recording"], "recording").absolute()
     if recording_of(place, phase.id).is_file():
         return ScriptResearcher(place, phase.id)
     if phase.builder is None and any(one.research is None for one in crew.plan.phases):

@@ -17,6 +17,7 @@ from autopack.model.budget import check_cap
 from autopack.model.errors import BadInput, PlanError
 from autopack.model.features import Feature, resolve_features
 from autopack.model.ids import check_id, new_run_id
+from autopack.model.locations import expanded
 from autopack.plan.defaults import Defaults
 from autopack.plan.load import MAX_BYTES, is_plain_text, parse_plan, read_plan_text
 from autopack.plan.normalise import Normalised, NotNormalised, accept, normalise
@@ -102,7 +103,7 @@ def read_source(source: str, *, what: str = "plan") -> tuple[str, str]:
             raise PlanError(error.message, field=what, hint=error.hint) from error
     if "\n" in source or source.lstrip().startswith("{"):  # JSON may be a single line
         return source, what
-    path = Path(source).expanduser()
+    path = expanded(source, what)
     return read_plan_text(path, what=what), str(path)
 
 

@@ -19,6 +19,7 @@ from autopack.model.fingerprint import (
     model_mapping,
     prompt_hash,
 )
+from autopack.model.locations import is_there
 from autopack.settings import OPERATOR, Role, of_role
 from autopack.store.runs import RunRow
 from autopack.toolchains.toolchain import Detected
@@ -93,7 +94,7 @@ def option_files(options: Mapping[str, Any]) -> dict[str, str]:
     return {
         name: _hash_of(Path(value))
         for name, value in sorted(options.items())
-        if isinstance(value, str) and Path(value).is_absolute() and Path(value).exists()
+        if isinstance(value, str) and Path(value).is_absolute() and is_there(value)
     }
 
 

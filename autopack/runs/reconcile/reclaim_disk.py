@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from autopack.files import safe_files
 from autopack.files.untrusted import remove_tree
+from autopack.ledger.period import moment_ago
 from autopack.process.limits import measure
 from autopack.settings import Settings
 from autopack.store import tables
@@ -34,11 +35,13 @@ def reclaim(
     """Empty the folders of runs that ended longer ago than ``older_than``; only count ``dry_run``.
 
     Checkouts, environments and the output of builds and checks go. Runs that a process holds,
-    that could still be resumed, or whose spend is yet to be counted keep theirs.
+    that could still be resumed, or whose spend is yet to be counted keep theirs. Raises BadInput
+    when ``older_than`` reaches back before the calendar does.
     """
     given: list[Reclaimed] = []
     with db.read() as conn:
-        before, uncounted = db.now(conn) - older_than, _uncounted(conn)
+        before = moment_ago(db.now(conn), older_than, "--older-than")
+        uncounted = _uncounted(conn)
     for run_id, folder in our_folders(settings.home, db):
         run = find_run(db, run_id)
         if run is not None and (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -15,6 +14,7 @@ from autopack.ledger.events.doctor_events import doctor_events
 from autopack.model.causes import POLICIES, Failure
 from autopack.model.features import Feature
 from autopack.model.ids import AttemptKey
+from autopack.model.locations import expanded
 from autopack.model.states import AttemptState
 from autopack.plan.plan import DoctorMode
 from autopack.repair.decide import Consult
@@ -50,7 +50,7 @@ def _doctor(session: RunSession) -> Doctor:
     from autopack.testing.scripted_doctor import ScriptDoctor
 
     recording = DOCTOR_RECORDING.of() or session.run().builder_options.get("recording", ".")
-    return ScriptDoctor(Path(recording).expanduser().absolute())
+    return ScriptDoctor(expanded(recording, "recording").absolute())
 
 
 async def _ask(session: RunSession, key: AttemptKey, failure: Failure, chosen: Consult) -> bool:

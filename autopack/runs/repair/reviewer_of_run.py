@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from autopack.model.budget import room
 from autopack.model.errors import BadInput
 from autopack.model.ids import AttemptKey
+from autopack.model.locations import expanded
 from autopack.repair.review import Reviewer
 from autopack.runs.session.session import RunSession
 from autopack.settings import REVIEW_RECORDING
@@ -25,7 +24,7 @@ def reviewer_of(session: RunSession, key: AttemptKey) -> Reviewer:
         from autopack.testing.scripted_reviewer import ScriptReviewer
 
         recording = REVIEW_RECORDING.of() or session.run().builder_options.get("recording", ".")
-        return ScriptReviewer(Path(recording).expanduser().absolute())
+        return ScriptReviewer(expanded(recording, "recording").absolute())
     if session.plan.policy.review == "api":
         from autopack.agents.api.agent import ApiBuilder
         from autopack.repair.review.api_reviewer import ApiReviewer

@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL
 
 from autopack.files import private
 from autopack.model.errors import DatabaseRefused
+from autopack.model.locations import is_folder
 
 _HINT = "DATABASE_URL is sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
 # deadlock_detected, serialization_failure, lock_not_available
@@ -87,9 +88,9 @@ def refusal(url: URL, error: Exception) -> DatabaseRefused:
     if url.get_backend_name() == "sqlite":
         path = Path(url.database or "")
         hint = "check DATABASE_URL and who may write to the file and its folder"
-        if path.is_dir():
+        if is_folder(path):
             reason = "it is a folder"
-        elif not path.parent.is_dir() and not str(path).startswith("file:"):
+        elif not is_folder(path.parent) and not str(path).startswith("file:"):
             reason = "its folder does not exist"
     if isinstance(error, exc.DBAPIError) and is_crowded(error):
         hint = "raise its limit of connections, or have less run at once"

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from autopack.files.untrusted import read_small
+from autopack.model.locations import expanded
 from autopack.settings import process_environment
 from autopack.workspace.git import Git
 from autopack.workspace.source import SourceRepository
@@ -37,5 +38,6 @@ def everywhere(source: SourceRepository) -> Path | None:
         value = os.fsdecode(named.output).removesuffix("\0")
         base = Path("/") if source.is_url else Path(source.location)
         return base / value if value else None
-    settings = Path(process_environment().get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+    named = process_environment().get("XDG_CONFIG_HOME") or "~/.config"
+    settings = expanded(named, "XDG_CONFIG_HOME")
     return settings / "git" / "ignore"

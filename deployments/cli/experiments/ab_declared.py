@@ -105,6 +105,7 @@ class Declared:
 
         least, most = self.min_pairs, self.monitored
         margin, alpha = self.ni_margin, self.margin_alpha
+        check_seed(self.seed or 0)
         for name, wrong, hint in (
             ("monitored", most is not None and most < 1, "give the number of planned pairs"),
             (
@@ -122,7 +123,6 @@ class Declared:
                 alpha is not None and not 0 < alpha <= 0.05,
                 "give a share up to 0.05, such as 0.025",
             ),
-            ("seed", (self.seed or 0) < 0, "give a whole number from 0 on"),
         ):
             if wrong:
                 raise BadInput(f"{name} is out of range", field=name, hint=hint)
@@ -131,3 +131,9 @@ class Declared:
         said |= {"monitored": most is not None, "max_pairs": most}
         said |= {"metrics": None if metrics is None else tuple(metrics)}
         return AnalysisProtocol.model_validate(said)
+
+
+def check_seed(seed: int) -> None:
+    """Raise BadInput for a seed that no generator takes."""
+    if seed < 0:
+        raise BadInput(f"invalid seed: {seed}", field="seed", hint="use a whole number from 0 on")

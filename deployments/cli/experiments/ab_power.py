@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from autopack.model.errors import BadInput
 from deployments.cli.experiments.ab import print_table, read_table
-from deployments.cli.experiments.ab_declared import Names, several
+from deployments.cli.experiments.ab_declared import Names, check_seed, several
 from deployments.cli.shared.output import AsJson, out, print_json
 
 if TYPE_CHECKING:
@@ -157,6 +157,7 @@ def power(
     from autopack.experiments.statistics.power import USUAL_RATIOS, plan_power
     from autopack.experiments.verdicts.gate import required_decisions
 
+    check_seed(seed)
     known = _known(noise)
     sd = known.sd if known is not None else noise.sd or 0.0
     by_tokens = USUAL_RATIOS if truth.ratio is None else [one for one in truth.ratio if one != 1]

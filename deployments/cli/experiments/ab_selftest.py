@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from autopack.model.errors import BadInput
+from deployments.cli.experiments.ab_declared import check_seed
 from deployments.cli.shared.output import AsJson, out, plain_table, print_json
 
 _MOST = 100_000
@@ -35,8 +36,7 @@ def selftest(
             field="repetitions",
             hint=f"use a number from 100 to {_MOST:,}",
         )
-    if seed < 0:
-        raise BadInput(f"invalid seed: {seed}", field="seed", hint="use a whole number from 0 on")
+    check_seed(seed)
     db = Database.open(Settings.from_environment().database_url)
     found = run_selftest(db, seed=seed, repetitions=repetitions)
     if as_json:

@@ -16,6 +16,7 @@ from autopack.access.scopes import ALL, Principal, Scope, parse_scopes
 from autopack.access.secret import api_secret
 from autopack.access.signing import TokenSigner
 from autopack.model.errors import BadInput
+from autopack.model.locations import utf8
 from autopack.runs.approval import who
 from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
@@ -244,7 +245,17 @@ def _set_active(name: str, *, active: bool, as_json: bool) -> int:
 
 
 def _password() -> str:
-    """Return a password, asked for twice at a terminal, else the first line of standard input."""
+    """Return a password. Raises BadInput where two that are typed differ, or one is not UTF-8."""
+    try:
+        return utf8(_typed_password())
+    except ValueError as error:
+        raise BadInput(
+            "the password is not UTF-8 text", field="password", hint="write it in UTF-8"
+        ) from error
+
+
+def _typed_password() -> str:
+    """Return what is typed twice at a terminal, else the first line of standard input."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
     from getpass import getpass

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from cyclopts import Parameter
 
 from autopack.model.errors import BadInput, NotFound, WorkFailed
+from autopack.model.value_readers import http_parts
 from autopack.settings import Settings
 from deployments.cli.shared.output import AsJson, out, print_json
 from deployments.cli.shared.serving import start_server
@@ -28,8 +29,8 @@ def send_test(
     as_json: AsJson = False,
 ) -> int:
     """Send one message as the automations would, and say which of them are switched on."""
-    if url is not None and urlsplit(url).scheme not in ("http", "https"):
-        raise BadInput(f"invalid --url: {url}", field="url", hint="use an http or https address")
+    if url is not None:
+        _check(url)
     settings = Settings.from_environment()
     if url is None:
         start_server(settings)()
@@ -42,6 +43,17 @@ def send_test(
         if url is None:
             out.print(f"switched on: {', '.join(on) or 'none; see Automations in the Prefect UI'}")
     return 0
+
+
+def _check(url: str) -> None:
+    try:
+        http_parts(url)
+    except ValueError as error:
+        raise _unusable(url) from error
+
+
+def _unusable(url: str) -> BadInput:
+    return BadInput(f"invalid --url: {url}", field="url", hint="use an http or https address")
 
 
 async def _send(event: str, url: str | None) -> dict[str, Any]:
@@ -66,7 +78,9 @@ async def _send(event: str, url: str | None) -> dict[str, Any]:
                 one.name: one.enabled for one in listed if one.name.startswith(f"{BLOCK}-")
             }
             answer = await send(block, occasion)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        if url is not None and not isinstance(error, httpx.HTTPError):
+            raise _unusable(url) from error
         raise WorkFailed(
             f"nothing was sent: {type(error).__name__}: {error}",
             field="url" if url else "block",

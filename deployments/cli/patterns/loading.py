@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from autopack.model.errors import BadInput, GitFailed
+from autopack.model.locations import is_folder
 from autopack.repair.patterns import FailurePattern
 from autopack.repair.patterns.declarative import DeclarativePattern
 from autopack.repair.patterns.pattern_files import of_commit
@@ -34,6 +35,6 @@ def of_head(repo: Path) -> tuple[DeclarativePattern, ...]:
 
 def location_of(repo: Path) -> str:
     """Return what runs of a repository call it. Raises BadInput naming ``repo``."""
-    if not repo.is_dir():
+    if not is_folder(repo):
         raise BadInput(f"{repo} is not a folder", field="repo", hint="name a git repository")
     return SourceRepository.open(str(repo)).location

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from autopack.model.counted import counted
 from autopack.model.errors import BadInput, NotFound
+from autopack.model.locations import is_folder
 from autopack.repair.lifecycle.detector import EVERYWHERE
 from autopack.repair.lifecycle.standings import as_json as as_row
 from autopack.repair.lifecycle.standings import standings
@@ -89,7 +90,7 @@ def match(
     as_json: AsJson = False,
 ) -> int:
     """Say which known failure an error is, if any; whatever the answer, nothing is changed."""
-    if repo is not None and not repo.is_dir():
+    if repo is not None and not is_folder(repo):
         raise BadInput(f"{repo} is not a folder", field="repo", hint="name a project folder")
     evidence = Evidence(
         read_file(file),

@@ -20,12 +20,13 @@ from autopack.settings import Settings
 from autopack.store.columns import storable
 from autopack.store.database.engine import Database
 from autopack.store.pattern_hits import HitRow, Verdict, get_hit, get_hits, judge_hit
-from autopack.store.reading import MAX_LIMIT
+from autopack.store.reading import MAX_LIMIT, row_number
 from deployments.cli.patterns.loading import loaded_patterns, location_of
 from deployments.cli.shared.output import After, AsJson, Limit, out, plain_table, print_json
 
 _VERDICTS: dict[str, Verdict] = {"right": "right", "wrong": "wrong"}
 _LONGEST_WHY = 2_000
+_NUMBERS = "use a number that hits show"
 
 Pattern = Annotated[str, Parameter(help="The pattern's id, as `patterns list` shows it.")]
 Why = Annotated[str, Parameter(name="--why", help="The reason, which is kept.")]
@@ -50,7 +51,7 @@ def hits(
         raise BadInput(
             f"invalid limit: {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
         )
-    before = None if after is None else _number(after, "after")
+    before = None if after is None else row_number(after, "after", hint=_NUMBERS)
     db = _database()
     found = get_hits(db, pattern_id=pattern, unjudged=unjudged, limit=limit + 1, before=before)
     cursor = str(found[limit - 1].id) if len(found) > limit else None
@@ -89,7 +90,7 @@ def judge(
     as_json: AsJson = False,
 ) -> int:
     """Say that a pattern was right or wrong about a failure; its state moves as its hits say."""
-    number = _number(hit, "hit")
+    number = row_number(hit, "hit", hint=_NUMBERS)
     said = _VERDICTS.get(verdict)
     if said is None:
         raise BadInput(f"invalid verdict: {verdict!r}", field="verdict", hint="say right or wrong")
@@ -221,14 +222,6 @@ def _detector(db: Database, pattern: str, repo: Path | None, place: str) -> tupl
     raise NotFound(
         f"there is no pattern {pattern!r}", field="pattern", hint="autopack patterns list"
     )
-
-
-def _number(text: str, field: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:12]) < 2**31):
-        raise BadInput(
-            f"invalid {field}: {text!r}", field=field, hint="use a number that hits show"
-        )
-    return int(text)
 
 
 def _reason(why: str) -> str:

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from autopack.agents.crew import check_builders
 from autopack.model.counted import counted
 from autopack.model.errors import BadInput
+from autopack.model.locations import is_folder
 from autopack.runs.prepare.check_research import check_named_sources
 from autopack.runs.prepare.prepare import read_plan
 from autopack.toolchains.detect import detect, unsupported_language
@@ -41,7 +42,7 @@ def toolchain(
     as_json: AsJson = False,
 ) -> int:
     """Show which toolchains a project uses, how sure that is, and its commands."""
-    if not directory.is_dir():
+    if not is_folder(directory):
         raise BadInput(
             f"{directory} is not a folder", field="directory", hint="name a project folder"
         )

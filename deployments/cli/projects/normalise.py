@@ -10,6 +10,7 @@ import yaml
 from cyclopts import Parameter
 
 from autopack.model.errors import BadInput
+from autopack.model.locations import is_folder
 from autopack.plan.load import read_plan_text
 from autopack.plan.normalise import CONFIDENCE_THRESHOLD, Normalised, accept
 from autopack.plan.normalise import normalise as normalise_text
@@ -41,7 +42,7 @@ def normalise(
     as_json: AsJson = False,
 ) -> int:
     """Turn a text into a plan, and say how much it can be trusted."""
-    if not repo.is_dir():
+    if not is_folder(repo):
         raise BadInput(f"{repo} is not a folder", field="repo", hint="name the project's folder")
     if not 0 <= threshold <= 1:
         raise BadInput(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from cyclopts import Parameter
 
 from autopack.model.counted import counted
 from autopack.model.errors import BadInput, Refused
+from autopack.model.locations import is_folder
 from autopack.plan.load import parse_plan
 from autopack.plan.normalise import NotNormalised
 from autopack.plan.normalise import normalise as normalise_text
@@ -40,13 +42,13 @@ def init(
 
     Asks what is to be done, unless --from says it. Never overwrites a file.
     """
-    if not repo.is_dir():
+    if not is_folder(repo):
         raise BadInput(f"{repo} is not a folder", field="repo", hint="name the project's folder")
     if from_ is not None and from_.startswith("--"):
         raise BadInput(
             f"invalid --from: {from_}", field="from", hint="say what is to be done, in words"
         )
-    if file.exists() or file.is_symlink():
+    if os.path.lexists(file):
         raise Refused(
             f"{file} exists, and is not overwritten",
             field="file",

@@ -14,6 +14,7 @@ from autopack.agents.registry import parse_options
 from autopack.clock import SystemClock
 from autopack.files import safe_files
 from autopack.model.errors import BadInput
+from autopack.model.locations import expanded, is_folder
 from autopack.plan.research_plan import PHASE, research_plan
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
 from autopack.runs.prepare.repository_defaults import with_defaults
@@ -95,8 +96,8 @@ def _absolute(source: str) -> str:
     name, colon, path = source.partition(":")
     if name != "folder" or not path.strip():
         return source
-    folder = Path(path.strip()).expanduser().absolute()
-    if not folder.is_dir():
+    folder = expanded(path.strip(), "source").absolute()
+    if not is_folder(folder):
         raise BadInput(f"there is no folder {folder}", field="source", hint="name one that exists")
     return f"{name}{colon}{folder}"
 
@@ -107,7 +108,7 @@ def _check_servers(sources: Sequence[str], repository: Path) -> None:
     from autopack.runs.research.opening_sources import MCP_FILE
 
     servers = [one for one in sources if one.startswith("mcp:")]
-    if servers and repository.is_dir():
+    if servers and is_folder(repository):
         file = repository / MCP_FILE
         sources_for(servers, SourceSettings(mcp_file=file if file.is_file() else None))
 
@@ -185,10 +186,16 @@ def _check_out(place: Path | None) -> None:
     """Raise BadInput for a file that could not be written once the work is done."""
     if place is None:
         return
-    if place.is_dir():
+    if is_folder(place):
         raise BadInput(f"{place} is a folder", field="out", hint="name a file in it")
-    if not place.absolute().parent.is_dir():
+    if not is_folder(place.absolute().parent):
         raise BadInput(f"{place}: there is no such folder", field="out", hint="make it first")
+    try:
+        place.exists()
+    except OSError as error:
+        raise BadInput(
+            f"{place} cannot be written: {error.strerror}", field="out", hint="name another file"
+        ) from error
 
 
 def _put(db: Database, run_id: str, phase: str | None, place: Path | None, as_json: bool) -> None:

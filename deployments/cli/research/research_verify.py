@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from autopack.model.counted import counted
 from autopack.model.errors import BadInput
+from autopack.model.locations import is_folder
 from autopack.research.evidence import EvidenceKind
 from autopack.research.report_file import read_report
 from autopack.research.verify import Checked, Places
@@ -62,7 +63,7 @@ def verify(
 
 def _places(repo: Path | None, environment: tuple[Path, ...]) -> Places:
     for each in environment:
-        if not each.is_dir():
+        if not is_folder(each):
             raise BadInput(
                 f"{each} is not a folder", field="environment", hint="name a virtual environment"
             )

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import sqlalchemy as sa
-
 from autopack.model.counted import counted, dollars
+from autopack.model.locations import is_there
 from autopack.settings import Settings
+from autopack.store.database.connecting import parse_url
 from autopack.store.database.engine import Database
 from deployments.cli.shared.output import note, out, plain_table
 
@@ -20,8 +20,8 @@ from deployments.cli.shared.output import note, out, plain_table
 @contextmanager
 def database_as_it_is(settings: Settings) -> Generator[Database]:
     """Yield the database, and one that is gone afterwards where there is none so far."""
-    url = sa.make_url(settings.database_url)
-    if url.get_backend_name() != "sqlite" or Path(url.database or "").exists():
+    url = parse_url(settings.database_url)
+    if url.get_backend_name() != "sqlite" or is_there(url.database or ""):
         yield Database.open(settings.database_url)
         return
     with tempfile.TemporaryDirectory(prefix="autopack-dry-run-") as folder:

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from autopack.model.errors import BadInput
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
+from autopack.store.reading import row_number
 from autopack.store.reviews import judge_findings
 from autopack.views.repair_view import review_view
 from deployments.cli.shared.output import AsJson, out, print_json
@@ -29,12 +30,9 @@ def judge_review(
     said = _VERDICTS.get(verdict)
     if said is None:
         raise BadInput(f"invalid verdict: {verdict!r}", field="verdict", hint="say right or wrong")
-    if not (review.isascii() and review.isdigit() and 0 < int(review[:12]) < 2**31):
-        raise BadInput(
-            f"invalid review: {review!r}", field="review", hint="use a review_id of a run's JSON"
-        )
+    number = row_number(review, "review", hint="use a review_id of a run's JSON")
     db = Database.open(Settings.from_environment().database_url)
-    row = db.transact(lambda conn: judge_findings(conn, int(review), said, finding))
+    row = db.transact(lambda conn: judge_findings(conn, number, said, finding))
     if as_json:
         print_json({"run_id": row.run_id, "phase_id": row.phase_id, **review_view(row)})
         return 0

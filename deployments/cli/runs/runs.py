@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from autopack import home_server
 from autopack.clock import SystemClock
 from autopack.model.errors import Refused
+from autopack.model.locations import is_there
 from autopack.runs.finish.finish import cancel as cancel_run
 from autopack.runs.prepare.dry_run import dry_run as rehearse
 from autopack.runs.prepare.prepare import RunRequest, prepare_run
@@ -75,7 +76,7 @@ def run(
         clock=SystemClock(),
         starter=Holder.of_this_process(),
     )
-    if Path(stored.repo).exists() and SourceRepository.open(stored.repo).is_dirty():
+    if is_there(stored.repo) and SourceRepository.open(stored.repo).is_dirty():
         note(
             f"the checkout has uncommitted changes; the run starts from commit "
             f"{stored.base_commit[:12]} without them"

@@ -98,3 +98,14 @@ def test_a_file_of_earlier_runs(tmp_path: Path) -> None:
         path.write_text(text, encoding="utf-8")
         with pytest.raises(BadInput, match=said):
             read_earlier(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("plan,{}\na,1\n", 1), ("plan,tokens\na,{}\n", 2)], ids=["header", "cell"]
+)
+def test_a_cell_that_is_too_long(text: str, line: int, tmp_path: Path) -> None:
+    file = tmp_path / "earlier.csv"
+    file.write_text(text.format("1" * 131_073))
+    with pytest.raises(BadInput, match=f"line {line}") as refused:
+        read_earlier(file)
+    assert refused.value.field == "earlier_controls"
