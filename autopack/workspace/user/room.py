@@ -15,6 +15,7 @@ from autopack.workspace.source import BRANCH_FOLDER, SourceRepository, without_c
 _LOOK_SECONDS = 120.0
 _PUSH_SECONDS = 600.0
 _SAID = re.compile(r"^remote: (.*\S)", re.MULTILINE)
+_LACKING = re.compile(r"bad object (\S+)")
 _REFUSED = re.compile(
     r"declined|hook|den(?:y|ied)|hidden|protected|prohibited|not allowed|read-only|permission"
     r"|rule|funny refname",
@@ -31,11 +32,13 @@ def check_room(source: SourceRepository, run_id: str, commit: str) -> None:
     """Raise RepositoryError when a new run could not publish its branch; nothing is changed.
 
     Somebody may have a branch of that name, or one above or below it, or a worktree that waits
-    for it; and the repository may be one that cannot be written to.
+    for it; and the repository may be one that cannot be written to, or that git fetches nothing
+    into, as one of its refs names what it lacks.
     """
     if source.is_url:
         return
     source.check_publishable()
+    _check_refs(source)
     branch = branch_of(run_id)
     taken = _taken(source, branch)
     if taken is not None:
@@ -44,6 +47,18 @@ def check_room(source: SourceRepository, run_id: str, commit: str) -> None:
     if folder is not None:
         raise _awaited(folder, branch, run_id)
     _try_to_lock(source, branch, commit)
+
+
+def _check_refs(source: SourceRepository) -> None:
+    looked = source.git.call("rev-list", "--quiet", "--max-count=1", "--all")
+    lacking = _LACKING.search(looked.errors) if looked.status else None
+    if lacking is not None:
+        raise RepositoryError(
+            f"{lacking[1]} of {source.location} names an object that the repository lacks, so that "
+            "git fetches nothing into it",
+            field="repo",
+            hint=f"delete it (git update-ref -d {lacking[1]}), or fetch what it lacks",
+        )
 
 
 def check_rooms(source: SourceRepository, run_ids: Sequence[str], commit: str) -> None:

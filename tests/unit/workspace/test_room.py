@@ -78,6 +78,16 @@ def test_a_hindrance_here_is_named_and_left_alone(user, base, tmp_path, hindranc
     assert (refs(user), user.fingerprint()) == before
 
 
+@pytest.mark.parametrize("ref", ["refs/tags/broken", "refs/heads/gone", "refs/notes/x"])
+def test_a_ref_that_names_what_is_not_there_is_named(user, base, tmp_path, ref):
+    path = user.path / ".git" / ref
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("1234567890" * 4 + "\n")
+    with pytest.raises(RepositoryError, match=f"{ref} of .* names an object") as refused:
+        check_room(SourceRepository.open(str(user.path)), "run-1", base)
+    assert refused.value.field == "repo"
+
+
 def test_other_branches_are_none(user, base):
     for name in ("autopack/run-10", "autopack/run", "autopack2", "x/autopack/run-1"):
         user.git("branch", name)
