@@ -44,6 +44,11 @@ def complete(mirror: Git, source: SourceRepository, commit: str) -> None:
         )
 
 
+def is_partial(git: Git) -> bool:
+    """Return whether a repository may lack files that its commits have."""
+    return _promisor(git) is not None
+
+
 def _promisor(git: Git) -> str | None:
     listed = git.run(
         "config", "-z", "--get-regexp", r"^(remote\..*\.promisor|extensions\.partialclone)$",

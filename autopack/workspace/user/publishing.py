@@ -9,6 +9,7 @@ from autopack.model.errors import GitFailed
 from autopack.workspace.fence import Fence
 from autopack.workspace.git import Git
 from autopack.workspace.source import SourceRepository
+from autopack.workspace.user.partial import is_partial
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,12 @@ def _refuse_to_go_back(mirror: Git, ours: list[str], branch: str, commit: str) -
 def _fetch(mirror: Git, source: SourceRepository, commit: str) -> None:
     """Have the objects there, which may take long; no ref changes."""
     git = replace(source.git, named=True)
+    if is_partial(git):
+        # A pack that leaves out what the commits there have: they may lack it, for the files of a
+        # partial clone are not all fetched. This asks for none of that kind.
+        words = git.fetching("fetch-pack", "--quiet", "--no-progress")
+        git.run(*words, str(mirror.git_dir), commit)
+        return
     git.run(
         *git.fetching("fetch", "--quiet", "--no-write-fetch-head", "--no-auto-maintenance"),
         "--no-tags", "--no-recurse-submodules", "--", str(mirror.git_dir), commit,

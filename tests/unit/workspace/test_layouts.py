@@ -4,6 +4,7 @@ Each goes there and back three times: untouched, with every file looking new to 
 file added. Nothing but that file may be in the branch, and nothing of the user's may change.
 """
 
+import hashlib
 import os
 import subprocess
 
@@ -257,6 +258,27 @@ def test_clones_of_every_kind_work(clone, user, as_repository, in_folder, tmp_pa
     user.commit()
     clone(user.path, tmp_path / "clone", in_folder)
     same_there_and_back(as_repository(tmp_path / "clone"), tmp_path / "h", tmp_path / "w")
+
+
+@pytest.mark.parametrize("clone", [_shallow, _partial, _partial_and_sparse, _without_trees])
+def test_a_little_change_of_a_large_file_comes_back(
+    clone, user, as_repository, in_folder, tmp_path
+):
+    """git would send what differs from a file that the clone may not have."""
+    lines = "\n".join(hashlib.sha256(b"%d" % number).hexdigest() for number in range(5000))
+    user.write("src/more/deep.txt", lines)
+    user.commit()
+    clone(user.path, tmp_path / "clone", in_folder)
+    cloned = as_repository(tmp_path / "clone")
+    source = SourceRepository.open(str(cloned.path))
+    head = source.resolve(None)
+    mirror = Mirror.open(tmp_path / "h", source)
+    mirror.ensure(head, "run-1")
+    space = Workspace.create(mirror, tmp_path / "w", head)
+    with (space.path / "src/more/deep.txt").open("a") as file:
+        file.write("\nlast")
+    mirror.publish("run-1", snapshot(space, head, 1).commit)
+    assert cloned.git("show", "autopack/run-1:src/more/deep.txt").endswith("\nlast")
 
 
 def test_sha256_works(make_repository, tmp_path):
