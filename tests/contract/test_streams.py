@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -230,3 +231,30 @@ def test_the_field_of_an_error_keeps_secrets(
     monkeypatch.setenv("ANTHROPIC_API_KEY", secret)
     assert run_command(["runs", f"--{secret}", "--json"]) == 2
     assert secret not in capsys.readouterr().out
+
+
+# where the API is to listen, and the option that is at fault
+@pytest.mark.parametrize(
+    ("host", "at_fault"),
+    [
+        ("127.0.0.1", "port"),  # which is in use
+        ("nosuchhost.invalid", "host"),
+        ("a..b", "host"),
+        ("x" * 64, "host"),
+        ("192.0.2.1", "host"),  # another machine's
+        ("::zz", "host"),
+    ],
+)
+def test_an_address_that_cannot_be_had_names_the_option(
+    host: str, at_fault: str, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from deployments.cli import run_command
+
+    assert run_command(["api", "keys", "create", "x", "--json"]) == 0
+    capsys.readouterr()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert run_command(["api", "--host", host, "--port", port, "--json"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["field"] == at_fault
+    assert f"--{at_fault}" in error["hint"]

@@ -73,7 +73,10 @@ def write_json(value: dict[str, Any]) -> None:
     _is_answered = True
     try:
         sys.stdout.flush()
-        sys.stdout.buffer.write(written)
+        if hasattr(sys.stdout, "buffer"):
+            sys.stdout.buffer.write(written)
+        else:  # text that another program collects in memory
+            sys.stdout.write(written.decode())
         sys.stdout.flush()
     except OSError:
         discard_stdout()
@@ -88,7 +91,7 @@ def json_bytes(value: dict[str, Any], encoding: str | None) -> bytes:
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     text = _HALF_CHARACTER.sub("\ufffd", text)
-    if (encoding or "").lower().replace("_", "-") not in ("utf-8", "utf8"):
+    if (encoding or "utf-8").lower().replace("_", "-") not in ("utf-8", "utf8"):
         text = json.dumps(json.loads(text))
     return f"{text}\n".encode()
 
