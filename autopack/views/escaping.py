@@ -18,8 +18,9 @@ _ANSI: Final = re.compile(
     r"|\x9b[0-?]*[ -/]*[@-~]|[\x90\x98\x9d-\x9f][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)"
 )
 _LINE_ENDS: Final = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
-# Control characters, formatting (direction of writing, no width), halves of characters.
-_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs"})
+# Control characters, formatting (direction of writing, no width).
+_UNSEEN: Final = frozenset({"Cc", "Cf"})
+_HALF: Final = re.compile(r"[\ud800-\udfff]")
 
 # All that means something inside a line of Markdown, what renderers make links of included.
 _MARKS: Final = re.compile(
@@ -37,11 +38,11 @@ def plain(text: str) -> str:
     """Return ``text`` without control sequences and characters that are not seen.
 
     Lines and tabs stay. What turns the direction of writing round goes, for it shows another text
-    than is there.
+    than is there. Halves of characters, which stand for bytes that are no text, become U+FFFD.
     """
     if text.isascii() and text.isprintable():
         return text
-    text = _LINE_ENDS.sub("\n", _ANSI.sub("", text))
+    text = _HALF.sub("\ufffd", _LINE_ENDS.sub("\n", _ANSI.sub("", text)))
     return "".join(
         char for char in text if char in "\n\t" or unicodedata.category(char) not in _UNSEEN
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from autopack.access.program_keys import list_keys
 from autopack.model.errors import BadInput, Refused
 from autopack.secrecy.memory import hide_memory
 from deployments.api.service import Service
+
+_OF_A_PORT = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,19 @@ def _lets_somebody_in(service: Service) -> bool:
     ) or any(account.active for account in list_accounts(service.db))
 
 
+def _cannot_listen(where: Listening, error: OSError | ValueError) -> BadInput:
+    """Return which of the two is at fault: a port is in use or reserved, all else is the host's."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    is_port = isinstance(error, OSError) and error.errno in _OF_A_PORT
+    return BadInput(
+        f"cannot listen on {where.host}:{where.port}: {reason or error}",
+        field="port" if is_port else "host",
+        hint="use another --port; 0 takes any that is free"
+        if is_port
+        else "use a --host that is an address of this machine, such as 127.0.0.1",
+    )
+
+
 def serve(service: Service, where: Listening, *, say: Callable[[str], object]) -> None:
     """Serve until the process is told to end, and ``say`` at which URL.
 
@@ -71,13 +87,9 @@ def serve(service: Service, where: Listening, *, say: Callable[[str], object]) -
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((where.host, where.port))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         listener.close()
-        raise BadInput(
-            f"cannot listen on {where.host}:{where.port}: {error.strerror or error}",
-            field="port",
-            hint="use another --port; 0 takes any that is free",
-        ) from error
+        raise _cannot_listen(where, error) from error
     listener.listen(128)
     shown = f"[{where.host}]" if family is socket.AF_INET6 else where.host
     say(f"http://{shown}:{listener.getsockname()[1]}")

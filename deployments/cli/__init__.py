@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """The console script."""
+    from deployments.cli.shared import streams
+
+    streams.open_missing()
     if not HANDED_OVER.isdisjoint(sys.argv[1:2]):
         from deployments.warm.handing_over import hand_over
 
@@ -31,8 +34,9 @@ def main() -> None:
 
 def here() -> None:
     """Carry out the command line in this process, and end it."""
-    from deployments.cli.shared import early, short_lived
+    from deployments.cli.shared import early, short_lived, streams
 
+    streams.take_over()
     short_lived.put_off_garbage()
     early.say_soon(sys.argv[1:])
     code = run_command(sys.argv[1:])

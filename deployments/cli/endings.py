@@ -8,16 +8,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cyclopts import CycloptsError
+from cyclopts import CycloptsError, UnknownCommandError
 
 from autopack.model.errors import AutopackError, BadInput, PlanError, WorkFailed
 from autopack.settings import process_environment
+from deployments.cli.shared import streams
 from deployments.cli.shared.arguments import check_words
+
+_NO = frozenset({"false", "f", "no", "n", "0"})
+"""What the command line takes for a no."""
 
 
 def run_command(argv: Sequence[str], app: Callable[..., Any]) -> int:
     """Run one command line; return its exit code. Never raises, never prints a traceback."""
-    as_json = any(word.partition("=")[0] == "--json" for word in argv)
+    as_json = asks_for_json(argv)
+    streams.expect_answer()
     try:
         check_words(argv, app)
         code = app(
@@ -28,7 +33,8 @@ def run_command(argv: Sequence[str], app: Callable[..., Any]) -> int:
         )
         sys.stdout.flush()
     except CycloptsError as error:
-        return _fail(BadCommand(str(error), hint="autopack --help"), as_json)
+        refused = BadCommand(str(error), field=refused_field(error), hint="autopack --help")
+        return _fail(refused, as_json)
     except AutopackError as error:
         return _fail(error, as_json)
     except KeyboardInterrupt:
@@ -37,13 +43,38 @@ def run_command(argv: Sequence[str], app: Callable[..., Any]) -> int:
         # The reader of a pipe went away, for which rich leaves; nothing is left to tell it.
         if not isinstance(ending.__context__ or ending, BrokenPipeError):
             raise
-        from deployments.cli.shared.output import discard_stdout
-
-        discard_stdout()
+        streams.discard_stdout()
         return 0
     except Exception as error:
         return _fail(_told(error) or _unexpected(error), as_json)
     return code if isinstance(code, int) else 0
+
+
+def asks_for_json(argv: Sequence[str]) -> bool:
+    """Return whether a command line asks for JSON, also one that cannot be understood."""
+    asks = False
+    for word in argv:
+        if word == "--":
+            break
+        name, _, value = word.partition("=")
+        if name == "--json":
+            asks = value.lower() not in _NO
+    return asks
+
+
+def refused_field(error: CycloptsError) -> str | None:
+    """Return the option or argument that a command line is refused for; None when that has no name.
+
+    Known ones are named as commands name them: ``--token-cap`` is ``token_cap``.
+    """
+    if isinstance(error, UnknownCommandError):
+        return "command"
+    if error.argument is not None:
+        return error.argument.name.strip("-").replace("-", "_").lower()
+    typed: str | None = getattr(getattr(error, "token", None), "keyword", None)
+    if typed is None:
+        return error.unused_tokens[0] if error.unused_tokens else None
+    return typed.partition("=")[0].lstrip("-")
 
 
 class BadCommand(AutopackError):
@@ -69,7 +100,7 @@ class Unexpected(AutopackError):
 def _fail(error: AutopackError, as_json: bool) -> int:
     from autopack.secrecy.credentials import MASK, SHAPES, environment_secrets
     from autopack.secrecy.redaction import Redactor
-    from deployments.cli.shared.output import all_problems, discard_stdout, print_error, print_json
+    from deployments.cli.shared.output import all_problems, print_error, print_json
 
     redactor = Redactor(environment_secrets(process_environment()))
 
@@ -79,16 +110,17 @@ def _fail(error: AutopackError, as_json: bool) -> int:
 
     error.message = told(error.message)
     error.hint = error.hint and told(error.hint)
+    error.field = error.field and told(error.field)
     if isinstance(error, PlanError):
         problems = [each._replace(message=told(each.message)) for each in error.problems]
         error.problems = tuple(problems)
 
     try:
-        if as_json:
+        if as_json and not streams.is_answered():
             print_json({"error": error.as_json()} | all_problems(error))
             return error.exit_code
     except OSError:  # not even this can be written there
-        discard_stdout()
+        streams.discard_stdout()
     print_error(error)
     return error.exit_code
 
@@ -138,7 +170,12 @@ def _unexpected(error: Exception) -> Unexpected:
     import traceback
 
     with tempfile.NamedTemporaryFile(
-        "w", prefix="autopack-fault-", suffix=".log", delete=False, encoding="utf-8"
+        "w",
+        prefix="autopack-fault-",
+        suffix=".log",
+        delete=False,
+        encoding="utf-8",
+        errors="replace",
     ) as report:
         traceback.print_exception(error, file=report)
     return Unexpected(

@@ -65,7 +65,7 @@ NASTY = [
         ("\x00\x07\x08\x7f\x85x", "\nx"),
         ("\u202eright to left\u202c \u2066isolated\u2069\u200f", "right to left isolated"),
         ("no\u200bwidth\ufeff\u00ad", "nowidth"),
-        ("half \ud800", "half "),
+        ("half \ud800", "half \ufffd"),
         ("grüße 漢字 🙂", "grüße 漢字 🙂"),
     ],
 )

@@ -10,7 +10,8 @@ from cyclopts import Parameter
 
 from autopack.model.errors import BadInput
 from deployments.cli.experiments.ab_declared import Declared, Pairs
-from deployments.cli.shared.output import AsJson, discard_stdout, note, out, plain_table, print_json
+from deployments.cli.shared.output import AsJson, note, out, plain_table, print_json
+from deployments.cli.shared.streams import discard_stdout
 from deployments.cli.shared.terminal import styled
 
 if TYPE_CHECKING:

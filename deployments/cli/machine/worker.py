@@ -12,6 +12,7 @@ from autopack.model.errors import BadInput
 from autopack.process.leftovers import HOLDER
 from autopack.secrecy.memory import hide_memory
 from autopack.settings import Settings, process_environment
+from deployments.cli.shared.streams import stdout_to_stderr
 from deployments.reaching import check_reachable
 from deployments.setting_up import POOL
 from flows.server import log_in, server_url, set_manners
@@ -63,6 +64,7 @@ def serve(settings: Settings, words: list[str], *, warm: bool | None) -> None:
     process_environment().pop(HOLDER, None)  # what a flow run starts is the flow run's
     from deployments.warm.__main__ import serve as be_a_worker
 
+    stdout_to_stderr()  # Prefect logs to both
     be_a_worker("warm" if with_warm(settings, warm).warm_worker else "plain", *words)
 
 

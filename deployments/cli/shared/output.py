@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import sys
 import textwrap
 from typing import Annotated, Any
 
@@ -17,7 +14,7 @@ from rich.text import Text
 from autopack.model.counted import counted
 from autopack.model.errors import AutopackError, PlanError
 from autopack.views.board import tokens_text
-from deployments.cli.shared import early
+from deployments.cli.shared import early, streams
 from deployments.cli.shared.terminal import PlainFormatter, Terminal, styled
 
 AsJson = Annotated[
@@ -51,14 +48,8 @@ def look_at_the_terminal() -> None:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """Print exactly one JSON object on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
-    sys.stdout.flush()
-
-
-def discard_stdout() -> None:
-    """Let nothing that is still to be written fail at the end of the process."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Print the one JSON object of a command on stdout."""
+    streams.write_json(value)
 
 
 def print_error(error: AutopackError) -> None:

@@ -160,7 +160,7 @@ def test_of_two_who_raise_a_campaigns_cap_neither_lowers_it(
     def raise_it(conn: sa.Connection) -> None:
         question = approvals.pending(conn, "run-1")
         assert question is not None
-        approvals._raise_cap(conn, question, more(200_000), "c1")
+        approvals._raise_cap(conn, question, more(200_000), runs.get_run(conn, "run-1"))
         other.start()
         assert waiting.wait(20)
 
