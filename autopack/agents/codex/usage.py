@@ -280,7 +280,8 @@ def _split(usage: Json) -> tuple[Split, bool]:
         report.tokens("output_tokens"),
         report.tokens("reasoning_output_tokens"),
     )
-    return split, report.sound and taken_in >= cached + written
+    is_part = cached + written <= taken_in and (split.reasoning or 0) <= split.output
+    return split, report.sound and is_part
 
 
 def _cause(message: str | None) -> tuple[str | None, int | None]:
