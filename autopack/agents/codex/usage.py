@@ -82,6 +82,9 @@ class _Thread:
         more = total - self.so_far
         self.so_far = total
         if more.total:
+            if last_sound and not more.covers(last):
+                # Counted from zero again unseen, or by two forks: the last call is beyond the sum.
+                self.sound, more = False, more | last
             one_call = last_sound and more.covers(last) and last.covers(more)
             self.counted.append(_Told(more, sound, turn, is_sum=not one_call))
 

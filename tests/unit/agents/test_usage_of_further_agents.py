@@ -1,4 +1,4 @@
-"""What the further agents print: errors, cut-off streams, last words, figures that cannot be true."""
+"""What the further agents print: errors, cut-off streams, last words, impossible figures."""
 
 from __future__ import annotations
 
