@@ -12,39 +12,101 @@ _BEGINS, _ENDS = (b"{", b"["), (b"}", b"]")
 _UNSEEN = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_=>])")
 _MOST_ON_A_LINE = 1_000
 _NOT_BLANK = re.compile(r"\S")
+_OBJECT = re.compile(r'\{\s*"')
+_LIKE_ONE = re.compile(rb'\{\s*"|\A\[?\{')
 _DECODER = json.JSONDecoder()
 
 
 def laid_out(lines: Iterable[bytes], most: int) -> Iterator[bytes]:
-    """Yield ``lines``; those of a value that begins and ends at the margin as one.
+    """Yield ``lines``; those of a value that is laid out over several as one.
 
-    What is longer than ``most`` bytes, is cut off, or is no JSON after all comes as it stands.
+    It begins at the end of a line and ends at the margin of another; the text before and behind it
+    comes on its own. What is longer than ``most`` bytes, is cut off, or is no JSON after all comes
+    as it stands.
     """
     held: list[bytes] = []
     size = 0
     for line in lines:
-        bare = line.rstrip()
-        if held and bare in _ENDS:
-            whole = b"".join((*held, line))
-            yield from (whole,) if values_of(whole) is not None else (*held, line)
-            held = []
-        elif held and (line[:1] in b" \t" or not bare) and size + len(line) <= most:
-            held.append(line)
-            size += len(line)
+        left = line
+        if held and line.startswith(_ENDS):
+            before = held[0].rstrip()[:-1]
+            whole = b"".join((*held, line[:1], b"\n"))[len(before) :]
+            if values_of(whole) is not None:
+                yield from (before, whole) if before else (whole,)
+                held, left = [], line[1:]
+                if not left.strip():
+                    continue
+        bare = left.rstrip()
+        if held and (left[:1] in b" \t" or not bare) and size + len(left) <= most:
+            held.append(left)
+            size += len(left)
         else:
             yield from held
-            is_begin = bare in _BEGINS
-            held, size = [line] if is_begin else [], len(line)
+            is_begin = bare.endswith(_BEGINS)
+            held, size = [left] if is_begin else [], len(left)
             if not is_begin:
-                yield line
+                yield left
     yield from held
 
 
 def as_seen(line: bytes) -> bytes:
     """Return a line as a terminal leaves it: without colours, and what was written over."""
-    plain = _UNSEEN.sub(b"", line) if b"\x1b" in line else line
-    plain = plain.strip().removeprefix(codecs.BOM_UTF8)
+    plain = _uncoloured(line)
     return plain if b"\n" in plain else plain.rpartition(b"\r")[2]
+
+
+def told_on(line: bytes, most: int) -> tuple[list[object], list[bytes]]:
+    """Return the JSON values on a line, and what else there looks like one and cannot be read.
+
+    Several programs may print on a line: values stand behind text, before it, and where a terminal
+    has written over them. Of a line longer than ``most`` bytes nothing is read.
+    """
+    plain = _uncoloured(line)
+    if len(line) > most:
+        return [], _unread([plain])
+    told = values_of(plain)
+    if told is not None:
+        return told, []
+    found, between = list[object](), list[bytes]()
+    for written in plain.split(b"\r"):
+        values = values_of(written)
+        if values is None:
+            values, rest = _scattered(written)
+            between += rest
+        found += values
+    return found, _unread(between)
+
+
+def _uncoloured(line: bytes) -> bytes:
+    plain = _UNSEEN.sub(b"", line) if b"\x1b" in line else line
+    return plain.strip().removeprefix(codecs.BOM_UTF8)
+
+
+def _unread(pieces: Iterable[bytes]) -> list[bytes]:
+    return [piece for piece in pieces if _LIKE_ONE.search(piece)]
+
+
+def _scattered(written: bytes) -> tuple[list[object], list[bytes]]:
+    """Return the objects in a text, and the pieces of it before, between and after them.
+
+    What an object that is broken or cut off had inside is part of it, and no object.
+    """
+    text, found, pieces = written.decode(errors="replace"), list[object](), list[bytes]()
+    done = at = 0
+    while len(found) < _MOST_ON_A_LINE and (begin := _OBJECT.search(text, at)):
+        try:
+            value, end = _DECODER.raw_decode(text, begin.start())
+        except json.JSONDecodeError as error:
+            if error.msg.startswith("Unterminated string"):
+                break
+            at = max(error.pos, begin.end())
+        except (ValueError, RecursionError):
+            break
+        else:
+            found.append(value)
+            pieces.append(text[done : begin.start()].encode())
+            done = at = end
+    return found, [*pieces, text[done:].encode()]
 
 
 def values_of(text: bytes) -> list[object] | None:

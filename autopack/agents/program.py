@@ -275,6 +275,7 @@ class CommandLineAgent(Agent[ProgramOptions]):
             provider=note.provider or self.provider(model),
             model=model or "",
             earlier=earlier,
+            output=output,
         )
 
     def _conversation(self, spool: Path) -> Conversation | None:

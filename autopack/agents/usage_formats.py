@@ -11,6 +11,7 @@ from autopack.agents.neutral.usage import NeutralParser
 from autopack.agents.registry import builder_class, builder_classes, builder_names
 from autopack.agents.usage_reading import ContinuingParser, Usage, UsageParser, events
 from autopack.model.errors import BadInput, NotFound
+from autopack.process.log import is_whole
 
 NEUTRAL = "neutral"
 """The format that is no agent's own."""
@@ -44,15 +45,17 @@ def parse(
     *,
     provider: str = "",
     model: str = "",
+    output: Path | None = None,
 ) -> Usage:
     """Read an agent's output: its stdout, its session files, or both, one after the other.
 
     A file that is open already is closed again.
 
-    ``provider`` and ``model`` are put where the output names none. Raises NotFound for an unknown
+    ``provider`` and ``model`` are put where the output names none. When ``output``, the log of the
+    program, was emptied meanwhile, something is missing. Raises NotFound for an unknown
     format or a missing file, BadInput for a file that cannot be read; content never raises.
     """
-    return parse_with(parser_of(format), source, provider=provider, model=model)
+    return parse_with(parser_of(format), source, provider=provider, model=model, output=output)
 
 
 def parse_with(
@@ -62,6 +65,7 @@ def parse_with(
     provider: str = "",
     model: str = "",
     earlier: Sequence[bytes | BinaryIO] = (),
+    output: Path | None = None,
 ) -> Usage:
     """Read like ``parse``, in the format of ``reader``.
 
@@ -73,6 +77,8 @@ def parse_with(
             for event in events(one, parser.markers, parser.miss):
                 parser.read(event)
         cast("ContinuingParser", parser).begin()
+    if output is not None and not is_whole(output):
+        parser.miss()
     for one in (source,) if isinstance(source, Path | bytes) else source:
         try:
             # A format may not be lines as it stands.

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, ClassVar, Protocol, cast
 
-from autopack.agents.laid_out import as_seen, laid_out, values_of
+from autopack.agents.laid_out import laid_out, told_on
 from autopack.files import safe_files
 from autopack.model.calls import (
     MOST_TOKENS,
@@ -100,9 +100,9 @@ def events(
     """Yield the JSON objects in ``source`` that hold one of ``markers``.
 
     Most are a line; a program's one report at its end may be an array of them, or stand over
-    several lines. What a terminal would not show is no part of a line.
+    several lines. Other text may share a line with them: stderr goes to the same file.
 
-    ``miss`` is called for each that looks like one and cannot be read: cut off, or too long.
+    ``miss`` is called for what looks like one and cannot be read: cut off, or too long.
     """
     stream = source.open("rb") if isinstance(source, Path) else source
     stream = io.BytesIO(stream) if isinstance(stream, bytes) else stream
@@ -111,11 +111,10 @@ def events(
         for line in laid_out(_lines(stream), LONGEST_LINE):
             if not any(marker in line for marker in wanted):
                 continue
-            plain = as_seen(line)
-            told = values_of(plain) if len(line) <= LONGEST_LINE else None
-            if told is None and plain.startswith((b"{", b"[{")):
+            told, unread = told_on(line, LONGEST_LINE)
+            if any(marker in piece for piece in unread for marker in wanted):
                 miss()
-            for value in told or ():
+            for value in told:
                 for one in cast("list[object]", value) if isinstance(value, list) else (value,):
                     if isinstance(one, dict):
                         yield cast("Json", one)

@@ -11,6 +11,10 @@ from pathlib import Path
 
 from autopack.files import safe_files
 
+_MARK = b" \t\t \t \n"
+"""A blank line that nobody prints."""
+_NOTED = ".mark"
+
 
 class Log:
     """Appended to from where it stood when it was opened; made (0600) when it is not there."""
@@ -30,6 +34,15 @@ class Log:
     def size(self) -> int:
         return os.fstat(self.fd).st_size
 
+    def mark(self) -> None:
+        """Begin with a blank line that is gone when a program empties the file, for ``is_whole``.
+
+        A program can open its standard error anew by ``/dev/stderr``, and a shell's ``>`` empties
+        the file. What was printed until then is lost.
+        """
+        safe_files.write(_noted(self.path), str(self.size()))
+        os.write(self.fd, _MARK)
+
     def note(self, text: str) -> None:
         """Add a line of Autopack's own."""
         os.write(self.fd, f"{text}\n".encode("utf-8", "replace"))
@@ -44,6 +57,21 @@ class Log:
     def read(self, max_bytes: int, *, head: int | None = None, start: int = 0) -> str:
         """The beginning and the end of what was printed since ``start``, like `head_and_tail`."""
         return _head_and_tail(self.fd, max_bytes, head, start)
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a log still has its mark; True for one that never had any, or is not there."""
+    try:
+        at = int(safe_files.read_bytes(_noted(path), most=32))
+        with safe_files.open_read(path) as file:
+            file.seek(at)
+            return file.read(len(_MARK)) == _MARK
+    except (FileNotFoundError, ValueError):
+        return True
+
+
+def _noted(path: Path) -> Path:
+    return path.with_name(path.name + _NOTED)
 
 
 def tail(path: Path, max_bytes: int) -> str:

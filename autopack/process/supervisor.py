@@ -111,6 +111,8 @@ class Supervisor:
         folder = None
         with contextlib.ExitStack() as stack:
             output = spool if isinstance(spool, Log) else stack.enter_context(Log(spool))
+            if spends:
+                output.mark()
             begun = output.size()
             with self._lock:
                 sweeps, self._running[mark] = self._sweeps, None

@@ -51,7 +51,7 @@ class AiderParser:
             if error is not None:
                 said = {"name": error[1].decode(), "words": error[0].decode(errors="replace")}
                 found.append(json.dumps({"event": "error", "properties": said}).encode() + b"\n")
-            elif line.startswith(b"{"):
+            elif b"{" in line:  # words without a line break may stand before it
                 found.append(line)
         return b"".join(found)
 

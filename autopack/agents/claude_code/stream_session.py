@@ -70,14 +70,16 @@ class Session:
         return known
 
     def conclude(self, event: Json) -> None:
-        """Take in a result; of several the largest figures count."""
+        """Take in a result: the entries of a model add up, of several results the largest count."""
         self.ended = True
         models = part(event, "modelUsage")
         self.reports_models = self.reports_models or isinstance(event.get("modelUsage"), dict)
+        told: defaultdict[str, Split] = defaultdict(Split)
         for model in models:
             split, sound = _of_model(part(models, model))
             self.sound = self.sound and sound
-            name = plain(model)
+            told[plain(model)] += split
+        for name, split in told.items():
             self.reported[name] = self.reported.get(name, NOTHING) | split
         usage = part(event, "usage")
         if usage:

@@ -82,6 +82,9 @@ class _Thread:
         more = total - self.so_far
         self.so_far = total
         if more.total:
+            if last_sound and not more.covers(last):
+                # Counted from zero again unseen, or by two forks: the last call is beyond the sum.
+                self.sound, more = False, more | last
             one_call = last_sound and more.covers(last) and last.covers(more)
             self.counted.append(_Told(more, sound, turn, is_sum=not one_call))
 
@@ -280,7 +283,8 @@ def _split(usage: Json) -> tuple[Split, bool]:
         report.tokens("output_tokens"),
         report.tokens("reasoning_output_tokens"),
     )
-    return split, report.sound and taken_in >= cached + written
+    is_part = cached + written <= taken_in and (split.reasoning or 0) <= split.output
+    return split, report.sound and is_part
 
 
 def _cause(message: str | None) -> tuple[str | None, int | None]:

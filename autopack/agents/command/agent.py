@@ -238,7 +238,13 @@ class CommandBuilder(Agent[Options]):
         if self._usage is None:
             return None
         said = [file] if (file := opened(self._reports(spool))) is not None else []
-        told = parse(self._usage, said, provider=provider_of(self.model), model=self.model or "")
+        told = parse(
+            self._usage,
+            said,
+            provider=provider_of(self.model),
+            model=self.model or "",
+            output=self._reports(spool),
+        )
         if self._usage == NEUTRAL and told.exactness is Exactness.EXACT and not by_itself:
             # A call that was under way is in no line.
             exactness = exactness_of(told.calls, all_told=False)

@@ -76,9 +76,9 @@ class GeminiParser:
     def _take(self, message: Json) -> None:
         report = Report(part(message, "tokens"))
         report.needs("input", "output")
-        split = _split(report, taken="input", given="output")
+        split, sound = _split(report, taken="input", given="output")
         key = text(message, "id") or f"{len(self._spent.told)}"
-        self._spent.call(key, text(message, "model"), split, sound=report.sound)
+        self._spent.call(key, text(message, "model"), split, sound=sound)
 
     def _report(self, event: Json) -> None:
         """Take in the one object of ``--output-format json``."""
@@ -92,8 +92,8 @@ class GeminiParser:
         for model in models:
             report = Report(part(part(models, model), "tokens"))
             report.needs("prompt")
-            sums[model] = _split(report, taken="prompt", given="candidates")
-            sound = sound and report.sound
+            sums[model], can_be = _split(report, taken="prompt", given="candidates")
+            sound = sound and can_be
         self._spent.conclude(sums, sound=sound)
         self._words = text(event, "response") or self._words
 
@@ -103,19 +103,22 @@ class GeminiParser:
             report = Report(part(models, model))
             report.needs("total_tokens")
             taken, cached = report.tokens("input_tokens"), report.tokens("cached")
-            output = max(report.tokens("total_tokens") - taken, 0)
-            sums[model] = Split(max(taken - cached, 0), cached, 0, output)
-            sound = sound and report.sound
+            total = report.tokens("total_tokens")
+            sums[model] = Split(max(taken - cached, 0), cached, 0, max(total - taken, 0))
+            sound = sound and report.sound and cached <= taken <= total
         self._spent.conclude(sums, sound=sound)
         if event.get("status") == "error":
             self._error = text(part(event, "error"), "message") or "an error without words"
 
 
-def _split(report: Report, *, taken: str, given: str) -> Split:
+def _split(report: Report, *, taken: str, given: str) -> tuple[Split, bool]:
+    """Return the figures, and whether all of them can be true."""
     cached, thoughts = report.tokens("cached"), report.tokens("thoughts")
-    return Split(
-        input=max(report.tokens(taken) - cached, 0) + report.tokens("tool"),
+    taken_in = report.tokens(taken)
+    split = Split(
+        input=max(taken_in - cached, 0) + report.tokens("tool"),
         cache_read=cached,
         output=report.tokens(given) + thoughts,
         reasoning=thoughts,
     )
+    return split, report.sound and cached <= taken_in

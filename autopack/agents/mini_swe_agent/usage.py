@@ -84,11 +84,12 @@ class MiniParser:
         usage = part(response, "usage")
         report, prompt = Report(usage), Report(part(usage, "prompt_tokens_details"))
         report.needs("prompt_tokens", "completion_tokens")
-        read = prompt.tokens("cached_tokens")
+        taken, read = report.tokens("prompt_tokens"), prompt.tokens("cached_tokens")
         written = report.tokens("cache_creation_input_tokens")
-        reasoning = Report(part(usage, "completion_tokens_details")).tokens("reasoning_tokens")
+        details = Report(part(usage, "completion_tokens_details"))
+        reasoning = details.tokens("reasoning_tokens")
         split = Split(
-            input=max(report.tokens("prompt_tokens") - read - written, 0),
+            input=max(taken - read - written, 0),
             cache_read=read,
             cache_write=written,
             output=report.tokens("completion_tokens"),
@@ -96,5 +97,6 @@ class MiniParser:
         )
         # A server may give two answers one id.
         key = f"{text(response, 'id') or ''}#{at}"
-        sound = report.sound and prompt.sound
+        sound = report.sound and prompt.sound and details.sound
+        sound = sound and read + written <= taken and reasoning <= split.output
         self._spent.call(key, text(response, "model"), split, sound=sound)

@@ -50,6 +50,22 @@ from autopack.model.calls import Exactness, ModelCall
 _FIGURES = ("input", "cache_read", "cache_write", "output", "reasoning", "total")
 
 
+def _number(value: object) -> int | float | None:
+    """Return a number, also where it is told as text; None for anything else."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _parts(report: Report) -> int:
+    """Return what is known of a call's split beside its total."""
+    output = max(report.tokens("output"), report.tokens("reasoning"))
+    return report.tokens("cache_read") + report.tokens("cache_write") + output
+
+
 class NeutralParser:
     """Reads lines of the neutral format."""
 
@@ -73,8 +89,10 @@ class NeutralParser:
         elif words := text(part(event, "error"), "message"):
             inner = part(event, "error")  # as providers answer
             self._error = {"status": inner.get("code"), **event, "error": words}
-        elif isinstance(event.get("calls"), int) and not isinstance(event["calls"], bool):
-            self._counted = event["calls"]
+        elif (counted := _number(event.get("calls"))) is not None:
+            report = Report({"calls": counted})
+            self._counted = report.tokens("calls")
+            self._missed = self._missed or not report.sound
 
     def miss(self) -> None:
         self._missed = True
@@ -98,9 +116,10 @@ class NeutralParser:
         provider = text(event, "provider") or self._own_provider(model)
         report = Report(event)
         if event.get("total") is not None and event.get("input") is None:
-            total = report.tokens("total")
-            told = Exactness.EXACT if report.sound else Exactness.PARTIAL
-            return ModelCall(provider, model, total, response_id=identity, exactness=told)
+            total, parts = report.tokens("total"), _parts(report)
+            told = Exactness.EXACT if report.sound and parts <= total else Exactness.PARTIAL
+            most = max(total, parts)  # a part is no more than the whole
+            return ModelCall(provider, model, most, response_id=identity, exactness=told)
         report.needs("input")
         report.needs("output")
         reasoning = None if event.get("reasoning") is None else report.tokens("reasoning")
@@ -111,7 +130,7 @@ class NeutralParser:
             report.tokens("output"),
             reasoning,
         )
-        total = report.tokens("total") or split.total
+        total = split.total if event.get("total") is None else report.tokens("total")
         if total != split.total:  # one of both is not the whole
             most = max(total, split.total)
             return ModelCall(

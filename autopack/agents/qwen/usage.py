@@ -74,4 +74,5 @@ def _split(usage: Json) -> tuple[Split, bool]:
     report = Report(usage)
     report.needs("input_tokens", "output_tokens")
     taken, cached = report.tokens("input_tokens"), report.tokens("cache_read_input_tokens")
-    return Split(max(taken - cached, 0), cached, 0, report.tokens("output_tokens")), report.sound
+    split = Split(max(taken - cached, 0), cached, 0, report.tokens("output_tokens"))
+    return split, report.sound and cached <= taken

@@ -92,6 +92,16 @@ SECOND = token_count(1800, 1400, 125, last=(800, 700, 65))
         ),
         # counted from zero again
         ((meta("t"), task("started"), SECOND, FIRST, task("complete")), 2, 2985, Exactness.PARTIAL),
+        # and again with the same figures, which look like a repetition: the next ones do not fit
+        (
+            (
+                *(meta("t"), task("started"), FIRST, SECOND, FIRST),
+                *(token_count(2700, 1500, 160, last=(1700, 800, 100)), task("complete")),
+            ),
+            3,
+            3725,
+            Exactness.PARTIAL,
+        ),
         # turns of one thread tell its sum so far
         ((*turn(16504, 20), *turn(85681, 40), *turn(103779, 45)), 1, 103824, Exactness.EXACT),
         # or each its own, which then are added up

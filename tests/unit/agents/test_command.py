@@ -47,6 +47,33 @@ def _python(code: str, *arguments: str) -> str:
     return shlex.join([sys.executable, "-c", code, *arguments])
 
 
+# what a program prints, then tokens and exactness
+@pytest.mark.parametrize(
+    ("script", "total", "exactness"),
+    [
+        ("echo progress >&2; {call}", 11, Exactness.EXACT),
+        ("printf 'thinking...' >&2; {call}", 11, Exactness.EXACT),
+        # the log is opened anew, and emptied
+        ("{call}; echo progress > /dev/stderr; {call}", 11, Exactness.PARTIAL),
+        ("{call}; echo progress > /dev/stderr", 0, Exactness.UNKNOWN),
+        ("{call}; echo progress >> /dev/stderr", 11, Exactness.EXACT),
+        ("{call}; : > /dev/stdout; {call}", 11, Exactness.PARTIAL),
+    ],
+)
+async def test_a_log_that_was_emptied_does_not_tell_all(
+    request_: BuildRequest, script: str, total: int, exactness: Exactness
+) -> None:
+    call = """echo '{"model":"m","input":10,"output":1}'"""
+    told = shlex.join(["sh", "-c", script.replace("{call}", call)]).replace("{", "{{")
+    builder = made(CommandBuilder, template=told.replace("}", "}}"), usage="neutral")
+
+    result = await builder.build(request_, Supervisor())
+
+    spend = builder.spend(request_.spool)
+    assert (sum(one.total for one in spend.calls), spend.exactness) == (total, exactness)
+    assert result.calls == spend.calls
+
+
 async def test_the_template_is_filled_and_run_in_the_worktree(request_: BuildRequest) -> None:
     code = "import sys, shutil; shutil.copy(sys.argv[1], 'prompt'); print(*sys.argv[2:])"
     builder = made(CommandBuilder, template=_python(code, "{prompt_file}", "{model}", "{worktree}"))

@@ -49,6 +49,9 @@ def model_usage(new: object = 10, out: object = 159, write: object = 100, read: 
     }
 
 
+BIG = {"m[1m]": {"inputTokens": 100, "outputTokens": 700}}
+
+
 # events of claude, then calls, tokens, exactness
 @pytest.mark.parametrize(
     ("events", "calls", "total", "exactness"),
@@ -109,6 +112,8 @@ def model_usage(new: object = 10, out: object = 159, write: object = 100, read: 
         # no report per model: what was seen, and what the session's own sum has beyond it
         ((said(9), result(usage=claude_usage(out=159))), 2, 319, Exactness.PARTIAL),
         ((said(159), result(modelUsage={})), 1, 319, Exactness.PARTIAL),
+        # two context sizes of one model, reported twice
+        ((result(modelUsage=model_usage() | BIG),) * 2, 1, 1119, Exactness.EXACT),
         ((said(159), result()), 1, 319, Exactness.PARTIAL),
         # nothing was asked: not logged in
         ((result(modelUsage={}, usage=NO_TOKENS),), 0, 0, Exactness.EXACT),
@@ -220,6 +225,10 @@ def one(**figures: Any) -> Any:
         ((one(input=1, output=1), {"calls": 1}), 2, Exactness.EXACT),
         ((one(input=1, output=1), {"calls": 2}), 2, Exactness.PARTIAL),
         (({"calls": 0},), 0, Exactness.EXACT),
+        ((one(input=1, output=1), {"calls": 2.0}), 2, Exactness.PARTIAL),
+        ((one(input=1, output=1), {"calls": "2"}), 2, Exactness.PARTIAL),
+        ((one(input=1, output=1), {"calls": "1"}, {"calls": "all"}), 2, Exactness.EXACT),
+        ((one(input=1, output=1), {"calls": 1.5}), 2, Exactness.PARTIAL),  # no count
         ((one(output=5),), 5, Exactness.PARTIAL),  # what went in is not said
         ((one(input=5),), 5, Exactness.PARTIAL),
         ((one(input=5, output=2, reasoning=3),), 7, Exactness.PARTIAL),  # more than the whole

@@ -10,6 +10,7 @@ import pytest
 
 from autopack.agents.laid_out import laid_out, values_of
 from autopack.agents.usage_formats import parse
+from autopack.agents.usage_reading import LONGEST_LINE
 from autopack.model.calls import Exactness
 
 DATA = Path(__file__).parents[2] / "data" / "agents"
@@ -37,6 +38,24 @@ LAYOUTS: dict[str, Layout] = {
         [json.loads(line) for line in lines], indent=2
     ).encode(),
     "each over lines": _each(lambda line: json.dumps(json.loads(line), indent=4).encode() + b"\n"),
+    # standard error goes to the same file, and need not end its lines
+    "behind text": _each(lambda line: b"thinking..." + line + b"\n"),
+    "behind a time": _each(lambda line: b"[12:00] " + line + b"\n"),
+    "behind something in braces": _each(lambda line: b'{"step" 3} {x} ' + line + b"\n"),
+    "behind what is no text": _each(lambda line: b"\xff\xfe " + line + b"\n"),
+    "before text": _each(lambda line: line + b" done\n"),
+    "before a spinner": _each(lambda line: line + b"\r100%\n"),
+    "two with a spinner between": lambda lines: b"\r 50 %\r".join(lines) + b"\n",
+    "two with text between": lambda lines: b" and ".join(lines) + b"\n",
+    "over lines behind text": _each(
+        lambda line: b"thinking..." + json.dumps(json.loads(line), indent=2).encode() + b"\n"
+    ),
+    "over lines before text": _each(
+        lambda line: json.dumps(json.loads(line), indent=2).encode() + b"100%\n"
+    ),
+    "over lines, no breaks between": _each(
+        lambda line: json.dumps(json.loads(line), indent=2).encode()
+    ),
 }
 
 
@@ -72,6 +91,21 @@ def test_a_layout_changes_nothing(format_name: str, file: str, layout: str) -> N
         (CALL % 1 + b'\n  {"model":"m","input":3,"out', Exactness.PARTIAL),
         (CALL % 1 + b'\n\x1b[31m{"model":"m","input":3,"out\x1b[0m\n', Exactness.PARTIAL),
         (CALL % 1 + b'\n[{"model":"m","input":3,"out\n', Exactness.PARTIAL),
+        (CALL % 1 + b'\nthinking...{"model":"m","input":3,"out\n', Exactness.PARTIAL),
+        (CALL % 1 + b'\nthinking...{"model":"m","input":3,"out\r100%\n', Exactness.PARTIAL),
+        (b'{"model":"m","input":3,"out' + CALL % 1 + b"\n" + CALL % 1, Exactness.PARTIAL),
+        (CALL % 1 + b'{"model":"m","input":3,"out\n', Exactness.PARTIAL),
+        # of an object that is cut off no part is one
+        (CALL % 1 + b'\n{"log":' + CALL % 1 + b',"input":\n', Exactness.PARTIAL),
+        (CALL % 1 + b'\nlog: {"log":[' + CALL % 1 + b"\n", Exactness.PARTIAL),
+        # words about usage
+        (CALL % 1 + b'\nthe "input" {of a call} is\n', Exactness.EXACT),
+        (b'see: "input" ' + CALL % 1 + b' and "output"\n', Exactness.EXACT),
+        # longer than is read
+        (
+            CALL % 1 + b'\nlog: {"model":"m","input":3,"x":"' + b"x" * LONGEST_LINE,
+            Exactness.PARTIAL,
+        ),
     ],
 )
 def test_what_is_no_report(output: bytes, exactness: Exactness) -> None:
