@@ -40,7 +40,7 @@ def run_command(argv: Sequence[str], app: Callable[..., Any]) -> int:
         discard_stdout()
         return 0
     except Exception as error:
-        return _fail(_full_disk(error) or _closed_home(error) or _unexpected(error), as_json)
+        return _fail(_of_the_place(error) or _unexpected(error), as_json)
     return code if isinstance(code, int) else 0
 
 
@@ -91,6 +91,11 @@ def _fail(error: AutopackError, as_json: bool) -> int:
     return error.exit_code
 
 
+def _of_the_place(error: Exception) -> AutopackError | None:
+    """Return what is wrong with the folders and disks of the command, where that is the cause."""
+    return _full_disk(error) or _closed_home(error) or _missing_folder(error)
+
+
 def _full_disk(error: Exception) -> WorkFailed | None:
     if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return None
@@ -113,6 +118,20 @@ def _closed_home(error: Exception) -> BadInput | None:
         field="AUTOPACK_HOME",
         hint="set AUTOPACK_HOME to a folder that you may write to",
     )
+
+
+def _missing_folder(error: Exception) -> BadInput | None:
+    if not isinstance(error, FileNotFoundError):
+        return None
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return BadInput(
+            "the folder that the command was started in is gone",
+            field="folder",
+            hint="change to a folder that exists, and start it there",
+        )
+    return None
 
 
 def _unexpected(error: Exception) -> Unexpected:
