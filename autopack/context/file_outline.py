@@ -128,7 +128,7 @@ class _Outliner:
             yield indent + _one_line(self._source[outer.start_byte : end])
             if kind in language.holding:
                 yield from self._inside(node, depth + 1)
-            elif body is not None and (words := self._docstring(body.named_child(0))):
+            elif body is not None and (words := self._docstring(_first_child(body))):
                 yield f'{indent}{_INDENT}"""{words}"""'
         elif kind in language.whole:
             yield indent + _one_line(self._source[outer.start_byte : node.end_byte])
@@ -156,7 +156,7 @@ class _Outliner:
         """Return the first line of a Python docstring, "" for any other node."""
         if self._language.package != "tree_sitter_python" or node is None:
             return ""
-        inner = node.named_child(0) if node.type == "expression_statement" else None
+        inner = _first_child(node) if node.type == "expression_statement" else None
         if inner is None or inner.type != "string":
             return ""
         words = self._text(inner).lstrip("rRuU").strip("\"'").strip()
@@ -164,6 +164,11 @@ class _Outliner:
 
     def _text(self, node: Node) -> str:
         return self._source[node.start_byte : node.end_byte].decode("utf-8", "replace")
+
+
+def _first_child(node: Node) -> Node | None:
+    """Return the first named child; None of a node without one, where tree-sitter may raise."""
+    return next(iter(node.named_children), None)
 
 
 def _last_row(node: Node) -> int:

@@ -60,7 +60,7 @@ _TYPESCRIPT = replace(
     grammar="language_typescript",
 )
 
-_LANGUAGES = (
+LANGUAGES = (
     Language(
         "tree_sitter_python",
         (".py", ".pyi"),
@@ -133,4 +133,4 @@ def parser_of(language: Language) -> Parser:
 
 @cache
 def _by_suffix() -> dict[str, Language]:
-    return {suffix: one for one in _LANGUAGES for suffix in one.suffixes}
+    return {suffix: one for one in LANGUAGES for suffix in one.suffixes}

@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from autopack.model.errors import PlanError, PlanProblem
+from autopack.model.errors import BadInput, PlanError, PlanProblem
 from autopack.plan.dependencies import NO_SUCH_PHASE
-from autopack.plan.document import Document, Loc, Problem
+from autopack.plan.document import Document, Loc, Problem, read_document
 from autopack.plan.values import shown
 from autopack.secrecy.credentials import MASK, SHAPES
 
@@ -19,6 +19,20 @@ UNKNOWN_KEY = "is not a known key"
 
 Shapes = Mapping[tuple[str, ...], type[BaseModel]]
 """Which value has which keys, by place, without the indices."""
+
+
+def typed_values(text: str, what: str) -> object:
+    """Return what a YAML or JSON text of another kind than a plan holds, bounded as a plan is.
+
+    Raises BadInput naming the line and the key at fault, or ``what`` as the field.
+    """
+    document = read_document(text, typed=True)
+    if document.problems:
+        problem = min(document.problems, key=lambda each: each.line)
+        field = field_name(problem.loc)
+        place = f"line {problem.line}: " + (f"{field}: " if field else "")
+        raise BadInput(f"{place}{problem.message}", field=field or what, hint=problem.hint)
+    return document.data
 
 
 def explained(error: ValidationError, document: Document, shapes: Shapes) -> list[Problem]:

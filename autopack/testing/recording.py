@@ -18,9 +18,8 @@ split is unknown.
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from autopack.agents.recorded_call import RecordedCall
@@ -28,6 +27,8 @@ from autopack.model.calls import (
     Exactness,
 )
 from autopack.model.errors import BadInput
+from autopack.plan.problems import typed_values
+from autopack.plan.values import shown
 
 
 class _Strict(BaseModel):
@@ -55,8 +56,11 @@ class Step(_Strict):
             raise ValueError("a step has exactly one of output, call, delay, files, patch")
         for path in self.files or ():
             parts = PurePosixPath(path).parts
-            if not parts or path.startswith("/") or ".." in parts or ".git" in parts:
-                raise ValueError(f"files: {path!r} must be a relative path inside the repository")
+            outside = not parts or path.startswith("/") or ".." in parts or ".git" in parts
+            if outside or "\0" in path:
+                raise ValueError(
+                    f"files: {shown(path)} must be a relative path inside the repository"
+                )
         return self
 
 
@@ -85,7 +89,7 @@ def load_phase(folder: Path, phase_id: str) -> PhaseRecording:
     """
     path = folder / f"{phase_id}.yaml"
     try:
-        content: Any = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506
+        content = typed_values(path.read_text(encoding="utf-8"), "recording")
         recording = PhaseRecording.model_validate(content)
     except FileNotFoundError as error:
         raise BadInput(
@@ -93,10 +97,12 @@ def load_phase(folder: Path, phase_id: str) -> PhaseRecording:
             field="recording",
             hint=f"write {path.name} into the recording folder",
         ) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except BadInput as error:
         raise BadInput(
-            f"{path}: cannot be read: {' '.join(str(error).split())}", field="recording"
+            f"{path}: cannot be read: {error.message}", field="recording", hint=error.hint
         ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read: {error}", field="recording") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -104,10 +110,6 @@ def load_phase(folder: Path, phase_id: str) -> PhaseRecording:
     return recording.model_copy(
         update={"builds": tuple(_with_patches(folder, build) for build in recording.builds)}
     )
-
-
-# The libyaml loader reads a recording about ten times faster; both are the safe one.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _with_patches(folder: Path, build: RecordedBuild) -> RecordedBuild:
@@ -123,5 +125,9 @@ def _patch_text(folder: Path, patch: str) -> str:
         return patch
     try:
         return (folder / patch).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"patch {folder / patch} cannot be read", field="recording") from error
+    except (OSError, ValueError) as error:  # no text, or a name that no file can have
+        raise BadInput(
+            f"{folder}: patch {shown(patch)} cannot be read",
+            field="recording",
+            hint="write the diff itself, or the name of a file beside the recording",
+        ) from error

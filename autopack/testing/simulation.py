@@ -27,12 +27,12 @@ from __future__ import annotations
 import math
 from pathlib import Path
 from random import Random
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from autopack.model.errors import BadInput
+from autopack.plan.problems import typed_values
 
 Chance = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[float, Field(ge=0, le=1e9)]
@@ -131,7 +131,7 @@ class Simulation(_Value):
 def load_simulation(path: Path) -> Simulation:
     """Read a spec; raises BadInput naming the key at fault."""
     try:
-        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = typed_values(path.read_text(encoding="utf-8"), "spec")
         return Simulation.model_validate(data or {})
     except OSError as error:
         raise BadInput(
@@ -139,8 +139,14 @@ def load_simulation(path: Path) -> Simulation:
             field="spec",
             hint="name a YAML file, or leave spec out",
         ) from error
-    except yaml.YAMLError as error:
-        raise BadInput(f"the spec {path} is not YAML: {error}", field="spec") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            f"the spec {path} is not UTF-8 text", field="spec", hint="save it as UTF-8 text"
+        ) from error
+    except BadInput as error:
+        raise BadInput(
+            f"the spec {path}: {error.message}", field=error.field, hint=error.hint
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "spec"

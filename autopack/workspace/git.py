@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import stamina
 
-from autopack.model.errors import GitFailed
+from autopack.model.errors import BadInput, GitFailed
 from autopack.process import leftovers
 from autopack.secrecy.credentials import holds_a_login, names_a_secret
 from autopack.settings import program_environment
@@ -75,6 +75,8 @@ _SWAP_LOST = re.compile(
 )
 # No git command holds a lock of a private repository this long: its process is gone.
 _STALE_LOCK_SECONDS = 60.0
+# More would be no environment that a process can have.
+_LONGEST_COUNT = 6
 # How often what may be over is looked after.
 _LOOK_SECONDS = 0.1
 
@@ -275,12 +277,24 @@ class Git:
             env["GIT_ALLOW_PROTOCOL"] = "file"
         if self.from_stranger:
             env["GIT_PROTOCOL_FROM_USER"] = "0"
-        count = int(env.get("GIT_CONFIG_COUNT") or 0)
+        count = _settings_in(env)
         for number, (name, value) in enumerate(self.settings, start=count):
             env |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
         if self.settings:
             env["GIT_CONFIG_COUNT"] = str(count + len(self.settings))
         return env
+
+
+def _settings_in(env: Mapping[str, str]) -> int:
+    """Return how many settings the user's variables hold. Raises BadInput for no count at all."""
+    given = env.get("GIT_CONFIG_COUNT") or "0"
+    if not (given.isascii() and given.isdigit() and len(given) <= _LONGEST_COUNT):
+        raise BadInput(
+            f"GIT_CONFIG_COUNT is {given[:60]!r}, which is no count of settings",
+            field="GIT_CONFIG_COUNT",
+            hint="unset it, or set it to the number of GIT_CONFIG_KEY_<n> that are set",
+        )
+    return int(given)
 
 
 def clean_environment(environ: Mapping[str, str], *, as_user: bool) -> dict[str, str]:

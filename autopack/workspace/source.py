@@ -86,6 +86,12 @@ class SourceRepository:
             raise _no_commit(name, self.location)
         return commit
 
+    def has_commits(self) -> bool:
+        """Return whether any ref names a commit, though HEAD may name none."""
+        if self.is_url:
+            return bool(self._remote_refs())
+        return bool(self.git.run("rev-list", "--all", "--max-count=1", check=False).strip())
+
     def is_dirty(self) -> bool:
         """Return whether the checkout has changes that no commit holds; a URL never has.
 
@@ -163,7 +169,8 @@ def _open_url(url: str) -> SourceRepository:
     except GitFailed as error:
         raise _unusable(url, f"cannot be read: {error.message}") from error
     except RepositoryError as error:
-        raise _unusable(url, "has no commits yet") from error
+        if not source.has_commits():
+            raise _unusable(url, "has no commits yet") from error
     return source
 
 
@@ -176,7 +183,7 @@ def _open_folder(folder: Path) -> SourceRepository:
     found = Git(folder=folder, as_user=True).call(
         "rev-parse", *asked, "--path-format=absolute", "--git-common-dir", "--show-toplevel"
     )
-    answers = found.output.decode("utf-8", "surrogateescape").splitlines()
+    answers = os.fsdecode(found.output).split("\n")[:-1]
     if len(answers) < len(asked):
         raise _not_a_repository(folder, found)
     if answers[0] == "true":
@@ -185,12 +192,17 @@ def _open_folder(folder: Path) -> SourceRepository:
         raise _unusable(folder, "is inside a .git folder", hint="name the checkout itself")
     if found.status != 0 or len(answers) < 5:
         raise _unusable(folder, failure(("rev-parse",), found).message)
+    if len(answers) > 5:  # git names the folders on lines, and files that tell of them as well
+        raise _unusable(
+            folder, "has a line break in its path", hint="rename the folder, or use a clone of it"
+        )
     top = Path(answers[4]).resolve()
     source = SourceRepository(str(top), _key(str(top)), Path(answers[2]), Path(answers[3]))
     try:
         source.resolve(None)
     except RepositoryError as error:
-        raise _unusable(top, "has no commits yet", hint="commit something first") from error
+        if not source.has_commits():
+            raise _unusable(top, "has no commits yet", hint="commit something first") from error
     return source
 
 
@@ -214,11 +226,9 @@ def _unusable(location: str | Path, reason: str, *, hint: str | None = None) -> 
 
 
 def _no_commit(rev: str, location: str) -> RepositoryError:
-    return RepositoryError(
-        f"{rev!r} names no commit of {location}",
-        field="commit",
-        hint="give a full commit id, a branch or a tag" if is_url(location) else None,
-    )
+    unborn = rev == "HEAD"  # as on a branch that was made with --orphan
+    hint = "give a full commit id, a branch or a tag" if unborn or is_url(location) else None
+    return RepositoryError(f"{rev!r} names no commit of {location}", field="commit", hint=hint)
 
 
 def is_on_this_machine(location: str) -> bool:

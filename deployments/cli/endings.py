@@ -46,7 +46,7 @@ def run_command(argv: Sequence[str], app: Callable[..., Any]) -> int:
         streams.discard_stdout()
         return 0
     except Exception as error:
-        return _fail(_told(error) or _unexpected(error), as_json)
+        return _fail(_of_the_place(error) or _unexpected(error), as_json)
     return code if isinstance(code, int) else 0
 
 
@@ -125,9 +125,10 @@ def _fail(error: AutopackError, as_json: bool) -> int:
     return error.exit_code
 
 
-def _told(error: Exception) -> AutopackError | None:
-    """Return what the user can do something about; None for a fault of Autopack's own."""
-    return _full_disk(error) or _closed_home(error) or _long_name(error)
+def _of_the_place(error: Exception) -> AutopackError | None:
+    """Return what is wrong with the folders and disks of the command, where that is the cause."""
+    known = _full_disk(error) or _closed_home(error) or _long_name(error)
+    return known or _missing_folder(error)
 
 
 def _full_disk(error: Exception) -> WorkFailed | None:
@@ -162,6 +163,20 @@ def _long_name(error: Exception) -> BadInput | None:
         field="path",
         hint="name a file or a folder by a shorter name",
     )
+
+
+def _missing_folder(error: Exception) -> BadInput | None:
+    if not isinstance(error, FileNotFoundError):
+        return None
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return BadInput(
+            "the folder that the command was started in is gone",
+            field="folder",
+            hint="change to a folder that exists, and start it there",
+        )
+    return None
 
 
 def _unexpected(error: Exception) -> Unexpected:

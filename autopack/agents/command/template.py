@@ -11,6 +11,11 @@ from autopack.model.errors import BadInput
 
 FIELDS = ("prompt_file", "worktree", "spool", "model", "usage_file")
 
+_HINT = (
+    f"it may have {', '.join(f'{{{field}}}' for field in FIELDS)}; write {{{{ and }}}} for a brace"
+    " that the program is to get"
+)
+
 
 def split(template: str) -> list[str]:
     """Return the words of a template. Raises BadInput for one that cannot be used."""
@@ -22,15 +27,15 @@ def split(template: str) -> list[str]:
         )
     try:
         words = shlex.split(template)
-        fields = [name for word in words for _, name, *_ in string.Formatter().parse(word)]
+        found = [each for word in words for each in string.Formatter().parse(word)]
     except ValueError as error:
-        raise BadInput(f"the template cannot be read: {error}", field="template") from error
-    for name in fields:
-        if name is not None and name not in FIELDS:
-            known = ", ".join(f"{{{field}}}" for field in FIELDS)
-            raise BadInput(
-                f"the template has {{{name}}}", field="template", hint=f"it may have {known}"
-            )
+        raise BadInput(
+            f"the template cannot be read: {error}", field="template", hint=_HINT
+        ) from error
+    for _, name, form, conversion in found:
+        if name is not None and (name not in FIELDS or form or conversion):
+            written = name + (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")
+            raise BadInput(f"the template has {{{written}}}", field="template", hint=_HINT)
     return words
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
+import stat
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from shutil import copyfileobj
+from tempfile import NamedTemporaryFile
+from typing import IO, Any, cast
 
 import sqlalchemy as sa
 
@@ -57,33 +60,68 @@ def import_file(db: Database, path: Path) -> Imported:
     A row that has no event key gets one from what it says; equal rows are told apart by their
     order, so every row of a file counts once.
     """
+    done = Imported()
+    with _kept(path) as source:
+        if _is_sqlite(source):
+            try:
+                _import_sqlite(db, source, path, done)
+            except sqlite3.Error as error:
+                raise BadInput(f"{path} cannot be read: {error}", field="file") from error
+        else:
+            _import_text(db, source, path, done)
+    return done
+
+
+@contextmanager
+def _kept(path: Path) -> Generator[Path]:
+    """Yield a file that can be read from its start again: a pipe gives what it has only once."""
     try:
-        with path.open("rb") as file:
-            is_sqlite = file.read(len(_SQLITE)) == _SQLITE
+        if stat.S_ISREG(path.stat().st_mode):
+            path.open("rb").close()
+            copy = None
+        else:
+            copy = _copied(path)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}", field="file") from error
-    done = Imported()
-    if is_sqlite:
+    if copy is None:
+        yield path
+        return
+    with copy:
+        yield Path(copy.name)
+
+
+def _copied(path: Path) -> IO[bytes]:
+    copy = NamedTemporaryFile(prefix="autopack-import-")  # noqa: SIM115 - the caller closes it
+    try:
+        with path.open("rb") as pipe:
+            copyfileobj(pipe, copy)
+        copy.flush()
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
+def _is_sqlite(source: Path) -> bool:
+    with source.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
+
+
+def _import_text(db: Database, source: Path, path: Path, done: Imported) -> None:
+    with source.open(encoding="utf-8-sig", newline="") as file:
         try:
-            _import_sqlite(db, path, done)
-        except sqlite3.Error as error:
-            raise BadInput(f"{path} cannot be read: {error}", field="file") from error
-    else:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            try:
-                if path.suffix.lower() == ".csv":
-                    reader = csv.DictReader(file, strict=True, restkey=_TOO_MANY)
-                    _read_header(reader, path)
-                    rows = _numbered(map(_refuse_longer, enumerate(reader, 2)), 2)
-                    _note_missing(done, "events", reader.fieldnames or ())
-                else:
-                    rows = _numbered(map(_parsed, enumerate(file, 1)), 1)
-                _import_events(db, rows, path, done)
-            except (UnicodeDecodeError, csv.Error) as error:
-                raise BadInput(
-                    f"{path} is neither CSV nor JSON lines: {error}", field="file", hint=_HINT
-                ) from error
-    return done
+            if path.suffix.lower() == ".csv":
+                reader = csv.DictReader(file, strict=True, restkey=_TOO_MANY)
+                _read_header(reader, path)
+                rows = _numbered(map(_refuse_longer, enumerate(reader, 2)), 2)
+                _note_missing(done, "events", reader.fieldnames or ())
+            else:
+                rows = _numbered(map(_parsed, enumerate(file, 1)), 1)
+            _import_events(db, rows, path, done)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise BadInput(
+                f"{path} is neither CSV nor JSON lines: {error}", field="file", hint=_HINT
+            ) from error
 
 
 def _read_header(reader: csv.DictReader[str], path: Path) -> None:
@@ -141,8 +179,8 @@ def _note_missing(done: Imported, name: str, columns: Any) -> None:
         done.missing[name] = missing
 
 
-def _import_sqlite(db: Database, path: Path, done: Imported) -> None:
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as earlier:
+def _import_sqlite(db: Database, source: Path, path: Path, done: Imported) -> None:
+    with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as earlier:
         earlier.row_factory = sqlite3.Row
         listed = earlier.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         tables = {row["name"] for row in listed}

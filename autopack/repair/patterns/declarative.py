@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-import yaml
-
 from autopack.model.causes import FailureCause
 from autopack.model.commands import Check
 from autopack.model.errors import BadInput, NotFound
 from autopack.model.ids import is_valid_id
+from autopack.plan.problems import field_name, typed_values
+from autopack.plan.values import shown
 from autopack.repair.patterns.failure_pattern import Evidence, Match, Proposal
 from autopack.repair.patterns.line_pattern import LinePattern, words_in
 from autopack.repair.signatures.signature import SIGNATURE_VERSION, sign
@@ -125,16 +125,17 @@ def read_content(content: bytes, name: str) -> DeclarativePattern:
 
 def read(text: str) -> DeclarativePattern:
     """Return the pattern that a YAML text declares. Raises BadInput naming the field."""
-    try:
-        body: object = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadInput("is not YAML", field="pattern") from error
+    body = typed_values(text, "pattern")
     if not isinstance(body, dict):
         raise BadInput("is empty or no mapping", field="pattern", hint="declare id, regex, …")
     values = cast("dict[str, Any]", body)
     for name in values:
         if name not in (*_REQUIRED, *_OPTIONAL):
-            raise BadInput(f"unknown field {name}", field=str(name))
+            raise BadInput(
+                f"unknown field {shown(name)}",
+                field=field_name((name,)),
+                hint=f"it may have {', '.join((*_REQUIRED, *_OPTIONAL))}",
+            )
     for name in _REQUIRED:
         if name not in values:
             raise BadInput(f"{name} is missing", field=name)
@@ -146,14 +147,14 @@ def _checked(values: dict[str, Any]) -> DeclarativePattern:
         if not isinstance(values[name], kind) or not values[name]:
             raise BadInput(f"{name} must be text", field=name)
     if not is_valid_id(values["id"]):
-        raise BadInput(f"id {values['id']!r} is not valid", field="id")
+        raise BadInput(f"id {shown(values['id'])} is not valid", field="id")
     version: object = values["version"]
     if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version < 2**31:
         raise BadInput("version must be a number from 1", field="version")
     if values["signature_version"] != SIGNATURE_VERSION:
         raise BadInput(
-            f"signature_version is {values['signature_version']}, this Autopack masks lines as"
-            f" version {SIGNATURE_VERSION} does",
+            f"signature_version is {shown(values['signature_version'])}, this Autopack masks lines"
+            f" as version {SIGNATURE_VERSION} does",
             field="signature_version",
             hint="mine again, and expand what is still there",
         )
@@ -166,12 +167,12 @@ def _checked(values: dict[str, Any]) -> DeclarativePattern:
     files = _texts(values, "files", "paths in the repository")
     for name in files:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise BadInput(f"files: {name!r} is not in the repository", field="files")
+            raise BadInput(f"files: {shown(name)} is not in the repository", field="files")
     types = _texts(values, "types", "causes")
     for name in types:
         if name not in frozenset(FailureCause):
             raise BadInput(
-                f"types: unknown cause {name!r}",
+                f"types: unknown cause {shown(name)}",
                 field="types",
                 hint=f"use some of {', '.join(FailureCause)}",
             )
@@ -191,7 +192,7 @@ def _checked(values: dict[str, Any]) -> DeclarativePattern:
 def _texts(values: dict[str, Any], name: str, what: str) -> tuple[str, ...]:
     listed: object = values.get(name) or []
     if not isinstance(listed, list) or not all(
-        isinstance(each, str) and each for each in cast("list[object]", listed)
+        isinstance(each, str) and each and "\0" not in each for each in cast("list[object]", listed)
     ):
         raise BadInput(f"{name} must be a list of {what}", field=name)
     return tuple(cast("list[str]", listed))
@@ -202,7 +203,7 @@ def _mitigation(declared: object) -> tuple[str, dict[str, Any]]:
     name = body.get("name")
     if name not in MITIGATIONS:
         raise BadInput(
-            f"unknown mitigation: {name}",
+            f"unknown mitigation: {shown(name)}",
             field="mitigation",
             hint=f"use one of {', '.join(MITIGATIONS)}",
         )
@@ -210,7 +211,7 @@ def _mitigation(declared: object) -> tuple[str, dict[str, Any]]:
     allowed = {"advice", "command"} if name == "run_listed_command" else {"advice"}
     for key in arguments:
         if key not in allowed:
-            raise BadInput(f"mitigation {name} takes no {key}", field="mitigation")
+            raise BadInput(f"mitigation {name} takes no {shown(key)}", field="mitigation")
     advice: object = arguments.get("advice", "")
     if not isinstance(advice, str) or len(advice) > LONGEST_ADVICE:
         raise BadInput(

@@ -60,7 +60,9 @@ def _tox(tree: Tree, path: str, pyproject: Table) -> Iterator[Environments]:
         commands = [strings(each) for each in _list(base.get("commands"))]
         words = [[w for w in each if not w.startswith("{")] for each in commands]
         yield Environments(
-            *_told_apart(strings(base.get("deps"))), tuple(map(tuple, words)), (where,)
+            *_told_apart(strings(base.get("deps"))),
+            tuple(tuple(each) for each in words if each),
+            (where,),
         )
 
 

@@ -219,6 +219,17 @@ async def test_silence_and_files_are_limited_where_that_is_declared(
         ({"template": "agent 'open"}, "template"),  # a quote that is not closed
         ({"template": "agent {prompt}"}, "template"),  # no such field
         ({"template": "agent {model"}, "template"),
+        # a field is filled in as it is
+        ({"template": "agent {model:d}"}, "template"),
+        ({"template": "agent {model!x}"}, "template"),
+        ({"template": "agent {model!r}"}, "template"),
+        ({"template": "agent {prompt_file:>5000000000}"}, "template"),
+        ({"template": "agent {model:{spool}}"}, "template"),
+        ({"template": "agent {model.real}"}, "template"),
+        ({"template": "agent {model[0]}"}, "template"),
+        ({"template": "agent {}"}, "template"),
+        ({"template": "agent }"}, "template"),
+        ({"template": "sh -c 'jq \"{model: .x}\"'"}, "template"),
         ({"template": "agent", "usage": "yaml"}, "usage"),
         ({"template": "agent", "stall": "soon"}, "stall"),
         ({"template": "agent", "usage_file": "/tmp/usage"}, "usage_file"),

@@ -12,6 +12,7 @@ from autopack.model.calls import (
     ModelCall,
 )
 from autopack.model.errors import BadInput
+from autopack.plan.values import shown
 from autopack.testing.recording import Step, load_phase
 
 DIFF = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"
@@ -81,6 +82,7 @@ WRONG_STEPS = [
     ({"files": {".git/config": "x"}}, ".git/config"),
     ({"files": {"": "x"}}, "relative path"),
     ({"files": {".": "x"}}, "relative path"),
+    ({"files": {"a\0b": "x"}}, "relative path"),
     ({"files": {"x": 1}}, "files.x"),
     # a step says something
     ({"output": None}, "output"),
@@ -110,6 +112,14 @@ def test_a_wrong_step_is_refused(step: dict[str, Any], words: str, tmp_path: Pat
         ("builds: [{exit: no}]", "exit"),
         ("builds: [\n", "one.yaml: cannot be read"),
         ("builds: [!!python/object:os.system {}]", "cannot be read"),
+        # what a loader of YAML raises for in its own way
+        ("builds: [{exit: !!int x}]", "line 1: builds[0].exit: is not a number"),
+        ("builds: [{exit: " + "9" * 5_000 + "}]", "line 1: builds[0].exit: is not a number"),
+        ("builds: [{exit: !!bool x}]", "is not true or false"),
+        ('builds: [{told: "\\ud800"}]', "half a character"),
+        ("[" * 100_000, "nests deeper"),
+        ("a: &a [*a]", "nests deeper"),
+        ("builds: &b [{<<: *b}]", "merge key"),
     ],
 )
 def test_a_wrong_file_is_refused_in_one_line(content: str, words: str, tmp_path: Path) -> None:
@@ -137,9 +147,18 @@ def test_a_patch_is_written_out_or_lies_beside_the_recording(tmp_path: Path) -> 
     assert step_of(tmp_path, {"patch": "fix.patch"}).patch == DIFF
 
 
-def test_a_patch_that_is_not_there_is_refused_before_the_run(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"missing\.patch cannot be read"):
-        step_of(tmp_path, {"patch": "missing.patch"})
+# no file of that name, and names that no file can have
+@pytest.mark.parametrize("name", ["missing.patch", "a\0b", "n" * 5_000, ""])
+def test_a_patch_that_is_not_there_is_refused_before_the_run(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=rf"{shown(name)} cannot be read".replace("\\", r"\\")):
+        step_of(tmp_path, {"patch": name})
+
+
+# YAML takes them for dates, with and without a calendar that has them
+@pytest.mark.parametrize("date", ["2026-13-45", "2026-01-02", "!!timestamp x"])
+def test_an_output_that_looks_like_a_date_is_text(date: str, tmp_path: Path) -> None:
+    recording = load(tmp_path, f"builds: [{{steps: [{{output: {date}}}]}}]")
+    assert recording.builds[0].steps[0].output == date.removeprefix("!!timestamp ")
 
 
 def test_a_file_keeps_its_very_text(tmp_path: Path) -> None:

@@ -81,11 +81,19 @@ async def test_it_makes_no_call_that_it_may_not(tmp_path: Path) -> None:
         ("unknown: 1", "unknown"),
         ("{error: 0.6, crash: 0.6}", "spec"),
         (": [", "spec"),
+        # what a loader of YAML raises for in its own way
+        ("success: 2026-13-45", "success"),
+        ("calls: !!timestamp x", "calls"),
+        ("calls: !!int x", "calls"),
+        ("[" * 3_000, "spec"),
+        ("[" * 100_000, "spec"),
+        ("calls: &a [*a]", "calls"),
+        ("model: \xff", "spec"),  # Latin-1, not UTF-8
     ],
 )
 def test_a_wrong_spec_names_its_key(tmp_path: Path, spec: str, field: str) -> None:
     file = tmp_path / "spec.yaml"
-    file.write_text(spec)
+    file.write_text(spec, encoding="latin-1")
     with pytest.raises(BadInput) as refused:
         made(SimulatedBuilder, spec=str(file))
     assert refused.value.field == field

@@ -71,6 +71,14 @@ def _unborn_head(case: Case) -> list[str]:
     return case.with_repo(case.folder / "unborn")
 
 
+def _deleted_folder(case: Case) -> list[str]:
+    args = ["run", *case.project.run_args]
+    (case.folder / "deleted").mkdir()
+    case.environ.chdir(case.folder / "deleted")
+    (case.folder / "deleted").rmdir()
+    return [*args, "--dry-run"]
+
+
 def _home_below_a_file(case: Case) -> None:
     (case.folder / "file").write_text("")
     case.environ.setenv("AUTOPACK_HOME", str(case.folder / "file" / "home"))
@@ -157,6 +165,7 @@ CASES: list[tuple[str, Spoil, tuple[str, ...]]] = [
         lambda c: ["run", *c.project.run_args, "--commit", "nowhere"],
         ("nowhere",),
     ),
+    ("a deleted working folder", _deleted_folder, ("started in is gone", "change to a folder")),
     ("home below a file", _home_below_a_file, ("AUTOPACK_HOME",)),
     ("branch autopack", lambda c: git(c.project.repository, "branch", "autopack"), ("autopack",)),  # pyright: ignore[reportAssignmentType]
     (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autopack.context.file_outline import fitted, outline
+from autopack.context.outline_languages import LANGUAGES, language_of
 from autopack.context.pack_tokens import count_tokens
 
 PYTHON = '''"""Invoices."""
@@ -134,6 +135,36 @@ def test_an_outline_has_what_a_file_defines_and_no_bodies(path: str) -> None:
     text, expected = OUTLINES[path]
 
     assert outline(path, text) == expected.replace("\n        ", "\n").split("\n")[1:]
+
+
+# A function without a body to speak of, in every language that is outlined, and what is said of it.
+EMPTY = [
+    ("a.js", "function f() {}\n", "function f()"),
+    ("a.ts", "class A {\n  f(): void {}\n}\n", "f(): void"),
+    ("a.tsx", "export function f() {}\n", "export function f()"),
+    ("a.go", "package a\n\nfunc f() {}\n", "func f()"),
+    ("a.rs", "fn f() {}\n", "fn f()"),
+    ("A.java", "class A {\n  void f() {}\n}\n", "void f()"),
+    ("a.c", "void f(void) {}\n", "void f(void)"),
+    ("a.cpp", "class A {};\nvoid A::f() {}\n", "void A::f()"),
+    ("a.rb", "def f\nend\n", "def f end"),
+    # in Python only while the file is written, or where two branches meet
+    ("a.py", "def f():\n", "def f():"),
+    ("a.py", "def f():\n\n\ndef g():\n    return 1\n", "def f():"),
+    ("a.py", "def f():\n    # later\n", "def f():"),
+    ("a.py", "class A:\n    def f(self):\n\nclass B:\n", "def f(self):"),
+    ("a.py", "def f():\n<<<<<<< ours\n    return 1\n=======\n>>>>>>> theirs\n", "def f():"),
+    ("a.py", "<<<<<<< ours\ndef f():\n=======\ndef g():\n>>>>>>> theirs\n", "def f():"),
+]
+
+
+def test_every_language_that_is_outlined_has_a_row_with_an_empty_body() -> None:
+    assert {language_of(path) for path, *_ in EMPTY} == {*LANGUAGES}
+
+
+@pytest.mark.parametrize(("path", "text", "line"), EMPTY)
+def test_a_function_with_an_empty_body_is_outlined(path: str, text: str, line: str) -> None:
+    assert line in [found.strip() for found in outline(path, text)]
 
 
 def test_what_does_not_fit_leaves_out_what_has_least_to_do_with_the_task() -> None:

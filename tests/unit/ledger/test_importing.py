@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -105,6 +107,45 @@ def test_a_wrong_row_is_named(
         (tmp_path / name).write_text(text)
     with pytest.raises(BadInput, match=words):
         import_file(database, tmp_path / name)
+
+
+def _sqlite(folder: Path) -> bytes:
+    with closing(sqlite3.connect(folder / "earlier.db")) as earlier:
+        earlier.execute("CREATE TABLE llm_usage_events (run_id, total_tokens)")
+        earlier.executemany("INSERT INTO llm_usage_events VALUES ('r', ?)", [(1,), (2,)])
+        earlier.commit()
+    return (folder / "earlier.db").read_bytes()
+
+
+# each kind of file as it comes out of a pipe, shorter and longer than what a pipe holds
+PIPED = {
+    "two lines.jsonl": (lambda _: b'{"run_id": "r", "total_tokens": 1}\n' * 2, 2),
+    "no ending": (lambda _: b'{"run_id": "r", "total_tokens": 1}\n' * 20_000, 20_000),
+    "rows.csv": (lambda _: b"run_id,total_tokens\nr,1\nr,2\n", 2),
+    "earlier.sqlite": (_sqlite, 2),
+    "nothing": (lambda _: b"", 0),
+}
+
+
+@pytest.mark.parametrize("name", PIPED)
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_a_pipe_gives_every_row_as_a_file_does(
+    database: Database, tmp_path: Path, name: str
+) -> None:
+    make, rows = PIPED[name]
+    pipe, content = tmp_path / name, make(tmp_path)
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[content])
+    writer.start()
+    done = import_file(database, pipe)
+    writer.join()
+    assert (done.events, done.new_events) == (rows, rows)
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_a_folder_is_no_file_of_usage(database: Database, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be read: Is a directory"):
+        import_file(database, tmp_path)
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from autopack.model.errors import BadInput
+from autopack.plan.values import shown
 from autopack.repair.patterns import Evidence, FailurePattern
 from autopack.repair.patterns.declarative import read
 from autopack.repair.patterns.line_pattern import LinePattern
@@ -22,6 +23,12 @@ DECLARED = {
     "regex": "^the database is locked$",
     "mitigation": {"name": "hint", "advice": "close the other connection"},
 }
+
+
+# Nine lists, each of nine times the one before it: 400 million values.
+BOMB = (
+    "[&l0 [x]" + "".join(f", &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 10)) + "]"
+)
 
 
 def declared(**changes: object) -> str:
@@ -127,9 +134,22 @@ def test_ten_megabytes_take_less_than_a_second(piece: str) -> None:
             "mitigation",
         ),
         (declared(regex="^the database is locked$", files="a"), "files"),
+        (declared(regex="^the database is locked$", files=["a\0b"]), "files"),
+        # what grows, nests or cannot be printed
+        (declared(signature_version="@").replace("'@'", BOMB), "signature_version"),
+        (declared(id="@").replace("'@'", "9" * 5_000), "id"),
+        (declared(version="@").replace("'@'", "!!int x"), "version"),
+        (declared(version="@").replace("'@'", "!!timestamp x"), "version"),
+        (declared(version="@").replace("'@'", "2026-13-45"), "version"),
+        (declared(mitigation="@").replace("'@'", "[" * 100_000), "pattern"),
+        (declared() + '"\\ud800": 1\n', "pattern"),
+        (declared(**{"x" * 5_000: 1}), shown("x" * 5_000)),
+        ("a: &a [*a]", "a"),
     ],
 )
 def test_a_wrong_file_is_refused_by_its_field(text: str, field: str) -> None:
     with pytest.raises(BadInput) as refused:
         read(text)
     assert refused.value.field == field
+    assert len(refused.value.message) < 300
+    refused.value.message.encode()  # no half of a character

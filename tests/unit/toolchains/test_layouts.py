@@ -185,6 +185,8 @@ def docs(session):
     session.install("sphinx")
 """
 
+TOX_NATIVE = '[env_run_base]\ndeps = ["responses"]\n'
+
 # files, what of it is installed, and what is not
 INSTALLED = [
     (
@@ -200,6 +202,11 @@ INSTALLED = [
     ),
     ({"setup.py": SETUP, "noxfile.py": "def tests(:\n"}, [], []),
     ({"setup.py": SETUP, "tox.ini": "[testenv\n"}, [], []),
+    # commands that are none, or hold nothing but what tox fills in
+    *(
+        ({"setup.py": SETUP, "tox.toml": f"{TOX_NATIVE}commands = {commands}\n"}, ["responses"], [])
+        for commands in ("[]", "[[]]", '[["{posargs}"]]', "[1]", '"pytest"', '[[{replace = "x"}]]')
+    ),
 ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autopack.model.errors import GitFailed
+from autopack.model.errors import BadInput, GitFailed
 from autopack.workspace.git import Git, clean_environment
 
 
@@ -49,6 +49,27 @@ def test_only_what_reaches_a_server_is_kept(name, kept_as_user):
 def test_secrets_are_for_git_as_the_user_alone(name, value):
     assert name not in clean_environment({name: value}, as_user=False)
     assert name in clean_environment({name: value}, as_user=True)
+
+
+@pytest.mark.parametrize("count", ["abc", "-1", "1.5", " ", "²", "9" * 5_000])
+def test_a_count_of_settings_that_is_none_is_refused_by_its_name(user, monkeypatch, count):
+    monkeypatch.setenv("GIT_CONFIG_COUNT", count)
+    with pytest.raises(BadInput, match="GIT_CONFIG_COUNT is") as refused:
+        Git(folder=user.path, as_user=True).run("status")
+    assert refused.value.field == "GIT_CONFIG_COUNT"
+
+
+# none, and as many as there are: ours come after them
+@pytest.mark.parametrize("count", ["", "0", "1", "01"])
+def test_the_users_settings_are_kept_beside_ours(user, monkeypatch, count):
+    monkeypatch.setenv("GIT_CONFIG_COUNT", count)
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "user.theirs")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "x")
+    git = Git(folder=user.path, as_user=True, settings=(("user.ours", "y"),))
+    assert git.run("config", "user.ours").strip() == "y"
+    assert git.run("config", "user.theirs", check=False).strip() == (
+        "x" if count[-1:] == "1" else ""
+    )
 
 
 def test_a_failure_carries_gits_words(user):

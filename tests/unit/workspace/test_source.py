@@ -54,6 +54,32 @@ def test_a_repository_without_commits_is_refused(tmp_path, in_folder):
         SourceRepository.open(str(tmp_path / "fresh"))
 
 
+# HEAD on a branch without commits, in a folder and behind a URL
+@pytest.mark.parametrize("location", ["{}", "file://{}"])
+def test_a_branch_without_commits_leaves_the_others_to_be_named(user, base, location):
+    user.git("checkout", "-q", "--orphan", "fresh")
+    source = SourceRepository.open(location.format(user.path))
+    assert source.resolve("main") == base
+    assert source.resolve(base) == base
+    with pytest.raises(RepositoryError, match="'HEAD' names no commit") as refused:
+        source.resolve(None)
+    assert refused.value.field == "commit"
+    assert "a branch" in (refused.value.hint or "")
+
+
+# what Python, and what git, ends a line at
+@pytest.mark.parametrize("end", ["\r", "\v", "\u2028", "\x85"])
+def test_a_path_may_have_what_is_no_line_break_to_git(make_repository, end):
+    user = make_repository(f"a{end}b")
+    assert SourceRepository.open(str(user.path)).location == str(user.path)
+
+
+def test_a_path_with_a_line_break_is_refused(make_repository):
+    with pytest.raises(RepositoryError, match="has a line break in its path") as refused:
+        SourceRepository.open(str(make_repository("a\nb").path))
+    assert refused.value.hint
+
+
 def test_the_git_folder_itself_is_refused(user):
     with pytest.raises(RepositoryError, match=r"inside a \.git folder"):
         SourceRepository.open(str(user.path / ".git"))
