@@ -11,9 +11,7 @@ answers:                     # one per call about the phase, in order
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autopack.agents.recorded_call import (
@@ -22,6 +20,8 @@ from autopack.agents.recorded_call import (
 from autopack.model.calls import (
     ModelCall,
 )
+from autopack.model.errors import BadInput
+from autopack.plan.problems import typed_values
 from autopack.repair.doctor.doctor import Answer, DoctorFailed, Opinion
 from autopack.repair.doctor.routing import DoctorTier
 
@@ -71,11 +71,11 @@ class ScriptDoctor:
     def _answers(self, phase_id: str) -> tuple[_Recorded, ...]:
         path = self._folder / f"{phase_id}.doctor.yaml"
         try:
-            content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = typed_values(path.read_text(encoding="utf-8"), "recording")
             return _Recording.model_validate(content).answers
         except FileNotFoundError as error:
             raise DoctorFailed(f"{path}: no such file") from error
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, BadInput) as error:
             raise DoctorFailed(f"{path}: cannot be read: {error}") from error
         except ValidationError as error:
             first = error.errors()[0]

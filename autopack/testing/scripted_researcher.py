@@ -19,11 +19,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autopack.agents.recorded_call import RecordedCall
 from autopack.model.calls import ModelCall
+from autopack.model.errors import BadInput
+from autopack.plan.problems import typed_values
 from autopack.research.researcher import (
     ANSWERS,
     Ask,
@@ -100,11 +101,11 @@ class ScriptResearcher:
 
     def _all(self) -> tuple[_Recorded, ...]:
         try:
-            content: Any = yaml.safe_load(self._path.read_text(encoding="utf-8"))
+            content = typed_values(self._path.read_text(encoding="utf-8"), "recording")
             return _Recording.model_validate(content).answers
         except FileNotFoundError as error:
             raise ResearchFailed(f"{self._path}: no such file") from error
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, BadInput) as error:
             raise ResearchFailed(f"{self._path}: cannot be read: {error}") from error
         except ValidationError as error:
             first = error.errors()[0]

@@ -17,13 +17,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from autopack.agents.recorded_call import RecordedCall
 from autopack.model.calls import ModelCall
+from autopack.model.errors import BadInput
+from autopack.plan.problems import typed_values
 from autopack.repair.review.reviewer import Question, Reply, ReviewFailed
 from autopack.testing.scripted_doctor import NO_CALL
 
@@ -121,11 +122,11 @@ class ScriptReviewer:
     def _answers(self, phase_id: str) -> tuple[RecordedReview, ...]:
         path = self._folder / f"{phase_id}.review.yaml"
         try:
-            content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = typed_values(path.read_text(encoding="utf-8"), "recording")
             return ReviewRecording.model_validate(content).answers
         except FileNotFoundError as error:
             raise ReviewFailed(f"{path}: no such file") from error
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, BadInput) as error:
             raise ReviewFailed(f"{path}: cannot be read: {error}") from error
         except ValidationError as error:
             first = error.errors()[0]
