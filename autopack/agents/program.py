@@ -28,13 +28,7 @@ from autopack.agents.own.mcp_servers import secrets_of
 from autopack.agents.program_note import ProgramNote, read_note, write_note
 from autopack.agents.program_version import version_of
 from autopack.agents.prompt import PROMPT_VERSION, render_prompt
-from autopack.agents.protocol import (
-    BuildRequest,
-    BuildResult,
-    Conversation,
-    Probe,
-    Spend,
-)
+from autopack.agents.protocol import BuildRequest, BuildResult, Conversation, Probe, Spend
 from autopack.agents.refused_resumption import forget_start, why_refused, without_conversation
 from autopack.agents.usage_formats import parse_with
 from autopack.agents.usage_reading import Sums, Usage, opened
