@@ -10,9 +10,9 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from autopack.access.scopes import Principal
-from autopack.model.errors import BadInput
+from autopack.model.pages import check_limit
 from autopack.store.database.engine import Database, now
-from autopack.store.reading import MAX_LIMIT, row_number
+from autopack.store.reading import row_number
 from autopack.store.tables import api_audit
 
 Outcome = Literal["done", "refused", "failed"]
@@ -70,10 +70,7 @@ def read_audit(
 
     Raises BadInput naming ``limit`` or ``after``.
     """
-    if not 1 <= limit <= MAX_LIMIT:
-        raise BadInput(
-            f"invalid limit: {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
-        )
+    check_limit(limit)
     query = sa.select(api_audit).order_by(api_audit.c.id.desc()).limit(limit + 1)
     if before is not None:
         before = row_number(before, "after", hint="use `next_cursor` of the page before")

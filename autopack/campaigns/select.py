@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from autopack.ledger.period import parse_period
 from autopack.model.errors import BadInput, NotFound, Refused
+from autopack.model.pages import MAX_LIMIT
 from autopack.store.database.engine import reading
-from autopack.store.reading import MAX_LIMIT, Source, get_run, states_named
+from autopack.store.reading import Source, get_run, states_named
 from autopack.store.rows import RunRow
 from autopack.store.tables import runs
 from autopack.store.tables.experiments import ab_pairs

@@ -20,8 +20,8 @@ from autopack.ledger.events.usage_events import TokenTotals, dollars, token_tota
 from autopack.ledger.held_out import mitigations_saved
 from autopack.model.errors import BadInput, NotFound
 from autopack.model.features import Feature
+from autopack.model.pages import DEFAULT_LIMIT, check_limit
 from autopack.store.database.engine import Database, reading
-from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT
 from autopack.store.tables import attempts, llm_call_intents, runs
 from autopack.store.tables.patterns import pattern_hits
 from autopack.store.tables.rollups import (
@@ -203,10 +203,7 @@ def usage(
     """
     if by not in get_args(By):
         raise BadInput(f"invalid by: {by!r}", field="by", hint=f"use {', '.join(get_args(By))}")
-    if not 1 <= limit <= MAX_LIMIT:
-        raise BadInput(
-            f"invalid limit: {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
-        )
+    check_limit(limit)
     table = usage_by_run if by == "run" else usage_by_day
     key = table.c["run_id" if by == "run" else by]
     period: list[sa.ColumnElement[bool]] = [sa.true()]

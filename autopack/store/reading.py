@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from autopack.clock import in_utc
 from autopack.model.errors import BadInput, NotFound
+from autopack.model.pages import DEFAULT_LIMIT, check_limit
 from autopack.model.states import AttemptState, RunState
 from autopack.store import tables
 from autopack.store.database.engine import Database, reading
@@ -21,9 +22,6 @@ from autopack.store.rows import AttemptRow, DecisionRow, Page, PhaseRow, RunRow
 Source = Database | sa.Connection
 
 _RUN = sa.select(tables.runs).where(tables.runs.c.run_id == sa.bindparam("run_id"))
-
-DEFAULT_LIMIT = 1_000
-MAX_LIMIT = 10_000
 
 _ROWS = 2**31  # what an INTEGER of PostgreSQL holds
 _MOST_DIGITS = 10
@@ -230,14 +228,6 @@ def states_named(name: str) -> list[RunState]:
         field="state",
         hint=f"use FAILED or one of {', '.join(RunState)}",
     )
-
-
-def check_limit(limit: int) -> None:
-    """Raise BadInput unless a page may hold so many."""
-    if not 1 <= limit <= MAX_LIMIT:
-        raise BadInput(
-            f"invalid limit: {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
-        )
 
 
 def row_number(text: str | int, field: str, *, hint: str) -> int:

@@ -11,9 +11,10 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from autopack.model.errors import BadInput
+from autopack.model.pages import DEFAULT_LIMIT, check_limit
 from autopack.store import tables
 from autopack.store.database.engine import reading
-from autopack.store.reading import DEFAULT_LIMIT, Source, check_limit, get_run
+from autopack.store.reading import Source, get_run
 
 # Made once: requests and streams ask all the time, and making a statement costs more than it does.
 _NEWEST = sa.select(sa.func.max(tables.run_events.c.number)).where(

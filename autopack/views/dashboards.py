@@ -11,11 +11,12 @@ import sqlalchemy as sa
 
 from autopack.ledger.budget.budget_tree import campaign_level
 from autopack.ledger.consolidated import consolidated_tokens
+from autopack.model.pages import check_limit
 from autopack.repair.patterns.pattern_registry import patterns
 from autopack.store import tables
 from autopack.store.columns import UtcDateTime
 from autopack.store.database.engine import Database
-from autopack.store.reading import check_limit, decode_cursor, encode_cursor
+from autopack.store.reading import decode_cursor, encode_cursor
 from autopack.store.tables.experiments import ab_pairs, ab_test_results, ab_tests
 from autopack.views.budget_view import level_view
 from autopack.views.json_values import timestamp

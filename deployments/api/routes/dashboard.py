@@ -19,7 +19,8 @@ from autopack.metrics.attempt_metrics import (
 )
 from autopack.model.errors import BadInput
 from autopack.model.features import Feature
-from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT, get_run
+from autopack.model.pages import DEFAULT_LIMIT, MAX_LIMIT
+from autopack.store.reading import get_run
 from autopack.views.dashboards import list_campaigns, list_experiments, pattern_hits
 from autopack.views.run_view import tokens_view
 from autopack.views.usage_view import usage_view

@@ -13,8 +13,9 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from autopack.access.scopes import Scope
 from autopack.model.errors import AutopackError, BadInput, DatabaseRefused
+from autopack.model.pages import DEFAULT_LIMIT, MAX_LIMIT
 from autopack.store.database.engine import Database
-from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT, get_run
+from autopack.store.reading import get_run
 from autopack.store.run_events import Events, RunEvent, newest_event, read_events
 from autopack.views.json_values import timestamp
 from deployments.api.callers import needs

@@ -12,10 +12,11 @@ from starlette.responses import JSONResponse
 from autopack.access.scopes import Principal, Scope
 from autopack.ledger.period import parse_moment
 from autopack.model.errors import NotFound
+from autopack.model.pages import DEFAULT_LIMIT, MAX_LIMIT
 from autopack.secrecy.credentials import MASK, SHAPES
 from autopack.store.leases import token_of
 from autopack.store.pauses import list_pauses, pauses_of_run
-from autopack.store.reading import DEFAULT_LIMIT, MAX_LIMIT, Chosen, get_attempts, list_runs
+from autopack.store.reading import Chosen, get_attempts, list_runs
 from autopack.store.rows import AttemptRow
 from autopack.views.escaping import plain
 from autopack.views.run_view import run_line, timestamp

@@ -21,7 +21,16 @@ from autopack.runs.approval import who
 from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
 from autopack.views.run_view import timestamp
-from deployments.cli.shared.output import AsJson, Limit, note, out, plain_table, print_json
+from deployments.cli.shared.output import (
+    After,
+    AsJson,
+    Limit,
+    note,
+    out,
+    plain_table,
+    print_json,
+)
+from deployments.cli.shared.paging import page_of, say_more
 
 app = App(name="api", help="Serve runs over HTTP.", help_format="plaintext")
 user = App(name="user", help="Accounts of people.", help_format="plaintext")
@@ -79,7 +88,7 @@ def add_user(
 
 
 @user.command(name="list")
-def list_users(*, as_json: AsJson = False) -> int:
+def list_users(*, limit: Limit = 1000, after: After = None, as_json: AsJson = False) -> int:
     """List the accounts."""
     db, _ = _opened()
     rows = [
@@ -92,7 +101,8 @@ def list_users(*, as_json: AsJson = False) -> int:
         }
         for each in accounts.list_accounts(db)
     ]
-    return _print_rows("accounts", rows, as_json)
+    page, cursor = page_of(rows, lambda row: str(row["name"]), limit, after)
+    return _print_page("accounts", page, cursor, as_json)
 
 
 @user.command
@@ -151,14 +161,15 @@ def create_key(
 
 
 @key.command(name="list")
-def list_keys(*, as_json: AsJson = False) -> int:
+def list_keys(*, limit: Limit = 1000, after: After = None, as_json: AsJson = False) -> int:
     """List the keys of programs, without their text."""
     from deployments.api.routes.keys import key_view
 
     db, _ = _opened()
     rows = [key_view(each) for each in program_keys.list_keys(db)]
     shown = ("key_id", "name", "scopes", "account", "expires_at", "revoked_at", "last_used_at")
-    return _print_rows("keys", rows, as_json, shown)
+    page, cursor = page_of(rows, lambda row: str(row["key_id"]), limit, after)
+    return _print_page("keys", page, cursor, as_json, shown)
 
 
 @key.command
@@ -214,13 +225,8 @@ def show_audit(
         }
         for each in entries
     ]
-    if as_json:
-        print_json({"entries": rows, "next_cursor": cursor})
-        return 0
-    _print_rows("entries", rows, as_json=False, shown=tuple(rows[0])[:-1] if rows else ())
-    if cursor is not None:
-        out.print(f"more: --after {cursor}")
-    return 0
+    shown = tuple(rows[0])[:-1] if rows else ()
+    return _print_page("entries", rows, cursor, as_json, shown)
 
 
 def _opened() -> tuple[Database, Settings]:
@@ -266,17 +272,22 @@ def _typed_password() -> str:
     return first
 
 
-def _print_rows(
-    name: str, rows: list[dict[str, Any]], as_json: bool, shown: tuple[str, ...] = ()
+def _print_page(
+    name: str,
+    rows: list[dict[str, Any]],
+    cursor: str | int | None,
+    as_json: bool,
+    shown: tuple[str, ...] = (),
 ) -> int:
     if as_json:
-        print_json({name: rows})
+        print_json({name: rows, "next_cursor": cursor})
         return 0
     headers = shown or tuple(rows[0] if rows else ())
     table = plain_table(*(each.replace("_", " ") for each in headers))
     for row in rows:
         table.add_row(*(_cell(row[each]) for each in headers))
     out.print(table if rows else f"no {name}")
+    say_more(None if cursor is None else str(cursor))
     return 0
 
 

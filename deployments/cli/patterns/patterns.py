@@ -20,7 +20,8 @@ from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.toolchains.detect import detect
 from deployments.cli.patterns.loading import loaded_patterns, location_of
-from deployments.cli.shared.output import AsJson, out, print_json
+from deployments.cli.shared.output import After, AsJson, Limit, out, print_json
+from deployments.cli.shared.paging import page_of, say_more
 
 Off = Annotated[tuple[str, ...], Parameter(help="A pattern to skip; may be repeated.", negative="")]
 
@@ -31,6 +32,8 @@ def list_patterns(
     repo: Annotated[
         Path | None, Parameter(help="Also the patterns that this repository declares.")
     ] = None,
+    limit: Limit = 1000,
+    after: After = None,
     as_json: AsJson = False,
 ) -> int:
     """List the failures that are recognised, what each pattern may do, and how precise it is."""
@@ -39,8 +42,9 @@ def list_patterns(
     db = Database.open(Settings.from_environment().database_url)
     rows = [as_row(one) for one in standings(db, found, repository=place)]
     rows = [row for row in rows if row["pattern_id"] not in off]
+    rows, cursor = page_of(rows, _name, limit, after)
     if as_json:
-        print_json({"patterns": rows})
+        print_json({"patterns": rows, "next_cursor": cursor})
         return 0
     for row in rows:
         out.print(
@@ -48,7 +52,14 @@ def list_patterns(
             soft_wrap=True,
         )
         out.print(f"    {row['summary'] or 'not loaded here'}", soft_wrap=True)
+    say_more(cursor)
     return 0
+
+
+def _name(row: dict[str, Any]) -> str:
+    """Return what tells a row from the others: one pattern may stand for several places."""
+    place = row["repository"]
+    return f"{row['pattern_id']} {row['version']}{f' {place}' if place else ''}"
 
 
 def _state(row: dict[str, Any]) -> str:

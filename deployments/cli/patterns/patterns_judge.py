@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from cyclopts import Parameter
 
 from autopack.model.errors import BadInput, NotFound, Refused
+from autopack.model.pages import check_limit
 from autopack.repair.lifecycle.detector import EVERYWHERE, Detector, detector_of, is_built_in
 from autopack.repair.lifecycle.transitions import (
     advance,
@@ -20,9 +21,10 @@ from autopack.settings import Settings
 from autopack.store.columns import storable
 from autopack.store.database.engine import Database
 from autopack.store.pattern_hits import HitRow, Verdict, get_hit, get_hits, judge_hit
-from autopack.store.reading import MAX_LIMIT, row_number
+from autopack.store.reading import row_number
 from deployments.cli.patterns.loading import loaded_patterns, location_of
 from deployments.cli.shared.output import After, AsJson, Limit, out, plain_table, print_json
+from deployments.cli.shared.paging import page_of, say_more
 
 _VERDICTS: dict[str, Verdict] = {"right": "right", "wrong": "wrong"}
 _LONGEST_WHY = 2_000
@@ -47,10 +49,7 @@ def hits(
     as_json: AsJson = False,
 ) -> int:
     """List what patterns recognised in runs, the newest first, and what that was worth."""
-    if not 1 <= limit <= MAX_LIMIT:
-        raise BadInput(
-            f"invalid limit: {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
-        )
+    check_limit(limit)
     before = None if after is None else row_number(after, "after", hint=_NUMBERS)
     db = _database()
     found = get_hits(db, pattern_id=pattern, unjudged=unjudged, limit=limit + 1, before=before)
@@ -133,12 +132,16 @@ def retire(pattern: Pattern, *, why: Why, repo: Repo = None, as_json: AsJson = F
     return _move(pattern, "retire", why, repo, as_json=as_json)
 
 
-def history(pattern: Pattern, *, as_json: AsJson = False) -> int:
+def history(
+    pattern: Pattern, *, limit: Limit = 1000, after: After = None, as_json: AsJson = False
+) -> int:
     """Show every move of a pattern from state to state, with its evidence."""
     db = _database()
     found = moves_of(db, pattern)
     if not found:
         _detector(db, pattern, None, EVERYWHERE)  # a name that nobody knows is told
+    numbered, cursor = page_of([*enumerate(found, 1)], lambda one: str(one[0]), limit, after)
+    shown = [one for _, one in numbered]
     rows = [
         {
             "pattern_id": one.pattern_id,
@@ -152,18 +155,19 @@ def history(pattern: Pattern, *, as_json: AsJson = False) -> int:
             "evidence": dict(one.evidence),
             "at": one.created_at.isoformat(),
         }
-        for one in found
+        for one in shown
     ]
     if as_json:
-        print_json({"pattern_id": pattern, "transitions": rows})
+        print_json({"pattern_id": pattern, "transitions": rows, "next_cursor": cursor})
         return 0
-    for one in found:
+    for one in shown:
         place = f" in {one.repository}" if one.repository else ""
         out.print(
             f"{one.created_at:%Y-%m-%d %H:%M}  version {one.version}{place}:"
             f" {one.from_state or 'new'} → {one.to_state} ({one.cause}: {storable(one.why)})",
             soft_wrap=True,
         )
+    say_more(cursor)
     if not found:
         out.print(f"{pattern} has no history")
     return 0

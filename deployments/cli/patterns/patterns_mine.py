@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from cyclopts import Parameter
 
@@ -13,11 +13,12 @@ from autopack.mining.mine import Mined
 from autopack.mining.mine import as_json as mined_as_json
 from autopack.mining.mine import mine as mine_errors
 from autopack.model.errors import BadInput
+from autopack.model.pages import check_limit
 from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
-from autopack.store.reading import MAX_LIMIT
 from autopack.views.escaping import write_csv
 from deployments.cli.shared.output import (
+    After,
     AsJson,
     Limit,
     figure_text,
@@ -26,6 +27,7 @@ from deployments.cli.shared.output import (
     plain_table,
     print_json,
 )
+from deployments.cli.shared.paging import page_of, say_more
 
 _SHORT = 12
 _LINE = 160
@@ -58,6 +60,7 @@ def mine(
         int, Parameter(name="--min", help="Only failures with at least so many occurrences.")
     ] = 1,
     limit: Limit = 1000,
+    after: After = None,
     report: Annotated[
         Path | None, Parameter(help="A folder to write the report to, as Markdown and HTML.")
     ] = None,
@@ -69,10 +72,7 @@ def mine(
     """Say what keeps failing that no pattern caught, the costliest first."""
     if as_csv and as_json:
         raise BadInput("--csv and --json exclude each other", field="--csv", hint="drop one")
-    if not 1 <= limit <= MAX_LIMIT:
-        raise BadInput(
-            f"invalid limit: {limit}", field="limit", hint=f"use a number from 1 to {MAX_LIMIT}"
-        )
+    check_limit(limit)
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
     mined = mine_errors(db, process_environment(), datetime.now(UTC), since=since, least=min_)
@@ -82,17 +82,17 @@ def mine(
         for path in write_report(mined, report):
             note(f"wrote {path}")
     view = mined_as_json(mined)
-    left_out = len(view["signatures"]) - limit
-    view["signatures"] = view["signatures"][:limit]
+    listed = cast("list[dict[str, Any]]", view["signatures"])
+    page, cursor = page_of(listed, lambda row: row["signature"], limit, after)
+    view |= {"signatures": page, "next_cursor": cursor}
     if as_json:
         print_json(view)
     elif as_csv:
-        rows = ([row[name] for name in _COLUMNS] for row in view["signatures"])
+        rows = ([row[name] for name in _COLUMNS] for row in page)
         write_csv(sys.stdout, _COLUMNS, rows)
     else:
-        _print(mined, view["signatures"])
-        if left_out > 0:
-            out.print(f"{left_out:,} more: --limit {min(len(mined.signatures), MAX_LIMIT)}")
+        _print(mined, page)
+        say_more(cursor)
     return 0
 
 

@@ -20,7 +20,8 @@ from autopack.agents.registry import (
 )
 from autopack.model.errors import BadInput
 from autopack.settings import Settings, process_environment
-from deployments.cli.shared.output import AsJson, out, plain_table, print_json
+from deployments.cli.shared.output import After, AsJson, Limit, out, plain_table, print_json
+from deployments.cli.shared.paging import page_of, say_more
 from deployments.cli.shared.terminal import styled
 
 app = App(
@@ -32,12 +33,14 @@ app = App(
 
 @app.default
 @app.command(name="list")
-def list_builders(*, as_json: AsJson = False) -> int:
+def list_builders(*, limit: Limit = 1000, after: After = None, as_json: AsJson = False) -> int:
     """List the builders: program, version, whether it was tested, login or key, what is missing."""
+    names, cursor = page_of(builder_names(), str, limit, after)
     with ThreadPoolExecutor() as probing:  # some programs take seconds to say their version
-        probes = dict(zip(builder_names(), probing.map(_probe, builder_names()), strict=True))
+        probes = dict(zip(names, probing.map(_probe, names), strict=True))
     if as_json:
-        print_json({"builders": [{"name": name, **asdict(one)} for name, one in probes.items()]})
+        rows = [{"name": name, **asdict(one)} for name, one in probes.items()]
+        print_json({"builders": rows, "next_cursor": cursor})
         return 0
     table = plain_table("builder", "installed", "version", "login", "to do", wraps=("to do",))
     for name, one in probes.items():
@@ -45,6 +48,7 @@ def list_builders(*, as_json: AsJson = False) -> int:
         version = f"{one.version or ''}{' (not tested)' if one.tested is False else ''}"
         table.add_row(name, installed, version, one.access or "", one.hint or "")
     out.print(table)
+    say_more(cursor)
     return 0
 
 

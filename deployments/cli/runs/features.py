@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from autopack.model.features import Feature, resolve_features
 from autopack.settings import process_environment
-from deployments.cli.shared.output import AsJson, out, plain_table, print_json
+from deployments.cli.shared.output import After, AsJson, Limit, out, plain_table, print_json
+from deployments.cli.shared.paging import page_of, say_more
 from deployments.cli.shared.terminal import styled
 
 _DOES = {
@@ -18,7 +19,7 @@ _DOES = {
 }
 
 
-def features(*, as_json: AsJson = False) -> int:
+def features(*, limit: Limit = 1000, after: After = None, as_json: AsJson = False) -> int:
     """List the features of a run: what each does, and whether this environment decides on it."""
     environ = process_environment()
     on = resolve_features(plan=(), enable=(), disable=(), environ=environ)
@@ -33,8 +34,9 @@ def features(*, as_json: AsJson = False) -> int:
         }
         for feature in Feature
     ]
+    rows, cursor = page_of(rows, lambda row: str(row["feature"]), limit, after)
     if as_json:
-        print_json({"features": rows})
+        print_json({"features": rows, "next_cursor": cursor})
         return 0
     table = plain_table("feature", "default", "what it does", wraps=("what it does",))
     for row in rows:
@@ -42,6 +44,7 @@ def features(*, as_json: AsJson = False) -> int:
         shown = styled("off, killed", "red") if row["killed"] else styled(state, "dim")
         table.add_row(str(row["feature"]), shown, str(row["does"]))
     out.print(table)
+    say_more(cursor)
     out.print(
         "\nturn one on with --enable FEATURE or in the plan's features;"
         " AUTOPACK_ENABLE_<FEATURE>=false forces it off everywhere"
