@@ -21,8 +21,12 @@ _NO = frozenset({"false", "f", "no", "n", "0"})
 
 def run_command(argv: Sequence[str], app: Callable[..., Any]) -> int:
     """Run one command line; return its exit code. Never raises, never prints a traceback."""
+    with streams.one_answer():
+        return _run(argv, app)
+
+
+def _run(argv: Sequence[str], app: Callable[..., Any]) -> int:
     as_json = asks_for_json(argv)
-    streams.expect_answer()
     try:
         check_words(argv, app)
         code = app(

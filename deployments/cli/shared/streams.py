@@ -9,6 +9,8 @@ import json
 import os
 import re
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 _STANDARD = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
@@ -16,7 +18,8 @@ _HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
 _FAILING = frozenset({"strict", "surrogateescape", "surrogatepass"})
 
 _is_own_process = False
-_is_answered = False
+_is_answered: bool | None = None
+"""Whether the command that is carried out has written its object; None while there is none."""
 
 
 def open_missing() -> None:
@@ -50,15 +53,20 @@ def take_over() -> None:
             _reconfigure(stream, errors="replace")
 
 
-def expect_answer() -> None:
-    """Begin a command, which has not answered yet."""
+@contextmanager
+def one_answer() -> Generator[None]:
+    """Carry out a command in the block, which writes one JSON object at most."""
     global _is_answered
     _is_answered = False
+    try:
+        yield
+    finally:
+        _is_answered = None
 
 
 def is_answered() -> bool:
     """Return whether the command has begun to write its JSON object."""
-    return _is_answered
+    return bool(_is_answered)
 
 
 def write_json(value: dict[str, Any]) -> None:
@@ -70,7 +78,8 @@ def write_json(value: dict[str, Any]) -> None:
     written = json_bytes(value, sys.stdout.encoding)
     if _is_answered:
         raise RuntimeError("the command has printed its JSON object already")
-    _is_answered = True
+    if _is_answered is False:
+        _is_answered = True
     try:
         sys.stdout.flush()
         if hasattr(sys.stdout, "buffer"):

@@ -46,7 +46,7 @@ BAD = [
     ({"id": "../x"}, "id", "is not valid"),
     ({"mitigation": "rm"}, "mitigation", "unknown mitigation"),
     ({"mitigation": "hint"}, "mitigation", "needs `advice`"),
-    ({"mitigation": {"name": "none", "command": "rm -rf /"}}, "mitigation", "takes no command"),
+    ({"mitigation": {"name": "none", "command": "rm -rf /"}}, "mitigation", "takes no 'command'"),
     ({"mitigation": "run_listed_command"}, "mitigation", "needs `command`"),
     ({"mitigation": {"name": "run_listed_command", "command": "a 'b"}}, "mitigation", "split"),
     ({"files": ["../secret"]}, "files", "not in the repository"),

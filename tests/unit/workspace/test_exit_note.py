@@ -41,7 +41,7 @@ async def test_a_program_that_ended_by_itself_is_noted(tmp_path: Path, status: i
     noted = read_exit(await run(tmp_path, f"raise SystemExit({status})"))
     assert noted is not None
     assert (noted.status, noted.folder) == (status, "000001")
-    assert {path.name for path in (tmp_path / "spool").iterdir()} == {EXIT_NOTE, "out"}
+    assert {path.name for path in (tmp_path / "spool").iterdir()} == {EXIT_NOTE, "out", "out.mark"}
 
 
 @linux
