@@ -359,7 +359,18 @@ async def test_a_run_that_is_cancelled_while_prefect_is_told_counts_what_was_beg
 ) -> None:
     async def before(phase_id: str) -> None:
         (run_id,) = _of_runs
-        await until(lambda: bool(get_attempts(db, run_id, phase_id)))
+        spool = held(run_id).folder / "spool" / phase_id / "1"
+
+        def has_spent() -> bool:
+            attempts = get_attempts(db, run_id, phase_id)
+            is_over = bool(attempts) and attempts[-1].state is AttemptState.BUILT
+            return (
+                is_over
+                if not seconds
+                else any(b"7" in one.read_bytes() for one in spool.glob("*.out"))
+            )
+
+        await until(has_spent)
         held(run_id).switch.stop(StopReason.CANCELLED, "enough")
 
     telling(before)

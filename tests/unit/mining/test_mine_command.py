@@ -49,7 +49,7 @@ def test_people_see_a_table_and_get_a_report(home: Path, capsys) -> None:
     assert run_command(["patterns", "mine", "--limit", "1", "--report", str(folder)]) == 0
     shown = capsys.readouterr().out
     assert "KeyError:" in shown
-    assert "1 more: --limit 2" in shown
+    assert "more: --after " in shown
     assert "4 failed attempts, 2 signatures" in shown
     assert sorted(path.name for path in folder.iterdir()) == ["patterns.html", "patterns.md"]
 
