@@ -145,8 +145,9 @@ def answer(db: Database, run_id: str, given: Answer) -> Approval:
                 f"run {run_id} asks for nothing", field="run_id", hint=f"autopack show {run_id}"
             )
         if given.new_cap is not None and (question.kind != "cap" or not given.approved):
+            why = f"run {run_id} asks for no cap: {question.question}"
             raise BadInput(
-                f"run {run_id} asks for no cap: {question.question}",
+                why if given.approved else "a run that is rejected takes no cap",
                 field=given.resource and _CAP_COLUMNS[given.resource],
                 hint="answer without a cap",
             )
@@ -218,22 +219,16 @@ def _check_higher(wanted: Decimal, cap: Any, resource: Resource) -> None:
 
 def _phase_cap(conn: sa.Connection, question: Approval, run: RunRow) -> Any:
     """Return the cap that a phase has: what a person last raised it to, else its plan's."""
-    table = tables.approvals
-    raised = conn.scalar(
-        sa.select(table.c.new_cap)
-        .where(
-            table.c.run_id == question.run_id,
-            table.c.phase_id == question.phase_id,
-            table.c.level == Scope.PHASE,
-            table.c.resource == question.resource,
-            table.c.approved.is_(True),
-            table.c.new_cap.is_not(None),
-        )
-        .order_by(table.c.id.desc())
-        .limit(1)
-    )
-    if raised is not None:
-        return raised
+    raised = [
+        one.new_cap
+        for one in get_approvals(conn, question.run_id)
+        if one.approved
+        and one.new_cap is not None
+        and (one.phase_id, one.level, one.resource)
+        == (question.phase_id, Scope.PHASE, question.resource)
+    ]
+    if raised:
+        return raised[-1]
     plan = get_plan_body(conn, run.plan_hash)
     spec: dict[str, Any] = next(one for one in plan["phases"] if one["id"] == question.phase_id)
     budget: dict[str, Any] = spec.get("budget") or {}
