@@ -75,22 +75,24 @@ class LeaseKeeper:
     @contextmanager
     def idle(self) -> Generator[None]:
         """Time while the block is open is not working time, unless something works meanwhile."""
-        self._change(idling=1)
-        try:
+        with self._during(idling=1):
             yield
-        finally:
-            self._change(idling=-1)
 
     @contextmanager
     def working(self) -> Generator[None]:
         """Time while the block is open is working time, whatever waits beside it."""
-        self._change(working=1)
+        with self._during(working=1):
+            yield
+
+    @contextmanager
+    def _during(self, *, idling: int = 0, working: int = 0) -> Generator[None]:
+        self._change(idling, working)
         try:
             yield
         finally:
-            self._change(working=-1)
+            self._change(-idling, -working)
 
-    def _change(self, *, idling: int = 0, working: int = 0) -> None:
+    def _change(self, idling: int, working: int) -> None:
         with self._counting:
             now = self._clock.monotonic()
             if self._idle_since is not None:
