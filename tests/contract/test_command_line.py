@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.processes import AUTOPACK
 from support.projects import Project
 
 from autopack.settings import Settings
@@ -424,30 +421,6 @@ def test_a_fault_of_autopack_is_one_line_and_keeps_the_details(
     (report,) = tmp_path.glob("autopack-fault-*.log")
     assert str(report) in error["hint"]
     assert "Traceback" in report.read_text(encoding="utf-8")
-
-
-@pytest.mark.skipif(os.name != "posix", reason="needs POSIX pipes")
-@pytest.mark.parametrize("argv", [["--help"], ["health"], ["health", "--json"]], ids=" ".join)
-def test_a_reader_that_goes_away_is_no_error(argv: list[str], settings: Any) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run(
-        [AUTOPACK, *argv], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
-    )
-    os.close(writer)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device without room")
-@pytest.mark.parametrize("argv", [["builders"], ["builders", "--json"]], ids=" ".join)
-def test_output_that_finds_no_room_is_told_in_one_line(argv: list[str], settings: Any) -> None:
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [AUTOPACK, *argv], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[0] == "error: no room is left on the disk"
-    assert "Traceback" not in done.stderr
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

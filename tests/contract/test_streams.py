@@ -258,3 +258,26 @@ def test_an_address_that_cannot_be_had_names_the_option(
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["field"] == at_fault
     assert f"--{at_fault}" in error["hint"]
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["health"], ["health", "--json"]], ids=" ".join)
+def test_a_reader_that_goes_away_is_no_error(argv: list[str], settings: Any) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [AUTOPACK, *argv], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device without room")
+@pytest.mark.parametrize("argv", [["builders"], ["builders", "--json"]], ids=" ".join)
+def test_output_that_finds_no_room_is_told_in_one_line(argv: list[str], settings: Any) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [AUTOPACK, *argv], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "error: no room is left on the disk"
+    assert "Traceback" not in done.stderr

@@ -26,6 +26,7 @@ from deployments.cli.shared.output import (
     print_uncut,
     unknown_text,
 )
+from deployments.cli.shared.paging import say_more
 
 app = App(name="usage", help="Show what a period used.", help_format="plaintext")
 app.command(
@@ -108,5 +109,4 @@ def _print(by: str, rows: list[dict[str, Any]], total: dict[str, Any], cursor: s
         print_uncut(table)
     else:
         out.print("nothing was used")
-    if cursor:
-        out.print(f"more: --after {cursor}")
+    say_more(cursor)

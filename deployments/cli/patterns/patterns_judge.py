@@ -76,8 +76,7 @@ def hits(
             row["judged_by"] or "",
         )
     out.print(table)
-    if cursor is not None:
-        out.print(f"more: --after {cursor}")
+    say_more(cursor)
     return 0
 
 

@@ -35,6 +35,7 @@ from deployments.cli.shared.output import (
     state_text,
     unknown_text,
 )
+from deployments.cli.shared.paging import say_more
 
 _LONGEST_GOAL = 60
 
@@ -92,8 +93,7 @@ def runs(
             textwrap.shorten(str(row["goal"]), _LONGEST_GOAL, placeholder="…"),
         )
     print_uncut(table) if rows else out.print("no runs")
-    if page.next_cursor:
-        out.print(f"more: --after {page.next_cursor}")
+    say_more(page.next_cursor)
     return 0
 
 
