@@ -6,6 +6,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 _BEGINS, _ENDS = (b"{", b"["), (b"}", b"]")
 # Colours, cursor movements and titles.
@@ -55,7 +56,15 @@ def as_seen(line: bytes) -> bytes:
     return plain if b"\n" in plain else plain.rpartition(b"\r")[2]
 
 
-def told_on(line: bytes, most: int) -> tuple[list[object], list[bytes]]:
+class Told(NamedTuple):
+    """A JSON value, as it is written, and whether no other text shares its line."""
+
+    value: object
+    written: bytes
+    is_alone: bool
+
+
+def told_on(line: bytes, most: int) -> tuple[list[Told], list[bytes]]:
     """Return the JSON values on a line, and what else there looks like one and cannot be read.
 
     Several programs may print on a line: values stand behind text, before it, and where a terminal
@@ -66,15 +75,22 @@ def told_on(line: bytes, most: int) -> tuple[list[object], list[bytes]]:
         return [], _unread([plain])
     told = values_of(plain)
     if told is not None:
-        return told, []
-    found, between = list[object](), list[bytes]()
+        return _alone(told, plain), []
+    found, between = list[Told](), list[bytes]()
     for written in plain.split(b"\r"):
         values = values_of(written)
         if values is None:
-            values, rest = _scattered(written)
+            scattered, rest = _scattered(written)
+            found += scattered
             between += rest
-        found += values
+        else:
+            found += _alone(values, written)
     return found, _unread(between)
+
+
+def _alone(values: list[object], written: bytes) -> list[Told]:
+    one = written.strip()
+    return [Told(value, one if len(values) == 1 else b"", is_alone=True) for value in values]
 
 
 def _uncoloured(line: bytes) -> bytes:
@@ -86,12 +102,12 @@ def _unread(pieces: Iterable[bytes]) -> list[bytes]:
     return [piece for piece in pieces if _LIKE_ONE.search(piece)]
 
 
-def _scattered(written: bytes) -> tuple[list[object], list[bytes]]:
+def _scattered(written: bytes) -> tuple[list[Told], list[bytes]]:
     """Return the objects in a text, and the pieces of it before, between and after them.
 
     What an object that is broken or cut off had inside is part of it, and no object.
     """
-    text, found, pieces = written.decode(errors="replace"), list[object](), list[bytes]()
+    text, found, pieces = written.decode(errors="replace"), list[Told](), list[bytes]()
     done = at = 0
     while len(found) < _MOST_ON_A_LINE and (begin := _OBJECT.search(text, at)):
         try:
@@ -103,7 +119,7 @@ def _scattered(written: bytes) -> tuple[list[object], list[bytes]]:
         except (ValueError, RecursionError):
             break
         else:
-            found.append(value)
+            found.append(Told(value, text[begin.start() : end].encode(), is_alone=False))
             pieces.append(text[done : begin.start()].encode())
             done = at = end
     return found, [*pieces, text[done:].encode()]

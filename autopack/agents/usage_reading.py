@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -102,11 +103,14 @@ def events(
     Most are a line; a program's one report at its end may be an array of them, or stand over
     several lines. Other text may share a line with them: stderr goes to the same file.
 
-    ``miss`` is called for what looks like one and cannot be read: cut off, or too long.
+    ``miss`` is called for what looks like one and cannot be read: cut off, or too long; and for one
+    that is told once on a line of its own and once beside text, as by a program that logs what it
+    prints: that may be two calls that are alike, and is taken for one.
     """
     stream = source.open("rb") if isinstance(source, Path) else source
     stream = io.BytesIO(stream) if isinstance(stream, bytes) else stream
     wanted = [*markers, *(marker.replace(b'":"', b'": "') for marker in markers)]
+    alone, beside = Counter[int](), Counter[int]()  # by hash: lines may be long
     with stream:
         for line in laid_out(_lines(stream), LONGEST_LINE):
             if not any(marker in line for marker in wanted):
@@ -114,7 +118,14 @@ def events(
             told, unread = told_on(line, LONGEST_LINE)
             if any(marker in piece for piece in unread for marker in wanted):
                 miss()
-            for value in told:
+            for value, written, is_alone in told:
+                own, other = (alone, beside) if is_alone else (beside, alone)
+                same = hash(written)
+                if written and other[same] > 0:
+                    other[same] -= 1
+                    miss()
+                    continue
+                own[same] += 1
                 for one in cast("list[object]", value) if isinstance(value, list) else (value,):
                     if isinstance(one, dict):
                         yield cast("Json", one)

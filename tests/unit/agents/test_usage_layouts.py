@@ -98,6 +98,9 @@ def test_a_layout_changes_nothing(format_name: str, file: str, layout: str) -> N
         # of an object that is cut off no part is one
         (CALL % 1 + b'\n{"log":' + CALL % 1 + b',"input":\n', Exactness.PARTIAL),
         (CALL % 1 + b'\nlog: {"log":[' + CALL % 1 + b"\n", Exactness.PARTIAL),
+        # told once on a line of its own and once in a log: one call, or two that are alike
+        (CALL % 1 + b"\nINFO usage: " + CALL % 1 + b"\n", Exactness.PARTIAL),
+        (b"INFO usage: " + CALL % 1 + b"\n" + CALL % 1 + b"\n", Exactness.PARTIAL),
         # words about usage
         (CALL % 1 + b'\nthe "input" {of a call} is\n', Exactness.EXACT),
         (b'see: "input" ' + CALL % 1 + b' and "output"\n', Exactness.EXACT),
