@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -38,4 +39,4 @@ def page_of(
 def say_more(cursor: str | None) -> None:
     """Say how to see the next page, where there is one."""
     if cursor is not None:
-        out.print(f"more: --after {cursor}")
+        out.print(f"more: --after {shlex.quote(cursor)}", soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
 
@@ -58,6 +59,19 @@ def test_a_command_tells_one_page_after_the_other(
     whole = told()
     assert [*_rows(first, name), *_rows(second, name)] == _rows(whole, name)[:2]
     assert whole["next_cursor"] is None
+
+
+@pytest.mark.parametrize("words", [["features"], ["patterns", "list"]])
+def test_what_is_said_of_the_next_page_can_be_typed(
+    words: list[str],
+    tmp_path: object,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("AUTOPACK_HOME", f"{tmp_path}/home")
+    assert run_command([*words, "--limit", "1"], app) == 0
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("more: ")]
+    assert run_command([*words, *shlex.split(said.removeprefix("more: "))], app) == 0
 
 
 def _rows(answer: dict[str, object], name: str) -> list[object]:
