@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import httpx
 from prefect import get_client, get_run_logger
-from prefect.client.orchestration import PrefectClient
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.settings import PREFECT_API_URL
 
@@ -74,21 +73,19 @@ def going_without(what: str) -> Generator[None]:
 
 
 async def answers() -> bool:
-    """Return whether the Prefect server answers at this moment, and reaches its database."""
+    """Return whether the Prefect server answers at this moment, and reaches its database.
+
+    One that does not say whether it does is taken at its word.
+    """
+    route: Any = "/ready"  # which the type of its routes leaves out
     with client_retries(0):
         async with get_client() as client:
-            return await client.api_healthcheck() is None and await _is_ready(client)
-
-
-async def _is_ready(client: PrefectClient) -> bool:
-    """Return whether it reaches its database; one that does not say so is taken at its word."""
-    route: Any = "/ready"  # which the type of its routes leaves out
-    try:
-        await client.request("GET", route)
-    except httpx.HTTPStatusError as error:
-        return not is_away(error)
-    except httpx.TransportError:
-        return False
+            try:
+                await client.request("GET", route)
+            except httpx.HTTPStatusError as error:
+                return not is_away(error) and await client.api_healthcheck() is None
+            except httpx.TransportError:
+                return False
     return True
 
 

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -143,6 +143,7 @@ def withheld(environ: Mapping[str, str]) -> list[str]:
     )
 
 
+@lru_cache(maxsize=512)  # asked of each variable for each program
 def is_secret(name: str, value: str) -> bool:
     """Return whether a variable holds a secret, by its name or by its value."""
     return names_a_secret(name) or holds_a_login(value) or bool(secrets_in(value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -117,12 +117,14 @@ class Mirror:
         """Return the ref of an attempt in this mirror; see `attempt_ref` for its name elsewhere."""
         return attempt_ref(replace(key, run_id=self.name_here(key.run_id)))
 
-    def set_aside(self, *refs: str) -> None:
+    def set_aside(self, *refs: str, leaving: Collection[str] = ()) -> None:
         """Keep what is at ``refs``, or below them, where nothing looks for the work of a run."""
         listed = self.git.run("for-each-ref", "--format=%(objectname) %(refname)", *refs)
         kept, moves = f"refs/autopack-aside/{secrets.token_hex(6)}/", ""
         for line in listed.splitlines():
             commit, _, ref = line.partition(" ")
+            if ref in leaving:
+                continue
             moves += f"create {ref.replace('refs/', kept, 1)} {commit}\ndelete {ref} {commit}\n"
         if moves:
             self.git.run("update-ref", "--stdin", "--no-deref", input=moves)

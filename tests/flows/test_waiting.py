@@ -201,7 +201,8 @@ async def test_a_run_that_is_worked_on_or_waits_is_waited_for(
         (200, 200, True),
         (200, 503, False),  # its database restarts: other calls are answered by 500
         (200, 404, True),  # one that has no such question
-        (503, 200, False),
+        (503, 404, False),
+        (404, 404, False),  # something else that listens there
     ],
 )
 async def test_a_server_without_its_database_does_not_answer(

@@ -91,7 +91,6 @@ def begin(session: RunSession, phase_id: str) -> AttemptRow | Decision:
         session.workspace.reset(start.commit)
     climbed = told(place, attempts)
     make_spool(session.folder, following)
-    session.mirror.set_aside(session.mirror.attempt_ref(following))
 
     def write(conn: Connection) -> AttemptRow | Decision:
         reservations.lock(conn, session.lease)

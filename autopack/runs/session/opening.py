@@ -141,9 +141,10 @@ def open_session(
         mirror = Mirror.open(settings.home, source, alias=(run_id, run_folder.name))
         mirror = mirror.fenced(fence)
         attempts = get_attempts(db, run_id)
-        if not attempts:
-            # Left by a run of this name that another database had, and whose folder is gone.
-            mirror.set_aside(*run_refs(run_folder.name))
+        # Left by a run of this name that another database had, and whose folder is gone; or of
+        # attempts that a database which was restored has forgotten.
+        own = run_refs(run_folder.name)[: None if not attempts else 1]
+        mirror.set_aside(*own, leaving={mirror.attempt_ref(one.key) for one in attempts})
         fetch_missing(mirror, source, run, attempts)
         Recorder(db, run_folder, run_id=run_id).ingest()
         count_returned(db, settings, environ=process_environment(), run_id=run_id)

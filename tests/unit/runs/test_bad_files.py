@@ -176,6 +176,8 @@ def test_an_attempt_begins_with_nothing_of_another_time(
     (old / "builder.out").write_text(json.dumps(call(99)) + "\n")
     ref = session.mirror.attempt_ref(AttemptKey("r", "one", 1))
     session.mirror.set_ref(ref, session.head(), old=None)
+    close_session(session)
+    session = open_run("r")
     begin(session, "one")
     close_session(session, release_lease=False)
     abandon(session.db, session.lease)
