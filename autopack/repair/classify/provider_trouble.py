@@ -17,23 +17,19 @@ _TOO_MANY = frozenset({429, 529})
 # of the request itself, and will be said again.
 _PASSING = frozenset({408, 409, 423, 425})
 
-_NO_CREDIT = re.compile(
+# Texts and not compiled: that would be a twentieth of what a run takes to load.
+_NO_CREDIT = (
     r"insufficient_quota|credit balance is too low|payment required"
-    r"|\binsufficient (?:balance|credits?|funds)\b|\b(?:out of|no|more) credits\b",
-    re.I,
+    r"|\binsufficient (?:balance|credits?|funds)\b|\b(?:out of|no|more) credits\b"
 )
 # Where to pay is also said of a limit that passes, with when it does.
-_PAY_HERE = re.compile(
+_PAY_HERE = (
     r"\bbilling (?:details|account|settings|plan|to be enabled)|account/billing|\bbilling_\w+limit"
-    r"|\bbilling_not_active", re.I,
+    r"|\bbilling_not_active"
 )  # fmt: skip
-_PASSES = re.compile(
-    r"\b(?:re)?try (?:again )?(?:in|at|after)\b|\bresets?\b|\bper (?:min|minute|day)\b", re.I
-)
-_TOO_LONG = re.compile(
-    r"prompt is too long|context_length_exceeded|maximum context length|context window", re.I
-)
-_REFUSED = re.compile(
+_PASSES = r"\b(?:re)?try (?:again )?(?:in|at|after)\b|\bresets?\b|\bper (?:min|minute|day)\b"
+_TOO_LONG = r"prompt is too long|context_length_exceeded|maximum context length|context window"
+_REFUSED = (
     r"\b(?:invalid|incorrect|missing|expired) (?:x-)?(?:api|auth\w*|bearer|access|oauth)[ _-]?"
     r"(?:key|token|credentials?)\b|authentication_error"
     r"|invalid_api_key|permission_error|\bunauthori[sz]ed\b|\bunauthenticated\b|model_not_found"
@@ -46,18 +42,16 @@ _REFUSED = re.compile(
     r"|\bno (?:api key|(?:auth\w* )?credentials) (?:found|provided|available|configured|set)\b"
     r"|_(?:api_key|auth_token)\b[^\n]{0,60}\b(?:not set|missing|required)\b"
     r"|\b(?:must be|please) set\b[^\n]{0,100}_(?:api_key|auth_token)\b"
-    r"|\b(?:account|organi[sz]ation) (?:has been|is|was) (?:disabled|suspended|deactivated)\b",
-    re.I,
+    r"|\b(?:account|organi[sz]ation) (?:has been|is|was) (?:disabled|suspended|deactivated)\b"
 )
-_RATE_LIMIT = re.compile(
+_RATE_LIMIT = (
     r"rate.?limit|\boverloaded|too many requests|resource_exhausted|\bquota exceeded\b"
     r"|\bat capacity\b|high demand|resource has been exhausted|throttlingexception"
     r"|\b(?:hit|reached|exceeded|exhausted) your\b[\w -]{0,40}\b(?:limit|quota|capacity)\b"
     r"|\b(?:usage|hour|hourly|daily|weekly|monthly|session) limit (?:reached|exceeded|hit)\b"
-    r"|\b(?:requests|tokens) per (?:min|minute|day)\b|\bserver is busy\b",
-    re.I,
+    r"|\b(?:requests|tokens) per (?:min|minute|day)\b|\bserver is busy\b"
 )
-_DOWN = re.compile(
+_DOWN = (
     r"internal ?server ?error|service ?unavailable|bad ?gateway|gateway time-?out"
     r"|connection[ _](?:refused|reset|error|aborted|closed|timed out)|(?:could not|unable to|cannot"
     r"|failed to) connect|connect(?:ion)? ?timeout|stream disconnected|\bsocket hang up\b"
@@ -65,8 +59,7 @@ _DOWN = re.compile(
     r"|\bconnection was (?:closed|reset)\b|upstream connect error|no such host"
     r"|could not resolve host"
     r"|\b(?:ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE)\b"
-    r"|getaddrinfo|name resolution|network is unreachable|no route to host|api_error\b",
-    re.I,
+    r"|getaddrinfo|name resolution|network is unreachable|no route to host|api_error\b"
 )
 # A number is a status only where it is called one: "12,504 tokens" is not.
 _STATUS = re.compile(
@@ -157,22 +150,26 @@ def _by_words(words: str, calls: int) -> FailureCause | None:
     if found:
         return _by_status(int(found["status"] or found["first"]), words, calls)
     no_credit = _is_out_of_credit(words)
-    if _RATE_LIMIT.search(words) and not no_credit:
+    if _says(_RATE_LIMIT, words) and not no_credit:
         return FailureCause.RATE_LIMIT
-    if no_credit or _REFUSED.search(words) or _TOO_LONG.search(words):
+    if no_credit or _says(_REFUSED, words) or _says(_TOO_LONG, words):
         return _refused(words, calls)
-    return FailureCause.PROVIDER_ERROR if _DOWN.search(words) else None
+    return FailureCause.PROVIDER_ERROR if _says(_DOWN, words) else None
+
+
+def _says(pattern: str, words: str) -> bool:
+    return re.search(pattern, words, re.I) is not None
 
 
 def _is_out_of_credit(words: str) -> bool:
     """Return whether somebody has to pay before it answers again: time lifts no such limit."""
-    if _NO_CREDIT.search(words):
+    if _says(_NO_CREDIT, words):
         return True
-    return _PAY_HERE.search(words) is not None and not _PASSES.search(words)
+    return _says(_PAY_HERE, words) and not _says(_PASSES, words)
 
 
 def _refused(words: str, calls: int) -> FailureCause | None:
     """A conversation that grew too long is the build's own end, not the provider's refusal."""
-    if calls and _TOO_LONG.search(words):
+    if calls and _says(_TOO_LONG, words):
         return None
     return FailureCause.PROVIDER_REFUSED
