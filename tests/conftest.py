@@ -18,8 +18,17 @@ from support.postgres_server import PostgresServer
 from autopack.store import Database
 from deployments.own_postgres import own_postgres
 
-# Two workers on two cores: more threads of linear algebra only get in each other's way.
+# More workers than cores: threads of linear algebra only get in each other's way.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# A shell that starts something in the background has it ignore these, and so would all that the
+# tests start.
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 pytest_plugins = [
     "support.prefect_server",
