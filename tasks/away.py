@@ -131,7 +131,7 @@ async def until_answers(
     """
     clock = clock or SystemClock()
     began = clock.monotonic()
-    url = shown_address(PREFECT_API_URL.value())
+    server = _server()
     for pause in pauses():
         if await answers():
             complaints.server_is_back()
@@ -140,17 +140,23 @@ async def until_answers(
             return
         if clock.monotonic() - began >= seconds:
             raise WorkFailed(
-                f"{what} waited {seconds / 60:.3g} minutes for the Prefect server at {url}",
+                f"{what} waited {seconds / 60:.3g} minutes for {server}",
                 field="PREFECT_API_URL",
                 hint="resume with `autopack resume` once the server is back",
             )
         if pause == _FIRST_SECONDS:
-            get_run_logger().warning("%s waits for the Prefect server at %s", what, url)
+            get_run_logger().warning("%s waits for %s", what, server)
             complaints.server_is_away()
             if say is not None:
-                say(f"the Prefect server at {url}")
+                say(server)
         left = max(seconds - (clock.monotonic() - began), 0.1)
         await rest(min(pause * random.uniform(0.8, 1.2), left))  # noqa: S311 - nothing to guess
+
+
+def _server() -> str:
+    """Return what people call the server; Prefect starts one itself where none is named."""
+    url: str | None = PREFECT_API_URL.value()
+    return f"the Prefect server at {shown_address(url)}" if url else "Prefect's own server"
 
 
 def pauses() -> Iterator[float]:
