@@ -1,6 +1,7 @@
 """The `autopack` command while its server is away for as long as a test likes, in no time.
 
-The server of process AWAY_SERVER is killed when the first build has begun. Waiting for it is then
+The server of process AWAY_SERVER is killed while the first build is under way, once it knows of
+the build's phase. Waiting for it is then
 simulated: every pause of Prefect's client and of ours lasts a moment and is added up, in the file
 AWAY_WAITED. With AWAY_CLOCK our own waiting is measured by that time, too.
 """
@@ -18,9 +19,11 @@ import anyio
 import prefect.client.base
 
 import tasks.away
+from autopack.agents.protocol import BuildRequest
 from autopack.clock import SystemClock
 from autopack.testing.script import ScriptBuilder
 from deployments.cli import main
+from tasks.ahead import ahead_of
 
 _MOMENT = 0.02
 _sleep = anyio.sleep
@@ -46,12 +49,17 @@ class Simulated(SystemClock):
         return super().monotonic() + _waited
 
 
-async def build(self: ScriptBuilder, *args: Any, _build: Any = ScriptBuilder.build) -> Any:
+async def build(
+    self: ScriptBuilder, request: BuildRequest, *args: Any, _build: Any = ScriptBuilder.build
+) -> Any:
     global _killed
     if not _killed:
+        ahead = ahead_of(request.run_id)
+        while ahead is not None and request.phase_id in ahead:
+            await _sleep(_MOMENT)  # the server is still being told
         _killed = True
         os.kill(int(os.environ["AWAY_SERVER"]), signal.SIGKILL)
-    return await _build(self, *args)
+    return await _build(self, request, *args)
 
 
 prefect.client.base.anyio = SimpleNamespace(**{**vars(anyio), "sleep": pause})  # pyright: ignore[reportPrivateImportUsage]
