@@ -149,6 +149,15 @@ def test_diff_is_of_the_run_a_phase_or_a_failed_attempt(autopack: Any, failed_ru
     assert "a | 1 +" in autopack("diff", failed_run, "--stat").out
 
 
+def test_a_failed_run_names_its_branch_only_where_there_is_one(
+    autopack: Any, failed_run: str, settings: Settings
+) -> None:
+    hint = autopack("merge", failed_run, "--json").json["error"]["hint"]
+    assert f"git merge autopack/{failed_run}" in hint
+    _change(settings, failed_run, head_commit=None)
+    assert "git merge" not in autopack("merge", failed_run, "--json").json["error"]["hint"]
+
+
 def test_a_run_is_merged_into_a_clean_checkout(autopack: Any, succeeded: str) -> None:
     repo = _repository(autopack, succeeded)
 

@@ -37,10 +37,13 @@ def merge(
     db = Database.open(settings.database_url)
     run = get_run(db, run_id)
     if run.state is not RunState.DONE_SUCCESS or run.head_commit is None:
+        hint = f"autopack show {run_id}"
+        if run.head_commit is not None:
+            hint += f"; git merge {run.branch} merges what there is"
         raise Refused(
             f"run {run_id} is {run.state.value}: only the work of a run that succeeded is merged",
             field="run_id",
-            hint=f"autopack show {run_id}; git merge {run.branch} merges what there is",
+            hint=hint,
         )
     source = source_of(run, repo)
     mirror = Mirror.open(settings.home, source)

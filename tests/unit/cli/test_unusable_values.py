@@ -113,6 +113,22 @@ BYTES: Rows = [
     ("AUTOPACK_OPERATOR=\udcff runs", "AUTOPACK_OPERATOR"),
     ("DATABASE_URL=sqlite:///\udcff runs", "DATABASE_URL"),
 ]
+# What a script types whose variable is not set.
+EMPTY: Rows = [
+    (typed.format(given), field)
+    for typed, field in (
+        (f"{RUN} --commit{{}}", "commit"),
+        (f"{RUN} --model{{}}", "model"),
+        (f"{RUN} --run-id{{}}", "run_id"),
+        (f"{RUN} --campaign{{}}", "campaign"),
+        (f"{RUN} --push{{}} --dry-run", "push"),
+        ("run PLAN --repo{}", "repo"),
+        ("runs --after{}", "after"),
+        ("usage --since{}", "since"),
+        (f"{ASK} --out{{}}", "out"),
+    )
+    for given in (" ''", "=", " ' '")
+]
 TABLES = {
     "no such user": HOMES,
     "a long name": NAMES,
@@ -123,6 +139,7 @@ TABLES = {
     "no seed": SEEDS,
     "no address": ADDRESSES,
     "no text": BYTES,
+    "empty": EMPTY,
 }
 ROWS = [
     pytest.param(typed, field, id=f"{kind}: {typed.replace(LONG, 'LONG')!a}")
