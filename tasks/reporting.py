@@ -10,7 +10,7 @@ from prefect.events import emit_event
 from autopack.clock import Clock, SystemClock
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
-from autopack.views.board import line, tokens_text
+from autopack.views.board import line, simulated_text, tokens_text
 from autopack.views.branch_location import where_branch_is
 from autopack.views.escaping import code, markdown, markdown_table, prose
 from autopack.views.fleet_standing import standings
@@ -139,7 +139,7 @@ def _cost(run: dict[str, Any]) -> str:
     text = "unknown" if cost is None else f"${cost:.4f}"
     if cost is None and known is not None:
         text += f" (${known:.4f} of it known)"
-    return f"{text} (simulated)" if run["simulated_calls"] else text
+    return text + simulated_text(run["simulated_calls"], run["calls"])
 
 
 def summary_markdown(run: dict[str, Any], where: str | None = None) -> str:

@@ -154,7 +154,8 @@ def coverage(conn: sa.Connection, where: sa.ColumnElement[bool]) -> dict[Estimat
 class UsageRow:
     """What one model, role, category, day or run used in a period.
 
-    ``cost`` is None when a call has no known price; ``cost_known`` is what the others cost.
+    ``cost`` is None when a call has no known price; ``cost_known`` is what the others cost, None
+    where there are no others.
     """
 
     key: str
@@ -166,7 +167,7 @@ class UsageRow:
     output: int
     unsplit: int
     cost: Decimal | None
-    cost_known: Decimal
+    cost_known: Decimal | None
     unpriced_calls: int
 
 
@@ -234,7 +235,8 @@ def usage(
     cursor = _encode(rows[-1].key) if len(found) > limit else None
     total = _usage_row({"key": "total", **whole})
     if unknown:
-        total = replace(total, cost=None)
+        priced = total.events > total.unpriced_calls
+        total = replace(total, cost=None, cost_known=total.cost_known if priced else None)
     return Usage(rows, total, cursor, int(simulated or 0), unknown)
 
 
@@ -283,19 +285,20 @@ def _midnight(day: date) -> datetime:
 
 def _usage_row(row: Any) -> UsageRow:
     figures = {name: int(row[name] or 0) for name in SUMS}
+    events, unpriced = figures["events"], figures["unpriced_events"]
     key: date | str = row["key"]
     return UsageRow(
         key=key.isoformat() if isinstance(key, date) else key,
-        events=figures["events"],
+        events=events,
         total=figures["total_tokens"],
         input=figures["input_tokens"],
         cache_read=figures["cache_read_tokens"],
         cache_write=figures["cache_write_tokens"],
         output=figures["output_tokens"],
         unsplit=figures["unsplit_tokens"],
-        cost=None if figures["unpriced_events"] else dollars(figures),
-        cost_known=dollars(figures),
-        unpriced_calls=figures["unpriced_events"],
+        cost=None if unpriced else dollars(figures),
+        cost_known=None if 0 < unpriced == events else dollars(figures),
+        unpriced_calls=unpriced,
     )
 
 

@@ -42,14 +42,16 @@ def mine(
     *,
     since: str | None = None,
     least: int = 1,
+    prefix: str = "",
 ) -> Mined:
     """Return the recurring failures that no pattern caught, the costliest first.
 
-    ``since`` is an age such as ``30d`` or a date. Raises BadInput naming ``since`` or ``min``.
+    ``since`` is an age such as ``30d`` or a date. Raises BadInput naming ``since``,
+    with ``prefix`` before it, or ``min``.
     """
     if least < 1:
         raise BadInput(f"invalid min: {least}", field="min", hint="use 1 or more occurrences")
-    moment = None if since is None else parse_moment(since, now, "since")
+    moment = None if since is None else parse_moment(since, now, f"{prefix}since")
     found = sign_errors(db, enabled_patterns(environ), since=moment)
     redactor = Redactor(environment_secrets(environ))
     return Mined(moment, least, found, tuple(recurring(db, redactor, since=moment, least=least)))

@@ -44,7 +44,11 @@ def check_cap(cap: float | Decimal, field: str) -> None:
     """Raise BadInput naming ``field`` unless ``cap`` is a number that can limit anything."""
     if not (Decimal(str(cap)).is_finite() and _LEAST <= Decimal(str(cap)) < _MOST):
         name = field.replace("_", " ")
-        raise BadInput(f"invalid {name}: {cap}", field=field, hint="use a number above 0")
+        raise BadInput(
+            f"invalid {name}: {cap}",
+            field=field,
+            hint=f"use a number from {_LEAST:f} up to {_MOST - 1:,}",
+        )
 
 
 _UNITS = {Resource.TOKENS: "tokens", Resource.COST: "US dollars", Resource.MINUTES: "minutes"}

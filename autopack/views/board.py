@@ -88,6 +88,18 @@ def tokens_text(tokens: int | None, unknown_builds: int = 0) -> str:
     return f"≥ {tokens:,}" if unknown_builds else f"{tokens:,}"
 
 
+def simulated_text(simulated: int, calls: int) -> str:
+    """Return, with a blank before it, how many of the calls were simulated; empty when none was.
+
+    Only where all of them were, nothing was paid.
+    """
+    if not simulated:
+        return ""
+    if simulated < calls:
+        return f" ({simulated:,} of {counted(calls, 'call')} simulated)"
+    return " (simulated: nothing was paid)"
+
+
 def money_text(cost: Decimal | None) -> str:
     """US dollars, or that they are unknown."""
     return "cost unknown" if cost is None else dollars(cost)

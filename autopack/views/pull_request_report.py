@@ -9,7 +9,7 @@ from typing import Any
 
 from autopack.model.counted import counted
 from autopack.runs.delivery.pull_request import Report
-from autopack.views.board import tokens_text
+from autopack.views.board import simulated_text, tokens_text
 from autopack.views.escaping import code, markdown, markdown_table, one_line
 from autopack.views.run_view import changed_test_paths
 
@@ -75,8 +75,7 @@ def _checks(run: Json, plan: Json, toolchains: Sequence[Json] | None) -> list[st
 def _spend(run: Json) -> str:
     tokens, cost = run["tokens"], run["cost"]
     money = "cost unknown" if cost is None else f"${cost:,.4f}"
-    if run["simulated_calls"]:
-        money += " (simulated: nothing was paid)"
+    money += simulated_text(run["simulated_calls"], run["calls"])
     total = tokens_text(tokens["total"], tokens["unknown_builds"])
     attempts = sum(phase["attempts"] for phase in run["phases"])
     return f"**Spent** {total} tokens, {money}, in {counted(attempts, 'attempt')}."

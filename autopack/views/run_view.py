@@ -203,14 +203,15 @@ def token_split(totals: TokenTotals) -> dict[str, int | None]:
 def cost_view(totals: TokenTotals) -> Json:
     """Return what calls cost: ``cost`` is None while a part is unknown, ``cost_known`` is the rest.
 
-    ``simulated_calls`` were made by a recording or a simulation: their cost is what it would
-    have been, and nobody paid it.
+    ``simulated_calls`` of all ``calls`` were made by a recording or a simulation: their cost is
+    what it would have been, and nobody paid it.
     """
     priced = totals.events > totals.unpriced_calls
     nothing = not priced and totals.cost is None
     return {
         "cost": money(totals.cost),
         "cost_known": None if nothing else money(totals.cost_known),
+        "calls": totals.events,
         "unpriced_calls": totals.unpriced_calls,
         "simulated_calls": totals.simulated_calls,
     }

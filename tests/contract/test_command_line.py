@@ -249,6 +249,7 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["budget", "set", "all", "--tokens", "9", "--per", "year"], 2),
     (["budget", "set", "all", "--minutes", "9", "--per", "day"], 2),
     (["budget", "set", "all", "--per", "day"], 2),
+    (["budget", "set", "all"], 2),
     (["pr", "nobody"], 2),
     (["open", "nobody"], 2),
     (["open", "failed"], 2),

@@ -120,6 +120,7 @@ def summary() -> str:
         "builder": "c",
         "cost": None,
         "cost_known": None,
+        "calls": 1,
         "simulated_calls": 0,
         "phases": [phase],
         "tokens": {**figures, "unknown_builds": 0},

@@ -134,6 +134,8 @@ def test_a_cap_that_limits_nothing_is_refused(cap: float | Decimal) -> None:
     with pytest.raises(BadInput, match="invalid cost cap") as refused:
         check_cap(cap, "cost_cap")
     assert refused.value.field == "cost_cap"
+    # Too small or too large, the hint names both ends.
+    assert refused.value.hint == "use a number from 0.000000001 up to 999,999,999,999,999"
 
 
 @pytest.mark.parametrize("cap", [1, 0.01, Decimal("0.000001"), 10**14])

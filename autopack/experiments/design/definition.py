@@ -46,7 +46,7 @@ from pydantic import (
     model_validator,
 )
 
-from autopack.experiments.shapes.analysis_protocol import STRICT
+from autopack.experiments.shapes.analysis_protocol import LEAST_MARGIN, STRICT
 from autopack.model.errors import SpecError
 from autopack.model.features import Feature
 from autopack.model.fingerprint import Treatment
@@ -186,7 +186,7 @@ class Experiment(_Value):
     min_pairs: Count | None = None
     """Monitoring ends nothing before so many valid pairs: success needs them."""
     ni_margin: Annotated[
-        float, BeforeValidator(_no_switch), Field(gt=0, lt=1, allow_inf_nan=False)
+        float, BeforeValidator(_no_switch), Field(ge=LEAST_MARGIN, lt=1, allow_inf_nan=False)
     ] = 0.10
     """How much lower phase completion may be for success to count as maintained."""
     seed: Annotated[int, BeforeValidator(_no_switch), Field(ge=0, le=2**63 - 1)] = 0

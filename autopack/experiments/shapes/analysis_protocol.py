@@ -21,6 +21,8 @@ _LATER = (
 
 # What any statement may be wrong, a side. With it "within the margin" is checked exactly, too.
 STRICT = 0.025
+# Of a margin of success: to show less takes more pairs than anybody runs.
+LEAST_MARGIN = 0.001
 
 
 class AnalysisProtocol(BaseModel):

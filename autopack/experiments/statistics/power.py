@@ -21,6 +21,8 @@ TARGET_POWER = 0.8
 LEVEL = 0.05
 USUAL_RATIOS = (0.9, 0.8, 0.7, 0.6, 0.5)
 MOST_PAIRS = 1_000_000
+MOST_SD = 20
+"""Of a log ratio: beyond, ratios of simulated pairs leave what a float holds."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def _fewest(enough: Callable[[int], bool]) -> int | None:
 
 
 def _check_sd(sd: float) -> None:
-    if not (0 < sd < math.inf):
+    if not 0 < sd <= MOST_SD:
         raise BadInput(
             f"sd {sd:g} cannot be used",
             field="sd",

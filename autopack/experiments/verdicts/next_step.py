@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # More than this nobody runs to settle a question that so many pairs left open.
 MOST_FURTHER = 10_000
+_MOST_QUOTIENT = 1e6
 _POWER, _SIDE, _TOST = 0.8416212335729143, 1.959963984540054, 1.2815515655446004
 
 
@@ -103,10 +104,10 @@ def _bounding_pairs(success: SuccessEvidence, protocol: AnalysisProtocol) -> int
     variance = float(main.differences.var(ddof=1))
     wanted: list[int | None] = []
     if diff > 0:
-        wanted.append(math.ceil(variance * ((_SIDE + _POWER) / diff) ** 2))
+        wanted.append(_needed(variance, (_SIDE + _POWER) / diff))
     if diff < margin:
         quantile = _quantile(protocol.margin_alpha) + _POWER
-        wanted.append(math.ceil(variance * (quantile / (margin - diff)) ** 2))
+        wanted.append(_needed(variance, quantile / (margin - diff)))
     return _further(n, wanted)
 
 
@@ -159,7 +160,7 @@ def _resource_pairs(tokens: TokenEvidence, protocol: AnalysisProtocol) -> int | 
     room = math.log(1.1) - abs(mean)
     if room > 0:
         quantile = _quantile(protocol.margin_alpha) + _TOST
-        wanted.append(math.ceil((quantile * sd / room) ** 2))
+        wanted.append(_needed(sd**2, quantile / room))
     return _further(n, wanted)
 
 
@@ -174,14 +175,20 @@ def _success_pairs(success: SuccessEvidence, protocol: AnalysisProtocol) -> int 
     wanted: list[int | None] = []
     if diff > -margin and success.runs_direction >= 0:
         ni = _quantile(protocol.margin_alpha)
-        by_spread = math.ceil(variance * ((ni + _POWER) / (diff + margin)) ** 2)
-        alike = alike_needed(margin, protocol.margin_alpha)
-        wanted.append(max(by_spread, math.ceil(alike / max(single, 1.0))))
+        by_spread = _needed(variance, (ni + _POWER) / (diff + margin))
+        if by_spread is not None:
+            alike = alike_needed(margin, protocol.margin_alpha)
+            wanted.append(max(by_spread, math.ceil(alike / max(single, 1.0))))
     if diff < -margin:
-        wanted.append(math.ceil(variance * ((_SIDE + _POWER) / (diff + margin)) ** 2))
+        wanted.append(_needed(variance, (_SIDE + _POWER) / (diff + margin)))
     if diff > 0:
-        wanted.append(math.ceil(variance * ((_SIDE + _POWER) / diff) ** 2))
+        wanted.append(_needed(variance, (_SIDE + _POWER) / diff))
     return _further(n, wanted)
+
+
+def _needed(variance: float, quotient: float) -> int | None:
+    """Return how many plans show an effect; None where its distance from the margin is nothing."""
+    return None if abs(quotient) > _MOST_QUOTIENT else math.ceil(variance * quotient**2)
 
 
 def _further(n: int, wanted: list[int | None]) -> int | None:

@@ -36,15 +36,17 @@ from autopack.store.tables.rollups import usage_by_run
 
 def set_campaign(
     db: Database, campaign_id: str, limits: Limits, period: Period | None = None
-) -> None:
-    """Give a campaign these caps, whether or not it has been named before.
+) -> Limits:
+    """Give a campaign these caps, whether or not it has been named before; return what it had.
 
     With a ``period`` they are for what is spent on each day or month.
     """
 
-    def write(conn: sa.Connection) -> None:
+    def write(conn: sa.Connection) -> Limits:
         table = tables.budget_campaigns
         conn.execute(insert_new(conn, table).values(campaign_id=campaign_id, created_at=now(conn)))
+        caps = sa.select(table.c.token_cap, table.c.cost_cap, table.c.minutes_cap)
+        before = conn.execute(caps.where(table.c.campaign_id == campaign_id)).one()
         conn.execute(
             sa.update(table)
             .where(table.c.campaign_id == campaign_id)
@@ -55,8 +57,9 @@ def set_campaign(
                 period=period,
             )
         )
+        return Limits(*before)
 
-    db.transact(write)
+    return db.transact(write)
 
 
 def campaign_level(source: Source, campaign_id: str) -> Level:

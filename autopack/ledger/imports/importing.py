@@ -27,6 +27,7 @@ from autopack.ledger.imports.importing_rows import (
     Keys,
     Row,
     values_of,
+    with_role_of_today,
 )
 from autopack.model.errors import BadInput
 from autopack.store.database.engine import Database, insert_new, now
@@ -118,6 +119,8 @@ def _import_text(db: Database, source: Path, path: Path, done: Imported) -> None
             else:
                 rows = _numbered(map(_parsed, enumerate(file, 1)), 1)
             _import_events(db, rows, path, done)
+            if not done.events and path.suffix.lower() != ".csv":
+                raise BadInput(f"{path} is empty", field="file", hint=_HINT)
         except (UnicodeDecodeError, csv.Error) as error:
             raise BadInput(
                 f"{path} is neither CSV nor JSON lines: {error}", field="file", hint=_HINT
@@ -134,9 +137,17 @@ def _read_header(reader: csv.DictReader[str], path: Path) -> None:
     known = [name for name in given if EARLIER_NAMES.get(name, name) in FIELDS]
     if not known:
         raise BadInput(f"line 1 of {path} names no column of usage", field="file", hint=_HINT)
+    first: dict[str, str] = {}
     for name in known:
+        other = first.setdefault(EARLIER_NAMES.get(name, name), name)
         if known.count(name) > 1:
             raise BadInput(f"{path}: column {name} is there twice", field=name)
+        if other != name:
+            raise BadInput(
+                f"{path}: columns {other} and {name} mean the same",
+                field=name,
+                hint="drop one of them",
+            )
     reader.fieldnames = given
 
 
@@ -160,13 +171,23 @@ def _parsed(line: tuple[int, str]) -> Row:
     if not text.strip():
         return {}
     try:
-        row = json.loads(text)
+        row = json.loads(text, object_pairs_hook=partial(_object, number))
     except (ValueError, RecursionError) as error:
         why = "too deep" if isinstance(error, RecursionError) else error
         raise BadInput(f"line {number}: no JSON: {why}", field="file", hint=_HINT) from error
     if not isinstance(row, dict):
         raise BadInput(f"line {number}: no JSON object", field="file", hint=_HINT)
     return cast("Row", row)
+
+
+def _object(number: int, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON. Raises BadInput where a key that is read is there twice."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found and EARLIER_NAMES.get(name, name) in FIELDS:
+            raise BadInput(f"row {number}: {name} is there twice", field=f"row {number}.{name}")
+        found[name] = value
+    return found
 
 
 def _note_missing(done: Imported, name: str, columns: Any) -> None:
@@ -200,7 +221,8 @@ def _import_sqlite(db: Database, source: Path, path: Path, done: Imported) -> No
             rows = _numbered(map(dict, cursor), 1)
             if name == "llm_usage_events":
                 _note_missing(done, "events", columns)
-                _import_events(db, rows, path, done)
+                current = ((number, with_role_of_today(row)) for number, row in rows)
+                _import_events(db, current, path, done)
             else:
                 _note_missing(done, name, columns)
                 _import_metrics(db, _METRICS[name], rows, done)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
 from autopack.clock import in_utc
+from autopack.ledger.events.insert import MOST_TOKENS
 from autopack.model.errors import BadInput
 from autopack.store.columns import ExactDecimal, UtcDateTime
 from autopack.store.tables import ROLES
@@ -125,13 +126,23 @@ def values_of(number: int, row: Row) -> Values:
     it.
     """
     values: Values = {}
+    columns: dict[str, str] = {}
+    unsaid: dict[str, str] = {}
     for column, value in row.items():
         reading = _READING.get(column)
         if reading is None or value is None:
             continue
         name, convert = reading
         if isinstance(value, str) and _says_nothing(name, value):
+            unsaid[name] = value
             continue
+        if name in columns:
+            raise BadInput(
+                f"row {number}: {columns[name]} and {column} mean the same",
+                field=f"row {number}.{name}",
+                hint="give one of them",
+            )
+        columns[name] = column
         try:
             values[name] = convert(value)
         except (ValueError, TypeError, InvalidOperation, OverflowError) as error:
@@ -142,12 +153,26 @@ def values_of(number: int, row: Row) -> Values:
     _complete(values)
     for name in ("run_id", "total_tokens"):
         if name not in values:
-            raise BadInput(f"row {number}: {name} is missing", field=f"row {number}.{name}")
+            said = unsaid.get(name, "").strip()
+            why = f"is {said!r}, and it is needed" if said else "is missing"
+            raise BadInput(f"row {number}: {name} {why}", field=f"row {number}.{name}")
+    if values["total_tokens"] > MOST_TOKENS:
+        raise BadInput(
+            f"row {number}: its parts add up to more than {MOST_TOKENS:,} tokens",
+            field=f"row {number}.total_tokens",
+        )
     if values.get("reasoning_tokens", 0) > values.get("output_tokens", values["total_tokens"]):
         raise BadInput(
             f"row {number}: more reasoning than output", field=f"row {number}.reasoning_tokens"
         )
     return values
+
+
+def with_role_of_today(row: Row) -> Row:
+    """Return a row of an earlier Autopack's database; the role is unsaid where it is none of
+    today's.
+    """
+    return row if row.get("role") in ROLES else {**row, "role": None}
 
 
 def moment(value: Any) -> datetime:
@@ -160,8 +185,7 @@ def _complete(values: Values) -> None:
     for name in ("provider", "model", "phase_id"):
         values.setdefault(name, "unknown")
     values.setdefault("attempt", 1)
-    if values.get("role") not in ROLES:
-        values["role"] = "doctor" if values.get("is_doctor_call") else "builder"
+    values.setdefault("role", "doctor" if values.get("is_doctor_call") else "builder")
     values.setdefault("is_doctor_call", values["role"] == "doctor")
     values.setdefault("category", "second_opinion" if values["role"] == "doctor" else "base")
     if "input_tokens" in values and "output_tokens" in values:
@@ -196,7 +220,9 @@ def _whole(value: Any) -> int:
     # What went through pandas beside an empty cell reads 12.0.
     number = Decimal(str(value))
     # Bounded before it is whole: of 1e999999999 a billion digits would be written out.
-    if not 0 <= number < 2**53 or number != int(number):
+    if number > MOST_TOKENS:
+        raise _Unfit(f"use {MOST_TOKENS:,} at most")
+    if number < 0 or number != int(number):
         raise ValueError(value)
     return int(number)
 
@@ -208,10 +234,15 @@ def _attempt(value: Any) -> int:
     return number
 
 
-def _identity(value: Any) -> str:
+def _text(value: Any) -> str:
+    # A database of SQLite, and a program, may give a name of digits as a number.
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise _Unfit("use text")
-    text = str(value)
+    return str(value)
+
+
+def _identity(value: Any) -> str:
+    text = _text(value)
     if len(text) > _SIZE:
         raise _Unfit(f"longer than {_SIZE} characters")
     if not text.isprintable():
@@ -247,11 +278,10 @@ def _conversion(column: LedgerColumn) -> Callable[[Any], Any]:
         return _one_of(tuple(column.words))
     if column.name in _IDENTITIES:
         return _identity
-    return next((read for kind, read in _BY_TYPE if isinstance(column.type, kind)), str)
+    return next((read for kind, read in _BY_TYPE if isinstance(column.type, kind)), _text)
 
 
-# Earlier tables said other words, or none.
-_BY_NAME: dict[str, Callable[[Any], Any]] = {"role": str, "attempt": _attempt}
+_BY_NAME: dict[str, Callable[[Any], Any]] = {"attempt": _attempt}
 _IDENTITIES = ("event_key", "run_id", "phase_id")
 _BY_TYPE: tuple[tuple[type[TypeEngine[Any]], Callable[[Any], Any]], ...] = (
     (sa.Integer, _whole),

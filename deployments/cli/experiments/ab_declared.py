@@ -101,7 +101,7 @@ class Declared:
 
     def protocol(self) -> AnalysisProtocol:
         """Return the protocol of the analysis. Raises BadInput for what is out of range."""
-        from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+        from autopack.experiments.shapes.analysis_protocol import LEAST_MARGIN, AnalysisProtocol
 
         least, most = self.min_pairs, self.monitored
         margin, alpha = self.ni_margin, self.margin_alpha
@@ -115,8 +115,8 @@ class Declared:
             ),
             (
                 "ni_margin",
-                margin is not None and not 0 < margin < 1,
-                "give a share between 0 and 1, such as 0.10",
+                margin is not None and not LEAST_MARGIN <= margin < 1,
+                f"give a share from {LEAST_MARGIN:g} and below 1, such as 0.10",
             ),
             (
                 "margin_alpha",

@@ -104,11 +104,13 @@ class Rule:
 
     def protocol(self) -> AnalysisProtocol:
         """Return the protocol of the analysis. Raises BadInput for what is out of range."""
-        from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
+        from autopack.experiments.shapes.analysis_protocol import LEAST_MARGIN, AnalysisProtocol
 
-        if not 0 < self.ni_margin < 1:
+        if not LEAST_MARGIN <= self.ni_margin < 1:
             raise BadInput(
-                "ni_margin is out of range", field="ni_margin", hint="give a share such as 0.10"
+                "ni_margin is out of range",
+                field="ni_margin",
+                hint=f"give a share from {LEAST_MARGIN:g} and below 1, such as 0.10",
             )
         if not 0 < self.margin_alpha <= 0.05:
             raise BadInput(

@@ -75,7 +75,9 @@ def mine(
     check_limit(limit)
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
-    mined = mine_errors(db, process_environment(), datetime.now(UTC), since=since, least=min_)
+    mined = mine_errors(
+        db, process_environment(), datetime.now(UTC), since=since, least=min_, prefix="--"
+    )
     if report is not None:
         from autopack.mining.report import write_report
 

@@ -15,36 +15,51 @@ from autopack.model.ids import check_id
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.views.budget_view import level_view
-from deployments.cli.shared.output import AsJson, print_budget, print_json
+from deployments.cli.shared.output import AsJson, note, print_budget, print_json
 
 Campaign = Annotated[str, Parameter(help="A name, as `autopack run --campaign` takes it.")]
+
+_UNITS = {"tokens": "tokens", "cost": "US dollars", "minutes": "minutes"}
 
 
 def set_(
     campaign: Campaign,
     *,
-    tokens: Annotated[int | None, Parameter(help="The most tokens of all its runs.")] = None,
-    cost: Annotated[Decimal | None, Parameter(help="The most US dollars.")] = None,
-    minutes: Annotated[float | None, Parameter(help="The most minutes of work.")] = None,
+    tokens: Annotated[
+        int | None,
+        Parameter(help="The most tokens of all its runs; no cap when another is set without it."),
+    ] = None,
+    cost: Annotated[Decimal | None, Parameter(help="The most US dollars, likewise.")] = None,
+    minutes: Annotated[float | None, Parameter(help="The most minutes of work, likewise.")] = None,
     per: Annotated[
         Literal["day", "month"] | None,
         Parameter(help="The caps are for each day or month (UTC); default: for all time."),
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Set the caps of a campaign; what is not given is not limited."""
+    """Set the caps of a campaign, all of them: one that is not given is lifted."""
     if per is not None and minutes is not None:
         raise BadInput(
             f"minutes are not capped per {per}", field="minutes", hint="cap tokens or money"
         )
     if per is not None and tokens is None and cost is None:
         raise BadInput(f"nothing is capped per {per}", field="per", hint="name --tokens or --cost")
+    if tokens is None and cost is None and minutes is None:
+        raise BadInput(
+            "no cap is given",
+            field="tokens",
+            hint="name one or more of --tokens, --cost and --minutes; those not named are lifted",
+        )
     check_id(campaign, "campaign")
     for name, cap in (("tokens", tokens), ("cost", cost), ("minutes", minutes)):
         if cap is not None:
             check_cap(cap, name)
     db = Database.open(Settings.from_environment().database_url)
-    set_campaign(db, campaign, Limits(tokens, cost, minutes), None if per is None else Period(per))
+    limits = Limits(tokens, cost, minutes)
+    before = set_campaign(db, campaign, limits, None if per is None else Period(per))
+    for name, cap in vars(before).items():
+        if cap is not None and getattr(limits, name) is None:
+            note(f"lifted the cap of {cap:,} {_UNITS[name]}")
     return _show(db, campaign, as_json)
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from autopack.model.counted import counted
 from autopack.model.errors import AutopackError, PlanError
-from autopack.views.board import tokens_text
+from autopack.views.board import simulated_text, tokens_text
 from deployments.cli.shared import early, streams
 from deployments.cli.shared.terminal import PlainFormatter, Terminal, styled
 
@@ -117,9 +117,7 @@ def cost_text(view: dict[str, Any]) -> str:
     if view["unpriced_calls"]:
         calls = counted(view["unpriced_calls"], "call")
         text += f" ({calls} of models without a known price)"
-    if view["simulated_calls"]:
-        text += " (simulated: nothing was paid)"
-    return text
+    return text + simulated_text(view["simulated_calls"], view["calls"])
 
 
 def unknown_text(builds: int) -> str:

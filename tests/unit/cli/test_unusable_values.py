@@ -68,7 +68,7 @@ TIMES: Rows = [
         ("metrics --since", "--since"),
         ("metrics --until", "--until"),
         ("metrics --savings --since", "--since"),
-        ("patterns mine --since", "since"),
+        ("patterns mine --since", "--since"),
         ("replay --dry-run --since", "since"),
         ("replay --dry-run --until", "until"),
         ("api keys create k --expires", "--expires"),

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from autopack.experiments.pairs.pair_table import PairTable
+from autopack.experiments.verdicts.next_step import _needed  # pyright: ignore[reportPrivateUsage]
 from autopack.model.errors import BadInput
 from deployments.cli.experiments.ab import analyse as weigh
 from deployments.cli.experiments.ab_declared import Declared, Pairs
@@ -99,7 +100,12 @@ def test_the_report_is_written(
 
 @pytest.mark.parametrize(
     ("options", "field"),
-    [({"ni_margin": 0.0}, "ni_margin"), ({"monitored": 0}, "monitored"), ({"seed": -1}, "seed")],
+    [
+        ({"ni_margin": 0.0}, "ni_margin"),
+        ({"ni_margin": 1e-300}, "ni_margin"),
+        ({"monitored": 0}, "monitored"),
+        ({"seed": -1}, "seed"),
+    ],
 )
 def test_options_out_of_range(
     write_table: WriteTable, options: dict[str, float], field: str
@@ -199,6 +205,21 @@ def test_power_needs_its_noise_once(given: dict[str, object]) -> None:
         power(**given)
 
 
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"sd": 1e9}, "sd"),
+        ({"sd": 20.1}, "sd"),
+        ({"sd": 0.8, "ni_margin": 1e-300}, "ni_margin"),
+        ({"sd": 0.8, "ni_margin": 0.0009}, "ni_margin"),
+    ],
+)
+def test_what_no_float_can_plan_is_refused(given: dict[str, float], field: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        power(**given)
+    assert caught.value.field == field
+
+
 def test_a_pilot_without_spread(write_table: WriteTable) -> None:
     with pytest.raises(BadInput, match="no spread"):
         power(pilot=write_table(5, 0.7, plan=["one"] * 5))
@@ -234,3 +255,13 @@ def test_ten_thousand_pairs_take_seconds_and_little_memory(tmp_path: Path) -> No
     # Of the processor, so that a busy machine does not fail the test.
     assert float(seconds) < 5
     assert json.loads(done.stdout)["n_pairs"] == 10_000
+
+
+@pytest.mark.parametrize(
+    ("quotient", "plans"),
+    [(10.0, 25), (-10.0, 25), (1e6, 250_000_000_000), (1e7, None), (1e300, None)],
+)
+def test_no_number_of_plans_shows_what_is_next_to_nothing(
+    quotient: float, plans: int | None
+) -> None:
+    assert _needed(0.25, quotient) == plans

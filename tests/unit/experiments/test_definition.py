@@ -85,7 +85,7 @@ def test_the_number_of_the_pair_stands_in_options() -> None:
         (("max_pairs: 3", "max_pairs: 5"), "1: ", "make 4 pairs"),
         (("max_pairs: 3", "max_pairs: many"), "9: max_pairs", "must be a whole number"),
         (("ni_margin: 0.05", "ni_margin: 1"), "10: ni_margin", "must be less than 1"),
-        (("ni_margin: 0.05", "ni_margin: 0"), "10: ni_margin", "must be more than 0"),
+        (("ni_margin: 0.05", "ni_margin: 0"), "10: ni_margin", "must be at least 0.001"),
         (("seed: 4", "seed: -4"), "11: seed", "must be at least 0"),
         (("[retries,", "[luck,"), "12: metrics[0]", "must be builder_tokens"),
         (("tokens: 1000", "tokens: 0"), "13: budget.tokens", "must be at least 1"),

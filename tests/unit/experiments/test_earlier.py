@@ -90,14 +90,33 @@ def test_a_file_of_earlier_runs(tmp_path: Path) -> None:
     path = tmp_path / "earlier.csv"
     path.write_text("Plan,Tokens\na,100\na,120.5\nb,7\n", encoding="utf-8")
     assert read_earlier(path) == {"a": [100.0, 120.5], "b": [7.0]}
-    for text, said in (
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
         ("plan,x\na,1\n", "column tokens is missing"),
-        ("plan,tokens\na,0\n", "line 2, tokens: '0' is not a positive number"),
+        ("plan,tokens\na,0\n", "line 2, tokens: '0'"),
         ("plan,tokens\n,5\n", "line 2, plan: the cell is empty"),
-    ):
-        path.write_text(text, encoding="utf-8")
-        with pytest.raises(BadInput, match=said):
-            read_earlier(path)
+        # a number with a separator is not its first part, nor a thousandth
+        ("plan,tokens\na,5\na,1,037\n", "line 3: 3 cells under a header of 2"),
+        ("plan,tokens\na,1.000\n", "line 2, tokens: '1.000' may be a thousand or one"),
+        ("plan,tokens\na\n", "line 2: 1 cells"),
+        ("plan,tokens,Tokens\na,1,2\n", "column tokens is there twice"),
+        ("plan,tokens,x,x\na,1,2,3\n", "column x is there twice"),
+        ("plan,tokens\n", "holds no runs"),
+        ("", "column plan is missing"),
+        ('plan,tokens\na,"1"2\n', "line 2"),
+        # neither ends a line
+        ("plan,tokens\na\u2028b,1\fc,2\n", "line 2: 3 cells"),
+    ],
+)
+def test_a_row_that_would_be_misread_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "earlier.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadInput, match=said) as refused:
+        read_earlier(path)
+    assert refused.value.field == "earlier_controls"
 
 
 @pytest.mark.parametrize(

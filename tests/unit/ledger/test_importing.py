@@ -67,6 +67,9 @@ def test_json_lines_keep_the_keys_they_bring(database: Database, tmp_path: Path)
     assert (done.events, done.new_events) == (2, 1)
 
 
+SPLIT = "input_tokens,cache_read_tokens,cache_write_tokens,output_tokens"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
@@ -91,8 +94,41 @@ def test_json_lines_keep_the_keys_they_bring(database: Database, tmp_path: Path)
         ("a.jsonl", '{"run_id": ["r"], "total_tokens": 1}\n', "run_id is .*: use text"),
         ("a.jsonl", '{"run_id": "\\ud800", "total_tokens": 1}\n', "cannot be printed"),
         ("a.jsonl", '{"run_id": "a\\u0000", "total_tokens": 1}\n', "cannot be printed"),
+        # more than the ledger takes of one call: each count, and a total that is their sum
+        ("a.csv", "run_id,total_tokens\nr,1000000000001\n", "total_tokens is .* at most"),
+        ("a.csv", "run_id,total_tokens,output_tokens\nr,1,2e12\n", "output_tokens is .* at most"),
+        ("a.csv", f"run_id,{SPLIT}\nr{',1000000000000' * 4}\n", "row 2: its parts add up to more"),
+        # two that mean the same
+        ("a.csv", "run_id,input_tokens,prompt_tokens\nr,1,2\n", "input_tokens and prompt_tokens"),
+        ("a.csv", "run_id,completion_tokens,output_tokens\nr,1,2\n", "mean the same"),
+        (
+            "a.jsonl",
+            '{"run_id": "r", "input_tokens": 1, "prompt_tokens": 2}\n',
+            "row 1: .* the same",
+        ),
+        ("a.jsonl", '{"run_id": "r", "total_tokens": 1, "total_tokens": 2}\n', "row 1: .* twice"),
+        # text that is none, words that are none
+        (
+            "a.jsonl",
+            '{"run_id": "r", "total_tokens": 1, "model": {"a": 1}}\n',
+            "model is .* use text",
+        ),
+        (
+            "a.jsonl",
+            '{"run_id": "r", "total_tokens": 1, "provider": []}\n',
+            "provider is .* use text",
+        ),
+        (
+            "a.jsonl",
+            '{"run_id": "r", "total_tokens": 1, "role": ["doctor"]}\n',
+            "role is .* use build",
+        ),
+        ("a.csv", "run_id,total_tokens,role\nr,1,boss\n", "row 2: role is 'boss': use builder"),
+        ("a.csv", "run_id,total_tokens\nr,nan\n", "total_tokens is 'nan', and it is needed"),
         # shapes that are not asked for
         ("a.csv", "", "a.csv is empty"),
+        ("a.jsonl", "", "a.jsonl is empty"),
+        ("a.jsonl", "\n \n", "a.jsonl is empty"),
         ("a.csv", "run_id;total_tokens\nr;1\n", "line 1 of .* names no column of usage"),
         ("a.csv", "run_id,total_tokens,total_tokens\nr,1,2\n", "total_tokens is there twice"),
         ("a.csv", "run_id,total_tokens\nr,1,2\n", "row 2 has more cells than the header"),
@@ -123,7 +159,6 @@ PIPED = {
     "no ending": (lambda _: b'{"run_id": "r", "total_tokens": 1}\n' * 20_000, 20_000),
     "rows.csv": (lambda _: b"run_id,total_tokens\nr,1\nr,2\n", 2),
     "earlier.sqlite": (_sqlite, 2),
-    "nothing": (lambda _: b"", 0),
 }
 
 
@@ -215,7 +250,7 @@ def test_the_database_of_an_earlier_autopack(database: Database, tmp_path: Path)
                 doctor_model, doctor_action, created_at);
             INSERT INTO llm_usage_events VALUES
                 (1, 'p', 'm', 'r', 'one', 'builder', 12, 10, 2, 0, NULL, NULL, '2024-01-01'),
-                (2, 'p', 'm', 'r', 'one', 'doctor', 5, NULL, NULL, 1, 'cheap', 'replan', NULL);
+                (2, 'p', 'm', 'r', 'one', 'Physician', 5, NULL, NULL, 1, 'cheap', 'replan', NULL);
             CREATE TABLE phase6_metrics (id INTEGER PRIMARY KEY, run_id, phase_id,
                 failure_hardening_triggered, failure_pattern_detected, created_at);
             INSERT INTO phase6_metrics VALUES
@@ -226,7 +261,9 @@ def test_the_database_of_an_earlier_autopack(database: Database, tmp_path: Path)
     done = import_file(database, file)
     assert (done.new_events, done.new_metrics) == (2, 2)
     assert done.missing["token_efficiency_metrics"] == ["the whole table"]
-    assert consolidated_tokens(database, "r").spent.total == 17
+    spent = consolidated_tokens(database, "r").spent
+    # Roles had other words then; what is no role of today follows from the rest of the row.
+    assert (spent.total, spent.by_role["doctor"]) == (17, 5)
     summary = phase6_summary(database, run_id="r")
     assert (summary["phases"], summary["failure_hardening_triggered"]) == (1, 1)
     assert summary["failure_patterns"] == {"python_missing_dep": 1}

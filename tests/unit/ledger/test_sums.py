@@ -14,6 +14,8 @@ from autopack.ledger.consolidated import usage
 from autopack.ledger.events.usage_events import token_totals
 from autopack.store.database.engine import Database
 from autopack.store.tables.rollups import usage_imports
+from autopack.views.run_view import cost_view
+from autopack.views.usage_view import figures
 
 MILLION = Decimal(1_000_000)
 
@@ -72,6 +74,29 @@ def test_an_unpriced_call_leaves_the_known_part_known(database: Database) -> Non
     totals = token_totals(database, "r")
 
     assert (totals.cost, totals.cost_known, totals.unpriced_calls) == (None, Decimal("0.25"), 1)
+
+
+@pytest.mark.parametrize(
+    ("costs", "known"),
+    [
+        ([], 0),  # nothing was called: that cost nothing
+        ([None], None),
+        ([None, None], None),
+        ([None, Decimal("0.25")], 0.25),
+        ([Decimal(0)], 0),
+    ],
+)
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_usage_and_totals_know_the_same_cost(
+    database: Database, costs: list[Decimal | None], known: float | None
+) -> None:
+    record(database, *(usage_event(number, cost=cost) for number, cost in enumerate(costs)))
+    page = usage(database, by="model")
+
+    assert cost_view(token_totals(database, "r"))["cost_known"] == known
+    assert [figures(row)["cost_known"] for row in (*page.rows, page.total)] == (
+        [known] * (len(page.rows) + 1)
+    )
 
 
 def test_simulated_calls_are_in_no_usage_unless_asked_for(database: Database) -> None:

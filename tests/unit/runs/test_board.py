@@ -15,6 +15,7 @@ from autopack.views.board import (
     headline,
     kind_of,
     line,
+    simulated_text,
 )
 from autopack.views.fleet_standing import Standing
 
@@ -116,3 +117,19 @@ def test_a_long_reason_leaves_room_for_the_figures() -> None:
     row = board([long], lambda _: None).splitlines()[-1]
     assert row.endswith("word… |")
     assert len(row) < 200
+
+
+@pytest.mark.parametrize(
+    ("simulated", "calls", "words"),
+    [
+        (0, 7, ""),
+        # One that was paid for is enough: something was paid.
+        (3, 7, " (3 of 7 calls simulated)"),
+        (6, 7, " (6 of 7 calls simulated)"),
+        (7, 7, " (simulated: nothing was paid)"),
+    ],
+)
+def test_nothing_was_paid_only_where_every_call_was_simulated(
+    simulated: int, calls: int, words: str
+) -> None:
+    assert simulated_text(simulated, calls) == words

@@ -22,6 +22,7 @@ from autopack.model.states import PhaseState
 from autopack.store import approvals, runs, tables
 from autopack.store.approvals import Answer
 from autopack.store.database.engine import now
+from deployments.cli import run_command
 
 HELD = Reservation(500, Decimal("0.5"), 10.0)
 
@@ -162,3 +163,36 @@ def test_a_cap_of_a_period_counts_what_was_spent_in_it(database, new_run, period
     budget_tree.set_campaign(database, "all", Limits(tokens=1000))
     level = budget_tree.campaign_level(database, "all")
     assert (level.spent.tokens, level.period, level.again_at) == (620, None, None)
+
+
+@pytest.mark.parametrize(
+    ("then", "lifted"),
+    [
+        (["--tokens", "9"], ["2.5 US dollars", "30.0 minutes"]),
+        (["--cost", "1", "--minutes", "2"], ["1,000 tokens"]),
+        (["--tokens", "9", "--cost", "1", "--minutes", "2"], []),
+    ],
+)
+def test_a_cap_that_is_not_named_is_lifted_and_that_is_said(
+    tmp_path, monkeypatch, capsys, then, lifted
+):
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'own.db'}")
+    command = ["budget", "set", "spring"]
+    assert run_command([*command, "--tokens", "1000", "--cost", "2.5", "--minutes", "30"]) == 0
+    assert "lifted" not in capsys.readouterr().err
+
+    assert run_command([*command, *then]) == 0
+
+    said = [line for line in capsys.readouterr().err.splitlines() if "lifted" in line]
+    assert said == [f"lifted the cap of {one}" for one in lifted]
+
+
+def test_a_call_without_a_cap_lifts_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'own.db'}")
+    run_command(["budget", "set", "spring", "--tokens", "1000"])
+
+    assert run_command(["budget", "set", "spring"]) == 2
+
+    assert "--tokens, --cost and --minutes" in capsys.readouterr().err
+    run_command(["budget", "show", "spring", "--json"])
+    assert '"tokens": 1000' in capsys.readouterr().out
