@@ -173,6 +173,49 @@ def test_what_is_wrong_is_named_and_nothing_is_stored(
     assert list_runs(database).rows == ()
 
 
+KEY = "Zq8vTr2LmX9pKd4WnB7cYh5sGj3fRt6u"
+
+
+# where in the plan it is, the field that is named
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        (("goal",), "goal"),
+        (("setup",), "setup[0][0]"),
+        (("phases", 0, "instructions"), "phases[0].instructions"),
+        (("phases", 1, "validate"), "phases[1].validate[0][0]"),
+        (("phases", 1, "scope", "read_only"), "phases[1].scope.read_only[0]"),
+    ],
+)
+def test_a_key_in_a_plan_is_refused_and_nothing_is_stored(
+    path: tuple[Any, ...],
+    field: str,
+    prepare: Any,
+    project: Project,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    plan = yaml.safe_load(project.plan.read_text(encoding="utf-8"))
+    place = plan
+    for step in path[:-1]:
+        place = place[step] if isinstance(step, int) else place.setdefault(step, {})
+    value: Any = f"echo-{KEY}"
+    if path[-1] not in ("goal", "instructions"):
+        value = [value]
+    place[path[-1]] = value
+    project.plan.write_text(yaml.safe_dump(plan), encoding="utf-8")
+
+    with pytest.raises(BadInput) as refused:
+        prepare()
+
+    assert refused.value.field == field
+    assert KEY not in f"{refused.value.message} {refused.value.hint}"
+    assert list_runs(database).rows == ()
+    monkeypatch.setenv("OPENAI_API_KEY", KEY[::-1][:4])
+    prepare()
+
+
 def test_a_phase_without_checks_needs_a_toolchain(
     tmp_path: Path, database: Database, settings: Settings
 ) -> None:
