@@ -172,6 +172,13 @@ def _columns(new: NewRun) -> dict[str, Any]:
     }
 
 
+def check_same(db: Database, new: NewRun) -> None:
+    """Raise BadInput naming ``run_id`` where a run of that id is another, as `create_run` does."""
+    stored = find_run(db, new.run_id)
+    if stored is not None:
+        _same(stored, new)
+
+
 def _same(stored: RunRow, new: NewRun) -> RunRow:
     for what, is_same in (
         ("plan", stored.plan_hash == new.plan_hash),

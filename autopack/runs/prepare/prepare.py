@@ -36,7 +36,7 @@ from autopack.store.database.engine import Database
 from autopack.store.folder_note import find_folder
 from autopack.store.holders import Holder
 from autopack.store.mitigations import record_normalisation
-from autopack.store.runs import NewRun, RunRow, create_run, find_run
+from autopack.store.runs import NewRun, RunRow, check_same, create_run, find_run
 from autopack.toolchains.detect import detect, inferred_checks, unsupported_language
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.remote import Remote
@@ -231,6 +231,7 @@ def check_request(
         push=None if push is None else push.name,
         pr=pr,
     )
+    check_same(db, new)
     return new, [(phase.id, phase.tier) for phase in plan.ordered()], made
 
 

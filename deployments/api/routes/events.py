@@ -77,8 +77,9 @@ def events(
     try:
         page = read_events(service.db, run_id, after=last_event_id or after, limit=limit)
     except BadInput as error:
-        field = after_field if error.field == "after" else error.field
-        raise BadInput(error.message, field=field, hint=error.hint) from error
+        if error.field == "after":
+            error.field = after_field
+        raise
     if not streams:
         return JSONResponse(
             {

@@ -22,6 +22,7 @@ from autopack.model.errors import (
     PlanError,
     RepositoryError,
 )
+from autopack.runs.prepare.dry_run import dry_run
 from autopack.runs.prepare.prepare import (
     RunRequest,
     check_remote,
@@ -80,6 +81,23 @@ def test_without_an_id_it_gets_one(prepare: Any) -> None:
 def test_asking_twice_stores_one_run(prepare: Any, database: Database) -> None:
     assert prepare() == prepare()
     assert len(list_runs(database).rows) == 1
+
+
+def test_a_look_alone_is_refused_the_id_of_another_run(
+    prepare: Any, project: Project, database: Database, settings: Settings
+) -> None:
+    prepare()
+    asked = RunRequest(
+        plan=str(project.plan),
+        repo=str(project.repository),
+        builder_options={"recording": str(project.recording)},
+        run_id="r",
+    )
+    dry_run(asked, db=database, settings=settings, clock=ManualClock())
+    add_to_plan(project, "budget: {tokens: 100}\n")
+    with pytest.raises(BadInput, match="another plan") as refused:
+        dry_run(asked, db=database, settings=settings, clock=ManualClock())
+    assert refused.value.field == "run_id"
 
 
 def test_asking_again_after_head_has_moved_finds_the_run(prepare: Any, project: Project) -> None:
