@@ -58,7 +58,7 @@ def test_people_see_a_table_and_get_a_report(home: Path, capsys) -> None:
     ("options", "says"),
     [
         (["--since", "yesterday"], "'yesterday'"),
-        (["--since", ""], "since: "),
+        (["--since", ""], "--since is empty"),
         (["--min", "0"], "invalid min: 0"),
         (["--min", "-3"], "invalid min: -3"),
         (["--min", "many"], "many"),

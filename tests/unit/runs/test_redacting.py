@@ -125,10 +125,12 @@ async def test_the_message_of_a_commit_has_no_secret(
     open_run: Callable[[str], RunSession],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("MY_APP_PASSPHRASE", "correct-horse-battery-9")
     steps = {"one": [[call(1), {"files": {"a": "1"}}]]}
     phase = {"instructions": "log in with correct-horse-battery-9, then look"}
-    session = open_run(store(make_project(tmp_path / "project", steps, phase=phase)))
+    run_id = store(make_project(tmp_path / "project", steps, phase=phase))
+    # Known only now: a plan that holds what is known before is refused.
+    monkeypatch.setenv("MY_APP_PASSPHRASE", "correct-horse-battery-9")
+    session = open_run(run_id)
     session.environment = await prepare_environment(session)
     begin(session, "one")
     await build(session, AttemptKey("r", "one", 1))

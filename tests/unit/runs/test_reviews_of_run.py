@@ -148,7 +148,6 @@ async def test_the_reviewer_is_told_nothing_that_the_builder_said(
     tmp_path: Path, store: Store, open_run: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = "sk-ant-canary-0123456789abcdef"
-    monkeypatch.setenv("SOME_API_KEY", secret)
     asked: list[str] = []
     real = ScriptReviewer.ask
 
@@ -162,7 +161,10 @@ async def test_the_reviewer_is_told_nothing_that_the_builder_said(
     write_yaml(project.recording / "one.yaml", {"builds": [{"steps": steps_}]})
     plan = project.plan.read_text().replace("do one", f"write the word, and not {secret}")
     project.plan.write_text(plan.replace("'true'", "echo the checks ran"))
-    await carried_on(open_run(store(project)))
+    run_id = store(project)
+    # Known only now: a plan that holds what is known before is refused.
+    monkeypatch.setenv("SOME_API_KEY", secret)
+    await carried_on(open_run(run_id))
     [text] = asked
     for words in (
         "A goal",
