@@ -10,7 +10,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from autopack.access.scopes import Principal
-from autopack.model.counted import check_limit
+from autopack.model.pages import check_limit
 from autopack.store.database.engine import Database, now
 from autopack.store.reading import row_number
 from autopack.store.tables import api_audit

@@ -9,8 +9,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from autopack.ledger.period import parse_period
-from autopack.model.counted import MAX_LIMIT
 from autopack.model.errors import BadInput, NotFound, Refused
+from autopack.model.pages import MAX_LIMIT
 from autopack.store.database.engine import reading
 from autopack.store.reading import Source, get_run, states_named
 from autopack.store.rows import RunRow

@@ -18,9 +18,9 @@ import sqlalchemy as sa
 
 from autopack.ledger.events.usage_events import TokenTotals, dollars, token_totals_where
 from autopack.ledger.held_out import mitigations_saved
-from autopack.model.counted import DEFAULT_LIMIT, check_limit
 from autopack.model.errors import BadInput, NotFound
 from autopack.model.features import Feature
+from autopack.model.pages import DEFAULT_LIMIT, check_limit
 from autopack.store.database.engine import Database, reading
 from autopack.store.tables import attempts, llm_call_intents, runs
 from autopack.store.tables.patterns import pattern_hits

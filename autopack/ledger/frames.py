@@ -20,7 +20,7 @@ from autopack.ledger.consolidated import (
     consolidated_tokens,
     usage,
 )
-from autopack.model.counted import MAX_LIMIT
+from autopack.model.pages import MAX_LIMIT
 from autopack.store.database.engine import Database, reading
 from autopack.store.tables import llm_usage_events
 from autopack.store.tables.rollups import error_logs, phase6_metrics, token_efficiency_metrics

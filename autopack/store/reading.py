@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from autopack.clock import in_utc
-from autopack.model.counted import DEFAULT_LIMIT, check_limit
 from autopack.model.errors import BadInput, NotFound
+from autopack.model.pages import DEFAULT_LIMIT, check_limit
 from autopack.model.states import AttemptState, RunState
 from autopack.store import tables
 from autopack.store.database.engine import Database, reading

@@ -10,8 +10,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from autopack.model.counted import DEFAULT_LIMIT, check_limit
 from autopack.model.errors import BadInput
+from autopack.model.pages import DEFAULT_LIMIT, check_limit
 from autopack.store import tables
 from autopack.store.database.engine import reading
 from autopack.store.reading import Source, get_run

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from autopack.ledger.budget.budget_tree import campaign_level
 from autopack.ledger.consolidated import consolidated_tokens
-from autopack.model.counted import check_limit
+from autopack.model.pages import check_limit
 from autopack.repair.patterns.pattern_registry import patterns
 from autopack.store import tables
 from autopack.store.columns import UtcDateTime

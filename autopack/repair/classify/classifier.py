@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 from autopack.model.causes import POLICIES, FailureCause
 from autopack.model.excerpt import excerpt
-from autopack.model.phrases import lowered
 from autopack.repair.classify.exceptions import (
     LOGGED,
     RAISED,
@@ -24,6 +23,7 @@ from autopack.repair.classify.exceptions import (
     by_message,
     cause_of,
 )
+from autopack.repair.classify.phrases import lowered
 from autopack.repair.classify.statements import STATEMENTS
 from autopack.toolchains.runners import saying
 

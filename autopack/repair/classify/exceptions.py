@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from autopack.model.causes import FailureCause
-from autopack.model.phrases import Phrases
+from autopack.repair.classify.phrases import Phrases
 from autopack.toolchains.toolchain_registry import toolchains
 
 _BY_NAME = {

@@ -8,7 +8,7 @@ utters; a service that does not answer is a PROVIDER_ERROR.
 from __future__ import annotations
 
 from autopack.model.causes import FailureCause
-from autopack.model.phrases import Phrases
+from autopack.repair.classify.phrases import Phrases
 
 _OUTSIDE = (
     r"\boutside (?:the )?(?:governed scope|phase(?:'s)? scope|scope\.paths|allowed[ _]roots)\b"

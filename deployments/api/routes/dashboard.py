@@ -17,9 +17,9 @@ from autopack.metrics.attempt_metrics import (
     tells_efficiency,
     token_efficiency_summary,
 )
-from autopack.model.counted import DEFAULT_LIMIT, MAX_LIMIT
 from autopack.model.errors import BadInput
 from autopack.model.features import Feature
+from autopack.model.pages import DEFAULT_LIMIT, MAX_LIMIT
 from autopack.store.reading import get_run
 from autopack.views.dashboards import list_campaigns, list_experiments, pattern_hits
 from autopack.views.run_view import tokens_view

@@ -12,8 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, StreamingResponse
 
 from autopack.access.scopes import Scope
-from autopack.model.counted import DEFAULT_LIMIT, MAX_LIMIT
 from autopack.model.errors import AutopackError, BadInput, DatabaseRefused
+from autopack.model.pages import DEFAULT_LIMIT, MAX_LIMIT
 from autopack.store.database.engine import Database
 from autopack.store.reading import get_run
 from autopack.store.run_events import Events, RunEvent, newest_event, read_events

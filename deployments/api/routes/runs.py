@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse
 
 from autopack.access.scopes import Principal, Scope
 from autopack.ledger.period import parse_moment
-from autopack.model.counted import DEFAULT_LIMIT, MAX_LIMIT
 from autopack.model.errors import NotFound
+from autopack.model.pages import DEFAULT_LIMIT, MAX_LIMIT
 from autopack.secrecy.credentials import MASK, SHAPES
 from autopack.store.leases import token_of
 from autopack.store.pauses import list_pauses, pauses_of_run

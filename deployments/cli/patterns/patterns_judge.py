@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 import sqlalchemy as sa
 from cyclopts import Parameter
 
-from autopack.model.counted import check_limit
 from autopack.model.errors import BadInput, NotFound, Refused
+from autopack.model.pages import check_limit
 from autopack.repair.lifecycle.detector import EVERYWHERE, Detector, detector_of, is_built_in
 from autopack.repair.lifecycle.transitions import (
     advance,

@@ -12,8 +12,8 @@ from cyclopts import Parameter
 from autopack.mining.mine import Mined
 from autopack.mining.mine import as_json as mined_as_json
 from autopack.mining.mine import mine as mine_errors
-from autopack.model.counted import check_limit
 from autopack.model.errors import BadInput
+from autopack.model.pages import check_limit
 from autopack.settings import Settings, process_environment
 from autopack.store.database.engine import Database
 from autopack.views.escaping import write_csv

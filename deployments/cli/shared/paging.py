@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from autopack.model.counted import check_limit
 from autopack.model.errors import BadInput
+from autopack.model.pages import check_limit
 from deployments.cli.shared.output import out
 
 Row = TypeVar("Row")
