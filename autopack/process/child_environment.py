@@ -7,12 +7,12 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from autopack.model.errors import BadInput
-from autopack.secrecy.credentials import holds_a_login, names_a_secret, secrets_in
+from autopack.secrecy.credentials import is_secret, names_a_secret
 from autopack.settings import PASS_ENV
 from autopack.toolchains.toolchain_registry import any_of, toolchains
 
@@ -141,12 +141,6 @@ def withheld(environ: Mapping[str, str]) -> list[str]:
         and is_secret(name, value)
         and (_is_listed(name, passed) or not names_a_secret(name))
     )
-
-
-@lru_cache(maxsize=512)  # asked of each variable for each program
-def is_secret(name: str, value: str) -> bool:
-    """Return whether a variable holds a secret, by its name or by its value."""
-    return names_a_secret(name) or holds_a_login(value) or bool(secrets_in(value))
 
 
 def bin_folder(environment: Path) -> Path:

@@ -153,6 +153,12 @@ def holds_a_login(value: str) -> bool:
     )
 
 
+@lru_cache(maxsize=512)  # asked of each variable for each program that is started
+def is_secret(name: str, value: str) -> bool:
+    """Return whether a variable holds a secret, by its name or by its value."""
+    return names_a_secret(name) or holds_a_login(value) or bool(secrets_in(value))
+
+
 def url_holds_secret(url: str) -> bool:
     """Return whether a URL holds a login, a secret parameter, or looks like a secret itself."""
     return bool(urlsplit(url).password) or holds_a_login(url) or bool(secrets_in(url))

@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 import psutil
@@ -17,7 +16,7 @@ import stamina
 
 from autopack.model.errors import BadInput, GitFailed
 from autopack.process import leftovers
-from autopack.secrecy.credentials import holds_a_login, names_a_secret
+from autopack.secrecy.credentials import is_secret
 from autopack.settings import program_environment
 
 AUTHOR = "Autopack"
@@ -307,7 +306,7 @@ def clean_environment(environ: Mapping[str, str], *, as_user: bool) -> dict[str,
         name: value
         for name, value in environ.items()
         if (not name.startswith("GIT_") or (as_user and _REACHING.fullmatch(name)))
-        and (as_user or not _is_secret(name, value))
+        and (as_user or not is_secret(name, value))
     }
     if not as_user:
         env |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
@@ -323,11 +322,6 @@ def clean_environment(environ: Mapping[str, str], *, as_user: bool) -> dict[str,
         "GIT_COMMITTER_EMAIL": EMAIL,
         "LC_ALL": "C",
     }
-
-
-@lru_cache(maxsize=512)  # asked of each variable for each program
-def _is_secret(name: str, value: str) -> bool:
-    return names_a_secret(name) or holds_a_login(value)
 
 
 def failure(args: tuple[str, ...], finished: Finished) -> GitFailed:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from support.projects import Project, call, git, make_project, make_remote
+from support.projects import Project, call, git, make_project, make_remote, make_repository
 
 from autopack.clock import ManualClock
 from autopack.model.errors import (
@@ -34,6 +34,8 @@ from autopack.settings import Settings
 from autopack.store import Database
 from autopack.store.runs import get_phases, get_run, list_runs
 from autopack.workspace.remote import Remote
+
+KEY = "Zq8vTr2LmX9pKd4WnB7cYh5sGj3fRt6u"
 
 
 @pytest.fixture
@@ -81,6 +83,30 @@ def test_without_an_id_it_gets_one(prepare: Any) -> None:
 def test_asking_twice_stores_one_run(prepare: Any, database: Database) -> None:
     assert prepare() == prepare()
     assert len(list_runs(database).rows) == 1
+
+
+def test_neither_a_prompt_nor_the_text_of_a_plan_may_hold_a_key(
+    prepare: Any, tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(BadInput, match="prompt holds a key"):
+        prepare(prompt=f"log in with {KEY}")
+
+    project = {
+        "pyproject.toml": '[project]\nname = "x"\nversion = "0"\n[tool.pytest.ini_options]\n',
+        "tests/test_a.py": "def test_a(): pass\n",
+    }
+    text: dict[str, Any] = {
+        "repo": str(make_repository(tmp_path / "python", project)),
+        "builder": "command",
+        "builder_options": {"template": "true"},
+        "enable": ("plan_normalization",),
+    }
+    slug = "# Slugs\n\n- Add `slug.py` with a function slugify\n"
+    with pytest.raises(BadInput, match="plan holds a key"):
+        prepare(plan=f"{slug}\n<!-- {KEY} -->\n", **text)
+    assert list_runs(database).rows == ()
+    prepare(plan=slug, **text)
 
 
 def test_a_look_alone_is_refused_the_id_of_another_run(
@@ -189,9 +215,6 @@ def test_what_is_wrong_is_named_and_nothing_is_stored(
         prepare(**wrong)
     assert refused.value.field == field
     assert list_runs(database).rows == ()
-
-
-KEY = "Zq8vTr2LmX9pKd4WnB7cYh5sGj3fRt6u"
 
 
 # where in the plan it is, the field that is named

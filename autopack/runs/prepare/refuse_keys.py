@@ -1,4 +1,4 @@
-"""A key that is written into a plan: refused, for a plan is stored and shown as it is."""
+"""A key that is written into what is asked for: refused, for that is stored and shown as it is."""
 
 from __future__ import annotations
 
@@ -7,31 +7,30 @@ from io import BytesIO
 from typing import Any, cast
 
 from autopack.agents.crew import Crew
-from autopack.model.errors import PlanError
-from autopack.plan.plan import Plan
+from autopack.model.errors import BadInput
 from autopack.secrecy.credentials import known_secrets
 from autopack.secrecy.redaction import Redactor
 
 
-def refuse_keys(plan: Plan, crew: Crew, environ: Mapping[str, str]) -> None:
-    """Raise PlanError naming the field that holds a key of the environment or of the crew's, in
-    any spelling.
+def refuse_keys(asked: Mapping[str, Any], crew: Crew, environ: Mapping[str, str]) -> None:
+    """Raise BadInput naming the field of ``asked`` (JSON) that holds a key of the environment or
+    of the crew's, in any spelling.
 
     Passwords may be words, which are no reason to refuse a plan.
     """
     options = {name: str(value) for name, value in crew.options.items()}
     known = Redactor(known_secrets(environ, options, [*crew.secrets.values(), *crew.hidden()]))
-    for field, text in _texts("", plan.to_dict()):
+    for field, text in _texts("", asked):
         if known.is_key_in(BytesIO(text.encode("utf-8", "surrogatepass"))):
-            raise PlanError(
+            raise BadInput(
                 f"{field} holds a key that is in the environment or in an option",
                 field=field,
-                hint="take it out of the plan, which is stored and shown as it is",
+                hint="take it out: what a run is asked for is stored and shown as it is",
             )
 
 
 def _texts(field: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Yield every text of a plan with the field that it is in."""
+    """Yield every text in a value of JSON, with the field that it is in."""
     match value:
         case str():
             yield field, value
