@@ -51,7 +51,7 @@ def check_cap(cap: float | Decimal, field: str) -> None:
         )
 
 
-_UNITS = {Resource.TOKENS: "tokens", Resource.COST: "US dollars", Resource.MINUTES: "minutes"}
+UNITS = {Resource.TOKENS: "tokens", Resource.COST: "US dollars", Resource.MINUTES: "minutes"}
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Exhausted:
                 f"{self.scope} {self.name}: the cap of {self.limit} US dollars cannot hold, for"
                 f" {self.unpriced} calls have {NO_PRICE}; {self.spent} are spent on the others"
             )
-        unit = _UNITS[self.resource]
+        unit = UNITS[self.resource]
         told = f"{self.scope} {self.name}: {self.spent} of {self.limit} {unit} are used up"
         if self.again_at is None:
             return told

@@ -8,13 +8,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cyclopts import CycloptsError, UnknownCommandError
+from cyclopts import (
+    CycloptsError,
+    MissingArgumentError,
+    UnknownCommandError,
+    UnusedCliTokensError,
+)
 
 from autopack.model.errors import AutopackError, BadInput, PlanError, WorkFailed
 from autopack.settings import process_environment
 from deployments.cli.shared import streams
 from deployments.cli.shared.arguments import check_words
 
+_HELP = "autopack --help"
 _NO = frozenset({"false", "f", "no", "n", "0"})
 """What the command line takes for a no."""
 
@@ -37,7 +43,7 @@ def _run(argv: Sequence[str], app: Callable[..., Any]) -> int:
         )
         sys.stdout.flush()
     except CycloptsError as error:
-        refused = BadCommand(str(error), field=refused_field(error), hint="autopack --help")
+        refused = BadCommand(_told(error, argv), field=refused_field(error), hint=_HELP)
         return _fail(refused, as_json)
     except AutopackError as error:
         return _fail(error, as_json)
@@ -52,6 +58,18 @@ def _run(argv: Sequence[str], app: Callable[..., Any]) -> int:
     except Exception as error:
         return _fail(_of_the_place(error) or _unexpected(error), as_json)
     return code if isinstance(code, int) else 0
+
+
+def _told(error: CycloptsError, argv: Sequence[str]) -> str:
+    """Return what is wrong with a command line, as people say it."""
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        return f"unexpected argument: {error.unused_tokens[0]!r}"
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        name = error.argument.name
+        if error.argument.field_info.is_positional:
+            name = name.strip("-").upper()
+        return f"{name} has no value" if name in argv else f"{name} is missing"
+    return str(error)
 
 
 def asks_for_json(argv: Sequence[str]) -> bool:

@@ -204,7 +204,11 @@ app.command(patterns)
 
 
 budget = App(name="budget", help="Budgets that several runs share.")
-budget.command("deployments.cli.runs.budget:set_", name="set", help="Give a campaign its caps.")
+budget.command(
+    "deployments.cli.runs.budget:set_",
+    name="set",
+    help="Set the caps of a campaign; those not given are lifted.",
+)
 budget.command("deployments.cli.runs.budget:show", name="show", help="Show what a campaign spent.")
 app.command(budget)
 

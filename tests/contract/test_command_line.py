@@ -9,141 +9,10 @@ from typing import Any
 
 import pytest
 from support.projects import Project
+from support.promised_commands import COMMANDS
 
 from autopack.settings import Settings
 from deployments.cli import run_command
-
-# command, positional arguments in order, options
-COMMANDS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
-    ("demo", (), ()),
-    (
-        "run",
-        ("PLAN",),
-        (
-            "--repo",
-            "--commit",
-            "--builder",
-            "--set",
-            "--model",
-            "--run-id",
-            "--token-cap",
-            "--at-cap",
-            "--enable",
-            "--disable",
-            "--push",
-            "--dry-run",
-            "--pr",
-        ),
-    ),
-    ("pr", ("RUN-ID",), ("--ready", "--repo")),
-    (
-        "research run",
-        (),
-        (
-            "--repo",
-            "--commit",
-            "--source",
-            "--builder",
-            "--set",
-            "--model",
-            "--max-calls",
-            "--tokens",
-            "--no-ask",
-            "--token-cap",
-            "--at-cap",
-            "--run-id",
-            "--out",
-        ),
-    ),
-    ("research show", ("RUN-ID",), ("--phase", "--out")),
-    ("resume", ("RUN-ID",), ("--repo",)),
-    ("fetch", ("RUN-ID",), ("--phase", "--attempt", "--repo")),
-    (
-        "retry",
-        ("RUN-ID",),
-        ("--plan", "--phase", "--from-attempt", "--run-id", "--token-cap", "--set", "--repo"),
-    ),
-    ("fleet", (), ("--repo", "--max", "--executor", "--builder", "--set", "--run-id", "--push")),
-    (
-        "replay",
-        (),
-        (
-            "--state",
-            "--since",
-            "--until",
-            "--run-id",
-            "--enable",
-            "--max",
-            "--no-baseline",
-            "--dry-run",
-            "--push",
-        ),
-    ),
-    ("reconcile", (), ()),
-    ("chaos", (), ("--engine", "--runs", "--kills", "--seed")),
-    ("cancel", ("RUN-ID",), ()),
-    ("show", ("RUN-ID",), ()),
-    ("logs", ("RUN-ID",), ("--phase", "--follow", "--limit")),
-    ("diff", ("RUN-ID",), ("--phase", "--attempt", "--stat")),
-    ("merge", ("RUN-ID",), ("--squash", "--repo")),
-    ("clean", (), ("--older-than", "--dry-run")),
-    ("features", (), ()),
-    ("tokens", ("RUN-ID",), ()),
-    ("pause", ("RUN-ID",), ("--builder", "--provider", "--all", "--now", "--note")),
-    ("unpause", ("RUN-ID",), ("--builder", "--provider", "--all")),
-    ("caps", ("RUN-ID",), ("--token-cap", "--cost-cap", "--minutes-cap")),
-    ("approve", ("RUN-ID",), ("--reject", "--token-cap", "--note")),
-    ("builders", (), ()),
-    ("builders list", (), ()),
-    ("builders check", ("NAME",), ("--set", "--model")),
-    ("usage parse", ("FORMAT", "FILE"), ()),
-    ("budget set", ("CAMPAIGN",), ("--tokens", "--cost", "--minutes", "--per")),
-    ("budget show", ("CAMPAIGN",), ()),
-    ("metrics", ("RUN-ID",), ("--since", "--savings")),
-    ("usage", (), ("--by", "--since", "--csv", "--limit", "--after")),
-    ("import", ("FILE",), ("--columns",)),
-    ("open", ("RUN-ID",), ("--browser", "--no-browser")),
-    # every listing can be paged
-    ("runs", (), ("--state", "--limit", "--after")),
-    ("context", ("PLAN",), ("--phase", "--repo", "--commit", "--budget", "--mode")),
-    ("plan init", ("FILE",), ("--from", "--repo")),
-    ("plan check", ("FILE",), ()),
-    ("plan normalise", ("FILE",), ("--repo", "--accept-low-confidence", "--research")),
-    ("plan normalize", ("FILE",), ("--repo", "--accept-low-confidence")),
-    ("research verify", ("REPORT",), ("--repo", "--environment")),
-    ("patterns list", (), ("--repo",)),
-    ("review judge", ("REVIEW", "VERDICT"), ("--finding",)),
-    ("patterns hits", ("PATTERN",), ("--unjudged", "--limit", "--after")),
-    ("patterns judge", ("HIT", "VERDICT"), ("--why",)),
-    ("patterns promote", ("PATTERN",), ("--why", "--repo")),
-    ("patterns demote", ("PATTERN",), ("--why", "--repo")),
-    ("patterns retire", ("PATTERN",), ("--why", "--repo")),
-    ("patterns history", ("PATTERN",), ()),
-    ("patterns match", ("FILE",), ("--repo", "--changed", "--scope")),
-    ("toolchain", ("DIRECTORY",), ()),
-    ("db upgrade", (), ()),
-    ("db check", (), ()),
-    ("db identity", (), ()),
-    ("db retain", (), ("--older-than", "--dry-run", "--yes")),
-    ("health", (), ()),
-    ("ab run", ("SPEC",), ("--executor", "--max", "--push")),
-    ("ab analyse", ("TEST",), ("--csv", "--control-runs", "--treatment-runs", "--varies")),
-    ("ab analyze", ("TEST",), ("--csv", "--control-runs", "--treatment-runs")),
-    ("ab power", (), ("--sd", "--pilot", "--ratio", "--pairs")),
-    ("up", (), ("--sqlite", "--warm", "--no-warm", "--api", "--no-api")),
-    ("deploy", (), ("--worker",)),
-    ("notify test", (), ("--event", "--url")),
-    ("api keys create", ("NAME",), ("--scope", "--expires")),
-    ("api keys list", (), ()),
-    ("api keys revoke", ("KEY-ID",), ()),
-    ("api keys rotate", (), ()),
-    ("api user add", ("NAME",), ("--scope",)),
-    ("api user list", (), ()),
-    ("api user password", ("NAME",), ()),
-    ("api user disable", ("NAME",), ()),
-    ("api user enable", ("NAME",), ()),
-    ("api audit", (), ("--limit", "--after")),
-]
 
 
 def help_of(command: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -250,6 +119,8 @@ ANSWERS: list[tuple[list[str], int]] = [
     (["budget", "set", "all", "--minutes", "9", "--per", "day"], 2),
     (["budget", "set", "all", "--per", "day"], 2),
     (["budget", "set", "all"], 2),
+    (["budget", "set", "all", "--none"], 0),
+    (["budget", "set", "all", "--none", "--tokens", "9"], 2),
     (["pr", "nobody"], 2),
     (["open", "nobody"], 2),
     (["open", "failed"], 2),
@@ -369,6 +240,23 @@ def test_without_json_answers_go_to_stdout_and_errors_to_stderr(
     if code:
         assert answer.err
         assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["runs", "nonsense"], "unexpected argument: 'nonsense'"),
+        (["show"], "RUN-ID is missing"),
+        (["run", "plan.yaml"], "--repo is missing"),
+        (["run", "plan.yaml", "--repo"], "--repo has no value"),
+    ],
+)
+def test_what_is_wrong_with_a_command_line_is_said_plainly(
+    argv: list[str], message: str, autopack: Any
+) -> None:
+    answer = autopack(*argv)
+    assert (answer.code, answer.out) == (2, "")
+    assert f"error: {message}\n" in answer.err
 
 
 def test_drift_in_the_database_is_exit_code_1(autopack: Any, failed_run: str) -> None:

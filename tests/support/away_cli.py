@@ -1,9 +1,9 @@
 """The `autopack` command while its server is away for as long as a test likes, in no time.
 
 The server of process AWAY_SERVER is killed while the first build is under way, once it knows of
-the build's phase. Waiting for it is then
-simulated: every pause of Prefect's client and of ours lasts a moment and is added up, in the file
-AWAY_WAITED. With AWAY_CLOCK our own waiting is measured by that time, too.
+the build's phase. Waiting for it is then simulated: every pause of Prefect's client and of ours
+lasts a moment and is added up, in the file AWAY_WAITED. With AWAY_CLOCK our own waiting is measured
+by that time, too.
 """
 
 from __future__ import annotations

@@ -241,4 +241,4 @@ def print_budget(tree: list[dict[str, Any]]) -> None:
                 pattern.format(held),
                 "" if limit is None else pattern.format(limit),
             )
-    out.print(table)
+    out.print(table if table.rows else "nothing is capped")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -40,15 +41,15 @@ def test_what_is_no_page_is_refused(limit: int, after: str | None, field: str) -
     assert refused.value.field == field
 
 
-@pytest.mark.parametrize("words", [["features"], ["patterns", "list"], ["builders", "list"]])
-def test_a_command_tells_one_page_after_the_other(
-    words: list[str],
-    tmp_path: object,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTOPACK_HOME", f"{tmp_path}/home")
 
+
+@pytest.mark.parametrize("words", [["features"], ["patterns", "list"], ["builders", "list"]])
+def test_a_command_tells_one_page_after_the_other(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     def told(*more: str) -> dict[str, object]:
         assert run_command([*words, *more, "--json"], app) == 0
         return json.loads(capsys.readouterr().out)
@@ -63,12 +64,8 @@ def test_a_command_tells_one_page_after_the_other(
 
 @pytest.mark.parametrize("words", [["features"], ["patterns", "list"]])
 def test_what_is_said_of_the_next_page_can_be_typed(
-    words: list[str],
-    tmp_path: object,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("AUTOPACK_HOME", f"{tmp_path}/home")
     assert run_command([*words, "--limit", "1"], app) == 0
     (said,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("more: ")]
     assert run_command([*words, *shlex.split(said.removeprefix("more: "))], app) == 0

@@ -171,6 +171,7 @@ def test_a_cap_of_a_period_counts_what_was_spent_in_it(database, new_run, period
         (["--tokens", "9"], ["2.5 US dollars", "30.0 minutes"]),
         (["--cost", "1", "--minutes", "2"], ["1,000 tokens"]),
         (["--tokens", "9", "--cost", "1", "--minutes", "2"], []),
+        (["--none"], ["1,000 tokens", "2.5 US dollars", "30.0 minutes"]),
     ],
 )
 def test_a_cap_that_is_not_named_is_lifted_and_that_is_said(
@@ -193,6 +194,6 @@ def test_a_call_without_a_cap_lifts_nothing(tmp_path, monkeypatch, capsys):
 
     assert run_command(["budget", "set", "spring"]) == 2
 
-    assert "--tokens, --cost and --minutes" in capsys.readouterr().err
+    assert "--tokens, --cost or --minutes" in capsys.readouterr().err
     run_command(["budget", "show", "spring", "--json"])
     assert '"tokens": 1000' in capsys.readouterr().out
