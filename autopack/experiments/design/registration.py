@@ -38,6 +38,9 @@ from autopack.model.fingerprint import Treatment, digest
 from autopack.plan.plan import Plan
 from autopack.runs.prepare.prepare import RunRequest, read_source
 from autopack.runs.prepare.take_fingerprint import operator
+from autopack.secrecy.credentials import environment_secrets
+from autopack.secrecy.refuse_keys import refuse_keys
+from autopack.settings import process_environment
 from autopack.store.database.engine import Database
 from autopack.store.experiment_records import (
     ExperimentRow,
@@ -237,6 +240,7 @@ def register_experiment(
         "arms": said["arms"],
         "files": files,
     }
+    refuse_keys(body["declared"] | body, environment_secrets(process_environment()))
     more = parse_budget(more_budget)
     row = unfinished_test(db, spec_hash)
     if row is None and (more is not None or void_again):

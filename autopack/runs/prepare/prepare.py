@@ -29,8 +29,9 @@ from autopack.repair.patterns.pattern_registry import enabled_patterns
 from autopack.runs.delivery.pull_request import check_pull_request
 from autopack.runs.prepare.check_research import check_research
 from autopack.runs.prepare.priced_caps import check_prices
-from autopack.runs.prepare.refuse_keys import refuse_keys
 from autopack.secrecy.addresses import read_text
+from autopack.secrecy.credentials import known_secrets
+from autopack.secrecy.refuse_keys import refuse_keys
 from autopack.settings import CONTEXT_BUDGET, CONTEXT_MODE, Settings, process_environment
 from autopack.store.database.engine import Database
 from autopack.store.folder_note import find_folder
@@ -173,7 +174,8 @@ def check_request(
     crew = Crew(plan, builder_name, request.builder_options, models, request.builder_secrets)
     crew.check()
     asked = plan.to_dict() | {"prompt": request.prompt, "plan": None if made is None else made[0]}
-    refuse_keys(asked, crew, process_environment())
+    hidden = [*request.builder_secrets.values(), *crew.hidden()]
+    refuse_keys(asked, known_secrets(process_environment(), request.builder_options, hidden))
     check_research(crew)
     if (plan.budget.cost is not None or above is not None) and request.at_cap == "fail":
         field = "budget.cost" if plan.budget.cost is not None else "campaign"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import yaml
 from support.experiments import Trial, agent, make_trial
 from support.projects import git, make_remote
 
@@ -63,6 +64,31 @@ def test_one_that_is_under_way_keeps_its_commit_and_one_that_ended_does_not(
     later = register(found, database)
     assert later.commit != first.commit
     assert later.test_id != first.test_id
+
+
+@pytest.mark.parametrize(
+    ("where", "field"),
+    [
+        ("treatment", "treatment.prompt"),
+        ("plans", "plans.plan-0.goal"),
+    ],
+)
+def test_one_that_holds_a_key_is_refused_and_not_stored(
+    where: str, field: str, database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "Zq8vTr2LmX9pKd4WnB7cYh5sGj3fRt6u"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    found = trial(tmp_path)
+    file = found.spec if where == "treatment" else found.spec.with_name("plan-0.yaml")
+    written = yaml.safe_load(file.read_text())
+    place, name = (written["treatment"], "prompt") if where == "treatment" else (written, "goal")
+    place[name] = f"log in with {key}"
+    file.write_text(yaml.safe_dump(written))
+    with pytest.raises(BadInput, match="holds a key") as refused:
+        register(found, database)
+    assert refused.value.field == field
+    monkeypatch.delenv("OPENAI_API_KEY")
+    register(found, database)
 
 
 @pytest.fixture

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import Any, cast
 
-from autopack.agents.crew import Crew
 from autopack.model.errors import BadInput
-from autopack.secrecy.credentials import known_secrets
 from autopack.secrecy.redaction import Redactor
 
 
-def refuse_keys(asked: Mapping[str, Any], crew: Crew, environ: Mapping[str, str]) -> None:
-    """Raise BadInput naming the field of ``asked`` (JSON) that holds a key of the environment or
-    of the crew's, in any spelling.
+def refuse_keys(asked: Mapping[str, Any], secrets: Iterable[str]) -> None:
+    """Raise BadInput naming the field of ``asked`` (JSON) that holds a key among ``secrets``, in
+    any spelling.
 
     Passwords may be words, which are no reason to refuse a plan.
     """
-    options = {name: str(value) for name, value in crew.options.items()}
-    known = Redactor(known_secrets(environ, options, [*crew.secrets.values(), *crew.hidden()]))
+    known = Redactor(secrets)
     for field, text in _texts("", asked):
         if known.is_key_in(BytesIO(text.encode("utf-8", "surrogatepass"))):
             raise BadInput(
                 f"{field} holds a key that is in the environment or in an option",
                 field=field,
-                hint="take it out: what a run is asked for is stored and shown as it is",
+                hint=f"take it out of {field}, which is stored and shown as it is",
             )
 
 
