@@ -104,7 +104,7 @@ def test_a_declared_pattern_is_listed_and_says_that_nobody_looked(home: Path, ca
         (["judge", "0", "right"], "invalid hit: '0'"),
         (["judge", "9" * 30, "right"], "invalid hit"),
         (["judge", "1", "maybe"], "say right or wrong"),
-        (["judge", "1"], "verdict"),
+        (["judge", "1"], "VERDICT is missing"),
         (["promote", "engine"], "--why"),
         (["promote", "engine", "--why", "  "], "--why is empty"),
         (["promote", "engine", "--why", "x" * 3_000], "longer than"),
