@@ -21,11 +21,16 @@ from autopack.model.budget import (
 from autopack.model.errors import BadInput, Refused
 from autopack.store import tables
 from autopack.store.database.engine import Database, now, reading
+from autopack.store.keys import named_run, run_named
 from autopack.store.leases import Lease, fence
 from autopack.store.reading import Source, get_plan_body, get_run
 from autopack.store.rows import RunRow
 
 Kind = Literal["cap", "phase"]
+
+_OF_RUN = (
+    sa.select(tables.approvals).where(named_run(tables.approvals)).order_by(tables.approvals.c.id)
+)
 
 _CAP_COLUMNS = {
     Resource.TOKENS: "token_cap",
@@ -111,10 +116,9 @@ def ask(
 
 def get_approvals(source: Source, run_id: str) -> list[Approval]:
     """Return every question of a run, in the order in which they were asked."""
-    table = tables.approvals
-    query = sa.select(table).where(table.c.run_id == run_id).order_by(table.c.id)
     with reading(source) as conn:
-        return [Approval.of(row) for row in conn.execute(query).mappings()]
+        rows = conn.execute(_OF_RUN, run_named(run_id)).mappings()
+        return [Approval.of(row) for row in rows]
 
 
 def pending(source: Source, run_id: str) -> Approval | None:

@@ -20,9 +20,32 @@ from autopack.store.error_log import log_error
 from autopack.store.intents import (
     open_intent,
 )
-from autopack.store.keys import of_attempt
+from autopack.store.keys import (
+    attempt_named,
+    named_attempt,
+    named_phase,
+    named_run,
+    phase_named,
+    run_named,
+)
 from autopack.store.leases import Lease, fence
 from autopack.store.rows import AttemptRow, Built, Ended
+
+_PHASE = sa.select(tables.phases.c.state, tables.phases.c.revision).where(
+    named_phase(tables.phases)
+)
+_EARLIER = sa.select(
+    tables.attempts.c.attempt, tables.attempts.c.state, tables.attempts.c.built_at
+).where(named_phase(tables.attempts))
+_START = sa.insert(tables.attempts).returning(tables.attempts)
+_STATE = sa.select(tables.attempts.c.state).where(named_attempt(tables.attempts))
+_CHANGE = sa.update(tables.attempts).where(named_attempt(tables.attempts))
+_PROGRESS = (
+    sa.update(tables.runs)
+    .where(named_run(tables.runs), tables.runs.c.recoveries > tables.runs.c.recoveries_at_progress)
+    .values(recoveries_at_progress=tables.runs.c.recoveries)
+)
+_DECIDE = sa.insert(tables.decisions)
 
 
 def start_attempt(
@@ -46,45 +69,33 @@ def start_attempt(
     attempt that is still open.
     """
     fence(conn, lease)
-    run_id, phases, table = lease.run_id, tables.phases, tables.attempts
-    phase = conn.execute(
-        sa.select(phases.c.state, phases.c.revision).where(
-            phases.c.run_id == run_id, phases.c.phase_id == phase_id
-        )
-    ).first()
+    run_id, named = lease.run_id, phase_named(lease.run_id, phase_id)
+    phase = conn.execute(_PHASE, named).first()
     if phase is None:
         raise NotFound(f"run {run_id} has no phase {phase_id!r}", field="phase_id")
     if phase.state is not PhaseState.EXECUTING:
         raise IllegalTransition(f"phase {phase_id} is {phase.state}: no attempt may start")
-    earlier = conn.execute(
-        sa.select(table.c.attempt, table.c.state, table.c.built_at).where(
-            table.c.run_id == run_id, table.c.phase_id == phase_id
-        )
-    ).all()
+    earlier = conn.execute(_EARLIER, named).all()
     for row in earlier:
         if row.state.is_open:
             raise IllegalTransition(f"attempt {row.attempt} of {phase_id} is still {row.state}")
     number = max((row.attempt for row in earlier), default=0) + 1
-    inserted = conn.execute(
-        sa.insert(table)
-        .values(
-            run_id=run_id,
-            phase_id=phase_id,
-            attempt=number,
-            revision=phase.revision,
-            state=AttemptState.STARTED,
-            base_commit=base_commit,
-            builder=builder,
-            recorded_build=sum(row.built_at is not None for row in earlier) + 1,
-            hint=hint,
-            home=home,
-            model=model,
-            model_level=level,
-            started_at=now(conn),
-        )
-        .returning(table)
-    )
-    started = AttemptRow.of(inserted.mappings().one())
+    row = {
+        "run_id": run_id,
+        "phase_id": phase_id,
+        "attempt": number,
+        "revision": phase.revision,
+        "state": AttemptState.STARTED,
+        "base_commit": base_commit,
+        "builder": builder,
+        "recorded_build": sum(row.built_at is not None for row in earlier) + 1,
+        "hint": hint,
+        "home": home,
+        "model": model,
+        "model_level": level,
+        "started_at": now(conn),
+    }
+    started = AttemptRow.of(conn.execute(_START, row).mappings().one())
     open_intent(conn, started.key, "builder")
     return started
 
@@ -117,12 +128,7 @@ def finish_attempt(conn: sa.Connection, lease: Lease, key: AttemptKey, ended: En
         finished_at=now(conn),
     )
     if ended.state is not AttemptState.INTERRUPTED:
-        runs = tables.runs
-        conn.execute(
-            sa.update(runs)
-            .where(runs.c.run_id == lease.run_id, runs.c.recoveries > runs.c.recoveries_at_progress)
-            .values(recoveries_at_progress=runs.c.recoveries)
-        )
+        conn.execute(_PROGRESS, run_named(lease.run_id))
     if ended.state is AttemptState.FAILED:
         log_error(
             conn,
@@ -137,12 +143,12 @@ def _move(
     conn: sa.Connection, lease: Lease, key: AttemptKey, state: AttemptState, **values: Any
 ) -> None:
     fence(conn, lease)
-    table = tables.attempts
-    old = conn.scalar(sa.select(table.c.state).where(of_attempt(table, key)))
+    named = attempt_named(key)
+    old = conn.scalar(_STATE, named)
     if old is None:
         raise NotFound(f"there is no attempt {key}", field="attempt")
     check_transition("attempt", old, state)
-    conn.execute(sa.update(table).where(of_attempt(table, key)).values(state=state, **values))
+    conn.execute(_CHANGE, {**named, "state": state, **values})
 
 
 def record_decision(
@@ -159,12 +165,5 @@ def record_decision(
     ``run_state`` is where a decision to stop ends the run: a resumed run ends there too.
     """
     fence(conn, lease)
-    conn.execute(
-        sa.insert(tables.decisions).values(
-            **vars(key),
-            kind=kind,
-            reason=reason,
-            run_state=run_state,
-            created_at=now(conn),
-        )
-    )
+    row = {"kind": kind, "reason": reason, "run_state": run_state, "created_at": now(conn)}
+    conn.execute(_DECIDE, {**vars(key), **row})

@@ -16,6 +16,11 @@ from autopack.store.database.engine import (
 from autopack.store.keys import of_attempt
 from autopack.store.tables import Role, Told
 
+_OPEN = sa.update(tables.llm_call_intents).where(
+    tables.llm_call_intents.c.intent_key == sa.bindparam("of_intent"),
+    tables.llm_call_intents.c.closed_at.is_(None),
+)
+
 
 def next_call(conn: sa.Connection, key: AttemptKey, role: Role) -> int:
     """Return the number of the next call of a role in an attempt: no earlier try of it has that."""
@@ -44,15 +49,8 @@ def close_intent(
     conn: sa.Connection, key: AttemptKey, role: Role = "builder", call: int = 1
 ) -> None:
     """Note that the call's usage is recorded; belongs in the transaction that records it."""
-    table = tables.llm_call_intents
-    conn.execute(
-        sa.update(table)
-        .where(
-            table.c.intent_key == _intent_key(key, role, call),
-            table.c.closed_at.is_(None),
-        )
-        .values(closed_at=now_in_sql(conn))
-    )
+    changed = _OPEN.values(closed_at=now_in_sql(conn))
+    conn.execute(changed, {"of_intent": _intent_key(key, role, call)})
 
 
 def keep_open(

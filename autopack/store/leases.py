@@ -14,6 +14,7 @@ from autopack.model.states import RunState
 from autopack.store.database.engine import Database, insert_new, now, reading
 from autopack.store.expiry import Moment, lasting
 from autopack.store.holders import Holder
+from autopack.store.keys import named_run, run_named
 from autopack.store.reading import Source
 from autopack.store.tables import leases, runs
 
@@ -36,7 +37,11 @@ _UNDER_WAY = (RunState.RUN_CREATED, RunState.PHASE_EXECUTION)
 _UNTAKEN = timedelta(seconds=450)
 """How long a run may wait for its first holder when nobody knows who stored it: ten leases."""
 
-_TOKEN = sa.select(leases.c.token).where(leases.c.run_id == sa.bindparam("run_id"))
+_TOKEN = sa.select(leases.c.token).where(named_run(leases))
+_CURRENT = _TOKEN.where(
+    leases.c.token == sa.bindparam("of_token"), leases.c.expires_at.is_not(None)
+)
+_LOCK = _CURRENT.with_for_update()
 
 _INTENDED = 0
 """The token of a run that was stored and never taken."""
@@ -162,10 +167,7 @@ def fence(conn: sa.Connection, lease: Lease) -> None:
     transaction, held = conn.get_transaction(), (lease.run_id, lease.token)
     if transaction is not None and _fenced.get(transaction) == held:
         return
-    current = conn.execute(
-        sa.select(leases.c.token).where(_is_current(lease)).with_for_update()
-    ).first()
-    if current is None:
+    if conn.execute(_LOCK, _named(lease)).first() is None:
         raise _lost(lease)
     # A savepoint that is rolled back lets go of what was locked since.
     if isinstance(transaction, sa.RootTransaction) and not conn.in_nested_transaction():
@@ -174,7 +176,7 @@ def fence(conn: sa.Connection, lease: Lease) -> None:
 
 def check_current(conn: sa.Connection, lease: Lease) -> None:
     """Raise LeaseLost unless ``lease`` is the run's current one; keep nobody from taking it."""
-    if conn.execute(sa.select(leases.c.token).where(_is_current(lease))).first() is None:
+    if conn.execute(_CURRENT, _named(lease)).first() is None:
         raise _lost(lease)
 
 
@@ -241,7 +243,7 @@ def _is_abandoned(row: sa.Row[Any], moment: Moment, at: datetime) -> bool:
 def token_of(source: Source, run_id: str) -> int:
     """Return how many holders the run has had; 0 before the first."""
     with reading(source) as conn:
-        return conn.scalar(_TOKEN, {"run_id": run_id}) or 0
+        return conn.scalar(_TOKEN, run_named(run_id)) or 0
 
 
 def _is_current(lease: Lease) -> sa.ColumnElement[bool]:
@@ -250,6 +252,10 @@ def _is_current(lease: Lease) -> sa.ColumnElement[bool]:
         leases.c.token == lease.token,
         leases.c.expires_at.is_not(None),
     )
+
+
+def _named(lease: Lease) -> dict[str, Any]:
+    return {**run_named(lease.run_id), "of_token": lease.token}
 
 
 def _lost(lease: Lease) -> LeaseLost:

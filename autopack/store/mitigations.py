@@ -16,9 +16,15 @@ from autopack.store.database.engine import (
     now,
     reading,
 )
-from autopack.store.keys import of_attempt
+from autopack.store.keys import named_run, of_attempt, run_named
 from autopack.store.leases import Lease, fence
 from autopack.store.tables import DoctorModel
+
+_REVISIONS = sa.select(
+    tables.phase_revisions.c.phase_id,
+    tables.phase_revisions.c.revision,
+    tables.phase_revisions.c.instructions,
+).where(named_run(tables.phase_revisions))
 
 
 class NormalisedPlan(Protocol):
@@ -237,10 +243,8 @@ class Revision:
 
 def get_revisions(source: Database | sa.Connection, run_id: str) -> list[Revision]:
     """Every replan of the run's phases."""
-    table = tables.phase_revisions
-    query = sa.select(table.c.phase_id, table.c.revision, table.c.instructions)
     with reading(source) as conn:
-        return [Revision(*row) for row in conn.execute(query.where(table.c.run_id == run_id))]
+        return [Revision(*row) for row in conn.execute(_REVISIONS, run_named(run_id))]
 
 
 class MeasuredDrift(Protocol):

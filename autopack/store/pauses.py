@@ -21,6 +21,8 @@ from autopack.store.rows import RunRow
 
 PauseKind = Literal["run", "builder", "provider", "all"]
 
+_ALL = sa.select(tables.pauses).order_by(tables.pauses.c.kind, tables.pauses.c.name)
+
 
 @dataclass(frozen=True, order=True)
 class Latch:
@@ -97,10 +99,8 @@ def lift_pause(db: Database, latch: Latch) -> bool:
 
 def list_pauses(source: Source) -> list[Pause]:
     """Return every latch that is set, those of everything first."""
-    table = tables.pauses
     with reading(source) as conn:
-        rows = conn.execute(sa.select(table).order_by(table.c.kind, table.c.name)).mappings()
-        return [_pause(row) for row in rows]
+        return [_pause(row) for row in conn.execute(_ALL).mappings()]
 
 
 def pauses_of(

@@ -17,11 +17,34 @@ from autopack.model.pages import DEFAULT_LIMIT, check_limit
 from autopack.model.states import AttemptState, RunState
 from autopack.store import tables
 from autopack.store.database.engine import Database, reading
+from autopack.store.keys import named_phase, named_run, phase_named, run_named
 from autopack.store.rows import AttemptRow, DecisionRow, Page, PhaseRow, RunRow
 
 Source = Database | sa.Connection
 
-_RUN = sa.select(tables.runs).where(tables.runs.c.run_id == sa.bindparam("run_id"))
+_RUN = sa.select(tables.runs).where(named_run(tables.runs))
+_PHASES = sa.select(tables.phases).where(named_run(tables.phases)).order_by(tables.phases.c.ordinal)
+_ATTEMPTS = (
+    sa.select(tables.attempts)
+    .join(tables.phases)
+    .where(named_run(tables.attempts))
+    .order_by(tables.phases.c.ordinal, tables.attempts.c.attempt)
+)
+_ATTEMPTS_OF_PHASE = _ATTEMPTS.where(named_phase(tables.attempts))
+_DECISIONS = (
+    sa.select(tables.decisions).where(named_run(tables.decisions)).order_by(tables.decisions.c.id)
+)
+REOPEN = "reopen"
+"""The kind of the decision by which a run continues that had ended."""
+_OF_RUN = tables.decisions.c.run_state.is_not(None) | (tables.decisions.c.kind == REOPEN)
+_TELLING_OF_RUN = _DECISIONS.where(_OF_RUN)
+_TELLING = _DECISIONS.where(_OF_RUN | named_phase(tables.decisions))
+_LAST_REASON = (
+    sa.select(tables.decisions.c.reason)
+    .where(named_run(tables.decisions), tables.decisions.c.kind == sa.bindparam("of_kind"))
+    .order_by(tables.decisions.c.id.desc())
+    .limit(1)
+)
 
 _ROWS = 2**31  # what an INTEGER of PostgreSQL holds
 _MOST_DIGITS = 10
@@ -38,7 +61,7 @@ def get_run(source: Source, run_id: str) -> RunRow:
 def find_run(source: Source, run_id: str) -> RunRow | None:
     """Return the run, None when there is none."""
     with reading(source) as conn:
-        row = conn.execute(_RUN, {"run_id": run_id}).mappings().first()
+        row = conn.execute(_RUN, run_named(run_id)).mappings().first()
     return None if row is None else RunRow.of(row)
 
 
@@ -62,10 +85,9 @@ def get_plan_body(source: Source, plan_hash: str) -> dict[str, Any]:
 
 def get_phases(source: Source, run_id: str) -> list[PhaseRow]:
     """Return the run's phases in the plan's order; none for an unknown run."""
-    table = tables.phases
-    query = sa.select(table).where(table.c.run_id == run_id).order_by(table.c.ordinal)
     with reading(source) as conn:
-        return [PhaseRow.of(row) for row in conn.execute(query).mappings()]
+        rows = conn.execute(_PHASES, run_named(run_id)).mappings()
+        return [PhaseRow.of(row) for row in rows]
 
 
 def uncounted_attempts(source: Source, home: str, run_id: str | None = None) -> list[AttemptRow]:
@@ -100,36 +122,37 @@ def get_attempts(source: Source, run_id: str, phase_id: str | None = None) -> li
     """Return the attempts of a run, or of one of its phases: by phase in the plan's order, by
     number.
     """
-    table, phases = tables.attempts, tables.phases
-    query = (
-        sa.select(table)
-        .join(phases)
-        .where(table.c.run_id == run_id)
-        .order_by(phases.c.ordinal, table.c.attempt)
-    )
-    if phase_id is not None:
-        query = query.where(table.c.phase_id == phase_id)
     with reading(source) as conn:
-        return [AttemptRow.of(row) for row in conn.execute(query).mappings()]
+        rows = (
+            conn.execute(_ATTEMPTS, run_named(run_id))
+            if phase_id is None
+            else conn.execute(_ATTEMPTS_OF_PHASE, phase_named(run_id, phase_id))
+        )
+        return [AttemptRow.of(row) for row in rows.mappings()]
 
 
 def get_decisions(source: Source, run_id: str) -> list[DecisionRow]:
     """The run's decisions in the order they were recorded."""
-    table = tables.decisions
-    query = sa.select(table).where(table.c.run_id == run_id).order_by(table.c.id)
     with reading(source) as conn:
-        return [DecisionRow.of(row) for row in conn.execute(query).mappings()]
+        rows = conn.execute(_DECISIONS, run_named(run_id)).mappings()
+        return [DecisionRow.of(row) for row in rows]
+
+
+def last_reason(source: Source, run_id: str, kind: str) -> str | None:
+    """Return the reason of the run's last decision of a kind; None where there is none."""
+    with reading(source) as conn:
+        return conn.scalar(_LAST_REASON, {**run_named(run_id), "of_kind": kind})
 
 
 def telling_decisions(source: Source, run_id: str, phase_id: str | None) -> list[DecisionRow]:
     """The decisions about one phase, and those about any that end the run or let it continue."""
-    table = tables.decisions
-    telling = table.c.run_state.is_not(None) | (table.c.kind == REOPEN)
-    if phase_id is not None:
-        telling |= table.c.phase_id == phase_id
-    query = sa.select(table).where(table.c.run_id == run_id, telling).order_by(table.c.id)
     with reading(source) as conn:
-        return [DecisionRow.of(row) for row in conn.execute(query).mappings()]
+        rows = (
+            conn.execute(_TELLING_OF_RUN, run_named(run_id))
+            if phase_id is None
+            else conn.execute(_TELLING, phase_named(run_id, phase_id))
+        )
+        return [DecisionRow.of(row) for row in rows.mappings()]
 
 
 def get_ending(source: Source, run_id: str) -> tuple[RunState, str] | None:
@@ -143,10 +166,6 @@ def ending_of(decisions: Sequence[DecisionRow]) -> tuple[RunState, str] | None:
     if last is None or last.run_state is None:
         return None
     return last.run_state, f"{last.phase_id}: {last.reason}"
-
-
-REOPEN = "reopen"
-"""The kind of the decision by which a run continues that had ended."""
 
 
 def _reopens(decision: DecisionRow) -> bool:

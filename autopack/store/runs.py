@@ -16,6 +16,7 @@ from autopack.model.states import PhaseState, RunState, check_transition
 from autopack.store import tables
 from autopack.store.attempts import finish_attempt, finish_build, record_decision, start_attempt
 from autopack.store.database.engine import Database, insert_new, now
+from autopack.store.keys import named_phase, phase_named
 from autopack.store.leases import Holder, Lease, fence, intend
 from autopack.store.reading import (
     find_run,
@@ -80,6 +81,9 @@ __all__ = [
     "set_toolchains",
     "start_attempt",
 ]
+
+_PHASE = sa.select(tables.phases).where(named_phase(tables.phases))
+_CHANGE_PHASE = sa.update(tables.phases).where(named_phase(tables.phases))
 
 
 def create_run(
@@ -344,9 +348,8 @@ def move_phase(
     Raises LeaseLost, IllegalTransition and NotFound.
     """
     fence(conn, lease)
-    table = tables.phases
-    where = sa.and_(table.c.run_id == lease.run_id, table.c.phase_id == phase_id)
-    phase = conn.execute(sa.select(table).where(where)).mappings().first()
+    named = phase_named(lease.run_id, phase_id)
+    phase = conn.execute(_PHASE, named).mappings().first()
     if phase is None:
         raise NotFound(f"run {lease.run_id} has no phase {phase_id!r}", field="phase_id")
     old = PhaseRow.of(phase)
@@ -356,16 +359,13 @@ def move_phase(
     started_at: datetime | None = old.started_at
     if state is PhaseState.EXECUTING and started_at is None:
         started_at = at
-    conn.execute(
-        sa.update(table)
-        .where(where)
-        .values(
-            state=state,
-            revision=old.revision + int(rollback and state is PhaseState.QUEUED),
-            commit=commit,
-            failure_cause=failure and failure.cause,
-            failure_message=failure and failure.message,
-            started_at=started_at,
-            finished_at=at if state.is_final else None,
-        )
-    )
+    changed = {
+        "state": state,
+        "revision": old.revision + int(rollback and state is PhaseState.QUEUED),
+        "commit": commit,
+        "failure_cause": failure and failure.cause,
+        "failure_message": failure and failure.message,
+        "started_at": started_at,
+        "finished_at": at if state.is_final else None,
+    }
+    conn.execute(_CHANGE_PHASE, {**named, **changed})

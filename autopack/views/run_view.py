@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
-
 from autopack.ledger.budget.budget_nodes import attempt_nodes
 from autopack.ledger.budget.budget_tree import levels as budget_levels
 from autopack.ledger.consolidated import consolidated_tokens, count_of_campaign, is_known
@@ -16,7 +14,7 @@ from autopack.ledger.events.usage_events import (
     NOTHING_LOST,
     Lost,
     TokenTotals,
-    lost_by_phase,
+    lost_of_run,
     phase_tokens,
     token_totals,
 )
@@ -65,7 +63,7 @@ def run_view(db: Database, run_id: str) -> Json:
         reviews = get_reviews(conn, run_id)
         totals = token_totals(conn, run_id)
         tokens = phase_tokens(conn, run_id)
-        lost = _lost_by_phase(conn, run_id)
+        lost = lost_of_run(conn, run_id)
         nodes = attempt_nodes(conn, run_id)
         plan = get_plan_body(conn, run.plan_hash)
         levels = budget_levels(conn, run_id, _phase_caps(plan))
@@ -126,14 +124,9 @@ def phase_view(session: RunSession, phase_id: str) -> Json:
     own = session.snapshot(phase_id)
     now = session.refresh()
     decisions = [one for one in own.decisions if one.phase_id == phase_id]
-    lost = now.lost.get((session.run_id, phase_id), NOTHING_LOST)
+    lost = now.lost.get(phase_id, NOTHING_LOST)
     tokens = now.tokens.get(phase_id)
     return _phase(now.phase(phase_id), list(own.attempts), decisions, tokens, lost)
-
-
-def _lost_by_phase(conn: Connection, run_id: str) -> dict[str, Lost]:
-    found = lost_by_phase(conn, lambda table: table.c.run_id == run_id)
-    return {phase_id: lost for (_, phase_id), lost in found.items()}
 
 
 def percent_complete(phases: Sequence[PhaseRow]) -> float:

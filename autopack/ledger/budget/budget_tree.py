@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
-from autopack.ledger.events.usage_events import dollars, lost_by_phase
+from autopack.ledger.events.usage_events import dollars, lost_by_phase, lost_of_run
 from autopack.model.budget import (
     NO_PRICE,
     NOTHING,
@@ -30,8 +30,52 @@ from autopack.store.database.engine import (
     now,
     reading,
 )
+from autopack.store.keys import named_run, run_named
 from autopack.store.reading import Source, get_run
 from autopack.store.tables.rollups import usage_by_run
+
+_HELD, _ATTEMPTS, _ANSWERS = tables.budget_reservations, tables.attempts, tables.approvals
+_SUMMED = ("total_tokens", "cost_microdollars", "cost_picodollars", "unpriced_events", "events")
+_SUMS = [sa.func.sum(usage_by_run.c[name]).label(name) for name in _SUMMED]
+_SPENT_BY_PHASE = (
+    sa.select(usage_by_run.c.phase_id, *_SUMS)
+    .where(named_run(usage_by_run))
+    .group_by(usage_by_run.c.phase_id)
+)
+_UNSETTLED = sa.select(
+    _HELD.c.phase_id, _HELD.c.tokens, _HELD.c.cost, _HELD.c.minutes, _HELD.c.opened_at
+).where(_HELD.c.settled_at.is_(None))
+_UNSETTLED_OF_RUN = _UNSETTLED.where(named_run(_HELD))
+_APPROVED = (
+    sa.select(
+        _ANSWERS.c.phase_id,
+        _ANSWERS.c.level,
+        _ANSWERS.c.resource,
+        _ANSWERS.c.new_cap,
+        _ANSWERS.c.question,
+    )
+    .where(named_run(_ANSWERS), _ANSWERS.c.approved.is_(True))
+    .order_by(_ANSWERS.c.id)
+)
+_BUILDS = (
+    sa.select(_ATTEMPTS.c.phase_id, _ATTEMPTS.c.started_at, _ATTEMPTS.c.built_at, _HELD.c.minutes)
+    .join(
+        _HELD,
+        sa.and_(
+            _HELD.c.run_id == _ATTEMPTS.c.run_id,
+            _HELD.c.phase_id == _ATTEMPTS.c.phase_id,
+            _HELD.c.attempt == _ATTEMPTS.c.attempt,
+            _HELD.c.role == "builder",
+        ),
+    )
+    .where(
+        named_run(_ATTEMPTS),
+        _ATTEMPTS.c.phase_id.in_(sa.bindparam("phases", expanding=True)),
+        _ATTEMPTS.c.built_at.is_not(None),
+        # Trouble outside may not use up a phase's time either.
+        _ATTEMPTS.c.counts.is_(True),
+    )
+)
 
 
 def set_campaign(
@@ -81,7 +125,8 @@ def campaign_level(source: Source, campaign_id: str) -> Level:
         )
         # What is reserved first: a build that is settled in between counts twice this once. The
         # other way round it would be forgotten, for each statement sees what is committed by then.
-        held = _unsettled(conn, tables.budget_reservations.c.run_id.in_(of_campaign))
+        of_its_runs = _UNSETTLED.where(_HELD.c.run_id.in_(of_campaign))
+        held = conn.execute(of_its_runs).mappings().all()
         period = None if row.period is None else Period(row.period)
         at = now(conn)
         since = None if period is None else period.began(at)
@@ -134,7 +179,8 @@ def levels(
         run = get_run(conn, run_id)
         above = [] if run.campaign_id is None else [campaign_level(conn, run.campaign_id)]
         spent_minutes = run.elapsed_seconds / 60 + uncounted_minutes
-        held = _unsettled(conn, tables.budget_reservations.c.run_id == run_id)  # first, as above
+        # First, as above.
+        held = conn.execute(_UNSETTLED_OF_RUN, run_named(run_id)).mappings().all()
         spent = _spent_by_phase(conn, run_id)
         answers = _approved(conn, run_id)
         minutes = _minutes_of_builds(conn, run_id, phase_caps)
@@ -163,15 +209,7 @@ def levels(
 
 def _approved(conn: sa.Connection, run_id: str) -> Sequence[sa.RowMapping]:
     """The questions about the run that a person answered with yes, in their order."""
-    table = tables.approvals
-    query = (
-        sa.select(
-            table.c.phase_id, table.c.level, table.c.resource, table.c.new_cap, table.c.question
-        )
-        .where(table.c.run_id == run_id, table.c.approved.is_(True))
-        .order_by(table.c.id)
-    )
-    return conn.execute(query).mappings().all()
+    return conn.execute(_APPROVED, run_named(run_id)).mappings().all()
 
 
 def _raised(answers: Sequence[sa.RowMapping], phase_id: str, caps: Limits) -> Limits:
@@ -194,55 +232,27 @@ def _minutes_of_builds(
     When one that was cut off crashed is not known, and one that ended in a process that crashed is
     closed by the next: neither may use up a phase's time while nobody works on it.
     """
-    attempts, held = tables.attempts, tables.budget_reservations
-    query = (
-        sa.select(attempts.c.phase_id, attempts.c.started_at, attempts.c.built_at, held.c.minutes)
-        .join(
-            held,
-            sa.and_(
-                held.c.run_id == attempts.c.run_id,
-                held.c.phase_id == attempts.c.phase_id,
-                held.c.attempt == attempts.c.attempt,
-                held.c.role == "builder",
-            ),
-        )
-        .where(
-            attempts.c.run_id == run_id,
-            attempts.c.phase_id.in_(list(phase_ids)),
-            attempts.c.built_at.is_not(None),
-            # Trouble outside may not use up a phase's time either.
-            attempts.c.counts.is_(True),
-        )
-    )
     took: defaultdict[str, float] = defaultdict(float)
-    for phase_id, started, built, most in conn.execute(query):
+    named = {**run_named(run_id), "phases": list(phase_ids)}
+    for phase_id, started, built, most in conn.execute(_BUILDS, named):
         took[phase_id] += min((built - started) / timedelta(minutes=1), float(most))
     return took
 
 
 def _spent_by_phase(conn: sa.Connection, run_id: str) -> dict[str, Amounts]:
     """Return what each phase of a run spent; see `_summed`."""
-    sums = [sa.func.sum(usage_by_run.c[name]).label(name) for name in _SUMMED]
-    query = (
-        sa.select(usage_by_run.c.phase_id, *sums)
-        .where(usage_by_run.c.run_id == run_id)
-        .group_by(usage_by_run.c.phase_id)
-    )
-    found = {row["phase_id"]: _amounts(row) for row in conn.execute(query).mappings()}
-    for (_, phase_id), one in lost_by_phase(conn, lambda t: t.c.run_id == run_id).items():
+    rows = conn.execute(_SPENT_BY_PHASE, run_named(run_id)).mappings()
+    found = {row["phase_id"]: _amounts(row) for row in rows}
+    for phase_id, one in lost_of_run(conn, run_id).items():
         found[phase_id] = replace(found.get(phase_id, NOTHING), lost=one.calls)
     return found
 
 
 def _summed(conn: sa.Connection, chosen: Callable[[sa.Table], sa.ColumnElement[bool]]) -> Amounts:
     """Return what was spent, from the sums of the ledger, which also know the archived calls."""
-    sums = [sa.func.sum(usage_by_run.c[name]).label(name) for name in _SUMMED]
-    row = conn.execute(sa.select(*sums).where(chosen(usage_by_run))).mappings().one()
+    row = conn.execute(sa.select(*_SUMS).where(chosen(usage_by_run))).mappings().one()
     lost = sum(one.calls for one in lost_by_phase(conn, chosen).values())
     return replace(_amounts(row), lost=lost)
-
-
-_SUMMED = ("total_tokens", "cost_microdollars", "cost_picodollars", "unpriced_events", "events")
 
 
 def _amounts(row: sa.RowMapping) -> Amounts:
@@ -262,16 +272,6 @@ def _added(amounts: Iterable[Amounts]) -> Amounts:
         unpriced=sum(one.unpriced for one in listed),
         lost=sum(one.lost for one in listed),
         calls=sum(one.calls for one in listed),
-    )
-
-
-def _unsettled(conn: sa.Connection, *where: sa.ColumnElement[bool]) -> Sequence[sa.RowMapping]:
-    table = tables.budget_reservations
-    columns = (table.c.phase_id, table.c.tokens, table.c.cost, table.c.minutes, table.c.opened_at)
-    return (
-        conn.execute(sa.select(*columns).where(table.c.settled_at.is_(None), *where))
-        .mappings()
-        .all()
     )
 
 

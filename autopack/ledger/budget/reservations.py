@@ -11,25 +11,40 @@ from autopack.model.budget import Amounts, Reservation
 from autopack.model.ids import AttemptKey
 from autopack.store import tables
 from autopack.store.database.engine import now
-from autopack.store.keys import of_attempt
+from autopack.store.keys import attempt_named, named_attempt, named_run, of_attempt, run_named
 from autopack.store.leases import Lease, fence
 from autopack.store.tables import Role
 from autopack.store.tables.rollups import usage_archive
 
 _HISTORY = 20
 
+_HELD, _EVENTS = tables.budget_reservations, tables.llm_usage_events
+_CAMPAIGN = (
+    sa.select(tables.budget_campaigns.c.campaign_id)
+    .where(
+        tables.budget_campaigns.c.campaign_id
+        == sa.select(tables.runs.c.campaign_id).where(named_run(tables.runs)).scalar_subquery()
+    )
+    .with_for_update()
+)
+_RESERVE = sa.insert(_HELD)
+
+
+def _build_of(table: sa.Table) -> sa.ColumnElement[bool]:
+    """Return the rows of an attempt's build, in a table that has calls of every role."""
+    return sa.and_(named_attempt(table), table.c.role == "builder")
+
+
+_ARCHIVED = sa.select(_HELD.c.archived_tokens, _HELD.c.archived_cost).where(_build_of(_HELD))
+_BUILD = sa.update(_HELD).where(_build_of(_HELD))
+_OPEN_BUILD = _BUILD.where(_HELD.c.settled_at.is_(None))
+_CALLS = sa.select(_EVENTS.c.total_tokens, _EVENTS.c.cost).where(_build_of(_EVENTS))
+_SUMS = sa.select(usage_archive).where(_build_of(usage_archive))
+
 
 def lock_campaign(conn: sa.Connection, run_id: str) -> None:
     """Let nobody else reserve from the run's campaign until this transaction ends."""
-    runs, campaigns = tables.runs, tables.budget_campaigns
-    conn.execute(
-        sa.select(campaigns.c.campaign_id)
-        .where(
-            campaigns.c.campaign_id
-            == sa.select(runs.c.campaign_id).where(runs.c.run_id == run_id).scalar_subquery()
-        )
-        .with_for_update()
-    )
+    conn.execute(_CAMPAIGN, run_named(run_id))
 
 
 def lock(conn: sa.Connection, lease: Lease) -> None:
@@ -53,27 +68,15 @@ def reserve(
 
     Belongs in the transaction that starts the attempt, or opens the intent of the call.
     """
-    conn.execute(
-        sa.insert(tables.budget_reservations).values(
-            **vars(key),
-            role=role,
-            call=call,
-            tokens=held.tokens,
-            cost=held.cost,
-            minutes=held.minutes,
-            opened_at=now(conn),
-        )
-    )
+    amounts = {"tokens": held.tokens, "cost": held.cost, "minutes": held.minutes}
+    whose = {**vars(key), "role": role, "call": call}
+    conn.execute(_RESERVE, {**whose, **amounts, "opened_at": now(conn)})
 
 
 def change(conn: sa.Connection, key: AttemptKey, held: Reservation) -> None:
     """Make the reservation of a build that is still open larger."""
-    table = tables.budget_reservations
-    conn.execute(
-        sa.update(table)
-        .where(_build(table, key), table.c.settled_at.is_(None))
-        .values(tokens=held.tokens, cost=held.cost, minutes=held.minutes)
-    )
+    amounts = {"tokens": held.tokens, "cost": held.cost, "minutes": held.minutes}
+    conn.execute(_OPEN_BUILD, {**attempt_named(key), **amounts})
 
 
 def settle(conn: sa.Connection, key: AttemptKey, *, again: bool = False) -> None:
@@ -82,22 +85,16 @@ def settle(conn: sa.Connection, key: AttemptKey, *, again: bool = False) -> None
     Belongs in the transaction that records the build's calls. Settling once more changes nothing,
     but ``again`` counts calls that came to light later.
     """
-    table = tables.budget_reservations
-    build = _build(table, key)
-    before = conn.execute(sa.select(table.c.archived_tokens, table.c.archived_cost).where(build))
-    if (archived := before.first()) is None:
+    named = attempt_named(key)
+    if (archived := conn.execute(_ARCHIVED, named).first()) is None:
         return
     tokens, cost = _spent(conn, key)
-    still_open = sa.true() if again else table.c.settled_at.is_(None)
-    conn.execute(
-        sa.update(table)
-        .where(build, still_open)
-        .values(
-            spent_tokens=tokens + (archived.archived_tokens or 0),
-            spent_cost=cost + (archived.archived_cost or 0),
-            settled_at=now(conn),
-        )
-    )
+    spent = {
+        "spent_tokens": tokens + (archived.archived_tokens or 0),
+        "spent_cost": cost + (archived.archived_cost or 0),
+        "settled_at": now(conn),
+    }
+    conn.execute(_BUILD if again else _OPEN_BUILD, {**named, **spent})
 
 
 def settle_call(
@@ -172,20 +169,12 @@ def history(conn: sa.Connection, builder: str, model: str | None) -> list[Amount
     ]
 
 
-def _build(table: sa.Table, key: AttemptKey) -> sa.ColumnElement[bool]:
-    """Return the rows of an attempt's build, in a table that has calls of every role."""
-    return sa.and_(of_attempt(table, key), table.c.role == "builder")
-
-
 def _spent(conn: sa.Connection, key: AttemptKey) -> tuple[int, Decimal]:
     """Tokens of a build, and the money of its calls whose price is known; archived calls too."""
-    events, archive = tables.llm_usage_events, usage_archive
-    query = sa.select(events.c.total_tokens, events.c.cost).where(_build(events, key))
-    calls = conn.execute(query).all()
+    calls = conn.execute(_CALLS, attempt_named(key)).all()
     # Added up here, for SQLite would add money as floats.
     costs: list[Decimal] = [call.cost for call in calls if call.cost is not None]
-    sums = conn.execute(sa.select(archive).where(_build(archive, key)))
-    archived = sums.mappings().all()
+    archived = conn.execute(_SUMS, attempt_named(key)).mappings().all()
     return (
         sum(call.total_tokens for call in calls) + sum(row["total_tokens"] for row in archived),
         sum(costs, Decimal(0)) + sum(map(dollars, archived), Decimal(0)),

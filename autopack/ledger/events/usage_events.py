@@ -20,12 +20,46 @@ from autopack.store.database.engine import (
     reading,
 )
 from autopack.store.intents import digest
+from autopack.store.keys import named_run, run_named
 from autopack.store.tables import CATEGORIES, ROLES, Category, Role
 from autopack.store.tables.rollups import SUMS as _SUMS
 from autopack.store.tables.rollups import usage_archive_keys, usage_by_run
 from autopack.store.usage_event import FURTHER, UsageEvent
 
 _KEYS_AT_ONCE = 900
+
+_INTENTS, _ATTEMPTS = tables.llm_call_intents, tables.attempts
+_LOST = (
+    sa.select(
+        _INTENTS.c.run_id,
+        _INTENTS.c.phase_id,
+        sa.func.sum(sa.case((_INTENTS.c.role == "builder", 1), else_=0)),
+        sa.func.count(),
+    )
+    .select_from(
+        _INTENTS.outerjoin(
+            _ATTEMPTS,
+            sa.and_(
+                *(_INTENTS.c[key] == _ATTEMPTS.c[key] for key in ("run_id", "phase_id", "attempt"))
+            ),
+        )
+    )
+    .where(
+        _INTENTS.c.closed_at.is_(None),
+        sa.or_(
+            _INTENTS.c.role != "builder",
+            _ATTEMPTS.c.state.is_(None),
+            _ATTEMPTS.c.state != AttemptState.STARTED,
+        ),
+    )
+    .group_by(_INTENTS.c.run_id, _INTENTS.c.phase_id)
+)
+_LOST_OF_RUN = _LOST.where(named_run(_INTENTS))
+_TOKENS_OF_PHASES = (
+    sa.select(usage_by_run.c.phase_id, sa.func.sum(usage_by_run.c.total_tokens))
+    .where(named_run(usage_by_run))
+    .group_by(usage_by_run.c.phase_id)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,36 +206,19 @@ def lost_by_phase(
 
     A build that is under way is not among them, however little it has told so far.
     """
-    intents, attempts = tables.llm_call_intents, tables.attempts
-    builds = sa.func.sum(sa.case((intents.c.role == "builder", 1), else_=0))
-    query = (
-        sa.select(intents.c.run_id, intents.c.phase_id, builds, sa.func.count())
-        .select_from(
-            intents.outerjoin(
-                attempts,
-                sa.and_(
-                    *(
-                        intents.c[key] == attempts.c[key]
-                        for key in ("run_id", "phase_id", "attempt")
-                    )
-                ),
-            )
-        )
-        .where(
-            chosen(intents),
-            intents.c.closed_at.is_(None),
-            sa.or_(
-                intents.c.role != "builder",
-                attempts.c.state.is_(None),
-                attempts.c.state != AttemptState.STARTED,
-            ),
-        )
-        .group_by(intents.c.run_id, intents.c.phase_id)
-    )
     with reading(source) as conn:
         return {
             (run_id, phase_id): Lost(int(of_builds), int(count))
-            for run_id, phase_id, of_builds, count in conn.execute(query)
+            for run_id, phase_id, of_builds, count in conn.execute(_LOST.where(chosen(_INTENTS)))
+        }
+
+
+def lost_of_run(source: Database | sa.Connection, run_id: str) -> dict[str, Lost]:
+    """The same of the phases of one run."""
+    with reading(source) as conn:
+        return {
+            phase_id: Lost(int(of_builds), int(count))
+            for _, phase_id, of_builds, count in conn.execute(_LOST_OF_RUN, run_named(run_id))
         }
 
 
@@ -260,11 +277,6 @@ def dollars(sums: Mapping[Any, Any]) -> Decimal:
 
 def phase_tokens(source: Database | sa.Connection, run_id: str) -> dict[str, int]:
     """Total tokens of each phase of the run that made a call."""
-    sums = usage_by_run
-    query = (
-        sa.select(sums.c.phase_id, sa.func.sum(sums.c.total_tokens))
-        .where(sums.c.run_id == run_id)
-        .group_by(sums.c.phase_id)
-    )
     with reading(source) as conn:
-        return {phase_id: int(total) for phase_id, total in conn.execute(query)}
+        found = conn.execute(_TOKENS_OF_PHASES, run_named(run_id))
+        return {phase_id: int(total) for phase_id, total in found}

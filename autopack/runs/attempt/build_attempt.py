@@ -36,7 +36,6 @@ from autopack.runs.spools.spool import (
     write_end,
 )
 from autopack.store.circuits import report_call
-from autopack.store.reading import get_attempts
 from autopack.store.runs import (
     AttemptRow,
 )
@@ -190,7 +189,7 @@ def _request(
         situation=situation_of(session, attempt),
         earlier=to_continue(
             session.folder,
-            get_attempts(session.db, session.run_id, phase.id),
+            session.snapshot(phase.id).attempts,
             attempt.revision,
         ),
         refuse_call=allowance.refuse_call,

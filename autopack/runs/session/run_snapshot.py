@@ -12,7 +12,7 @@ from enum import Enum, auto
 
 import sqlalchemy as sa
 
-from autopack.ledger.events.usage_events import Lost, lost_by_phase, phase_tokens
+from autopack.ledger.events.usage_events import Lost, lost_of_run, phase_tokens
 from autopack.model.ids import AttemptKey
 from autopack.model.states import RunState
 from autopack.store.approvals import Approval, get_approvals
@@ -51,7 +51,7 @@ class RunSnapshot:
     revisions: Sequence[Revision]
     approvals: Sequence[Approval]
     tokens: Mapping[str, int]
-    lost: Mapping[tuple[str, str], Lost]
+    lost: Mapping[str, Lost]
     """What the phases spent, and calls of theirs that did not tell, when it was read as a whole."""
 
     @classmethod
@@ -74,7 +74,7 @@ class RunSnapshot:
                 revisions=get_revisions(conn, run_id),
                 approvals=get_approvals(conn, run_id),
                 tokens=phase_tokens(conn, run_id),
-                lost=lost_by_phase(conn, lambda table: table.c.run_id == run_id),
+                lost=lost_of_run(conn, run_id),
             )
 
     def refreshed(self, conn: sa.Connection, parts: Collection[Part]) -> RunSnapshot:

@@ -24,12 +24,13 @@ from autopack.secrecy.redaction import Redactor
 from autopack.store import tables
 from autopack.store.database.engine import Database, now
 from autopack.store.folder_note import find_folder
-from autopack.store.keys import of_attempt
+from autopack.store.keys import attempt_named, named_attempt
 from autopack.store.leases import holder_of
 from autopack.store.runs import AttemptRow, get_run
 
 _log = logging.getLogger("autopack")
 _TAGS = "secrets.json"
+_ATTEMPT = sa.update(tables.attempts).where(named_attempt(tables.attempts))
 
 
 def note_secrets(run_folder: Path, redactor: Redactor) -> None:
@@ -48,8 +49,7 @@ def redact(db: Database, attempt: AttemptRow, spool: Path, redactor: Redactor) -
 
 def mark_redacted(conn: sa.Connection, key: AttemptKey) -> None:
     """Mark that the spool of an attempt is redacted; nothing is written there any more."""
-    table = tables.attempts
-    conn.execute(sa.update(table).where(of_attempt(table, key)).values(redacted_at=now(conn)))
+    conn.execute(_ATTEMPT, {**attempt_named(key), "redacted_at": now(conn)})
 
 
 def redact_rest(db: Database, run_id: str, run_folder: Path, redactor: Redactor) -> int:
