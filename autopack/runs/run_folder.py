@@ -9,7 +9,6 @@ from pathlib import Path
 from autopack.files import safe_files
 from autopack.model.errors import LeaseLost
 from autopack.store.leases import Acquired
-from autopack.store.runs import RunRow
 from autopack.toolchains.toolchain_registry import is_named, steering_files
 from autopack.workspace.fence import Fence
 from autopack.workspace.mirror import Mirror
@@ -19,8 +18,8 @@ _CHECKOUTS, _REMOVED = "work", "removed-"
 _SHARED = ("environment", "caches", "final", "review", "uncommitted")
 
 
-def open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired) -> Workspace:
-    """Return the checkout of this lease.
+def open_workspace(folder: Path, mirror: Mirror, acquired: Acquired) -> Workspace:
+    """Return the checkout of this lease, which has no commit's files before it is reset to one.
 
     A crashed holder's is taken over, so that what was installed into it is found again; one whose
     holder may still be alive (it only fell silent) is left to it, and a new one is made.
@@ -39,7 +38,7 @@ def open_workspace(folder: Path, mirror: Mirror, run: RunRow, acquired: Acquired
     path = checkouts / f"{acquired.lease.token:06d}"
     if path not in existing:
         safe_files.remove(path)
-    return Workspace.create(mirror, path, run.head_commit or run.base_commit)
+    return Workspace.adopt(mirror, path)
 
 
 def remove_misplaced(folder: Path, mirror: Mirror) -> None:

@@ -67,7 +67,9 @@ class KnownObjects:
 
     def listing(self, name: str, ask: Callable[[], str]) -> Listing:
         """Return what a commit or tree holds; ``ask`` prints it as `Listing.read` takes it."""
-        return self._listings.get(self._tree(name), lambda: Listing.read(ask()))
+        # What was listed before its tree was known is under its own name.
+        known = self._listings.find(name)
+        return known or self._listings.get(self._tree(name), lambda: Listing.read(ask()))
 
     def changes(
         self, base: str, name: str, ask: Callable[[], tuple[Change, ...]]

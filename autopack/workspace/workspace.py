@@ -167,8 +167,9 @@ class Workspace:
         return Extras(tuple(extra), tuple(topmost(extra, kept)), there, frozenset(modes))
 
     def clear(self, commit: str) -> None:
-        """Have nothing but the files of ``commit``, as a fresh checkout would give them."""
-        self.reset(commit)
+        """Have nothing but the files of ``commit``, which it was reset to, as a fresh checkout
+        would give them.
+        """
         found = self.extras(commit)
         for path in found.tops:
             remove_tree(self.path / path)

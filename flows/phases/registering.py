@@ -28,6 +28,7 @@ class PhaseFlowRuns:
 
     def __init__(self, run_id: str, phase: Flow[[str, str], Any], outbox: Outbox) -> None:
         self._run_id, self._phase, self._outbox = run_id, phase, outbox
+        self._stands_for_it = Task(phase.fn, name=phase.name, version=phase.version)
         context = FlowRunContext.get()
         self._parent = context.flow_run if context else None
         # Retried by Prefect, a flow run takes up the phases that it was at.
@@ -70,12 +71,11 @@ class PhaseFlowRuns:
 
     async def _flow_run_of(self, phase_id: str, parent: FlowRun, *, again: bool = False) -> FlowRun:
         """Return a new flow run for the phase; ``again``, one that has not ended is taken up."""
-        stands_for_it = Task(self._phase.fn, name=self._phase.name, version=self._phase.version)
         name, key = f"{phase_id} ({self._run_id})", f"phase {phase_id}"
         tags = TagsContext.get().current_tags
         async with get_client() as client:
             task_run = await client.create_task_run(
-                stands_for_it, parent.id, key, name=name, extra_tags=tags, state=Pending()
+                self._stands_for_it, parent.id, key, name=name, extra_tags=tags, state=Pending()
             )
             if again:
                 its = FlowRunFilterParentTaskRunId(any_=[task_run.id])

@@ -159,7 +159,7 @@ def open_session(
         redact_rest(db, run_id, run_folder, redactor)
         note_secrets(run_folder, redactor)
         bounds = Bounds(is_secret=redactor.is_key_in)
-        workspace = replace(open_workspace(run_folder, mirror, run, acquired), bounds=bounds)
+        workspace = replace(open_workspace(run_folder, mirror, acquired), bounds=bounds)
         session = RunSession(
             run_id=run_id,
             plan=crew.plan,
