@@ -29,6 +29,7 @@ from autopack.workspace.user import excludes, filters
 from autopack.workspace.withheld import topmost
 
 _MISSING = "missing-submodules.json"
+_FEW = 2_000
 
 
 @dataclass(frozen=True)
@@ -323,7 +324,8 @@ class Workspace:
         git = self._git
         drop_left_rules(self.path, self.mirror.folders(commit), self.mirror.modes(commit))
         git.run("read-tree", "--reset", "-u", commit)
-        git.run("clean", "--quiet", "-ffd")
+        if self._may_hold_more(commit):
+            git.run("clean", "--quiet", "-ffd")
         self._remove_repositories(commit)
         agent_git.install(self._pristine, self.path / ".git", commit, self._excludes)
         shutil.copyfile(self._index, self.path / ".git" / "index")
@@ -331,6 +333,26 @@ class Workspace:
         if GITLINK in self.mirror.modes(commit).values():
             missing = submodules.restore(git, self.private, self._origin(), self._pristine)
         (self.private / _MISSING).write_text(json.dumps(missing), encoding="utf-8")
+
+    def _may_hold_more(self, commit: str) -> bool:
+        """Return whether something may lie here that the commit lacks; of few files, it is seen
+        sooner than git is started to clean.
+        """
+        modes, folders = self.mirror.modes(commit), set(self.mirror.folders(commit))
+        if len(modes) > _FEW:
+            return True
+        waiting = [""]
+        while waiting:
+            folder = waiting.pop()
+            for entry in os.scandir(self.path / folder):
+                path, is_folder = f"{folder}{entry.name}", entry.is_dir(follow_symlinks=False)
+                if is_folder and path in folders:
+                    waiting.append(f"{path}/")
+                elif path != ".git" and (
+                    path not in modes or is_folder != (modes[path] == GITLINK)
+                ):
+                    return True
+        return False
 
     def _replace_unusable(self, commit: str) -> None:
         """Have the files of ``commit`` where git could not restore them."""

@@ -108,6 +108,20 @@ def _ignore_everything(folder, git):
     (folder / "junk.txt").write_text("x", encoding="utf-8")
 
 
+def _leave_a_file(folder, git):
+    (folder / "src/junk.txt").write_text("x", encoding="utf-8")
+
+
+def _leave_empty_folders(folder, git):
+    (folder / "empty").mkdir()
+    (folder / "src/empty/deep").mkdir(parents=True)
+
+
+def _leave_links(folder, git):
+    (folder / "link").symlink_to("src")
+    (folder / "src/nowhere").symlink_to("/nowhere")
+
+
 def _embed_a_repository(folder, git):
     (folder / "sub").mkdir()
     git(folder / "sub", "init", "-q")
@@ -154,6 +168,9 @@ TO_FILES = [
     _swap_files_and_folders,
     _link_a_folder_away,
     _ignore_everything,
+    _leave_a_file,
+    _leave_empty_folders,
+    _leave_links,
     _embed_a_repository,
     _make_a_tracked_folder_a_repository,
     _delete_everything,
@@ -175,6 +192,7 @@ def test_after_a_reset_nothing_an_agent_did_remains(
         snapshot(workspace, base)
     workspace.reset(base)
     assert content(workspace.path) == FIRST
+    assert not list(workspace.path.rglob("empty"))
     assert in_folder(workspace.path, "status", "--porcelain", "--ignored") == ""
     assert in_folder(workspace.path, "rev-parse", "HEAD") == base
     assert in_folder(workspace.path, "stash", "list") == ""
