@@ -96,11 +96,15 @@ class Mirror:
             ref = f"refs/autopack-kept/{self.name_here(run_id)}/{number}"
             self.git.run("update-ref", ref, commit)
 
-    def _fetch(self, commit: str) -> None:
+    def fetch_whole(self, commit: str) -> None:
+        """Have all of ``commit`` anew, also what is thought to be here; for who cannot read it."""
+        self._fetch(commit, "--refetch")
+
+    def _fetch(self, commit: str, *options: str) -> None:
         git = Git(git_dir=self.git_dir, as_user=True, named=self.source.is_local)
         fetched = git.call(
             *git.fetching("fetch", "--no-write-fetch-head", "--no-auto-maintenance"),
-            "--update-shallow", "--no-tags", "--", address(self.source), commit,
+            *options, "--update-shallow", "--no-tags", "--", address(self.source), commit,
             "+refs/tags/*:refs/tags/*",
             timeout=_TRANSFER_SECONDS,
         )  # fmt: skip

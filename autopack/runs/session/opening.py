@@ -29,7 +29,7 @@ from autopack.runs.crew_of_run import crew_of
 from autopack.runs.prepare.take_fingerprint import take_fingerprint
 from autopack.runs.run_folder import open_workspace
 from autopack.runs.session.fenced_effects import fence_of
-from autopack.runs.session.fetch import fetch_missing
+from autopack.runs.session.fetch import fetch_missing, with_whole_commit
 from autopack.runs.session.lease_keeper import LeaseKeeper
 from autopack.runs.session.reopen import reopen as reopen_run
 from autopack.runs.session.session import FINAL, Entry, RunSession, hold, let_go
@@ -159,7 +159,10 @@ def open_session(
         redact_rest(db, run_id, run_folder, redactor)
         note_secrets(run_folder, redactor)
         bounds = Bounds(is_secret=redactor.is_key_in)
-        workspace = replace(open_workspace(run_folder, mirror, run, acquired), bounds=bounds)
+        opened = with_whole_commit(
+            mirror, run, lambda: open_workspace(run_folder, mirror, run, acquired)
+        )
+        workspace = replace(opened, bounds=bounds)
         session = RunSession(
             run_id=run_id,
             plan=crew.plan,
@@ -263,7 +266,7 @@ def _toolchains(mirror: Mirror, workspace: Workspace, run: RunRow) -> tuple[Dete
     """
     if run.toolchains is not None:
         return tuple(Detected.from_json(found) for found in run.toolchains)
-    workspace.reset(run.base_commit)
+    with_whole_commit(mirror, run, lambda: workspace.reset(run.base_commit))
     return detect(workspace.path)
 
 
