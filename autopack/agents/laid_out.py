@@ -56,6 +56,11 @@ def as_seen(line: bytes) -> bytes:
     return plain if b"\n" in plain else plain.rpartition(b"\r")[2]
 
 
+def is_cut_off(line: bytes) -> bool:
+    """Return whether a line is the last one and an object that its program did not write whole."""
+    return not line.endswith(b"\n") and line[:1] == b"{" and values_of(line) is None
+
+
 class Told(NamedTuple):
     """A JSON value, as it is written, and whether no other text shares its line."""
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, ClassVar, Protocol, cast
 
-from autopack.agents.laid_out import laid_out, told_on
+from autopack.agents.laid_out import is_cut_off, laid_out, told_on
 from autopack.files import safe_files
 from autopack.model.calls import (
     MOST_TOKENS,
@@ -114,6 +114,8 @@ def events(
     with stream:
         for line in laid_out(_lines(stream), LONGEST_LINE):
             if not any(marker in line for marker in wanted):
+                if is_cut_off(line):
+                    miss()
                 continue
             told, unread = told_on(line, LONGEST_LINE)
             if any(marker in piece for piece in unread for marker in wanted):

@@ -41,10 +41,11 @@ def open_parent(path: Path) -> Generator[int | None]:
             try:
                 inner = os.open(part, _PASS, dir_fd=opened)
             except OSError as error:
+                on_the_way = str(Path(*path.parts[:number]))
                 if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                    error.filename = on_the_way
                     raise
-                on_the_way = Path(*path.parts[:number])
-                raise NotOurs(errno.ELOOP, "no folder of Autopack's", str(on_the_way)) from None
+                raise NotOurs(errno.ELOOP, "no folder of Autopack's", on_the_way) from None
             os.close(opened)
             opened = inner
         yield opened

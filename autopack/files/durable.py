@@ -24,17 +24,27 @@ def write_whole(path: Path, text: str) -> None:
 def flush_files(folder: Path) -> None:
     """Have everything that was written to the file system of ``folder`` on disk.
 
-    One call for a whole tree that others wrote: a note may then say that it is finished.
+    One call for a whole tree that others wrote: a note may then say that it is finished. Where they
+    left no folder that can be opened, it is the file system of what is above it.
     """
     if os.name != "posix":
         return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = _opened(folder.absolute())
     try:
         syncfs = _syncfs()
         if syncfs is None or syncfs(descriptor) != 0:
             os.sync()
     finally:
         os.close(descriptor)
+
+
+def _opened(folder: Path) -> int:
+    try:
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        if folder == folder.parent:
+            raise
+        return _opened(folder.parent)
 
 
 @cache

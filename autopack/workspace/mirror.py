@@ -48,9 +48,12 @@ class Mirror:
     def open(
         cls, home: Path, source: SourceRepository, *, alias: tuple[str, str] | None = None
     ) -> Mirror:
-        """Return the mirror of ``source`` under ``home``, cloned on first use."""
+        """Return the mirror of ``source`` under ``home``, cloned on first use.
+
+        What is left of one that somebody emptied is set aside, and cloned anew.
+        """
         git_dir = cls.folder(home, source)
-        if not git_dir.is_dir():
+        if not _is_repository(git_dir):
             git_dir.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _clone(source, git_dir)
         # Earlier versions kept by-products here, where no workspace could except a folder.
@@ -93,11 +96,15 @@ class Mirror:
             ref = f"refs/autopack-kept/{self.name_here(run_id)}/{number}"
             self.git.run("update-ref", ref, commit)
 
-    def _fetch(self, commit: str) -> None:
+    def fetch_whole(self, commit: str) -> None:
+        """Have all of ``commit`` anew, also what is thought to be here; for who cannot read it."""
+        self._fetch(commit, "--refetch")
+
+    def _fetch(self, commit: str, *options: str) -> None:
         git = Git(git_dir=self.git_dir, as_user=True, named=self.source.is_local)
         fetched = git.call(
             *git.fetching("fetch", "--no-write-fetch-head", "--no-auto-maintenance"),
-            "--update-shallow", "--no-tags", "--", address(self.source), commit,
+            *options, "--update-shallow", "--no-tags", "--", address(self.source), commit,
             "+refs/tags/*:refs/tags/*",
             timeout=_TRANSFER_SECONDS,
         )  # fmt: skip
@@ -286,13 +293,22 @@ def _clone(source: SourceRepository, git_dir: Path) -> None:
         git.run("update-ref", "--stdin", "--no-deref", input=heads)
         (fresh / "info").mkdir(exist_ok=True)
         fresh.chmod(0o700)  # git makes it as the umask says
+        if git_dir.exists() and not _is_repository(git_dir):
+            git_dir.rename(fresh.with_suffix(".aside"))
         try:
             fresh.rename(git_dir)
         except OSError:
-            if not git_dir.is_dir():
+            if not _is_repository(git_dir):
                 raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _is_repository(git_dir: Path) -> bool:
+    """Return whether git takes a folder for a repository, as far as what it must hold tells."""
+    return (git_dir / "HEAD").is_file() and all(
+        (git_dir / name).is_dir() for name in ("objects", "refs")
+    )
 
 
 def _is_former(text: str) -> bool:

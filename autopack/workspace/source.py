@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autopack.model.errors import BadInput, GitFailed, RepositoryError
 from autopack.model.locations import expanded, is_there, is_url
 from autopack.secrecy.addresses import check_no_secret
-from autopack.workspace.git import Finished, Git, failure
+from autopack.workspace.git import Finished, Git
 
 BRANCH_FOLDER = "autopack"
 
@@ -92,8 +93,9 @@ class SourceRepository:
             return bool(self._remote_refs())
         return bool(self.git.run("rev-list", "--all", "--max-count=1", check=False).strip())
 
-    def is_dirty(self) -> bool:
-        """Return whether the checkout has changes that no commit holds; a URL never has.
+    def is_dirty(self) -> bool | None:
+        """Return whether the checkout has changes that no commit holds; a URL never has. None
+        where git cannot tell, as with an index that is damaged.
 
         No filter runs for that: which program one is, the repository's own configuration says.
         """
@@ -104,7 +106,8 @@ class SourceRepository:
         names = os.fsdecode(listed.output).split("\0")[:-1]
         off = tuple((name, "false" if name.endswith(".required") else "") for name in names)
         git = replace(self.git, settings=off)
-        return bool(git.run("status", "--porcelain", "-z", "--ignore-submodules=dirty"))
+        found = git.call("status", "--porcelain", "-z", "--ignore-submodules=dirty")
+        return None if found.status != 0 else bool(found.output)
 
     def current_branch(self) -> str | None:
         """The branch HEAD is on, None when it is detached."""
@@ -191,7 +194,7 @@ def _open_folder(folder: Path) -> SourceRepository:
     if answers[1] == "true":
         raise _unusable(folder, "is inside a .git folder", hint="name the checkout itself")
     if found.status != 0 or len(answers) < 5:
-        raise _unusable(folder, failure(("rev-parse",), found).message)
+        raise _unreadable(folder, found)
     if len(answers) > 5:  # git names the folders on lines, and files that tell of them as well
         raise _unusable(
             folder, "has a line break in its path", hint="rename the folder, or use a clone of it"
@@ -218,7 +221,17 @@ def _not_a_repository(folder: Path, found: Finished) -> RepositoryError:
         )
     if "not a git repository" in found.errors:
         return _unusable(folder, "is not a git repository", hint="git init, and commit its files")
-    return _unusable(folder, failure(("rev-parse",), found).message)
+    return _unreadable(folder, found)
+
+
+def _unreadable(folder: Path, found: Finished) -> RepositoryError:
+    """Return git's own words: their lines may be one sentence."""
+    said = " ".join(found.errors.split()).removeprefix("fatal: ")
+    return _unusable(
+        folder,
+        f"cannot be read by git: {said[:600] or f'exit status {found.status}'}",
+        hint=f"git -C {shlex.quote(str(folder))} status says the same, until that is put right",
+    )
 
 
 def _unusable(location: str | Path, reason: str, *, hint: str | None = None) -> RepositoryError:

@@ -150,7 +150,7 @@ def _fail(error: AutopackError, as_json: bool) -> int:
 def _of_the_place(error: Exception) -> AutopackError | None:
     """Return what is wrong with the folders and disks of the command, where that is the cause."""
     known = _full_disk(error) or _closed_home(error) or _long_name(error)
-    return known or _missing_folder(error)
+    return known or _missing_folder(error) or _disturbed_home(error)
 
 
 def _full_disk(error: Exception) -> WorkFailed | None:
@@ -199,6 +199,23 @@ def _missing_folder(error: Exception) -> BadInput | None:
             hint="change to a folder that exists, and start it there",
         )
     return None
+
+
+def _disturbed_home(error: Exception) -> WorkFailed | None:
+    """Return that a folder of a run was removed or replaced, as a program that is not confined
+    can.
+    """
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        return None
+    from autopack.settings import home_folder
+
+    if not Path(str(error.filename)).absolute().is_relative_to(home_folder().absolute() / "runs"):
+        return None
+    return WorkFailed(
+        f"{error.filename} is not as Autopack left it: something removed or replaced it",
+        hint="use `autopack resume`, which makes it anew; AUTOPACK_SANDBOX=bwrap keeps builds and"
+        " checks out of there",
+    )
 
 
 def _unexpected(error: Exception) -> Unexpected:

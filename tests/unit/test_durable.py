@@ -11,7 +11,7 @@ from autopack.agents.protocol import BuildResult, BuildStatus
 from autopack.files import durable
 from autopack.files.durable import write_whole
 from autopack.files.savepoint import Savepoint
-from autopack.runs.spools.spool import write_end
+from autopack.runs.spools.spool import read_end, write_end
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="looks at calls of POSIX")
 
@@ -92,3 +92,25 @@ def test_a_link_in_the_place_of_the_note_is_replaced_and_not_followed(tmp_path: 
     assert (tmp_path / "note").read_text() == "text"
     assert not (tmp_path / "note").is_symlink()
     assert (tmp_path / "note").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "left", ["nothing", "a file", "a link to nowhere", "a pipe", "a closed folder"]
+)
+def test_the_end_of_a_build_is_noted_whatever_it_left_of_its_worktree(
+    tmp_path: Path, left: str
+) -> None:
+    spool, worktree = tmp_path / "spool", tmp_path / "work" / "000001"
+    spool.mkdir()
+    if left != "nothing":
+        worktree.parent.mkdir()
+    if left == "a file":
+        worktree.write_text("in its place")
+    elif left == "a link to nowhere":
+        worktree.symlink_to(tmp_path / "nowhere")
+    elif left == "a pipe":
+        os.mkfifo(worktree)
+    elif left == "a closed folder":
+        worktree.mkdir(0o000)
+    write_end(spool, BuildResult(BuildStatus.ENDED, 0, ""), worktree)
+    assert read_end(spool) is not None

@@ -20,6 +20,7 @@ def builder_events(
 ) -> list[UsageEvent]:
     """One event a call, keyed so that reading the same spool again adds nothing.
 
+    A call of which no figure is known is none: its attempt says that something is missing.
     A response id that repeats is told apart by its ordinal, a call without one by its number.
     ``simulated`` marks calls for which nobody was paid; their cost is what they would have been.
     """
@@ -28,6 +29,8 @@ def builder_events(
     for call in calls:
         ordinal = seen[call.response_id]
         seen[call.response_id] += 1
+        if not call.total and call.exactness is not Exactness.EXACT:
+            continue
         price = price_of(call)
         events.append(
             UsageEvent(

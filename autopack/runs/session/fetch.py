@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
-from autopack.model.errors import AutopackError, RepositoryError
+from autopack.model.errors import AutopackError, GitFailed, RepositoryError
 from autopack.model.ids import attempt_ref
 from autopack.model.states import AttemptState
+from autopack.runs.spools.blame import is_of_content
 from autopack.runs.stored_run import source_of
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
@@ -15,6 +17,8 @@ from autopack.store.runs import AttemptRow, RunRow, get_run
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.remote import Remote
 from autopack.workspace.source import SourceRepository
+
+T = TypeVar("T")
 
 
 def clone_ahead(run_id: str, *, db: Database, settings: Settings, repo: str | None = None) -> None:
@@ -32,7 +36,7 @@ def fetch_missing(
 ) -> None:
     """Have the commits that the database speaks of, from the remote where they are missing.
 
-    Raises RepositoryError when the run cannot resumeout one that is nowhere to be found.
+    Raises RepositoryError when the run cannot do without one that is nowhere to be found.
     """
     if run.push is None:
         mirror.ensure(run.base_commit, run.run_id)
@@ -55,6 +59,28 @@ def fetch_missing(
             field="run_id",
             hint=f"resume the run there; what kept it from being pushed: {run.push_error}",
         )
+
+
+def with_whole_commit(mirror: Mirror, run: RunRow, use: Callable[[], T]) -> T:
+    """Return what ``use`` makes of the commit that the run starts from.
+
+    Raises RepositoryError where files of it are missing or damaged: a clone copies what is there.
+    """
+    try:
+        return use()
+    except GitFailed as error:
+        if error.hint is not None or not is_of_content(error):
+            raise
+    mirror.fetch_whole(run.base_commit)  # it may have been put right since it was cloned
+    try:
+        return use()
+    except GitFailed as error:
+        raise RepositoryError(
+            f"commit {run.base_commit[:12]} of {run.repo} cannot be checked out: {error.message}",
+            field="repo",
+            hint="git fsck says there what is missing or damaged; once that is put right, use"
+            f" `autopack resume`, and if it fails still, delete Autopack's copy, {mirror.git_dir}",
+        ) from error
 
 
 def refs_of(attempts: Sequence[AttemptRow]) -> dict[str, str]:

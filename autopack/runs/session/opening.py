@@ -29,7 +29,7 @@ from autopack.runs.crew_of_run import crew_of
 from autopack.runs.prepare.take_fingerprint import take_fingerprint
 from autopack.runs.run_folder import open_workspace
 from autopack.runs.session.fenced_effects import fence_of
-from autopack.runs.session.fetch import fetch_missing
+from autopack.runs.session.fetch import fetch_missing, with_whole_commit
 from autopack.runs.session.lease_keeper import LeaseKeeper
 from autopack.runs.session.reopen import reopen as reopen_run
 from autopack.runs.session.session import FINAL, Entry, RunSession, hold, let_go
@@ -263,7 +263,7 @@ def _toolchains(mirror: Mirror, workspace: Workspace, run: RunRow) -> tuple[Dete
     """
     if run.toolchains is not None:
         return tuple(Detected.from_json(found) for found in run.toolchains)
-    workspace.reset(run.base_commit)
+    with_whole_commit(mirror, run, lambda: workspace.reset(run.base_commit))
     return detect(workspace.path)
 
 

@@ -76,10 +76,12 @@ def run(
         clock=SystemClock(),
         starter=Holder.of_this_process(),
     )
-    if is_there(stored.repo) and SourceRepository.open(stored.repo).is_dirty():
+    is_dirty = is_there(stored.repo) and SourceRepository.open(stored.repo).is_dirty()
+    if is_dirty is not False:
+        told = "has uncommitted changes" if is_dirty else "may have uncommitted changes"
         note(
-            f"the checkout has uncommitted changes; the run starts from commit "
-            f"{stored.base_commit[:12]} without them"
+            f"the checkout {told}; the run starts from commit {stored.base_commit[:12]} without"
+            " them"
         )
     for remark in repository_remarks(db, stored, settings):
         note(f"warning: {remark}")

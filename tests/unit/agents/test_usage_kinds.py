@@ -391,3 +391,13 @@ def test_a_line_that_cannot_be_read_is_not_passed_over(format_name: str) -> None
     whole[at] = whole[at][:-20] + b"\n"
 
     assert parse(format_name, b"".join(whole)).exactness is Exactness.PARTIAL
+
+
+@pytest.mark.parametrize("figures", [{"input": 10, "output": 5}, {"total": 15}])
+def test_a_neutral_line_cut_off_anywhere_is_missed(figures: Any) -> None:
+    first, second = lines(one(**figures)), lines(one(**figures))[:-1]
+    for end in range(1, len(second)):
+        usage = parse("neutral", first + second[:end])
+        assert (usage.total.total, usage.exactness) == (15, Exactness.PARTIAL), second[:end]
+    assert parse("neutral", first + second).exactness is Exactness.EXACT  # its end is not missed
+    assert parse("neutral", first + b"done").exactness is Exactness.EXACT

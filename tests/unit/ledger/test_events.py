@@ -82,3 +82,13 @@ def test_one_answer_in_two_places_is_two_calls() -> None:
 
 def test_no_calls_make_no_events() -> None:
     assert events() == []
+
+
+def test_a_call_of_which_nothing_is_known_makes_no_event() -> None:
+    blanks = [
+        ModelCall("anthropic", "m", 0, exactness=exactness)
+        for exactness in (Exactness.PARTIAL, Exactness.UNKNOWN)
+    ]
+    assert keys(events(*blanks, SPLIT, *blanks)) == keys(events(SPLIT))
+    assert len(events(ModelCall("anthropic", "m", 0, 0, 0, 0, 0))) == 1  # it is known to be 0
+    assert keys(events(blanks[0], TOTAL)) == keys(events(TOTAL, TOTAL))[1:]  # numbers stay

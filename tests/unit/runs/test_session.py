@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from support.attempts import begun
-from support.projects import Project, call, make_project
+from support.projects import Project, call, git, make_project
 
 from autopack.clock import SystemClock
 from autopack.model.errors import (
@@ -23,6 +23,7 @@ from autopack.model.errors import (
     BadInput,
     NotFound,
     Refused,
+    RepositoryError,
     RunHeld,
 )
 from autopack.model.states import AttemptState, RunState
@@ -153,6 +154,36 @@ def test_what_cannot_be_cloned_ahead_is_said_when_the_run_is_opened(
         open_run(run_id)
 
 
+@pytest.mark.parametrize("object_", ["HEAD:README.md", "HEAD^{tree}"])
+@pytest.mark.parametrize("content", [None, b"junk"])
+def test_a_commit_that_is_not_whole_is_the_users_to_mend(
+    object_: str,
+    content: bytes | None,
+    project: Project,
+    store: Callable[..., str],
+    open_run: Opening,
+) -> None:
+    git_folder = project.repository / ".git"
+    name = git(project.repository, "rev-parse", object_).strip()
+    file = git_folder / "objects" / name[:2] / name[2:]
+    whole = file.read_bytes()
+    run_id = store(project)
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    told = ""
+    for _ in range(2):
+        with pytest.raises(RepositoryError, match="cannot be checked out") as caught:
+            open_run(run_id)
+        assert (caught.value.field, caught.value.exit_code) == ("repo", 2)
+        told = caught.value.hint or ""
+    file.unlink(missing_ok=True)
+    file.write_bytes(whole)
+    if content is not None:  # the copy of what was damaged stays, as the hint says
+        shutil.rmtree(told.rpartition(", ")[2])
+    assert (open_run(run_id).workspace.path / "README.md").read_text() == "hello\n"
+
+
 def test_a_run_whose_workspace_cannot_be_made_is_given_back(
     run_id: str, open_run: Opening, database: Database, settings: Settings
 ) -> None:
@@ -170,13 +201,14 @@ def test_a_dead_run_that_cannot_be_taken_over_is_left_to_be_resumed(
     close_session(open_run(run_id))
     acquire(database, run_id, replace(Holder.of_this_process(), started=-100.0), 45)
     shutil.rmtree(find_folder(settings.home, database, run_id) / "work")
-    in_the_way = notes_of_workspaces(settings)
-    shutil.rmtree(in_the_way)
-    in_the_way.write_text("in the way")
-    with pytest.raises(OSError, match=in_the_way.name):
+    clones = settings.home / "repositories"
+    elsewhere = clones.rename(settings.home / "elsewhere")
+    clones.write_text("in the way")
+    with pytest.raises(OSError, match=clones.name):
         open_run(run_id)
     assert abandoned_runs(database) == [run_id]
-    in_the_way.unlink()
+    clones.unlink()
+    elsewhere.rename(clones)
     assert open_run(run_id).run().state is RunState.PHASE_EXECUTION
 
 

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from autopack.files.untrusted import remove_tree
 from autopack.model.errors import GitFailed, RepositoryError
 from autopack.model.ids import AttemptKey, is_valid_id
 from autopack.workspace import Mirror, SourceRepository
@@ -22,6 +23,21 @@ def test_the_first_of_many_makes_the_mirror_and_leaves_no_trash(user, base, tmp_
     assert len(set(mirrors)) == 1
     made = (tmp_path / "h" / "repositories").iterdir()
     assert [folder.name for folder in made] == [f"{source.key}.git"]
+
+
+@pytest.mark.parametrize("lost", [(".",), ("HEAD",), ("objects",), ("refs",), ("HEAD", "objects")])
+def test_one_that_was_emptied_is_set_aside_and_made_anew(user, base, tmp_path, lost):
+    source = SourceRepository.open(str(user.path))
+    emptied = Mirror.open(tmp_path / "ah", source).git_dir
+    (emptied / "autopack-workspaces").mkdir()
+    for name in lost:
+        for one in emptied.iterdir() if name == "." else [emptied / name]:
+            remove_tree(one) if one.name != "autopack-workspaces" else None
+    mirror = Mirror.open(tmp_path / "ah", source)
+    mirror.ensure(base, "r1")
+    assert mirror.has(base)
+    (aside,) = emptied.parent.glob("*.aside")
+    assert (aside / "autopack-workspaces").is_dir()
 
 
 def test_the_users_branches_stay_out(user, open_mirror):

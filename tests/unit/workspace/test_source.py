@@ -160,6 +160,33 @@ def test_changed_and_untracked_files_make_a_checkout_dirty(user, name):
     assert SourceRepository.open(str(user.path)).is_dirty()
 
 
+@pytest.mark.parametrize("index", [b"garbage", b"", b"DIRC" + bytes(40)])
+def test_whether_a_checkout_with_a_damaged_index_is_dirty_is_unknown(user, base, index):
+    (user.path / ".git" / "index").write_bytes(index)
+    source = SourceRepository.open(str(user.path))
+    assert source.is_dirty() is not False
+    assert source.resolve(None) == base
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        ('[core]\n\tbroken = "x\n', "bad config line"),
+        (
+            "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tnosuch = true\n",
+            "extension found: nosuch",
+        ),
+    ],
+)
+def test_what_git_cannot_read_is_told_in_its_own_words(user, added, said):
+    with (user.path / ".git" / "config").open("a") as config:
+        config.write(added)
+    with pytest.raises(RepositoryError, match=f"cannot be read by git: .*{said}") as caught:
+        SourceRepository.open(str(user.path))
+    assert (caught.value.field, str(user.path) in (caught.value.hint or "")) == ("repo", True)
+    assert "fatal" not in caught.value.message
+
+
 def test_the_users_own_ignores_count_in_whether_it_is_dirty(user, own_home):
     (own_home / "ignore").write_text("notes.txt\n", encoding="utf-8")
     user.git("config", "core.excludesFile", str(own_home / "ignore"))
