@@ -20,7 +20,7 @@ from autopack.store.pauses import list_pauses
 from autopack.views.pause_view import pause_view
 from autopack.views.run_view import timestamp
 from deployments.advice import advice
-from deployments.reaching import server_version, unreachable
+from deployments.reaching import refusal, server_version
 from deployments.warm.handing_over import why_not
 
 _MOST_ASIDES = 20
@@ -29,9 +29,9 @@ _MOST_ASIDES = 20
 def examine() -> dict[str, Any]:
     """Return what `autopack health --json` prints; nothing is started or changed."""
     settings = Settings.from_environment()
-    database, prefect = _database(settings), _prefect(settings)
+    database, (prefect, is_usable) = _database(settings), _prefect(settings)
     status = "healthy"
-    if prefect["reachable"] is False:
+    if not is_usable:
         status = "degraded"
     sandboxed = sandbox.said(process_environment())
     if "error" in database or sandboxed not in (None, sandbox.BWRAP):
@@ -116,27 +116,33 @@ def _pauses(settings: Settings) -> list[dict[str, Any]]:
     return [pause_view(one) for one in list_pauses(db)]
 
 
-def _prefect(settings: Settings) -> dict[str, Any]:
-    """Return the server that flows would use; None for reachable when each process starts its own.
+def _prefect(settings: Settings) -> tuple[dict[str, Any], bool]:
+    """Return the server that flows would use, and whether they can; None for reachable when each
+    process starts its own.
 
     The version is None, too, when the server asks for a login that it is not given.
     """
-    from flows.server import log_in, server_url
+    from flows.configuration import check_configuration
+    from flows.server import LOGIN, log_in, server_url
 
+    check_configuration()
     url = server_url(settings)
     if url is None:
         found = home_server.running_server(settings.home)
         url = None if found is None else found.api_url
     if url is None:
-        return {"reachable": None, "url": None, "version": None, "advice": []}
+        return {"reachable": None, "url": None, "version": None, "advice": []}, True
     log_in(settings.home, url, using=False)
-    reachable = unreachable(url, seconds=3) is None
-    return {
-        "reachable": reachable,
+    refused = refusal(url, seconds=3)
+    answer: dict[str, Any] = {
+        "reachable": refused is None or refused.field == LOGIN,
         "url": shown_address(url),
-        "version": server_version(url) if reachable else None,
-        "advice": advice(url, settings.home) if reachable else [],
+        "version": server_version(url) if refused is None else None,
+        "advice": advice(url, settings.home) if refused is None else [],
     }
+    if refused is not None and answer["reachable"]:
+        answer["advice"] = [f"{refused.message}; {refused.hint}"]
+    return answer, refused is None
 
 
 def _server(settings: Settings) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from autopack.experiments.design.layout import ARM_NAMES
 from autopack.experiments.design.registration import Registered
 from autopack.experiments.design.replacement import replace_as_planned
 from autopack.experiments.replicating import plan_replicates
+from autopack.model.errors import BadInput
 from autopack.runs.session.session import is_stopping
 from autopack.store.database.engine import Database
 from autopack.store.experiment_records import (
@@ -67,6 +68,8 @@ async def ab_experiment(
             cost=N, minutes=N, with commas between them.
         replace_void: Run the void pairs of an experiment again and resume it.
     """
+    if not spec.strip():
+        raise BadInput("an experiment needs its file: fill in the field spec", field="spec")
     check_at_once(max_concurrent_pairs, "max_concurrent_pairs")
     await check_executor(executor, deployment)
     async with application(database) as (db, settings), heeding(db, settings) as watched:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -20,24 +21,20 @@ from autopack.model.errors import BadInput
 from autopack.model.locations import expanded
 from autopack.settings import PREFECT_API_URL, process_environment
 
-_ASK = """
-import base64, json, sys
-from prefect.settings import Settings
-settings = Settings()
-def shown(secret):
-    return secret.get_secret_value() if hasattr(secret, "get_secret_value") else secret
-key, login = shown(settings.api.key), shown(settings.api.auth_string)
-headers = dict(settings.client.custom_headers)
-if login:
-    headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
-elif key:
-    headers["Authorization"] = "Bearer " + key
-verify = settings.api.ssl_cert_file or True
-if settings.api.tls_insecure_skip_verify:
-    verify = False
-found = {"api_url": settings.api.url, "headers": headers, "verify": verify}
-"""
+_ASKED = Path(__file__).with_name("asking_prefect.py")
 _SECONDS = 60
+_ANY_TEXT = frozenset(
+    {
+        "PREFECT_API_URL",
+        "PREFECT_API_AUTH_STRING",
+        "PREFECT_API_KEY",
+        "PREFECT_API_SSL_CERT_FILE",
+        "PREFECT_HOME",
+        "PREFECT_PROFILE",
+        "PREFECT_PROFILES_PATH",
+    }
+)
+"""Settings for which Prefect takes any text."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +62,24 @@ def configured() -> Configured:
     return _asked(tuple(names), str(Path.cwd()))
 
 
+def check_configuration() -> None:
+    """Raise BadInput when Prefect could not be loaded here: something that it reads is wrong."""
+    if _is_configured():
+        configured()
+
+
+def _is_configured() -> bool:
+    """Return whether there is a setting here that may be wrong; a server is asked for itself."""
+    return (
+        Path("prefect.toml").exists()
+        or _says(Path(".env"), "prefect")
+        or _says(Path("pyproject.toml"), "tool.prefect")
+        or not _is_read_by(str, Path(".env"))
+        or not _is_read_by(tomllib.loads, Path("pyproject.toml"))
+        or any(name.startswith("PREFECT_") for name in process_environment().keys() - _ANY_TEXT)
+    )
+
+
 def _may_name_a_server() -> bool:
     """Return whether any place that Prefect looks into says something about its API."""
     home = expanded(process_environment().get("PREFECT_HOME") or "~/.prefect", "PREFECT_HOME")
@@ -84,10 +99,21 @@ def _says(path: Path, word: str) -> bool:
         return False
 
 
+def _is_read_by(parse: Callable[[str], object], path: Path) -> bool:
+    """Return whether a file holds text, of the kind that ``parse`` reads, or is not there."""
+    try:
+        parse(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
 @lru_cache(maxsize=8)
 def _asked(environ: tuple[tuple[str, str], ...], folder: str) -> Configured:
     done = subprocess.run(
-        [sys.executable, "-P", "-c", f"{_ASK}\nprint(json.dumps(found))"],
+        [sys.executable, "-P", str(_ASKED)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -98,9 +124,15 @@ def _asked(environ: tuple[tuple[str, str], ...], folder: str) -> Configured:
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()
         raise BadInput(
-            f"Prefect cannot read its own configuration: {said[-1] if said else 'no output'}",
-            field="PREFECT_API_URL",
-            hint="`prefect config view` shows where each setting comes from",
+            f"Prefect cannot be loaded: {said[-1] if said else 'no output'}", field="prefect"
         )
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return Configured(**found)
+    if "problem" not in found:
+        return Configured(**found)
+    setting, place, text = (found["problem"][key] for key in ("setting", "place", "text"))
+    of_setting = "" if setting is None else f"{setting}: "
+    raise BadInput(
+        f"Prefect cannot read its configuration in {place}: {of_setting}{text}",
+        field=setting or place,
+        hint=f"correct it in {place}, or take it out",
+    )

@@ -9,7 +9,7 @@ from prefect import get_run_logger
 from prefect.runtime import flow_run as current_flow_run
 
 from autopack.clock import SystemClock
-from autopack.model.errors import AutopackError
+from autopack.model.errors import AutopackError, BadInput
 from autopack.model.ids import check_id
 from autopack.runs.prepare.prepare import check_remote
 from autopack.runs.session.session import is_stopping
@@ -88,6 +88,10 @@ async def execute_runs(
         run_id: A name for the fleet; its runs are called NAME-1, NAME-2 and so on.
         run_ids: Stored runs to execute or to resume.
     """
+    if not plans and not run_ids:
+        raise BadInput(
+            "a fleet needs plans or runs: fill in the field plans, or run_ids", field="plans"
+        )
     check_at_once(max_concurrent_runs, "max_concurrent_runs")
     name = check_id(fleet_name(), "run_id")
     await check_executor(executor, deployment)

@@ -76,8 +76,9 @@ _PATIENCE_SECONDS = 300.0
 def _name_of_run() -> str:
     """Return what the UI calls the flow run: its run id, or the plan until there is one."""
     parameters = current_flow_run.get_parameters()
-    plan = str(parameters.get("plan") or "run")
-    return parameters.get("run_id") or ("plan" if "\n" in plan else plan.rsplit("/", 1)[-1])
+    plan = str(parameters.get("plan") or "run").strip()
+    is_text = "\n" in plan or plan.startswith("{")
+    return parameters.get("run_id") or ("plan" if is_text else plan.rsplit("/", 1)[-1])
 
 
 @started_flow(

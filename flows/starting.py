@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from prefect import Flow
@@ -15,6 +16,8 @@ from tasks.complaints import keep_brief
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_LONGEST_NAME = 200
 
 
 class StartedFlow(Flow[P, R]):
@@ -43,11 +46,28 @@ class StartedFlow(Flow[P, R]):
         return super().validate_parameters(parameters)
 
 
-def started_flow(name: str, **options: Any) -> Callable[[Callable[P, R]], StartedFlow[P, R]]:
+def started_flow(
+    name: str, *, flow_run_name: Callable[[], str] | str | None = None, **options: Any
+) -> Callable[[Callable[P, R]], StartedFlow[P, R]]:
     """Make a function a flow, as ``prefect.flow`` does; no result of it is kept by Prefect."""
+    named = _short(flow_run_name) if callable(flow_run_name) else flow_run_name
 
     def made(function: Callable[P, R]) -> StartedFlow[P, R]:
         function.__doc__ = documented(function)
-        return StartedFlow(function, name=name, persist_result=False, **options)
+        return StartedFlow(
+            function, name=name, flow_run_name=named, persist_result=False, **options
+        )
 
     return made
+
+
+def _short(named: Callable[[], str]) -> Callable[[], str]:
+    """Return the same names, cut: PostgreSQL has no room for long ones in its index of them, and
+    the flow run would crash before anything was checked.
+    """
+
+    @wraps(named)
+    def short() -> str:
+        return named()[:_LONGEST_NAME]
+
+    return short

@@ -19,6 +19,7 @@ from autopack.model.errors import AutopackError, BadInput, PlanError, WorkFailed
 from autopack.settings import process_environment
 from deployments.cli.shared import streams
 from deployments.cli.shared.arguments import check_words
+from deployments.cli.shared.prefect_faults import of_prefect
 
 _HELP = "autopack --help"
 _NO = frozenset({"false", "f", "no", "n", "0"})
@@ -56,7 +57,8 @@ def _run(argv: Sequence[str], app: Callable[..., Any]) -> int:
         streams.discard_stdout()
         return 0
     except Exception as error:
-        return _fail(_of_the_place(error) or _unexpected(error), as_json)
+        known = _of_the_place(error) or of_prefect(error)
+        return _fail(known or _unexpected(error), as_json)
     return code if isinstance(code, int) else 0
 
 

@@ -200,6 +200,15 @@ async def test_an_arm_that_infrastructure_ended_makes_its_pair_void(
     assert report["void_reasons"] == {"infrastructure failure in treatment": 1}
 
 
+@pytest.mark.parametrize("spec", ["", " \n"])
+async def test_an_experiment_without_its_file_is_refused(home: Path, spec: str) -> None:
+    from flows import ab_experiment
+
+    with pytest.raises(BadInput, match="fill in the field spec") as refused:
+        await ab_experiment(spec)
+    assert refused.value.field == "spec"
+
+
 @ON_SQLITE
 async def test_what_cannot_be_run_is_refused_before_anything_is(
     home: Path, db: Any, tmp_path: Path

@@ -120,6 +120,14 @@ async def test_none_at_once_is_refused(home: Path, project: Project) -> None:
     assert refused.value.field == "max"
 
 
+async def test_a_fleet_of_nothing_is_refused(home: Path) -> None:
+    from flows import execute_runs
+
+    with pytest.raises(BadInput, match="fill in the field plans, or run_ids") as refused:
+        await execute_runs(plans=[])
+    assert refused.value.field == "plans"
+
+
 def test_counting_what_runs_at_once(engine_name: str) -> None:
     times = [("00:00", "00:02"), ("00:01", "00:03"), ("00:02", "00:04")]
     day = "2026-01-01T"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from autopack.model.errors import BadInput
 from autopack.settings import Settings
-from flows.configuration import configured
+from flows.configuration import check_configuration, configured
 from flows.server import server_url
 
 URL = "http://prefect.example/api"
@@ -73,3 +74,49 @@ def test_what_prefect_cannot_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "prefect.toml").write_text("[api\nurl = 1\n")
     with pytest.raises(BadInput, match=r"prefect\.toml"):
         found(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "field", "said"),
+    [
+        ("prefect.toml", b"[api\nurl = 1\n", "prefect.toml", "line 1"),
+        ("prefect.toml", b"[api]\nurl = 17\n", "PREFECT_API_URL", "valid string"),
+        ("prefect.toml", b"[client]\nmax_retries = -1\n", "PREFECT_CLIENT_MAX_RETRIES", "than"),
+        ("prefect.toml", b"[logging]\nlevel = 17\n", "prefect.toml", "upper"),
+        ("pyproject.toml", b"[project\n", "pyproject.toml", "line 1"),
+        (
+            "pyproject.toml",
+            b"[tool.prefect.logging]\nlevel = 'LOUD'\n",
+            "PREFECT_LOGGING_LEVEL",
+            "DEBUG",
+        ),
+        (".env", b"PREFECT_LOGGING_LEVEL=LOUD\n", "PREFECT_LOGGING_LEVEL", "DEBUG"),
+        (".env", b"NAME=k\xe4se\n", ".env", "UTF-8"),
+    ],
+)
+def test_a_file_that_keeps_prefect_from_being_loaded_is_named(
+    tmp_path: Path, file: str, content: bytes, field: str, said: str
+) -> None:
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(BadInput, match=f" in {file}: .*{said}") as refused:
+        check_configuration()
+    assert refused.value.field == field
+    assert "17" not in refused.value.message, "a value may be a key"
+
+
+def test_so_is_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_LOGGING_LEVEL", "LOUD")
+    with pytest.raises(BadInput, match="in the environment: PREFECT_LOGGING_LEVEL"):
+        check_configuration()
+
+
+def test_nobody_is_asked_about_a_server_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [one for one in os.environ if one.startswith("PREFECT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PREFECT_API_URL", URL)
+    monkeypatch.setattr("flows.configuration.configured", None)
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    (tmp_path / ".env").write_text("DEBUG=1\n")
+    check_configuration()

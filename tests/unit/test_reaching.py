@@ -34,6 +34,19 @@ SETTINGS = {
 }
 
 
+OTHERS = {
+    "/object/health": (200, "{}"),
+    "/object/admin/version": (200, "{}"),
+    "/true/health": (200, "true"),
+    "/true/admin/version": (200, "true"),
+    "/error/health": (404, '{"detail": "Not Found"}'),
+    "/error/admin/version": (404, '{"detail": "Not Found"}'),
+    "/old/health": (200, "true"),
+    "/old/admin/version": (200, '"2.20.4"'),
+}
+"""What other programs answer, and a Prefect of another time."""
+
+
 class _Server(BaseHTTPRequestHandler):
     """Answers under /api as a Prefect server with a password does, elsewhere with a page."""
 
@@ -43,6 +56,8 @@ class _Server(BaseHTTPRequestHandler):
             self._answer(200, "true")
         elif self.path == "/behind/api/health":
             self._answer(*((200, "true") if self.headers.get("X-Pass") else (502, "<html>")))
+        elif self.path in OTHERS:
+            self._answer(*OTHERS[self.path])
         elif self.path.endswith("/admin/settings"):
             self._answer(200, json.dumps(SETTINGS.get(self.path.split("/")[1])))
         elif self.path != "/api/admin/version":
@@ -72,10 +87,30 @@ def url() -> Iterator[str]:
     thread.join()
 
 
-def test_a_server_with_a_password_is_there(url: str) -> None:
+def test_a_server_with_a_password_is_there(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert unreachable(url) is None
     assert unreachable(f"{url}/") is None
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", LOGIN)
     check_reachable(url)
+
+
+@pytest.mark.parametrize("given", [None, "admin:wrong"])
+def test_a_login_that_is_not_accepted_is_refused(
+    url: str, monkeypatch: pytest.MonkeyPatch, given: str | None
+) -> None:
+    monkeypatch.delenv("PREFECT_API_AUTH_STRING", raising=False)
+    if given:
+        monkeypatch.setenv("PREFECT_API_AUTH_STRING", given)
+    with pytest.raises(Refused, match=r"does not accept the login: HTTP 401$") as refused:
+        check_reachable(url)
+    assert refused.value.field == "PREFECT_API_AUTH_STRING"
+
+
+@pytest.mark.parametrize("program", ["object", "true", "error", "old"])
+def test_another_program_is_no_prefect_server(url: str, program: str) -> None:
+    with pytest.raises(Refused, match="no Prefect server answers") as refused:
+        check_reachable(url.replace("/api", f"/{program}"))
+    assert refused.value.field == "PREFECT_API_URL"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from deployments.cli.machine.worker import serve
 from deployments.cli.shared.output import AsJson, note, out, print_json
 from deployments.reaching import check_reachable
 from deployments.setting_up import set_up
+from flows.configuration import check_configuration
 from flows.server import choose_server, server_url
 
 
@@ -30,6 +31,7 @@ def deploy(
     it again is harmless: what you changed in the UI stays.
     """
     settings = Settings.from_environment()
+    check_configuration()
     url = server_url(settings)
     if url is None:
         raise BadInput(

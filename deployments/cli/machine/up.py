@@ -15,6 +15,7 @@ from autopack.store.database.engine import Database
 from deployments.cli.machine.worker import Warm, with_warm
 from deployments.cli.shared.output import AsJson, note, out, print_json
 from deployments.local import local_stack
+from flows.configuration import check_configuration
 
 
 def up(
@@ -32,6 +33,7 @@ def up(
     It stays in the foreground and ends with Ctrl-C. Every other command of this home finds it.
     """
     settings = with_warm(Settings.from_environment(), warm)
+    check_configuration()
     Database.open(settings.database_url).close()
     stopping, is_ready = threading.Event(), False
 

@@ -15,6 +15,7 @@ from autopack.settings import Settings, process_environment
 from deployments.cli.shared.streams import stdout_to_stderr
 from deployments.reaching import check_reachable
 from deployments.setting_up import POOL
+from flows.configuration import check_configuration
 from flows.server import log_in, server_url, set_manners
 
 Warm = Annotated[
@@ -49,6 +50,7 @@ def worker(
 
 def serve(settings: Settings, words: list[str], *, warm: bool | None) -> None:
     """Be a worker until told to end; ``words`` are options of `prefect worker start`."""
+    check_configuration()
     url = server_url(settings)
     if url is None:
         raise BadInput(

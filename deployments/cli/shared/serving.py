@@ -10,15 +10,28 @@ from autopack import home_server
 from autopack.secrecy.memory import hide_memory
 from autopack.settings import PREFECT_API_URL, Settings, process_environment
 from deployments.cli.shared.output import note
-from flows.server import LOGIN, choose_server, own_server_folder, server_url, use_home_server
+from flows.configuration import check_configuration
+from flows.server import (
+    LOGIN,
+    choose_server,
+    log_in,
+    own_server_folder,
+    server_url,
+    use_home_server,
+)
 
 _begun: dict[Path, Callable[[], None]] = {}
 
 
 def check_server(settings: Settings) -> None:
-    """Raise Refused when a Prefect server is configured and does not answer."""
+    """Raise Refused when a Prefect server is configured and does not answer, or not to this login,
+    BadInput when Prefect cannot read its configuration.
+    """
+    check_configuration()
     url = server_url(settings)
     if url is not None:
+        hide_memory()  # from now on the login is in it
+        log_in(settings.home, url, using=False)
         _check(url)
 
 
@@ -28,11 +41,12 @@ def start_server(settings: Settings, *, own: bool = False) -> Callable[[], None]
     Returns a function that returns once the server answers, so that what needs no server goes on
     while it starts. It raises Refused when the one that is configured does not answer, and
     WorkFailed when the home's does not start. ``own`` asks for one of the command's own whatever
-    is configured, which ends with this process.
+    server is configured, which ends with this process.
     """
     hide_memory()  # from now on the login is in it
     if settings.home in _begun:
         return _begun[settings.home]
+    check_configuration()
     url = None if own else _other_url(settings)
     if url is not None:
         choose_server(settings)
