@@ -223,7 +223,9 @@ def answers(api_url: str, login: str, *, seconds: float = 2.0) -> bool:
         return False
     finally:
         connection.close()
-    return answer.status == 200 and hmac.compare_digest(given, proof(login, challenge))
+    return answer.status == 200 and hmac.compare_digest(
+        given.encode("latin-1"), proof(login, challenge).encode()
+    )
 
 
 def _lock(home: Path, name: str, *, shared: bool, make: bool = True) -> int | None:

@@ -23,7 +23,7 @@ import psutil
 
 from autopack import home_server
 from autopack.home_server import HomeServer
-from autopack.model.errors import AutopackError, Refused, WorkFailed
+from autopack.model.errors import Refused, WorkFailed
 from autopack.settings import Settings, process_environment
 from deployments.own_server import WITHOUT_UI
 from deployments.server_process import STARTUP_FAILED, Told
@@ -67,7 +67,7 @@ class UsedServer:
         self._settings, self._home, self._say = settings, settings.home, say
         self._started: _Started | None = None
         self._ready = threading.Event()
-        self._error: AutopackError | OSError | None = None
+        self._error: Exception | None = None
         self._set_aside, self._killed = False, 0
         self._obeyed = obeyed_here()
         self.api_url = self._find_or_start(None)
@@ -75,7 +75,7 @@ class UsedServer:
         threading.Thread(target=self._look_after, name="prefect-server", daemon=True).start()
 
     def wait(self) -> None:
-        """Return when the server answers. Raises WorkFailed when it does not start."""
+        """Return when the server answers. Raises what kept it from starting, mostly WorkFailed."""
         while not self._ready.wait(0.5):  # a lock without an end would not see Ctrl-C
             pass
         if self._error is not None:
@@ -164,9 +164,10 @@ class UsedServer:
         """Say when the server is ready, then start it again whenever it was killed."""
         try:
             self._until_ready()
-        except (AutopackError, OSError) as error:
-            self._error = error
-        self._ready.set()
+        except Exception as error:
+            self._error = error  # whatever it is: who waits hears of it, and raises it
+        finally:
+            self._ready.set()
         while self._error is None:
             time.sleep(_LOOK_SECONDS)
             if home_server.is_locked(self._home):
@@ -176,7 +177,7 @@ class UsedServer:
             try:
                 self._find_or_start(self._port)
                 self._until_ready()
-            except (AutopackError, OSError) as error:
+            except Exception as error:
                 self._say(f"the Prefect server of this home is gone: {error}")
                 return
 

@@ -380,9 +380,11 @@ def _sentence(
         )
     if naive is None or regression is None:
         return text
-    share = f"{100 * regression.diff / naive.diff:.0f} % of it" if naive.diff > 0 else "it"
+    # A share of what points the other way would be none.
+    is_part = naive.diff > 0 and regression.diff >= 0
+    share = f" ({100 * regression.diff / naive.diff:.0f}%)" if is_part else ""
     return (
-        f"{text} Against the originals of {count(counted, 'item')} whose runs all count it would "
-        f"look like {points(naive.diff)}, of which {points(regression.diff)} ({share}) is "
-        "regression to the mean."
+        f"{text} Against the originals of {count(counted, 'item')} whose runs all count, the "
+        f"naive difference is {points(naive.diff)} points, of which {points(regression.diff)}"
+        f"{share} are regression to the mean."
     )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from autopack.deadline import within
 from autopack.model.errors import BadInput
 from autopack.secrecy.credentials import url_holds_secret
 
@@ -73,9 +72,12 @@ def read_text(url: str, *, most_bytes: int, field: str) -> str:
     shown = url.partition("?")[0]  # where storage services have their signatures
     try:
         with httpx.Client(max_redirects=_MOST_REDIRECTS, timeout=10) as client:
-            content = _in_time(lambda: _fetched(client, url, most_bytes))
+            content = within(_SECONDS, lambda: _fetched(client, url, most_bytes))
     except _Unreadable as error:
         raise BadInput(f"{shown} {error}", field=field, hint="save it to a file") from error
+    except TimeoutError as error:
+        late = f"{shown} did not arrive within {_SECONDS:.0f} s"
+        raise BadInput(late, field=field, hint="save it to a file") from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise BadInput(f"{shown} cannot be read: {reason}", field=field) from error
@@ -87,29 +89,6 @@ def read_text(url: str, *, most_bytes: int, field: str) -> str:
 
 class _Unreadable(Exception):
     """What is wrong with an answer, as the rest of a sentence that begins with its URL."""
-
-
-def _in_time(fetch: Callable[[], bytes]) -> bytes:
-    """Return what ``fetch`` returns, and wait no longer: each byte of a header, and each answer of
-    a resolver, has time limits of its own at best.
-    """
-    found: list[bytes] = []
-    failed: list[Exception] = []
-
-    def work() -> None:
-        try:
-            found.append(fetch())
-        except Exception as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=work, name="autopack-read", daemon=True)
-    thread.start()
-    thread.join(_SECONDS)
-    if failed:
-        raise failed[0]
-    if not found:
-        raise _Unreadable(f"did not arrive within {_SECONDS:.0f} s")
-    return found[0]
 
 
 def _fetched(client: httpx.Client, url: str, most_bytes: int) -> bytes:

@@ -213,7 +213,13 @@ _QUIETLY = ("--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=
 def _into(mirror: Mirror, run_id: str, refs: Iterable[str]) -> list[str]:
     """Return what git fetches each ref of the run to."""
     here = mirror.name_here(run_id)
-    return [f"+{ref}:{ref.replace(f'/{run_id}', f'/{here}', 1)}" for ref in sorted(refs)]
+    return [f"+{ref}:{_renamed(ref, here)}" for ref in sorted(refs)]
+
+
+def _renamed(ref: str, name: str) -> str:
+    """Return a ref of a run, ``refs/<kind>/<run>…``, as that of a run called ``name``."""
+    refs, kind, _, *rest = ref.split("/")
+    return "/".join((refs, kind, name, *rest))
 
 
 def _base_ref(run_id: str) -> str:

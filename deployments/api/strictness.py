@@ -81,7 +81,7 @@ async def storable_text_only(request: Request) -> None:
         return
     try:
         text = json.dumps(json.loads(body), ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return  # said by who reads it
     if _UNSTORABLE.search(text) or "\\u0000" in text:
         raise _unstorable("body")

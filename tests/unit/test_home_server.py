@@ -22,6 +22,8 @@ from autopack import home_server
 from autopack.files import safe_files
 from autopack.home_server import CHALLENGE, PROOF, HomeServer
 from autopack.model.errors import BadInput
+from autopack.settings import Settings
+from deployments.home_server import UsedServer
 
 pytestmark = pytest.mark.skipif(not home_server.is_possible(), reason="has no such locks")
 
@@ -160,6 +162,36 @@ def test_only_what_knows_the_login_is_the_server(knows: str | None, is_ours: boo
     server.shutdown()
     server.server_close()
     assert not home_server.answers(url, "autopack:right", seconds=1)
+
+
+@pytest.mark.parametrize("proof", ["", "\xe9", "0" * 64, "x" * 1000])
+def test_no_header_of_another_program_stands_in_the_way(proof: str) -> None:
+    class Other(_Anything):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header(PROOF, proof)
+            self.end_headers()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Other)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/api"
+    assert not home_server.answers(url, "autopack:right")
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("error", [TypeError("odd"), OSError("full"), BadInput("no")])
+def test_whatever_fails_while_the_server_starts_ends_the_wait(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: UsedServer) -> None:
+        raise error
+
+    monkeypatch.setattr(UsedServer, "_find_or_start", lambda *_: "http://127.0.0.1:9/api")
+    monkeypatch.setattr(UsedServer, "_until_ready", fail)
+    used = UsedServer(Settings(tmp_path, f"sqlite:///{tmp_path}/a.db"), lambda _: None)
+    with pytest.raises(type(error), match=str(error)):
+        used.wait()
 
 
 def test_a_home_that_cannot_be_written_to_is_named(

@@ -10,6 +10,7 @@ from autopack.experiments.shapes.analysis_protocol import STRICT
 from autopack.experiments.shapes.matrix import Decision, ResourceAxis, SuccessAxis
 from autopack.experiments.verdicts.next_step import is_open_above
 from autopack.experiments.verdicts.wording import percent, points, ratio_range
+from autopack.model.counted import dollars
 
 if TYPE_CHECKING:
     from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
@@ -109,7 +110,7 @@ def _price(cost: CostPerSuccess | None, protocol: AnalysisProtocol) -> str:
 
 def amount(value: float, primary: str) -> str:
     """Return an amount of the unit: ``12,000 tokens``, ``$0.12``."""
-    return f"{value:,.0f} tokens" if primary == "tokens" else f"${value:,.4g}"
+    return f"{value:,.0f} tokens" if primary == "tokens" else dollars(value)
 
 
 def totals_clause(

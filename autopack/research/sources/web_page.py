@@ -10,14 +10,15 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpcore
 
+from autopack.deadline import within
 from autopack.research.locator import Elsewhere, rank_of_path
 from autopack.research.rank import Rank
 from autopack.research.sources.page_encoding import text_of
@@ -89,8 +90,9 @@ class WebSource:
         deadline = time.monotonic() + self._seconds
         address = self._address
         for _ in range(MOST_HOPS):
+            left = deadline - time.monotonic()
             try:
-                moved, kind, content = self._get(address, deadline)
+                moved, kind, content = within(left, partial(self._get, address, left))
             except Refused as error:
                 raise SourceFailure(self.name, FailureKind.REFUSED, str(error)) from error
             except (httpcore.TimeoutException, TimeoutError) as error:
@@ -111,9 +113,9 @@ class WebSource:
             self.name, FailureKind.REFUSED, f"more than {MOST_HOPS} redirects from {self._address}"
         )
 
-    def _get(self, address: str, deadline: float) -> tuple[str | None, str, bytes]:
+    def _get(self, address: str, seconds: float) -> tuple[str | None, str, bytes]:
         check_address(address)
-        wait = max(0.1, min(10.0, deadline - time.monotonic()))
+        wait = max(0.1, min(10.0, seconds))
         timeouts = {"connect": wait, "read": wait, "write": wait, "pool": wait}
         headers: dict[bytes | str, bytes | str] = {
             "Host": urlsplit(address).netloc,
@@ -137,7 +139,7 @@ class WebSource:
             if answer.status in _REDIRECTS and "location" in told:
                 return told["location"], "", b""
             self._check(address, answer.status, told)
-            content = self._body(address, answer.iter_stream(), deadline)
+            content = self._body(address, answer.iter_stream())
             return None, told.get("content-type", "").lower(), content
 
     def _check(self, address: str, status: int, told: dict[str, str]) -> None:
@@ -156,7 +158,7 @@ class WebSource:
                 self.name, FailureKind.WRONG_TYPE, f"{address} is sent compressed only"
             )
 
-    def _body(self, address: str, parts: Iterable[bytes], deadline: float) -> bytes:
+    def _body(self, address: str, parts: Iterable[bytes]) -> bytes:
         content = bytearray()
         for part in parts:
             content += part
@@ -166,8 +168,6 @@ class WebSource:
                     FailureKind.TOO_LARGE,
                     f"{address} is longer than {MOST_SOURCE_BYTES:,} bytes",
                 )
-            if time.monotonic() > deadline:
-                raise TimeoutError
         return bytes(content)
 
 
@@ -230,21 +230,10 @@ class _CheckedBackend(httpcore.NetworkBackend):
 
 def _resolved(host: str, port: int, seconds: float) -> list[str]:
     """Return the addresses of a host; a resolver that hangs is not waited for."""
-    found: list[str] = []
-    failed: list[OSError | UnicodeError] = []
-
-    def look() -> None:
-        try:
-            listed = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            found.extend(dict.fromkeys(str(each[4][0]) for each in listed))
-        except (OSError, UnicodeError) as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=look, name="autopack-resolve", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failed:
-        raise httpcore.ConnectError(f"{host} cannot be resolved") from failed[0]
-    if not found:
-        raise TimeoutError
-    return found
+    try:
+        listed = within(seconds, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except TimeoutError:
+        raise
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError(f"{host} cannot be resolved") from error
+    return list(dict.fromkeys(str(each[4][0]) for each in listed))

@@ -35,8 +35,9 @@ def reclaim(
     """Empty the folders of runs that ended longer ago than ``older_than``; only count ``dry_run``.
 
     Checkouts, environments and the output of builds and checks go. Runs that a process holds,
-    that could still be resumed, or whose spend is yet to be counted keep theirs. Raises BadInput
-    when ``older_than`` reaches back before the calendar does.
+    that could still be resumed, or whose spend is yet to be counted keep theirs, and so do those
+    that the database does not know: reconciliation removes them. Raises BadInput when
+    ``older_than`` reaches back before the calendar does.
     """
     given: list[Reclaimed] = []
     with db.read() as conn:
@@ -44,8 +45,9 @@ def reclaim(
         uncounted = _uncounted(conn)
     for run_id, folder in our_folders(settings.home, db):
         run = find_run(db, run_id)
-        if run is not None and (
-            not run.state.is_final
+        if (
+            run is None
+            or not run.state.is_final
             or run.state.can_reopen
             or run.finished_at is None
             or run.finished_at > before

@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 
 from autopack.ledger.consolidated import usage as usage_of_period
 from autopack.ledger.period import parse_period
+from autopack.model.counted import counted
 from autopack.model.errors import BadInput
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
@@ -93,8 +94,10 @@ def usage(
         if page.unknown_builds:
             out.print(unknown_text(page.unknown_builds))
         if page.simulated_calls:
-            counted = "are counted" if include_simulated else "are not counted: --include-simulated"
-            out.print(f"{page.simulated_calls} calls of recordings and simulations {counted}")
+            calls = counted(page.simulated_calls, "call")
+            are = "is" if page.simulated_calls == 1 else "are"
+            how = "counted" if include_simulated else "not counted: --include-simulated"
+            out.print(f"{calls} of recordings and simulations {are} {how}")
     return 0
 
 

@@ -12,6 +12,7 @@ from autopack.experiments.analysis import analyse
 from autopack.experiments.pairs.pair_table import PairTable
 from autopack.experiments.shapes.analysis_protocol import AnalysisProtocol
 from autopack.experiments.shapes.analysis_schema import Analysis
+from autopack.experiments.verdicts.claims import amount
 from autopack.experiments.verdicts.verdict import Decision
 
 Arms = Callable[..., tuple[list[float], list[float]]]
@@ -270,3 +271,10 @@ def test_the_same_with_a_gain_that_is_open_says_what_is_open(make_table: MakeTab
     assert analysis.next.success_pairs == analysis.next.further_pairs
     assert analysis.next.further_pairs
     assert "would settle whether success is higher" in analysis.next.text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(12_345.67, "$12,345.67"), (1.5, "$1.50"), (0.004, "$0.0040"), (0, "$0.00")]
+)
+def test_money_is_written_as_money_however_much_it_is(value: float, text: str) -> None:
+    assert amount(value, "cost") == text

@@ -213,6 +213,13 @@ class Pages(BaseHTTPRequestHandler):
             self.wfile.flush()
             time.sleep(0.2)
 
+    def send_header_slowly(self, rest: str) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Y: ")
+        for _ in range(600):
+            self.wfile.write(b"x")
+            self.wfile.flush()
+            time.sleep(0.2)
+
     def send_cut(self, _: str) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")
@@ -269,6 +276,8 @@ def test_pages_are_read_as_text(page: Callable[..., WebSource]) -> None:
         ("image", FailureKind.WRONG_TYPE, 60),
         ("large", FailureKind.TOO_LARGE, 60),
         ("slow", FailureKind.TIMED_OUT, 1),
+        ("header_slowly", FailureKind.TIMED_OUT, 1),
+        ("to//header_slowly", FailureKind.TIMED_OUT, 1),
         ("cut", FailureKind.UNREACHABLE, 60),
         ("round", FailureKind.REFUSED, 60),
         ("to/ftp://example.org/", FailureKind.REFUSED, 60),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from support.new_run import NEW_RUN
 
 from autopack.model.states import RunState
 from autopack.runs.reconcile import reconcile
+from autopack.runs.reconcile.reclaim_disk import reclaim
 from autopack.settings import Settings
 from autopack.store import Database, Holder, leases, runs
 from autopack.store.folder_note import claim_folder
@@ -74,3 +76,15 @@ def test_what_one_of_them_left_is_removed_all_the_same(
     assert not (folder / "environment").exists()
     assert not session.exists()
     assert (session.parent / "builder.out").exists()
+
+
+@pytest.mark.parametrize(("is_known", "kept"), [(True, False), (False, True)])
+def test_giving_disk_back_leaves_runs_that_the_database_does_not_know(
+    database: Database, settings: Settings, is_known: bool, kept: bool
+) -> None:
+    ended(database, settings, "r")
+    folder = claim_folder(settings.home, database, "r")
+    if not is_known:  # as after a backup was restored
+        folder = folder.rename(folder.with_name("later"))
+    reclaim(database, settings, older_than=timedelta(0))
+    assert (folder / "spool" / "one" / "1" / "builder.out").exists() is kept

@@ -5,7 +5,7 @@ import pytest
 from autopack.model.errors import BadInput, GitFailed
 from autopack.model.ids import AttemptKey
 from autopack.workspace import Mirror, SourceRepository
-from autopack.workspace.remote import Remote
+from autopack.workspace.remote import Remote, _renamed
 
 BRANCH = "refs/heads/autopack/run-1"
 
@@ -110,6 +110,13 @@ def test_the_branch_moves_back_when_the_run_was_rolled_back(
     remote.push(mirror, "run-1", base, more, refs | {ref: more})
     remote.push(mirror, "run-1", base, result, refs | {ref: more})
     assert listed(user, bare)[BRANCH] == result
+
+
+@pytest.mark.parametrize("run_id", ["a", "auto", "autopack", "autopack-base", "run-1"])
+@pytest.mark.parametrize("kind", ["autopack/{}/p/1", "autopack-base/{}"])
+def test_a_ref_is_renamed_at_the_run_however_that_is_called(run_id, kind):
+    ref, renamed = (f"refs/{kind.format(name)}" for name in (run_id, f"{run_id}@key"))
+    assert _renamed(ref, f"{run_id}@key") == renamed
 
 
 def test_another_machine_fetches_what_is_missing(
