@@ -10,7 +10,6 @@ variable a step costs a look at one name.
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import threading
 from collections.abc import Generator
@@ -18,8 +17,9 @@ from contextlib import AbstractContextManager
 from enum import StrEnum
 
 from autopack.model.errors import BadInput
+from autopack.settings import FAILPOINT
 
-VARIABLE = "AUTOPACK_FAILPOINT"
+VARIABLE = FAILPOINT.name
 
 
 class Step(StrEnum):
@@ -123,7 +123,7 @@ class _Fault:
 
 
 _OFF = contextlib.nullcontext()
-_planned = [_Fault(os.environ[VARIABLE])] if os.environ.get(VARIABLE) else []
+_planned = [_Fault(text)] if (text := FAILPOINT.of()) else []
 
 
 def plan(text: str) -> None:

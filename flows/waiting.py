@@ -33,7 +33,7 @@ _FIRST_POLL_SECONDS, _LAST_POLL_SECONDS, _JITTER = 2.0, 30.0, 0.2
 
 
 def poll_pauses(uniform: Callable[[float, float], float] = random.uniform) -> Iterator[float]:
-    """Seconds between questions about a flow run: from 2 up to 30, each with ±20 % jitter."""
+    """Seconds between questions about a flow run: from 2 up to 30, each with ±20% jitter."""
     pause = _FIRST_POLL_SECONDS
     while True:
         yield pause * uniform(1 - _JITTER, 1 + _JITTER)

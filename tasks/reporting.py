@@ -27,20 +27,19 @@ from tasks.artifacts import (
     with_page,
 )
 
+ABOUT = ("phase_id", "state", "tokens")
+"""What every event about a run has, None where it is about none."""
+
 
 def emit(event: str, run_id: str, **payload: Any) -> None:
-    """Emit ``autopack.<event>`` about a run; automations and the UI listen to these.
-
-    Each has a phase, a state and tokens, None where an event is about none.
-    """
-    about = {"run_id": run_id, "phase_id": None, "state": None, "tokens": None}
+    """Emit ``autopack.<event>`` about a run; automations and the UI listen to these."""
     emit_event(
         event=f"autopack.{event}",
         resource={
             "prefect.resource.id": f"autopack.run.{run_id}",
             "prefect.resource.name": run_id,
         },
-        payload=about | payload,
+        payload={"run_id": run_id, **dict.fromkeys(ABOUT), **payload},
     )
 
 

@@ -96,7 +96,7 @@ def report_tables(report: CampaignReport) -> list[Table]:
     )
     return [
         Table("Lanes", ("lane", "runs", "outcomes", "successes", "rate", "tokens"), lanes),
-        Table("Success", ("comparison", "points", "95 % interval"), effects),
+        Table("Success", ("comparison", "points", "95% interval"), effects),
         *(
             [Table("Still failing", ("pattern", "cause", "runs", "such as"), failing)]
             if failing

@@ -370,7 +370,7 @@ def _sentence(
         text += f" and {baseline.successes} with the original ones ({baseline.success_rate:.0%})"
     if effect is None or effect.lo is None or effect.hi is None:
         return f"{text}; too few pairs count to say what the features did."
-    interval = f"(95 % interval {points(effect.lo)} to {points(effect.hi)})"
+    interval = f"(95% interval {points(effect.lo)} to {points(effect.hi)})"
     if acted:
         text += f": the features bring {points(effect.diff)} points of success {interval}."
     else:

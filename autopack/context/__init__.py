@@ -1,4 +1,4 @@
-"""Keeping work on its goal: what agents are told of the intention, and how far a phase drifts."""
+"""What agents are told besides their task, goal and files alike, and how far a phase drifts."""
 
 from autopack.context.drift import Drift, measure
 from autopack.context.embedder import THRESHOLD, Calibration, Embedder

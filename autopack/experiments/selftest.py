@@ -57,7 +57,7 @@ class SelfTest:
     tokens are claimed to differ, ``higher`` and ``lower`` success.
 
     ``limit`` is what neither may exceed but by chance: the level of a side, and three standard
-    errors of a share of so many repetitions, and ``intervals`` the 95 % interval of each share
+    errors of a share of so many repetitions, and ``intervals`` the 95% interval of each share
     (Clopper and Pearson). ``source``: same runs, or pairs with arms swapped. ``dependence`` says
     whether the runs depend on each other, None where there are too few pairs to tell.
     """
@@ -178,7 +178,7 @@ def repeat(
 
 
 def _interval(number: int, of: int) -> tuple[float, float]:
-    """Return Clopper and Pearson's 95 % interval of a share."""
+    """Return Clopper and Pearson's 95% interval of a share."""
     low = 0.0 if number == 0 else float(special.betaincinv(number, of - number + 1, 0.025))
     high = 1.0 if number == of else float(special.betaincinv(number + 1, of - number, 0.975))
     return low, high

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from enum import StrEnum
-from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -239,6 +239,30 @@ class PhaseSpec(_Value):
         return written_out(value)
 
 
+SINCE_FIRST: Mapping[type[BaseModel], frozenset[str]] = {
+    Policy: frozenset({"tests", "pr", "review", "review_required", "holdout"}),
+    Models: frozenset({"escalate_after", "reviewer"}),
+    PhaseSpec: frozenset({"builder", "model", "research", "context"}),
+}
+"""The fields that the first version did not know. At their defaults they are no part of the plan's
+hash: a new field is listed here, else stored plans no longer have theirs."""
+
+
+def _drop_unknown_at_first(value: object, said: Any) -> None:
+    """Remove from ``said``, which is ``value`` as JSON, what is in SINCE_FIRST at its default."""
+    if isinstance(value, tuple):
+        for part, part_said in zip(cast("tuple[object, ...]", value), said, strict=True):
+            _drop_unknown_at_first(part, part_said)
+    elif isinstance(value, BaseModel):
+        later = SINCE_FIRST.get(type(value), frozenset())
+        for name, field in type(value).model_fields.items():
+            key, part = field.serialization_alias or name, getattr(value, name)
+            if name in later and part == field.default:
+                del said[key]
+            else:
+                _drop_unknown_at_first(part, said[key])
+
+
 class Plan(_Value):
     """A whole plan.
 
@@ -288,7 +312,7 @@ class Plan(_Value):
         """Return the phases as they run: tier by tier, dependencies first, else as in the file."""
         return in_order(self.phases)
 
-    @cached_property
+    @property
     def plan_hash(self) -> str:
         """SHA-256 over everything the plan says, defaults included, however it was spelled.
 
@@ -296,27 +320,7 @@ class Plan(_Value):
         that they stored has the same hash today.
         """
         said = self.to_dict()
-        if said["policy"]["tests"] == TestsMode.REPORT:
-            del said["policy"]["tests"]
-        if said["models"]["escalate_after"] == Models().escalate_after:
-            del said["models"]["escalate_after"]
-        for phase in said["phases"]:
-            for name in ("builder", "model"):
-                if phase[name] is None:
-                    del phase[name]
-            if phase["research"] is None:
-                del phase["research"]
-            if not phase["context"]:
-                del phase["context"]
-        if said["policy"]["pr"] == PullRequestMode.OFF:
-            del said["policy"]["pr"]
-        if said["policy"]["holdout"] == 0:
-            del said["policy"]["holdout"]
-        for name in ("review", "review_required"):
-            if said["policy"][name] == getattr(Policy(), name):
-                del said["policy"][name]
-        if said["models"]["reviewer"] is None:
-            del said["models"]["reviewer"]
+        _drop_unknown_at_first(self, said)
         canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 

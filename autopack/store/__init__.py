@@ -1,4 +1,4 @@
-"""What is true about runs: states, tables, leases and the usage ledger, on SQLite or PostgreSQL.
+"""What is true about runs: states, tables and leases, on SQLite or PostgreSQL.
 
     db = Database.open(url)
     run = runs.create_run(db, new, phases)

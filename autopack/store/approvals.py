@@ -146,7 +146,9 @@ def answer(db: Database, run_id: str, given: Answer) -> Approval:
         question = pending(conn, run_id)
         if question is None or run.state.is_final:
             raise Refused(
-                f"run {run_id} asks for nothing", field="run_id", hint=f"autopack show {run_id}"
+                f"run {run_id} is not waiting for an answer",
+                field="run_id",
+                hint=f"autopack show {run_id}",
             )
         if given.new_cap is not None and (question.kind != "cap" or not given.approved):
             why = f"run {run_id} asks for no cap: {question.question}"

@@ -65,7 +65,7 @@ class Acquired:
     """A lease just taken, and who had it before.
 
     ``previous`` is None when nobody ever had; ``was_released`` says whether the previous holder
-    gave it back, else it crashed or fell silent and may have left things behind.
+    released it, else it crashed or fell silent and may have left things behind.
     """
 
     lease: Lease
@@ -220,7 +220,7 @@ def abandoned_runs(db: Database) -> list[str]:
         .where(
             runs.c.state.in_(_UNDER_WAY),
             leases.c.expires_at.is_not(None)
-            # The runs of a campaign are started by it, and by it again where it died.
+            # The runs of a campaign are started by it, and by it again where it crashed.
             | (leases.c.run_id.is_(None) & runs.c.campaign_id.is_(None)),
         )
         .order_by(runs.c.created_at, runs.c.run_id)

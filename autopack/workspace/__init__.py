@@ -1,4 +1,4 @@
-"""Where a run's work happens: the user's repository, its mirror, workspaces, their processes."""
+"""Where a run's work happens: the user's repository, its mirror, workspaces, remotes."""
 
 from autopack.model.path_patterns import matches
 from autopack.process.leftovers import end, find, marker_env

@@ -290,7 +290,7 @@ def _settings_in(env: Mapping[str, str]) -> int:
     given = env.get("GIT_CONFIG_COUNT") or "0"
     if not (given.isascii() and given.isdigit() and len(given) <= _LONGEST_COUNT):
         raise BadInput(
-            f"GIT_CONFIG_COUNT is {given[:60]!r}, which is no count of settings",
+            f"GIT_CONFIG_COUNT is {given[:60]!r}, expected a number",
             field="GIT_CONFIG_COUNT",
             hint="unset it, or set it to the number of GIT_CONFIG_KEY_<n> that are set",
         )

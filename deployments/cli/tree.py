@@ -1,6 +1,7 @@
 """The tree of `autopack`'s commands.
 
-Commands are named, not imported, so that `autopack --help` stays quick.
+Commands are named, not imported, so that `autopack --help` stays quick. What is said of one here is
+the first line of its docstring, which its own help shows whole.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from cyclopts import App
 
 from autopack import __version__
+from deployments.cli.shared.commands_by_name import add_by_name
 
 _RUNS = "deployments.cli.runs.runs"
 
@@ -18,237 +20,310 @@ app = App(
     # Markdown would cost a quarter of the half second that help may take.
     help_format="plaintext",
 )
-app.command(
+add_by_name(
+    app,
     "deployments.cli.runs.demo:demo",
     name="demo",
-    help="Run a small plan on a sample repository, start to finish.",
+    line="Run a small plan on a sample repository, start to finish.",
 )
-app.command(f"{_RUNS}:run", name="run", help="Run a plan on a git repository.")
-app.command(f"{_RUNS}:resume", name="resume", help="Resume an interrupted run.")
-app.command(
+add_by_name(app, f"{_RUNS}:run", name="run", line="Run a plan on a git repository.")
+add_by_name(app, f"{_RUNS}:resume", name="resume", line="Resume an interrupted run.")
+add_by_name(
+    app,
     "deployments.cli.runs.retry:retry",
     name="retry",
-    help="Run what a finished run did not complete, as a new run.",
+    line="Run what a finished run did not complete, as a new run.",
 )
-app.command(
+add_by_name(
+    app,
     "deployments.cli.runs.fetch:fetch",
     name="fetch",
-    help="Bring the commit of an attempt into your repository.",
+    line="Bring the commit of an attempt into your repository.",
 )
-app.command(f"{_RUNS}:cancel", name="cancel", help="End a run, wherever it is being worked on.")
-app.command("deployments.cli.runs.pause:pause", name="pause", help="Keep builds from starting.")
-app.command("deployments.cli.runs.pause:unpause", name="unpause", help="Let builds start again.")
-app.command(
-    "deployments.cli.runs.pause:caps", name="caps", help="Raise or lower the caps of a run."
+add_by_name(
+    app, f"{_RUNS}:cancel", name="cancel", line="End a run, wherever it is being worked on."
 )
-app.command(
+add_by_name(
+    app, "deployments.cli.runs.pause:pause", name="pause", line="Keep builds from starting."
+)
+add_by_name(
+    app, "deployments.cli.runs.pause:unpause", name="unpause", line="Let builds start again."
+)
+add_by_name(
+    app, "deployments.cli.runs.pause:caps", name="caps", line="Raise or lower the caps of a run."
+)
+add_by_name(
+    app,
     "deployments.cli.runs.approve:approve",
     name="approve",
-    help="Answer a run that waits for a person.",
+    line="Answer a run that waits for a person.",
 )
-app.command(
-    "deployments.cli.runs.fleet:fleet", name="fleet", help="Run many plans, some at a time."
+add_by_name(
+    app, "deployments.cli.runs.fleet:fleet", name="fleet", line="Run many plans, some at a time."
 )
-app.command(
+add_by_name(
+    app,
     "deployments.cli.experiments.replay:replay",
     name="replay",
-    help="Run finished runs again, and compare.",
+    line="Run finished runs again, and compare.",
 )
-app.command(
+add_by_name(
+    app,
     "deployments.cli.machine.reconcile:reconcile",
     name="reconcile",
-    help="Resume orphaned runs and clean up after crashed processes.",
+    line="Resume orphaned runs and clean up after crashed processes.",
 )
-app.command("deployments.cli.runs.show:runs", name="runs", help="List runs, newest first.")
-app.command("deployments.cli.runs.show:show", name="show", help="Show one run and its phases.")
-app.command(
-    "deployments.cli.runs.logs:logs", name="logs", help="Show what the agents of a run say and do."
+add_by_name(app, "deployments.cli.runs.show:runs", name="runs", line="List runs, newest first.")
+add_by_name(app, "deployments.cli.runs.show:show", name="show", line="Show one run and its phases.")
+add_by_name(
+    app,
+    "deployments.cli.runs.logs:logs",
+    name="logs",
+    line="Show what the agents of a run say and do.",
 )
-app.command("deployments.cli.runs.diff:diff", name="diff", help="Show what a run changed.")
-app.command(
-    "deployments.cli.runs.merge:merge", name="merge", help="Bring a run's work into your checkout."
+add_by_name(app, "deployments.cli.runs.diff:diff", name="diff", line="Show what a run changed.")
+add_by_name(
+    app,
+    "deployments.cli.runs.merge:merge",
+    name="merge",
+    line="Bring a run's work into your checkout.",
 )
-app.command(
+add_by_name(
+    app,
     "deployments.cli.runs.pull_request:pull_request",
     name="pr",
-    help="Open the pull request of a run that succeeded.",
+    line="Open the pull request of a run that succeeded.",
 )
-app.command(
-    "deployments.cli.runs.clean:clean", name="clean", help="Free the disk space of ended runs."
+add_by_name(
+    app, "deployments.cli.runs.clean:clean", name="clean", line="Free the disk space of ended runs."
 )
-app.command(
-    "deployments.cli.runs.features:features", name="features", help="List what a run can turn on."
+add_by_name(
+    app,
+    "deployments.cli.runs.features:features",
+    name="features",
+    line="List what a run can turn on.",
 )
-app.command(
-    "deployments.cli.runs.open_run:open_", name="open", help="Show a run in the Prefect UI."
+add_by_name(
+    app, "deployments.cli.runs.open_run:open_", name="open", line="Show a run in the Prefect UI."
 )
-app.command("deployments.cli.runs.show:tokens", name="tokens", help="Show what a run spent.")
-app.command(
-    "deployments.cli.ledger.metrics:metrics", name="metrics", help="Show what features did."
+add_by_name(app, "deployments.cli.runs.show:tokens", name="tokens", line="Show what a run spent.")
+add_by_name(
+    app, "deployments.cli.ledger.metrics:metrics", name="metrics", line="Show what features did."
 )
-app.command(
-    "deployments.cli.ledger.importing:import_", name="import", help="Import usage from a file."
+add_by_name(
+    app, "deployments.cli.ledger.importing:import_", name="import", line="Import usage from a file."
 )
-app.command("deployments.cli.ledger.usage:app", name="usage", help="Show what a period used.")
-app.command(
+add_by_name(app, "deployments.cli.ledger.usage:app", name="usage", line="Show what a period used.")
+add_by_name(
+    app,
     "deployments.cli.projects.builders:app",
     name="builders",
-    help="See which coding agents can build here.",
+    line="See which coding agents can build here.",
 )
-app.command(
-    "deployments.cli.projects.look:toolchain", name="toolchain", help="Show how a project is built."
+add_by_name(
+    app,
+    "deployments.cli.projects.look:toolchain",
+    name="toolchain",
+    line="Show how a project is built.",
 )
-app.command(
+add_by_name(
+    app,
     "deployments.cli.projects.show_context:context",
     name="context",
-    help="Show the files that a builder would be shown.",
+    line="Show the files that a builder would be shown.",
 )
-app.command(
+add_by_name(
+    app,
     "deployments.cli.machine.chaos:chaos",
     name="chaos",
-    help="Kill things, and see whether any is lost.",
+    line="Inject faults and check that nothing is lost.",
 )
-app.command("deployments.cli.machine.health:health", name="health", help="Check this installation.")
-app.command(
-    "deployments.cli.machine.up:up", name="up", help="Start a local Prefect with UI and worker."
+add_by_name(
+    app, "deployments.cli.machine.health:health", name="health", line="Check this installation."
 )
-app.command(
-    "deployments.cli.machine.down:down", name="down", help="End the Prefect server of this home."
+add_by_name(
+    app,
+    "deployments.cli.machine.up:up",
+    name="up",
+    line="Start a local Prefect with UI and worker.",
 )
-app.command(
+add_by_name(
+    app,
+    "deployments.cli.machine.down:down",
+    name="down",
+    line="End the Prefect server of this home.",
+)
+add_by_name(
+    app,
     "deployments.cli.machine.deploy:deploy",
     name="deploy",
-    help="Set up your Prefect server for runs.",
+    line="Set up your Prefect server for runs.",
 )
-app.command(
+add_by_name(
+    app,
     "deployments.cli.machine.worker:worker",
     name="worker",
-    help="Execute what your Prefect server plans.",
+    line="Run a Prefect worker.",
 )
 
 notify = App(name="notify", help="Tell people what happens.")
-notify.command(
-    "deployments.cli.machine.notify:send_test", name="test", help="Send one message, as a test."
+add_by_name(
+    notify,
+    "deployments.cli.machine.notify:send_test",
+    name="test",
+    line="Send one message, as a test.",
 )
 app.command(notify)
-app.command("deployments.cli.machine.api:app", name="api", help="Serve runs over HTTP.")
+add_by_name(app, "deployments.cli.machine.api:app", name="api", line="Serve runs over HTTP.")
 
 plan = App(name="plan", help="Write plan files, and look at them.")
-plan.command(
-    "deployments.cli.projects.plan_init:init", name="init", help="Write a first plan file."
+add_by_name(
+    plan, "deployments.cli.projects.plan_init:init", name="init", line="Write a first plan file."
 )
-plan.command("deployments.cli.projects.look:check", name="check", help="Check a plan file.")
-plan.command(
+add_by_name(plan, "deployments.cli.projects.look:check", name="check", line="Check a plan file.")
+add_by_name(
+    plan,
     "deployments.cli.projects.normalise:normalise",
-    name=["normalise", "normalize"],
-    help="Turn plain text into a plan.",
+    name=("normalise", "normalize"),
+    line="Turn plain text into a plan.",
 )
 app.command(plan)
 
 research = App(name="research", help="Answer questions by quotations that can be checked again.")
-research.command(
+add_by_name(
+    research,
     "deployments.cli.research.research_run:run",
     name="run",
-    help="Answer questions about a repository.",
+    line="Answer questions about a repository.",
 )
-research.command(
-    "deployments.cli.research.research_run:show", name="show", help="Show a report again."
+add_by_name(
+    research,
+    "deployments.cli.research.research_run:show",
+    name="show",
+    line="Show the report of a research phase again.",
 )
-research.command(
+add_by_name(
+    research,
     "deployments.cli.research.research_verify:verify",
     name="verify",
-    help="Check the citations of a report again.",
+    line="Check the citations of a report again.",
 )
 app.command(research)
 
 review = App(name="review", help="What reviewers said of changes.")
-review.command(
+add_by_name(
+    review,
     "deployments.cli.runs.review_judge:judge_review",
     name="judge",
-    help="Say that a rejection was right or wrong.",
+    line="Say that a rejection was right or wrong.",
 )
 app.command(review)
 
 patterns = App(
     name="patterns", help="Known failures, and those that keep coming without being known."
 )
-patterns.command("deployments.cli.patterns.patterns:list_patterns", name="list", help="List them.")
-patterns.command(
-    "deployments.cli.patterns.patterns:match", name="match", help="Say which one an error is."
+add_by_name(
+    patterns,
+    "deployments.cli.patterns.patterns:list_patterns",
+    name="list",
+    line="List failure patterns.",
 )
-patterns.command(
+add_by_name(
+    patterns,
+    "deployments.cli.patterns.patterns:match",
+    name="match",
+    line="Show which pattern matches an error.",
+)
+add_by_name(
+    patterns,
     "deployments.cli.patterns.patterns_expand:expand",
     name="expand",
-    help="Turn what keeps failing into detectors for review.",
+    line="Turn what keeps failing into detectors for review.",
 )
-patterns.command(
+add_by_name(
+    patterns,
     "deployments.cli.patterns.patterns_mine:mine",
     name="mine",
-    help="Say what keeps failing that no pattern caught.",
+    line="Say what keeps failing that no pattern caught.",
 )
-patterns.command(
+add_by_name(
+    patterns,
     "deployments.cli.patterns.patterns_group:group_",
     name="group",
-    help="Group failure texts by what they say.",
+    line="Group failure texts by what they say.",
 )
 for name, does in (
     ("hits", "List what patterns recognised in runs."),
     ("judge", "Say that a hit was right or wrong."),
-    ("promote", "Let a pattern do more, a step."),
-    ("demote", "Let a pattern do less, a step."),
-    ("retire", "Have nobody look for a pattern any more."),
+    ("promote", "Promote a pattern by one step."),
+    ("demote", "Demote a pattern by one step."),
+    ("retire", "Retire a pattern."),
     ("history", "Show how a pattern came to its state."),
 ):
-    patterns.command(f"deployments.cli.patterns.patterns_judge:{name}", name=name, help=does)
+    add_by_name(patterns, f"deployments.cli.patterns.patterns_judge:{name}", name=name, line=does)
 app.command(patterns)
 
 
 budget = App(name="budget", help="Budgets that several runs share.")
-budget.command(
+add_by_name(
+    budget,
     "deployments.cli.runs.budget:set_",
     name="set",
-    help="Set the caps of a campaign; those not given are lifted.",
+    line="Set the caps of a campaign; those not given are lifted.",
 )
-budget.command("deployments.cli.runs.budget:show", name="show", help="Show what a campaign spent.")
+add_by_name(
+    budget, "deployments.cli.runs.budget:show", name="show", line="Show what a campaign spent."
+)
 app.command(budget)
 
 ab = App(name="ab", help="Measure whether a change to the agent saves tokens or raises success.")
-ab.command(
+add_by_name(
+    ab,
     "deployments.cli.experiments.ab_run:run",
     name="run",
-    help="Run an experiment's pairs until the evidence suffices.",
+    line="Run an experiment's pairs until the evidence suffices.",
 )
-ab.command(
+add_by_name(
+    ab,
     "deployments.cli.experiments.ab:analyse",
     name=("analyse", "analyze"),
-    help="Analyse pairs, and give the verdict with its uncertainty.",
+    line="Analyse pairs, and give the verdict with its uncertainty.",
 )
-ab.command(
+add_by_name(
+    ab,
     "deployments.cli.experiments.ab_selftest:selftest",
     name="selftest",
-    help="Would the verdict cry wolf on your own finished runs?",
+    line="Check the false-alarm rate on your own runs.",
 )
-ab.command(
+add_by_name(
+    ab,
     "deployments.cli.experiments.ab_power:power",
     name="power",
-    help="How many pairs an effect needs, and what effect a number of pairs can see.",
+    line="Plan how many pairs a verdict needs.",
 )
 app.command(ab)
 
 db = App(name="db", help="Look after the application database.")
-db.command(
-    "deployments.cli.machine.database:upgrade", name="upgrade", help="Bring the schema up to date."
+add_by_name(
+    db,
+    "deployments.cli.machine.database:upgrade",
+    name="upgrade",
+    line="Bring the schema up to date.",
 )
-db.command(
-    "deployments.cli.machine.database:check", name="check", help="Look for rows that disagree."
+add_by_name(
+    db,
+    "deployments.cli.machine.database:check",
+    name="check",
+    line="Look for rows that contradict each other.",
 )
 _RETENTION = "deployments.cli.machine.retention"
-db.command(f"{_RETENTION}:identity", name="identity", help="Show which database this is.")
-db.command(f"{_RETENTION}:retain", name="retain", help="Archive the calls of old runs.")
+add_by_name(db, f"{_RETENTION}:identity", name="identity", line="Show which database this is.")
+add_by_name(db, f"{_RETENTION}:retain", name="retain", line="Archive the calls of old runs.")
 app.command(db)
 
-app.command(
+add_by_name(
+    app,
     "deployments.cli.machine.completion:install_completion",
     name="--install-completion",
-    help="Have the shell complete autopack's commands and options.",
+    line="Have the shell complete autopack's commands and options.",
 )

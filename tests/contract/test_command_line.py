@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclopts import App
 from support.projects import Project
 from support.promised_commands import COMMANDS
 
 from autopack.settings import Settings
 from deployments.cli import run_command
+from deployments.cli.tree import app
 
 
 def help_of(command: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -39,6 +42,34 @@ def test_a_command_takes_what_is_promised(
     assert {*options, "--json"} <= set(found)
     shown = re.findall(r"│ \*? *([A-Z][A-Z-]*)\b", text)
     assert tuple(shown[: len(positional)]) == positional
+
+
+def named_in(group: App, words: str = "") -> Iterator[tuple[str, App]]:
+    """The commands of a group, and of those below it, as they are typed."""
+    for name in group:
+        if not name.startswith("-"):
+            typed = f"{words} {name}".strip()
+            if group[name].default_command is not None:
+                yield typed, group[name]
+            yield from named_in(group[name], typed)
+
+
+def test_every_command_but_worker_takes_json(capsys: pytest.CaptureFixture[str]) -> None:
+    without = {name for name, _ in named_in(app) if "--json" not in help_of(name, capsys)}
+    assert without == {"worker"}
+
+
+def test_a_command_says_of_itself_what_its_group_says_of_it_and_more(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, command in named_in(app):
+        said = inspect.getdoc(command.default_command) or ""
+        line, *more = said.split("\n\n")
+        shown = help_of(name, capsys)
+        assert " ".join(" ".join(more).split())[:150] in " ".join(shown.split()), name
+        group, _, last = name.rpartition(" ")
+        listed = re.search(rf"│ (?:\w+ \()?{last}\b.*", help_of(group, capsys))
+        assert f" {line} " in (listed or [""])[0], name
 
 
 def test_no_switch_has_a_negative_that_nobody_promised(capsys: pytest.CaptureFixture[str]) -> None:

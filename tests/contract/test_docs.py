@@ -15,6 +15,7 @@ import pytest
 from support.documents import EXAMPLES, PAGES, ROOT, Fence, command_lines, fences
 from support.reference.answers import keys
 
+from autopack.agents.registry import builder_classes
 from autopack.experiments.design.definition import ArmSpec, Experiment
 from autopack.plan.plan import Models, PhaseBudget, PhaseSpec, Plan, Policy, RunBudget, Scope
 from deployments.cli import run_command
@@ -48,6 +49,16 @@ KEYS_OF_OTHER_RUNS = {"problems"}
 
 def _name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
+
+
+def test_every_builder_is_in_both_tables_of_figures() -> None:
+    text = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
+    for title in ("| builder | tells its calls |", "| builder | how far a cap on tokens"):
+        table = text[text.index(title) :].partition("\n\n")[0]
+        named = re.findall(
+            r"`([a-z-]+)`", " ".join(re.findall(r"^\|([^|]*)\|", table, re.MULTILINE))
+        )
+        assert {agent.name for agent in builder_classes()} <= set(named), title
 
 
 def test_the_readme_fits_a_few_screens() -> None:

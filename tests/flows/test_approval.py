@@ -88,7 +88,7 @@ async def test_at_its_cap_a_run_waits_and_goes_on_with_a_higher_one(
     assert ended["budget"]["limits"]["tokens"] == 500
     (answered,) = ended["approvals"]
     assert (answered["answered_by"], answered["new_cap"]) == ("ann@desk", 500.0)
-    with pytest.raises(Refused, match="asks for nothing"):
+    with pytest.raises(Refused, match="not waiting for an answer"):
         say(YES, db)
 
 

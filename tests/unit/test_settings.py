@@ -116,7 +116,6 @@ CODE = [
 ]
 READERS = {
     "autopack/settings.py": "the one that reads",
-    "autopack/failpoints.py": "below the settings: it is asked before the first file is written",
     "flows/server.py": "sets what Prefect reads in this process, and takes it back",
     "deployments/server_process.py": "sets what Prefect reads in the server's process",
     "deployments/prefect_schema.py": "sets what Prefect reads, to write down its tables",

@@ -70,7 +70,7 @@ class Rows:
 class Decided:
     """What came of each experiment: indices into RESOURCES, SUCCESSES, DECISIONS.
 
-    ``pairs`` were run, ``lo`` and ``hi`` are the limits of the reported 95 % interval of the mean
+    ``pairs`` were run, ``lo`` and ``hi`` are the limits of the reported 95% interval of the mean
     log ratio.
     """
 
@@ -249,7 +249,7 @@ def _flips_agree(d: Floats, alpha: float, seed: int) -> NDArray[np.bool_]:
 
 
 def _reported(looks: _Looks, alpha: float, looks_alpha: float | None) -> tuple[Floats, Floats]:
-    """Return the limits of the 95 % interval; ``looks_alpha`` where looks were taken."""
+    """Return the limits of the 95% interval; ``looks_alpha`` where looks were taken."""
     mean, sd, stop = looks.at_end(looks.means), looks.at_end(looks.sds), looks.stop
     with np.errstate(invalid="ignore"):
         half = special.stdtrit(stop - 1, 1 - alpha / 2) * sd / np.sqrt(stop)

@@ -263,7 +263,7 @@ def _smallest(enough: _Enough, least: int) -> int | None:
 
 
 def _settle(size: int, enough: _Enough) -> int:
-    """Return the size near ``size`` that is enough when looked at closely, by steps of 2 %."""
+    """Return the size near ``size`` that is enough when looked at closely, by steps of 2%."""
     for _ in range(12):
         if enough(size):
             return size

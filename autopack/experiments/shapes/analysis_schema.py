@@ -32,7 +32,7 @@ class _Shape(BaseModel):
 
 
 class ReportedInterval(_Shape):
-    """The 95 % interval of the ratio; ``anytime`` when it may be read while pairs still run."""
+    """The 95% interval of the ratio; ``anytime`` when it may be read while pairs still run."""
 
     lo: Number
     hi: Number
@@ -59,7 +59,7 @@ class HodgesLehmannResult(_Shape):
 class NextStep(_Shape):
     """What would settle what is open.
 
-    ``further_pairs`` settle both axes with a chance of 80 % if things stay as they were seen,
+    ``further_pairs`` settle both axes with a chance of 80% if things stay as they were seen,
     ``resource_pairs`` and ``success_pairs`` one of them: 0 where it is settled, null where no
     number below ten thousand will, or where there is no estimate yet.
     """
@@ -73,7 +73,7 @@ class NextStep(_Shape):
 class CostOfSuccess(_Shape):
     """The resource of all runs over the runs that succeed; ``ratio`` is treatment / control.
 
-    ``lo`` and ``hi`` are the 95 % jackknife t interval over plans, ``bootstrap`` is a percentile
+    ``lo`` and ``hi`` are the 95% jackknife t interval over plans, ``bootstrap`` is a percentile
     interval over plans, ``fieller`` the interval of sums where every run succeeded.
     ``per_further_success`` is what the treatment spends more for each success it has more.
     """
@@ -164,7 +164,7 @@ class Success(_Shape):
 
 
 class PhaseFraction(_Shape):
-    """Phase completion, treatment minus control, with its one-sided 95 % lower limits.
+    """Phase completion, treatment minus control, with its one-sided 95% lower limits.
 
     ``lower`` is a t limit over plans; ``score_lower`` is Tango's over single phases (whole runs
     where success stands in), null where their outcomes are unknown.
@@ -298,7 +298,7 @@ class Analysis(_Shape):
         default=SuccessAxis.UNCLEAR, description="What is shown of success."
     )
     rules_out: list[str] = Field(
-        default_factory=list[str], description="What the 95 % intervals exclude."
+        default_factory=list[str], description="What the 95% intervals exclude."
     )
     next: NextStep | None = None
     totals_clause: str | None = Field(

@@ -28,7 +28,7 @@ class CostPerSuccess:
     """Resource per success of each arm and their ratio; None where an arm has no success.
 
     ``interval`` is the jackknife t interval of the log ratio over plans: with 7 to 111 plans it
-    covers 93 to 97 % (bootstraps 82 to 94 %), so it is the one that is shown. ``bootstrap`` is
+    covers 93 to 97% (bootstraps 82 to 94%), so it is the one that is shown. ``bootstrap`` is
     the percentile interval over plans, ``fieller`` Fieller's, which is exact for normal sums
     where every run succeeded, and None elsewhere.
     ``per_further_success`` is what the treatment spends more for each success it has more.

@@ -42,7 +42,7 @@ def hodges_lehmann(d: Floats, level: float = 0.95) -> HodgesLehmann:
     """Return the median of the pairwise means and its distribution-free interval.
 
     The interval ends at order statistics of the pairwise means, as R's wilcox.test does; where
-    no interval reaches ``level`` (5 values and fewer at 95 %) its fields are None.
+    no interval reaches ``level`` (5 values and fewer at 95%) its fields are None.
     """
     n = len(d)
     if n == 0:

@@ -76,7 +76,7 @@ class TokenEvidence:
 
     ``last_look`` says whether the fixed-sample test may be used: always, unless monitoring is
     still under way. ``test_interval``, ``skew_interval`` (the same, corrected for skewness) and
-    ``side_alpha`` belong to that test; ``reported`` is the 95 % interval, whatever way the
+    ``side_alpha`` belong to that test; ``reported`` is the 95% interval, whatever way the
     experiment ended. ``equivalence_interval`` spans the t limits and those corrected for
     skewness. ``stopped_at`` is in pairs;
     ``ratio_of_totals`` is NaN without pairs.
@@ -188,10 +188,10 @@ def _reported(
     protocol: AnalysisProtocol,
     last_look: bool,
 ) -> Interval:
-    """Return the 95 % interval of the ratio.
+    """Return the 95% interval of the ratio.
 
-    Unmonitored, the t interval. Monitored, the confidence sequence (97 %), and at the last look
-    its intersection with the t interval (98 %): by the union bound both hold with 95 %.
+    Unmonitored, the t interval. Monitored, the confidence sequence (97%), and at the last look
+    its intersection with the t interval (98%): by the union bound both hold with 95%.
     """
     if not protocol.monitored:
         return summary.interval(level)

@@ -35,10 +35,10 @@ class TotalsRatio:
 
 
 def ratio_of_totals(control: Floats, treatment: Floats, *, seed: int) -> TotalsRatio:
-    """Sum of ``treatment`` over sum of ``control`` and its 95 % BCa interval.
+    """Sum of ``treatment`` over sum of ``control`` and its 95% BCa interval.
 
     Give totals per plan: plans are what is resampled. Efron 1987; below 50 plans the interval
-    covers 80 to 90 %, so it describes and decides nothing.
+    covers 80 to 90%, so it describes and decides nothing.
     """
     n = len(control)
     if n == 0:

@@ -180,7 +180,7 @@ def numbers(
 def rules_out(
     tokens: TokenEvidence, success: SuccessEvidence, protocol: AnalysisProtocol
 ) -> tuple[str, ...]:
-    """Return what the 95 % intervals leave impossible, one clause an axis."""
+    """Return what the 95% intervals leave impossible, one clause an axis."""
     return tuple(
         text
         for text in (_resource_ruled_out(tokens, protocol), _success_ruled_out(success))

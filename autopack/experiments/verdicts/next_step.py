@@ -26,7 +26,7 @@ _POWER, _SIDE, _TOST = 0.8416212335729143, 1.959963984540054, 1.2815515655446004
 
 @dataclass(frozen=True)
 class Next:
-    """``further_pairs`` settle both axes with a chance of 80 % if things stay as they were seen.
+    """``further_pairs`` settle both axes with a chance of 80% if things stay as they were seen.
 
     ``resource_pairs`` and ``success_pairs`` are those of one axis: 0 where it is settled, None
     where no number below ten thousand will do it.
@@ -62,9 +62,7 @@ def next_step(
     by, of = axes
     if not tokens.last_look and tokens.stopped_at is None and of is not SuccessAxis.LOWER:
         left = max((protocol.max_pairs or 0) - n_pairs - n_void, 0)
-        text = (
-            f"Go on: {count(left, 'planned pair')} may still run, and monitoring ends them early."
-        )
+        text = f"Continue: up to {count(left, 'planned pair')} remain; monitoring may stop earlier."
         return Next(text, left, None, None)
     for_resource = 0 if by is not ResourceAxis.UNCLEAR else _resource_pairs(tokens, protocol)
     for_success = 0 if of is not SuccessAxis.UNCLEAR else _success_pairs(success, protocol)

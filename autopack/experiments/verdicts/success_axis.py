@@ -86,7 +86,7 @@ class Endpoint:
 class SuccessEvidence:
     """What success says. ``runs`` is success of whole runs, ``phases`` phase completion.
 
-    ``lower`` is the one-sided 95 % t limit of the endpoint, ``score_lower`` Tango's; None where
+    ``lower`` is the one-sided 95% t limit of the endpoint, ``score_lower`` Tango's; None where
     it cannot be had. ``endpoint`` is the one that decides, ``declared`` whether it was declared.
     """
 

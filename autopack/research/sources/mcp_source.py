@@ -103,7 +103,7 @@ class McpSource:
             texts = [one.text for one in answer.content if getattr(one, "type", "") == "text"]
             if answer.is_error:
                 raise SourceFailure(
-                    self.name, FailureKind.DIED, f"{tool} failed: {' '.join(texts)[:300]}"
+                    self.name, FailureKind.CRASHED, f"{tool} failed: {' '.join(texts)[:300]}"
                 )
             return [text for text in texts if text.strip()]
 
@@ -133,7 +133,7 @@ class McpSource:
             errors.seek(0)
             said = "".join(errors.readlines(20_000)[-1:]).strip()
         told = f"{type(error).__name__}: {error}" + (f"; it said: {said[:150]}" if said else "")
-        return SourceFailure(self.name, FailureKind.DIED, f"the server ended or failed: {told}")
+        return SourceFailure(self.name, FailureKind.CRASHED, f"the server ended or failed: {told}")
 
 
 def _argument(schema: Any) -> str | None:

@@ -93,7 +93,7 @@ class CommandSource:
             said = ended.tail.strip().splitlines()[-1:] or ["it printed nothing"]
             return SourceFailure(
                 self.name,
-                FailureKind.NOT_FOUND if ended.status == 127 else FailureKind.DIED,
+                FailureKind.NOT_FOUND if ended.status == 127 else FailureKind.CRASHED,
                 f"the command ended with status {ended.status}: {said[0][:200]}",
             )
         if printed.strip() and not has_texts:

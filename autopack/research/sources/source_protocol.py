@@ -78,7 +78,7 @@ class FailureKind(StrEnum):
     TIMED_OUT = "timed_out"
     TOO_LARGE = "too_large"
     REFUSED = "refused"
-    DIED = "died"
+    CRASHED = "died"  # the word of reports that are stored
     UNREADABLE = "unreadable"
     NOT_FOUND = "not_found"
     UNREACHABLE = "unreachable"

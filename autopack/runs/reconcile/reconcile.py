@@ -111,8 +111,10 @@ def give_up(db: Database, run_id: str, *, settings: Settings, clock: Clock) -> b
     """Close a run that crashed as often as a run may; False when somebody took it, or ended it, in
     this moment.
     """
-    died = _since_progress(get_run(db, run_id)) + 1
-    reason = f"its process crashed or stopped responding {died} times without completing an attempt"
+    crashes = _since_progress(get_run(db, run_id)) + 1
+    reason = (
+        f"its process crashed or stopped responding {crashes} times without completing an attempt"
+    )
     state = RunState.DONE_FAILED_ENVIRONMENT
     try:
         end_abandoned(run_id, state, reason, db=db, settings=settings, clock=clock)

@@ -98,7 +98,7 @@ def open_session(
     """Take the run over: lease, leftovers, unfinished attempts, workspace.
 
     Raises RunHeld when another process works on it, Refused when it is finished. A run whose
-    holder crashed is left as dead as it was when anything fails, so that it is resumed.
+    holder crashed is left as it was when anything fails, so that it is resumed.
     """
     hide_memory()
     run = unfinished(db, run_id, reopen=given.reopen)

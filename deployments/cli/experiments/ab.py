@@ -45,9 +45,10 @@ def analyse(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Say whether the treatment saves tokens and keeps success, and how sure that is.
+    """Analyse pairs, and give the verdict with its uncertainty.
 
-    The pairs are those of a TEST, of a CSV file, or of two lists of finished runs.
+    It says whether the treatment saves tokens and keeps success. The pairs are those of a TEST, of
+    a CSV file, or of two lists of finished runs.
     """
     from autopack.experiments.verdicts.gate import exit_status, required_decisions
 

@@ -151,9 +151,10 @@ def power(
     seed: Annotated[int, Parameter(help="Seed of the simulated experiments.")] = 0,
     as_json: AsJson = False,
 ) -> int:
-    """Plan how many pairs the whole verdict needs, by simulating experiments under its rule.
+    """Plan how many pairs a verdict needs.
 
-    Tokens and success are both planned for; the answer names the one that needs more pairs.
+    By simulating experiments under its rule. Tokens and success are both planned for; the answer
+    names the one that needs more pairs.
     """
     from autopack.experiments.planning.decision_power import plan_verdict
     from autopack.experiments.statistics.power import USUAL_RATIOS, plan_power

@@ -48,10 +48,10 @@ def run(
     more: More = _NOTHING_MORE,
     as_json: AsJson = False,
 ) -> int:
-    """Run pairs of an experiment until the evidence suffices, and print the verdict.
+    """Run an experiment's pairs until the evidence suffices.
 
-    Run the same file again to resume an interrupted experiment. A changed file is another
-    experiment.
+    Prints the verdict. Run the same file again to resume an interrupted experiment. A changed file
+    is another experiment.
     """
     from autopack.experiments.design.added_budget import how_to_continue
     from autopack.experiments.design.cautions import cautions

@@ -20,11 +20,12 @@ def selftest(
     seed: Annotated[int, Parameter(help="Seed of which run is called control.")] = 0,
     as_json: AsJson = False,
 ) -> int:
-    """Repeat experiments without an effect on your own finished runs, and count false claims.
+    """Check the false-alarm rate on your own runs.
 
-    Runs that started from the same are compared with each other; where there are too few, the
-    pairs of experiments with their arms swapped at random. Exits with 1 when more is claimed than
-    chance allows, and when runs depend on each other: something drifted, or neighbours are alike.
+    Experiments without an effect are repeated on them, and false claims counted. Runs that started
+    from the same are compared with each other; where there are too few, the pairs of experiments
+    with their arms swapped at random. Exits with 1 when more is claimed than chance allows, and
+    when runs depend on each other: something drifted, or neighbours are alike.
     """
     from autopack.experiments.selftest import selftest as run_selftest
     from autopack.settings import Settings

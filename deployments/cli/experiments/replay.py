@@ -90,10 +90,10 @@ def replay(
     many: ManyRuns = THREE_INLINE,
     as_json: AsJson = False,
 ) -> int:
-    """Run finished runs again and say what other features bring.
+    """Run finished runs again, and compare.
 
-    Each is run twice, as it was and with the features named: of failed runs some succeed a
-    second time whatever is changed, and the report tells the two apart.
+    Each is run twice, as it was and with the features named: of failed runs some succeed a second
+    time whatever is changed, and the report tells the two apart.
     """
     many.check()
     settings = Settings.from_environment()

@@ -29,7 +29,10 @@ def import_(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Import usage events and metrics; importing a file again adds nothing."""
+    """Import usage from a file.
+
+    Usage events and metrics; importing a file again adds nothing.
+    """
     if columns:
         return _print_columns(as_json)
     if file is None:

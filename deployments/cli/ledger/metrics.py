@@ -40,7 +40,10 @@ def metrics(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Show the phase-6 metrics, the token efficiency and the reviewers of a run or a period."""
+    """Show what features did.
+
+    The phase-6 metrics, the token efficiency and the reviewers of a run or a period.
+    """
     if savings:
         if run_id is not None or until is not None:
             raise BadInput(

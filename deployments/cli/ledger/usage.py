@@ -17,6 +17,7 @@ from autopack.settings import Settings
 from autopack.store.database.engine import Database
 from autopack.views.escaping import write_csv
 from autopack.views.usage_view import ALL, FIGURES, usage_view
+from deployments.cli.shared.commands_by_name import add_by_name
 from deployments.cli.shared.output import (
     After,
     AsJson,
@@ -29,11 +30,12 @@ from deployments.cli.shared.output import (
 )
 from deployments.cli.shared.paging import say_more
 
-app = App(name="usage", help="Show what a period used.", help_format="plaintext")
-app.command(
+app = App(name="usage", help_format="plaintext")
+add_by_name(
+    app,
     "deployments.cli.projects.builders:parse",
     name="parse",
-    help="Read what an agent says it spent.",
+    line="Read what an agent says it spent.",
 )
 
 
@@ -67,7 +69,10 @@ def usage(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Show what all runs used in a period; without one, since the beginning."""
+    """Show what a period used.
+
+    By all runs; without a period, since the beginning.
+    """
     if as_csv and as_json:
         raise BadInput("--csv and --json exclude each other", field="--csv", hint="drop one")
     now = datetime.now(UTC)

@@ -32,7 +32,7 @@ from deployments.cli.shared.output import (
 )
 from deployments.cli.shared.paging import page_of, say_more
 
-app = App(name="api", help="Serve runs over HTTP.", help_format="plaintext")
+app = App(name="api", help_format="plaintext")
 user = App(name="user", help="Accounts of people.", help_format="plaintext")
 key = App(name="keys", help="Keys of programs, and the keys that sign tokens.")
 app.command(user)
@@ -55,7 +55,10 @@ def serve(
     port: Annotated[int, Parameter(help="The port; 0 takes any that is free.")] = 4280,
     as_json: AsJson = False,
 ) -> int:
-    """Serve the API until it is interrupted. Runs do not depend on it."""
+    """Serve runs over HTTP.
+
+    Until it is interrupted; runs do not depend on it.
+    """
     from deployments.api.serve import Listening
     from deployments.api.serve import serve as serve_api
     from deployments.api.service import Service

@@ -25,12 +25,12 @@ def chaos(
     seed: Annotated[int, Parameter(help="The same seed chooses the same kills.")] = 0,
     as_json: AsJson = False,
 ) -> int:
-    """Kill what simulated runs depend on, and check that nothing was lost or done twice.
+    """Inject faults and check that nothing is lost.
 
     Runs, workers, the Prefect server and PostgreSQL are killed, the database is cut off for
     seconds, the disk filled up and the clock set, all of them made for this in a temporary folder.
-    A disk needs root on Linux, a clock the package libfaketime. Ends with 1 when something was
-    found.
+    A disk needs root on Linux, a clock the package libfaketime. Ends with 1 when something was lost
+    or done twice.
     """
     least = (("runs", runs), ("kills", kills + 1), ("max", max_), ("workers", workers + 1))
     for name, value in least:

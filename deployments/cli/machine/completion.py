@@ -5,3 +5,4 @@ from cyclopts.completion.install import create_install_completion_command
 from deployments.cli.tree import app
 
 install_completion = create_install_completion_command(app.install_completion, add_to_startup=True)
+install_completion.__doc__ = "Have the shell complete autopack's commands and options."

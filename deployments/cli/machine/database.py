@@ -11,7 +11,10 @@ from deployments.cli.shared.output import AsJson, out, print_json
 
 
 def upgrade(*, as_json: AsJson = False) -> int:
-    """Bring the schema to the version this Autopack needs; harmless when it is there."""
+    """Bring the schema up to date.
+
+    It becomes what this Autopack needs; harmless when it is that already.
+    """
     settings = Settings.from_environment()
     db = Database.open(settings.database_url, check_schema=False)
     before = db.schema_version()
@@ -27,7 +30,10 @@ def upgrade(*, as_json: AsJson = False) -> int:
 
 
 def check(*, as_json: AsJson = False) -> int:
-    """Look for rows that contradict each other; exit code 1 when there are any."""
+    """Look for rows that contradict each other.
+
+    Exit code 1 when there are any.
+    """
     db = Database.open(Settings.from_environment().database_url)
     drift = find_drift(db)
     if as_json:

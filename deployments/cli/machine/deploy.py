@@ -25,10 +25,11 @@ def deploy(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Create the work pool, deployments, blocks, limits and automations on your Prefect server.
+    """Set up your Prefect server for runs.
 
-    The server is the one of PREFECT_API_URL, the active Prefect profile, or `autopack up`. Doing
-    it again is harmless: what you changed in the UI stays.
+    It gets the work pool, deployments, blocks, limits and automations. The server is the one of
+    PREFECT_API_URL, the active Prefect profile, or `autopack up`. Doing it again is harmless: what
+    you changed in the UI stays.
     """
     settings = Settings.from_environment()
     check_configuration()

@@ -26,10 +26,10 @@ def down(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """End the Prefect server of this home: the one started on demand, and `autopack up`.
+    """End the Prefect server of this home.
 
-    Nothing is lost: the next command that needs a server starts one, and runs that a worker of
-    `autopack up` was executing can be resumed.
+    The one started on demand, and `autopack up`. Nothing is lost: the next command that needs a
+    server starts one, and runs that a worker of `autopack up` was executing can be resumed.
     """
     from deployments.home_server import end_server
 

@@ -11,7 +11,10 @@ from deployments.examining import examine
 
 
 def health(*, as_json: AsJson = False) -> int:
-    """Check the database, Prefect and the kill switches; exit code 1 when unhealthy."""
+    """Check this installation.
+
+    The database, Prefect and the kill switches; exit code 1 when unhealthy.
+    """
     answer = examine()
     if as_json:
         print_json(answer)

@@ -28,7 +28,10 @@ def send_test(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Send one message as the automations would, and say which of them are switched on."""
+    """Send one message, as a test.
+
+    It goes the way of the automations, and which of them are switched on is said.
+    """
     if url is not None:
         _check(url)
     settings = Settings.from_environment()

@@ -13,10 +13,10 @@ from flows.process import INTERRUPTED
 
 
 def reconcile(*, as_json: AsJson = False) -> int:
-    """Resume runs whose process crashed, close those that crash repeatedly, and clean up.
+    """Resume orphaned runs and clean up after crashed processes.
 
-    What it removes is Autopack's own: leftover processes, checkouts of runs that have ended, and
-    folders of runs that this database no longer knows.
+    Runs that crash repeatedly are closed. What is removed is Autopack's own: leftover processes,
+    checkouts of runs that have ended, and folders of runs that this database no longer knows.
     """
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)

@@ -31,10 +31,10 @@ def identity(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Show which database this is: its identity, address, schema, and the rows of each table.
+    """Show which database this is.
 
-    A copy has its original's identity, and with it a claim on the same folders and refs. Give it
-    one of its own before both are used.
+    Its identity, address, schema, and the rows of each table. A copy has its original's identity,
+    and with it a claim on the same folders and refs. Give it one of its own before both are used.
     """
     db = Database.open(Settings.from_environment().database_url)
     was = _rename(db, yes=yes) if new else None
@@ -91,9 +91,10 @@ def retain(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Move the calls of runs that finished long ago from the ledger into its archive.
+    """Archive the calls of old runs.
 
-    Sums, totals and costs stay as they are; single calls can no longer be listed.
+    They move from the ledger into its archive. Sums, totals and costs stay as they are; single
+    calls can no longer be listed.
     """
     settings = Settings.from_environment()
     age = parse_age(older_than, "--older-than")

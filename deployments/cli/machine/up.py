@@ -28,9 +28,10 @@ def up(
     api: Annotated[bool, Parameter(help="Serve the HTTP API and its page, too.")] = True,
     as_json: AsJson = False,
 ) -> int:
-    """Start a Prefect server, the work pool, the deployments, the blocks, a worker and the API.
+    """Start a local Prefect with UI and worker.
 
-    It stays in the foreground and ends with Ctrl-C. Every other command of this home finds it.
+    With the work pool, the deployments, the blocks and the API. It stays in the foreground and ends
+    with Ctrl-C. Every other command of this home finds it.
     """
     settings = with_warm(Settings.from_environment(), warm)
     check_configuration()

@@ -34,10 +34,11 @@ def worker(
     limit: Annotated[int | None, Parameter(help="The most flow runs at once.")] = None,
     warm: Warm = None,
 ) -> int:
-    """Execute the flow runs that your Prefect server schedules, until Ctrl-C.
+    """Run a Prefect worker.
 
-    The server is the one of PREFECT_API_URL, the active Prefect profile, or `autopack up`.
-    `autopack deploy` makes what it needs there.
+    It executes the flow runs that your Prefect server schedules, until Ctrl-C. The server is the
+    one of PREFECT_API_URL, the active Prefect profile, or `autopack up`. `autopack deploy` makes
+    what it needs there.
     """
     if limit is not None and limit < 1:
         raise BadInput(f"invalid limit: {limit}", field="limit", hint="use a number from 1")

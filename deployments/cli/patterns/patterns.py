@@ -36,7 +36,10 @@ def list_patterns(
     after: After = None,
     as_json: AsJson = False,
 ) -> int:
-    """List the failures that are recognised, what each pattern may do, and how precise it is."""
+    """List failure patterns.
+
+    What each recognises, what it may do, and how precise it is.
+    """
     place = EVERYWHERE if repo is None else location_of(repo)
     found = _chosen(off, repo)
     db = Database.open(Settings.from_environment().database_url)
@@ -100,7 +103,10 @@ def match(
     off: Off = (),
     as_json: AsJson = False,
 ) -> int:
-    """Say which known failure an error is, if any; whatever the answer, nothing is changed."""
+    """Show which pattern matches an error.
+
+    Whatever the answer, nothing is changed.
+    """
     if repo is not None and not is_folder(repo):
         raise BadInput(f"{repo} is not a folder", field="repo", hint="name a project folder")
     evidence = Evidence(

@@ -43,7 +43,10 @@ def expand(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Turn failures that no pattern caught into detectors for review; nothing acts on them."""
+    """Turn what keeps failing into detectors for review.
+
+    They come from failures that no pattern caught; nothing acts on them.
+    """
     if (output is None) == (repo is None):
         raise BadInput(
             "say where the detectors go: --out or --repo, one of them",

@@ -30,7 +30,10 @@ def group_(
     *,
     as_json: AsJson = False,
 ) -> int:
-    """Group the texts of a file by signature and family; nothing is stored."""
+    """Group failure texts by what they say.
+
+    They are the texts of a file, by signature and family; nothing is stored.
+    """
     grouped = group(texts_of(read_file(file)))
     if as_json:
         print_json(_view(grouped))

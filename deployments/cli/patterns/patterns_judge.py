@@ -48,7 +48,10 @@ def hits(
     after: After = None,
     as_json: AsJson = False,
 ) -> int:
-    """List what patterns recognised in runs, the newest first, and what that was worth."""
+    """List what patterns recognised in runs.
+
+    The newest first, with what that was worth.
+    """
     check_limit(limit)
     before = None if after is None else row_number(after, "after", hint=_NUMBERS)
     db = _database()
@@ -87,7 +90,10 @@ def judge(
     why: Annotated[str, Parameter(name="--why", help="The reason, which is kept.")] = "",
     as_json: AsJson = False,
 ) -> int:
-    """Say that a pattern was right or wrong about a failure; its state moves as its hits say."""
+    """Say that a hit was right or wrong.
+
+    The state of its pattern moves as its hits say.
+    """
     number = row_number(hit, "hit", hint=_NUMBERS)
     said = _VERDICTS.get(verdict)
     if said is None:
@@ -117,24 +123,36 @@ def judge(
 
 
 def promote(pattern: Pattern, *, why: Why, repo: Repo = None, as_json: AsJson = False) -> int:
-    """Let a pattern do more, a step, whatever its hits say."""
+    """Promote a pattern by one step.
+
+    Whatever its hits say.
+    """
     return _move(pattern, "promote", why, repo, as_json=as_json)
 
 
 def demote(pattern: Pattern, *, why: Why, repo: Repo = None, as_json: AsJson = False) -> int:
-    """Let a pattern do less, a step; it stays there until a person moves it up."""
+    """Demote a pattern by one step.
+
+    It stays there until a person moves it up.
+    """
     return _move(pattern, "demote", why, repo, as_json=as_json)
 
 
 def retire(pattern: Pattern, *, why: Why, repo: Repo = None, as_json: AsJson = False) -> int:
-    """Have nobody look for a pattern any more."""
+    """Retire a pattern.
+
+    Its failure is no longer looked for.
+    """
     return _move(pattern, "retire", why, repo, as_json=as_json)
 
 
 def history(
     pattern: Pattern, *, limit: Limit = 1000, after: After = None, as_json: AsJson = False
 ) -> int:
-    """Show every move of a pattern from state to state, with its evidence."""
+    """Show how a pattern came to its state.
+
+    Every move from state to state, with its evidence.
+    """
     db = _database()
     found = moves_of(db, pattern)
     if not found:

@@ -69,7 +69,10 @@ def mine(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Say what keeps failing that no pattern caught, the costliest first."""
+    """Say what keeps failing that no pattern caught.
+
+    The costliest comes first.
+    """
     if as_csv and as_json:
         raise BadInput("--csv and --json exclude each other", field="--csv", hint="drop one")
     check_limit(limit)

@@ -24,17 +24,16 @@ from deployments.cli.shared.output import After, AsJson, Limit, out, plain_table
 from deployments.cli.shared.paging import page_of, say_more
 from deployments.cli.shared.terminal import styled
 
-app = App(
-    name="builders",
-    help="See which coding agents can build here, and try one.",
-    help_format="plaintext",
-)
+app = App(name="builders", help_format="plaintext")
 
 
 @app.default
 @app.command(name="list")
 def list_builders(*, limit: Limit = 1000, after: After = None, as_json: AsJson = False) -> int:
-    """List the builders: program, version, whether it was tested, login or key, what is missing."""
+    """See which coding agents can build here.
+
+    Program, version, whether it was tested, login or key, and what is missing.
+    """
     names, cursor = page_of(builder_names(), str, limit, after)
     with ThreadPoolExecutor() as probing:  # some programs take seconds to say their version
         probes = dict(zip(names, probing.map(_probe, names), strict=True))
@@ -113,7 +112,10 @@ def parse(
     *,
     as_json: AsJson = False,
 ) -> int:
-    """Read an agent's output, and say which calls it tells of and what they used."""
+    """Read what an agent says it spent.
+
+    From its output: which calls it tells of, and what they used.
+    """
     from autopack.agents.usage_formats import parse as parse_usage
 
     answer = parse_usage(format_, file).as_json()

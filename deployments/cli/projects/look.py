@@ -20,7 +20,10 @@ from deployments.cli.shared.piped import PlanArgument, plan_source
 
 
 def check(file: PlanArgument, *, as_json: AsJson = False) -> int:
-    """Check a plan file, and show in which order its phases would run."""
+    """Check a plan file.
+
+    Shows in which order its phases would run.
+    """
     plan = read_plan(plan_source(file))
     check_builders(plan)
     check_named_sources(plan)
@@ -41,7 +44,10 @@ def toolchain(
     *,
     as_json: AsJson = False,
 ) -> int:
-    """Show which toolchains a project uses, how sure that is, and its commands."""
+    """Show how a project is built.
+
+    Which toolchains it uses, how sure that is, and its commands.
+    """
     if not is_folder(directory):
         raise BadInput(
             f"{directory} is not a folder", field="directory", hint="name a project folder"

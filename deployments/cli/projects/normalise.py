@@ -41,7 +41,10 @@ def normalise(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Turn a text into a plan, and say how much it can be trusted."""
+    """Turn plain text into a plan.
+
+    Says how much it can be trusted.
+    """
     if not is_folder(repo):
         raise BadInput(f"{repo} is not a folder", field="repo", hint="name the project's folder")
     if not 0 <= threshold <= 1:

@@ -38,9 +38,10 @@ def init(
     repo: Annotated[Path, Parameter(help="The repository; default: this folder.")] = Path(),
     as_json: AsJson = False,
 ) -> int:
-    """Write a first plan file, with the checks that the repository suggests and comments.
+    """Write a first plan file.
 
-    Asks what is to be done, unless --from says it. Never overwrites a file.
+    With the checks that the repository suggests, and comments. Asks what is to be done, unless
+    --from says it. Never overwrites a file.
     """
     if not is_folder(repo):
         raise BadInput(f"{repo} is not a folder", field="repo", hint="name the project's folder")

@@ -38,7 +38,10 @@ def context(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Show the files that the builder of a phase is shown with the feature context_pack."""
+    """Show the files that a builder would be shown.
+
+    They are what the feature context_pack puts into the prompt of a phase.
+    """
     read = read_plan(plan_source(plan))
     chosen = _phase(read, phase)
     limits = _limits(budget, mode)

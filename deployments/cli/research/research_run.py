@@ -125,11 +125,11 @@ def run(
     out_: Out = None,
     as_json: AsJson = False,
 ) -> int:
-    """Answer questions by quotations, each checked by the bytes of its source.
+    """Answer questions about a repository.
 
-    With `--builder api` or a recording a model is asked in three bounded steps; nothing that it
-    says is taken unless it holds. Without one, the sources are searched and the lines that fit best
-    are quoted, and that is said.
+    By quotations, each checked by the bytes of its source. With `--builder api` or a recording a
+    model is asked in three bounded steps; nothing that it says is taken unless it holds. Without
+    one, the sources are searched and the lines that fit best are quoted, and that is said.
     """
     settings = Settings.from_environment()
     wanted = asked.request(questions)

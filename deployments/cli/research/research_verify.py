@@ -35,11 +35,11 @@ def verify(
     ] = (),
     as_json: AsJson = False,
 ) -> int:
-    """Check every citation of a research report again, without a network and without a model.
+    """Check the citations of a report again.
 
-    Citations of the repository are checked in --repo, those of packages in --environment, all
-    others against the bytes that the report carries. Exit code 1: some no longer hold, or cannot
-    be checked here.
+    Without a network and without a model: citations of the repository are checked in --repo, those
+    of packages in --environment, all others against the bytes that the report carries. Exit code 1:
+    some no longer hold, or cannot be checked here.
     """
     found = read_report(report)
     checked = check_again(found, _places(repo, environment))

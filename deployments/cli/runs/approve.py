@@ -32,10 +32,10 @@ def approve(
     note_: Annotated[str | None, Parameter(name="--note", help="Why, for the record.")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Answer a run that waits: at a cap, which has to be raised, or before a phase.
+    """Answer a run that waits for a person.
 
-    Who answered, when and what is recorded. Resume with `autopack resume`; a flow run that waits
-    in Prefect resumes by itself.
+    It waits at a cap, which has to be raised, or before a phase. Who answered, when and what is
+    recorded. Resume with `autopack resume`; a flow run that waits in Prefect resumes by itself.
     """
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)

@@ -33,7 +33,7 @@ def set_(
     none: Annotated[bool, Parameter(negative="", help="Lift all caps.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Set the caps of a campaign; those that are not given are lifted."""
+    """Set the caps of a campaign; those not given are lifted."""
     caps = {"tokens": tokens, "cost": cost, "minutes": minutes}
     is_capped = any(cap is not None for cap in caps.values())
     if per is not None and minutes is not None:
@@ -64,7 +64,10 @@ def set_(
 
 
 def show(campaign: Campaign, *, as_json: AsJson = False) -> int:
-    """Show the caps of a campaign, what its runs spent and what they hold."""
+    """Show what a campaign spent.
+
+    Its caps, and what its runs hold.
+    """
     return _show(Database.open(Settings.from_environment().database_url), campaign, as_json)
 
 

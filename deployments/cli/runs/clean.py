@@ -20,9 +20,10 @@ def clean(
     dry_run: Annotated[bool, Parameter(negative="", help="Only say what would be freed.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Delete checkouts, environments and logs of runs that ended, and say how much that was.
+    """Free the disk space of ended runs.
 
-    Commits, branches, figures and the ledger stay. Runs that can be resumed keep everything.
+    Checkouts, environments and logs are deleted, and how much that was is said. Commits, branches,
+    figures and the ledger stay. Runs that can be resumed keep everything.
     """
     age = parse_age(older_than, "--older-than")
     settings = Settings.from_environment()

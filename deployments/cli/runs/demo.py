@@ -18,10 +18,11 @@ _LEFT_OFF = frozenset({"context_pack", "holdout"})
 
 
 def demo(*, as_json: AsJson = False) -> int:
-    """Run a plan of four phases on a sample repository, which stays in Autopack's home.
+    """Run a small plan on a sample repository, start to finish.
 
-    A recording stands in for the coding agent; git, the tests, the database and Prefect are
-    real. One phase fails its tests at first and passes at the second attempt.
+    The repository stays in Autopack's home. A recording stands in for the coding agent; git, the
+    tests, the database and Prefect are real. One phase of four fails its tests at first and passes
+    at the second attempt.
     """
     settings = Settings.from_environment()
     server_answers = start_server(settings, own=True)

@@ -26,9 +26,10 @@ def diff(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Show what a run changed since its base commit, or one phase or attempt of it.
+    """Show what a run changed.
 
-    Reads Autopack's own clone; your repository is not touched.
+    Since its base commit, or what one phase or attempt changed. Reads Autopack's own clone; your
+    repository is not touched.
     """
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)

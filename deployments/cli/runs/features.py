@@ -20,7 +20,10 @@ _DOES = {
 
 
 def features(*, limit: Limit = 1000, after: After = None, as_json: AsJson = False) -> int:
-    """List the features of a run: what each does, and whether this environment decides on it."""
+    """List what a run can turn on.
+
+    What each feature does, and whether this environment decides on it.
+    """
     environ = process_environment()
     on = resolve_features(plan=(), enable=(), disable=(), environ=environ)
     forced = resolve_features(plan=(), enable=[*Feature], disable=(), environ=environ)

@@ -30,9 +30,10 @@ def fetch(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Bring an attempt's commit into your repository, as a ref that no branch shows.
+    """Bring the commit of an attempt into your repository.
 
-    Failed attempts have one, too: look at it with git diff, or begin with it in a retry.
+    It comes as a ref that no branch shows. Failed attempts have one, too: look at it with git diff,
+    or begin with it in a retry.
     """
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)

@@ -40,7 +40,10 @@ def fleet(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Run many plans on a repository; a failure of one does not affect the others."""
+    """Run many plans, some at a time.
+
+    All on one repository; a failure of one does not affect the others.
+    """
     if not plans:
         raise BadInput("no plan was named", field="plans", hint="autopack fleet PLAN… --repo DIR")
     many.check()

@@ -25,14 +25,16 @@ def logs(
     *,
     phase: Annotated[str | None, Parameter(help="Only the builds of this phase.")] = None,
     follow: Annotated[
-        bool, Parameter(name=["--follow", "-f"], negative="", help="Go on until the run ends.")
+        bool,
+        Parameter(name=["--follow", "-f"], negative="", help="Follow the log until the run ends."),
     ] = False,
     limit: Annotated[int, Parameter(help="How many of the last lines, up to 10,000.")] = 1000,
     as_json: AsJson = False,
 ) -> int:
-    """Show what the agents of a run say and which tools they use, build by build.
+    """Show what the agents of a run say and do.
 
-    Known secrets and control characters are taken out, also of a build that is under way.
+    Build by build, with the tools that they use. Known secrets and control characters are taken
+    out, also of a build that is under way.
     """
     if not 1 <= limit <= _MOST:
         raise BadInput(f"invalid --limit: {limit}", field="limit", hint="use 1 to 10,000")

@@ -29,9 +29,10 @@ def merge(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Fast-forward your checkout to what a run made, or stage its change with --squash.
+    """Bring a run's work into your checkout.
 
-    Refused unless the run succeeded and the checkout is clean.
+    By fast-forward, or staged as one change with --squash. Refused unless the run succeeded and the
+    checkout is clean.
     """
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)

@@ -21,7 +21,10 @@ def open_(
     browser: Annotated[bool, Parameter(help="Open it in a browser, too.")] = True,
     as_json: AsJson = False,
 ) -> int:
-    """Print where the Prefect UI shows a run and its artifacts, and open that in a browser."""
+    """Show a run in the Prefect UI.
+
+    Prints where it and its artifacts are, and opens that in a browser.
+    """
     settings = Settings.from_environment()
     run = get_run(Database.open(settings.database_url), run_id)
     page = flow_run_address(settings, run.flow_run_id)

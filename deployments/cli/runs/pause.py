@@ -35,9 +35,10 @@ def pause(
     note: Annotated[str | None, Parameter(help="Why, for the record.")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Keep builds from starting: of a run, by a builder, by a provider, or all.
+    """Keep builds from starting.
 
-    Runs wait and spend nothing until `autopack unpause`. Each pause is lifted by itself.
+    Of a run, by a builder, by a provider, or all. Runs wait and spend nothing until `autopack
+    unpause`. Each pause is lifted by itself.
     """
     latch, db = _latch(run_id, builder, provider, everything=everything), _database()
     changed = set_pause(db, latch, by=who(), note=note, interrupt=now)
@@ -52,7 +53,10 @@ def unpause(
     everything: Everything = False,
     as_json: AsJson = False,
 ) -> int:
-    """Let builds start again that `autopack pause` with the same words keeps from it."""
+    """Let builds start again.
+
+    Lifts the pause that `autopack pause` with the same words began.
+    """
     latch, db = _latch(run_id, builder, provider, everything=everything), _database()
     changed = lift_pause(db, latch)
     return _answer(db, latch, "lifted", as_json, changed=changed)
@@ -66,7 +70,10 @@ def caps(
     minutes_cap: Annotated[float | None, Parameter(help="The most minutes of work.")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Raise or lower the caps of a run, also while it is worked on."""
+    """Raise or lower the caps of a run.
+
+    Also while it is worked on.
+    """
     db = _database()
     set_caps(db, run_id, Caps(token_cap=token_cap, cost_cap=cost_cap, minutes_cap=minutes_cap))
     view = run_view(db, run_id)

@@ -31,9 +31,10 @@ def pull_request(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Push the branch of a run that succeeded and open its pull request, or bring it up to date.
+    """Open the pull request of a run that succeeded.
 
-    By `gh` or `glab`, with your login there. Nothing is merged, and nothing is done twice.
+    Its branch is pushed by `gh` or `glab`, with your login there; a pull request that is open is
+    brought up to date. Nothing is merged, and nothing is done twice.
     """
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)

@@ -60,9 +60,10 @@ def retry(
     asked: RetryOptions = _AS_IT_WAS,
     as_json: AsJson = False,
 ) -> int:
-    """Run what a finished run did not complete, as a new run with a budget of its own.
+    """Run what a finished run did not complete, as a new run.
 
-    Completed phases and their commits are kept. The first attempt is told how the phase failed.
+    The new run has a budget of its own. Completed phases and their commits are kept. The first
+    attempt is told how the phase failed.
     """
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)

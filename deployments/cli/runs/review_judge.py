@@ -26,7 +26,10 @@ def judge_review(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Say that the findings of a rejection were right or wrong; its reviewer is measured by it."""
+    """Say that a rejection was right or wrong.
+
+    Its reviewer is measured by it.
+    """
     said = _VERDICTS.get(verdict)
     if said is None:
         raise BadInput(f"invalid verdict: {verdict!r}", field="verdict", hint="say right or wrong")

@@ -53,11 +53,11 @@ def run(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Run a plan on a git repository, phase by phase, on a branch of its own.
+    """Run a plan on a git repository.
 
-    Your checkout is not touched: the work happens in a private clone and comes back as the
-    branch autopack/<run id>. What neither options nor plan say is taken from autopack.toml, or
-    the table tool.autopack of pyproject.toml, at the top of the repository.
+    Your checkout is not touched: the work happens phase by phase in a private clone and comes back
+    as the branch autopack/<run id>. What neither options nor plan say is taken from autopack.toml,
+    or the table tool.autopack of pyproject.toml, at the top of the repository.
     """
     wanted = asked.request(
         plan_source(plan), run_id=run_id, campaign=campaign, push=asked.push, pr=pr
@@ -138,9 +138,10 @@ def resume(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Continue a run where it stopped: completed phases and paid builds are kept.
+    """Resume an interrupted run.
 
-    Also one that ended DONE_FAILED_ENVIRONMENT, once what was wrong outside it is fixed.
+    It continues where it stopped: completed phases and paid builds are kept. Also one that ended
+    DONE_FAILED_ENVIRONMENT, once what was wrong outside it is fixed.
     """
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
@@ -153,7 +154,10 @@ def cancel(
     *,
     as_json: AsJson = False,
 ) -> int:
-    """End a run DONE_CANCELLED, wherever it is being worked on."""
+    """End a run, wherever it is being worked on.
+
+    It ends DONE_CANCELLED.
+    """
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
     cancel_run(run_id, db=db, settings=settings, clock=SystemClock())

@@ -105,7 +105,10 @@ def _duration(run: RunRow) -> float | None:
 
 
 def show(run_id: RunIdArgument, *, as_json: AsJson = False) -> int:
-    """Show one run: its state, its phases, what it spent, and what is being built."""
+    """Show one run and its phases.
+
+    Its state, what it spent, and what is being built.
+    """
     settings = Settings.from_environment()
     db = Database.open(settings.database_url)
     view = run_view(db, run_id) | {"live": _live(db, settings, run_id)}
@@ -141,9 +144,10 @@ def _live(db: Database, settings: Settings, run_id: str) -> list[dict[str, Any]]
 def tokens(
     run_id: Annotated[str, Parameter(help="The run, or a campaign.")], *, as_json: AsJson = False
 ) -> int:
-    """Show what a run spent, by purpose and by role, and what it claims to have saved.
+    """Show what a run spent.
 
-    Of a campaign, the same of all its runs together.
+    By purpose and by role, with what it claims to have saved. Of a campaign, the same of all its
+    runs together.
     """
     refuse_if_off(Feature.CONSOLIDATED_METRICS, process_environment())
     settings = Settings.from_environment()

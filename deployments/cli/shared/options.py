@@ -29,7 +29,7 @@ class RunOptions:
     builder: Annotated[str | None, Parameter(help="The coding agent; see `builders`.")] = None
     set_: BuilderOptions = None
     model: Annotated[str | None, Parameter(help="The builder's model.")] = None
-    token_cap: Annotated[int | None, Parameter(help="The most tokens each run may spend.")] = None
+    token_cap: Annotated[int | None, Parameter(help="Token cap for the run.")] = None
     at_cap: Annotated[
         Literal["fail", "ask"], Parameter(help="At a cap: fail, or wait for a person.")
     ] = "fail"

@@ -17,7 +17,8 @@ def page() -> str:
     commands = re.sub(r"^# ", "## ", f"\n## autopack demo{commands}", flags=re.MULTILINE)
     return (
         "# Commands\n\n"
-        "Every command takes `--json` and then prints exactly one JSON object, also on failure."
+        "Every command but `worker` takes `--json` and then prints exactly one JSON object,"
+        " also on failure."
         " Exit codes: 0 done, 1 the work failed, 2 bad input or a refusal, 3 waiting for a person,"
         " 130 interrupted.\n"
         f"{commands}"

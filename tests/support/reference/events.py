@@ -6,10 +6,11 @@ import ast
 from collections.abc import Iterator
 
 from support.documents import ROOT
+from tasks.reporting import ABOUT
 
 _EMITTERS = ("emit", "emit_experiment", "_announce")
 # What `_announce` adds to an event of a run.
-_OF_A_RUN = ("state", "tokens", "reason")
+_OF_A_RUN = ("reason",)
 
 
 def page() -> str:
@@ -38,9 +39,12 @@ def _emitted() -> Iterator[tuple[str, set[str]]]:
 def _of_call(call: ast.Call, function: str) -> Iterator[tuple[str, set[str]]]:
     if function not in _EMITTERS:
         return
-    payload = {f"`{keyword.arg}`" for keyword in call.keywords if keyword.arg}
+    names = {keyword.arg for keyword in call.keywords if keyword.arg}
+    if function != "emit_experiment":
+        names |= set(ABOUT)
     if function == "_announce":
-        payload |= {f"`{name}`" for name in _OF_A_RUN}
+        names |= set(_OF_A_RUN)
+    payload = {f"`{name}`" for name in names}
     for argument in call.args:
         for part in ast.walk(argument):
             if isinstance(part, ast.Constant) and isinstance(part.value, str) and "." in part.value:

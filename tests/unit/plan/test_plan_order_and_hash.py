@@ -3,13 +3,17 @@
 import json
 import time
 from hashlib import sha256
+from typing import get_args
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from autopack.plan import PhaseSpec, Plan, parse_plan
+from autopack.plan.plan import SINCE_FIRST, Models, PhaseBudget, Policy, RunBudget, Scope
+from autopack.plan.researching import ResearchSpec
 
 # Drawing a whole plan takes milliseconds, which a busy machine makes many.
 examples = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -182,6 +186,43 @@ def test_the_hash_is_over_sorted_compact_json():
         '"setup":null,"success_criteria":[]}'
     )
     assert plan_of(("a", "T1", "")).plan_hash == sha256(canonical.encode()).hexdigest()
+
+
+# What each part of a plan said in the first version that stored it, defaults included.
+FIRST = {
+    Plan: "goal success_criteria non_goals setup features policy models budget phases",
+    Policy: "doctor drift on_skip execute_fix",
+    Models: "builder doctor_cheap doctor_strong",
+    RunBudget: "tokens cost phases minutes",
+    PhaseBudget: "tokens attempts minutes",
+    Scope: "paths read_only",
+    PhaseSpec: "id tier instructions deliverables scope checks depends_on budget approval",
+    ResearchSpec: "questions sources max_calls tokens ask",
+}
+
+
+def parts_of(model):
+    """The model, and every model that its fields are made of."""
+    found, asked = {model}, [field.annotation for field in model.model_fields.values()]
+    while asked:
+        one = asked.pop()
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            found |= parts_of(one)
+        asked += get_args(one)
+    return found
+
+
+def test_every_field_that_a_plan_gained_leaves_stored_hashes_alone():
+    assert {
+        model: set(model.model_fields) - SINCE_FIRST.get(model, set()) for model in parts_of(Plan)
+    } == {model: set(names.split()) for model, names in FIRST.items()}
+
+
+def test_a_changed_copy_has_a_hash_of_its_own():
+    plan = plan_of(("a", "T1", ""))
+    first, copy = plan.plan_hash, plan.model_copy(update={"goal": "h"})
+    assert copy.plan_hash == plan_of(("a", "T1", "")).model_copy(update={"goal": "h"}).plan_hash
+    assert copy.plan_hash != first
 
 
 def test_json_uses_the_keys_of_the_plan_file():

@@ -51,8 +51,8 @@ def test_a_query_has_its_place_in_a_command() -> None:
     [
         ("time.sleep(600)", FailureKind.TIMED_OUT, 0.5),
         ("while True: sys.stdout.write('x' * 2**20)", FailureKind.TOO_LARGE, 60),
-        ("sys.exit('no index')", FailureKind.DIED, 60),
-        ("import os; os.kill(os.getpid(), 9)", FailureKind.DIED, 60),
+        ("sys.exit('no index')", FailureKind.CRASHED, 60),
+        ("import os; os.kill(os.getpid(), 9)", FailureKind.CRASHED, 60),
         ("print('3 results')", FailureKind.WRONG_TYPE, 60),
         ("print('[' * 100_000)", FailureKind.WRONG_TYPE, 60),
     ],
@@ -76,7 +76,7 @@ def test_a_command_that_is_not_there_is_named() -> None:
     ("body", "kind"),
     [
         ("while True: print('x' * 2**20, flush=True)", FailureKind.TOO_LARGE),
-        ("sys.exit(1)", FailureKind.DIED),
+        ("sys.exit(1)", FailureKind.CRASHED),
     ],
 )
 def test_results_before_a_failure_are_kept(body: str, kind: FailureKind) -> None:
@@ -115,10 +115,10 @@ def test_a_tool_of_a_server_is_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "kind", "seconds", "said"),
     [
-        ("dies at once", FailureKind.DIED, 60, "no licence was found"),
-        ("dies", FailureKind.DIED, 60, "the index is broken"),
+        ("dies at once", FailureKind.CRASHED, 60, "no licence was found"),
+        ("dies", FailureKind.CRASHED, 60, "the index is broken"),
         ("says nothing", FailureKind.TIMED_OUT, 0.5, ""),
-        ("floods", FailureKind.DIED, 60, ""),
+        ("floods", FailureKind.CRASHED, 60, ""),
     ],
 )
 def test_a_server_that_fails_is_named_and_ended(

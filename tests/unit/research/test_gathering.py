@@ -58,7 +58,7 @@ class Notes:
 
 class Broken(Notes):
     def search(self, query: Query) -> Sequence[Passage]:
-        raise SourceFailure(self.name, FailureKind.DIED, "it died")
+        raise SourceFailure(self.name, FailureKind.CRASHED, "it died")
 
 
 def gathered(*sources: Notes, most: int = 5, **more: Any) -> Gathered:
