@@ -28,7 +28,6 @@ BLOCK = "autopack-notify"
 NOWHERE = "https://notify.invalid/put-your-address-into-the-block-autopack-notify"
 _ADDRESS = re.compile(r"(\w+://[^/\s]*)\S*")
 _WEBHOOK = "webhook"
-_NOTIFIES = "notify"
 
 
 class NotSent(WorkFailed):

@@ -92,7 +92,7 @@ async def _resume_all(
                     return None
                 return await _resume(run_id, db, settings, database, at_worker=workers)
             except Exception as error:
-                get_run_logger().warning("run %s: %s", run_id, error)
+                get_run_logger().warning("run %s: %s", run_id, error, exc_info=True)
                 return None
 
     return list(await asyncio.gather(*map(one, run_ids)))

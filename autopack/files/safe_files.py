@@ -58,7 +58,7 @@ MOST_BYTES = 64 * 1024 * 1024
 """What is read whole at most."""
 
 # Deeper folders are not listed.
-_DEEPESTLISTED = 100
+_DEEPEST_LISTED = 100
 
 
 def open_read(path: Path) -> BinaryIO:
@@ -229,7 +229,7 @@ def files_below(path: Path) -> Iterator[Path]:
     left = [path]
     while left:
         folder = left.pop()
-        if len(folder.parts) - len(path.parts) > _DEEPESTLISTED:
+        if len(folder.parts) - len(path.parts) > _DEEPEST_LISTED:
             continue
         found: list[tuple[str, int]] = []
         with contextlib.suppress(OSError):  # closed to us, or a path longer than the system takes

@@ -22,7 +22,6 @@ from autopack.settings import SANDBOX, SANDBOX_READABLE, program_environment
 from autopack.toolchains.toolchain_registry import installed_folders, toolchains
 
 VARIABLE = SANDBOX.name
-READABLE = SANDBOX_READABLE.name
 BWRAP = "bwrap"
 
 _BARE = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -271,8 +271,3 @@ def watched(conn: sa.Connection) -> dict[tuple[str, str, str], Watched]:
         key = (pattern_id, digest, repository)
         found[key] = found.get(key, Watched()).plus(Watched(int(looks)))
     return found
-
-
-def detectors_of(found: Sequence[HitRow]) -> set[tuple[str, str]]:
-    """Return the pattern ids and digests of hits."""
-    return {(hit.pattern_id, hit.digest) for hit in found}

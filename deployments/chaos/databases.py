@@ -6,25 +6,10 @@ import signal
 import sqlite3
 import time
 from pathlib import Path
-from typing import Protocol
 
 import psutil
 
 from deployments.own_postgres import PostgresServer
-
-
-class ApplicationDatabase(Protocol):
-    """An application database that chaos may cut off for a while."""
-
-    url: str
-
-    def cut(self, seconds: float) -> None:
-        """Let nobody write for so long."""
-        ...
-
-    def close(self) -> None:
-        """End it."""
-        ...
 
 
 class Sqlite:

@@ -47,11 +47,6 @@ class LinePattern:
         """Return the notation that `parse` reads."""
         return "^" + ".*".join(_escaped(literal) for literal in self.literals) + "$"
 
-    @property
-    def longest_literal(self) -> str:
-        """Return the longest text that every matching line holds."""
-        return max(self.literals, key=len)
-
     def matches(self, line: str) -> bool:
         """Return whether the whole of ``line`` matches, in time linear in it."""
         first, *rest = self.literals

@@ -19,7 +19,6 @@ from autopack.process.child_environment import child_environment
 from autopack.process.limits import Limit
 from autopack.process.run_options import RunOptions
 from autopack.process.supervisor import Exit, Supervisor
-from autopack.research.locator import Elsewhere
 from autopack.research.sources.kept_results import KeptResults
 from autopack.research.sources.source_protocol import (
     FailureKind,
@@ -117,8 +116,3 @@ def _texts(printed: bytes) -> Iterator[str]:
             text, title = told.get("text"), told.get("title")
             if isinstance(text, str) and text.strip():
                 yield f"{title}\n\n{text}" if isinstance(title, str) and title.strip() else text
-
-
-def command_name(argv: Sequence[str]) -> str:
-    """Return the locator's words for a command."""
-    return str(Elsewhere("command", shlex.join(argv)))

@@ -79,6 +79,7 @@ class FailureKind(StrEnum):
     TOO_LARGE = "too_large"
     REFUSED = "refused"
     CRASHED = "died"  # the word of reports that are stored
+    DIED = "died"  # the same by the name of earlier versions, for packages
     UNREADABLE = "unreadable"
     NOT_FOUND = "not_found"
     UNREACHABLE = "unreachable"

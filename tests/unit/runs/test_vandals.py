@@ -45,7 +45,7 @@ from autopack.runs.session.opening import (
 from autopack.runs.session.session import (
     RunSession,
 )
-from autopack.settings import Settings
+from autopack.settings import SANDBOX_READABLE, Settings
 from autopack.store import tables
 from autopack.store.database.engine import Database
 from autopack.store.runs import get_run
@@ -290,7 +290,7 @@ def test_nothing_outside_changes_and_nothing_hangs(
 ) -> None:
     if confined:
         monkeypatch.setenv(sandbox.VARIABLE, "bwrap")
-        monkeypatch.setenv(sandbox.READABLE, str(root / "operations"))
+        monkeypatch.setenv(SANDBOX_READABLE.name, str(root / "operations"))
     monkeypatch.setenv("HOME", str(root / "user"))
     world = World(root, confined=confined)
     full = pytestconfig.getoption("--full")

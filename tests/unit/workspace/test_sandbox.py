@@ -16,8 +16,9 @@ import pytest
 from autopack.model.errors import BadInput
 from autopack.process import sandbox
 from autopack.process.run_options import RunOptions
-from autopack.process.sandbox import READABLE, VARIABLE, Sandbox
+from autopack.process.sandbox import VARIABLE, Sandbox
 from autopack.process.supervisor import Exit, Supervisor
+from autopack.settings import SANDBOX_READABLE
 
 ASKED = {"PATH": os.environ["PATH"], VARIABLE: "bwrap"}
 OBSTACLE = sandbox.obstacle(os.environ)
@@ -120,7 +121,7 @@ async def test_what_the_user_names_can_be_read_and_not_written(run: Run, places:
         "print(tool.read_text(), flush=True)\n"
         "tool.write_text('changed')\n"
     )
-    ended = await run(code, **{READABLE: "~/tools"})
+    ended = await run(code, **{SANDBOX_READABLE.name: "~/tools"})
     assert ended.status == 1
     assert ended.tail.startswith("tool\n")
     assert "Read-only file system" in ended.tail
@@ -132,7 +133,7 @@ async def test_autopacks_home_stays_hidden_below_what_the_user_names(
     run: Run, places: Path
 ) -> None:
     code = LOOK + "print((at / 'project').exists(), (at / 'autopack' / 'autopack.db').exists())"
-    ended = await run(code, **{READABLE: str(places)})
+    ended = await run(code, **{SANDBOX_READABLE.name: str(places)})
     assert ended.tail == "True False\n"
 
 
