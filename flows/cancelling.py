@@ -22,6 +22,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
 from prefect.runtime import flow_run as current_flow_run
 
+from autopack.model.errors import AutopackError
 from autopack.model.states import RunState
 from autopack.settings import Settings, process_environment
 from autopack.stack import OWN_SERVER
@@ -113,9 +114,19 @@ async def heeding(db: Database, settings: Settings) -> AsyncGenerator[Watched]:
 
 async def _watch(watched: Watched, lineage: Lineage, seconds: float) -> None:
     await until_cancelled(lineage, seconds)
-    if not watched.cancelled:
-        get_run_logger().warning("cancelled in Prefect")
-        await asyncio.to_thread(watched.cancel)
+    if watched.cancelled:
+        return
+    log = get_run_logger()
+    log.warning("cancelled in Prefect")
+    while True:
+        try:
+            await asyncio.to_thread(watched.cancel)
+        except Exception as error:  # nobody else would ask again
+            is_fault = not isinstance(error, AutopackError)
+            log.warning("its runs are not asked to end yet: %s", error, exc_info=is_fault)
+            await asyncio.sleep(seconds)
+        else:
+            return
 
 
 # Of the fifty runs of a fleet each would ask on its own, with a client of its own.

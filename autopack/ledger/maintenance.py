@@ -13,6 +13,7 @@ from autopack.ledger.retention import retain
 from autopack.model.states import RunState
 from autopack.settings import Settings
 from autopack.store.database.engine import Database
+from autopack.store.expiry import Moment
 from autopack.store.tables import leases, runs
 
 KEPT = timedelta(days=90)
@@ -48,12 +49,19 @@ def maintain(db: Database, settings: Settings, *, older_than: timedelta = KEPT) 
 
 
 def _release_of_final_runs(conn: sa.Connection) -> int:
-    """Only those: the lease of an unfinished run tells its next holder who crashed on it."""
+    """Only those: the lease of an unfinished run tells its next holder who crashed on it. And only
+    what has run out: the holder of a run that has just ended still clears up.
+    """
     final = [state for state in RunState if state.is_final]
     ended = sa.select(runs.c.run_id).where(runs.c.state.in_(final))
-    released = conn.execute(
-        sa.update(leases)
-        .where(leases.c.expires_at.is_not(None), leases.c.run_id.in_(ended))
-        .values(expires_at=None)
-    )
-    return released.rowcount
+    held = sa.select(leases).where(leases.c.expires_at.is_not(None), leases.c.run_id.in_(ended))
+    moment = Moment(conn)
+    past = [
+        (row.run_id, row.token)
+        for row in conn.execute(held)
+        if moment.is_past(row.expires_at, row.uptime)
+    ]
+    for run_id, token in past:
+        own = sa.and_(leases.c.run_id == run_id, leases.c.token == token)
+        conn.execute(sa.update(leases).where(own).values(expires_at=None))
+    return len(past)

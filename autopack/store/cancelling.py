@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from autopack.model.errors import NotFound, Refused
+from autopack.model.errors import DatabaseRefused, NotFound, Refused
 from autopack.model.states import RunState
 from autopack.store.database.engine import Database
 from autopack.store.leases import holder_of
@@ -16,11 +16,16 @@ from autopack.store.tables import runs
 
 
 def request_cancel_of(db: Database, run_ids: Iterable[str]) -> list[str]:
-    """Ask for the end of those runs that are stored and have not ended; return these."""
+    """Ask for the end of those runs that are stored and have not ended; return these.
+
+    Raises DatabaseRefused.
+    """
     asked: list[str] = []
     for run_id in run_ids:
         try:
             request_cancel(db, run_id)
+        except DatabaseRefused:
+            raise  # nobody has been asked
         except (NotFound, Refused):
             continue  # not stored yet, or ended
         asked.append(run_id)

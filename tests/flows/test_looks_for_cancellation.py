@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from support.api_calls import counted
 
+from autopack.model.errors import DatabaseRefused
 from tasks.verdicts import Lineage, cancelled_among
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -90,6 +91,38 @@ async def test_those_who_watch_share_the_looks(family: list[UUID]) -> None:
     for one in waiting:
         one.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_who_is_to_be_cancelled_is_asked_until_the_database_takes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from prefect import flow
+
+    from flows import cancelling
+
+    class Refused(cancelling.Watched):
+        asked = 0
+
+        def cancel(self) -> None:
+            self.asked += 1
+            self.cancelled = True
+            if self.asked < 3:
+                raise DatabaseRefused("the database is locked")
+
+    async def at_once(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(cancelling, "until_cancelled", at_once)
+    watched = Refused(None)  # pyright: ignore[reportArgumentType] - it is not written to
+
+    @flow(name="cancelled-later", persist_result=False)
+    async def watching() -> None:
+        await cancelling._watch(  # pyright: ignore[reportPrivateUsage]
+            watched, Lineage(uuid4()), 0.01
+        )
+
+    await watching()
+    assert watched.asked == 3
 
 
 def _asked(calls: Any) -> dict[str, int]:

@@ -99,11 +99,12 @@ async def execute_fix(
     work = Work.on(session, key, repair)
     proposal = Proposal("execute_fix", run=tuple(Check(".", argv) for argv in commands))
     acting = Acting(work, proposal, keeps_changes=True)
+    why = "it did not help"
     try:
         await acting.run_commands()
         after = await judge(session, work.phase, work.attempt, acting.commit, work.checks)
-    except (EnvironmentFailed, GitFailed, OSError):
-        after = repair.failure
+    except (EnvironmentFailed, GitFailed, OSError) as error:
+        after, why = repair.failure, session.redactor.text(str(error))
     except BaseException:
         acting.undo()
         raise
@@ -113,7 +114,7 @@ async def execute_fix(
     else:
         acting.undo()
     did = "; ".join(acting.actions)
-    reason = f"{did}; that fixed it" if after is None else f"{did}; undone, for it did not help"
+    reason = f"{did}; " + ("that fixed it" if after is None else f"undone: {why}")
 
     def write(conn: Connection) -> None:
         record_decision(conn, session.lease, key, "execute_fix", reason)

@@ -12,9 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from autopack.clock import ManualClock
+from autopack.ledger.maintenance import maintain
 from autopack.model.errors import LeaseLost, NotFound, RunHeld
+from autopack.model.states import RunState
+from autopack.settings import Settings
 from autopack.store import Holder, leases, runs
 from autopack.store.tables import leases as table
+from autopack.store.tables import runs as all_runs
 
 ME = Holder.of_this_process()
 ELSEWHERE = replace(ME, host="elsewhere")
@@ -267,3 +271,16 @@ def test_a_run_that_is_abandoned_on_purpose_can_be_taken_at_once(db):
     assert not leases.acquire(db, "run-1", ELSEWHERE, 45).was_released
     leases.abandon(db, lease)
     assert leases.holder_of(db, "run-1") == ELSEWHERE, "it is another's now"
+
+
+@pytest.mark.parametrize(("has_run_out", "released"), [(False, 0), (True, 1)])
+def test_maintenance_releases_what_an_ended_run_has_let_run_out(
+    db, tmp_path, has_run_out, released
+):
+    """The holder of a run that has just ended still clears up."""
+    leases.acquire(db, "run-1", ME, 45)
+    ended = sa.update(all_runs).values(state=RunState.DONE_CANCELLED)
+    db.transact(lambda conn: conn.execute(ended))
+    if has_run_out:
+        expire(db)
+    assert maintain(db, Settings(tmp_path, "unused")).released_leases == released
