@@ -230,7 +230,7 @@ def _unreadable(folder: Path, found: Finished) -> RepositoryError:
     return _unusable(
         folder,
         f"cannot be read by git: {said[:600] or f'exit status {found.status}'}",
-        hint=f"git -C {shlex.quote(str(folder))} status says the same, until that is put right",
+        hint=f"git -C {shlex.quote(str(folder))} status says the same, until that is repaired",
     )
 
 

@@ -71,14 +71,14 @@ def with_whole_commit(mirror: Mirror, run: RunRow, use: Callable[[], T]) -> T:
     except GitFailed as error:
         if error.hint is not None or not is_of_content(error):
             raise
-    mirror.fetch_whole(run.base_commit)  # it may have been put right since it was cloned
+    mirror.fetch_whole(run.base_commit)  # it may have been repaired since it was cloned
     try:
         return use()
     except GitFailed as error:
         raise RepositoryError(
             f"commit {run.base_commit[:12]} of {run.repo} cannot be checked out: {error.message}",
             field="repo",
-            hint="git fsck says there what is missing or damaged; once that is put right, use"
+            hint="git fsck says there what is missing or damaged; once that is repaired, use"
             f" `autopack resume`, and if it fails still, delete Autopack's copy, {mirror.git_dir}",
         ) from error
 
