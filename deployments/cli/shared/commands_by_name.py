@@ -34,7 +34,8 @@ class _Listed(CommandSpec):
 
 
 def _flowing(docstring: str) -> str:
-    """Return its paragraphs without line breaks, for these are made where the terminal ends."""
-    return "\n\n".join(
-        " ".join(paragraph.split()) for paragraph in inspect.cleandoc(docstring).split("\n\n")
-    )
+    """Return its paragraphs without line breaks, for these are made where the terminal ends. What
+    follows on its parameters is shown beside these.
+    """
+    text, _, _ = inspect.cleandoc(docstring).partition("\n\nParameters\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
