@@ -19,7 +19,7 @@ from autopack.files import safe_files
 from autopack.files.home_id import home_id
 from autopack.files.untrusted import remove_tree
 from autopack.ledger.recorder import ingest_all
-from autopack.model.errors import DatabaseRefused, Refused, RunHeld
+from autopack.model.errors import DatabaseRefused, Refused
 from autopack.model.states import RunState
 from autopack.process import leftovers
 from autopack.process.scratch import Scratch
@@ -118,7 +118,9 @@ def give_up(db: Database, run_id: str, *, settings: Settings, clock: Clock) -> b
     state = RunState.DONE_FAILED_ENVIRONMENT
     try:
         end_abandoned(run_id, state, reason, db=db, settings=settings, clock=clock)
-    except (RunHeld, Refused):
+    except DatabaseRefused:
+        raise  # nobody took it
+    except Refused:
         return False
     return True
 

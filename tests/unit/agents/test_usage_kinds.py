@@ -367,13 +367,11 @@ def test_an_integer_of_any_length_raises_nothing(format_name: str) -> None:
     ],
 )
 def test_a_cut_is_never_more_exact_than_what_was_told(format_name: str, file: str) -> None:
-    whole = (DATA / file).read_bytes()
+    whole, before = (DATA / file).read_bytes(), 0
     complete = parse(format_name, whole)
-    ends = [*range(0, len(whole), max(len(whole) // 150, 1)), len(whole)]
     after_lines = [at + 1 for at, byte in enumerate(whole) if byte == ord("\n")]
-    ends = sorted({*ends, *after_lines[:: max(len(after_lines) // 60, 1)]})
-    before = 0
-    for end in ends:
+    some = {*range(0, len(whole), max(len(whole) // 150, 1)), len(whole)}
+    for end in sorted({*some, *after_lines[:: max(len(after_lines) // 60, 1)]}):
         usage = parse(format_name, whole[:end])
         total = usage.total.total or 0
         assert total >= before, f"fewer tokens at byte {end}"
@@ -389,7 +387,6 @@ def test_a_line_that_cannot_be_read_is_not_passed_over(format_name: str) -> None
     whole = (DATA / file).read_bytes().splitlines(keepends=True)
     at = next(number for number, line in enumerate(whole) if marker in line)
     whole[at] = whole[at][:-20] + b"\n"
-
     assert parse(format_name, b"".join(whole)).exactness is Exactness.PARTIAL
 
 
@@ -399,5 +396,5 @@ def test_a_neutral_line_cut_off_anywhere_is_missed(figures: Any) -> None:
     for end in range(1, len(second)):
         usage = parse("neutral", first + second[:end])
         assert (usage.total.total, usage.exactness) == (15, Exactness.PARTIAL), second[:end]
-    assert parse("neutral", first + second).exactness is Exactness.EXACT  # its end is not missed
-    assert parse("neutral", first + b"done").exactness is Exactness.EXACT
+    for whole in (second, b"done"):  # a line break at the end is not missed
+        assert parse("neutral", first + whole).exactness is Exactness.EXACT
