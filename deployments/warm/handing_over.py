@@ -33,7 +33,9 @@ SHORT = 4096
 """Longer is no message between the two, but for what is asked."""
 
 LONGEST_ASKED = 65_536
-_ANSWER_SECONDS = 0.25
+ANSWER_SECONDS = 0.25
+"""How long the other process is waited for, before the command is carried out here."""
+
 _STATUS_SECONDS = 1.0
 _FORWARDED = tuple(
     getattr(signal, name)
@@ -122,7 +124,7 @@ def _ask(environ: Mapping[str, str], *, only_asks: bool = False) -> socket.socke
         found = os.fstat(folder)
         if found.st_uid != os.geteuid() or found.st_mode & 0o077:
             raise OSError("others may have put it there")
-        connection.settimeout(_ANSWER_SECONDS)
+        connection.settimeout(ANSWER_SECONDS)
         # By the descriptor, since an address of this kind holds a hundred characters.
         connection.connect(f"/proc/self/fd/{folder}/{SOCKET}")
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)

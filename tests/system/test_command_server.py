@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from autopack import home_server
-from deployments.warm.handing_over import why_not
+from deployments.warm.handing_over import ANSWER_SECONDS, why_not
 from deployments.warm.interpreter import obeyed_by_commands
 from deployments.warm.keeping import CommandServerKeeper
 
@@ -31,10 +31,14 @@ pytestmark = [
 ]
 
 SECRET = "secret-of-a-builder"
+PATIENCE = 30.0
+"""Of those who ask: here it is tested what a fork does, and not how soon a busy machine answers."""
+
 CLIENT = """
 import os, sys
-from deployments.warm.handing_over import hand_over
-hand_over(sys.argv, os.environ)
+from deployments.warm import handing_over
+handing_over.ANSWER_SECONDS = float(sys.argv.pop())
+handing_over.hand_over(sys.argv, os.environ)
 from support.command_probe import here
 here()
 """
@@ -47,13 +51,17 @@ class Home:
     keeper: CommandServerKeeper
     number: int = 0
 
-    def start(self, how: str, **options: Any) -> tuple[subprocess.Popen[str], Path]:
+    def start(
+        self, how: str, *, patience: float = PATIENCE, **options: Any
+    ) -> tuple[subprocess.Popen[str], Path]:
         self.number += 1
         said = self.folder / f"said-{self.number}"
         usual: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         usual |= {"env": self.environ, "stdin": subprocess.DEVNULL, "cwd": self.folder}
         process = subprocess.Popen(
-            [sys.executable, "-c", CLIENT, "run", str(said), how], text=True, **(usual | options)
+            [sys.executable, "-c", CLIENT, "run", str(said), how, str(patience)],
+            text=True,
+            **(usual | options),
         )
         return process, said
 
@@ -224,7 +232,7 @@ def test_a_process_that_does_not_answer_is_not_waited_for(home: Home) -> None:
     os.kill(home.keeper.pid, signal.SIGSTOP)
     try:
         began = time.monotonic()
-        code, _, _, said = home.run("3")
+        code, _, _, said = home.run("3", patience=ANSWER_SECONDS)
         assert (code, said["here"]) == (3, True)
         assert time.monotonic() - began < 5
     finally:
@@ -299,7 +307,9 @@ def test_what_answers_in_its_place_is_not_believed(
         listening.listen()
         for answer in answers:
             process, path = home.start(
-                "2", env=home.environ | {"AUTOPACK_HOME": str(tmp_path / "home")}
+                "2",
+                patience=ANSWER_SECONDS,
+                env=home.environ | {"AUTOPACK_HOME": str(tmp_path / "home")},
             )
             connection, _ = listening.accept()
             with connection:
