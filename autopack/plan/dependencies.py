@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
 from typing import NamedTuple, Protocol, TypeVar
@@ -28,6 +29,12 @@ class Placed(Protocol):
 PlacedT = TypeVar("PlacedT", bound=Placed)
 
 
+class _Place(NamedTuple):
+    id: str
+    tier: str
+    depends_on: tuple[str, ...]
+
+
 class Misfit(NamedTuple):
     """Something wrong between phases; ``loc`` is its place in the plan."""
 
@@ -45,16 +52,22 @@ def misfits(phases: Sequence[Placed], *, most: int) -> list[Misfit]:
 
 def in_order(phases: Sequence[PlacedT]) -> tuple[PlacedT, ...]:
     """Tier by tier, then dependencies first, then as in the file; ``phases`` has no misfits."""
+    places = tuple(_Place(one.id, one.tier, tuple(one.depends_on)) for one in phases)
+    return tuple(phases[index] for index in _order(places))
+
+
+@lru_cache(maxsize=8)
+def _order(phases: tuple[_Place, ...]) -> tuple[int, ...]:
     rank = _tier_ranks(phases)
     sorter = _sorter(phases)
     sorter.prepare()
     waiting: list[tuple[int, int]] = []
-    ordered: list[PlacedT] = []
+    ordered: list[int] = []
     while sorter.is_active():
         for index in sorter.get_ready():
             heappush(waiting, (rank[phases[index].tier], index))
         _, first = heappop(waiting)
-        ordered.append(phases[first])
+        ordered.append(first)
         sorter.done(first)
     return tuple(ordered)
 

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -93,6 +93,14 @@ def child_environment(
     PATH starts with ``venv`` and holds no folder of Autopack's own environment or of one that
     the user has activated. ``installing`` adds the credentials of package indexes.
     """
+    return dict(_made(tuple(environ.items()), venv, installing))
+
+
+@lru_cache(maxsize=4)
+def _made(
+    of: tuple[tuple[str, str], ...], venv: Path | None, installing: bool
+) -> Mapping[str, str]:
+    environ = dict(of)
     passed = passed_on_purpose(environ)
     variables = {
         name: value

@@ -21,6 +21,8 @@ HOLDER = settings.HOLDER.name
 CHILD = settings.CHILD.name
 
 _POLL_SECONDS = 0.01
+_ENVIRON_BYTES = 65_536
+"""Read of an environment at a time."""
 
 
 def run_marks(run_id: str, store: str) -> dict[str, str]:
@@ -150,14 +152,25 @@ def _spared() -> set[int]:
 
 
 def _may_carry(pid: int, marks: dict[str, str]) -> bool:
-    """A look that costs a tenth of psutil's, for the many processes that are not ours."""
+    """A look that costs a fraction of psutil's, for the many processes that are not ours."""
     if not sys.platform.startswith("linux"):
         return True
     try:
-        environ = Path("/proc", str(pid), "environ").read_bytes()
+        environ = _environ(pid)
     except OSError:
         return False
     return all(f"{name}={value}".encode() in environ for name, value in marks.items())
+
+
+def _environ(pid: int) -> bytes:
+    opened = os.open(f"/proc/{pid}/environ", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        found = b""
+        while more := os.read(opened, _ENVIRON_BYTES):
+            found += more
+        return found
+    finally:
+        os.close(opened)
 
 
 def _process(pid: int) -> psutil.Process | None:

@@ -1,6 +1,6 @@
 """A program of its own that runs another and outlives all of its descendants (Linux).
 
-    python -ISB reaper.py GRACE MOST_BYTES APART NOTE PROGRAM ARGUMENT…
+    main([GRACE, MOST_BYTES, APART, NOTE, PROGRAM, ARGUMENT…])
 
 What loses its parent below it becomes its child, whatever session, environment and folder it
 moved to: when the program has ended, no descendant is missed. GRACE is how many seconds those may
@@ -10,7 +10,7 @@ program cannot look into others. NOTE is a file to say in how the program ended,
 waits for that any more, or "".
 
 It ends as the program did, with 127 or 126 where that could not be started. Needs nothing but the
-standard library, for it is started with nothing else.
+standard library, for it is started with nothing else (`supervisor`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import sys
 import time
 
 TYPE_CHECKING = False  # of `typing`, which takes long to load
@@ -205,7 +204,3 @@ def _end_like(status: int) -> None:
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     os._exit(code if code >= 0 else 128 - code)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

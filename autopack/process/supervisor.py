@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from autopack.process import leftovers
+from autopack.process import leftovers, reaper
 from autopack.process.limits import (
     MAX_OUTPUT,
     Held,
@@ -33,7 +33,9 @@ from autopack.process.scratch import Scratch
 __all__ = ["MAX_OUTPUT", "Exit", "Supervisor", "head_and_tail", "tail"]
 
 TAIL_BYTES = 8192
-_REAPER = Path(__file__).with_name("reaper.py")
+# Imported and not run as a file, which Python would compile each time; importing it here had it
+# compiled. What is in its folder comes behind the standard library.
+_REAP = "import sys; sys.path.append(sys.argv[1]); import reaper; reaper.main(sys.argv[2:])"
 MISSING_PROGRAM = 127
 UNUSABLE_PROGRAM = 126
 
@@ -219,7 +221,9 @@ def _reaped(
     return [
         sys.executable,
         "-ISB",
-        str(_REAPER),
+        "-c",
+        _REAP,
+        str(Path(reaper.__file__).parent),
         str(grace),
         str(limits.bytes),
         str(int(apart)),

@@ -16,20 +16,21 @@ from pathlib import Path
 from autopack.failpoints import Step, durable
 from autopack.files import safe_files
 from autopack.files.contents import Stamp, stamps
-from autopack.files.untrusted import make_writable, remove_tree
+from autopack.files.untrusted import make_writable, remove_tree, same_content
 from autopack.model.errors import GitFailed
 from autopack.workspace import agent_git
 from autopack.workspace.changes import GITLINK, Change
 from autopack.workspace.content import byproducts, embedded, submodules
 from autopack.workspace.content.left_rules import drop_left_rules
 from autopack.workspace.content.staging import Bounds, Refused
+from autopack.workspace.content.survey import may_hold_more
 from autopack.workspace.git import Git
 from autopack.workspace.mirror import Mirror
 from autopack.workspace.user import excludes, filters
 from autopack.workspace.withheld import topmost
 
 _MISSING = "missing-submodules.json"
-_FEW = 2_000
+_COMMIT = "checked-out.commit"
 
 
 @dataclass(frozen=True)
@@ -245,8 +246,14 @@ class Workspace:
         if not self._excludes.is_file():
             self._write_excludes(parent)
         git = self._git
-        recorded = embedded.record(git, self.private, self._origin, bounds or self.bounds)
-        tree = git.run("write-tree").strip()
+        before, links = self._commit_of_index(), None
+        if before is not None:
+            links = [path for path, mode in self.mirror.modes(before).items() if mode == GITLINK]
+        recorded = embedded.record(git, self.private, self._origin, bounds or self.bounds, links)
+        if before is not None and recorded.is_same:
+            tree = self.mirror.tree_of(before)
+        else:
+            tree = git.run("write-tree").strip()
         changes = self.mirror.changed_paths(parent, tree)
         refused = (*recorded.refused, *filters.refused(git, self.mirror.source, changes))
         commit = self.mirror.commit_tree(tree, parent=parent, message=message)
@@ -324,7 +331,7 @@ class Workspace:
         git = self._git
         drop_left_rules(self.path, self.mirror.folders(commit), self.mirror.modes(commit))
         git.run("read-tree", "--reset", "-u", commit)
-        if self._may_hold_more(commit):
+        if may_hold_more(self.path, self.mirror.modes(commit), self.mirror.folders(commit)):
             git.run("clean", "--quiet", "-ffd")
         self._remove_repositories(commit)
         agent_git.install(self._pristine, self.path / ".git", commit, self._excludes)
@@ -333,26 +340,19 @@ class Workspace:
         if GITLINK in self.mirror.modes(commit).values():
             missing = submodules.restore(git, self.private, self._origin(), self._pristine)
         (self.private / _MISSING).write_text(json.dumps(missing), encoding="utf-8")
+        # Before the index is kept beside it: until then that one says that this is not of it.
+        (self.private / _COMMIT).write_text(commit, encoding="ascii")
 
-    def _may_hold_more(self, commit: str) -> bool:
-        """Return whether something may lie here that the commit lacks; of few files, it is seen
-        sooner than git is started to clean.
+    def _commit_of_index(self) -> str | None:
+        """Return the commit whose content the index has, where nothing was recorded in it since
+        the last reset; None where that cannot be told.
         """
-        modes, folders = self.mirror.modes(commit), set(self.mirror.folders(commit))
-        if len(modes) > _FEW:
-            return True
-        waiting = [""]
-        while waiting:
-            folder = waiting.pop()
-            for entry in os.scandir(self.path / folder):
-                path, is_folder = f"{folder}{entry.name}", entry.is_dir(follow_symlinks=False)
-                if is_folder and path in folders:
-                    waiting.append(f"{path}/")
-                elif path != ".git" and (
-                    path not in modes or is_folder != (modes[path] == GITLINK)
-                ):
-                    return True
-        return False
+        if not same_content(self._index, self._checked_out):
+            return None
+        try:
+            return (self.private / _COMMIT).read_text(encoding="ascii")
+        except (OSError, ValueError):  # of an earlier version
+            return None
 
     def _replace_unusable(self, commit: str) -> None:
         """Have the files of ``commit`` where git could not restore them."""

@@ -12,20 +12,24 @@ from prefect.flows import Flow
 
 async def run_registered(
     flow: Flow[..., Any], flow_run: FlowRun, parameters: dict[str, Any]
-) -> Any:
+) -> None:
     """Execute ``flow`` in ``flow_run``, as Prefect's ``run_flow_async`` does, one request less:
     that updates the flow's version and policy, which registering it has just written.
 
-    Returns what the flow returns, and raises what it raises.
+    Raises what the flow raises. What it returns is asked for by nobody, and Prefect would look for
+    futures in all of it.
     """
 
     class Engine(AsyncFlowRunEngine[..., Any]):
         async def create_flow_run(self, client: PrefectClient) -> FlowRun:
             return flow_run
 
+        async def handle_success(self, result: Any) -> Any:
+            return await super().handle_success(None)
+
     engine = Engine(flow=flow, parameters=parameters)
     async with engine.start():
         while engine.is_running():
             async with engine.run_context():
                 await engine.call_flow_fn()
-    return await engine.result()
+    await engine.result()

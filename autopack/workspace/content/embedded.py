@@ -10,7 +10,7 @@ nothing is lost, and the ref that keeps the commit tells such a link from a subm
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from autopack.workspace.content import submodules
 from autopack.workspace.content.staging import (
     Bounds,
     Refused,
+    candidates,
     gitlinks,
     set_entries,
     stage,
@@ -42,26 +43,40 @@ class Recorded:
     """What became of a folder's files: an index has all but these.
 
     ``refused`` no commit can hold. ``left_out`` are checkouts of the same repository, which an
-    agent makes to work in and whose files are on branches of its own.
+    agent makes to work in and whose files are on branches of its own. ``is_same`` says that the
+    index has nothing else than before.
     """
 
     refused: tuple[Refused, ...] = ()
     left_out: tuple[str, ...] = ()
+    is_same: bool = False
 
 
-def record(git: Git, private: Path, origin: Callable[[], Origin], bounds: Bounds) -> Recorded:
+def record(
+    git: Git,
+    private: Path,
+    origin: Callable[[], Origin],
+    bounds: Bounds,
+    linked_before: Collection[str] | None = None,
+) -> Recorded:
     """Have the index hold every file of the work tree that is not ignored.
 
-    The files of repositories inside go into commits of their own, which the index links to.
-    ``origin`` is asked only where there are submodules.
+    The files of repositories inside go into commits of their own, which the index links to; where
+    the caller knows to which paths it does now, those are ``linked_before``. ``origin`` is asked
+    only where there are submodules.
     """
-    linked_before = gitlinks(git)
+    if linked_before is None:
+        linked_before = gitlinks(git)
     modules = {module.path: module for module in origin().modules_of(git)} if linked_before else {}
     links = [path for path in linked_before if _is_filled(git.files / path)]
     own = _own_repositories(git, set(links))
     refused = _dissolve(git, own[MOST_REPOSITORIES:])
     own = own[:MOST_REPOSITORIES]
-    refused += stage(git, [*links, *own], bounds, has_links=bool(linked_before))
+    closed = [*links, *own]
+    found = candidates(git, closed)
+    if not found and not linked_before and not own and git.index.is_file():
+        return Recorded(tuple(refused), is_same=True)
+    refused += stage(git, closed, bounds, found)
     left_out: list[str] = []
     linked: dict[str, tuple[str, str]] = {}
     ignored = _ignored(git, own)
@@ -75,8 +90,8 @@ def record(git: Git, private: Path, origin: Callable[[], Origin], bounds: Bounds
     for path, recorded in gitlinks(git).items() if links else ():
         if path not in links:
             continue
-        found = _Found(git, private, path, recorded, modules.get(path))
-        commit, more = found.commit(bounds)
+        filled = _Filled(git, private, path, recorded, modules.get(path))
+        commit, more = filled.commit(bounds)
         refused += [replace(one, path=f"{path}/{one.path}") for one in more]
         if commit != recorded:
             linked[path] = (GITLINK, commit)
@@ -86,7 +101,7 @@ def record(git: Git, private: Path, origin: Callable[[], Origin], bounds: Bounds
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Filled:
     """A submodule's folder with something in it. ``module`` is None where nothing declares it."""
 
     git: Git

@@ -50,30 +50,23 @@ class Refused:
     reason: str
 
 
-def stage(
-    git: Git, apart: Iterable[str], bounds: Bounds, *, has_links: bool = True
-) -> list[Refused]:
+def stage(git: Git, closed: Sequence[str], bounds: Bounds, found: Sequence[str]) -> list[Refused]:
     """Have the index hold the files of the work tree, but for those that are ignored.
 
-    Nothing below the paths ``apart`` is looked at. A file whose bytes are as a checkout of the
-    index writes them keeps its entry, whatever line ends or encodings git would convert: what is
-    written and what is read are each other's inverse. Returns what could not be recorded; raises
-    GitFailed where that is the machine's fault. ``has_links`` is False where the index links to no
-    commit, so that what adding would read is all that it would change.
+    Nothing below the paths ``closed`` is looked at; ``found`` are the `candidates`. A file whose
+    bytes are as a checkout of the index writes them keeps its entry, whatever line ends or
+    encodings git would convert: what is written and what is read are each other's inverse. Returns
+    what could not be recorded; raises GitFailed where that is the machine's fault.
     """
-    closed = list(apart)
-    candidates = _candidates(git, closed)
-    if not candidates and not has_links and git.index.is_file():
-        return []
     with tempfile.TemporaryDirectory(prefix="autopack-staging-") as scratch:
         before = replace(git, index_file=Path(scratch, "index"), work_tree=Path(scratch, "files"))
         before.files.mkdir()
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(git.index, before.index)
-        refused = _too_large(git, candidates, bounds)
+        refused = _too_large(git, found, bounds)
         if bounds.is_secret is not None:
             large = {one.path for one in refused}
-            left = [path for path in candidates if path not in large]
+            left = [path for path in found if path not in large]
             refused += _secret(git, left, bounds.is_secret)
         refused += _add(git, [*closed, *(one.path for one in refused)])
         if before.index.is_file():
@@ -81,6 +74,17 @@ def stage(
             refused = [one for one in refused if one.path not in same]
             _keep_unconverted(git, before)
     return refused
+
+
+def candidates(git: Git, closed: Sequence[str]) -> list[str]:
+    """Return the files that adding would change: new ones, and those that are not as the index
+    has them.
+    """
+    listed = git.run(
+        *("ls-files", "-z", "--others", "--modified", "--exclude-standard"),
+        *("--", ".", *_but(closed)),
+    )
+    return list(dict.fromkeys(listed.split("\0")[:-1]))
 
 
 def gitlinks(git: Git) -> dict[str, str]:
@@ -95,17 +99,9 @@ def set_entries(git: Git, entries: Mapping[str, tuple[str, str]]) -> None:
     git.run("update-index", "-z", "--replace", "--index-info", input=lines)
 
 
-def _candidates(git: Git, closed: Sequence[str]) -> list[str]:
-    """Return the files that adding would read: new ones, and those that look changed."""
-    where = ("--", ".", *_but(closed))
-    new = git.run("ls-files", "-z", "--others", "--exclude-standard", *where)
-    changed = git.run("diff-files", "-z", "--name-only", "--ignore-submodules=all", *where)
-    return [*new.split("\0")[:-1], *changed.split("\0")[:-1]]
-
-
-def _too_large(git: Git, candidates: Sequence[str], bounds: Bounds) -> list[Refused]:
+def _too_large(git: Git, paths: Sequence[str], bounds: Bounds) -> list[Refused]:
     sizes: dict[str, int] = {}
-    for path in candidates:
+    for path in paths:
         place = git.files / path
         if not place.is_symlink() and place.is_file():
             sizes[path] = place.stat().st_size
@@ -125,16 +121,14 @@ def _too_large(git: Git, candidates: Sequence[str], bounds: Bounds) -> list[Refu
     return refused
 
 
-def _secret(
-    git: Git, candidates: Sequence[str], is_secret: Callable[[BinaryIO], bool]
-) -> list[Refused]:
+def _secret(git: Git, paths: Sequence[str], is_secret: Callable[[BinaryIO], bool]) -> list[Refused]:
     """Return the files that hold a secret which the version before did not hold."""
 
     def holds(content: bytes) -> bool:
         return is_secret(io.BytesIO(content))
 
     refused: list[Refused] = []
-    for path in candidates:
+    for path in paths:
         place, name = git.files / path, path.encode("utf-8", "surrogateescape")
         found = holds(name)
         with contextlib.suppress(OSError):  # what cannot be read is refused for that
@@ -175,7 +169,7 @@ def _add(git: Git, closed: Sequence[str]) -> list[Refused]:
                 raise failure(("add", "-A"), added)
             refused |= fresh
             continue
-        left = _candidates(git, [*closed, *refused])
+        left = candidates(git, [*closed, *refused])
         if not left and not told:
             raise failure(("add", "-A"), added)
         refused |= {path: told.get(path) or _why(path) for path in [*left, *told]}
@@ -183,7 +177,7 @@ def _add(git: Git, closed: Sequence[str]) -> list[Refused]:
     else:
         # Each of them ends git; nobody waits for as many tries as there are files.
         why = f"is not looked at: {_TRIES} others cannot be recorded"
-        refused |= dict.fromkeys(_candidates(git, [*closed, *refused]), why)
+        refused |= dict.fromkeys(candidates(git, [*closed, *refused]), why)
         git.run(
             "add", "-A", "--ignore-errors", "--pathspec-from-file=-", "--pathspec-file-nul",
             input="\0".join([".", *_but([*closed, *refused])]),
@@ -193,7 +187,7 @@ def _add(git: Git, closed: Sequence[str]) -> list[Refused]:
 
 def _is_name(git: Git, closed: Sequence[str]) -> bool:
     """Return whether a file is called as git complains of the machine: its name stands there."""
-    return any(_MACHINE.search(path) for path in _candidates(git, closed))
+    return any(_MACHINE.search(path) for path in candidates(git, closed))
 
 
 def _blamed(git: Git, added: Finished) -> dict[str, str]:

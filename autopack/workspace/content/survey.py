@@ -6,15 +6,18 @@ import contextlib
 import os
 import re
 import stat
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from autopack.files.untrusted import read_small
+from autopack.workspace.changes import GITLINK
 
 _POINTER = re.compile(rb"gitdir: ([^\0\n]+)\n?")
 _COMMIT = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64})\n?")
 _REFERENCE = re.compile(rb"ref: (refs/[^\0\n]+)\n?")
 _LONGEST = 4096
+_FEW = 2_000
 
 
 def repositories(root: Path) -> list[str]:
@@ -116,3 +119,23 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     except OSError:
         # Closed to us, or deeper than a path can be: git sees none of it either.
         return []
+
+
+def may_hold_more(folder: Path, modes: Mapping[str, str], folders: Collection[str]) -> bool:
+    """Return whether something may lie in a workspace that its commit lacks.
+
+    The commit has the paths of ``modes``, with git's mode of each, and ``folders``. Of few files,
+    it is seen sooner than git is started to clean; of many, it is not looked for.
+    """
+    if len(modes) > _FEW:
+        return True
+    known, waiting = set(folders), [""]
+    while waiting:
+        at = waiting.pop()
+        for entry in os.scandir(folder / at):
+            path, is_folder = f"{at}{entry.name}", entry.is_dir(follow_symlinks=False)
+            if is_folder and path in known:
+                waiting.append(f"{path}/")
+            elif path != ".git" and (path not in modes or is_folder != (modes[path] == GITLINK)):
+                return True
+    return False

@@ -1,10 +1,16 @@
 """What an attempt left becomes a commit: all of it, whatever became of the agent's own git."""
 
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from support.workspaces import FIRST, snapshot
 
 from autopack.workspace import Workspace
+from autopack.workspace.git import Git
 
 
 def test_a_snapshot_is_what_is_in_the_folder(workspace, base, mirror):
@@ -94,3 +100,64 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_recorded(workspace, ba
     )
     assert "cannot be read: Permission denied" in output
     assert "['other.txt']" in output
+
+
+def _written(workspace: Workspace, name: str, text: str) -> None:
+    (workspace.path / name).write_text(text, encoding="utf-8")
+
+
+def _staged(workspace: Workspace) -> None:
+    """As a process does that is killed before it commits what it has recorded."""
+    git = Git(
+        git_dir=workspace.mirror.git_dir,
+        work_tree=workspace.path,
+        index_file=workspace.private / "index",
+    )
+    git.run("add", "-A")
+
+
+def _cut_off(workspace: Workspace, commit: str) -> None:
+    """As a process does that is killed at the end of a reset."""
+    copied = shutil.copy2
+
+    def copy(source: Path, target: Path) -> None:
+        if target.name == "checked-out":
+            raise KeyboardInterrupt
+        copied(source, target)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("autopack.workspace.workspace.shutil.copy2", copy)
+        with pytest.raises(KeyboardInterrupt):
+            workspace.reset(commit)
+
+
+STEPS: dict[str, Callable[[Workspace, list[str]], object]] = {
+    "a new file": lambda w, _: _written(w, "new.txt", "x\n"),
+    "another of its size": lambda w, _: _written(w, "readme.txt", "HELLO\n"),
+    "as it was": lambda w, _: _written(w, "readme.txt", "hello\n"),
+    "touched": lambda w, _: (w.path / "readme.txt").touch(),
+    "deleted": lambda w, _: (w.path / "src/code.py").unlink(missing_ok=True),
+    "executable": lambda w, _: (w.path / ".gitignore").chmod(0o755),
+    "kept": lambda w, made: made.append(snapshot(w, made[-1], len(made)).commit),
+    "recorded, and killed": lambda w, _: _staged(w),
+    "reset to the first": lambda w, made: w.reset(made[0]),
+    "reset to the last": lambda w, made: w.reset(made[-1]),
+    "killed while it is reset": lambda w, made: _cut_off(w, made[-1]),
+}
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.sampled_from(list(STEPS)), min_size=2, max_size=7))
+def test_a_snapshot_is_what_lies_there_whatever_was_done_before(workspace, base, tmp_path, steps):
+    workspace.reset(base)
+    made = [base]
+    for name in steps:
+        STEPS[name](workspace, made)
+    index = tmp_path / "index"
+    index.unlink(missing_ok=True)
+    anew = Git(git_dir=workspace.mirror.git_dir, work_tree=workspace.path, index_file=index)
+    anew.run("add", "-A")
+    taken = workspace.snapshot(parent=made[-1], message="the last", ref=None)
+    assert taken.tree == anew.run("write-tree").strip()
