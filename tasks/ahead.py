@@ -1,4 +1,4 @@
-"""The next attempt of a run, started and built before Prefect knows of its phase."""
+"""The next attempt of a run: started, built and judged before Prefect knows of its phase."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 
 from anyio import CancelScope
 
+from autopack.model.causes import Failure
 from autopack.model.ids import AttemptKey
 from autopack.model.states import AttemptState
 from autopack.repair.decide import Decision
@@ -32,6 +33,9 @@ class _Begun:
     has_slot: Future[bool] = field(default_factory=_future)
     started: Future[Started] = field(default_factory=_future)
     built: Future[str | None] = field(default_factory=_future)
+    judged: Future[Failure | None] = field(default_factory=_future)
+    to_judge: AttemptKey | None = None
+    """The attempt that is judged once it is built; None until then, and where none is."""
     work: Task[None] | None = None
 
     def found(self) -> Started | None:
@@ -40,7 +44,7 @@ class _Begun:
 
     def fail(self, error: BaseException) -> None:
         """Have those who wait for what is still to come raise ``error``."""
-        for future in (self.has_slot, self.started, self.built):
+        for future in (self.has_slot, self.started, self.built, self.judged):
             if not future.done():
                 future.set_exception(error)
                 future.exception()  # seen, also where nobody waits
@@ -58,6 +62,7 @@ class Ahead:
     def __init__(self, session: RunSession) -> None:
         self._session = session
         self._begun: dict[str, _Begun] = {}
+        self._judging: dict[AttemptKey, _Begun] = {}
         self._at_work = set[Task[None]]()
         _of_runs[session.run_id] = self
 
@@ -65,7 +70,7 @@ class Ahead:
         return phase_id in self._begun
 
     async def begin(self, phase_id: str) -> None:
-        """Start the phase's next attempt and build it, beside what is awaited from now on.
+        """Start the phase's next attempt, build and judge it, beside what is awaited from now on.
 
         Does nothing where the build would have to wait for a slot. Raises what asking for one
         raised.
@@ -107,10 +112,36 @@ class Ahead:
         """
         begun = self._begun.pop(phase_id)
         try:
-            return await asyncio.shield(begun.built)
+            built = await asyncio.shield(begun.built)
         except asyncio.CancelledError:
             await begun.cancel()
             raise
+        if begun.to_judge is not None:
+            self._judging[begun.to_judge] = begun
+        return built
+
+    def is_judging(self, key: AttemptKey) -> bool:
+        """Return whether the attempt is judged here, and nobody asked for that yet."""
+        return key in self._judging
+
+    async def judged(self, key: AttemptKey) -> Failure | None:
+        """Return what judging the attempt returns, once it does, or raise what it raises.
+
+        Cancelled, it cancels that and waits for its end.
+        """
+        begun = self._judging.pop(key)
+        try:
+            return await asyncio.shield(begun.judged)
+        except asyncio.CancelledError:
+            await begun.cancel()
+            raise
+
+    async def stop_judging(self) -> None:
+        """Cancel what nobody asked for, and wait for its end: the worktree is nobody's then."""
+        judging = [*self._judging.values()]
+        self._judging.clear()
+        for one in judging:
+            await one.cancel()
 
     async def give_back(self) -> None:
         """End the attempts that were not built, once a stop of the run has ended the builds."""
@@ -124,11 +155,12 @@ class Ahead:
                 await asyncio.to_thread(give_back, self._session, stands)
 
     async def cancel(self) -> None:
-        """End the builds that no task asked for."""
+        """End the builds that no task asked for, and what is judged for none."""
         begun = [*self._begun.values()]
         self._begun.clear()
         for one in begun:
             await one.cancel()
+        await self.stop_judging()
 
     async def close(self) -> None:
         """Leave nothing at work."""
@@ -139,22 +171,39 @@ class Ahead:
 
     async def _work(self, phase_id: str, begun: _Begun) -> None:
         try:
-            async with free_build_slot(self._session.run_id, phase_id) as is_free:
-                begun.has_slot.set_result(is_free)
-                if not is_free:
-                    return
-                started = await in_thread(lambda _: steps.begin(self._session, phase_id))
-                begun.started.set_result(started)
-                if _is_to_build(started):
-                    # Whatever Prefect is waited for meanwhile.
-                    with self._session.keeper.working():
-                        built = await steps.build(self._session, started.key)
-                    begun.built.set_result(built)
+            to_judge = await self._build(phase_id, begun)
+            if to_judge is not None:
+                begun.judged.set_result(await self._judge(to_judge))
         except Exception as error:
             begun.fail(error)
         except BaseException as error:
             begun.fail(error)
             raise
+
+    async def _build(self, phase_id: str, begun: _Begun) -> AttemptKey | None:
+        """Start and build the attempt; return it where it is to be judged."""
+        session = self._session
+        async with free_build_slot(session.run_id, phase_id) as is_free:
+            begun.has_slot.set_result(is_free)
+            if not is_free:
+                return None
+            started = await in_thread(lambda _: steps.begin(session, phase_id))
+            begun.started.set_result(started)
+            if not _is_to_build(started):
+                return None
+            # Whatever Prefect is waited for meanwhile.
+            with session.keeper.working():
+                built = await steps.build(session, started.key)
+            # What is pushed between the two is noted, which two may not do at once.
+            is_built = session.attempt(started.key).state is AttemptState.BUILT
+            if is_built and session.run().push is None:
+                begun.to_judge = started.key
+            begun.built.set_result(built)
+            return begun.to_judge
+
+    async def _judge(self, key: AttemptKey) -> Failure | None:
+        with self._session.keeper.working():
+            return await steps.validate(self._session, key)
 
 
 def _is_known(future: Future[Any]) -> bool:

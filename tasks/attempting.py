@@ -29,6 +29,8 @@ async def start_attempt(run_id: str, phase_id: str) -> AttemptRow | Decision:
     ahead = ahead_of(run_id)
     if ahead is not None and phase_id in ahead:
         return await ahead.started(phase_id)
+    if ahead is not None:
+        await ahead.stop_judging()
     return await asyncio.to_thread(steps.begin, held(run_id), phase_id)
 
 
@@ -59,6 +61,9 @@ async def build_attempt(key: AttemptKey) -> str | None:
 @step("validate", "validate attempt {key.attempt}")
 async def validate_attempt(key: AttemptKey) -> Failure | None:
     """Judge the attempt's commit by its scope, its deliverables and its checks."""
+    ahead = ahead_of(key.run_id)
+    if ahead is not None and ahead.is_judging(key):
+        return await ahead.judged(key)
     return await steps.validate(held(key.run_id), key)
 
 

@@ -17,7 +17,11 @@ def refuse_keys(asked: Mapping[str, Any], secrets: Iterable[str]) -> None:
     Passwords may be words, which are no reason to refuse a plan.
     """
     known = Redactor(secrets)
-    for field, text in _texts("", asked):
+    texts = list(_texts("", asked))
+    together = "\n".join(text for _, text in texts).encode("utf-8", "surrogatepass")
+    if not known.is_key_in(BytesIO(together)):
+        return
+    for field, text in texts:
         if known.is_key_in(BytesIO(text.encode("utf-8", "surrogatepass"))):
             raise BadInput(
                 f"{field} holds a key that is in the environment or in an option",

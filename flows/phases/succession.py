@@ -3,7 +3,7 @@
 Six requests register a subflow before it begins, and one says that it has ended: half of what an
 empty phase would take. Building and judging a phase ask the server nothing, so that the flow run of
 the next one is registered meanwhile; and while the end of a phase and the beginning of the next are
-told, the next attempt is started and built.
+told, the next attempt is started, built and judged.
 Never are two told at once while a phase is to come: of two writes at once a server on SQLite
 refuses one, which then waits two seconds.
 """

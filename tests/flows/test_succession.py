@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import psutil
 import pytest
 from prefect import get_client, tags
 from prefect.client.schemas.actions import (
@@ -382,3 +383,71 @@ async def test_a_run_that_is_cancelled_while_prefect_is_told_counts_what_was_beg
     if seconds:
         assert attempt.state is AttemptState.INTERRUPTED
     assert run["tokens"]["total"] == 7
+
+
+def checked_by(folder: Path, *commands: str) -> tuple[Project, Callable[[], int]]:
+    """A project of three phases, and how often a check has begun, which then does ``commands``."""
+    begun = folder / "begun"
+    words = "; ".join((f"echo >> {begun}", *commands))
+    project = three_phases(folder, validate=[f"sh -c '{words}'"])
+    return project, lambda: begun.read_text().count("\n") if begun.exists() else 0
+
+
+async def test_a_phase_is_judged_once_while_prefect_is_told_that_it_begins(
+    db: Database, tmp_path: Path, telling: Callable[[Telling], None]
+) -> None:
+    project, begun = checked_by(tmp_path)
+    told: list[str] = []
+
+    async def before(phase_id: str) -> None:
+        told.append(phase_id)
+        await until(lambda: begun() == len(told))
+
+    telling(before)
+    run = await executed(project)
+    assert run["state"] == "DONE_SUCCESS"
+    final_check = 1
+    assert begun() == 3 + final_check
+
+
+@pytest.mark.parametrize("how", ["cancelled", "out of time", "a fault of Prefect"])
+async def test_what_is_judged_beforehand_ends_with_the_run(
+    db: Database, tmp_path: Path, telling: Callable[[Telling], None], how: str
+) -> None:
+    from flows import execute_run
+
+    marker = f"{time.monotonic_ns()}"[-9:]
+    project, begun = checked_by(tmp_path, f"exec sleep 600.{marker}")
+
+    def is_left() -> bool:
+        return any(
+            f"600.{marker}" in " ".join(one.info["cmdline"] or ())
+            for one in psutil.process_iter(["cmdline"])
+        )
+
+    async def before(phase_id: str) -> None:
+        await until(lambda: begun() == 1 and is_left())
+        if how == "a fault of Prefect":
+            raise RuntimeError("no flow run of this kind")
+        if how == "cancelled":
+            held("judged-ahead").switch.stop(StopReason.CANCELLED, "enough")
+        else:
+            await asyncio.sleep(60)
+
+    telling(before)
+    state = await execute_run.with_options(timeout_seconds=10 if how == "out of time" else None)(
+        plan=str(project.plan),
+        repo=str(project.repository),
+        builder_options=f"recording={project.recording}",
+        run_id="judged-ahead",
+        return_state=True,
+    )
+    assert state.is_cancelled() is (how == "cancelled")
+    assert not is_left()
+    assert _of_runs == {}
+    (attempt,) = get_attempts(db, "judged-ahead", "p0")
+    assert attempt.state is AttemptState.BUILT, "it is judged when the run is resumed"
+    async with get_client() as client:
+        for one in await subflows_of(get_run(db, "judged-ahead").flow_run_id or ""):
+            if one.state is not None and not one.state.is_final():
+                await client.set_flow_run_state(one.id, Cancelled())
