@@ -8,6 +8,7 @@ meanwhile, the next runs do all that beforehand, and then wait until they are to
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -25,6 +26,13 @@ MOST_AHEAD = 3
 SETTLE_SECONDS = 2.0
 """How long the start of another run waits when one has ended: those whose turn it is come first."""
 
+APART_SECONDS = 0.6
+"""The time between two turns, on two processors; on more, it is the shorter.
+
+Runs that begin together end together, if their builds take the same time: then all wait for the
+processors to end and to begin, and nothing is built. Apart, each has them while the others build.
+"""
+
 LOOK_SECONDS = 0.1
 _RENEW_SECONDS = 15.0
 
@@ -40,6 +48,7 @@ class Turns:
         self._room = asyncio.Semaphore(at_once)
         self._held_back = set[str]()
         self._look = SharedLook(LOOK_SECONDS, self._ready)
+        self._next_turn = 0.0
 
     @asynccontextmanager
     async def place(self, run_id: str) -> AsyncGenerator[None]:
@@ -81,6 +90,7 @@ class Turns:
     async def _give(self, run_id: str, slot: _Slot) -> None:
         await self._look.until_found(run_id)
         await slot.enter()
+        await self._keep_apart()
         if self._room.locked():
             self._begin_ahead()
         self._held_back.discard(run_id)
@@ -91,6 +101,13 @@ class Turns:
             # Not renewed any more, it holds the run back no longer than that.
             seconds = turns.HELD_SECONDS
             get_run_logger().warning("run %s waits %d s more: %s", run_id, seconds, error)
+
+    async def _keep_apart(self) -> None:
+        """Wait until the last turn was given some time ago."""
+        now = asyncio.get_running_loop().time()
+        at = max(now, self._next_turn)
+        self._next_turn = at + APART_SECONDS * 2 / max(os.cpu_count() or 1, 2)
+        await asyncio.sleep(at - now)
 
     def _begin_ahead(self) -> None:
         """Have runs begin beforehand, now that all slots are taken: the first come first."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -36,8 +38,9 @@ async def turns(database: Database, new_run: Callable[..., runs.NewRun]) -> Asyn
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another run begins as soon as one has ended."""
+    """Another run begins, and has its turn, as soon as one has ended."""
     monkeypatch.setattr(slots, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(slots, "APART_SECONDS", 0.0)
 
 
 async def has_turn(run_id: str, db: Database) -> bool:
@@ -160,3 +163,39 @@ async def test_a_place_that_was_not_needed_is_free_at_once(
             for name in NAMES:
                 async with turns.place(name):
                     pass
+
+
+@pytest.mark.parametrize(("processors", "apart"), [(1, 0.4), (2, 0.4), (8, 0.1), (None, 0.4)])
+async def test_turns_are_given_apart_so_that_runs_do_not_end_together(
+    database: Database,
+    new_run: Callable[..., runs.NewRun],
+    monkeypatch: pytest.MonkeyPatch,
+    processors: int | None,
+    apart: float,
+) -> None:
+    monkeypatch.setattr(slots, "APART_SECONDS", 0.4)
+    monkeypatch.setattr("os.cpu_count", lambda: processors)
+    for name in NAMES[:4]:
+        runs.create_run(database, new_run(run_id=name, branch=f"autopack/{name}"), [("one", "T1")])
+    given: dict[str, float] = {}
+
+    def give(db: Database, run_id: str, fleet: str) -> None:
+        given[run_id] = time.monotonic()
+
+    monkeypatch.setattr("autopack.store.turns.give_turn", give)
+    turns = Turns(database, "many", 4)
+
+    async def executed(name: str) -> None:
+        async with turns.turn(name):
+            note_ready(database, name)
+            await until(lambda: name in given)
+
+    await asyncio.gather(*(executed(name) for name in NAMES[:3]))
+    times = sorted(given.values())
+    assert all(after - before >= apart * 0.9 for before, after in itertools.pairwise(times))
+    await asyncio.sleep(apart)
+    began = time.monotonic()
+    await executed(NAMES[3])
+    assert given[NAMES[3]] - began < apart + 1, (
+        "whoever comes late does not wait for its turn twice"
+    )
