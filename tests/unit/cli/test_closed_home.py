@@ -12,6 +12,12 @@ from autopack.files.safe_files import write
 from deployments.cli import run_command
 
 
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("AUTOPACK_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
 @pytest.mark.parametrize(
     ("number", "below", "code"),
     [
@@ -25,12 +31,11 @@ def test_it_is_named(
     number: int,
     below: bool,
     code: int,
+    home: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    home = tmp_path / "home"
-    monkeypatch.setenv("AUTOPACK_HOME", str(home))
     at = str((home if below else tmp_path) / "repositories")
 
     def fail(*_: object, **__: object) -> None:
@@ -51,12 +56,11 @@ def test_a_folder_of_a_run_that_something_removed_is_named(
     lost: str,
     is_told: bool,
     instead: str,
+    home: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    home = tmp_path / "home"
-    monkeypatch.setenv("AUTOPACK_HOME", str(home))
     folder = (tmp_path / "outside") if lost == "../outside" else home / lost
     folder.parent.mkdir(parents=True, exist_ok=True)
     if instead == "a file":
