@@ -16,6 +16,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any, NoReturn
@@ -34,7 +35,13 @@ SHORT = 4096
 
 LONGEST_ASKED = 65_536
 ANSWER_SECONDS = 0.25
-"""How long the other process is waited for, before the command is carried out here."""
+"""How long the other process is waited for at least, before the command is carried out here."""
+
+_MOST_ANSWER_SECONDS = 2.0
+_STARTS = 5
+"""It is waited for as long as this process would take to start so many times: on a busy machine
+either takes longer, and so does loading everything here.
+"""
 
 _STATUS_SECONDS = 1.0
 _FORWARDED = tuple(
@@ -124,7 +131,7 @@ def _ask(environ: Mapping[str, str], *, only_asks: bool = False) -> socket.socke
         found = os.fstat(folder)
         if found.st_uid != os.geteuid() or found.st_mode & 0o077:
             raise OSError("others may have put it there")
-        connection.settimeout(ANSWER_SECONDS)
+        connection.settimeout(_patience())
         # By the descriptor, since an address of this kind holds a hundred characters.
         connection.connect(f"/proc/self/fd/{folder}/{SOCKET}")
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
@@ -143,6 +150,21 @@ def _ask(environ: Mapping[str, str], *, only_asks: bool = False) -> socket.socke
     finally:
         os.close(folder)
     return connection
+
+
+def _patience() -> float:
+    """Return how many seconds the other process has to answer."""
+    return max(ANSWER_SECONDS, min(_STARTS * _seconds_to_start(), _MOST_ANSWER_SECONDS))
+
+
+def _seconds_to_start() -> float:
+    """Return how long this process has taken so far; 0 where that is not told."""
+    try:
+        with open("/proc/self/stat", "rb") as file:  # noqa: PTH123 - nothing heavy
+            began = int(file.read().rpartition(b")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - began
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _answered(connection: socket.socket) -> int | None:

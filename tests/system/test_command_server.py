@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 from autopack import home_server
+from deployments.warm import handing_over
 from deployments.warm.handing_over import ANSWER_SECONDS, why_not
 from deployments.warm.interpreter import obeyed_by_commands
 from deployments.warm.keeping import CommandServerKeeper
@@ -238,6 +239,16 @@ def test_a_process_that_does_not_answer_is_not_waited_for(home: Home) -> None:
     finally:
         os.kill(home.keeper.pid, signal.SIGCONT)
     home.up()
+
+
+@pytest.mark.parametrize(
+    ("started_in", "waits"), [(0.0, 0.25), (-1.0, 0.25), (0.04, 0.25), (0.2, 1.0), (9.0, 2.0)]
+)
+def test_on_a_busy_machine_it_is_waited_for_longer(
+    started_in: float, waits: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handing_over, "_seconds_to_start", lambda: started_in)
+    assert handing_over._patience() == waits
 
 
 def test_a_terminal_is_one(home: Home) -> None:

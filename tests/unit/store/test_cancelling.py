@@ -1,4 +1,4 @@
-"""A request to cancel is stored, or whoever asks hears that it was not."""
+"""A request to cancel is stored, or the caller is told that it was not."""
 
 from __future__ import annotations
 
