@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autopack.model.errors import BadInput, GitFailed, RepositoryError
@@ -27,13 +27,15 @@ class SourceRepository:
 
     ``location`` is the top folder of a checkout, or a URL. ``git_dir`` is the checkout's own git
     folder, ``common_dir`` that of its main repository (they differ in a linked worktree); both
-    are None for a URL.
+    are None for a URL. ``head`` is the commit that HEAD named when it was opened; None where that
+    is not known, or there is none.
     """
 
     location: str
     key: str
     git_dir: Path | None = None
     common_dir: Path | None = None
+    head: str | None = field(default=None, compare=False)
 
     @classmethod
     def open(cls, location: str) -> SourceRepository:
@@ -72,10 +74,12 @@ class SourceRepository:
         return Git(git_dir=self.git_dir, work_tree=Path(self.location), as_user=True)
 
     def resolve(self, rev: str | None) -> str:
-        """Return the full id of the commit that ``rev`` (HEAD when None) names.
+        """Return the full id of the commit that ``rev`` names; None means HEAD as it was opened.
 
         Raises RepositoryError naming the field ``commit`` when it names none.
         """
+        if rev is None and self.head is not None:
+            return self.head
         name = "HEAD" if rev is None else rev
         if not name.strip() or name.startswith("-") or not name.isprintable():
             raise _no_commit(name, self.location)
@@ -168,13 +172,13 @@ def _open_url(url: str) -> SourceRepository:
     url = url.rstrip("/")
     source = SourceRepository(url, _key(url))
     try:
-        source.resolve(None)
+        return replace(source, head=source.resolve(None))
     except GitFailed as error:
         raise _unusable(url, f"cannot be read: {error.message}") from error
     except RepositoryError as error:
         if not source.has_commits():
             raise _unusable(url, "has no commits yet") from error
-    return source
+        return source
 
 
 def _open_folder(folder: Path) -> SourceRepository:
@@ -202,11 +206,11 @@ def _open_folder(folder: Path) -> SourceRepository:
     top = Path(answers[4]).resolve()
     source = SourceRepository(str(top), _key(str(top)), Path(answers[2]), Path(answers[3]))
     try:
-        source.resolve(None)
+        return replace(source, head=source.resolve(None))
     except RepositoryError as error:
         if not source.has_commits():
             raise _unusable(top, "has no commits yet", hint="commit something first") from error
-    return source
+        return source
 
 
 def _not_a_repository(folder: Path, found: Finished) -> RepositoryError:

@@ -100,6 +100,19 @@ class Workspace:
             )
         return workspace
 
+    def beside(self, path: Path, commit: str) -> Workspace:
+        """Return another workspace, at ``path`` with the files of ``commit``.
+
+        What git was asked to prepare this one it is not asked again. GitFailed as `create` raises.
+        """
+        other = self.adopt(self.mirror, path)
+        if self._pristine.is_dir():
+            remove_tree(other._pristine)
+            shutil.copytree(self._pristine, other._pristine)
+        vars(other)["_ignored_everywhere"] = self._ignored_everywhere
+        other.reset(commit)
+        return other
+
     @staticmethod
     def private_folder(git_dir: Path, path: Path) -> Path:
         """Return where Autopack's notes about the workspace at ``path`` are."""

@@ -1,9 +1,9 @@
 """The phases of a run in their order: what Prefect asks for each is done beside other work.
 
 Six requests register a subflow before it begins, and one says that it has ended: half of what an
-empty phase would take. Building and judging a phase ask the server nothing, so that the flow run of
-the next one is registered meanwhile; and while the end of a phase and the beginning of the next are
-told, the next attempt is started, built and judged.
+empty phase would take. Three are left, and one of them is made beforehand: building and judging a
+phase ask the server nothing, so that the next one is registered meanwhile. While the end of a phase
+and the beginning of the next are told, the next attempt is started, built and judged.
 Never are two told at once while a phase is to come: of two writes at once a server on SQLite
 refuses one, which then waits two seconds.
 """
@@ -19,7 +19,7 @@ from prefect._flow_run_suspension import raise_if_flow_run_suspension_requested
 from autopack.runs.approval import may_ask
 from autopack.runs.next_phase import phase_after
 from autopack.runs.session.session import RunSession
-from flows.phases.registered import run_registered
+from flows.phases.begun import run_begun
 from flows.phases.registering import PhaseFlowRuns
 from tasks.ahead import Ahead, at_its_end
 from tasks.attempting import build_attempt
@@ -40,9 +40,9 @@ class Succession:
         phase: Flow[[str, str], Any],
         outbox: Outbox,
     ) -> None:
-        self._session, self._phase, self._outbox = session, phase, outbox
+        self._session, self._outbox = session, outbox
         self._named = copy(phase)
-        self._named.flow_run_name = None  # it is registered with its name
+        self._named.flow_run_name = None  # its flow runs are made with their names
         self._named.should_validate_parameters = False  # they are its own
         self._flow_runs = PhaseFlowRuns(session.run_id, phase, outbox)
         self._ahead = Ahead(session)
@@ -92,9 +92,7 @@ class Succession:
             await self._ahead.begin(phase_id)
 
     def foresee(self, phase_id: str | None = None) -> None:
-        """Have the flow run registered of the phase that follows this one if it passes; of the
-        first without one.
-        """
+        """Have the phase registered that follows this one if it passes; the first without one."""
         session = self._session
         following = phase_after(session.plan, session.snapshot().phases, phase_id)
         if following is not None and not may_ask(session, following):
@@ -133,12 +131,8 @@ class Succession:
 
     async def _execute(self, phase_id: str) -> None:
         run_id = self._session.run_id
-        flow_run = await self._flow_runs.begin(phase_id)
-        if flow_run is None:
-            await self._phase(run_id, phase_id)
-        else:
-            parameters = {"run_id": run_id, "phase_id": phase_id}
-            await run_registered(self._named, flow_run, parameters)
+        parameters = {"run_id": run_id, "phase_id": phase_id}
+        await run_begun(self._named, lambda: self._flow_runs.begin(phase_id), parameters)
 
 
 _of_runs: dict[str, Succession] = {}

@@ -18,7 +18,6 @@ from prefect.client.schemas.actions import (
     GlobalConcurrencyLimitCreate,
     GlobalConcurrencyLimitUpdate,
 )
-from prefect.states import Cancelled
 from support.phases_in_prefect import executed, phases_of, subflows_of, three_phases, until
 from support.projects import Project, call, make_project
 
@@ -51,14 +50,14 @@ def telling(monkeypatch: pytest.MonkeyPatch) -> Callable[[Telling], None]:
     """Sets what is awaited, given the phase, before Prefect is told that a phase begins."""
     from flows.phases import succession
 
-    run_registered = succession.run_registered
+    run_begun = succession.run_begun
 
     def set_it(before: Telling) -> None:
-        async def told(flow: Any, flow_run: Any, parameters: dict[str, Any]) -> Any:
+        async def told(flow: Any, begin: Any, parameters: dict[str, Any]) -> Any:
             await before(parameters["phase_id"])
-            return await run_registered(flow, flow_run, parameters)
+            return await run_begun(flow, begin, parameters)
 
-        monkeypatch.setattr(succession, "run_registered", told)
+        monkeypatch.setattr(succession, "run_begun", told)
 
     return set_it
 
@@ -79,7 +78,7 @@ async def test_a_phase_is_built_while_prefect_is_told_that_it_begins(
     run = await executed(three_phases(tmp_path))
     assert run["state"] == "DONE_SUCCESS"
     for phase_id, states in await phases_of(run):
-        assert states == ["Next", "Running", "Completed"], phase_id
+        assert states == ["Running", "Completed"], phase_id
 
 
 @asynccontextmanager
@@ -154,26 +153,6 @@ async def test_a_server_that_is_away_meanwhile_has_nothing_built_twice(
     assert broken == set()
 
 
-async def test_a_phase_that_was_cancelled_before_it_began_is_executed_in_another_flow_run(
-    db: Database, tmp_path: Path, telling: Callable[[Telling], None]
-) -> None:
-    cancelled: list[str] = []
-
-    async def before(phase_id: str) -> None:
-        if phase_id == "p1" and not cancelled:
-            (run_id,) = _of_runs
-            own = get_run(db, run_id).flow_run_id or ""
-            (waiting,) = [one for one in await subflows_of(own) if one.state_name == "Next"]
-            async with get_client() as client:
-                await client.set_flow_run_state(waiting.id, Cancelled())
-            cancelled.append(phase_id)
-
-    telling(before)
-    run = await executed(three_phases(tmp_path))
-    assert (run["state"], cancelled) == ("DONE_SUCCESS", ["p1"])
-    assert [one.phase_id for one in get_attempts(db, run["run_id"])] == ["p0", "p1", "p2"]
-
-
 async def test_a_fault_of_prefect_leaves_no_build_at_work(
     db: Database, tmp_path: Path, telling: Callable[[Telling], None]
 ) -> None:
@@ -197,10 +176,7 @@ async def test_a_fault_of_prefect_leaves_no_build_at_work(
     assert _of_runs == {}
     (attempt,) = get_attempts(db, "faulty", "one")
     assert attempt.state is AttemptState.INTERRUPTED
-    # Reconciling would close it, in another test's time.
-    async with get_client() as client:
-        for one in await subflows_of(get_run(db, "faulty").flow_run_id or ""):
-            await client.set_flow_run_state(one.id, Cancelled())
+    assert await subflows_of(get_run(db, "faulty").flow_run_id or "") == []
 
 
 async def test_a_build_works_on_while_prefect_is_waited_for(
@@ -346,7 +322,6 @@ async def test_what_is_judged_beforehand_ends_with_the_run(
     assert _of_runs == {}
     (attempt,) = get_attempts(db, "judged-ahead", "p0")
     assert attempt.state is AttemptState.BUILT, "it is judged when the run is resumed"
-    async with get_client() as client:
-        for one in await subflows_of(get_run(db, "judged-ahead").flow_run_id or ""):
-            if one.state is not None and not one.state.is_final():
-                await client.set_flow_run_state(one.id, Cancelled())
+    for one in await subflows_of(get_run(db, "judged-ahead").flow_run_id or ""):
+        assert one.state is not None
+        assert one.state.is_final()

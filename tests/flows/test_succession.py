@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from prefect import tags
-from support.phases_in_prefect import executed, phases_of, subflows_of, three_phases
+from support.phases_in_prefect import executed, phases_of, stand_ins_of, subflows_of, three_phases
 from support.projects import call, make_project
 
 # The engine of the application database makes no difference to what Prefect hears.
@@ -20,10 +21,17 @@ async def test_each_phase_is_one_subflow_registered_while_the_one_before_is_at_w
 
     assert run["state"] == "DONE_SUCCESS"
     assert await phases_of(run) == [
-        (f"p0 ({run['run_id']})", ["Next", "Running", "Completed"]),
-        (f"p1 ({run['run_id']})", ["Next", "Running", "Completed"]),
-        (f"p2 ({run['run_id']})", ["Next", "Running", "Completed"]),
+        (f"{name} ({run['run_id']})", ["Running", "Completed"]) for name in ("p0", "p1", "p2")
     ]
+    stands_for = await stand_ins_of(run)
+    assert [one.name for one in stands_for] == [name for name, _ in await phases_of(run)]
+    assert {one.state_name for one in stands_for} == {"Completed"}
+    subflows = sorted(await subflows_of(run["flow_run_id"]), key=lambda one: one.name)
+    assert [one.parent_task_run_id for one in subflows] == [one.id for one in stands_for]
+    for before, registered in pairwise(zip(subflows, stands_for, strict=True)):
+        assert before[0].end_time is not None
+        assert registered[1].created is not None
+        assert registered[1].created < before[0].end_time
 
 
 async def test_the_flow_runs_of_phases_have_the_tags_of_who_calls(
@@ -60,13 +68,13 @@ async def test_a_phase_that_a_run_does_not_come_to_is_not_left_as_if_it_would(
     run = await executed(failing)
 
     assert run["state"] == "DONE_FAILED_REQUIRES_HUMAN_REVIEW"
-    assert [states for _, states in await phases_of(run)] == [
-        ["Next", "Running", "Completed"],
-        ["Next", "Cancelled"],
-    ]
+    assert [states for _, states in await phases_of(run)] == [["Running", "Completed"]]
+    stands_for = await stand_ins_of(run)
+    assert [one.state_name for one in stands_for] == ["Completed", "Cancelled"]
 
 
 async def test_nobody_seems_to_come_who_has_to_be_asked_for(home: Path, tmp_path: Path) -> None:
     run = await executed(three_phases(tmp_path, approval=True))
     assert run["state"] == "AWAITING_APPROVAL"
     assert await phases_of(run) == []
+    assert await stand_ins_of(run) == []

@@ -9,8 +9,12 @@ from typing import Any
 from uuid import UUID
 
 from prefect import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterParentFlowRunId,
+)
+from prefect.client.schemas.objects import FlowRun, TaskRun
 
 from support.projects import Project, call, make_project
 
@@ -42,6 +46,17 @@ async def phases_of(run: dict[str, Any]) -> list[tuple[str, list[str]]]:
         found = await subflows_of(run["flow_run_id"])
         found.sort(key=lambda one: one.created or one.start_time)  # pyright: ignore
         return [(one.name, await _states(client, one)) for one in found]
+
+
+async def stand_ins_of(run: dict[str, Any]) -> list[TaskRun]:
+    """The task runs that stand for phases in the flow run of a run, as they were made."""
+    parent = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run["flow_run_id"])]))
+    async with get_client() as client:
+        found = await client.read_task_runs(flow_run_filter=parent)
+        return sorted(
+            (one for one in found if one.dynamic_key.startswith("phase ")),
+            key=lambda one: one.created or one.start_time,  # pyright: ignore
+        )
 
 
 async def _states(client: Any, flow_run: FlowRun) -> list[str]:

@@ -127,7 +127,7 @@ async def _in_fresh_checkout(
     await asyncio.to_thread(remove_misplaced, session.folder, session.mirror)
     await asyncio.to_thread(remove_tree, folder)
     safe_files.make_folder(folder, below=session.folder)
-    workspace = await asyncio.to_thread(Workspace.create, session.mirror, folder / "work", head)
+    workspace = await asyncio.to_thread(session.workspace.beside, folder / "work", head)
     try:
         environment = await install(session, head, intact=True, workspace=workspace, folder=folder)
         left = list(wanted)

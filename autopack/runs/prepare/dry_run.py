@@ -19,7 +19,6 @@ from autopack.settings import SANDBOX, Settings
 from autopack.store.database.engine import Database
 from autopack.store.runs import NewRun
 from autopack.toolchains.detect import detect, inferred_checks, inferred_setup
-from autopack.workspace.source import SourceRepository
 
 Json = dict[str, Any]
 _PROBED = ("installed", "version", "access", "hint")
@@ -34,7 +33,7 @@ def dry_run(request: RunRequest, *, db: Database, settings: Settings, clock: Clo
     with tempfile.TemporaryDirectory(prefix="autopack-dry-run-") as folder:
         apart = replace(settings, home=Path(folder).resolve())
         new, _, made = check_request(request, db=db, settings=apart, clock=clock)
-        source = SourceRepository.open(request.repo)
+        source = request.repository()
         with checkout(db, apart, source, new.base_commit, new.run_id) as root:
             detected = detect(root)
     plan = Plan.model_validate(new.plan_body, by_alias=True)

@@ -61,7 +61,8 @@ class RunRequest:
     in the repository, a folder or a URL, which is checked, or a Remote, which has been.
     ``pr`` is off, draft or ready, and beats the plan's.
     ``builder_secrets`` are options of the builder that are used but never stored. ``defaults``
-    are the repository's, for what the plan does not say either.
+    are the repository's, for what the plan does not say either. ``opened`` is the repository where
+    it was opened a moment ago.
     """
 
     plan: str
@@ -81,6 +82,11 @@ class RunRequest:
     pr: str | None = None
     builder_secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     defaults: Defaults | None = None
+    opened: SourceRepository | None = field(default=None, repr=False, compare=False)
+
+    def repository(self) -> SourceRepository:
+        """Return the repository. Raises RepositoryError when it cannot be used."""
+        return self.opened or SourceRepository.open(self.repo)
 
 
 def read_plan(source: str) -> Plan:
@@ -182,7 +188,7 @@ def check_request(
         check_prices(crew, field)
     sandbox.required(process_environment())
     passed_on_purpose(process_environment())
-    source = SourceRepository.open(request.repo)
+    source = request.repository()
     stored = _stored_commit(db, request.run_id)
     base_commit = source.resolve(request.commit or stored)
     if Feature.FAILURE_HARDENING in features:
@@ -285,7 +291,7 @@ def _plan_of(
     on = Feature.PLAN_NORMALIZATION in _features(request, listed)
     if not (on and is_plain_text(text, name=name)):
         return parse_plan(text, name=name), None
-    source = SourceRepository.open(request.repo)
+    source = request.repository()
     commit = source.resolve(request.commit or _stored_commit(db, request.run_id))
     with checkout(db, settings, source, commit, run_id) as root:
         found = normalise(text, root=root, detected=detect(root), name=name)

@@ -24,7 +24,8 @@ def with_defaults(request: RunRequest, *, db: Database, settings: Settings) -> R
     Read from the checkout as it is; of a URL, from the commit that the run starts at. Raises
     BadInput naming file and key, and RepositoryError.
     """
-    source = SourceRepository.open(request.repo)
+    source = request.repository()
+    request = replace(request, opened=source)
     if source.is_url:
         request = replace(request, run_id=request.run_id or new_run_id(SystemClock().now()))
         texts = _committed(source, request, db, settings)

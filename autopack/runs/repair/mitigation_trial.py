@@ -130,9 +130,7 @@ class _Trial:
             return None, "it installs what no manifest declares"
         await asyncio.to_thread(remove_tree, self.folder)
         safe_files.make_folder(self.folder, below=session.folder)
-        place = await asyncio.to_thread(
-            Workspace.create, session.mirror, self.folder / "work", self.commit
-        )
+        place = await asyncio.to_thread(session.workspace.beside, self.folder / "work", self.commit)
         try:
             environment = await install(
                 session, self.commit, intact=True, workspace=place, folder=self.folder

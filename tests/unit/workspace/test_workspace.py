@@ -70,6 +70,21 @@ def test_a_dirty_checkout_of_the_user_plays_no_part(user, base, open_mirror, tmp
     assert user.fingerprint() == before
 
 
+def test_a_workspace_beside_another_is_as_one_of_its_own(workspace, base, mirror, tmp_path):
+    (workspace.path / "new.txt").write_text("x", encoding="utf-8")
+    beside = workspace.beside(tmp_path / "beside", base)
+    alone = Workspace.create(mirror, tmp_path / "alone", base)
+    assert content(beside.path) == content(alone.path)
+    for name in ("HEAD", "config", "info/exclude", "packed-refs", "objects/info/alternates"):
+        there = beside.path / ".git" / name
+        assert there.read_bytes() == (alone.path / ".git" / name).read_bytes(), name
+    (beside.path / "new.txt").write_text("y", encoding="utf-8")
+    assert [change.path for change in snapshot(beside, base).changes] == ["new.txt"]
+    beside.remove()
+    workspace.reset(base)
+    assert content(workspace.path) == content(alone.path)
+
+
 def test_nothing_an_agent_runs_reaches_the_users_repository(workspace, user, in_folder):
     before = user.fingerprint()
     path = workspace.path

@@ -1,42 +1,36 @@
-"""Executing a flow in a flow run that has been registered for it."""
+"""Executing a flow in a flow run that is made for it as it begins."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.flow_engine import AsyncFlowRunEngine
 from prefect.flows import Flow
 
 
-async def run_registered(
-    flow: Flow[..., Any], flow_run: FlowRun, parameters: dict[str, Any]
+async def run_begun(
+    flow: Flow[..., Any], begin: Callable[[], Awaitable[FlowRun]], parameters: dict[str, Any]
 ) -> None:
-    """Execute ``flow`` in ``flow_run``, as Prefect's ``run_flow_async`` does, two requests less:
-    that updates the flow's version and policy, which registering it has just written, and reads
-    the flow run when it has just begun.
+    """Execute ``flow`` in the flow run that ``begin`` makes, as Prefect's ``run_flow_async`` does.
 
+    One that is running already is neither told to run nor read again, which is two requests less.
     Raises what the flow raises. What it returns is asked for by nobody, and Prefect would look for
     futures in all of it.
     """
 
     class Engine(AsyncFlowRunEngine[..., Any]):
         async def create_flow_run(self, client: PrefectClient) -> FlowRun:
-            return flow_run
+            return await begin()
 
-        @asynccontextmanager
-        async def setup_run_context(
-            self, client: PrefectClient | None = None
-        ) -> AsyncGenerator[None]:
-            if flow_run.run_count == 0:
-                flow_run.run_count = 1  # as the server has it now
-                _answer_once(client or self.client, flow_run)
-            async with super().setup_run_context(client):
-                yield
+        async def begin_run(self) -> State[Any]:
+            if self.flow_run is None or not self.state.is_running():
+                return await super().begin_run()
+            _answer_once(self.client, self.flow_run)
+            return self.state
 
         async def handle_success(self, result: Any) -> Any:
             return await super().handle_success(None)
