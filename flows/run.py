@@ -155,7 +155,9 @@ async def execute_run(
             doctor = await configured_doctor() if asks else None
             given = Given(flow_run_id, block.secrets, clone, doctor, reopen=resumes, enters=False)
             session = await take_over_run(run_id, db, settings, given)
-            await _carry_on(session, flow_run_id)
+            view = await _carry_on(session, flow_run_id)
+            if RunState(view["state"]).is_final:
+                return state_of_run(view)  # pyright: ignore[reportReturnType]
             await still_waits(db, run_id)
         return state_of_run(run_view(db, run_id))  # pyright: ignore[reportReturnType]
 
@@ -175,8 +177,11 @@ def _begun(db: Database, flow_run_id: str | None, asked: str | None) -> RunRow |
     return named if named and named.flow_run_id and same_call(named.flow_run_id) else None
 
 
-async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
-    """Work on the run until it ends or is stopped, then release its lease in any case."""
+async def _carry_on(session: RunSession, flow_run_id: str | None) -> dict[str, Any]:
+    """Work on the run until it ends or is stopped, then release its lease in any case.
+
+    Returns its view.
+    """
     run_id, progress = session.run_id, RunProgress(session.run_id, SystemClock())
     outbox = Outbox()
     phases = Succession(session, execute_phase, outbox)
@@ -218,12 +223,14 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> None:
     # Prefect is to hear of the end; what happened is stored, so that this may fail.
     with suppress(WorkFailed):
         await until_answers(_PATIENCE_SECONDS, what=f"the end of run {run_id}")
-    outbox.send("the summary is not shown", lambda: publish_summary(session.db, run_id))
+    view = await asyncio.to_thread(run_view, session.db, run_id)
+    outbox.send("the summary is not shown", lambda: publish_summary(session.db, view))
     await persist_view(session.db, run_id, outbox)
     await outbox.flush()
     if session.run().state.is_final:
         _announce(session, "run.finished")
         await send_ended(session.db, run_id)
+    return view
 
 
 async def _execute(session: RunSession, phase: PhaseSpec, phases: Succession) -> bool:

@@ -1,4 +1,4 @@
-"""Several times a second, one read of all runs that a process waits for: a slot is wanted."""
+"""Many times a second, one read of all runs that a process waits for: a slot is wanted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autopack.store.database.engine import Database
 from autopack.store.reading import states_of
 from flows.shared_look import SharedLook
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.05
 
 
 def has_stopped(state: RunState) -> bool:

@@ -33,7 +33,7 @@ Runs that begin together end together, if their builds take the same time: then 
 processors to end and to begin, and nothing is built. Apart, each has them while the others build.
 """
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.05
 _RENEW_SECONDS = 15.0
 
 

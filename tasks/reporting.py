@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from autopack.views.fleet_standing import standings
 from autopack.views.live_build import LiveBuilds, live_line
 from autopack.views.operating.page_links import run_address
 from autopack.views.repair_view import review_line
-from autopack.views.run_view import changed_test_paths, left_out_paths, run_view
+from autopack.views.run_view import changed_test_paths, left_out_paths
 from tasks.artifacts import (
     artifact_key,
     change_progress,
@@ -95,9 +96,12 @@ def standing_line(db: Database, run_id: str) -> str:
     return " · ".join([line(standings(db, [run_id])[0]), *map(live_line, live)])
 
 
-async def publish_summary(db: Database, run_id: str) -> None:
-    """Publish the run's summary, and as a table of its own what each phase spent."""
-    run, text = run_view(db, run_id), standing_line(db, run_id)
+async def publish_summary(db: Database, run: dict[str, Any]) -> None:
+    """Publish the summary of a run (the JSON of `show`), and as a table of its own what each phase
+    spent.
+    """
+    run_id = run["run_id"]
+    text = await asyncio.to_thread(standing_line, db, run_id)
     summary = summary_markdown(run, where_branch_is(run, Settings.from_environment().home))
     await publish_markdown(
         with_page(summary, run_address(run_id)),

@@ -10,8 +10,8 @@ import pytest
 from support.api_calls import counted
 from support.projects import call, make_project
 
-MOST_A_PHASE = 5
-"""Four of them register and tell a subflow; progress is shown once in some seconds."""
+MOST_A_PHASE = 4
+"""Three of them make and end a subflow; progress is shown once in some seconds."""
 
 FEW, MANY = 1, 4
 
