@@ -71,8 +71,6 @@ async def _build(run_id: str, phase_id: str) -> AttemptRow | Decision:
     """Start the next attempt and build it; a decision says why nothing was started."""
     async with slot_of_build(run_id, phase_id):
         started = await start_attempt(run_id, phase_id)
-        if (phases := succession_of(run_id)) is not None:
-            phases.foresee(phase_id)
         if isinstance(started, AttemptRow) and started.state is AttemptState.STARTED:
             opened = await build_attempt(started.key)
             if opened is not None:

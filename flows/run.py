@@ -190,8 +190,6 @@ async def _carry_on(session: RunSession, flow_run_id: str | None) -> dict[str, A
         if flow_run_id is not None:
             outbox.send("the flow run keeps its name", lambda: rename(run_id))
         outbox.send("limits on builds are read later", learn_limits)
-        if session.run().state is RunState.RUN_CREATED:
-            phases.foresee()
         _show(session, progress, outbox)
         await wait_for_turn(session)
         await asyncio.to_thread(enter, session)

@@ -15,11 +15,6 @@ def next_phase(plan: Plan, rows: Sequence[PhaseRow]) -> PhaseSpec | None:
     return next((phase for phase in plan.ordered() if phase.id in left), None)
 
 
-def phase_after(plan: Plan, rows: Sequence[PhaseRow], phase_id: str | None) -> PhaseSpec | None:
-    """Return the phase that comes next once this one, if any, is at its end; None when all are."""
-    return next_phase(plan, [row for row in rows if row.phase_id != phase_id])
-
-
 def ending(rows: Sequence[PhaseRow]) -> tuple[RunState, str | None]:
     """Return how a run ends whose phases are all at their end; a skipped one is for a person to
     judge.

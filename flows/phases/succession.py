@@ -1,11 +1,9 @@
 """The phases of a run in their order: what Prefect asks for each is done beside other work.
 
-Six requests register a subflow before it begins, and one says that it has ended: half of what an
-empty phase would take. Three are left, and one of them is made beforehand: building and judging a
-phase ask the server nothing, so that the next one is registered meanwhile. While the end of a phase
-and the beginning of the next are told, the next attempt is started, built and judged.
-Never are two told at once while a phase is to come: of two writes at once a server on SQLite
-refuses one, which then waits two seconds.
+Three requests make and end a subflow. Building and judging a phase ask the server nothing, so that
+the next attempt is started, built and judged while the end of a phase and the beginning of the next
+are told. Never are two told at once while a phase is to come: of two writes at once a server on
+SQLite refuses one, which then waits two seconds.
 """
 
 from __future__ import annotations
@@ -16,11 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from prefect._flow_run_suspension import raise_if_flow_run_suspension_requested
 
-from autopack.runs.approval import may_ask
-from autopack.runs.next_phase import phase_after
 from autopack.runs.session.session import RunSession
 from flows.phases.begun import run_begun
-from flows.phases.registering import PhaseFlowRuns
+from flows.phases.phase_flow_runs import PhaseFlowRuns
 from tasks.ahead import Ahead, at_its_end
 from tasks.attempting import build_attempt
 from tasks.away import going_without
@@ -44,7 +40,7 @@ class Succession:
         self._named = copy(phase)
         self._named.flow_run_name = None  # its flow runs are made with their names
         self._named.should_validate_parameters = False  # they are its own
-        self._flow_runs = PhaseFlowRuns(session.run_id, phase, outbox)
+        self._flow_runs = PhaseFlowRuns(session.run_id, phase)
         self._ahead = Ahead(session)
         self._verdict = asyncio.Event()
         self._under_way: asyncio.Task[None] | None = None
@@ -91,13 +87,6 @@ class Succession:
         if self._limits(phase_id) in {Limits.NONE, Limits.SLOTS}:
             await self._ahead.begin(phase_id)
 
-    def foresee(self, phase_id: str | None = None) -> None:
-        """Have the phase registered that follows this one if it passes; the first without one."""
-        session = self._session
-        following = phase_after(session.plan, session.snapshot().phases, phase_id)
-        if following is not None and not may_ask(session, following):
-            self._flow_runs.register(following.id)
-
     def continue_run(self) -> None:
         """Let the run continue: its phase is at its end."""
         self._verdict.set()
@@ -107,9 +96,8 @@ class Succession:
         await self._ahead.give_back()
 
     async def close(self) -> None:
-        """Return when Prefect has heard of the last phase's end; let none seem to come any more."""
+        """Return when Prefect has heard of the last phase's end."""
         _of_runs.pop(self._session.run_id, None)
-        self._flow_runs.close()
         await self._ahead.close()
         with going_without("the end of the last phase is not told"):
             await self._told()
