@@ -21,7 +21,6 @@ from deployments.cli.shared import streams
 from deployments.cli.shared.arguments import check_words
 from deployments.cli.shared.prefect_faults import of_prefect
 
-_HELP = "autopack --help"
 _NO = frozenset({"false", "f", "no", "n", "0"})
 """What the command line takes for a no."""
 
@@ -44,7 +43,7 @@ def _run(argv: Sequence[str], app: Callable[..., Any]) -> int:
         )
         sys.stdout.flush()
     except CycloptsError as error:
-        refused = BadCommand(_told(error, argv), field=refused_field(error), hint=_HELP)
+        refused = BadCommand(_told(error, argv), field=refused_field(error), hint=_help_on(error))
         return _fail(refused, as_json)
     except AutopackError as error:
         return _fail(error, as_json)
@@ -72,6 +71,11 @@ def _told(error: CycloptsError, argv: Sequence[str]) -> str:
             name = name.strip("-").upper()
         return f"{name} has no value" if name in argv else f"{name} is missing"
     return str(error)
+
+
+def _help_on(error: CycloptsError) -> str:
+    """Return the command line whose help says what would have been right."""
+    return " ".join(["autopack", *(error.command_chain or ()), "--help"])
 
 
 def asks_for_json(argv: Sequence[str]) -> bool:

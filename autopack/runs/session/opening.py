@@ -123,15 +123,16 @@ def open_session(
         acquired = acquire(db, run_id, Holder.of_this_process(), settings.lease_seconds)
     scratch = Scratch.of(run_folder)
     switch, supervisor = StopSwitch(), Supervisor(sandbox=sandbox, scratch=scratch)
-    keeper = LeaseKeeper(
-        db_url=settings.database_url,
-        lease=acquired.lease,
-        seconds=settings.lease_seconds,
-        clock=clock,
-        switch=switch,
-        supervisor=supervisor,
-    )
+    keeper: LeaseKeeper | None = None
     try:
+        keeper = LeaseKeeper(
+            db_url=settings.database_url,
+            lease=acquired.lease,
+            seconds=settings.lease_seconds,
+            clock=clock,
+            switch=switch,
+            supervisor=supervisor,
+        )
         # Again, for until the lease was taken another holder may have worked on it.
         run = unfinished(db, run_id, reopen=given.reopen)
         fence = fence_of(db, acquired.lease, switch)
@@ -199,7 +200,8 @@ def open_session(
         if given.enters:
             enter(session)
     except BaseException:
-        keeper.close()
+        if keeper is not None:
+            keeper.close()
         if acquired.previous is None or acquired.was_released:
             release(db, acquired.lease)
         else:
