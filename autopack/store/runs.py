@@ -5,7 +5,7 @@ Every write of state is fenced: it raises LeaseLost once another process has tak
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -93,6 +93,7 @@ def create_run(
     *,
     starter: Holder | None = None,
     seconds: float = 0.0,
+    also: Callable[[sa.Connection], None] | None = None,
 ) -> RunRow:
     """Store a run with its plan and its phases, given as ``(phase_id, tier)`` in plan order.
 
@@ -100,9 +101,16 @@ def create_run(
     cannot tell whether it lives: if it crashes before, the run counts as abandoned.
     A run of that id that has the same plan, repository and base commit is returned as it is
     stored, so that asking twice is harmless; any other raises BadInput naming ``run_id``.
+    ``also`` writes what belongs to the run, or to neither.
     """
 
     def create(conn: sa.Connection) -> RunRow:
+        run = insert(conn)
+        if also is not None:
+            also(conn)
+        return run
+
+    def insert(conn: sa.Connection) -> RunRow:
         created_at = now(conn)
         conn.execute(
             insert_new(conn, tables.plans).values(

@@ -129,14 +129,16 @@ def prepare_run(
     Raises an AutopackError that names the field at fault; then nothing has been stored.
     """
     new, phases, made = check_request(request, db=db, settings=settings, clock=clock)
+    run_id = new.run_id
     with durable(Step.RUN_STORED):
-        run = create_run(
-            db, new, phases, starter=starter, seconds=_START_LEASES * settings.lease_seconds
+        return create_run(
+            db,
+            new,
+            phases,
+            starter=starter,
+            seconds=_START_LEASES * settings.lease_seconds,
+            also=None if made is None else lambda conn: record_normalisation(conn, run_id, *made),
         )
-    if made is not None:
-        text, found = made
-        db.transact(lambda conn: record_normalisation(conn, run.run_id, text, found))
-    return run
 
 
 def check_request(

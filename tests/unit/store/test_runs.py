@@ -62,6 +62,18 @@ def test_a_run_id_in_use_is_refused(database, run, new_run, changes, what):
     assert refused.value.field == "run_id"
 
 
+def test_a_run_is_stored_with_what_belongs_to_it_or_not_at_all(database, new_run):
+    def fail(conn):
+        assert runs.get_run(conn, "run-1").run_id == "run-1"
+        raise BadInput("the process ends here")
+
+    with pytest.raises(BadInput, match="ends here"):
+        runs.create_run(database, new_run(), [("a", "T1")], also=fail)
+    with pytest.raises(NotFound):
+        runs.get_run(database, "run-1")
+    assert runs.create_run(database, new_run(), [("a", "T1")], also=lambda _: None)
+
+
 def test_runs_of_one_plan_share_it(database, run, new_run):
     assert runs.create_run(database, new_run(run_id="run-2"), []).plan_hash == run.plan_hash
 
