@@ -9,17 +9,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from support.outage import Outage
+from support.projects import call, make_project
 
-from autopack.clock import ManualClock
+from autopack.clock import ManualClock, SystemClock
+from autopack.model.errors import Refused
 from autopack.process.supervisor import Supervisor
 from autopack.runs.session.lease_keeper import LeaseKeeper
+from autopack.runs.session.opening import open_session
+from autopack.runs.session.session import RunSession
 from autopack.runs.session.stop import StopReason, StopSwitch
+from autopack.settings import Settings
 from autopack.store import Database, runs, tables
-from autopack.store.leases import Holder, Lease, acquire
+from autopack.store.leases import Holder, Lease, acquire, holder_of
 
 # Time is moved by hand; a short lease makes the keeper look often. Its third is exact in binary.
 SECONDS = 3 / 32
@@ -288,3 +294,23 @@ def test_blocks_that_overlap(kept: Kept, opened: str, worked: int) -> None:
     assert kept.keeper.uncounted_seconds() <= worked
     kept.keeper.close()
     assert runs.get_run(kept.db, "r").elapsed_seconds == pytest.approx(worked)
+
+
+def test_a_lease_that_nobody_can_keep_is_released(
+    database: Database,
+    settings: Settings,
+    store: Callable[..., str],
+    open_run: Callable[[str], RunSession],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise Refused("no more connections")
+
+    run_id = store(make_project(tmp_path / "project", {"one": [[call(1)]]}))
+    with monkeypatch.context() as patched:
+        patched.setattr(LeaseKeeper, "__init__", refuse)
+        with pytest.raises(Refused, match="no more connections"):
+            open_session(run_id, db=database, settings=settings, clock=SystemClock())
+    assert holder_of(database, run_id) is None
+    assert open_run(run_id).run_id == run_id

@@ -33,7 +33,6 @@ from autopack.runs import attempt as steps
 from autopack.runs.environment.run_environment import prepare_environment
 from autopack.runs.run_folder import remove_workspace
 from autopack.runs.session.fetch import clone_ahead
-from autopack.runs.session.lease_keeper import LeaseKeeper
 from autopack.runs.session.opening import (
     close_session,
     open_session,
@@ -381,21 +380,3 @@ def test_temporary_files_of_a_dead_holders_programs_are_swept_away(
     (left / "library.so").touch()
     open_run(run_id)
     assert not left.exists()
-
-
-def test_a_lease_that_nobody_can_keep_is_released(
-    database: Database,
-    settings: Settings,
-    run_id: str,
-    open_run: Opening,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise Refused("no more connections")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(LeaseKeeper, "__init__", refuse)
-        with pytest.raises(Refused, match="no more connections"):
-            open_session(run_id, db=database, settings=settings, clock=SystemClock())
-    assert holder_of(database, run_id) is None
-    assert open_run(run_id).run_id == run_id
