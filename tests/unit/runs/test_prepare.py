@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,11 +30,13 @@ from autopack.runs.prepare.prepare import (
     prepare_run,
     read_plan,
 )
+from autopack.runs.prepare.repository_defaults import with_defaults
 from autopack.runs.session.session import RunSession
 from autopack.settings import Settings
 from autopack.store import Database
 from autopack.store.runs import get_phases, get_run, list_runs
 from autopack.workspace.remote import Remote
+from autopack.workspace.source import SourceRepository
 
 KEY = "Zq8vTr2LmX9pKd4WnB7cYh5sGj3fRt6u"
 
@@ -317,3 +320,23 @@ def test_a_plan_is_found_in_the_users_home(
 ) -> None:
     monkeypatch.setenv("HOME", str(project.plan.parent))
     assert read_plan("~/plan.yaml").goal == "A goal"
+
+
+def test_what_is_asked_for_together_starts_where_head_was(
+    project: Project, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = RunRequest(
+        plan=str(project.plan),
+        repo=str(project.repository),
+        builder_options={"recording": str(project.recording)},
+    )
+    common = with_defaults(asked, db=database, settings=settings)
+    head = git(project.repository, "rev-parse", "HEAD").strip()
+    git(project.repository, "commit", "--allow-empty", "-q", "-m", "moved on")
+    # It is opened once: looking again would take two git programs for each run.
+    monkeypatch.setattr(SourceRepository, "open", None)
+    for run_id in ("a", "b"):
+        run = prepare_run(
+            replace(common, run_id=run_id), db=database, settings=settings, clock=ManualClock()
+        )
+        assert run.base_commit == head
