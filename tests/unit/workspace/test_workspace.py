@@ -9,7 +9,7 @@ from support.workspaces import FIRST, content, snapshot
 
 from autopack.model.errors import GitFailed
 from autopack.model.ids import AttemptKey
-from autopack.workspace import Workspace
+from autopack.workspace import Workspace, agent_git
 
 
 def test_an_agent_finds_a_clean_detached_checkout(workspace, base, in_folder):
@@ -70,9 +70,13 @@ def test_a_dirty_checkout_of_the_user_plays_no_part(user, base, open_mirror, tmp
     assert user.fingerprint() == before
 
 
-def test_a_workspace_beside_another_is_as_one_of_its_own(workspace, base, mirror, tmp_path):
+def test_a_workspace_beside_another_is_as_one_of_its_own(
+    workspace, base, mirror, tmp_path, monkeypatch
+):
     (workspace.path / "new.txt").write_text("x", encoding="utf-8")
-    beside = workspace.beside(tmp_path / "beside", base)
+    with monkeypatch.context() as patched:
+        patched.setattr(agent_git, "prepare", None)  # git is not asked again
+        beside = workspace.beside(tmp_path / "beside", base)
     alone = Workspace.create(mirror, tmp_path / "alone", base)
     assert content(beside.path) == content(alone.path)
     for name in ("HEAD", "config", "info/exclude", "packed-refs", "objects/info/alternates"):
