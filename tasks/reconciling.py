@@ -209,8 +209,9 @@ _OPEN = _in_states(StateType.PENDING, StateType.RUNNING)
 
 
 async def _orphans(client: PrefectClient, settled: timedelta) -> list[FlowRun]:
-    """Phases that Prefect believes to be running, or to come next, though the flow run that they
-    belong to ended: what noticed its crash (the worker, the automation) marked that one alone.
+    """Phases that Prefect believes to be running, or (registered by an earlier version) to come
+    next, though the flow run that they belong to ended: what noticed its crash (the worker, the
+    automation) marked that one alone.
     """
     phases = FlowFilter(name=FlowFilterName(any_=["execute-phase"]))
     found: list[FlowRun] = []
